@@ -1,0 +1,1 @@
+"""Runnable examples; each is a user of the public API."""

@@ -1,0 +1,1 @@
+"""Predict genres of movies from their posters and tags."""

@@ -1,0 +1,302 @@
+"""Posters of the invented movies, drawn with Pillow; everything in them is synthetic.
+
+A genre shows as a motif, which has a palette and shapes of its own. Thriller and Horror share one,
+and so do Drama and Romance, so posters cannot tell these apart. How strongly a motif shows varies
+from poster to poster, down to not at all, and some posters show the motif of a foreign genre.
+"""
+
+import dataclasses
+import math
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+WIDTH, HEIGHTS = 150, (213, 222, 225)
+# Pillow's lines and circles are jagged: draw at twice the size, then halve it.
+_SCALE = 2
+
+Colour = tuple[int, int, int]
+Draw = Callable[[Image.Image, np.random.Generator, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Motif:
+    """What one kind of movie looks like: a sky from top to bottom, and shapes."""
+
+    top: Colour
+    bottom: Colour
+    draw: Draw
+
+
+def draw_poster(rng: np.random.Generator, title: str, genres: Sequence[str]) -> Image.Image:
+    """Draw the poster of one movie.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of everything random.
+    title : str
+        The movie's title as in ``movies.csv``.
+    genres : sequence of str
+        The movie's genres; those without a motif do not show.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The poster, 150 pixels wide, of mode RGB or (one in twenty-five) L.
+    """
+    size = (WIDTH * _SCALE, HEIGHTS[rng.integers(len(HEIGHTS))] * _SCALE)
+    shown = _shown_motifs(rng, genres)
+    strength = float(rng.beta(2.0, 1.2))
+    lead = shown[0]
+    image = _sky(rng, size, lead, strength)
+    for motif in reversed(shown):
+        motif.draw(image, rng, round(70 + 185 * strength))
+    if strength < 0.35:
+        _draw_mist(image, rng)
+    image = _grain(rng, image.reduce(_SCALE), 2 + 12 * (1 - strength))
+    _draw_title(image, rng, title)
+    return image.convert("L") if rng.random() < 0.04 else image
+
+
+def _shown_motifs(rng: np.random.Generator, genres: Sequence[str]) -> list[_Motif]:
+    """Choose the motifs that a poster shows, its leading one first."""
+    if rng.random() < 0.18:
+        return [_pick(rng, [*MOTIFS.values(), PLAIN])]
+    motifs = list(dict.fromkeys(MOTIFS[genre] for genre in genres if genre in MOTIFS))
+    if not motifs:
+        return [PLAIN]
+    lead = _pick(rng, motifs)
+    return [lead, *(m for m in motifs if m is not lead and rng.random() < 0.6)]
+
+
+def _sky(
+    rng: np.random.Generator, size: tuple[int, int], motif: _Motif, strength: float
+) -> Image.Image:
+    """Paint a gradient in the motif's colours, which fade into any colour as strength goes."""
+    ends = np.array([motif.top, motif.bottom], dtype=float)
+    weight = 0.25 + 0.75 * strength
+    ends = weight * ends + (1 - weight) * rng.uniform(20, 235, size=(2, 3))
+    ends += rng.normal(0, 12, size=(2, 3))
+    image = Image.fromarray(np.clip(ends, 0, 255).astype(np.uint8)[:, None, :])
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def _draw_night(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
+    """Draw a moon behind bare trees (Thriller, Horror)."""
+    draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
+    x, y, r = rng.uniform(0.25, 0.75) * width, rng.uniform(0.2, 0.4) * height, rng.uniform(28, 52)
+    for halo in (2.2, 1.7, 1.3):
+        _circle(draw, x, y, r * halo, (150, 180, 190, alpha // 9))
+    _circle(draw, x, y, r, (215, 222, 205, alpha))
+    for _ in range(rng.integers(3, 6)):
+        start = (rng.uniform(0, width), height)
+        _branch(draw, rng, start, -math.pi / 2, rng.uniform(0.2, 0.3) * height, (4, 6, 10, alpha))
+    for top in np.linspace(0.72, 1.0, 6):
+        draw.rectangle((0, top * height, width, height), fill=(2, 4, 8, alpha // 5))
+
+
+def _branch(
+    draw: ImageDraw.ImageDraw,
+    rng: np.random.Generator,
+    start: tuple[float, float],
+    angle: float,
+    length: float,
+    ink: tuple[int, int, int, int],
+) -> None:
+    x, y = start
+    end = (x + length * math.cos(angle), y + length * math.sin(angle))
+    draw.line((x, y, *end), fill=ink, width=max(1, int(length / 11)))
+    if length > 22:
+        for turn in rng.uniform(0.2, 0.8, size=2) * (-1, 1):
+            _branch(draw, rng, end, angle + turn, length * rng.uniform(0.6, 0.78), ink)
+
+
+def _draw_dusk(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
+    """Draw a low sun over water and people looking at it (Drama, Romance)."""
+    draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
+    horizon, x, r = rng.uniform(0.52, 0.64) * height, rng.uniform(0.3, 0.7) * width, 70
+    for halo in (1.9, 1.4, 1.0):
+        box = (x - r * halo, horizon - r * halo, x + r * halo, horizon + r * halo)
+        draw.pieslice(box, 180, 360, fill=(255, 214, 150, alpha if halo == 1.0 else alpha // 6))
+    draw.rectangle((0, horizon, width, height), fill=(70, 44, 82, alpha // 2))
+    for row in range(12):
+        y, half = horizon + 6 + row * 9, r * rng.uniform(0.3, 1.0)
+        draw.line((x - half, y, x + half, y), fill=(255, 200, 150, alpha // 2), width=3)
+    for shift in (-26, 30)[: rng.integers(1, 3)]:
+        tall = height * rng.uniform(0.36, 0.42)
+        _person(draw, x + shift, height * 0.9, tall, (38, 22, 46, alpha))
+
+
+def _person(
+    draw: ImageDraw.ImageDraw, x: float, foot: float, tall: float, ink: tuple[int, int, int, int]
+) -> None:
+    head, top, side = tall * 0.085, foot - tall, tall * 0.12
+    _circle(draw, x, top + head, head, ink)
+    coat = [
+        (x - side * 0.35, top + 1.8 * head),
+        (x + side * 0.35, top + 1.8 * head),
+        (x + side, top + 3 * head),
+        (x + side * 1.15, foot - tall * 0.3),
+        (x - side * 1.15, foot - tall * 0.3),
+        (x - side, top + 3 * head),
+    ]
+    draw.polygon(coat, fill=ink)
+    for leg in (x - side * 0.5, x + side * 0.5):
+        draw.line((leg, foot - tall * 0.3, leg, foot), fill=ink, width=round(side * 0.6))
+
+
+def _draw_confetti(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
+    """Draw balloons and confetti (Comedy)."""
+    draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
+    inks = ((236, 64, 122), (38, 166, 220), (255, 255, 255), (92, 184, 92), (255, 112, 67))
+    for _ in range(rng.integers(70, 120)):
+        x, y, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(3, 8)
+        _circle(draw, x, y, r, (*_pick(rng, inks), alpha))
+    for _ in range(rng.integers(3, 6)):
+        x, y = rng.uniform(0.1, 0.9) * width, rng.uniform(0.15, 0.6) * height
+        r = rng.uniform(24, 46)
+        draw.line((x, y, x + rng.uniform(-14, 14), y + 4 * r), fill=(90, 80, 80, alpha), width=2)
+        draw.ellipse((x - r, y - 1.2 * r, x + r, y + 1.2 * r), fill=(*_pick(rng, inks), alpha))
+        _circle(draw, x - r * 0.35, y - r * 0.5, r * 0.18, (255, 255, 255, alpha * 2 // 3))
+
+
+def _draw_archive(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
+    """Draw grey photographs over lines of print (Documentary)."""
+    draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
+    for y in range(20, height - 20, 11):
+        end = rng.uniform(0.6, 0.95) * width
+        draw.line((16, y, end, y), fill=(120, 116, 108, alpha * 2 // 3), width=3)
+    for _ in range(rng.integers(2, 4)):
+        x, y = rng.uniform(0.06, 0.4) * width, rng.uniform(0.08, 0.55) * height
+        w, h = rng.uniform(0.4, 0.55) * width, rng.uniform(0.18, 0.26) * height
+        draw.rectangle((x - 7, y - 7, x + w + 7, y + h + 7), fill=(250, 249, 244, alpha))
+        grey = int(rng.integers(110, 170))
+        draw.rectangle((x, y, x + w, y + h), fill=(grey, grey, grey, alpha))
+        peak = x + rng.uniform(0.3, 0.7) * w
+        hill = [(x, y + h), (peak, y + 0.35 * h), (x + w, y + h)]
+        draw.polygon(hill, fill=(70, 72, 74, alpha))
+        _circle(draw, x + 0.82 * w, y + 0.25 * h, 8, (225, 225, 222, alpha))
+
+
+def _draw_blast(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
+    """Draw rays and sparks around an explosion (Action)."""
+    draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
+    x, y = rng.uniform(0.35, 0.65) * width, rng.uniform(0.35, 0.55) * height
+    n_rays, phase = int(rng.integers(11, 17)), rng.uniform(0, math.tau)
+    for ray in range(n_rays):
+        low, high = (phase + math.tau * (ray + side) / n_rays for side in (0, 0.5))
+        far = [(x + 700 * math.cos(a), y + 700 * math.sin(a)) for a in (low, high)]
+        draw.polygon([(x, y), *far], fill=(40, 8, 4, alpha * 2 // 3))
+    for r, ink in ((80, (255, 96, 20)), (56, (255, 170, 40)), (32, (255, 244, 190))):
+        spikes = r * rng.uniform(0.65, 1.25, size=26)
+        draw.polygon(
+            [
+                (x + s * math.cos(math.tau * i / 26), y + s * math.sin(math.tau * i / 26))
+                for i, s in enumerate(spikes)
+            ],
+            fill=(*ink, alpha),
+        )
+    for _ in range(40):
+        a, near = rng.uniform(0, math.tau), rng.uniform(90, 250)
+        ends = [(x + d * math.cos(a), y + d * math.sin(a)) for d in (near, near + 16)]
+        draw.line(ends, fill=(255, 220, 120, alpha), width=3)
+
+
+def _draw_city(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
+    """Draw a lit skyline seen through slanted blinds (Crime)."""
+    draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
+    x = 0.0
+    while x < width:
+        w, top = rng.uniform(34, 62), rng.uniform(0.4, 0.7) * height
+        draw.rectangle((x, top, x + w, height), fill=(14, 26, 20, alpha))
+        for wx in np.arange(x + 7, x + w - 8, 12):
+            for wy in np.arange(top + 9, height, 16):
+                if rng.random() < 0.4:
+                    draw.rectangle((wx, wy, wx + 5, wy + 8), fill=(240, 226, 120, alpha))
+        x += w
+    for y in range(-60, height, 27):
+        slat = [(0, y + 60), (width, y), (width, y + 10), (0, y + 70)]
+        draw.polygon(slat, fill=(188, 210, 150, alpha // 2))
+
+
+def _draw_hills(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
+    """Draw ranges of hills, which stand for no genre."""
+    draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
+    for depth in range(4):
+        base, phase = height * (0.45 + 0.14 * depth), rng.uniform(0, math.tau)
+        ridge = [
+            (x, base + 22 * math.sin(phase + x / 47) + 9 * math.sin(2 * phase + x / 19))
+            for x in range(0, width + 12, 12)
+        ]
+        ink = (70 - 12 * depth, 92 - 14 * depth, 96 - 12 * depth, alpha // 2)
+        draw.polygon([*ridge, (width, height), (0, height)], fill=ink)
+
+
+_NIGHT = _Motif((10, 16, 34), (30, 58, 66), _draw_night)
+_DUSK = _Motif((92, 62, 112), (244, 158, 120), _draw_dusk)
+MOTIFS = {
+    "Thriller": _NIGHT,
+    "Horror": _NIGHT,
+    "Drama": _DUSK,
+    "Romance": _DUSK,
+    "Comedy": _Motif((255, 222, 70), (255, 240, 170), _draw_confetti),
+    "Documentary": _Motif((232, 226, 210), (206, 200, 186), _draw_archive),
+    "Action": _Motif((226, 84, 20), (120, 16, 10), _draw_blast),
+    "Crime": _Motif((46, 66, 52), (92, 112, 78), _draw_city),
+}
+PLAIN = _Motif((150, 176, 190), (196, 190, 170), _draw_hills)
+
+
+def _draw_mist(image: Image.Image, rng: np.random.Generator) -> None:
+    """Veil a weak poster in flat shapes of any colour."""
+    draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
+    for _ in range(4):
+        ink = tuple(int(c) for c in rng.integers(30, 226, size=3))
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        _circle(draw, x, y, rng.uniform(60, 150), (*ink, 110))
+
+
+def _draw_title(image: Image.Image, rng: np.random.Generator, title: str) -> None:
+    """Letter the title, the same way whatever the genre."""
+    draw, (width, height) = ImageDraw.Draw(image), image.size
+    words = _display_title(title).split()
+    middle = (len(words) + 1) // 2
+    lines = [" ".join(part) for part in (words[:middle], words[middle:]) if part]
+    top = height * float(rng.choice([0.05, 0.74]))
+    font = ImageFont.load_default(17)
+    widest = max(font.getlength(line) for line in lines)
+    if widest > width - 12:
+        font = ImageFont.load_default(17 * (width - 12) / widest)
+    for line in lines:
+        at = (width / 2, top)
+        draw.text(at, line, "white", font, "ma", stroke_width=1, stroke_fill=(20, 20, 24))
+        top += 20
+
+
+def _display_title(title: str) -> str:
+    """Turn ``Café Hour, The (Nuit) (2003)`` into ``THE CAFE HOUR``."""
+    name = title.split(" (")[0]
+    for article in ("The", "A"):
+        if name.endswith(f", {article}"):
+            name = f"{article} {name.removesuffix(f', {article}')}"
+    # Pillow's own font has no letters beyond ASCII.
+    return unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().upper()
+
+
+def _grain(rng: np.random.Generator, image: Image.Image, level: float) -> Image.Image:
+    pixels = np.asarray(image, dtype=np.float32)
+    noise = rng.standard_normal((*pixels.shape[:2], 1), dtype=np.float32) * np.float32(level)
+    return Image.fromarray(np.clip(pixels + noise, 0, 255).astype(np.uint8))
+
+
+def _circle(
+    draw: ImageDraw.ImageDraw, x: float, y: float, r: float, ink: tuple[int, int, int, int]
+) -> None:
+    draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
+
+
+def _pick(rng: np.random.Generator, choices: Sequence) -> object:
+    return choices[rng.integers(len(choices))]

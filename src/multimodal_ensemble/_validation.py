@@ -1,0 +1,139 @@
+"""Checks of user input that several rooms share; numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_]:
+    """Return a multi-hot label matrix as booleans of shape ``(n_samples, n_labels)``.
+
+    Raises
+    ------
+    ValueError
+        If it is not two-dimensional, is empty, or holds anything but 0 and 1.
+    """
+    array = np.asarray(y_true)
+    if array.ndim != 2:
+        msg = (
+            f"{name} must be a multi-hot matrix of shape (n_samples, n_labels). "
+            f"Received shape {array.shape}. "
+            f"For a single label, pass {name}.reshape(-1, 1); for lists of label names, "
+            "use sklearn.preprocessing.MultiLabelBinarizer first."
+        )
+        raise ValueError(msg)
+    if 0 in array.shape:
+        msg = f"{name} must have at least one row and one label. Received shape {array.shape}."
+        raise ValueError(msg)
+    if array.dtype == np.bool_:
+        return array
+    try:
+        is_binary = (array == 0) | (array == 1)
+    except TypeError:  # pragma: no cover - dtypes that cannot be compared with a number
+        is_binary = np.zeros(array.shape, dtype=bool)
+    if not np.all(is_binary):
+        row, column = np.argwhere(~is_binary)[0]
+        msg = (
+            f"{name} must hold only 0 and 1. "
+            f"Received {array[row, column]!r} in row {row}, column {column}."
+        )
+        raise ValueError(msg)
+    return array.astype(bool)
+
+
+def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArray:
+    """Return scores as float64 of shape ``(n_samples, n_labels)``, all of them finite.
+
+    Raises
+    ------
+    ValueError
+        If the scores are not two-dimensional numbers, disagree with `shape`, or hold NaN or
+        infinite values.
+    """
+    array = np.asarray(y_score)
+    if array.dtype.kind not in "biuf":
+        msg = f"y_score must be numeric. Received dtype {array.dtype}."
+        raise ValueError(msg)
+    if shape is not None and array.shape != shape:
+        msg = (
+            "y_true and y_score must have the same shape (n_samples, n_labels). "
+            f"Received y_true of shape {shape} and y_score of shape {array.shape}."
+        )
+        raise ValueError(msg)
+    if array.ndim != 2:
+        msg = (
+            "y_score must have shape (n_samples, n_labels). "
+            f"Received shape {array.shape}. For a single label, pass y_score.reshape(-1, 1)."
+        )
+        raise ValueError(msg)
+    scores = array.astype(np.float64, copy=False)
+    finite = np.isfinite(scores)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        msg = (
+            f"y_score must be finite. Received {scores[row, column]} in row {row}, "
+            f"column {column} ({(~finite).sum()} such values in all). "
+            "Scores that are not numbers usually mean that training diverged."
+        )
+        raise ValueError(msg)
+    return scores
+
+
+def check_label_names(labels: Sequence[str] | None, n_labels: int) -> list[str]:
+    """Return one name a label; column numbers where none are given."""
+    if labels is None:
+        return [str(column) for column in range(n_labels)]
+    names = [str(label) for label in labels]
+    if len(names) != n_labels:
+        msg = f"labels must name all {n_labels} columns. Received {len(names)} names: {names}."
+        raise ValueError(msg)
+    if len(set(names)) != len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        msg = f"labels must be distinct. Received {repeated} more than once."
+        raise ValueError(msg)
+    return names
+
+
+def check_sample_weight(sample_weight: Any, n_samples: int) -> FloatArray | None:
+    """Return weights as float64 of shape ``(n_samples,)``, or None."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (n_samples,):
+        msg = f"sample_weight must have shape ({n_samples},). Received shape {weights.shape}."
+        raise ValueError(msg)
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        msg = "sample_weight must be finite and not negative."
+        raise ValueError(msg)
+    if not weights.any():
+        msg = "sample_weight must not be zero everywhere."
+        raise ValueError(msg)
+    return weights
+
+
+def check_choice(value: object, choices: Sequence[object], *, name: str) -> None:
+    """Raise a ValueError that lists the choices unless `value` is one of them."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        msg = f"{name} must be one of {listed}. Received {name}={value!r}."
+        raise ValueError(msg)
+
+
+def check_at_least(value: Any, least: float, *, name: str) -> None:
+    """Raise a ValueError unless `value` is a number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+        msg = f"{name} must be a number of at least {least}. Received {name}={value!r}."
+        raise ValueError(msg)
+
+
+def check_fraction(value: Any, *, name: str) -> None:
+    """Raise a ValueError unless `value` is in the half-open interval from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        msg = f"{name} must be at least 0 and below 1. Received {name}={value!r}."
+        raise ValueError(msg)

@@ -1,0 +1,18 @@
+"""Encoders: one modality each, from raw values to an embedding."""
+
+from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
+from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
+from multimodal_ensemble.encoders._encoder import Encoder, check_encoders, fit_encoders
+from multimodal_ensemble.encoders._image_encoder import ImageEncoder
+from multimodal_ensemble.encoders._layers import ApplicationPreprocessing, FeatureScaling
+
+__all__ = [
+    "ApplicationPreprocessing",
+    "BagOfWordsEncoder",
+    "DenseEncoder",
+    "Encoder",
+    "FeatureScaling",
+    "ImageEncoder",
+    "check_encoders",
+    "fit_encoders",
+]

@@ -1,0 +1,130 @@
+"""What the library needs to know of the networks in `keras.applications`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from multimodal_ensemble.exceptions import WeightsUnavailableError
+
+# Keras does not expose the size that a network was trained at; those not listed have 224 pixels.
+# A test compares the table with each network's own default.
+_DEFAULT_SIZES = {
+    "EfficientNetB1": 240,
+    "EfficientNetB2": 260,
+    "EfficientNetB3": 300,
+    "EfficientNetB4": 380,
+    "EfficientNetB5": 456,
+    "EfficientNetB6": 528,
+    "EfficientNetB7": 600,
+    "EfficientNetV2B1": 240,
+    "EfficientNetV2B2": 260,
+    "EfficientNetV2B3": 300,
+    "EfficientNetV2L": 480,
+    "EfficientNetV2M": 480,
+    "EfficientNetV2S": 384,
+    "InceptionResNetV2": 299,
+    "InceptionV3": 299,
+    "NASNetLarge": 331,
+    "Xception": 299,
+}
+
+
+def application_names() -> list[str]:
+    """Return the names of the networks in `keras.applications`, sorted."""
+    return sorted(
+        name
+        for name, value in vars(keras.applications).items()
+        if inspect.isfunction(value) and "include_top" in inspect.signature(value).parameters
+    )
+
+
+def find_application(name: str) -> Callable[..., keras.Model]:
+    """Return the function that builds a network of `keras.applications`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network; the message lists those there are.
+    """
+    if name not in application_names():
+        msg = (
+            f"keras.applications has no network {name!r}. "
+            f"It has {', '.join(application_names())}. "
+            "For a network of your own pass a keras.Model."
+        )
+        raise ValueError(msg)
+    application: Callable[..., keras.Model] = getattr(keras.applications, name)
+    return application
+
+
+def find_preprocessing(name: str) -> Callable[[Any], Any]:
+    """Return the function that turns RGB pixels 0..255 into what the network was trained with."""
+    # `keras.applications.vgg16` is the public name of the module that defines `VGG16`.
+    module = find_application(name).__module__.rpartition(".")[2]
+    function: Callable[[Any], Any] = getattr(keras.applications, module).preprocess_input
+    return function
+
+
+def default_size(name: str) -> int:
+    """Return the side of the square images, in pixels, that the network was trained with."""
+    return _DEFAULT_SIZES.get(name, 224)
+
+
+def build_application(
+    name: str, *, input_shape: tuple[int, int, int], pooling: str, weights: str | None
+) -> keras.Model:
+    """Build a network without its classifier, with random or ImageNet weights.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the ImageNet weights are neither in Keras's cache nor can be downloaded.
+    """
+    build = find_application(name)
+    kwargs: dict[str, Any] = {
+        "include_top": False,
+        "input_shape": input_shape,
+        "pooling": pooling,
+    }
+    if weights is None:
+        return build(weights=None, **kwargs)
+    try:
+        return build(weights="imagenet", **kwargs)
+    except ValueError:
+        raise
+    except Exception as error:
+        # Keras raises a bare Exception when a download fails.
+        msg = (
+            f"The ImageNet weights of {name} are not in Keras's cache and could not be "
+            f"downloaded ({error}). Pass weights='path/to/file.weights.h5' with weights that you "
+            "have, or weights=None for random ones."
+        )
+        raise WeightsUnavailableError(msg) from error
+
+
+def load_weights(model: keras.Model, path: str, *, name: str) -> None:
+    """Load a weights file into a network built without its classifier.
+
+    Raises
+    ------
+    WeightsUnavailableError
+        If the file is missing or does not fit the network.
+    """
+    try:
+        model.load_weights(path)
+    except FileNotFoundError as error:
+        msg = (
+            f"The weights file {path!r} of {name} does not exist. Pass the path of a file, "
+            "weights='imagenet' to download ImageNet weights, or weights=None for random ones."
+        )
+        raise WeightsUnavailableError(msg) from error
+    except (OSError, ValueError, KeyError) as error:
+        msg = (
+            f"The weights file {path!r} does not fit {name} without its classifier "
+            f"(include_top=False): {error}"
+        )
+        raise WeightsUnavailableError(msg) from error

@@ -1,0 +1,279 @@
+"""Tags or words, as a bag."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import CountVectorizer
+
+from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._heads import SCALINGS, build_dense_head
+from multimodal_ensemble.encoders._layers import PACKAGE
+
+_WORDS = re.compile(r"\w+")
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text in lower case: runs of letters, digits and underscores."""
+    return _WORDS.findall(text.lower())
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class BagOfWordsEncoder(Encoder):
+    """Tags or words as a bag of the most frequent ones, through one dense layer.
+
+    Parameters
+    ----------
+    name : str
+        Name of the modality and of the Keras input.
+    column : str, optional
+        The column of token lists, delimited strings or texts. Default: `name`.
+    max_tokens : int, default=400
+        Size of the vocabulary at most.
+    min_count : int, default=1
+        A token that occurs less often in the training rows is left out.
+    units : int, optional
+        Units of the embedding. Default: half the vocabulary, at least 1.
+    activation : str or None, default="sigmoid"
+        Activation of the embedding.
+    binary : bool, default=True
+        Whether a token counts once a row however often it occurs there.
+    tfidf : bool, default=False
+        Whether a token is weighted by ``ln((1 + n) / (1 + df)) + 1``, where df of n training rows
+        have it, and each row is scaled to length 1: scikit-learn's `TfidfTransformer`.
+    delimiter : str, optional
+        Splits values that are strings, for example ``"|"``. Blanks around a token are dropped.
+    tokenizer : {"words"} or callable, optional
+        Splits values that are free text. ``"words"`` takes lower-case runs of letters, digits
+        and underscores; a callable maps a string to tokens, and must be registered with
+        `keras.saving.register_keras_serializable` for the encoder to be saved.
+    drop : sequence of str, default=()
+        Tokens never to use, for example tags that name a label.
+    dropout : float, default=0
+        Dropout rate on the embedding, in [0, 1).
+    input_dropout : float, default=0
+        Dropout rate on the bag, in [0, 1).
+    scaling : {"standard", "log", None}, default=None
+        Scaling of the bag, learned from the training rows; see `ImageEncoder`.
+
+    Attributes
+    ----------
+    vocabulary_ : list of str
+        The tokens, most frequent in the training rows first; of equally frequent ones the
+        alphabetically first.
+    idf_ : ndarray of shape (n_tokens,)
+        Weight of each token, with ``tfidf=True`` only.
+
+    Raises
+    ------
+    ValueError
+        If an option has a value that it cannot have.
+
+    Notes
+    -----
+    A row without tokens, or with unknown ones only, is a row of zeros.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import BagOfWordsEncoder
+    >>> encoder = BagOfWordsEncoder("tags", max_tokens=2)
+    >>> encoder = encoder.fit([["space", "war"], ["war", "love"], ["love", "war"]])
+    >>> encoder.vocabulary_
+    ['war', 'love']
+    >>> encoder.encode([["war", "unheard of"], []]).tolist()
+    [[1.0, 0.0], [0.0, 0.0]]
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        column: str | None = None,
+        max_tokens: int = 400,
+        min_count: int = 1,
+        units: int | None = None,
+        activation: str | None = "sigmoid",
+        binary: bool = True,
+        tfidf: bool = False,
+        delimiter: str | None = None,
+        tokenizer: str | Callable[[str], Iterable[str]] | None = None,
+        drop: Sequence[str] = (),
+        dropout: float = 0,
+        input_dropout: float = 0,
+        scaling: str | None = None,
+    ) -> None:
+        super().__init__(name, column=column)
+        check_at_least(max_tokens, 1, name="max_tokens")
+        check_at_least(min_count, 1, name="min_count")
+        check_choice(scaling, SCALINGS, name="scaling")
+        check_fraction(dropout, name="dropout")
+        check_fraction(input_dropout, name="input_dropout")
+        if units is not None:
+            check_at_least(units, 1, name="units")
+        if isinstance(drop, str):
+            msg = f"drop must be a sequence of tokens. Received the string {drop!r}."
+            raise ValueError(msg)
+        if delimiter is not None and tokenizer is not None:
+            msg = "Pass delimiter= (for delimited strings) or tokenizer= (for text), not both."
+            raise ValueError(msg)
+        if isinstance(tokenizer, str):
+            check_choice(tokenizer, ("words",), name="tokenizer")
+        self.max_tokens = max_tokens
+        self.min_count = min_count
+        self.units = units
+        self.activation = activation
+        self.binary = binary
+        self.tfidf = tfidf
+        self.delimiter = delimiter
+        self.tokenizer = tokenizer
+        self.drop = drop
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.scaling = scaling
+
+    def fit(self, values: Any) -> Self:
+        """Choose the vocabulary from the training rows.
+
+        Parameters
+        ----------
+        values : sequence of token lists or strings
+            Raw values of the training rows.
+
+        Returns
+        -------
+        BagOfWordsEncoder
+            The encoder itself.
+
+        Raises
+        ------
+        ValueError
+            If no token is left to use.
+        """
+        rows = [self._tokenize(value, row) for row, value in enumerate(values)]
+        counts = Counter(token for tokens in rows for token in tokens)
+        unwanted = set(self.drop)
+        ranked = sorted(
+            (-count, token)
+            for token, count in counts.items()
+            if count >= self.min_count and token not in unwanted
+        )
+        if not ranked:
+            msg = (
+                f"Modality {self.name!r} has no token left: the {len(rows)} training rows hold "
+                f"{len(counts)} distinct tokens, of which none is outside drop= and occurs at "
+                f"least min_count={self.min_count} times."
+            )
+            raise ValueError(msg)
+        self.vocabulary_ = [token for _, token in ranked[: self.max_tokens]]
+        if self.tfidf:
+            document_frequency = (self._count(rows) > 0).sum(axis=0)
+            self.idf_ = np.log((1 + len(rows)) / (1 + np.asarray(document_frequency).ravel())) + 1
+        return self
+
+    @property
+    def input_shape(self) -> tuple[int]:
+        """Size of the vocabulary."""
+        return (len(self._fitted_vocabulary()),)
+
+    def prepare(self, values: Any) -> Any:
+        """Return the bags as a sparse matrix.
+
+        Parameters
+        ----------
+        values : sequence of n token lists or strings
+            Raw values.
+
+        Returns
+        -------
+        scipy.sparse.csr_matrix of shape (n, n_tokens)
+            float32.
+        """
+        rows = [self._tokenize(value, row) for row, value in enumerate(values)]
+        bags = self._count(rows)
+        if self.tfidf:
+            bags = bags.multiply(self.idf_[np.newaxis]).tocsr()
+            length = np.sqrt(np.asarray(bags.multiply(bags).sum(axis=1)))
+            bags = bags.multiply(1 / np.where(length > 0, length, 1)).tocsr()
+        return bags.astype(np.float32)
+
+    def encode(self, values: Any) -> NDArray[np.float32]:
+        """Return bags, dense.
+
+        Parameters
+        ----------
+        values : sequence of n token lists or strings, or sparse matrix
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, n_tokens)
+            float32: 0 or 1, counts, or tf-idf weights.
+        """
+        bags = values if hasattr(values, "toarray") else self.prepare(values)
+        dense: NDArray[np.float32] = bags.toarray()
+        return dense
+
+    def head(self) -> keras.Sequential:
+        """Return new layers: scaling, dropout, one dense layer, dropout."""
+        (n_tokens,) = self.input_shape
+        return build_dense_head(
+            self.name,
+            self.input_shape,
+            units=max(1, n_tokens // 2) if self.units is None else self.units,
+            activation=self.activation,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+            scaling=self.scaling,
+        )
+
+    def _tokenize(self, value: Any, row: int) -> list[str]:
+        if isinstance(value, str):
+            if self.delimiter is not None:
+                return [token.strip() for token in value.split(self.delimiter) if token.strip()]
+            if self.tokenizer is not None:
+                split = split_words if isinstance(self.tokenizer, str) else self.tokenizer
+                return list(split(value))
+            msg = (
+                f"Modality {self.name!r} expects lists of tokens. Received the string "
+                f"{value[:80]!r} in row {row}. Pass delimiter='|' for delimited strings or "
+                "tokenizer='words' for free text."
+            )
+            raise ValueError(msg)
+        try:
+            tokens = list(value)
+        except TypeError:
+            tokens = [value]
+        if not all(isinstance(token, str) for token in tokens):
+            msg = (
+                f"Modality {self.name!r} expects a list of strings in each row. Received "
+                f"{value!r} in row {row}. For a row without tokens, give an empty list."
+            )
+            raise ValueError(msg)
+        return tokens
+
+    def _count(self, rows: Sequence[Sequence[str]]) -> Any:
+        counter = CountVectorizer(
+            analyzer=_identity, vocabulary=self._fitted_vocabulary(), binary=self.binary
+        )
+        return counter.transform(rows)
+
+    def _fitted_vocabulary(self) -> list[str]:
+        if not hasattr(self, "vocabulary_"):
+            msg = (
+                f"Modality {self.name!r} has no vocabulary yet. Call fit with the training rows, "
+                "or fit_encoders for several encoders, first."
+            )
+            raise NotFittedError(msg)
+        return self.vocabulary_
+
+
+def _identity(tokens: Sequence[str]) -> Sequence[str]:
+    return tokens

@@ -1,0 +1,210 @@
+"""Numbers: columns of a table, or ready-made vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+from sklearn.preprocessing import StandardScaler
+
+from multimodal_ensemble._validation import check_at_least, check_fraction
+from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._heads import build_dense_head
+from multimodal_ensemble.encoders._layers import PACKAGE
+from multimodal_ensemble.exceptions import ModalityError
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class DenseEncoder(Encoder):
+    """Numeric columns or ready-made vectors, through one dense layer.
+
+    Parameters
+    ----------
+    name : str
+        Name of the modality and of the Keras input.
+    column : str or sequence of str, optional
+        One column of numbers or of vectors of equal length, or several columns of numbers.
+        Default: `name`.
+    units : int, default=64
+        Units of the embedding.
+    activation : str or None, default="relu"
+        Activation of the embedding.
+    standardize : bool, default=True
+        Scale each number to mean 0 and variance 1 on the training rows.
+    dropout : float, default=0
+        Dropout rate on the embedding, in [0, 1).
+    input_dropout : float, default=0
+        Dropout rate on the numbers, in [0, 1).
+
+    Attributes
+    ----------
+    n_features_ : int
+        How many numbers one row has.
+    mean_, scale_ : ndarray of shape (n_features,)
+        What is subtracted, and then divided by; with ``standardize=True`` only.
+
+    Raises
+    ------
+    ValueError
+        If an option has a value that it cannot have.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble import DenseEncoder
+    >>> table = pd.DataFrame({"year": [1990, 2000], "minutes": [80.0, 120.0]})
+    >>> encoder = DenseEncoder("numbers", column=["year", "minutes"]).fit(table)
+    >>> encoder.encode(table).tolist()
+    [[-1.0, -1.0], [1.0, 1.0]]
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        column: str | Sequence[str] | None = None,
+        units: int = 64,
+        activation: str | None = "relu",
+        standardize: bool = True,
+        dropout: float = 0,
+        input_dropout: float = 0,
+    ) -> None:
+        super().__init__(name, column=column)
+        check_at_least(units, 1, name="units")
+        check_fraction(dropout, name="dropout")
+        check_fraction(input_dropout, name="input_dropout")
+        self.units = units
+        self.activation = activation
+        self.standardize = standardize
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+
+    def fit(self, values: Any) -> Self:
+        """Learn mean and scale from the training rows.
+
+        Parameters
+        ----------
+        values : array-like of shape (n,) or (n, n_features), or DataFrame
+            Numbers of the training rows; a sequence of n vectors will do.
+
+        Returns
+        -------
+        DenseEncoder
+            The encoder itself.
+
+        Raises
+        ------
+        ModalityError
+            If they are not finite numbers, or the vectors differ in length.
+        """
+        numbers = self.prepare(values)
+        self.n_features_ = numbers.shape[1]
+        if self.standardize:
+            scaler = StandardScaler().fit(numbers)
+            self.mean_, self.scale_ = scaler.mean_, scaler.scale_
+        return self
+
+    @property
+    def input_shape(self) -> tuple[int]:
+        """How many numbers one row has."""
+        if not hasattr(self, "n_features_"):
+            msg = (
+                f"Modality {self.name!r} is not fitted yet. Call fit with the training rows, "
+                "or fit_encoders for several encoders, first."
+            )
+            raise NotFittedError(msg)
+        return (self.n_features_,)
+
+    def prepare(self, values: Any) -> NDArray[np.float64]:
+        """Return the numbers as they are, as one array, once they have been checked.
+
+        Parameters
+        ----------
+        values : array-like of shape (n,) or (n, n_features), or DataFrame
+            Numbers; a sequence of n vectors will do.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+            float64.
+
+        Raises
+        ------
+        ModalityError
+            If they are not finite numbers, or the vectors differ in length.
+        """
+        names = list(values.columns) if isinstance(values, pd.DataFrame) else None
+        try:
+            # An object array of vectors is not converted by numpy, a list of them is.
+            is_table = isinstance(values, pd.DataFrame) or getattr(values, "ndim", 1) > 1
+            numbers = np.array(values if is_table else list(values), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            msg = (
+                f"Modality {self.name!r} expects numbers, or vectors of equal length: {error}. "
+                "Use BagOfWordsEncoder for tokens."
+            )
+            raise ModalityError(msg) from error
+        if numbers.ndim == 1:
+            numbers = numbers[:, np.newaxis]
+        if numbers.ndim != 2:
+            msg = (
+                f"Modality {self.name!r} expects one number or one vector a row. "
+                f"Received an array of shape {numbers.shape}."
+            )
+            raise ModalityError(msg)
+        finite = np.isfinite(numbers)
+        if not finite.all():
+            row, position = np.argwhere(~finite)[0]
+            where = f"column {names[position]!r}" if names else f"position {position}"
+            msg = (
+                f"Modality {self.name!r} expects finite numbers. Received "
+                f"{numbers[row, position]} in row {row}, {where} "
+                f"({(~finite).sum()} such values in all). Fill them in first."
+            )
+            raise ModalityError(msg)
+        return numbers
+
+    def encode(self, values: Any) -> NDArray[np.float32]:
+        """Return the numbers, standardised if asked for.
+
+        Parameters
+        ----------
+        values : array-like of shape (n,) or (n, n_features), or DataFrame
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+            float32.
+
+        Raises
+        ------
+        ModalityError
+            If there are more or fewer numbers in a row than in training, or not finite ones.
+        """
+        numbers = self.prepare(values)
+        if numbers.shape[1:] != self.input_shape:
+            msg = (
+                f"Modality {self.name!r} was fitted to {self.input_shape[0]} numbers a row. "
+                f"Received {numbers.shape[1]}."
+            )
+            raise ModalityError(msg)
+        if self.standardize:
+            numbers = (numbers - self.mean_) / self.scale_
+        return numbers.astype(np.float32)
+
+    def head(self) -> keras.Sequential:
+        """Return new layers: dropout, one dense layer, dropout."""
+        return build_dense_head(
+            self.name,
+            self.input_shape,
+            units=self.units,
+            activation=self.activation,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+        )

@@ -1,0 +1,385 @@
+"""The contract that every modality fulfils."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+
+from multimodal_ensemble.exceptions import ModalityError
+
+
+class Encoder(BaseEstimator, ABC):
+    """One modality: how its raw values become arrays, features and an embedding.
+
+    Subclass it to add a modality of your own. A subclass says at least what one encoded row
+    looks like (`input_shape`), how raw values become such rows (`encode`) and which trainable
+    layers stand on top (`head`); everything else has a default. Like a scikit-learn estimator,
+    it stores each constructor argument under its own name, learns in `fit`, and ends the name
+    of what it learned in an underscore: then configuration, cloning and saving need no code.
+    `multimodal_ensemble.testing.check_encoder` tests a subclass against this contract.
+
+    Parameters
+    ----------
+    name : str
+        Name of the modality: the Keras input's name and, unless `column` says otherwise, the
+        DataFrame column. Keras refuses names that are empty or hold a slash.
+    column : str or sequence of str, optional
+        The column, or columns, of the data that hold this modality. Default: `name`.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+        Shape of one encoded row, without the batch axis.
+    input_dtype : str
+        dtype of the Keras input. ``"float32"`` unless a subclass says otherwise.
+
+    Raises
+    ------
+    ModalityError
+        If the name is one that Keras would refuse.
+
+    Examples
+    --------
+    An encoder for lists of three numbers:
+
+    >>> import keras, numpy as np
+    >>> from multimodal_ensemble import Encoder
+    >>> class TripleEncoder(Encoder):
+    ...     input_shape = (3,)
+    ...     def encode(self, values):
+    ...         return np.array(list(values), dtype="float32").reshape(-1, 3)
+    ...     def head(self):
+    ...         return keras.layers.Dense(4, activation="relu")
+    >>> encoder = TripleEncoder("position")
+    >>> encoder.encode([[1, 2, 3], [4, 5, 6]]).shape
+    (2, 3)
+    >>> encoder.output_dim
+    4
+    """
+
+    input_dtype: str = "float32"
+
+    def __init__(self, name: str, *, column: str | Sequence[str] | None = None) -> None:
+        if not isinstance(name, str) or not name or "/" in name:
+            msg = (
+                "An encoder's name is a Keras input name: a string that is not empty and holds "
+                f"no slash. Received name={name!r}; rename it and pass column={name!r} instead."
+            )
+            raise ModalityError(msg)
+        self.name = name
+        self.column = column
+
+    # -- what a subclass must say ------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one encoded row, without the batch axis."""
+
+    @abstractmethod
+    def encode(self, values: Any) -> NDArray[Any]:
+        """Turn raw values into an array of shape ``(n, *input_shape)``: one batch, on the host.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, *input_shape)
+        """
+
+    @abstractmethod
+    def head(self) -> keras.Layer:
+        """Return new trainable layers from features, or from the input, to an embedding.
+
+        Each call returns a new layer or model, so that two models never share a head. Layers
+        with an `adapt` method in a `keras.Sequential` head are adapted to the training rows
+        before training (`multimodal_ensemble.adapt_heads`).
+
+        Returns
+        -------
+        keras.Layer or keras.Model
+            Maps ``(n, *feature_shape)`` to ``(n, output_dim)``.
+        """
+
+    # -- what a subclass may say -------------------------------------------------------------
+
+    def fit(self, values: Any) -> Self:
+        """Learn from the raw values of training rows only. Nothing, by default.
+
+        Parameters
+        ----------
+        values : sequence
+            Raw values of the training rows.
+
+        Returns
+        -------
+        Encoder
+            The encoder itself.
+        """
+        del values
+        return self
+
+    def backbone(self) -> keras.Model | None:
+        """Return the pretrained network in front of the head, or None where there is none.
+
+        The same model at each call. It maps ``(n, *input_shape)`` to a feature vector, holds
+        the preprocessing of what `encode` returns, and runs in inference mode always. Its
+        features are computed once and reused as long as none of its weights is trainable.
+
+        Returns
+        -------
+        keras.Model or None
+        """
+        return None
+
+    def prepare(self, values: Any) -> Any:
+        """Do the work on raw values that need not be repeated each epoch.
+
+        Called once for a data set; batches of rows of what it returns go to `encode`, so
+        ``encode(prepare(values)[rows])`` must equal ``encode(values)[rows]``.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values.
+
+        Returns
+        -------
+        array-like of length n
+            Anything that has a `shape` and can be indexed by an array of row numbers; by default
+            the raw values as an object array.
+        """
+        return as_object_array(values)
+
+    def find_unusable(self, values: Any) -> dict[int, str]:
+        """Return the positions of the values that this encoder wants left out, with reasons.
+
+        Called once for a data set before training; these rows are dropped. Default: none.
+
+        Parameters
+        ----------
+        values : sequence
+            Raw values.
+
+        Returns
+        -------
+        dict of int to str
+            Position to reason.
+        """
+        del values
+        return {}
+
+    def content_digests(self, values: Any) -> list[bytes]:
+        """Return what identifies each value's content, to look its features up by.
+
+        The default digests the encoded rows, which is always right. A subclass whose encoding
+        is dear may digest something cheaper, and then says in `encoding_config` all that
+        its encoding depends on besides.
+
+        Parameters
+        ----------
+        values : array-like of length n
+            What `prepare` returned.
+
+        Returns
+        -------
+        list of n bytes
+            SHA-256 digests.
+        """
+        digests: list[bytes] = []
+        # Row by row, so that a large data set of large arrays is never encoded all at once.
+        for position in range(values.shape[0]):
+            row = np.ascontiguousarray(self.encode(values[[position]]))
+            digests.append(hashlib.sha256(f"{row.dtype.str}{row.shape}".encode() + row.tobytes()).digest())
+        return digests
+
+    def encoding_config(self) -> dict[str, Any]:
+        """Return the settings that change `encode` but not `content_digests`.
+
+        They become part of the key of stored features.
+
+        Returns
+        -------
+        dict
+            JSON values; empty by default.
+        """
+        return {}
+
+    # -- what follows from it ----------------------------------------------------------------
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        """Shape of what the head receives, without the batch axis."""
+        backbone = self.backbone()
+        shape = self.input_shape if backbone is None else backbone.output_shape[1:]
+        return tuple(int(size) for size in shape)
+
+    @property
+    def output_dim(self) -> int:
+        """Number of units of the embedding."""
+        return int(self.head().compute_output_shape((None, *self.feature_shape))[-1])
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether there is a backbone with no trainable weights, so that features can be kept."""
+        backbone = self.backbone()
+        return backbone is not None and not backbone.trainable_weights
+
+    @property
+    def columns(self) -> list[str]:
+        """The data's columns that this encoder reads."""
+        if self.column is None:
+            return [self.name]
+        return [self.column] if isinstance(self.column, str) else list(self.column)
+
+    def select(self, data: Any) -> Any:
+        """Return this modality's raw values from a DataFrame or a mapping of columns.
+
+        Parameters
+        ----------
+        data : DataFrame or mapping of str to sequence
+            The raw columns.
+
+        Returns
+        -------
+        sequence, or DataFrame where the encoder reads several columns
+
+        Raises
+        ------
+        ModalityError
+            If a column is missing; the message lists the columns there are.
+        """
+        missing = [column for column in self.columns if column not in data]
+        if missing:
+            msg = (
+                f"Modality {self.name!r} reads the column(s) {missing}, which the data lacks. "
+                f"The data has {list(data)}. Pass column=... to the encoder to read another one."
+            )
+            raise ModalityError(msg)
+        if self.column is None or isinstance(self.column, str):
+            return data[self.columns[0]]
+        if isinstance(data, Mapping):
+            return np.column_stack([data[column] for column in self.columns])
+        return data[self.columns]
+
+    # -- saving ------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as values that Keras can write to JSON."""
+        return {
+            key: keras.saving.serialize_keras_object(value)
+            for key, value in self.get_params(deep=False).items()
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make an unfitted encoder from what `get_config` returned."""
+        known = inspect.signature(cls).parameters
+        return cls(
+            **{
+                key: keras.saving.deserialize_keras_object(value)
+                for key, value in config.items()
+                if key in known
+            }
+        )
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what `fit` learned: the attributes whose names end in one underscore."""
+        return {
+            key: value
+            for key, value in vars(self).items()
+            if key.endswith("_") and not key.startswith("_")
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> Self:
+        """Take over what another encoder of the same configuration learned."""
+        for key, value in state.items():
+            setattr(self, key, value)
+        return self
+
+
+def as_object_array(values: Any) -> NDArray[Any]:
+    """Return a one-dimensional array of raw values, lists among them kept whole."""
+    if isinstance(values, np.ndarray):
+        return values
+    values = list(values)
+    array = np.empty(len(values), dtype=object)
+    for position, value in enumerate(values):
+        array[position] = value
+    return array
+
+
+def check_encoders(encoders: Sequence[Encoder]) -> list[Encoder]:
+    """Return the encoders as a list of one or more with distinct names.
+
+    Raises
+    ------
+    ModalityError
+        If there is none, one is not an encoder, or two have the same name.
+    """
+    if isinstance(encoders, Encoder):
+        encoders = [encoders]
+    encoders = list(encoders)
+    if not encoders:
+        msg = "At least one encoder is needed. Received an empty list."
+        raise ModalityError(msg)
+    for encoder in encoders:
+        if not isinstance(encoder, Encoder):
+            msg = (
+                "Each modality must be an instance of multimodal_ensemble.Encoder. "
+                f"Received {encoder!r} of type {type(encoder).__name__}."
+            )
+            raise ModalityError(msg)
+    names = [encoder.name for encoder in encoders]
+    clashing = sorted({name for name in names if names.count(name) > 1})
+    if clashing:
+        msg = (
+            f"Encoders must have distinct names, because each becomes a Keras input. "
+            f"Received {clashing} more than once; give each its own name and say column=..."
+        )
+        raise ModalityError(msg)
+    return encoders
+
+
+def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
+    """Fit each encoder to its column of the training rows.
+
+    Parameters
+    ----------
+    encoders : sequence of Encoder
+        One encoder a modality, with distinct names.
+    data : DataFrame or mapping of str to sequence
+        The raw columns of the training rows, and of no others.
+
+    Returns
+    -------
+    list of Encoder
+        The same encoders, fitted.
+
+    Raises
+    ------
+    ModalityError
+        If a column is missing or two encoders have the same name.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import BagOfWordsEncoder, fit_encoders
+    >>> (tags,) = fit_encoders([BagOfWordsEncoder("tags")], {"tags": [["space", "war"], ["war"]]})
+    >>> tags.vocabulary_
+    ['war', 'space']
+    """
+    encoders = check_encoders(encoders)
+    for encoder in encoders:
+        encoder.fit(encoder.select(data))
+    return encoders

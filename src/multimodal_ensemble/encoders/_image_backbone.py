@@ -1,0 +1,139 @@
+"""Building the frozen part of an `ImageEncoder`: preprocessing, network, pooling."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.encoders._applications import (
+    build_application,
+    default_size,
+    load_weights,
+)
+from multimodal_ensemble.encoders._layers import ApplicationPreprocessing
+from multimodal_ensemble.exceptions import ModalityError
+
+
+def find_image_size(
+    network: str | keras.Model, image_size: int | Sequence[int] | None
+) -> tuple[int, int]:
+    """Return height and width, in pixels, of the images that the network receives."""
+    own = (None, None) if isinstance(network, str) else _own_input_size(network)
+    if image_size is None:
+        if isinstance(network, str):
+            return default_size(network), default_size(network)
+        if None in own:
+            msg = (
+                f"The model {network.name!r} takes images of any size. "
+                "Pass image_size=... to say which size images are resized to."
+            )
+            raise ModalityError(msg)
+        return own
+    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(sides) != 2:
+        msg = f"image_size must be a number or (height, width). Received {image_size!r}."
+        raise ValueError(msg)
+    for side in sides:
+        check_at_least(side, 1, name="image_size")
+    if any(side != fixed for side, fixed in zip(sides, own, strict=True) if fixed is not None):
+        msg = (
+            f"The model {network.name!r} takes images of {own} pixels. "
+            f"Received image_size={image_size!r}; leave it out."
+        )
+        raise ModalityError(msg)
+    return int(sides[0]), int(sides[1])
+
+
+def _own_input_size(network: keras.Model) -> tuple[int | None, int | None]:
+    shape = network.input_shape
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
+        msg = (
+            "A backbone of your own must take RGB images of shape (batch, height, width, 3). "
+            f"The model {network.name!r} takes {shape}."
+        )
+        raise ModalityError(msg)
+    return shape[1:3]
+
+
+def build_image_backbone(
+    name: str,
+    network: str | keras.Model,
+    *,
+    weights: str | Path | None,
+    input_shape: tuple[int, int, int],
+    pooling: str,
+    preprocessing: str | None,
+    seed: int | None,
+) -> keras.Model:
+    """Return a model from RGB images 0..255 to one feature vector an image."""
+    inputs = keras.Input(input_shape, name="pixels")
+    pixels = inputs
+    if preprocessing == "unit":
+        pixels = keras.layers.Rescaling(1 / 255, name="preprocessing")(pixels)
+    elif preprocessing == "imagenet" and isinstance(network, str):
+        pixels = ApplicationPreprocessing(network, name="preprocessing")(pixels)
+    path = None if weights in (None, "imagenet") else os.fspath(weights)  # type: ignore[arg-type]
+    if isinstance(network, str):
+        network_name = network
+        with seeded_layers(seed):
+            network = build_application(
+                network,
+                input_shape=input_shape,
+                pooling=pooling,
+                weights=None if path is not None else weights,
+            )
+    else:
+        network_name = f"the model {network.name!r}"
+    if path is not None:
+        load_weights(network, path, name=network_name)
+    # Inference mode whatever happens around it: frozen or not, batch statistics of a small
+    # training set would spoil what the network learned on a large one.
+    features = network(pixels, training=False)
+    if len(features.shape) == 4:
+        pool = {
+            "avg": keras.layers.GlobalAveragePooling2D,
+            "max": keras.layers.GlobalMaxPooling2D,
+        }[pooling]
+        features = pool(name="pooling")(features)
+    if len(features.shape) != 2:
+        msg = (
+            "A backbone of your own must give feature maps (batch, height, width, channels) or "
+            f"feature vectors (batch, size). The model {network.name!r} gives {features.shape}."
+        )
+        raise ModalityError(msg)
+    backbone = keras.Model(inputs, features, name=name)
+    return backbone
+
+
+def set_trainable_layers(backbone: keras.Model, n_layers: int | str) -> None:
+    """Freeze a backbone but for its last layers that have weights; "all" means each of them."""
+    layers = list(_leaf_layers(backbone))
+    trainable = [
+        layer
+        for layer in layers
+        if layer.weights and not isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    count = len(trainable) if isinstance(n_layers, str) else n_layers
+    if count > len(trainable):
+        msg = f"The backbone {backbone.name!r} has {len(trainable)} layers to train, not {count}."
+        raise ValueError(msg)
+    # A layer is trained only if each model around it is; that switches on all their layers.
+    backbone.trainable = count > 0
+    chosen = {id(layer) for layer in trainable[len(trainable) - count :]}
+    if chosen:
+        for layer in layers:
+            layer.trainable = id(layer) in chosen
+
+
+def _leaf_layers(model: keras.Model) -> Iterator[keras.Layer]:
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _leaf_layers(layer)
+        else:
+            yield layer

@@ -1,0 +1,358 @@
+"""Images through a pretrained convolutional network."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble.encoders._applications import find_application
+from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._heads import SCALINGS, build_dense_head
+from multimodal_ensemble.encoders._image_backbone import (
+    build_image_backbone,
+    find_image_size,
+    set_trainable_layers,
+)
+from multimodal_ensemble.encoders._layers import PACKAGE
+from multimodal_ensemble.images import ImageBatch, UnreadableImageWarning, content_digest
+from multimodal_ensemble.images import read_images as collect_images
+
+# Raise it when reading gives other pixels for the same file, so that stored features are not used.
+_READER_VERSION = 1
+
+_BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
+_READ_AT_ONCE = 128
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ImageEncoder(Encoder):
+    """Images, through a frozen pretrained network and one dense layer.
+
+    Parameters
+    ----------
+    name : str
+        Name of the modality and of the Keras input.
+    column : str, optional
+        The column of images: file paths, bytes, `PIL.Image.Image` objects or arrays. Default:
+        `name`.
+    backbone : str or keras.Model, default="VGG16"
+        Name of a network in `keras.applications`, or a model of your own from RGB images to
+        feature maps or feature vectors.
+    weights : str, path or None, default="imagenet"
+        ``"imagenet"`` (downloaded by Keras once), the path of a weights file, or None for random
+        weights. A model of your own keeps the weights it has unless a path is given.
+    image_size : int or (int, int), optional
+        Side, or height and width, that images are resized to, in pixels. Default: what the
+        backbone was trained with; for a model of your own, the size of its input.
+    pooling : {"avg", "max"}, default="avg"
+        How feature maps become one vector.
+    units : int, default=256
+        Units of the embedding.
+    activation : str or None, default="relu"
+        Activation of the embedding.
+    preprocessing : {"imagenet", "unit", None}, default="imagenet"
+        ``"imagenet"`` does what the backbone was trained with, ``"unit"`` scales pixels to 0..1,
+        None leaves them at 0..255. Part of the backbone, so that a saved model takes RGB 0..255.
+        A model of your own is expected to preprocess by itself: there ``"imagenet"`` does nothing.
+    dropout : float, default=0
+        Dropout rate on the embedding, in [0, 1).
+    input_dropout : float, default=0
+        Dropout rate on the features, in [0, 1).
+    scaling : {"log", "standard", None}, default="log"
+        Scaling of the features, learned from the training rows: to mean 0 and variance 1, with
+        ``"log"`` after ``sign(x) * log(1 + |x|)``.
+    trainable_layers : int or "all", default=0
+        How many of the backbone's last layers are trained; see `unfreeze`.
+    on_error : {"raise", "blank", "drop"}, default="raise"
+        What happens to an image that cannot be read: an error, a black image in its place, or its
+        row is left out of the data set. The last two read every image once before training, and
+        keep what they found in `unreadable`.
+    resampling : str, default="bilinear"
+        Filter for resizing; see `multimodal_ensemble.images.read_image`.
+    root : path, optional
+        Folder that relative paths start from. Default: the working directory.
+    workers : int, default=2
+        Threads that read images.
+    seed : int, optional
+        Makes random weights repeatable.
+
+    Attributes
+    ----------
+    unreadable : dict of str to str
+        The images that could not be read so far and why, under ``on_error="blank"`` and
+        ``"drop"``.
+
+    Raises
+    ------
+    ValueError
+        If an option has a value that it cannot have; the message lists those it can.
+
+    See Also
+    --------
+    multimodal_ensemble.FeatureStore : Computes the backbone's features once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble import ImageEncoder
+    >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    >>> encoder.encode([np.zeros((300, 200, 3), dtype="uint8")]).shape
+    (1, 32, 32, 3)
+    >>> encoder.feature_shape, encoder.output_dim
+    ((1024,), 256)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        column: str | None = None,
+        backbone: str | keras.Model = "VGG16",
+        weights: str | Path | None = "imagenet",
+        image_size: int | Sequence[int] | None = None,
+        pooling: str = "avg",
+        units: int = 256,
+        activation: str | None = "relu",
+        preprocessing: str | None = "imagenet",
+        dropout: float = 0,
+        input_dropout: float = 0,
+        scaling: str | None = "log",
+        trainable_layers: int | str = 0,
+        on_error: str = "raise",
+        resampling: str = "bilinear",
+        root: str | Path | None = None,
+        workers: int = 2,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(name, column=column)
+        if isinstance(backbone, str):
+            find_application(backbone)
+        elif not isinstance(backbone, keras.Model):
+            msg = (
+                "backbone must be the name of a network in keras.applications or a keras.Model. "
+                f"Received {backbone!r} of type {type(backbone).__name__}."
+            )
+            raise ValueError(msg)
+        check_choice(pooling, ("avg", "max"), name="pooling")
+        check_choice(preprocessing, ("imagenet", "unit", None), name="preprocessing")
+        check_choice(scaling, SCALINGS, name="scaling")
+        check_choice(on_error, ("raise", "blank", "drop"), name="on_error")
+        check_at_least(units, 1, name="units")
+        check_at_least(workers, 1, name="workers")
+        check_fraction(dropout, name="dropout")
+        check_fraction(input_dropout, name="input_dropout")
+        _check_trainable_layers(trainable_layers)
+        # Kept apart from the other options: the contract's method has the name that users
+        # expect of the option.
+        self._backbone_option = backbone
+        self._backbone: keras.Model | None = None
+        self.weights = weights
+        self.image_size = image_size
+        self.pooling = pooling
+        self.units = units
+        self.activation = activation
+        self.preprocessing = preprocessing
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.scaling = scaling
+        self.trainable_layers = trainable_layers
+        self.on_error = on_error
+        self.resampling = resampling
+        self.root = root
+        self.workers = workers
+        self.seed = seed
+        self.unreadable: dict[str, str] = {}
+
+    # -- the contract ------------------------------------------------------------------------
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width and the three colours."""
+        return (*find_image_size(self._backbone_option, self.image_size), 3)
+
+    def encode(self, values: Any) -> NDArray[np.uint8]:
+        """Read images.
+
+        Parameters
+        ----------
+        values : sequence of n paths, bytes, images or arrays
+            One image each.
+
+        Returns
+        -------
+        ndarray of shape (n, height, width, 3)
+            RGB, uint8.
+
+        Raises
+        ------
+        ImageReadError
+            If an image cannot be read, unless ``on_error="blank"``; the message names it.
+        """
+        return self._read(values, "blank" if self.on_error == "blank" else "raise").images
+
+    def backbone(self) -> keras.Model:
+        """Return the network from RGB images 0..255 to one feature vector an image.
+
+        Returns
+        -------
+        keras.Model
+            Built at the first call, the same at each later one.
+
+        Raises
+        ------
+        WeightsUnavailableError
+            If the weights cannot be downloaded or read; the message names the other options.
+        """
+        if self._backbone is None:
+            self._backbone = build_image_backbone(
+                f"{self.name}_backbone",
+                self._backbone_option,
+                weights=self.weights,
+                input_shape=self.input_shape,
+                pooling=self.pooling,
+                preprocessing=self.preprocessing,
+                seed=self.seed,
+            )
+            set_trainable_layers(self._backbone, self.trainable_layers)
+        return self._backbone
+
+    def head(self) -> keras.Sequential:
+        """Return new layers: feature scaling, dropout, one dense layer, dropout."""
+        return build_dense_head(
+            self.name,
+            self.feature_shape,
+            units=self.units,
+            activation=self.activation,
+            dropout=self.dropout,
+            input_dropout=self.input_dropout,
+            scaling=self.scaling,
+        )
+
+    def find_unusable(self, values: Any) -> dict[int, str]:
+        """Return the images that cannot be read, under ``on_error="drop"``; reads every image."""
+        return self._find_unreadable(values) if self.on_error == "drop" else {}
+
+    def content_digests(self, values: Any) -> list[bytes]:
+        """Return a digest of each image file's bytes."""
+        # Whether a file decodes is not known from its bytes, and the features of the black image
+        # that stands for it must not be kept as the file's own.
+        blank = self._find_unreadable(values) if self.on_error == "blank" else {}
+        return [
+            _BLANK_DIGEST if position in blank else content_digest(value, root=self.root)
+            for position, value in enumerate(values)
+        ]
+
+    def encoding_config(self) -> dict[str, Any]:
+        """Return the filter for resizing; the size is part of the backbone."""
+        return {"reader_version": _READER_VERSION, "resampling": self.resampling}
+
+    # -- fine-tuning -------------------------------------------------------------------------
+
+    def unfreeze(self, n_layers: int | None = None) -> Self:
+        """Let training change the last layers of the backbone, too.
+
+        Stored features are no longer used then: the images go through the backbone at each step.
+        Batch normalisation stays frozen, as is usual in fine-tuning.
+
+        Parameters
+        ----------
+        n_layers : int, optional
+            How many layers, counting from the last those that have weights and are no batch
+            normalisation. Default: all of them. 0 freezes the backbone again.
+
+        Returns
+        -------
+        ImageEncoder
+            The encoder itself.
+        """
+        n_or_all: int | str = "all" if n_layers is None else n_layers
+        _check_trainable_layers(n_or_all)
+        set_trainable_layers(self.backbone(), n_or_all)
+        self.trainable_layers = n_or_all
+        return self
+
+    # -- parameters and state ----------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_params(deep=deep), "backbone": self._backbone_option}
+
+    def set_params(self, **params: Any) -> Self:
+        """Change constructor arguments; the backbone is built anew when it is next needed."""
+        known = self.get_params(deep=False)
+        if unknown := sorted(set(params) - set(known)):
+            msg = f"ImageEncoder has no parameter {unknown}. It has {sorted(known)}."
+            raise ValueError(msg)
+        ImageEncoder.__init__(self, **{**known, **params})
+        return self
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the backbone's weights where the configuration alone cannot give them again."""
+        state = super().get_state()
+        named = isinstance(self._backbone_option, str) and self.weights is not None
+        if not named or self.trainable_layers:
+            state["backbone_weights"] = self.backbone().get_weights()
+        return state
+
+    def set_state(self, state: dict[str, Any]) -> Self:
+        """Take over the backbone's weights."""
+        if "backbone_weights" in state:
+            self.backbone().set_weights(state["backbone_weights"])
+        return self
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def _read(self, values: Any, on_error: str) -> ImageBatch:
+        batch = collect_images(
+            values,
+            self.input_shape[:2],
+            on_error=on_error,
+            resampling=self.resampling,
+            root=self.root,
+            workers=self.workers,
+        )
+        new = {
+            failure.source: failure.reason
+            for failure in batch.failures
+            if failure.source not in self.unreadable
+        }
+        if new:
+            self.unreadable.update(new)
+            # Once an image, not once an epoch.
+            warnings.warn(
+                f"Modality {self.name!r}: {len(new)} images cannot be read "
+                f"(on_error={self.on_error!r}): {_some(new)}. "
+                "All of them are in the encoder's `unreadable`.",
+                UnreadableImageWarning,
+                stacklevel=3,
+            )
+        return batch
+
+    def _find_unreadable(self, values: Any) -> dict[int, str]:
+        values = list(values)
+        found: dict[int, str] = {}
+        for start in range(0, len(values), _READ_AT_ONCE):
+            batch = self._read(values[start : start + _READ_AT_ONCE], "drop")
+            for failure in batch.failures:
+                found[start + failure.position] = failure.reason
+        return found
+
+
+def _some(reasons: dict[str, str]) -> str:
+    named = [f"{source!r} ({reason})" for source, reason in list(reasons.items())[:5]]
+    return "; ".join(named) + ("; ..." if len(reasons) > len(named) else "")
+
+
+def _check_trainable_layers(trainable_layers: int | str) -> None:
+    if isinstance(trainable_layers, str):
+        check_choice(trainable_layers, ("all",), name="trainable_layers")
+    else:
+        check_at_least(trainable_layers, 0, name="trainable_layers")

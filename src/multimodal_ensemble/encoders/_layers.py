@@ -1,0 +1,124 @@
+"""Keras layers that the encoders need and Keras lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from multimodal_ensemble.encoders._applications import find_preprocessing
+
+PACKAGE = "multimodal_ensemble"
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class FeatureScaling(keras.layers.Layer):
+    """Scale features to mean 0 and variance 1 on the training rows, after a logarithm if asked.
+
+    Frozen backbones give features of very different sizes, most of them small and a few large;
+    unscaled, they drown a smaller modality. Differs from `keras.layers.Normalization` in two
+    points that matter for features: a feature that is constant on the training rows is only
+    centred (there, a small change at prediction is divided by 1e-7), and the statistics are read
+    at each call, so a function that was traced before `adapt` does not keep the old ones.
+
+    Parameters
+    ----------
+    log : bool, default=False
+        Take ``sign(x) * log(1 + |x|)`` first.
+    **kwargs
+        Passed to `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble import FeatureScaling
+    >>> scaling = FeatureScaling()
+    >>> scaling.adapt(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    >>> np.asarray(scaling(np.array([[1.0, 5.0], [5.0, 6.0]]))).tolist()
+    [[-1.0, 0.0], [3.0, 1.0]]
+    """
+
+    def __init__(self, log: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.log = log
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the statistics: mean 0 and scale 1 until `adapt`."""
+        shape = (input_shape[-1],)
+        self.mean = self.add_weight(
+            name="mean", shape=shape, initializer="zeros", trainable=False, dtype="float32"
+        )
+        self.scale = self.add_weight(
+            name="scale", shape=shape, initializer="ones", trainable=False, dtype="float32"
+        )
+
+    def adapt(self, data: Any) -> None:
+        """Learn mean and standard deviation.
+
+        Parameters
+        ----------
+        data : array-like of shape (n_samples, n_features)
+            Features of the training rows.
+        """
+        data = np.asarray(data, dtype=np.float64)
+        if not self.built:
+            self.build(data.shape)
+        if self.log:
+            data = np.sign(data) * np.log1p(np.abs(data))
+        scale = data.std(axis=0)
+        # Rounding leaves a constant column a standard deviation of some 1e-17, not 0.
+        constant = scale <= 1e-12 * np.maximum(1.0, np.abs(data).max(axis=0, initial=0.0))
+        self.mean.assign(data.mean(axis=0))
+        self.scale.assign(np.where(constant, 1.0, scale))
+
+    def call(self, inputs: Any) -> Any:
+        """Scale features."""
+        if self.log:
+            inputs = keras.ops.sign(inputs) * keras.ops.log1p(keras.ops.abs(inputs))
+        return (inputs - self.mean) / self.scale
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "log": self.log}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class ApplicationPreprocessing(keras.layers.Layer):
+    """Turn RGB pixels 0..255 into what a network of `keras.applications` was trained with.
+
+    Parameters
+    ----------
+    application : str
+        Name of the network, for example ``"VGG16"``.
+    **kwargs
+        Passed to `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.encoders import ApplicationPreprocessing
+    >>> white = np.full((1, 1, 1, 3), 255.0)
+    >>> np.asarray(ApplicationPreprocessing("MobileNet")(white)).ravel().tolist()
+    [1.0, 1.0, 1.0]
+    """
+
+    def __init__(self, application: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.application = application
+
+    def call(self, inputs: Any) -> Any:
+        """Preprocess pixels."""
+        return find_preprocessing(self.application)(inputs)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "application": self.application}

@@ -1,0 +1,7 @@
+"""Fusion: encoders, or trained models, joined into one `keras.Model`."""
+
+from multimodal_ensemble.fusion._concat import build_concat_fusion
+from multimodal_ensemble.fusion._feature_model import adapt_heads, feature_model
+from multimodal_ensemble.fusion._fuse_models import fuse_models
+
+__all__ = ["adapt_heads", "build_concat_fusion", "feature_model", "fuse_models"]

@@ -1,0 +1,111 @@
+"""Joining encoders into one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble._validation import check_at_least, check_fraction
+from multimodal_ensemble.encoders import Encoder, check_encoders
+
+
+def build_concat_fusion(
+    encoders: Sequence[Encoder],
+    num_labels: int,
+    *,
+    dropout: float = 0,
+    seed: int | None = None,
+    name: str | None = None,
+) -> keras.Model:
+    """Build a model that concatenates the embeddings of several modalities.
+
+    Each modality is an input named after its encoder, then the encoder's backbone if it has one,
+    then a new head; the embeddings are concatenated, and one dense layer gives one sigmoid unit
+    a label. With one encoder it is the unimodal model: hidden layer, output layer.
+
+    Parameters
+    ----------
+    encoders : sequence of Encoder
+        One fitted encoder a modality, with distinct names.
+    num_labels : int
+        How many labels to predict, at least 1.
+    dropout : float, default=0
+        Dropout rate on the concatenated embeddings, in [0, 1).
+    seed : int, optional
+        Makes the initial weights and the dropout repeatable.
+    name : str, optional
+        Name of the model. Default: the names of the modalities joined by ``_and_``.
+
+    Returns
+    -------
+    keras.Model
+        Takes a dictionary from modality name to an array of shape ``(n, *input_shape)``, gives
+        scores of shape ``(n, num_labels)`` in 0..1, float32. Its layers are named after the
+        modality: ``poster_backbone``, ``poster_features`` (where `feature_model` cuts),
+        ``poster_head``; the last one is ``scores``.
+
+    Raises
+    ------
+    ModalityError
+        If there is no encoder, or two have the same name.
+    ValueError
+        If `num_labels` or `dropout` is out of range.
+
+    See Also
+    --------
+    feature_model : The part of the model behind its backbones.
+    fuse_models : The same for Keras models that are already trained.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, build_concat_fusion
+    >>> tags = BagOfWordsEncoder("tags").fit([["space", "war"], ["love"]])
+    >>> table = DenseEncoder("year").fit([1977, 1997])
+    >>> model = build_concat_fusion([tags, table], num_labels=2)
+    >>> scores = model.predict({"tags": tags.encode([["war"]]), "year": table.encode([2001])},
+    ...                        verbose=0)
+    >>> scores.shape
+    (1, 2)
+    """
+    encoders = check_encoders(encoders)
+    check_at_least(num_labels, 1, name="num_labels")
+    check_fraction(dropout, name="dropout")
+    inputs: dict[str, keras.KerasTensor] = {}
+    embeddings: list[keras.KerasTensor] = []
+    with seeded_layers(seed):
+        for encoder in encoders:
+            tensor = keras.Input(
+                encoder.input_shape, dtype=encoder.input_dtype, name=encoder.name
+            )
+            inputs[encoder.name] = tensor
+            backbone = encoder.backbone()
+            if backbone is not None:
+                # The seam at which `feature_model` cuts, whatever the backbone is called.
+                seam = keras.layers.Identity(name=f"{encoder.name}_features")
+                tensor = seam(backbone(tensor, training=False))
+            embeddings.append(_named_head(encoder)(tensor))
+        joined = join_embeddings(embeddings)
+        if dropout:
+            joined = keras.layers.Dropout(dropout, name="embeddings_dropout")(joined)
+        scores = score_layer(num_labels)(joined)
+    return keras.Model(inputs, scores, name=name or "_and_".join(inputs))
+
+
+def join_embeddings(embeddings: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    """Concatenate embeddings; a single one stays as it is."""
+    if len(embeddings) == 1:
+        return embeddings[0]
+    return keras.layers.Concatenate(name="embeddings")(embeddings)
+
+
+def score_layer(num_labels: int) -> keras.layers.Dense:
+    """Return one sigmoid unit a label, in float32 under mixed precision, too."""
+    return keras.layers.Dense(num_labels, activation="sigmoid", dtype="float32", name="scores")
+
+
+def _named_head(encoder: Encoder) -> keras.Layer:
+    # `adapt_heads` finds a head by its name, and a third party's may have any.
+    head, name = encoder.head(), f"{encoder.name}_head"
+    return head if head.name == name else keras.Sequential([head], name=name)

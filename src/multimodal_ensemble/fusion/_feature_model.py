@@ -1,0 +1,160 @@
+"""The trainable part of a model, behind its frozen backbones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
+
+from multimodal_ensemble.exceptions import ModalityError
+
+
+def input_names(model: keras.Model) -> list[str]:
+    """Return the names of a model's inputs, in their order."""
+    return [tensor.name for tensor in model.inputs]
+
+
+def backbone_names(model: keras.Model) -> list[str]:
+    """Return the modalities of a fusion model that pass through a backbone."""
+    layers = {layer.name for layer in model.layers}
+    return [name for name in input_names(model) if f"{name}_features" in layers]
+
+
+def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -> keras.Model:
+    """Return the part of a fusion model behind its backbones; it shares the model's layers.
+
+    It takes features where the whole model takes, for example, pixels, under the same input
+    names. Training it trains the whole model, and ``model(x) == feature_model(model)(f)`` for
+    the features ``f`` of ``x``.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by `build_concat_fusion`, or by `fuse_models` of such models.
+    modalities : sequence of str, optional
+        Which modalities are given as features. Default: all that have a backbone.
+
+    Returns
+    -------
+    keras.Model
+        Takes a dictionary with the input names of `model`.
+
+    Raises
+    ------
+    ModalityError
+        If the model has no backbone for one of the modalities.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import ImageEncoder, build_concat_fusion, feature_model
+    >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
+    >>> model = build_concat_fusion([poster], num_labels=3)
+    >>> feature_model(model).input_shape
+    {'poster': (None, 1024)}
+    """
+    names = backbone_names(model)
+    modalities = names if modalities is None else list(modalities)
+    if unknown := [name for name in modalities if name not in names]:
+        msg = (
+            f"The model {model.name!r} has no backbone for {unknown}; it has one for {names}. "
+            "Only models made by build_concat_fusion, or by fuse_models of such, can be cut."
+        )
+        raise ModalityError(msg)
+    seams = {name: model.get_layer(f"{name}_features") for name in modalities}
+    inputs = {
+        tensor.name: keras.Input(
+            (seams[tensor.name].output if tensor.name in seams else tensor).shape[1:],
+            dtype=tensor.dtype,
+            name=tensor.name,
+        )
+        for tensor in model.inputs
+    }
+    features = {id(inputs[name]): seam for name, seam in seams.items()}
+
+    def skip_backbone(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        seam = features.get(id(args[0])) if args else None
+        return layer(*args, **kwargs) if seam in (None, layer) else args[0]
+
+    # Not `keras.Model(seam.output, ...)`: Keras 3.15 cannot save a model after it was cut so.
+    return keras.models.clone_model(
+        model, input_tensors=inputs, clone_function=_same_layer, call_function=skip_backbone
+    )
+
+
+def _same_layer(layer: keras.Layer) -> keras.Layer:
+    return layer
+
+
+def backbone_model(model: keras.Model, modality: str) -> keras.Model:
+    """Return the part of a fusion model from one input to that modality's features."""
+    (tensor,) = [tensor for tensor in model.inputs if tensor.name == modality]
+    return keras.Model({modality: tensor}, model.get_layer(f"{modality}_features").output)
+
+
+def heads_to_adapt(model: keras.Model) -> list[str]:
+    """Return the modalities whose head holds layers that adapt to the training rows."""
+    layers = {layer.name for layer in model.layers}
+    return [
+        name
+        for name in input_names(model)
+        if f"{name}_head" in layers and _can_adapt(model.get_layer(f"{name}_head"))
+    ]
+
+
+def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> None:
+    """Adapt the layers at the beginning of heads to the training rows.
+
+    Every layer of a head that has an `adapt` method, such as `FeatureScaling` or
+    `keras.layers.Normalization`, is adapted to what reaches it. `fit_model` does this by itself.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by `build_concat_fusion`.
+    features : mapping of str to ndarray of shape (n_samples, ...)
+        For each modality to adapt, what its head receives for the training rows: features, or
+        encoded rows where there is no backbone.
+
+    Raises
+    ------
+    ModalityError
+        If the model has no head for a modality.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble import ImageEncoder, adapt_heads, build_concat_fusion
+    >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32,
+    ...                       scaling="standard")
+    >>> model = build_concat_fusion([poster], num_labels=3)
+    >>> adapt_heads(model, {"poster": np.full((4, 1024), 7.0)})
+    >>> float(model.get_layer("poster_head").get_layer("scaling").mean[0])
+    7.0
+    """
+    layers = {layer.name: layer for layer in model.layers}
+    for name, values in features.items():
+        if f"{name}_head" not in layers:
+            msg = f"The model {model.name!r} has no head for {name!r}. It has {sorted(layers)}."
+            raise ModalityError(msg)
+        _adapt(layers[f"{name}_head"], values)
+
+
+def _can_adapt(layer: keras.Layer) -> bool:
+    if isinstance(layer, keras.Sequential):
+        return any(_can_adapt(inner) for inner in layer.layers)
+    return hasattr(layer, "adapt")
+
+
+def _adapt(layer: keras.Layer, values: Any) -> None:
+    if not isinstance(layer, keras.Sequential):
+        layer.adapt(values)
+        return
+    adaptable = [_can_adapt(inner) for inner in layer.layers]
+    for position, inner in enumerate(layer.layers):
+        if adaptable[position]:
+            _adapt(inner, values)
+        if not any(adaptable[position + 1 :]):
+            return
+        values = keras.ops.convert_to_numpy(inner(values, training=False))

@@ -1,0 +1,292 @@
+"""Batches of several modalities, for Keras."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multimodal_ensemble._validation import (
+    check_at_least,
+    check_label_matrix,
+    check_label_names,
+    check_sample_weight,
+)
+from multimodal_ensemble.encoders import Encoder, check_encoders
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.features import FeatureStore
+
+
+class Batch(NamedTuple):
+    """One batch as `MultimodalDataset.peek` shows it.
+
+    Parameters
+    ----------
+    inputs : dict of str to ndarray
+        What the model gets, by modality.
+    y : ndarray of shape (n, n_labels) or None
+        Multi-hot labels, float32.
+    sample_weight : ndarray of shape (n,) or None
+        Weights, float32.
+    raw : DataFrame of n rows
+        The same rows as they were given, with the label names of each in the column ``labels``.
+
+    See Also
+    --------
+    MultimodalDataset.peek : Returns one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalDataset
+    >>> data = pd.DataFrame({"tags": [["space", "war"], ["love"]]})
+    >>> tags = BagOfWordsEncoder("tags").fit(data["tags"])
+    >>> MultimodalDataset(data, [tags]).peek(0).raw["tags"].tolist()
+    [['space', 'war'], ['love']]
+    """
+
+    inputs: dict[str, NDArray[Any]]
+    y: NDArray[np.float32] | None
+    sample_weight: NDArray[np.float32] | None
+    raw: pd.DataFrame
+
+
+class MultimodalDataset(keras.utils.PyDataset):
+    """Batches ``({modality: array}, y)`` from the rows of a table.
+
+    Raw values are encoded batch by batch, so images are read from disk when their batch comes
+    up. With a feature store, a modality with a frozen backbone gives its stored features
+    instead; `fit_model` and `predict_scores` then use the part of the model behind the backbone.
+
+    Parameters
+    ----------
+    data : DataFrame or mapping of str to sequence
+        The raw columns.
+    encoders : sequence of Encoder
+        One fitted encoder a modality.
+    y : array-like of shape (n_samples, n_labels), optional
+        Multi-hot labels, 0 or 1. Without them, batches are ``({modality: array},)``.
+    batch_size : int, default=32
+        Rows a batch; the last batch of a pass may be shorter.
+    shuffle : bool, default=False
+        Draw a new order of rows for each pass.
+    seed : int, default=0
+        The orders follow from it.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weight of each row in the loss, not negative.
+    labels : sequence of str, optional
+        Names of the labels. Default: the columns of `y` if it is a DataFrame, else numbers.
+    store : FeatureStore, optional
+        Where the features of frozen backbones are kept; missing ones are computed now.
+    verbose : {0, 1}, default=1
+        Whether a progress bar shows the computation of missing features.
+    **kwargs
+        Passed to `keras.utils.PyDataset`: `workers`, `use_multiprocessing`, `max_queue_size`.
+
+    Attributes
+    ----------
+    features : dict of str to ndarray of shape (n_samples, ...)
+        Features of the modalities that come from the store.
+    dropped : dict of object to str
+        Rows that an encoder wanted left out (see ``ImageEncoder(on_error="drop")``): index label
+        to reason.
+    y : ndarray of shape (n_samples, n_labels) or None
+        Multi-hot labels of the rows that are left, bool.
+
+    Raises
+    ------
+    ModalityError
+        If a column is missing, two encoders have the same name, or columns differ in length.
+    ValueError
+        If `y` is not multi-hot or differs in length from the data.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalDataset
+    >>> data = pd.DataFrame({"tags": [["space", "war"], ["love"], []]})
+    >>> tags = BagOfWordsEncoder("tags").fit(data["tags"])
+    >>> dataset = MultimodalDataset(data, [tags], [[1, 0], [0, 1], [0, 1]], batch_size=2)
+    >>> len(dataset)
+    2
+    >>> inputs, y = dataset[1]
+    >>> inputs["tags"].tolist(), y.tolist()
+    ([[0.0, 0.0, 0.0]], [[0.0, 1.0]])
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        encoders: Sequence[Encoder],
+        y: Any = None,
+        *,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        seed: int = 0,
+        sample_weight: Any = None,
+        labels: Sequence[str] | None = None,
+        store: FeatureStore | None = None,
+        verbose: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_at_least(batch_size, 1, name="batch_size")
+        self.encoders = check_encoders(encoders)
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.raw = data if isinstance(data, pd.DataFrame) else _to_frame(data)
+        columns = {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
+        n_rows = len(self.raw)
+        if n_rows == 0:
+            msg = "The data has no rows."
+            raise ValueError(msg)
+        labels = _label_names(y, labels)
+        self.y = None if y is None else _check_y(y, n_rows)
+        self.labels = None if self.y is None else check_label_names(labels, self.y.shape[1])
+        weight = check_sample_weight(sample_weight, n_rows)
+        self.sample_weight = None if weight is None else weight.astype(np.float32)
+        self.dropped: dict[Any, str] = {}
+        columns = self._drop_unusable(columns)
+        self.features: dict[str, NDArray[Any]] = {}
+        self._prepared: dict[str, Any] = {}
+        for encoder in self.encoders:
+            values = columns[encoder.name]
+            if store is not None and encoder.is_frozen:
+                self.features[encoder.name] = store.get_features(encoder, values, verbose=verbose)
+            else:
+                self._prepared[encoder.name] = encoder.prepare(values)
+        self._pass = 0
+        self._order = self._draw_order()
+
+    # -- what Keras calls --------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Return the number of batches in a pass."""
+        return -(-self.n_samples // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return a batch: inputs, then labels and weights where there are any."""
+        rows = self._rows(index)
+        parts: list[Any] = [self.encode_rows(rows)]
+        if self.y is not None:
+            parts.append(self.y[rows].astype(np.float32))
+            if self.sample_weight is not None:
+                parts.append(self.sample_weight[rows])
+        return tuple(parts)
+
+    def on_epoch_end(self) -> None:
+        """Draw the order of the next pass."""
+        self._pass += 1
+        self._order = self._draw_order()
+
+    # -- for people and for the other rooms --------------------------------------------------
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return len(self.raw)
+
+    def peek(self, index: int) -> Batch:
+        """Return a batch beside the raw rows that it was made from.
+
+        Parameters
+        ----------
+        index : int
+            Number of the batch in the present pass.
+
+        Returns
+        -------
+        Batch
+            With the raw columns and the names of each row's labels.
+        """
+        rows = self._rows(index)
+        inputs, *rest = self[index]
+        raw = self.raw.iloc[rows].copy()
+        if self.y is not None:
+            names = np.asarray(self.labels, dtype=object)
+            raw["labels"] = pd.Series(
+                [names[row].tolist() for row in self.y[rows]], index=raw.index, dtype=object
+            )
+        y, weight = (*rest, None, None)[:2]
+        return Batch(inputs, y, weight, raw)
+
+    def encode_rows(
+        self, rows: NDArray[np.intp], modalities: Sequence[str] | None = None
+    ) -> dict[str, NDArray[Any]]:
+        """Return what the model gets for the given row numbers, by modality.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n,)
+            Numbers of rows, from 0.
+        modalities : sequence of str, optional
+            Which modalities. Default: all.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n, ...)
+            Features from the store, or encoded rows.
+        """
+        return {
+            encoder.name: self.features[encoder.name][rows]
+            if encoder.name in self.features
+            else encoder.encode(self._prepared[encoder.name][rows])
+            for encoder in self.encoders
+            if modalities is None or encoder.name in modalities
+        }
+
+    # -- inside ------------------------------------------------------------------------------
+
+    def _rows(self, index: int) -> NDArray[np.intp]:
+        if not 0 <= index < len(self):
+            msg = f"There are {len(self)} batches, numbered from 0. Received index {index}."
+            raise IndexError(msg)
+        return self._order[index * self.batch_size : (index + 1) * self.batch_size]
+
+    def _draw_order(self) -> NDArray[np.intp]:
+        if not self.shuffle:
+            return np.arange(self.n_samples)
+        # From the seed and the pass alone, so that any pass can be drawn again.
+        return np.random.default_rng([self.seed, self._pass]).permutation(self.n_samples)
+
+    def _drop_unusable(self, columns: dict[str, Any]) -> dict[str, Any]:
+        reasons: dict[int, str] = {}
+        for encoder in self.encoders:
+            reasons.update(encoder.find_unusable(columns[encoder.name]))
+        if not reasons:
+            return columns
+        self.dropped = {self.raw.index[row]: reason for row, reason in sorted(reasons.items())}
+        kept = np.setdiff1d(np.arange(len(self.raw)), list(reasons))
+        if kept.size == 0:
+            msg = f"None of the {len(self.raw)} rows can be used: {self.dropped}"
+            raise ValueError(msg)
+        self.raw = self.raw.iloc[kept]
+        self.y = None if self.y is None else self.y[kept]
+        self.sample_weight = None if self.sample_weight is None else self.sample_weight[kept]
+        return {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
+
+
+def _to_frame(data: Any) -> pd.DataFrame:
+    columns = {name: list(values) for name, values in data.items()}
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        msg = f"The columns of the data must have the same length. Received {lengths}."
+        raise ModalityError(msg)
+    return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
+
+
+def _label_names(y: Any, labels: Sequence[str] | None) -> Sequence[str] | None:
+    return list(y.columns) if labels is None and isinstance(y, pd.DataFrame) else labels
+
+
+def _check_y(y: Any, n_rows: int) -> NDArray[np.bool_]:
+    checked = check_label_matrix(y, name="y")
+    if len(checked) != n_rows:
+        msg = f"y must have one row for each row of the data ({n_rows}). Received {len(checked)}."
+        raise ValueError(msg)
+    return checked

@@ -1,0 +1,92 @@
+"""Pixels of any mode become upright RGB pixels of 8 bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_MAX_16_BIT = 65535
+
+
+def array_to_rgb(array: NDArray[Any]) -> Image.Image:
+    """Return an array that `check_source` let pass as an RGB image."""
+    values = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
+    if values.dtype.itemsize == 2:
+        values = _to_8_bit(values)
+    return image_to_rgb(Image.fromarray(np.ascontiguousarray(values)))
+
+
+def image_to_rgb(image: Image.Image) -> Image.Image:
+    """Return a loaded image as RGB, composited over white where it is transparent.
+
+    The result may be the image itself, so it must not be written to.
+    """
+    if image.width == 0 or image.height == 0:
+        msg = "it has no pixels"
+        raise ValueError(msg)
+    if image.mode == "F":
+        msg = (
+            "its pixels are floating-point numbers (mode F), whose range is not known; "
+            "scale them to 0..255 and convert them to 8 bits first, "
+            'for example PIL.Image.fromarray(scaled.astype("uint8"))'
+        )
+        raise ValueError(msg)
+    if image.mode == "I" or image.mode.startswith("I;"):
+        return _grey_16_bit_to_rgb(image)
+    if image.has_transparency_data:
+        return _over_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def upright(rgb: Image.Image, source: Image.Image) -> Image.Image:
+    """Turn and mirror `rgb` as the EXIF orientation of `source`, already loaded, says."""
+    try:
+        # Only now: a PNG may hold EXIF after its pixels, and Pillow turns a TIFF on loading.
+        orientation = source.getexif().get(ExifTags.Base.Orientation)
+        method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    except MemoryError:
+        raise
+    except Exception:
+        # Pillow raises many types on damaged EXIF, and the pixels are whole without it.
+        return rgb
+    return rgb if method is None else rgb.transpose(method)
+
+
+def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
+    # 257 = 65535 / 255, so 8 bits stretched to 16 come back unchanged; it is odd: no ties.
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _grey_16_bit_to_rgb(image: Image.Image) -> Image.Image:
+    values = np.array(image.convert("I"))
+    least, most = int(values.min()), int(values.max())
+    if least < 0 or most > _MAX_16_BIT:
+        msg = (
+            f"its integer pixels go from {least} to {most}, and grey of more than 8 bits must "
+            f"lie in 0..{_MAX_16_BIT}; scale them to 8 bits first"
+        )
+        raise ValueError(msg)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        values[values == transparent] = _MAX_16_BIT
+    return Image.fromarray(_to_8_bit(values)).convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    # Pillow has no way from premultiplied grey straight to RGBA that keeps the alpha.
+    rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    canvas = Image.new("RGB", rgba.size, "white")
+    canvas.paste(rgba, mask=rgba.getchannel("A"))
+    return canvas

@@ -1,0 +1,110 @@
+"""Name an image by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from multimodal_ensemble.images._source import (
+    ImageSource,
+    check_source,
+    open_encoded,
+    unreadable,
+    with_root,
+)
+
+# Distinct openings keep a file whose bytes spell out another image's pixels from its digest.
+_FILE = b"multimodal_ensemble:image-file:1\0"
+_PIL = b"multimodal_ensemble:image-pil:1\0"
+_ARRAY = b"multimodal_ensemble:image-array:1\0"
+
+
+def content_digest(source: ImageSource, *, root: str | os.PathLike[str] | None = None) -> bytes:
+    """Return a digest of an image's content, as a key for what is computed from it.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes, PIL.Image.Image or ndarray
+        An image as `read_image` takes it.
+    root : str or os.PathLike, default=None
+        The folder that relative paths start from; by default the working directory.
+
+    Returns
+    -------
+    bytes of length 32
+        A SHA-256. Of a path and of bytes, that of the encoded file's content, so that both,
+        and copies under other names, give the same digest. Of a PIL image and of an array,
+        that of all that decides how it is read: mode or dtype, shape, pixels, and of a PIL
+        image its palette, transparency and EXIF orientation. A file never shares a digest
+        with an image in memory.
+
+    Raises
+    ------
+    ImageReadError
+        If the image is missing (None or NaN), its file cannot be read, or a PIL image cannot
+        be loaded. A file is not decoded: one that is no image has a digest all the same.
+    TypeError
+        If `source` is of another type, or an array of another dtype.
+
+    See Also
+    --------
+    read_image : Read the pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.images import content_digest
+    >>> black = np.zeros((2, 2), dtype=np.uint8)
+    >>> len(content_digest(black))
+    32
+    >>> content_digest(black) == content_digest(black.copy())
+    True
+    >>> content_digest(black) == content_digest(black.astype(np.uint16))
+    False
+    """
+    content: Any = with_root(source, root)
+    check_source(content)
+    try:
+        if isinstance(content, np.ndarray):
+            return _digest(_ARRAY, (content.dtype.str, content.shape), content.tobytes())
+        if isinstance(content, Image.Image):
+            return _digest(_PIL, _pil_header(content), content.tobytes())
+        with open_encoded(content) as file:
+            return hashlib.file_digest(file, lambda: hashlib.sha256(_FILE)).digest()
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise unreadable(content, error) from error
+
+
+def _pil_header(image: Image.Image) -> tuple[object, ...]:
+    image.load()
+    palette = image.palette
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except MemoryError:
+        raise
+    except Exception:
+        # As in reading: damaged EXIF data turns nothing.
+        orientation = None
+    return (
+        image.mode,
+        image.size,
+        None if palette is None else (palette.mode, palette.rawmode, bytes(palette.palette)),
+        image.info.get("transparency"),
+        orientation,
+    )
+
+
+def _digest(opening: bytes, header: tuple[object, ...], pixels: bytes) -> bytes:
+    spelled = repr(header).encode()
+    digest = hashlib.sha256(opening)
+    # The length keeps the end of the header from being taken for the start of the pixels.
+    digest.update(len(spelled).to_bytes(8, "big"))
+    digest.update(spelled)
+    digest.update(pixels)
+    return digest.digest()

@@ -1,0 +1,71 @@
+"""Mean accuracy over labels, each at its own threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from multimodal_ensemble._validation import check_label_matrix, check_sample_weight, check_scores
+from multimodal_ensemble.metrics._thresholds import apply_thresholds
+
+
+def mean_accuracy(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Return the mean over labels of the accuracy at each label's threshold.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples, n_labels)
+        Multi-hot labels, 0 or 1.
+    y_score : array-like of shape (n_samples, n_labels)
+        Finite scores, of any range.
+    thresholds : float or array-like of shape (n_labels,)
+        One threshold a label, or one for all; see `tune_thresholds`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights, not negative.
+
+    Returns
+    -------
+    float
+        From 0 to 1, 1 being best.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` is not a 0/1 matrix, `y_score` has another shape or values that are not finite,
+        or `thresholds` has another length or holds NaN.
+
+    See Also
+    --------
+    tune_thresholds : Choose the thresholds.
+
+    Notes
+    -----
+    The share of the n_samples times n_labels entries that are predicted right, which is one minus
+    the Hamming loss [1]_. It is not scikit-learn's multilabel `accuracy_score`, which asks for
+    whole rows to be right. With rare labels it is high for a model that predicts nothing: compare
+    it with ``mean_accuracy(y_true, y_score, float("inf"))``.
+
+    References
+    ----------
+    .. [1] R. E. Schapire and Y. Singer, "BoosTexter: A boosting-based system for text
+       categorization", Machine Learning 39, 2000.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.metrics import mean_accuracy
+    >>> y_true = [[0, 1], [1, 1]]
+    >>> y_score = [[0.25, 0.5], [0.75, 0.125]]
+    >>> mean_accuracy(y_true, y_score, [0.5, 0.25])
+    0.75
+    """
+    positive = check_label_matrix(y_true)
+    scores = check_scores(y_score, positive.shape)
+    weights = check_sample_weight(sample_weight, len(positive))
+    correct = apply_thresholds(scores, thresholds) == positive
+    return float(np.average(correct.mean(axis=1), weights=weights))

@@ -1,0 +1,125 @@
+"""A table with one row a label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import average_precision_score
+
+from multimodal_ensemble._validation import (
+    FloatArray,
+    check_label_matrix,
+    check_label_names,
+    check_scores,
+)
+from multimodal_ensemble.metrics._roc_auc import roc_auc_by_label, warn_of_one_class_labels
+from multimodal_ensemble.metrics._thresholds import apply_thresholds
+
+
+def label_report(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    thresholds: ArrayLike,
+    *,
+    labels: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Return a table of the scores of each label.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples, n_labels)
+        Multi-hot labels, 0 or 1.
+    y_score : array-like of shape (n_samples, n_labels)
+        Scores of any finite range, higher for the positive class.
+    thresholds : float or array-like of shape (n_labels,)
+        One threshold a label, or one for all; see `tune_thresholds`.
+    labels : sequence of str of length n_labels, default=None
+        Names of the rows; column numbers, as strings, where None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by "label", with the columns support (number of positives, int64), roc_auc,
+        average_precision, threshold, accuracy, precision, recall and f1 (float64, all but the
+        threshold from 0 to 1). ROC-AUC is NaN for a label with one class and average precision for
+        one without positives; precision, recall and F1 are 0 where they are 0 / 0.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` is not a 0/1 matrix, `y_score` has another shape or values that are not finite,
+        `thresholds` has another length or holds NaN, or `labels` has another length or repeats.
+
+    Warns
+    -----
+    sklearn.exceptions.UndefinedMetricWarning
+        Once, with the names of all labels with one class.
+
+    See Also
+    --------
+    mean_roc_auc : The mean of the column roc_auc.
+    mean_accuracy : The mean of the column accuracy.
+
+    Notes
+    -----
+    Precision is tp / (tp + fp), recall tp / (tp + fn), and F1 2 tp / (2 tp + fp + fn) [1]_. Average
+    precision is that of `sklearn.metrics.average_precision_score`: the mean of the precisions at
+    each score, weighted by the rise in recall.
+
+    References
+    ----------
+    .. [1] T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.metrics import label_report
+    >>> y_true = [[0, 1], [0, 0], [1, 1], [1, 0]]
+    >>> y_score = [[0.1, 0.9], [0.4, 0.2], [0.3, 0.8], [0.8, 0.1]]
+    >>> report = label_report(y_true, y_score, [0.25, 0.5], labels=["Drama", "Comedy"])
+    >>> print(report[["support", "roc_auc", "accuracy", "recall"]])
+            support  roc_auc  accuracy  recall
+    label
+    Drama         2     0.75      0.75     1.0
+    Comedy        2     1.00      1.00     1.0
+    """
+    positive = check_label_matrix(y_true)
+    scores = check_scores(y_score, positive.shape)
+    names = check_label_names(labels, positive.shape[1])
+    predicted = apply_thresholds(scores, thresholds).astype(bool)
+
+    roc_auc = roc_auc_by_label(positive, scores)
+    warn_of_one_class_labels(roc_auc, names, numbered=labels is None)
+
+    average_precision = np.full(len(names), np.nan)
+    for column in np.flatnonzero(positive.any(axis=0)):
+        # Scikit-learn subtracts neighbouring scores; overflow there cannot change the result.
+        with np.errstate(over="ignore"):
+            average_precision[column] = average_precision_score(
+                positive[:, column], scores[:, column]
+            )
+
+    support = positive.sum(axis=0)
+    n_predicted = predicted.sum(axis=0)
+    tp = (predicted & positive).sum(axis=0)
+    return pd.DataFrame(
+        {
+            "support": support.astype(np.int64),
+            "roc_auc": roc_auc,
+            "average_precision": average_precision,
+            "threshold": np.broadcast_to(np.asarray(thresholds, dtype=np.float64), len(names)),
+            "accuracy": (predicted == positive).mean(axis=0),
+            "precision": _ratio(tp, n_predicted),
+            "recall": _ratio(tp, support),
+            "f1": _ratio(2 * tp, n_predicted + support),
+        },
+        index=pd.Index(names, name="label"),
+    )
+
+
+def _ratio(numerator: NDArray[np.int_], denominator: NDArray[np.int_]) -> FloatArray:
+    ratio: FloatArray = np.zeros(numerator.shape)
+    np.divide(numerator, denominator, out=ratio, where=denominator > 0)
+    return ratio

@@ -1,0 +1,147 @@
+"""Area under the ROC curve, column by column."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.metrics import roc_auc_score
+
+from multimodal_ensemble._validation import (
+    FloatArray,
+    check_choice,
+    check_label_matrix,
+    check_label_names,
+    check_sample_weight,
+    check_scores,
+)
+
+
+@overload
+def mean_roc_auc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    average: Literal["macro"] = "macro",
+    sample_weight: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+) -> float: ...
+@overload
+def mean_roc_auc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    average: None,
+    sample_weight: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+) -> FloatArray: ...
+def mean_roc_auc(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    *,
+    average: Literal["macro"] | None = "macro",
+    sample_weight: ArrayLike | None = None,
+    labels: Sequence[str] | None = None,
+) -> float | FloatArray:
+    """Return the ROC-AUC of each label, or its mean over labels.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples, n_labels)
+        Multi-hot labels, 0 or 1.
+    y_score : array-like of shape (n_samples, n_labels)
+        Scores of any finite range, higher for the positive class.
+    average : {"macro", None}, default="macro"
+        "macro" is the unweighted mean over the labels that have both classes; None gives one value
+        a label.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights, not negative. A row of weight 0 is left out.
+    labels : sequence of str of length n_labels, default=None
+        Names for the warning; column numbers where None.
+
+    Returns
+    -------
+    float or ndarray of shape (n_labels,), float64
+        From 0 to 1; 0.5 is chance. A label with one class is NaN in the vector and left out of the
+        mean; the mean is NaN where every label has one class.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` is not a 0/1 matrix, `y_score` has another shape or values that are not finite,
+        or `average`, `sample_weight` or `labels` do not fit.
+
+    Warns
+    -----
+    sklearn.exceptions.UndefinedMetricWarning
+        Once, with the names of all labels with one class.
+
+    See Also
+    --------
+    label_report : This and other scores of each label.
+
+    Notes
+    -----
+    The share of the pairs of a positive and a negative row in which the positive row has the
+    higher score, ties counting half [1]_; computed by `sklearn.metrics.roc_auc_score`.
+
+    References
+    ----------
+    .. [1] T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.metrics import mean_roc_auc
+    >>> y_true = [[0, 1], [0, 0], [1, 1], [1, 0]]
+    >>> y_score = [[0.1, 0.9], [0.4, 0.2], [0.3, 0.8], [0.8, 0.1]]
+    >>> round(mean_roc_auc(y_true, y_score), 3)
+    0.875
+    >>> mean_roc_auc(y_true, y_score, average=None).tolist()
+    [0.75, 1.0]
+    """
+    check_choice(average, ("macro", None), name="average")
+    positive = check_label_matrix(y_true)
+    scores = check_scores(y_score, positive.shape)
+    weights = check_sample_weight(sample_weight, len(positive))
+    names = check_label_names(labels, positive.shape[1])
+
+    values = roc_auc_by_label(positive, scores, weights)
+    warn_of_one_class_labels(values, names, numbered=labels is None)
+    if average is None:
+        return values
+    defined = ~np.isnan(values)
+    return float(values[defined].mean()) if defined.any() else float("nan")
+
+
+def roc_auc_by_label(
+    positive: NDArray[np.bool_], scores: FloatArray, weights: FloatArray | None = None
+) -> FloatArray:
+    """Return the ROC-AUC of each label, NaN for a label with one class; inputs are checked."""
+    used = slice(None) if weights is None else weights > 0
+    both_classes = positive[used].any(axis=0) & ~positive[used].all(axis=0)
+    values = np.full(positive.shape[1], np.nan)
+    for column in np.flatnonzero(both_classes):
+        # Scikit-learn subtracts neighbouring scores; overflow there cannot change the result.
+        with np.errstate(over="ignore"):
+            values[column] = roc_auc_score(
+                positive[:, column], scores[:, column], sample_weight=weights
+            )
+    return values
+
+
+def warn_of_one_class_labels(values: FloatArray, names: Sequence[str], *, numbered: bool) -> None:
+    """Warn, as from the caller's caller, of every label whose ROC-AUC is NaN."""
+    undefined = [name for name, value in zip(names, values, strict=True) if np.isnan(value)]
+    if not undefined:
+        return
+    listed = ", ".join(undefined if numbered else map(repr, undefined))
+    msg = (
+        "ROC-AUC needs rows of both classes. It is NaN, and left out of any mean, for "
+        f"{'label columns' if numbered else 'labels'} {listed}: there all rows (of positive "
+        "weight) have the same value in y_true."
+    )
+    warnings.warn(msg, UndefinedMetricWarning, stacklevel=3)

@@ -1,0 +1,103 @@
+"""Scores of a model for a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import feature_model
+from multimodal_ensemble.fusion._feature_model import input_names
+from multimodal_ensemble.generators import MultimodalDataset
+
+# Rows of vectors are small: a large batch spares the fixed cost of a call.
+_VECTORS_AT_ONCE = 4096
+
+
+def predict_scores(model: keras.Model, dataset: MultimodalDataset) -> NDArray[np.float32]:
+    """Return a model's scores for the rows of a data set, in the order of its rows.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by `build_concat_fusion` or `fuse_models`.
+    dataset : MultimodalDataset
+        The rows, with or without labels. That it shuffles its batches does not matter.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, num_labels)
+        Scores in 0..1, float32.
+
+    Raises
+    ------
+    ModalityError
+        If the data set lacks a modality of the model or has another one; the message names it.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import (
+    ...     BagOfWordsEncoder, MultimodalDataset, build_concat_fusion, predict_scores)
+    >>> data = {"tags": [["space", "war"], ["love"], []]}
+    >>> tags = BagOfWordsEncoder("tags").fit(data["tags"])
+    >>> model = build_concat_fusion([tags], num_labels=2)
+    >>> predict_scores(model, MultimodalDataset(data, [tags])).shape
+    (3, 2)
+    """
+    model = model_on_dataset(model, dataset)
+    return score_inputs(model, all_inputs(dataset))
+
+
+def model_on_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.Model:
+    """Return the model, or its part behind the backbones whose features the data set gives."""
+    check_modalities(model, dataset)
+    return feature_model(model, list(dataset.features)) if dataset.features else model
+
+
+def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
+    """Raise a ModalityError unless the data set gives exactly what the model takes."""
+    wanted = {tensor.name: tensor.shape[1:] for tensor in model.inputs}
+    given = {encoder.name: encoder.input_shape for encoder in dataset.encoders}
+    missing = sorted(set(wanted) - set(given))
+    extra = sorted(set(given) - set(wanted))
+    if missing or extra:
+        msg = (
+            f"The model {model.name!r} takes the modalities {input_names(model)}, and the data "
+            f"set gives {list(given)}. Missing: {missing}. Not taken: {extra}. "
+            "Make the data set with the encoders that the model was built from."
+        )
+        raise ModalityError(msg)
+    for name, shape in wanted.items():
+        if tuple(shape) != tuple(given[name]):
+            msg = (
+                f"The model {model.name!r} takes rows of shape {tuple(shape)} as {name!r}, and "
+                f"the data set's encoder gives {tuple(given[name])}. "
+                "Was the encoder fitted again after the model was built?"
+            )
+            raise ModalityError(msg)
+
+
+def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
+    """Yield the inputs of all rows in their order, in batches that fit their size."""
+    gives_vectors = all(
+        encoder.name in dataset.features or len(encoder.input_shape) == 1
+        for encoder in dataset.encoders
+    )
+    step = max(dataset.batch_size, _VECTORS_AT_ONCE) if gives_vectors else dataset.batch_size
+    for start in range(0, dataset.n_samples, step):
+        yield dataset.encode_rows(np.arange(start, min(start + step, dataset.n_samples)))
+
+
+def score_inputs(
+    model: keras.Model, batches: Iterable[dict[str, NDArray[Any]]]
+) -> NDArray[np.float32]:
+    """Return the scores of batches of inputs, one below the other."""
+    # Tracing a graph takes longer than some large batches of vectors through a few dense layers.
+    takes_vectors = all(len(tensor.shape) == 2 for tensor in model.inputs)
+    score = partial(model, training=False) if takes_vectors else model.predict_on_batch
+    return np.concatenate([keras.ops.convert_to_numpy(score(inputs)) for inputs in batches])
