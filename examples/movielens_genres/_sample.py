@@ -136,7 +136,7 @@ _FOREIGN_TITLES = {
 }
 
 # A movie's tags: how many it gets at most, and how they divide.
-_MAX_GENRE_TAGS = 4
+_MAX_GENRE_TAGS = 5
 _MISLEADING_TAGS = 0.25
 _UNTAGGED_MOVIES = 0.06
 _N_USERS = 400

@@ -272,7 +272,7 @@ def _draw_title(image: Image.Image, rng: np.random.Generator, title: str) -> Non
         font = ImageFont.load_default(17 * (width - 12) / widest)
     for line in lines:
         at = (width / 2, top)
-        draw.text(at, line, "white", font, "ma", stroke_width=1, stroke_fill=(20, 20, 24))
+        draw.text(at, line, "white", font, "ma", stroke_width=2, stroke_fill=(20, 20, 24))
         top += 20
 
 

@@ -39,7 +39,7 @@ _ROOMS = {
     "tune_thresholds": "metrics",
 }
 
-__all__ = ["__version__", *_ROOMS]  # noqa: PLE0604 - strings all of them
+__all__ = ["__version__", *_ROOMS]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """Whatever bytes come: an image of the right shape or ImageReadError, and nothing else."""
 
+import base64
 import os
 import warnings
 from io import BytesIO
@@ -135,3 +136,44 @@ def test_every_truncation_of_a_file(content):
     step = max(1, len(content) // 40)
     for length in [*range(min(64, len(content))), *range(64, len(content), step)]:
         check(content[:length])
+
+
+# Found by the fuzz: what made some version of Pillow raise each of these types.
+FOUND = {
+    "NotImplementedError": (
+        b"L_|{{d;kCd4-fzV7ytkO6951JL;wH)00000000000000000000000000000000000000000002e000000000"
+        b"000000001BW002P%00000001BW00000{{R6000930000000RI3G00000000000000000000006>*U)c}q&j"
+    ),
+    "SyntaxError": (
+        b"0000WW^{RQVRmU|00000VRmU|ZE0pPZE0a<O+hh20002%ZDn*}000000000XXk=`10000000000aA{+70000"
+        b"00000000000000004sdC7Z2$lO000310016oY;R)#0000)000310RR910RR926951Jx&QzGC~0YKW&i*H000"
+        b"31000_kZf0cy000000RRADb}%tRZ)|UJ00000YH4tCZ~y=ROKEUpZvX%Q6lrsCWdHyG000007ytkO5dZ)H5O"
+        b"8UDX#fBK00RgJ2mk;83}JRLLxBJc000006Ju{|a&BX6cmM$a4FCp!0000NX>e^}0000000001009I60)qqq0"
+        b"06>mWB"
+    ),
+    "ZeroDivisionError": (
+        b"L_|{{d;kCd4-fzV7ytkO5dZ)HL;wH)000000000000000000000000000000000000000000000000010HY>"
+        b"KMNS+@;a;|?MfEmt&l&nYM*7Uss^UT_hFX|}_5V!-ko%!(00000000000000W0000%000000000W000000RI"
+        b"30{{R6000000"
+    ),
+    "UnicodeDecodeError": (
+        b"P&NuNHy|=J3Nlid;#Y#g&+88%*V*{J5V+{gsXcui@ItmHJ3CQFP8>jaS*m}s?QwfdMVgXdNx;8<+~)x+?Y~w"
+        b"B=wM7Y08Pi+u#moJc(d^J=D*l}AC>2G5Se+?&j+*0rYE^c#P<$=+d516E_tZgGo3gRl_2Z6@zy5KIyDTVIz9"
+        b"D2Xv$t-2hphM9;phhyW);IHm)&d-tgdwWg3|?u{av_{(UA%KgAJN1{f`IDD$m<KE^r5e}ufH9)JrzuW32FT9"
+        b"CRs3O=uu00c9+b+bEaaq*sg7)~4Y0&Ex!N5QmTL$d^id9{+JtkQWMoFE2FcbL(oIBUmG?E"
+    ),
+    "RuntimeError": (
+        b"0000WW^{RQVRmU|fB*mhL3U{YZE0pPZE0a<O+hh20002%ZDn*}000000000XXk=`10000000000aA{+70000"
+        b"00000000000000004sdC700000000310016oY;R)#0000)000310RR910RR926951Jx&QzGC~0YKW&i*H000"
+        b"31000_kZf0cy000000RRADb}%tRZ)|UJ00000YH4tCZ~y=ROKEUpZvX%Q6lrsCWdHyG000007ytkO5dZ)H5O"
+        b"8UDX#fBK00RgJ2mk;83}JSELxBJc000006Ju{|a&BX6cmM$a4FCp!0000NX>e^}0000000001009I60)qqq0"
+        b"06>mWMOm?0162h5ibUa2xv4QGO7U-$A^Yx0tg_URR918&#@<{c>XN*FB$?S1UCgNI#s~fBJrj3J%!i7SAE~_"
+        b"sIn&sVfjuIa;bPr=9M%g`LL&=9Bofh9n#&PpZQV&(rbGqlt{5@*-2&c9<BGpywfAqw0FaKs7a>&9HO9uMSoN"
+        b"Zg%8IuI-C<B`Gi5a0S+abLCWv5%!eL($9FV({`K{}<E3Nmm=r>(fMG^x81i3{&FQO}4(_x@s{"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_found_by_the_fuzz(name):
+    check(base64.b85decode(FOUND[name]))

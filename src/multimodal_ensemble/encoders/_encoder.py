@@ -201,7 +201,9 @@ class Encoder(BaseEstimator, ABC):
         # Row by row, so that a large data set of large arrays is never encoded all at once.
         for position in range(values.shape[0]):
             row = np.ascontiguousarray(self.encode(values[[position]]))
-            digests.append(hashlib.sha256(f"{row.dtype.str}{row.shape}".encode() + row.tobytes()).digest())
+            digests.append(
+                hashlib.sha256(f"{row.dtype.str}{row.shape}".encode() + row.tobytes()).digest()
+            )
         return digests
 
     def encoding_config(self) -> dict[str, Any]:
@@ -335,10 +337,11 @@ def check_encoders(encoders: Sequence[Encoder]) -> list[Encoder]:
         msg = "At least one encoder is needed. Received an empty list."
         raise ModalityError(msg)
     for encoder in encoders:
-        if not isinstance(encoder, Encoder):
+        other: object = encoder
+        if not isinstance(other, Encoder):
             msg = (
                 "Each modality must be an instance of multimodal_ensemble.Encoder. "
-                f"Received {encoder!r} of type {type(encoder).__name__}."
+                f"Received {other!r} of type {type(other).__name__}."
             )
             raise ModalityError(msg)
     names = [encoder.name for encoder in encoders]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -24,29 +23,31 @@ def find_image_size(
     network: str | keras.Model, image_size: int | Sequence[int] | None
 ) -> tuple[int, int]:
     """Return height and width, in pixels, of the images that the network receives."""
-    own = (None, None) if isinstance(network, str) else _own_input_size(network)
     if image_size is None:
         if isinstance(network, str):
             return default_size(network), default_size(network)
-        if None in own:
+        height, width = _own_input_size(network)
+        if height is None or width is None:
             msg = (
                 f"The model {network.name!r} takes images of any size. "
                 "Pass image_size=... to say which size images are resized to."
             )
             raise ModalityError(msg)
-        return own
+        return height, width
     sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
     if len(sides) != 2:
         msg = f"image_size must be a number or (height, width). Received {image_size!r}."
         raise ValueError(msg)
     for side in sides:
         check_at_least(side, 1, name="image_size")
-    if any(side != fixed for side, fixed in zip(sides, own, strict=True) if fixed is not None):
-        msg = (
-            f"The model {network.name!r} takes images of {own} pixels. "
-            f"Received image_size={image_size!r}; leave it out."
-        )
-        raise ModalityError(msg)
+    if not isinstance(network, str):
+        own = _own_input_size(network)
+        if any(fixed not in (None, side) for side, fixed in zip(sides, own, strict=True)):
+            msg = (
+                f"The model {network.name!r} takes images of {own} pixels. "
+                f"Received image_size={image_size!r}; leave it out."
+            )
+            raise ModalityError(msg)
     return int(sides[0]), int(sides[1])
 
 
@@ -78,7 +79,7 @@ def build_image_backbone(
         pixels = keras.layers.Rescaling(1 / 255, name="preprocessing")(pixels)
     elif preprocessing == "imagenet" and isinstance(network, str):
         pixels = ApplicationPreprocessing(network, name="preprocessing")(pixels)
-    path = None if weights in (None, "imagenet") else os.fspath(weights)  # type: ignore[arg-type]
+    path = None if weights is None or weights == "imagenet" else os.fspath(weights)
     if isinstance(network, str):
         network_name = network
         with seeded_layers(seed):
@@ -86,7 +87,7 @@ def build_image_backbone(
                 network,
                 input_shape=input_shape,
                 pooling=pooling,
-                weights=None if path is not None else weights,
+                weights="imagenet" if weights == "imagenet" else None,
             )
     else:
         network_name = f"the model {network.name!r}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -302,7 +302,7 @@ class ImageEncoder(Encoder):
             state["backbone_weights"] = self.backbone().get_weights()
         return state
 
-    def set_state(self, state: dict[str, Any]) -> Self:
+    def set_state(self, state: Mapping[str, Any]) -> Self:
         """Take over the backbone's weights."""
         if "backbone_weights" in state:
             self.backbone().set_weights(state["backbone_weights"])

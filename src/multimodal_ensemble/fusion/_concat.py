@@ -76,9 +76,7 @@ def build_concat_fusion(
     embeddings: list[keras.KerasTensor] = []
     with seeded_layers(seed):
         for encoder in encoders:
-            tensor = keras.Input(
-                encoder.input_shape, dtype=encoder.input_dtype, name=encoder.name
-            )
+            tensor = keras.Input(encoder.input_shape, dtype=encoder.input_dtype, name=encoder.name)
             inputs[encoder.name] = tensor
             backbone = encoder.backbone()
             if backbone is not None:

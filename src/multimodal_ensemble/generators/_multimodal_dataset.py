@@ -96,6 +96,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         to reason.
     y : ndarray of shape (n_samples, n_labels) or None
         Multi-hot labels of the rows that are left, bool.
+    labels : list of str
+        Names of the labels; empty without `y`.
 
     Raises
     ------
@@ -147,7 +149,7 @@ class MultimodalDataset(keras.utils.PyDataset):
             raise ValueError(msg)
         labels = _label_names(y, labels)
         self.y = None if y is None else _check_y(y, n_rows)
-        self.labels = None if self.y is None else check_label_names(labels, self.y.shape[1])
+        self.labels = [] if self.y is None else check_label_names(labels, self.y.shape[1])
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
         self.dropped: dict[Any, str] = {}

@@ -35,6 +35,8 @@ class UnreadableImageWarning(UserWarning):
 class ImageFailure:
     """One image that could not be read.
 
+    It holds enough to find the file and mend it.
+
     Parameters
     ----------
     position : int
@@ -63,6 +65,8 @@ class ImageFailure:
 @dataclass(frozen=True, eq=False)
 class ImageBatch:
     """Images as `read_images` returns them.
+
+    Use ``kept`` to take the same rows from labels and other modalities after a drop.
 
     Parameters
     ----------
@@ -101,6 +105,9 @@ def read_images(
     workers: int = 1,
 ) -> ImageBatch:
     """Read many images as RGB pixels of one size.
+
+    A policy says what happens to images that cannot be read. Whatever it does is counted,
+    listed and, unless it raises, warned of.
 
     Parameters
     ----------
@@ -197,9 +204,10 @@ def read_images(
 
 def _list_sources(sources: Any) -> list[ImageSource]:
     # A single image is iterable too (a path's letters, a file's bytes, an array's rows).
-    is_one_image = is_path(sources) or isinstance(sources, bytes | Image.Image)
-    is_one_image = is_one_image or (
-        isinstance(sources, np.ndarray) and sources.dtype.kind == "u" and sources.ndim == 2
+    is_one_image = (
+        is_path(sources)
+        or isinstance(sources, bytes | Image.Image)
+        or (isinstance(sources, np.ndarray) and sources.dtype.kind == "u" and sources.ndim == 2)
     )
     if is_one_image or not isinstance(sources, Iterable):
         msg = (

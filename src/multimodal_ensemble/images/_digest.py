@@ -26,6 +26,8 @@ _ARRAY = b"multimodal_ensemble:image-array:1\0"
 def content_digest(source: ImageSource, *, root: str | os.PathLike[str] | None = None) -> bytes:
     """Return a digest of an image's content, as a key for what is computed from it.
 
+    Images of different content never share one, short of a collision of SHA-256.
+
     Parameters
     ----------
     source : str, os.PathLike, bytes, PIL.Image.Image or ndarray

@@ -34,6 +34,9 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Read one image as RGB pixels of a given size.
 
+    Whatever the source, the result is upright, has three channels of 8 bits, and is an array
+    of its own.
+
     Parameters
     ----------
     source : str, os.PathLike, bytes, PIL.Image.Image or ndarray

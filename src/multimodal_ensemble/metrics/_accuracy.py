@@ -18,6 +18,8 @@ def mean_accuracy(
 ) -> float:
     """Return the mean over labels of the accuracy at each label's threshold.
 
+    A label may be right in a row whose other labels are wrong; each entry of the matrix counts.
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)

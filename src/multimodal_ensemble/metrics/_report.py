@@ -28,6 +28,9 @@ def label_report(
 ) -> pd.DataFrame:
     """Return a table of the scores of each label.
 
+    ROC-AUC and average precision look at the scores alone, the other columns at the predictions
+    that the thresholds make of them.
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)

@@ -49,6 +49,9 @@ def mean_roc_auc(
 ) -> float | FloatArray:
     """Return the ROC-AUC of each label, or its mean over labels.
 
+    Labels that cannot be scored, because all their rows are of one class, are left out of the mean
+    and named in a warning.
+
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)

@@ -71,8 +71,8 @@ def tune_thresholds(
 
     Of thresholds with the same value of the criterion the highest wins, that is, the one with the
     fewest positive predictions; so a strictly increasing transform of the scores does not change
-    which of these rows are predicted positive. The tie is exact for whole weights and for none; sums of
-    fractional weights are rounded, and values that differ by rounding are not tied.
+    which of these rows are predicted positive. The tie is exact for whole weights and for none;
+    sums of fractional weights are rounded, and values that differ by rounding are not tied.
 
     Between scores so close that no float lies strictly between them the threshold is the upper
     score. One sort and cumulative sums make O(n log n) a label, as for a ROC curve [2]_.
@@ -109,7 +109,9 @@ def tune_thresholds(
         order = np.argsort(column_scores)[::-1]
         ranked = column_scores[order]
         # The last row of each run of equal scores: a threshold cannot part such a run.
-        ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+        is_end = np.ones(len(ranked), dtype=bool)
+        np.not_equal(ranked[1:], ranked[:-1], out=is_end[:-1])
+        ends = np.flatnonzero(is_end)
         ranked_weights = None if weights is None else weights[order]
         counts = _counts(column_positive[order], ranked_weights, ends)
         if callable(criterion):
@@ -129,6 +131,8 @@ def tune_thresholds(
 
 def apply_thresholds(y_score: ArrayLike, thresholds: ArrayLike) -> NDArray[np.int8]:
     """Predict a label wherever its score is at least its threshold.
+
+    This is the predicate that `tune_thresholds` chooses its thresholds with.
 
     Parameters
     ----------
@@ -171,8 +175,7 @@ def _counts(
     fp = np.zeros(len(ends) + 1)
     if weights is None:
         tp[1:] = np.cumsum(positive, dtype=np.int64)[ends]
-        fp[1:] = ends + 1
-        fp -= tp
+        np.subtract(ends + 1, tp[1:], out=fp[1:])
     else:
         tp[1:] = np.cumsum(np.where(positive, weights, 0.0))[ends]
         fp[1:] = np.cumsum(np.where(positive, 0.0, weights))[ends]

@@ -22,7 +22,10 @@ from multimodal_ensemble.fusion._feature_model import (
 )
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._predict import check_modalities, model_on_dataset
-from multimodal_ensemble.training._validation_scoring import ValidationScoring
+from multimodal_ensemble.training._validation_scoring import (
+    ValidationScoring,
+    required_labels,
+)
 
 
 @dataclass(frozen=True)
@@ -144,9 +147,7 @@ def fit_model(
             "with the same store."
         )
         raise ModalityError(msg)
-    adapt_heads(
-        model, {name: _head_input(model, train, name) for name in heads_to_adapt(model)}
-    )
+    adapt_heads(model, {name: _head_input(model, train, name) for name in heads_to_adapt(model)})
     scoring = ValidationScoring(
         validation,
         evaluate_every=evaluate_every,
@@ -158,7 +159,13 @@ def fit_model(
     trained.compile(optimizer=optimizer, loss=loss)
     try:
         trained.fit(
-            train, epochs=epochs, callbacks=[scoring, *callbacks], verbose=int(verbose == 2)
+            train,
+            epochs=epochs,
+            # The data set shuffles rows from its own seed; Keras would shuffle the batches on
+            # top of that, from the global one.
+            shuffle=False,
+            callbacks=[scoring, *callbacks],
+            verbose=int(verbose == 2),
         )
     finally:
         # Also on Ctrl-C: the best weights so far are what an interrupted training is worth.
@@ -173,14 +180,11 @@ def fit_model(
 
 
 def _check_labels(model: keras.Model, dataset: MultimodalDataset, what: str) -> None:
-    if dataset.y is None:
-        msg = f"The {what} rows have no labels; make their data set with y=..."
-        raise ValueError(msg)
-    if dataset.y.shape[1] != model.output_shape[-1]:
+    num_labels = required_labels(dataset, what).shape[1]
+    if num_labels != model.output_shape[-1]:
         msg = (
             f"The model {model.name!r} predicts {model.output_shape[-1]} labels, and the {what} "
-            f"rows have {dataset.y.shape[1]}. Build the model with num_labels="
-            f"{dataset.y.shape[1]}."
+            f"rows have {num_labels}. Build the model with num_labels={num_labels}."
         )
         raise ValueError(msg)
 
@@ -194,5 +198,7 @@ def _head_input(model: keras.Model, train: MultimodalDataset, name: str) -> NDAr
     parts = []
     for rows in np.array_split(np.arange(train.n_samples), -(-train.n_samples // 32)):
         inputs = train.encode_rows(rows, [name])
-        parts.append(inputs[name] if before is None else np.asarray(before.predict_on_batch(inputs)))
+        parts.append(
+            inputs[name] if before is None else np.asarray(before.predict_on_batch(inputs))
+        )
     return np.concatenate(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -86,17 +87,15 @@ class ValidationScoring(keras.callbacks.Callback):
         check_at_least(loss_window, 1, name="loss_window")
         if patience is not None:
             check_at_least(patience, 1, name="patience")
-        if validation.y is None:
-            msg = "The validation rows have no labels; make their data set with y=..."
-            raise ValueError(msg)
         self.validation = validation
+        self._y_true = required_labels(validation, "validation")
         self.evaluate_every = evaluate_every
         self.loss_window = loss_window
         self.patience = patience
         self.verbose = verbose
         self.best_step: int | None = None
         self.best_roc_auc = -np.inf
-        self._y_true, self._two_classes = validation.y, _two_class_labels(validation)
+        self._two_classes = _two_class_labels(self._y_true, validation.labels)
         self._rows: list[dict[str, Any]] = []
         self._best_weights: list[NDArray[Any]] = []
         self._losses: deque[tuple[float, float]] = deque(maxlen=loss_window)
@@ -186,8 +185,8 @@ class ValidationScoring(keras.callbacks.Callback):
                 self.model.stop_training = True
 
     def _window_loss(self) -> float:
-        losses, rows = zip(*self._losses, strict=True)
-        return sum(losses) / sum(rows)
+        rows = sum(rows for _, rows in self._losses)
+        return sum(loss for loss, _ in self._losses) / rows
 
     def _changing_weights(self) -> list[Any]:
         # A frozen backbone may hold hundreds of megabytes that training leaves alone.
@@ -199,9 +198,17 @@ class ValidationScoring(keras.callbacks.Callback):
         ]
 
 
-def _two_class_labels(validation: MultimodalDataset) -> NDArray[np.bool_]:
-    positives = validation.y.sum(axis=0)
-    two_classes: NDArray[np.bool_] = (positives > 0) & (positives < len(validation.y))
+def required_labels(dataset: MultimodalDataset, what: str) -> NDArray[np.bool_]:
+    """Return a data set's labels, or raise a ValueError that says whose labels are missing."""
+    if dataset.y is None:
+        msg = f"The {what} rows have no labels; make their data set with y=..."
+        raise ValueError(msg)
+    return dataset.y
+
+
+def _two_class_labels(y_true: NDArray[np.bool_], labels: Sequence[str]) -> NDArray[np.bool_]:
+    positives = y_true.sum(axis=0)
+    two_classes: NDArray[np.bool_] = (positives > 0) & (positives < len(y_true))
     if not two_classes.any():
         msg = (
             "No label is both present and absent in the validation rows, so none can be scored. "
@@ -209,7 +216,7 @@ def _two_class_labels(validation: MultimodalDataset) -> NDArray[np.bool_]:
         )
         raise ValueError(msg)
     if not two_classes.all():
-        names = [validation.labels[column] for column in np.flatnonzero(~two_classes)]
+        names = [labels[column] for column in np.flatnonzero(~two_classes)]
         warnings.warn(
             f"The labels {names} are of one class in the validation rows; the mean ROC-AUC "
             "during training leaves them out.",

@@ -1,0 +1,5 @@
+"""Tests for encoders of your own."""
+
+from multimodal_ensemble.testing._check_encoder import check_encoder
+
+__all__ = ["check_encoder"]

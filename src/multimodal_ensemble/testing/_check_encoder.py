@@ -1,0 +1,268 @@
+"""The battery of tests that every encoder passes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.features import FeatureStore
+from multimodal_ensemble.fusion import build_concat_fusion
+from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.training import fit_model, predict_scores
+
+_NUM_LABELS = 3
+_TOLERANCE = 1e-5
+
+
+def check_encoder(encoder: Encoder, values: Any) -> None:
+    """Test an encoder against the contract of `multimodal_ensemble.Encoder`.
+
+    It is fitted to the values and then tested: configuration and state round trip, encoding in
+    batches, shapes of backbone and head, counts of weights, a training in which the head changes
+    and a frozen backbone does not, saving and loading, and stored features against computed ones.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The encoder to test; it is fitted here.
+    values : sequence of length n
+        At least four raw values, not all the same.
+
+    Raises
+    ------
+    AssertionError
+        If the encoder breaks the contract; the message says which part, what was expected and
+        what was found.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import BagOfWordsEncoder
+    >>> from multimodal_ensemble.testing import check_encoder
+    >>> check_encoder(BagOfWordsEncoder("tags"), [["space"], ["war", "space"], [], ["love"]])
+    """
+    n_values = len(values)
+    _require(n_values >= 4, "the battery needs at least four values", 4, n_values)
+    for check in _CHECKS:
+        check(encoder, values)
+
+
+def _check_fit(encoder: Encoder, values: Any) -> None:
+    _require(encoder.fit(values) is encoder, "fit returns the encoder itself", encoder, "another")
+    shape = tuple(encoder.input_shape)
+    _require(
+        all(isinstance(size, int) for size in shape),
+        "input_shape is a tuple of whole numbers once the encoder is fitted",
+        "(int, ...)",
+        shape,
+    )
+
+
+def _check_encode(encoder: Encoder, values: Any) -> None:
+    n_values = len(values)
+    whole = encoder.encode(values)
+    _require(isinstance(whole, np.ndarray), "encode returns a numpy array", np.ndarray, type(whole))
+    _require_equal(
+        "encode returns (n, *input_shape)", (n_values, *encoder.input_shape), whole.shape
+    )
+    _require(whole.dtype.kind in "biuf", "encode returns numbers", "bool, int, float", whole.dtype)
+    _require_close("encode gives the same rows when called again", whole, encoder.encode(values), 0)
+    prepared = encoder.prepare(values)
+    rows = np.arange(n_values)[::-1]
+    _require_close(
+        "encode(prepare(values)[rows]) equals encode(values)[rows]",
+        whole[rows],
+        encoder.encode(prepared[rows]),
+        0,
+    )
+    for row in rows:
+        single = encoder.encode(prepared[[row]])
+        _require_close("a row is encoded alike alone and in a batch", whole[[row]], single, 0)
+    digests = encoder.content_digests(prepared)
+    _require_equal("content_digests gives one digest a value", n_values, len(digests))
+    for one in range(n_values):
+        for other in range(one):
+            _require(
+                digests[one] != digests[other] or np.array_equal(whole[one], whole[other]),
+                "values that are encoded differently have different digests",
+                "distinct",
+                f"the digest of value {other} again for value {one}",
+            )
+
+
+def _check_round_trip(encoder: Encoder, values: Any) -> None:
+    config = json.loads(json.dumps(encoder.get_config()))
+    _require_equal("get_config tells the name", encoder.name, config.get("name"))
+    copy = type(encoder).from_config(config)
+    _require_equal(
+        "from_config(get_config()) has the same configuration",
+        config,
+        json.loads(json.dumps(copy.get_config())),
+    )
+    copy.set_state(encoder.get_state())
+    _require_close(
+        "a copy from configuration and state encodes alike",
+        encoder.encode(values),
+        copy.encode(values),
+        0,
+    )
+    if encoder.backbone() is not None:
+        batch = encoder.encode(values)
+        _require_close(
+            "a copy from configuration and state has the same backbone",
+            _run(encoder.backbone(), batch),
+            _run(copy.backbone(), batch),
+            _TOLERANCE,
+        )
+
+
+def _check_backbone(encoder: Encoder, values: Any) -> None:
+    backbone = encoder.backbone()
+    if backbone is None:
+        return
+    _require(isinstance(backbone, keras.Model), "backbone() is a keras.Model", "Model", backbone)
+    _require(encoder.backbone() is backbone, "backbone() is the same each time", backbone, "new")
+    _require_equal(
+        "the backbone takes what encode returns",
+        tuple(encoder.input_shape),
+        tuple(backbone.input_shape[1:]),
+    )
+    features = _run(backbone, encoder.encode(values))
+    _require_equal(
+        "the backbone gives (n, *feature_shape)",
+        (len(values), *encoder.feature_shape),
+        features.shape,
+    )
+
+
+def _check_head(encoder: Encoder, values: Any) -> None:
+    head, other = encoder.head(), encoder.head()
+    _require(head is not other, "head() is new each time", "another layer", head)
+    symbolic = head(keras.Input(encoder.feature_shape))
+    eager = other(np.zeros((len(values), *encoder.feature_shape), dtype="float32"))
+    _require_equal("a head gives (n, output_dim)", (None, encoder.output_dim), symbolic.shape)
+    _require_equal("called on an array too", (len(values), encoder.output_dim), tuple(eager.shape))
+    _require_equal("two heads have as many weights", head.count_params(), other.count_params())
+    shared = {id(weight) for weight in head.weights} & {id(weight) for weight in other.weights}
+    _require(not shared, "two heads share no weights", 0, len(shared))
+
+
+def _check_training(encoder: Encoder, values: Any) -> None:
+    model = build_concat_fusion([encoder], _NUM_LABELS, seed=1)
+    data = {column: list(values) for column in encoder.columns}
+    y = np.arange(len(values) * _NUM_LABELS).reshape(-1, _NUM_LABELS) // 2 % 2
+    dataset = MultimodalDataset(_one_column(encoder, values, data), [encoder], y, batch_size=2)
+    head = model.get_layer(f"{encoder.name}_head")
+    before = [value.copy() for value in head.get_weights()]
+    frozen = encoder.is_frozen
+    backbone_before = encoder.backbone().get_weights() if frozen else []  # type: ignore[union-attr]
+    result = fit_model(
+        model, dataset, dataset, epochs=2, evaluate_every=1, patience=None, verbose=0
+    )
+    _require(
+        bool(np.isfinite(result.history["loss"]).all()),
+        "the loss stays finite in training",
+        "finite",
+        result.history["loss"].tolist(),
+    )
+    changed = any(
+        not np.array_equal(old, new) for old, new in zip(before, head.get_weights(), strict=True)
+    )
+    _require(changed or not before, "training changes the head", "other weights", "the same")
+    if frozen:
+        after = encoder.backbone().get_weights()  # type: ignore[union-attr]
+        _require(
+            all(np.array_equal(a, b) for a, b in zip(backbone_before, after, strict=True)),
+            "training leaves a frozen backbone alone",
+            "the same weights",
+            "others",
+        )
+    _check_saving(encoder, model, dataset)
+    if frozen:
+        _check_store(encoder, values, model, dataset)
+
+
+def _check_saving(encoder: Encoder, model: keras.Model, dataset: MultimodalDataset) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        loaded = keras.models.load_model(path)
+    _require_close(
+        f"a saved and loaded model with the modality {encoder.name!r} predicts alike",
+        predict_scores(model, dataset),
+        predict_scores(loaded, dataset),
+        _TOLERANCE,
+    )
+
+
+def _check_store(
+    encoder: Encoder, values: Any, model: keras.Model, dataset: MultimodalDataset
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store = FeatureStore(folder, batch_size=3)
+        stored = store.get_features(encoder, values, verbose=0)
+        _require_equal("stored features are found again", 0, store.count_missing(encoder, values))
+        again = store.get_features(encoder, values, verbose=0)
+        cached = MultimodalDataset(dataset.raw, [encoder], dataset.y, store=store, verbose=0)
+    computed = _run(encoder.backbone(), encoder.encode(values))
+    _require_close("stored features equal computed ones", computed, stored, _TOLERANCE)
+    _require_close("features are stored as they were computed", stored, again, 0)
+    _require_close(
+        "the model behind the backbone predicts from features what the whole model predicts",
+        predict_scores(model, dataset),
+        predict_scores(model, cached),
+        _TOLERANCE,
+    )
+
+
+def _one_column(encoder: Encoder, values: Any, data: dict[str, Any]) -> Any:
+    """Return the values as the data that the encoder reads, a DataFrame as it is."""
+    return values if len(encoder.columns) > 1 else data
+
+
+def _run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:
+    if model is None:
+        return batch
+    result: NDArray[Any] = keras.ops.convert_to_numpy(model(batch, training=False))
+    return result
+
+
+def _require(holds: bool, what: str, expected: object, received: object) -> None:
+    # Not the assert statement: the battery must also work under `python -O`.
+    if not holds:
+        msg = f"The encoder breaks the contract: {what}. Expected {expected}, received {received}."
+        raise AssertionError(msg)
+
+
+def _require_equal(what: str, expected: object, received: object) -> None:
+    _require(expected == received, what, expected, received)
+
+
+def _require_close(
+    what: str, expected: NDArray[Any], received: NDArray[Any], tolerance: float
+) -> None:
+    same_shape = expected.shape == received.shape
+    scale = max(1e-6, float(np.abs(expected).max(initial=0)))
+    apart = (
+        float(np.abs(expected.astype(float) - received.astype(float)).max(initial=0)) / scale
+        if same_shape
+        else np.inf
+    )
+    _require(apart <= tolerance, what, f"at most {tolerance} apart", f"{apart} apart (relative)")
+
+
+_CHECKS: tuple[Callable[[Encoder, Any], None], ...] = (
+    _check_fit,
+    _check_encode,
+    _check_round_trip,
+    _check_backbone,
+    _check_head,
+    _check_training,
+)
