@@ -23,7 +23,7 @@ from multimodal_ensemble.encoders._image_backbone import (
 )
 from multimodal_ensemble.encoders._layers import PACKAGE
 from multimodal_ensemble.images import ImageBatch, UnreadableImageWarning, content_digest
-from multimodal_ensemble.images import read_images as collect_images
+from multimodal_ensemble.images._batch import collect_images
 
 # Raise it when reading gives other pixels for the same file, so that stored features are not used.
 _READER_VERSION = 1

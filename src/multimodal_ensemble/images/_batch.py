@@ -160,6 +160,27 @@ def read_images(
     >>> batch.images[:, 0, 0, 0]
     array([10, 20], dtype=uint8)
     """
+    batch = collect_images(
+        sources, size, on_error=on_error, resampling=resampling, root=root, workers=workers
+    )
+    if batch.failures:
+        n_sources = batch.kept.size + (len(batch.failures) if on_error == "drop" else 0)
+        warnings.warn(
+            _summary(batch.failures, n_sources, on_error), UnreadableImageWarning, stacklevel=2
+        )
+    return batch
+
+
+def collect_images(
+    sources: Iterable[ImageSource],
+    size: int | tuple[int, int],
+    *,
+    on_error: str,
+    resampling: str,
+    root: str | os.PathLike[str] | None,
+    workers: int,
+) -> ImageBatch:
+    """Do what `read_images` does, and leave it to the caller to warn."""
     height, width = check_size(size)
     check_resampling(resampling)
     check_choice(on_error, ("raise", "blank", "drop"), name="on_error")
@@ -195,10 +216,6 @@ def read_images(
     if failures and on_error == "drop":
         kept = np.delete(kept, [failure.position for failure in failures])
         images = images[kept]
-    if failures:
-        warnings.warn(
-            _summary(failures, len(listed), on_error), UnreadableImageWarning, stacklevel=2
-        )
     return ImageBatch(images, kept, failures)
 
 

@@ -216,7 +216,7 @@ def _two_class_labels(y_true: NDArray[np.bool_], labels: Sequence[str]) -> NDArr
         )
         raise ValueError(msg)
     if not two_classes.all():
-        names = [labels[column] for column in np.flatnonzero(~two_classes)]
+        names = [labels[int(column)] for column in np.flatnonzero(~two_classes)]
         warnings.warn(
             f"The labels {names} are of one class in the validation rows; the mean ROC-AUC "
             "during training leaves them out.",
