@@ -39,10 +39,9 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
         is_binary = np.zeros(array.shape, dtype=bool)
     if not np.all(is_binary):
         row, column = np.argwhere(~is_binary)[0]
-        msg = (
-            f"{name} must hold only 0 and 1. "
-            f"Received {array[row, column]!r} in row {row}, column {column}."
-        )
+        # As a Python value: numpy's own representation differs between its versions.
+        value = array[row, column].item() if array.dtype != object else array[row, column]
+        msg = f"{name} must hold only 0 and 1. Received {value!r} in row {row}, column {column}."
         raise ValueError(msg)
     return array.astype(bool)
 
@@ -58,7 +57,7 @@ def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArr
     """
     array = np.asarray(y_score)
     if array.dtype.kind not in "biuf":
-        msg = f"y_score must be numeric. Received dtype {array.dtype}."
+        msg = f"y_score must be numeric. Received dtype {array.dtype}; try .astype(float)."
         raise ValueError(msg)
     if shape is not None and array.shape != shape:
         msg = (
@@ -89,6 +88,9 @@ def check_label_names(labels: Sequence[str] | None, n_labels: int) -> list[str]:
     """Return one name a label; column numbers where none are given."""
     if labels is None:
         return [str(column) for column in range(n_labels)]
+    if isinstance(labels, str):
+        msg = f"labels must be a sequence of names. Received the string {labels!r}."
+        raise ValueError(msg)
     names = [str(label) for label in labels]
     if len(names) != n_labels:
         msg = f"labels must name all {n_labels} columns. Received {len(names)} names: {names}."
@@ -104,7 +106,11 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> FloatArray | None
     """Return weights as float64 of shape ``(n_samples,)``, or None."""
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    given = np.asarray(sample_weight)
+    if given.dtype.kind not in "biuf":
+        msg = f"sample_weight must be numeric. Received dtype {given.dtype}."
+        raise ValueError(msg)
+    weights = given.astype(np.float64)
     if weights.shape != (n_samples,):
         msg = f"sample_weight must have shape ({n_samples},). Received shape {weights.shape}."
         raise ValueError(msg)

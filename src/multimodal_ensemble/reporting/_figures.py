@@ -1,0 +1,214 @@
+"""Figures of trainings and their results; need matplotlib (the extra ``plots``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """Plot loss, validation ROC-AUC and validation accuracy over training, a curve a model.
+
+    Parameters
+    ----------
+    histories : mapping of str to DataFrame
+        `FitResult.history` by name of model.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Three panels; the best scoring of each model is marked.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble.reporting import plot_histories
+    >>> history = pd.DataFrame({"step": [10, 20], "loss": [0.6, 0.5], "mean_roc_auc": [0.6, 0.7],
+    ...                         "mean_accuracy": [0.7, 0.8]})
+    >>> len(plot_histories({"tags": history}).axes)
+    3
+    """
+    panels = {
+        "loss": "Training loss (moving average)",
+        "mean_roc_auc": "Validation mean ROC-AUC",
+        "mean_accuracy": "Validation mean accuracy",
+    }
+    figure = _new_figure(13, 4)
+    axes = figure.subplots(1, len(panels))
+    for axis, (column, title) in zip(axes, panels.items(), strict=True):
+        for name, history in histories.items():
+            (line,) = axis.plot(history["step"], history[column], label=name)
+            best = history["mean_roc_auc"].idxmax()
+            axis.plot(history["step"][best], history[column][best], "o", color=line.get_color())
+        axis.set_title(title)
+        axis.set_xlabel("batches")
+        axis.grid(alpha=0.3)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
+    return figure
+
+
+def plot_comparison(
+    table: pd.DataFrame,
+    *,
+    spread: pd.DataFrame | None = None,
+    columns: Sequence[str] = ("mean_roc_auc", "mean_accuracy"),
+) -> Figure:
+    """Plot scores of models as bars.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a model, for example from `compare_models`.
+    spread : DataFrame, optional
+        Standard deviations, in the same shape, drawn as error bars.
+    columns : sequence of str, default=("mean_roc_auc", "mean_accuracy")
+        The columns to plot, a panel each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel a column.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble.reporting import plot_comparison
+    >>> table = pd.DataFrame({"mean_roc_auc": [0.7, 0.8]}, index=["tags", "posters and tags"])
+    >>> len(plot_comparison(table, columns=["mean_roc_auc"]).axes)
+    1
+    """
+    figure = _new_figure(2 + 5 * len(columns), 1 + 0.4 * len(table))
+    axes = np.atleast_1d(figure.subplots(1, len(columns), sharey=True))
+    positions = np.arange(len(table))[::-1]
+    for axis, column in zip(axes, columns, strict=True):
+        error = None if spread is None else spread[column]
+        axis.barh(positions, table[column], xerr=error, color="#4878a8", ecolor="#333333")
+        for position, value in zip(positions, table[column], strict=True):
+            axis.text(0.02, position, f"{value:.3f}", va="center", color="white")
+        axis.set_yticks(positions, table.index)
+        axis.set_xlim(0, 1)
+        axis.set_xlabel(column.replace("_", " "))
+        axis.grid(axis="x", alpha=0.3)
+    return figure
+
+
+def plot_predictions(
+    images: Sequence[Any],
+    titles: Sequence[str],
+    true_labels: Sequence[Sequence[str]],
+    predicted_labels: Sequence[Sequence[str]],
+) -> Figure:
+    """Show images with the labels they have and those predicted; wrong ones are marked.
+
+    Parameters
+    ----------
+    images : sequence of n ndarrays of shape (height, width, 3)
+        RGB, uint8.
+    titles : sequence of n str
+        What stands above each image.
+    true_labels, predicted_labels : sequence of n sequences of str
+        Names of labels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Six images a row; in the prediction, ``+`` marks a label too many and ``-`` one that is
+        missing.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.reporting import plot_predictions
+    >>> figure = plot_predictions([np.zeros((3, 2, 3), dtype="uint8")], ["Heat"], [["Crime"]],
+    ...                           [["Crime", "Drama"]])
+    >>> len(figure.axes)
+    1
+    """
+    per_row = min(6, len(images))
+    n_rows = -(-len(images) // per_row)
+    figure = _new_figure(2.3 * per_row, 4.6 * n_rows)
+    axes = np.atleast_1d(figure.subplots(n_rows, per_row)).ravel()
+    for axis in axes[len(images) :]:
+        axis.remove()
+    for axis, image, title, true, predicted in zip(
+        axes, images, titles, true_labels, predicted_labels, strict=False
+    ):
+        axis.imshow(image)
+        axis.set_title(_shorten(title, 26), fontsize=9)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        axis.set_xlabel(
+            f"true: {_listed(true)}\npredicted: {_listed(mark_predictions(true, predicted))}",
+            fontsize=7,
+            wrap=True,
+        )
+    return figure
+
+
+def mark_predictions(true: Sequence[str], predicted: Sequence[str]) -> list[str]:
+    """Return predicted labels with ``+`` at those too many, then missing ones with ``-``.
+
+    Parameters
+    ----------
+    true, predicted : sequence of str
+        Names of labels.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.reporting import mark_predictions
+    >>> mark_predictions(["Crime", "Thriller"], ["Crime", "Drama"])
+    ['Crime', '+Drama', '-Thriller']
+    """
+    return [
+        *(label if label in true else f"+{label}" for label in predicted),
+        *(f"-{label}" for label in true if label not in predicted),
+    ]
+
+
+def _listed(labels: Sequence[str]) -> str:
+    lines = [", ".join(labels[start : start + 2]) for start in range(0, len(labels), 2)]
+    return "\n".join(lines) or "none"
+
+
+def _shorten(text: str, length: int) -> str:
+    # A dollar sign would begin a formula.
+    text = text.replace("$", r"\$")
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        msg = (
+            "Figures need matplotlib. Install it with "
+            "`pip install 'multimodal-ensemble[plots]'` or `pip install matplotlib`."
+        )
+        raise ImportError(msg) from error
+    return Figure(figsize=(width, height), layout="constrained")

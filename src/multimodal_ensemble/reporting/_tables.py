@@ -1,0 +1,115 @@
+"""Tables that compare models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+from sklearn.metrics import f1_score
+
+from multimodal_ensemble.metrics import apply_thresholds, mean_accuracy, mean_roc_auc
+
+
+def compare_models(
+    y_true: Any, y_scores: Mapping[str, Any], thresholds: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Compare models on the same rows, each with its own thresholds.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples, n_labels)
+        Multi-hot labels, 0 or 1.
+    y_scores : mapping of str to array-like of shape (n_samples, n_labels)
+        Scores of each model.
+    thresholds : mapping of str to array-like of shape (n_labels,)
+        Thresholds of each model, chosen on other rows than these.
+
+    Returns
+    -------
+    DataFrame
+        One row a model, in the order of `y_scores`, with the index ``model`` and the columns
+        ``mean_roc_auc``, ``mean_accuracy``, ``micro_f1`` and ``macro_f1``, all in 0..1. F1 is 0
+        for a label that is never predicted.
+
+    Raises
+    ------
+    KeyError
+        If a model has no thresholds.
+    ValueError
+        If labels, scores or thresholds are not what the metrics take.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.reporting import compare_models
+    >>> table = compare_models(
+    ...     [[1, 0], [0, 1], [0, 0]],
+    ...     {"good": [[0.9, 0.1], [0.2, 0.8], [0.1, 0.3]], "constant": [[0.5, 0.5]] * 3},
+    ...     {"good": [0.5, 0.5], "constant": [1.0, 1.0]},
+    ... )
+    >>> table.round(2)["mean_accuracy"].to_dict()
+    {'good': 1.0, 'constant': 0.67}
+    """
+    rows = {}
+    for model, y_score in y_scores.items():
+        y_pred = apply_thresholds(y_score, thresholds[model])
+        rows[model] = {
+            "mean_roc_auc": mean_roc_auc(y_true, y_score),
+            "mean_accuracy": mean_accuracy(y_true, y_score, thresholds[model]),
+            "micro_f1": f1_score(y_true, y_pred, average="micro", zero_division=0),
+            "macro_f1": f1_score(y_true, y_pred, average="macro", zero_division=0),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def to_markdown(table: pd.DataFrame, *, digits: int = 3) -> str:
+    """Return a table in Markdown, with its index as the first column.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The table.
+    digits : int, default=3
+        Digits behind the point of numbers that are not whole.
+
+    Returns
+    -------
+    str
+        Lines of a Markdown table, without a final line break.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble.reporting import to_markdown
+    >>> table = pd.DataFrame({"score": [0.75]}, index=pd.Index(["tags"], name="model"))
+    >>> print(to_markdown(table))
+    | model | score |
+    |:------|------:|
+    | tags  | 0.750 |
+    """
+    header = [str(table.index.name or ""), *map(str, table.columns)]
+    body = [
+        [_cell(value, digits) for value in (index, *row)]
+        for index, row in zip(table.index, table.itertuples(index=False), strict=True)
+    ]
+    widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
+    is_text = [True, *(not pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes)]
+
+    def line(cells: list[str]) -> str:
+        padded = [
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(cells, widths, is_text, strict=True)
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = [
+        ":" + "-" * (width + 1) if left else "-" * (width + 1) + ":"
+        for width, left in zip(widths, is_text, strict=True)
+    ]
+    return "\n".join([line(header), f"|{'|'.join(rule)}|", *map(line, body)])
+
+
+def _cell(value: Any, digits: int) -> str:
+    if isinstance(value, float):
+        return f"{value:.{digits}f}"
+    return str(value).replace("|", "\\|")
