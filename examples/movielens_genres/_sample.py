@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ._sample_posters import draw_poster
+from ._sample_posters import draw_poster, pick
 
 # Movies by genre combination, per hundred: shares and pairings after the reference study's counts.
 # Horror and Crime get more than there, so that none of the eight hangs at the 5 % filter.
@@ -137,7 +137,7 @@ _FOREIGN_TITLES = {
 
 # A movie's tags: how many it gets at most, and how they divide.
 _MAX_GENRE_TAGS = 5
-_MISLEADING_TAGS = 0.25
+_MISLEADING_TAGS = 0.3
 _UNTAGGED_MOVIES = 0.06
 _N_USERS = 400
 
@@ -289,35 +289,29 @@ def _telling_tags(rng: np.random.Generator, genres: Sequence[str]) -> list[str]:
     tags = []
     for _ in range(rng.integers(_MAX_GENRE_TAGS + 1)):
         misleading = not known or rng.random() < _MISLEADING_TAGS
-        vocabulary = GENRE_TAGS[_pick(rng, list(GENRE_TAGS) if misleading else known)]
-        tags.append(_pick(rng, vocabulary))
+        vocabulary = GENRE_TAGS[pick(rng, list(GENRE_TAGS) if misleading else known)]
+        tags.append(pick(rng, vocabulary))
     if rng.random() < 0.3:
-        tags.append(_pick(rng, [*genres, *SPOKEN_GENRES]))
+        tags.append(pick(rng, [*genres, *SPOKEN_GENRES]))
     return tags
 
 
 def _neutral_tags(rng: np.random.Generator) -> list[str]:
     """Draw tags that tell nothing: opinions, and names of people who never were."""
-    people = [
-        f"{_pick(rng, _FIRST_NAMES)} {_pick(rng, _LAST_NAMES)}" for _ in range(rng.integers(4))
-    ]
-    return people + [_pick(rng, NEUTRAL_TAGS) for _ in range(rng.integers(4))]
+    people = [f"{pick(rng, _FIRST_NAMES)} {pick(rng, _LAST_NAMES)}" for _ in range(rng.integers(4))]
+    return people + [pick(rng, NEUTRAL_TAGS) for _ in range(rng.integers(4))]
 
 
 def _single_user_tags(rng: np.random.Generator) -> list[str]:
     return [
-        f"seen {_pick(rng, ('with', 'without'))} {_pick(rng, _FIRST_NAMES)}"
+        f"seen {pick(rng, ('with', 'without'))} {pick(rng, _FIRST_NAMES)}"
         for _ in range(rng.integers(3))
     ]
 
 
 def _respell(rng: np.random.Generator, tag: str) -> str:
     """Spell a tag as another user would; normalisation makes the spellings one again."""
-    return _pick(rng, (tag, tag, tag.lower(), tag.capitalize(), f"{tag}!", tag.replace("-", "")))
-
-
-def _pick(rng: np.random.Generator, choices: Sequence[str]) -> str:
-    return choices[rng.integers(len(choices))]
+    return pick(rng, (tag, tag, tag.lower(), tag.capitalize(), f"{tag}!", tag.replace("-", "")))
 
 
 def _write_csv(path: pathlib.Path, header: str, rows: Iterable[Sequence[object]]) -> None:

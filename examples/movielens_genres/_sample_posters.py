@@ -9,6 +9,7 @@ import dataclasses
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -17,6 +18,7 @@ WIDTH, HEIGHTS = 150, (213, 222, 225)
 # Pillow's lines and circles are jagged: draw at twice the size, then halve it.
 _SCALE = 2
 
+_T = TypeVar("_T")
 Colour = tuple[int, int, int]
 Draw = Callable[[Image.Image, np.random.Generator, int], None]
 
@@ -50,8 +52,7 @@ def draw_poster(rng: np.random.Generator, title: str, genres: Sequence[str]) -> 
     size = (WIDTH * _SCALE, HEIGHTS[rng.integers(len(HEIGHTS))] * _SCALE)
     shown = _shown_motifs(rng, genres)
     strength = float(rng.beta(2.0, 1.2))
-    lead = shown[0]
-    image = _sky(rng, size, lead, strength)
+    image = _sky(rng, size, shown[0], strength)
     for motif in reversed(shown):
         motif.draw(image, rng, round(70 + 185 * strength))
     if strength < 0.35:
@@ -63,12 +64,12 @@ def draw_poster(rng: np.random.Generator, title: str, genres: Sequence[str]) -> 
 
 def _shown_motifs(rng: np.random.Generator, genres: Sequence[str]) -> list[_Motif]:
     """Choose the motifs that a poster shows, its leading one first."""
-    if rng.random() < 0.18:
-        return [_pick(rng, [*MOTIFS.values(), PLAIN])]
+    if rng.random() < 0.14:
+        return [pick(rng, [*MOTIFS.values(), PLAIN])]
     motifs = list(dict.fromkeys(MOTIFS[genre] for genre in genres if genre in MOTIFS))
     if not motifs:
         return [PLAIN]
-    lead = _pick(rng, motifs)
+    lead = pick(rng, motifs)
     return [lead, *(m for m in motifs if m is not lead and rng.random() < 0.6)]
 
 
@@ -154,12 +155,12 @@ def _draw_confetti(image: Image.Image, rng: np.random.Generator, alpha: int) -> 
     inks = ((236, 64, 122), (38, 166, 220), (255, 255, 255), (92, 184, 92), (255, 112, 67))
     for _ in range(rng.integers(70, 120)):
         x, y, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(3, 8)
-        _circle(draw, x, y, r, (*_pick(rng, inks), alpha))
+        _circle(draw, x, y, r, (*pick(rng, inks), alpha))
     for _ in range(rng.integers(3, 6)):
         x, y = rng.uniform(0.1, 0.9) * width, rng.uniform(0.15, 0.6) * height
         r = rng.uniform(24, 46)
         draw.line((x, y, x + rng.uniform(-14, 14), y + 4 * r), fill=(90, 80, 80, alpha), width=2)
-        draw.ellipse((x - r, y - 1.2 * r, x + r, y + 1.2 * r), fill=(*_pick(rng, inks), alpha))
+        draw.ellipse((x - r, y - 1.2 * r, x + r, y + 1.2 * r), fill=(*pick(rng, inks), alpha))
         _circle(draw, x - r * 0.35, y - r * 0.5, r * 0.18, (255, 255, 255, alpha * 2 // 3))
 
 
@@ -254,9 +255,9 @@ def _draw_mist(image: Image.Image, rng: np.random.Generator) -> None:
     """Veil a weak poster in flat shapes of any colour."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     for _ in range(4):
-        ink = tuple(int(c) for c in rng.integers(30, 226, size=3))
+        red, green, blue = rng.integers(30, 226, size=3).tolist()
         x, y = rng.uniform(0, width), rng.uniform(0, height)
-        _circle(draw, x, y, rng.uniform(60, 150), (*ink, 110))
+        _circle(draw, x, y, rng.uniform(60, 150), (red, green, blue, 110))
 
 
 def _draw_title(image: Image.Image, rng: np.random.Generator, title: str) -> None:
@@ -298,5 +299,6 @@ def _circle(
     draw.ellipse((x - r, y - r, x + r, y + r), fill=ink)
 
 
-def _pick(rng: np.random.Generator, choices: Sequence) -> object:
-    return choices[rng.integers(len(choices))]
+def pick(rng: np.random.Generator, choices: Sequence[_T]) -> _T:
+    """Return one of the choices, each as likely as the others."""
+    return choices[int(rng.integers(len(choices)))]

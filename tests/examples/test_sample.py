@@ -59,7 +59,11 @@ def read_movies(folder):
 
 
 def read_pixels(folder):
-    return [np.asarray(Image.open(folder / name)) for name in read_movies(folder).poster_file]
+    pixels = []
+    for name in read_movies(folder).poster_file:
+        with Image.open(folder / name) as poster:
+            pixels.append(np.asarray(poster))
+    return pixels
 
 
 def english_and_recent(movies):
@@ -127,14 +131,12 @@ def test_every_poster_opens_and_is_small(small):
 
 def test_a_few_posters_are_grey(tmp_path):
     write_sample(tmp_path, n_movies=150)
-    modes = collections.Counter(
-        Image.open(tmp_path / name).mode for name in read_movies(tmp_path).poster_file
-    )
-    assert 0 < modes["L"] < 0.15 * 150
-    assert set(modes) == {"L", "RGB"}
+    dimensions = collections.Counter(pixels.ndim for pixels in read_pixels(tmp_path))
+    assert 0 < dimensions[2] < 0.15 * 150
+    assert set(dimensions) == {2, 3}
 
 
-def test_commas_quotes_and_accents_survive_the_csv_files(full, monkeypatch, tmp_path):
+def test_commas_quotes_and_accents_survive_the_csv_files(full, tmp_path):
     titles = read_movies(full).title
     tags = pd.read_csv(full / "tags.csv").tag
     for texts in (titles, tags):

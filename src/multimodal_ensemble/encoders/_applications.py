@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -114,17 +115,18 @@ def load_weights(model: keras.Model, path: str, *, name: str) -> None:
     WeightsUnavailableError
         If the file is missing or does not fit the network.
     """
-    try:
-        model.load_weights(path)
-    except FileNotFoundError as error:
+    if not Path(path).exists():
         msg = (
             f"The weights file {path!r} of {name} does not exist. Pass the path of a file, "
             "weights='imagenet' to download ImageNet weights, or weights=None for random ones."
         )
-        raise WeightsUnavailableError(msg) from error
+        raise WeightsUnavailableError(msg)
+    try:
+        model.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         msg = (
             f"The weights file {path!r} does not fit {name} without its classifier "
-            f"(include_top=False): {error}"
+            f"(include_top=False): {error} Pass a file that was saved from this network, "
+            "weights='imagenet' to download ImageNet weights, or weights=None for random ones."
         )
         raise WeightsUnavailableError(msg) from error

@@ -124,8 +124,12 @@ class BagOfWordsEncoder(Encoder):
         if delimiter is not None and tokenizer is not None:
             msg = "Pass delimiter= (for delimited strings) or tokenizer= (for text), not both."
             raise ValueError(msg)
-        if isinstance(tokenizer, str):
-            check_choice(tokenizer, ("words",), name="tokenizer")
+        if delimiter is not None and (not isinstance(delimiter, str) or not delimiter):
+            msg = f"delimiter must be a string that is not empty. Received delimiter={delimiter!r}."
+            raise ValueError(msg)
+        if tokenizer is not None and tokenizer != "words" and not callable(tokenizer):
+            msg = f"tokenizer must be 'words' or a callable. Received tokenizer={tokenizer!r}."
+            raise ValueError(msg)
         self.max_tokens = max_tokens
         self.min_count = min_count
         self.units = units
@@ -240,7 +244,7 @@ class BagOfWordsEncoder(Encoder):
                 return [token.strip() for token in value.split(self.delimiter) if token.strip()]
             if self.tokenizer is not None:
                 split = split_words if isinstance(self.tokenizer, str) else self.tokenizer
-                return list(split(value))
+                return self._check_tokens(list(split(value)), value, row)
             msg = (
                 f"Modality {self.name!r} expects lists of tokens. Received the string "
                 f"{value[:80]!r} in row {row}. Pass delimiter='|' for delimited strings or "
@@ -251,6 +255,9 @@ class BagOfWordsEncoder(Encoder):
             tokens = list(value)
         except TypeError:
             tokens = [value]
+        return self._check_tokens(tokens, value, row)
+
+    def _check_tokens(self, tokens: list[Any], value: Any, row: int) -> list[str]:
         if not all(isinstance(token, str) for token in tokens):
             msg = (
                 f"Modality {self.name!r} expects a list of strings in each row. Received "

@@ -140,10 +140,8 @@ class DenseEncoder(Encoder):
         """
         names = list(values.columns) if isinstance(values, pd.DataFrame) else None
         try:
-            # An object array of vectors is not converted by numpy, a list of them is.
-            is_table = isinstance(values, pd.DataFrame) or getattr(values, "ndim", 1) > 1
-            numbers = np.array(values if is_table else list(values), dtype=np.float64)
-        except (TypeError, ValueError) as error:
+            numbers = _to_numbers(values)
+        except (TypeError, ValueError, OverflowError) as error:
             msg = (
                 f"Modality {self.name!r} expects numbers, or vectors of equal length: {error}. "
                 "Use BagOfWordsEncoder for tokens."
@@ -208,3 +206,17 @@ class DenseEncoder(Encoder):
             dropout=self.dropout,
             input_dropout=self.input_dropout,
         )
+
+
+def _to_numbers(values: Any) -> NDArray[np.float64]:
+    if isinstance(values, pd.Series) and values.dtype != object:
+        # A table's missing values become NaN, whatever pandas has for them.
+        values = values.to_frame()
+    dtypes = values.dtypes if isinstance(values, pd.DataFrame) else [getattr(values, "dtype", None)]
+    if any(getattr(dtype, "kind", "O") in "mM" for dtype in dtypes):
+        # Numpy would take them for nanoseconds, or for days, without a word.
+        msg = "dates and times are not numbers"
+        raise TypeError(msg)
+    # An object array of vectors is not converted by numpy, a list of them is.
+    is_table = isinstance(values, pd.DataFrame) or getattr(values, "ndim", 1) > 1
+    return np.array(values if is_table else list(values), dtype=np.float64)

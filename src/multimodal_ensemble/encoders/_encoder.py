@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import keras
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
@@ -272,7 +274,8 @@ class Encoder(BaseEstimator, ABC):
         if self.column is None or isinstance(self.column, str):
             return data[self.columns[0]]
         if isinstance(data, Mapping):
-            return np.column_stack([data[column] for column in self.columns])
+            # As lists, because pandas would match the rows of Series by their index.
+            return pd.DataFrame({column: list(data[column]) for column in self.columns})
         return data[self.columns]
 
     # -- saving ------------------------------------------------------------------------------
@@ -280,7 +283,10 @@ class Encoder(BaseEstimator, ABC):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as values that Keras can write to JSON."""
         return {
-            key: keras.saving.serialize_keras_object(value)
+            # A path becomes a string: JSON has no paths.
+            key: keras.saving.serialize_keras_object(
+                os.fspath(value) if isinstance(value, os.PathLike) else value
+            )
             for key, value in self.get_params(deep=False).items()
         }
 
@@ -312,9 +318,11 @@ class Encoder(BaseEstimator, ABC):
 
 
 def as_object_array(values: Any) -> NDArray[Any]:
-    """Return a one-dimensional array of raw values, lists among them kept whole."""
+    """Return an array of raw values, one row each; lists among them are kept whole."""
     if isinstance(values, np.ndarray):
         return values
+    if isinstance(values, pd.DataFrame):
+        return values.to_numpy(dtype=object)
     values = list(values)
     array = np.empty(len(values), dtype=object)
     for position, value in enumerate(values):

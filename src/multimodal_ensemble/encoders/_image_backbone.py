@@ -9,7 +9,6 @@ from pathlib import Path
 import keras
 
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.encoders._applications import (
     build_application,
     default_size,
@@ -17,6 +16,7 @@ from multimodal_ensemble.encoders._applications import (
 )
 from multimodal_ensemble.encoders._layers import ApplicationPreprocessing
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.images._read import check_size
 
 
 def find_image_size(
@@ -34,12 +34,11 @@ def find_image_size(
             )
             raise ModalityError(msg)
         return height, width
-    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
-    if len(sides) != 2:
-        msg = f"image_size must be a number or (height, width). Received {image_size!r}."
-        raise ValueError(msg)
-    for side in sides:
-        check_at_least(side, 1, name="image_size")
+    try:
+        sides = check_size(image_size)
+    except ValueError as error:
+        msg = f"image_{error}"
+        raise ValueError(msg) from error
     if not isinstance(network, str):
         own = _own_input_size(network)
         if any(fixed not in (None, side) for side, fixed in zip(sides, own, strict=True)):
@@ -48,11 +47,12 @@ def find_image_size(
                 f"Received image_size={image_size!r}; leave it out."
             )
             raise ModalityError(msg)
-    return int(sides[0]), int(sides[1])
+    return sides
 
 
 def _own_input_size(network: keras.Model) -> tuple[int | None, int | None]:
-    shape = network.input_shape
+    # A model that is subclassed or not built yet has no such attribute.
+    shape = getattr(network, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
         msg = (
             "A backbone of your own must take RGB images of shape (batch, height, width, 3). "
@@ -96,16 +96,19 @@ def build_image_backbone(
     # Inference mode whatever happens around it: frozen or not, batch statistics of a small
     # training set would spoil what the network learned on a large one.
     features = network(pixels, training=False)
-    if len(features.shape) == 4:
+    rank = len(getattr(features, "shape", ()))
+    if rank == 4:
         pool = {
             "avg": keras.layers.GlobalAveragePooling2D,
             "max": keras.layers.GlobalMaxPooling2D,
         }[pooling]
         features = pool(name="pooling")(features)
-    if len(features.shape) != 2:
+        rank = 2
+    if rank != 2:
         msg = (
             "A backbone of your own must give feature maps (batch, height, width, channels) or "
-            f"feature vectors (batch, size). The model {network.name!r} gives {features.shape}."
+            f"feature vectors (batch, size). The model {network.name!r} gives "
+            f"{network.output_shape}."
         )
         raise ModalityError(msg)
     backbone = keras.Model(inputs, features, name=name)

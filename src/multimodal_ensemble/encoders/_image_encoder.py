@@ -291,7 +291,8 @@ class ImageEncoder(Encoder):
         if unknown := sorted(set(params) - set(known)):
             msg = f"ImageEncoder has no parameter {unknown}. It has {sorted(known)}."
             raise ValueError(msg)
-        ImageEncoder.__init__(self, **{**known, **params})
+        # A subclass has its own arguments.
+        type(self).__init__(self, **{**known, **params})
         return self
 
     def get_state(self) -> dict[str, Any]:
@@ -354,5 +355,11 @@ def _some(reasons: dict[str, str]) -> str:
 def _check_trainable_layers(trainable_layers: int | str) -> None:
     if isinstance(trainable_layers, str):
         check_choice(trainable_layers, ("all",), name="trainable_layers")
+    elif isinstance(trainable_layers, bool) or not isinstance(trainable_layers, int):
+        msg = (
+            "trainable_layers must be a whole number or 'all'. "
+            f"Received trainable_layers={trainable_layers!r}."
+        )
+        raise ValueError(msg)
     else:
         check_at_least(trainable_layers, 0, name="trainable_layers")

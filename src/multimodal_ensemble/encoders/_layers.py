@@ -40,7 +40,9 @@ class FeatureScaling(keras.layers.Layer):
     """
 
     def __init__(self, log: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # Not rounded to half precision on the way in: a mean of 1000 beside a scale of 0.1 would
+        # be lost, and what is above 65504 would be infinite.
+        super().__init__(autocast=False, **kwargs)
         self.log = log
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -59,9 +61,20 @@ class FeatureScaling(keras.layers.Layer):
         Parameters
         ----------
         data : array-like of shape (n_samples, n_features)
-            Features of the training rows.
+            Features of the training rows, one row or more.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another one.
         """
         data = np.asarray(data, dtype=np.float64)
+        if data.ndim != 2 or not len(data):
+            msg = (
+                "FeatureScaling adapts to features of shape (n_samples, n_features), one row or "
+                f"more. Received shape {data.shape}."
+            )
+            raise ValueError(msg)
         if not self.built:
             self.build(data.shape)
         if self.log:
@@ -74,9 +87,10 @@ class FeatureScaling(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Scale features."""
+        inputs = keras.ops.cast(inputs, "float32")
         if self.log:
             inputs = keras.ops.sign(inputs) * keras.ops.log1p(keras.ops.abs(inputs))
-        return (inputs - self.mean) / self.scale
+        return keras.ops.cast((inputs - self.mean) / self.scale, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the input's shape."""

@@ -13,7 +13,10 @@ import numpy as np
 _IRRELEVANT = {"build_config", "compile_config", "shared_object_id", "trainable"}
 
 # Where a configuration names layers; besides these, a name is a value like any other.
-_NAME_KEYS = {"name", "keras_history", "input_layers", "output_layers"}
+_NAME_KEYS = {"keras_history", "input_layers", "output_layers"}
+
+# What stands beside the name of a layer or of an input, and not beside that of a dtype policy.
+_LAYER_KEYS = {"trainable", "class_name", "batch_shape"}
 
 
 def model_fingerprint(model: keras.Model) -> str:
@@ -45,9 +48,9 @@ def model_fingerprint(model: keras.Model) -> str:
     config = keras.saving.serialize_keras_object(model)
     digest.update(json.dumps(_anonymous(config, {}), sort_keys=True, default=repr).encode())
     for weight in model.weights:
-        value = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+        value = np.ascontiguousarray(weight.numpy())
         digest.update(f"{value.dtype.str}{value.shape}".encode())
-        digest.update(value.data if value.size else b"")
+        digest.update(value.view(np.uint8).data if value.size else b"")
     return digest.hexdigest()
 
 
@@ -57,8 +60,9 @@ def _anonymous(node: Any, names: dict[str, str], *, names_here: bool = False) ->
     A layer may be called "relu" beside an activation "relu", so not every equal string is one.
     """
     if isinstance(node, dict):
+        name_keys = _NAME_KEYS | ({"name"} if _LAYER_KEYS & node.keys() else set())
         return {
-            key: _anonymous(value, names, names_here=names_here or key in _NAME_KEYS)
+            key: _anonymous(value, names, names_here=names_here or key in name_keys)
             for key, value in node.items()
             if key not in _IRRELEVANT
         }

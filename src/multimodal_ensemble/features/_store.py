@@ -138,8 +138,17 @@ class FeatureStore:
 
     def _check_folder(self) -> None:
         marker = self.folder / _MARKER
+        if self._is_something_else():
+            msg = (
+                f"{str(self.folder)!r} is neither a feature store nor an empty folder. "
+                "Use another folder; nothing was written to this one."
+            )
+            raise FeatureStoreError(msg)
         if marker.is_file():
-            found = json.loads(marker.read_text(encoding="utf-8")).get("format")
+            try:
+                found = json.loads(marker.read_text(encoding="utf-8"))["format"]
+            except (ValueError, KeyError, TypeError):
+                found = "unknown"
             if found != _FORMAT:
                 msg = (
                     f"{str(self.folder)!r} is a feature store of format {found}, and this version "
@@ -147,15 +156,18 @@ class FeatureStore:
                 )
                 raise FeatureStoreError(msg)
             return
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            msg = (
-                f"{str(self.folder)!r} is neither a feature store nor an empty folder. "
-                "Use another folder; nothing was written to this one."
-            )
-            raise FeatureStoreError(msg)
         self.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"format": _FORMAT})
         write_atomically(marker, lambda file: file.write(text.encode()))
+
+    def _is_something_else(self) -> bool:
+        if not self.folder.exists():
+            return False
+        if not self.folder.is_dir():
+            return True
+        found = {path.name for path in self.folder.iterdir()}
+        # Another process may be writing the marker, or have died at it.
+        return _MARKER not in found and any(_MARKER not in name for name in found)
 
     def _open(self, encoder: Encoder, backbone: keras.Model) -> ShardFolder:
         identity = [model_fingerprint(backbone), encoder.encoding_config()]

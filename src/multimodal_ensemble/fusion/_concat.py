@@ -9,6 +9,7 @@ import keras
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.encoders import Encoder, check_encoders
+from multimodal_ensemble.exceptions import ModalityError
 
 
 def build_concat_fusion(
@@ -49,7 +50,7 @@ def build_concat_fusion(
     Raises
     ------
     ModalityError
-        If there is no encoder, or two have the same name.
+        If there is no encoder, or names clash: of two encoders, or of two layers.
     ValueError
         If `num_labels` or `dropout` is out of range.
 
@@ -74,11 +75,13 @@ def build_concat_fusion(
     check_fraction(dropout, name="dropout")
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
+    # Before the seed is set: a backbone that is built only now would use up draws of the heads.
+    backbones = [encoder.backbone() for encoder in encoders]
+    _check_layer_names(encoders, backbones)
     with seeded_layers(seed):
-        for encoder in encoders:
+        for encoder, backbone in zip(encoders, backbones, strict=True):
             tensor = keras.Input(encoder.input_shape, dtype=encoder.input_dtype, name=encoder.name)
             inputs[encoder.name] = tensor
-            backbone = encoder.backbone()
             if backbone is not None:
                 # The seam at which `feature_model` cuts, whatever the backbone is called.
                 seam = keras.layers.Identity(name=f"{encoder.name}_features")
@@ -89,6 +92,21 @@ def build_concat_fusion(
             joined = keras.layers.Dropout(dropout, name="embeddings_dropout")(joined)
         scores = score_layer(num_labels)(joined)
     return keras.Model(inputs, scores, name=name or "_and_".join(inputs))
+
+
+def _check_layer_names(
+    encoders: Sequence[Encoder], backbones: Sequence[keras.Model | None]
+) -> None:
+    names = ["embeddings", "embeddings_dropout", "scores"]
+    for encoder in encoders:
+        names += [encoder.name, f"{encoder.name}_features", f"{encoder.name}_head"]
+    names += {id(backbone): backbone.name for backbone in backbones if backbone}.values()
+    if clashing := sorted({name for name in names if names.count(name) > 1}):
+        msg = (
+            f"Two layers of the model would have the name(s) {clashing}. Rename the encoder, "
+            "with column=... for the column it reads, or the backbone that it returns."
+        )
+        raise ModalityError(msg)
 
 
 def join_embeddings(embeddings: Sequence[keras.KerasTensor]) -> keras.KerasTensor:

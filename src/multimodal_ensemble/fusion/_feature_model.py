@@ -63,14 +63,11 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
         )
         raise ModalityError(msg)
     seams = {name: model.get_layer(f"{name}_features") for name in modalities}
-    inputs = {
-        tensor.name: keras.Input(
-            (seams[tensor.name].output if tensor.name in seams else tensor).shape[1:],
-            dtype=tensor.dtype,
-            name=tensor.name,
-        )
-        for tensor in model.inputs
-    }
+    inputs: dict[str, keras.KerasTensor] = {}
+    for tensor in model.inputs:
+        # Features have a dtype of their own: those of whole numbers are fractions.
+        like = seams[tensor.name].output if tensor.name in seams else tensor
+        inputs[tensor.name] = keras.Input(like.shape[1:], dtype=like.dtype, name=tensor.name)
     features = {id(inputs[name]): seam for name, seam in seams.items()}
 
     def skip_backbone(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
@@ -99,7 +96,7 @@ def heads_to_adapt(model: keras.Model) -> list[str]:
     return [
         name
         for name in input_names(model)
-        if f"{name}_head" in layers and _can_adapt(model.get_layer(f"{name}_head"))
+        if f"{name}_head" in layers and can_adapt(model.get_layer(f"{name}_head"))
     ]
 
 
@@ -141,9 +138,10 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
         _adapt(layers[f"{name}_head"], values)
 
 
-def _can_adapt(layer: keras.Layer) -> bool:
+def can_adapt(layer: keras.Layer) -> bool:
+    """Return whether a layer, or one of a sequential model, has an `adapt` method."""
     if isinstance(layer, keras.Sequential):
-        return any(_can_adapt(inner) for inner in layer.layers)
+        return any(can_adapt(inner) for inner in layer.layers)
     return hasattr(layer, "adapt")
 
 
@@ -151,7 +149,7 @@ def _adapt(layer: keras.Layer, values: Any) -> None:
     if not isinstance(layer, keras.Sequential):
         layer.adapt(values)
         return
-    adaptable = [_can_adapt(inner) for inner in layer.layers]
+    adaptable = [can_adapt(inner) for inner in layer.layers]
     for position, inner in enumerate(layer.layers):
         if adaptable[position]:
             _adapt(inner, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -10,7 +11,7 @@ from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._concat import join_embeddings, score_layer
-from multimodal_ensemble.fusion._feature_model import input_names
+from multimodal_ensemble.fusion._feature_model import can_adapt, input_names
 
 
 def fuse_models(
@@ -29,7 +30,7 @@ def fuse_models(
     models : sequence of keras.Model
         Functional or sequential models with distinct input names, each of which ends in a dense
         layer of `num_labels` units, with or without an activation layer behind it. They are
-        copied; only what has no trainable weights, such as a frozen backbone, is shared.
+        copied; only frozen layers, such as a backbone, are shared.
     num_labels : int
         How many labels to predict, at least 1.
     freeze : bool, default=False
@@ -73,7 +74,8 @@ def fuse_models(
     check_fraction(dropout, name="dropout")
     models = list(models)
     _check_models(models, num_labels)
-    taken: set[str] = {"embeddings", "embeddings_dropout", "scores"}
+    taken = {"embeddings", "embeddings_dropout", "scores"}
+    taken.update(name for model in models for name in input_names(model))
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
     with seeded_layers(seed):
@@ -124,25 +126,30 @@ def _find_output_layer(model: keras.Model) -> keras.layers.Dense:
     )
     if len(model.outputs) != 1:
         raise ModalityError(msg)
-    by_name = {layer.name: layer for layer in model.layers}
-    layer = by_name[model.output_names[0]]
+    is_sequential = isinstance(model, keras.Sequential)
+    layer = model.layers[-1] if is_sequential else model.get_layer(model.output_names[0])
+    last = layer
     while isinstance(layer, keras.layers.Activation):
-        tensor = layer.input
-        feeding = [other for other in by_name.values() if other.output is tensor]
-        if not feeding:
-            raise ModalityError(msg)
-        layer = feeding[0]
-    is_fed = isinstance(layer, keras.layers.Dense) and all(
-        layer.input is not tensor for tensor in model.inputs
-    )
-    if not is_fed:
-        msg += f" It ends in {layer.name!r} ({type(layer).__name__})."
+        layer = _feeding(model, layer)
+    if not isinstance(layer, keras.layers.Dense) or _feeding(model, layer) is None:
+        msg += f" It ends in {last.name!r} ({type(last).__name__})."
         raise ModalityError(msg)
     return layer
 
 
+def _feeding(model: keras.Model, layer: keras.Layer) -> Any:
+    """Return what feeds a layer: another layer, some other tensor, or None for an input."""
+    if isinstance(model, keras.Sequential):
+        position = model.layers.index(layer)
+        return model.layers[position - 1] if position else None
+    tensor = layer.input
+    if any(tensor is given for given in model.inputs):
+        return None
+    return next((other for other in model.layers if other.output is tensor), tensor)
+
+
 def _copy_model(model: keras.Model, taken: set[str]) -> keras.Model:
-    """Return a copy that shares layers without trainable weights; layer names become distinct."""
+    """Return a copy that shares frozen layers; layer names become distinct."""
     output_layer = _find_output_layer(model)
 
     def copy_layer(layer: keras.Layer) -> keras.Layer:
@@ -151,7 +158,8 @@ def _copy_model(model: keras.Model, taken: set[str]) -> keras.Model:
             return type(layer).from_config(config)
         if layer.name not in taken:
             taken.add(layer.name)
-            if layer.weights and not layer.trainable_weights:
+            # Not by its weights: some layers change weights that no optimizer trains.
+            if layer.weights and not layer.trainable and not can_adapt(layer):
                 return layer
             return type(layer).from_config(config)
         name, number = f"{model.name}_{layer.name}", 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,20 +99,20 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
 
 
 def _check_round_trip(encoder: Encoder, values: Any) -> None:
-    config = json.loads(json.dumps(encoder.get_config()))
+    with _step("get_config returns JSON values"):
+        config = json.loads(json.dumps(encoder.get_config()))
     _require_equal("get_config tells the name", encoder.name, config.get("name"))
-    copy = type(encoder).from_config(config)
+    with _step("from_config takes what get_config returned, by way of JSON"):
+        copy = type(encoder).from_config(config)
     _require_equal(
         "from_config(get_config()) has the same configuration",
         config,
         json.loads(json.dumps(copy.get_config())),
     )
-    copy.set_state(encoder.get_state())
+    with _step("a copy from configuration and state encodes"):
+        encoded = copy.set_state(encoder.get_state()).encode(values)
     _require_close(
-        "a copy from configuration and state encodes alike",
-        encoder.encode(values),
-        copy.encode(values),
-        0,
+        "a copy from configuration and state encodes alike", encoder.encode(values), encoded, 0
     )
     if encoder.backbone() is not None:
         batch = encoder.encode(values)
@@ -192,8 +193,9 @@ def _check_training(encoder: Encoder, values: Any) -> None:
 def _check_saving(encoder: Encoder, model: keras.Model, dataset: MultimodalDataset) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        model.save(path)
-        loaded = keras.models.load_model(path)
+        with _step("a model with the encoder's layers can be saved and loaded"):
+            model.save(path)
+            loaded = keras.models.load_model(path)
     _require_close(
         f"a saved and loaded model with the modality {encoder.name!r} predicts alike",
         predict_scores(model, dataset),
@@ -232,6 +234,15 @@ def _run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:
         return batch
     result: NDArray[Any] = keras.ops.convert_to_numpy(model(batch, training=False))
     return result
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        msg = f"The encoder breaks the contract: {what}. It raised {error!r}."
+        raise AssertionError(msg) from error
 
 
 def _require(holds: bool, what: str, expected: object, received: object) -> None:

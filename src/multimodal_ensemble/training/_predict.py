@@ -72,6 +72,13 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
             "Make the data set with the encoders that the model was built from."
         )
         raise ModalityError(msg)
+    for encoder in dataset.encoders:
+        if encoder.name in dataset.features and not encoder.is_frozen:
+            msg = (
+                f"The backbone of {encoder.name!r} was unfrozen after the data set took its "
+                "features from the store. Make the data set anew."
+            )
+            raise ModalityError(msg)
     for name, shape in wanted.items():
         if tuple(shape) != tuple(given[name]):
             msg = (

@@ -177,7 +177,7 @@ class ValidationScoring(keras.callbacks.Callback):
             self.best_roc_auc, self.best_step = score, self._step
             self._since_best = 0
             self._best_weights = [
-                keras.ops.convert_to_numpy(weight) for weight in self._changing_weights()
+                np.array(weight.numpy()) for weight in self._changing_weights()
             ]
         else:
             self._since_best += 1
@@ -193,7 +193,7 @@ class ValidationScoring(keras.callbacks.Callback):
         return [
             weight
             for layer in self.model.layers
-            if layer.trainable_weights
+            if layer.trainable
             for weight in layer.weights
         ]
 

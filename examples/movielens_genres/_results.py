@@ -1,0 +1,217 @@
+"""Tables and figures of a finished run."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import PIL
+import sklearn
+import tensorflow as tf
+
+import multimodal_ensemble
+from multimodal_ensemble import apply_thresholds, label_report, read_images
+from multimodal_ensemble.reporting import (
+    compare_models,
+    mark_predictions,
+    plot_comparison,
+    plot_histories,
+    plot_predictions,
+    to_markdown,
+)
+
+from ._data import MovieData
+from ._experiment import Split
+
+N_EXAMPLES = 12
+SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]
+
+
+def test_table(data: MovieData, split: Split) -> pd.DataFrame:
+    """Return the scores of one split on its test rows, at thresholds from its validation rows."""
+    table = compare_models(
+        data.genres.to_numpy()[split.test],
+        {outcome.model: outcome.test_scores for outcome in split.outcomes},
+        {outcome.model: outcome.thresholds for outcome in split.outcomes},
+    )
+    table["parameters"] = [outcome.parameters for outcome in split.outcomes]
+    table["seconds"] = [round(outcome.seconds, 1) for outcome in split.outcomes]
+    return table
+
+
+def summarize(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return mean and standard deviation over splits; the latter is NaN for a single one."""
+    stacked = pd.concat(tables, keys=range(len(tables)))
+    by_model = stacked.groupby(level="model", sort=False)
+    mean = by_model.mean()
+    mean["parameters"] = mean["parameters"].round().astype(int)
+    return mean, by_model.std()
+
+
+def readable(mean: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
+    """Return the table for people: mean, with the standard deviation where there is one."""
+    table = pd.DataFrame(index=mean.index)
+    for column in SCORES:
+        name = column.replace("_", " ").replace("roc auc", "ROC-AUC").replace("f1", "F1")
+        table[name] = [
+            f"{value:.3f}" if np.isnan(error) else f"{value:.3f} ± {error:.3f}"
+            for value, error in zip(mean[column], spread[column], strict=True)
+        ]
+    table["parameters trained"] = [f"{count:,}" for count in mean["parameters"]]
+    table["seconds"] = [f"{seconds:.1f}" for seconds in mean["seconds"]]
+    return table
+
+
+def write_results(
+    out: Path, data: MovieData, splits: list[Split], settings: dict[str, Any], folder: Path
+) -> str:
+    """Write tables (CSV, JSON, Markdown) and figures; return the Markdown report."""
+    tables = [test_table(data, split) for split in splits]
+    mean, spread = summarize(tables)
+    first = splits[0]
+    pd.concat(tables, keys=[split.seed for split in splits], names=["seed"]).to_csv(
+        out / "results_by_seed.csv"
+    )
+    mean.join(spread[SCORES], rsuffix="_sd").to_csv(out / "results.csv")
+    reports = {
+        outcome.model: label_report(
+            data.genres.to_numpy()[first.test],
+            outcome.test_scores,
+            outcome.thresholds,
+            labels=list(data.genres.columns),
+        )
+        for outcome in first.outcomes
+    }
+    pd.concat(reports, names=["model"]).to_csv(out / "labels.csv")
+    histories = {
+        outcome.model: outcome.history for outcome in first.outcomes if outcome.history is not None
+    }
+    pd.concat(histories, names=["model", "scoring"]).to_csv(out / "histories.csv")
+    examples = _examples(data, first, folder)
+    report = _markdown(readable(mean, spread), reports, examples, data, settings)
+    (out / "report.md").write_text(report, encoding="utf-8")
+    _write_json(out / "results.json", mean, spread, splits, data, settings)
+    _draw(out, mean, spread, histories, examples)
+    return report
+
+
+def describe_versions() -> dict[str, str]:
+    """Return what the figures depend on besides the data."""
+    gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
+    return {
+        "multimodal_ensemble": multimodal_ensemble.__version__,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "device": ", ".join(gpus) or "CPU",
+    }
+
+
+def _examples(data: MovieData, split: Split, folder: Path) -> pd.DataFrame:
+    """Return a dozen test movies with what the best of the five models says of them."""
+    models = [outcome for outcome in split.outcomes if outcome.kind == "model"]
+    best = max(models, key=lambda outcome: outcome.history["mean_roc_auc"].max())
+    rows = split.test[:N_EXAMPLES]
+    predicted = apply_thresholds(best.test_scores[:N_EXAMPLES], best.thresholds).astype(bool)
+    names = np.asarray(data.genres.columns)
+    examples = data.movies.iloc[rows][["title", "genres", "poster_file"]].copy()
+    examples["predicted"] = [names[row].tolist() for row in predicted]
+    examples["poster_file"] = [folder / file for file in examples["poster_file"]]
+    examples.attrs["model"] = best.model
+    return examples
+
+
+def _markdown(
+    table: pd.DataFrame,
+    reports: dict[str, pd.DataFrame],
+    examples: pd.DataFrame,
+    data: MovieData,
+    settings: dict[str, Any],
+) -> str:
+    shown = pd.DataFrame(
+        {
+            "true genres": [", ".join(genres) for genres in examples["genres"]],
+            "predicted (+ too many, - missing)": [
+                ", ".join(mark_predictions(true, predicted)) or "none"
+                for true, predicted in zip(examples["genres"], examples["predicted"], strict=True)
+            ],
+        },
+        index=pd.Index(examples["title"], name="movie"),
+    )
+    seeds = settings["seeds"]
+    parts = [
+        "# Movie genres from posters and tags",
+        *settings["notes"],
+        "Data: " + settings["data"],
+        "Backbones: " + "; ".join(f"{k} ({v})" for k, v in settings["backbones"].items()) + ".",
+        f"Recipe: {settings['recipe']}. Seeds: {', '.join(map(str, seeds))}. "
+        "Versions: " + ", ".join(f"{k} {v}" for k, v in settings["versions"].items()) + ".",
+        "## Results on the test movies",
+        "Mean ± standard deviation over seeds (each a split and initial weights)."
+        if len(seeds) > 1
+        else "One seed; the sampling error of the mean ROC-AUC is not shown.",
+        to_markdown(table),
+        "Thresholds, the penalty of the linear controls and the best state of each model were "
+        "chosen on validation movies. F1 is at the thresholds that are best for accuracy. "
+        "Seconds are for training alone, without the backbone's pass over the posters.",
+        "## What each filter left",
+        to_markdown(data.steps),
+        f"## Test movies of seed {seeds[0]}, genre by genre",
+    ]
+    for model, labels in reports.items():
+        parts += [f"### {model}", to_markdown(labels)]
+    parts += [
+        f"## A dozen test movies, by the model {examples.attrs['model']!r}",
+        to_markdown(shown),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _write_json(
+    path: Path,
+    mean: pd.DataFrame,
+    spread: pd.DataFrame,
+    splits: list[Split],
+    data: MovieData,
+    settings: dict[str, Any],
+) -> None:
+    content = {
+        "settings": settings,
+        "genres": list(data.genres.columns),
+        "filters": data.steps["movies"].to_dict(),
+        "mean": mean.to_dict("index"),
+        "standard_deviation": spread[SCORES].to_dict("index") if len(splits) > 1 else None,
+        "thresholds": {
+            # As text, because strict JSON has no infinity; float() reads it back.
+            outcome.model: [str(threshold) for threshold in outcome.thresholds.tolist()]
+            for outcome in splits[0].outcomes
+        },
+    }
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _draw(
+    out: Path,
+    mean: pd.DataFrame,
+    spread: pd.DataFrame,
+    histories: dict[str, pd.DataFrame],
+    examples: pd.DataFrame,
+) -> None:
+    plot_histories(histories).savefig(out / "training.png", dpi=120)
+    has_spread = not spread[SCORES].isna().all(axis=None)
+    plot_comparison(mean, spread=spread if has_spread else None).savefig(
+        out / "results.png", dpi=120
+    )
+    posters = read_images(examples["poster_file"], (300, 200)).images
+    plot_predictions(
+        list(posters),
+        list(examples["title"]),
+        list(examples["genres"]),
+        list(examples["predicted"]),
+    ).savefig(out / "predictions.png", dpi=120)

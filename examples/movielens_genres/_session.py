@@ -1,0 +1,105 @@
+"""One run: encoders and store from the options, every seed, the results."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from multimodal_ensemble import FeatureStore, ImageEncoder
+
+from ._data import MovieData
+from ._experiment import run_split
+from ._recipes import RECIPES
+from ._results import describe_versions, write_results
+
+
+def use_gpu(*, mixed_precision: bool) -> str:
+    """Let TensorFlow take GPU memory as it needs it; return the name of the device."""
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if mixed_precision:
+        keras.mixed_precision.set_global_policy("mixed_float16")
+    return ", ".join(gpu.name for gpu in gpus) or "CPU"
+
+
+def make_posters(
+    options: argparse.Namespace, weights: dict[str, str], folder: Path, image_size: int | None
+) -> dict[str, ImageEncoder]:
+    """Return one encoder of posters a backbone; nothing is built or read yet.
+
+    Raises
+    ------
+    ValueError
+        If there is no such backbone.
+    """
+    sources: dict[str, str | None] = {
+        name: None if value == "random" else value for name, value in weights.items()
+    }
+    return {
+        name: ImageEncoder(
+            "poster",
+            column="poster_file",
+            backbone=name,
+            weights=source,
+            image_size=image_size,
+            root=folder,
+            seed=options.seed,
+            on_error="blank" if options.unreadable_posters == "blank" else "raise",
+            **RECIPES[options.recipe].posters,
+        )
+        for name, source in sources.items()
+    }
+
+
+def run_session(
+    data: MovieData,
+    folder: Path,
+    posters: dict[str, ImageEncoder],
+    store: FeatureStore,
+    options: argparse.Namespace,
+    settings: dict[str, object],
+    out: Path,
+) -> str:
+    """Train on every seed, write the results, return the Markdown report."""
+    if options.unreadable_posters == "drop":
+        data = _drop_unreadable(data, next(iter(posters.values())))
+    for poster in posters.values():
+        # Once over all posters, so that there is one progress bar a backbone.
+        store.get_features(poster, data.movies["poster_file"])
+    splits = []
+    seeds = list(range(options.seed, options.seed + options.repeat))
+    for seed in seeds:
+        print(f"\n=== Seed {seed} ===")
+        splits.append(
+            run_split(
+                data,
+                posters,
+                store,
+                RECIPES[options.recipe],
+                max_tags=options.max_tags,
+                seed=seed,
+                verbose=0 if options.quiet else 1,
+            )
+        )
+    settings = {**settings, "seeds": seeds, "versions": describe_versions()}
+    return write_results(out, data, splits, settings, folder)
+
+
+def _drop_unreadable(data: MovieData, poster: ImageEncoder) -> MovieData:
+    checking = ImageEncoder("poster", weights=None, image_size=8, root=poster.root, on_error="drop")
+    unusable = checking.find_unusable(data.movies["poster_file"])
+    if not unusable:
+        return data
+    kept = np.setdiff1d(np.arange(len(data.movies)), list(unusable))
+    steps = data.steps.copy()
+    steps.loc["with a poster that can be read"] = len(kept)
+    return dataclasses.replace(
+        data,
+        movies=data.movies.iloc[kept].reset_index(drop=True),
+        genres=data.genres.iloc[kept].reset_index(drop=True),
+        steps=steps,
+    )

@@ -1,0 +1,151 @@
+"""What is known of the networks of `keras.applications`, against Keras itself."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+from multimodal_ensemble import ImageEncoder
+from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble.encoders import ApplicationPreprocessing
+from multimodal_ensemble.encoders._applications import (
+    application_names,
+    default_size,
+    find_application,
+    find_preprocessing,
+)
+
+NAMES = application_names()
+PIXELS = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype("float32")
+
+
+def public_module(name):
+    """Return the public module of `keras.applications` that offers the network, by search."""
+    modules = [
+        module
+        for module in vars(keras.applications).values()
+        if inspect.ismodule(module) and module.__name__.startswith("keras.applications.")
+    ]
+    # The ResNets stand in a module of their own and in a collection of the first versions.
+    found = [module for module in modules if hasattr(module, name)]
+    return min(found, key=lambda module: module.__name__)
+
+
+def test_every_network_of_the_public_modules_is_found_and_nothing_else():
+    modules = [module for module in vars(keras.applications).values() if inspect.ismodule(module)]
+    public = {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if callable(value) and name[0].isupper()
+    }
+    assert {name for name in public if hasattr(keras.applications, name)} == set(NAMES)
+    assert {"VGG16", "InceptionV3", "MobileNet", "ResNet50V2", "ConvNeXtTiny"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_default_size_is_the_network_s_own(name, monkeypatch):
+    # Every network asks this function for the shape to build, before it builds anything.
+    utils = inspect.getmodule(find_application(name)).imagenet_utils
+
+    class AskedError(Exception):
+        pass
+
+    def ask(input_shape, default_size, **kwargs):
+        raise AskedError(default_size)
+
+    monkeypatch.setattr(utils, "obtain_input_shape", ask)
+    with pytest.raises(AskedError) as asked:
+        find_application(name)(weights=None)
+    assert asked.value.args == (default_size(name),)
+    assert ImageEncoder("poster", backbone=name).input_shape == (*asked.value.args * 2, 3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_preprocessing_is_that_of_the_network_s_public_module(name):
+    module = public_module(name)
+    assert find_preprocessing(name) is module.preprocess_input
+    layer = ApplicationPreprocessing(name)
+    expected = module.preprocess_input(PIXELS.copy())
+    np.testing.assert_allclose(layer(PIXELS), expected, rtol=1e-5, atol=1e-5)
+    assert layer(keras.Input((None, None, 3))).shape == (None, None, None, 3)
+    assert layer.compute_output_shape((None, 5, 4, 3)) == (None, 5, 4, 3)
+
+
+def caffe(pixels):
+    return pixels[..., ::-1] - np.array([103.939, 116.779, 123.68])
+
+
+def torch(pixels):
+    return (pixels / 255 - np.array([0.485, 0.456, 0.406])) / np.array([0.229, 0.224, 0.225])
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("VGG16", caffe),
+        ("ResNet50", caffe),
+        ("MobileNet", lambda pixels: pixels / 127.5 - 1),
+        ("InceptionV3", lambda pixels: pixels / 127.5 - 1),
+        ("DenseNet121", torch),
+        ("EfficientNetB0", lambda pixels: pixels),
+        ("ConvNeXtTiny", lambda pixels: pixels),
+    ],
+)
+def test_preprocessing_is_the_published_formula(name, formula):
+    layer = ApplicationPreprocessing(name)
+    np.testing.assert_allclose(layer(PIXELS), formula(PIXELS), rtol=1e-4, atol=1e-4)
+
+
+def test_preprocessing_layer_round_trips():
+    layer = ApplicationPreprocessing("VGG16", name="mine")
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert (copy.application, copy.name) == ("VGG16", "mine")
+
+
+@pytest.mark.parametrize("name", ["vgg16", "VGG", "", "imagenet_utils", "keras"])
+def test_an_unknown_network_is_refused_with_a_list_of_the_known(name):
+    with pytest.raises(ValueError, match=rf"has no network '{name}'. It has .*VGG16.*keras.Model"):
+        ImageEncoder("poster", backbone=name)
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_seeded_layers_repeat_and_leave_python_s_random_numbers_alone(seed):
+    import random
+
+    def build():
+        return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).get_weights()[0]
+
+    before = random.getstate()
+    with seeded_layers(seed):
+        first = build()
+        other = build()
+    assert random.getstate() == before
+    random.seed(99)
+    with seeded_layers(seed):
+        again = build()
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    with seeded_layers(seed + 1):
+        assert not np.array_equal(first, build())
+
+
+def test_seeded_layers_put_the_state_back_after_an_error():
+    import random
+
+    before = random.getstate()
+    with pytest.raises(ZeroDivisionError), seeded_layers(3):
+        random.random()
+        _ = 1 / 0
+    assert random.getstate() == before
+
+
+def test_seeded_layers_without_a_seed_change_nothing():
+    import random
+
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+    with seeded_layers(None):
+        assert random.random() == expected

@@ -1,0 +1,258 @@
+"""The base class and the functions on lists of encoders."""
+
+import hashlib
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+
+from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, Encoder, fit_encoders
+from multimodal_ensemble.encoders import check_encoders
+from multimodal_ensemble.exceptions import ModalityError, MultimodalEnsembleError
+
+
+class PairEncoder(Encoder):
+    """The least that a subclass has to say."""
+
+    input_shape = (2,)
+
+    def encode(self, values):
+        return np.array([list(value) for value in values], dtype="float32").reshape(-1, 2)
+
+    def head(self):
+        return keras.layers.Dense(3)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "/", None, 3, ["tags"]])
+def test_a_name_that_keras_would_refuse_is_refused(name):
+    with pytest.raises(ModalityError, match=r"Keras input name.*rename it and pass column="):
+        PairEncoder(name)
+    with pytest.raises(ValueError, match="name"):
+        PairEncoder(name)
+
+
+@pytest.mark.parametrize("name", ["tags", "two words", "a.b", "größe", "標籤", "a:b", "_x", "0"])
+def test_a_name_that_is_taken_can_be_built_saved_and_loaded(name, tmp_path):
+    encoder = PairEncoder(name)
+    inputs = {encoder.name: keras.Input(encoder.input_shape, name=encoder.name)}
+    model = keras.Model(inputs, encoder.head()(inputs[encoder.name]))
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    batch = {name: encoder.encode([[1, 2], [3, 4]])}
+    np.testing.assert_array_equal(loaded(batch), model(batch))
+
+
+def test_a_subclass_that_says_too_little_cannot_be_made():
+    class Nothing(Encoder):
+        pass
+
+    with pytest.raises(TypeError, match=r"abstract.*encode.*head.*input_shape"):
+        Nothing("tags")
+
+
+def test_defaults_of_the_contract():
+    encoder = PairEncoder("pair")
+    assert encoder.fit([[1, 2]]) is encoder
+    assert encoder.backbone() is None
+    assert not encoder.is_frozen
+    assert encoder.feature_shape == (2,)
+    assert encoder.output_dim == 3
+    assert encoder.input_dtype == "float32"
+    assert encoder.find_unusable([[1, 2]]) == {}
+    assert encoder.encoding_config() == {}
+    assert encoder.get_state() == {}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[[1, 2], [3, 4]], ([1, 2], [3, 4]), pd.Series([[1, 2], [3, 4]], index=[5, 5]), iter("ab")],
+    ids=["list", "tuple", "series", "iterator"],
+)
+def test_prepared_values_are_an_object_array_of_whole_rows(values):
+    values = list(values) if not isinstance(values, pd.Series) else values
+    prepared = PairEncoder("pair").prepare(values)
+    assert (prepared.shape, prepared.dtype) == ((2,), object)
+    assert list(prepared) == list(values)
+
+
+def test_prepared_columns_of_a_frame_keep_a_row_each():
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": [4.5, 5.5, 6.5]}, index=[9, 9, 0])
+    encoder = PairEncoder("pair", column=["a", "b"])
+    prepared = encoder.prepare(encoder.select(frame))
+    assert prepared.shape == (3, 2)
+    assert encoder.encode(prepared[[2, 0]]).tolist() == [[3, 6.5], [1, 4.5]]
+
+
+def test_an_array_is_prepared_as_it_is():
+    array = np.arange(6).reshape(3, 2)
+    assert PairEncoder("pair").prepare(array) is array
+
+
+def test_content_digests_tell_rows_apart_by_what_is_encoded():
+    encoder = PairEncoder("pair")
+    prepared = encoder.prepare([[1, 2], [2, 1], (1.0, 2.0)])
+    one, two, three = encoder.content_digests(prepared)
+    assert one == three != two
+    row = np.array([[1, 2]], dtype="float32")
+    assert one == hashlib.sha256(b"<f4(1, 2)" + row.tobytes()).digest()
+
+
+def test_content_digests_of_sparse_rows_follow_the_tokens():
+    encoder = BagOfWordsEncoder("tags").fit([["war", "love"], ["space"]])
+    digests = encoder.content_digests(
+        encoder.prepare([["war"], ["love"], ["war", "war"], [], ["unheard of"]])
+    )
+    assert len(set(digests)) == 3
+    assert digests[0] == digests[2]
+    assert digests[3] == digests[4]
+
+
+# -- columns ---------------------------------------------------------------------------------------
+
+FRAME = pd.DataFrame({"a": [1, 2], "b": [3.0, 4.0], "c": list("xy")}, index=[7, 7])
+
+
+@pytest.mark.parametrize(
+    ("column", "columns"), [(None, ["a"]), ("b", ["b"]), (["b", "a"], ["b", "a"]), (("c",), ["c"])]
+)
+def test_columns_are_the_name_unless_column_says_otherwise(column, columns):
+    assert PairEncoder("a", column=column).columns == columns
+
+
+@pytest.mark.parametrize("data", [FRAME, FRAME.to_dict("list"), dict(FRAME.items())])
+def test_one_column_is_selected_as_it_is(data):
+    assert PairEncoder("a").select(data) is data["a"] or isinstance(data, pd.DataFrame)
+    assert list(PairEncoder("x", column="b").select(data)) == [3, 4]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [FRAME, FRAME.to_dict("list"), {"c": ["x", "y"], "b": pd.Series([3, 4], [1, 0]), "a": (1, 2)}],
+    ids=["frame", "lists", "mixed"],
+)
+def test_several_columns_are_a_frame_in_the_order_of_column(data):
+    selected = PairEncoder("x", column=["c", "a", "b"]).select(data)
+    assert isinstance(selected, pd.DataFrame)
+    assert list(selected) == ["c", "a", "b"]
+    assert selected.to_numpy().tolist() == [["x", 1, 3], ["y", 2, 4]]
+
+
+def test_numbers_beside_strings_are_named_by_column_in_a_mapping_too():
+    encoder = DenseEncoder("numbers", column=["a", "b"])
+    with pytest.raises(ModalityError, match=r"row 1, column 'b'"):
+        fit_encoders([encoder], {"a": [1, 2], "b": [1, None]})
+
+
+@pytest.mark.parametrize("data", [FRAME, FRAME.to_dict("list")], ids=["frame", "mapping"])
+@pytest.mark.parametrize(
+    ("encoder", "missing"),
+    [
+        (PairEncoder("tags"), r"\['tags'\]"),
+        (PairEncoder("a", column="A"), r"\['A'\]"),
+        (PairEncoder("a", column=["a", "d", "e"]), r"\['d', 'e'\]"),
+    ],
+    ids=["name", "column", "columns"],
+)
+def test_a_missing_column_is_named_beside_those_there_are(data, encoder, missing):
+    match = rf"'{encoder.name}' reads the column\(s\) {missing}.*\['a', 'b', 'c'\].*column="
+    with pytest.raises(ModalityError, match=match):
+        encoder.select(data)
+
+
+# -- lists of encoders -----------------------------------------------------------------------------
+
+
+def test_check_encoders_takes_one_or_many():
+    one, two = PairEncoder("one"), PairEncoder("two")
+    assert check_encoders([one, two]) == [one, two]
+    assert check_encoders((one,)) == [one]
+    assert check_encoders(one) == [one]
+    assert check_encoders(iter([two, one])) == [two, one]
+
+
+@pytest.mark.parametrize(
+    ("encoders", "match"),
+    [
+        ([], r"At least one encoder is needed"),
+        ([PairEncoder("a"), "b"], r"instance of multimodal_ensemble.Encoder. Received 'b' of .*str"),
+        ([PairEncoder], r"Received <class .*PairEncoder"),
+        ([None], r"Received None of type NoneType"),
+        (
+            [PairEncoder("b"), DenseEncoder("a"), PairEncoder("a"), PairEncoder("b")],
+            r"Received \['a', 'b'\] more than once",
+        ),
+    ],
+    ids=["none", "string", "class", "None", "clash"],
+)
+def test_check_encoders_refuses(encoders, match):
+    with pytest.raises(ModalityError, match=match):
+        check_encoders(encoders)
+    with pytest.raises(MultimodalEnsembleError, match=match):
+        fit_encoders(encoders, FRAME)
+
+
+def test_fit_encoders_fits_each_to_its_columns_and_returns_the_same_objects():
+    data = pd.DataFrame({"tags": [["war"], ["love", "war"]], "a": [1, 3], "b": [2, 6]}, index=[4, 4])
+    encoders = [BagOfWordsEncoder("words", column="tags"), DenseEncoder("n", column=["a", "b"])]
+    fitted = fit_encoders(encoders, data)
+    assert all(one is other for one, other in zip(fitted, encoders, strict=True))
+    assert fitted[0].vocabulary_ == ["war", "love"]
+    np.testing.assert_allclose(fitted[1].mean_, [2, 4])
+
+
+def test_fit_encoders_names_a_missing_column():
+    with pytest.raises(ModalityError, match=r"'words' reads the column\(s\) \['words'\]"):
+        fit_encoders([BagOfWordsEncoder("words")], {"tags": [["war"]]})
+
+
+# -- configuration and state -----------------------------------------------------------------------
+
+UNFITTED = [
+    BagOfWordsEncoder("tags", column="t", max_tokens=3, drop=("a",), delimiter="|", units=2),
+    BagOfWordsEncoder("tags", tokenizer="words", tfidf=True, activation=None),
+    DenseEncoder("numbers", column=["a", "b"], units=3, standardize=False),
+]
+
+
+@pytest.mark.parametrize("encoder", UNFITTED, ids=repr)
+def test_configuration_makes_the_same_encoder_by_way_of_json(encoder):
+    config = json.loads(json.dumps(encoder.get_config()))
+    copy = type(encoder).from_config(config)
+    assert json.loads(json.dumps(copy.get_config())) == config
+    assert {key: repr(value) for key, value in copy.get_params().items()} == {
+        key: repr(value) for key, value in encoder.get_params().items()
+    }
+
+
+@pytest.mark.parametrize("encoder", UNFITTED, ids=repr)
+def test_keras_serialises_an_encoder_under_the_package_s_name(encoder):
+    config = keras.saving.serialize_keras_object(encoder)
+    assert config["registered_name"] == f"multimodal_ensemble>{type(encoder).__name__}"
+    copy = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
+    assert copy.get_config() == encoder.get_config()
+
+
+@pytest.mark.parametrize("encoder", UNFITTED, ids=repr)
+def test_a_clone_has_the_options_and_nothing_learned(encoder):
+    fitted = clone(encoder)
+    values = FRAME[["a", "b"]] if isinstance(encoder, DenseEncoder) else ["war|love", "love"]
+    fitted.fit(values)
+    copy = clone(fitted)
+    assert copy.get_params() == encoder.get_params()
+    assert fitted.get_state()
+    assert copy.get_state() == {}
+
+
+def test_from_config_ignores_options_of_a_later_version():
+    config = {**DenseEncoder("a").get_config(), "from_the_future": 1}
+    assert DenseEncoder.from_config(config).name == "a"
+
+
+def test_state_is_what_fit_learned_and_moves_to_a_copy():
+    encoder = DenseEncoder("numbers").fit([[1, 2], [3, 6]])
+    assert set(encoder.get_state()) == {"n_features_", "mean_", "scale_"}
+    copy = DenseEncoder("numbers").set_state(encoder.get_state())
+    np.testing.assert_array_equal(copy.encode([[5, 5]]), encoder.encode([[5, 5]]))

@@ -1,0 +1,118 @@
+"""Layers that adapt to the training rows are found and adapted, whatever a head looks like."""
+
+import keras
+import numpy as np
+import pytest
+
+from multimodal_ensemble import (
+    DenseEncoder,
+    Encoder,
+    FeatureScaling,
+    adapt_heads,
+    build_concat_fusion,
+)
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion._feature_model import heads_to_adapt
+
+ROWS = np.array([[1.0, 10.0], [3.0, 50.0], [5.0, 30.0]])
+
+
+class HeadEncoder(Encoder):
+    """An encoder of pairs whose head is made by a function."""
+
+    input_shape = (2,)
+
+    def __init__(self, name, make_head, *, column=None):
+        super().__init__(name, column=column)
+        self.make_head = make_head
+
+    def encode(self, values):
+        return np.array(list(values), dtype="float32").reshape(-1, 2)
+
+    def head(self):
+        return self.make_head()
+
+
+def standard(rows):
+    return (rows - rows.mean(axis=0)) / rows.std(axis=0)
+
+
+def log(rows):
+    return np.sign(rows) * np.log1p(np.abs(rows))
+
+
+def ones(units=1):
+    return keras.layers.Dense(units, kernel_initializer="ones")
+
+
+HEADS = {
+    "keras normalization": (
+        lambda: keras.Sequential([keras.layers.Normalization(), ones()]),
+        lambda rows: standard(rows).sum(axis=1, keepdims=True),
+    ),
+    "feature scaling": (
+        lambda: keras.Sequential([FeatureScaling(), ones()], name="pair_head"),
+        lambda rows: standard(rows).sum(axis=1, keepdims=True),
+    ),
+    "feature scaling of logarithms": (
+        lambda: keras.Sequential([FeatureScaling(log=True), ones()]),
+        lambda rows: standard(log(rows)).sum(axis=1, keepdims=True),
+    ),
+    "nested": (
+        lambda: keras.Sequential(
+            [keras.Sequential([keras.layers.Rescaling(2), FeatureScaling(log=True)]), ones()]
+        ),
+        lambda rows: standard(log(2 * rows)).sum(axis=1, keepdims=True),
+    ),
+    "two, the second behind a dense layer": (
+        lambda: keras.Sequential([FeatureScaling(), ones(2), keras.layers.Normalization(), ones()]),
+        lambda rows: (
+            2 * standard(standard(rows).sum(axis=1, keepdims=True)) @ np.ones((1, 1))
+        ),
+    ),
+    "a bare layer under a name of its own": (
+        lambda: keras.layers.Normalization(name="whatever"),
+        standard,
+    ),
+    "nothing to adapt": (lambda: ones(), lambda rows: rows.sum(axis=1, keepdims=True)),
+}
+
+
+@pytest.mark.parametrize("name", list(HEADS))
+def test_a_head_is_adapted_to_what_reaches_each_layer(name):
+    make_head, expected = HEADS[name]
+    encoder = HeadEncoder("pair", make_head)
+    other = DenseEncoder("year").fit([1, 2])
+    model = build_concat_fusion([encoder, other], num_labels=1)
+    assert heads_to_adapt(model) == ([] if name == "nothing to adapt" else ["pair"])
+    adapt_heads(model, {"pair": ROWS} if heads_to_adapt(model) else {})
+    head = model.get_layer("pair_head")
+    np.testing.assert_allclose(
+        np.asarray(head(ROWS.astype("float32"))), expected(ROWS), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_adapting_again_forgets_the_rows_before():
+    encoder = HeadEncoder("pair", lambda: keras.Sequential([FeatureScaling(), ones()]))
+    model = build_concat_fusion([encoder], num_labels=1)
+    adapt_heads(model, {"pair": ROWS + 100})
+    adapt_heads(model, {"pair": ROWS})
+    scaling = model.get_layer("pair_head").layers[0]
+    np.testing.assert_allclose(scaling.mean, ROWS.mean(axis=0))
+    np.testing.assert_allclose(scaling.scale, ROWS.std(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [FeatureScaling, keras.layers.Normalization])
+def test_predictions_made_before_do_not_keep_the_old_statistics(layer):
+    encoder = HeadEncoder("pair", lambda: keras.Sequential([layer(), ones()]))
+    model = build_concat_fusion([encoder], num_labels=1, seed=1)
+    rows = {"pair": ROWS.astype("float32")}
+    model.predict_on_batch(rows)
+    adapt_heads(model, {"pair": ROWS})
+    np.testing.assert_allclose(model.predict_on_batch(rows), np.asarray(model(rows)), rtol=1e-5)
+
+
+def test_a_modality_that_the_model_lacks_is_named():
+    model = build_concat_fusion([DenseEncoder("year").fit([1, 2])], num_labels=1)
+    with pytest.raises(ModalityError, match=r"no head for 'pair'.*'year_head'"):
+        adapt_heads(model, {"pair": ROWS})

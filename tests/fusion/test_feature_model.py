@@ -1,0 +1,104 @@
+"""The part of a model behind its backbones gives the same scores and is trained with it."""
+
+import keras
+import numpy as np
+import pytest
+
+from multimodal_ensemble import Encoder, ImageEncoder, build_concat_fusion, feature_model
+from multimodal_ensemble.exceptions import ModalityError
+
+
+def call(model, inputs):
+    return np.asarray(model(inputs, training=False))
+
+
+@pytest.fixture
+def still(make_network):
+    return ImageEncoder("still", backbone=make_network(2), units=4, scaling="standard")
+
+
+@pytest.fixture
+def pixels(batch):
+    return {**batch, "still": batch["poster"][::-1]}
+
+
+@pytest.mark.parametrize("given", [["poster"], ["still"], ["still", "poster"], None])
+def test_full_model_equals_feature_model_of_backbone(poster, still, tags, pixels, given):
+    model = build_concat_fusion([poster, still, tags], num_labels=3, dropout=0.3, seed=1)
+    backbones = {"poster": poster.backbone(), "still": still.backbone()}
+    cut = list(backbones) if given is None else given
+    mixed = {
+        name: call(backbones[name], array) if name in cut else array
+        for name, array in pixels.items()
+    }
+    short = feature_model(model, given)
+    assert {name: shape[1:] for name, shape in short.input_shape.items()} == {
+        name: array.shape[1:] for name, array in mixed.items()
+    }
+    np.testing.assert_allclose(call(short, mixed), call(model, pixels), rtol=1e-6)
+
+
+def test_it_shares_the_layers_so_that_training_it_trains_the_whole(poster, tags, batch):
+    model = build_concat_fusion([poster, tags], num_labels=2, seed=1)
+    short = feature_model(model)
+    before = call(model, batch)
+    frozen = poster.backbone().get_weights()
+    features = {**batch, "poster": call(poster.backbone(), batch["poster"])}
+    short.compile("adam", "binary_crossentropy")
+    short.fit(features, np.ones((4, 2)), epochs=3, verbose=0)
+    assert [id(w) for w in short.trainable_weights] == [id(w) for w in model.trainable_weights]
+    assert not np.allclose(call(model, batch), before, rtol=1e-6)
+    np.testing.assert_allclose(call(model, batch), call(short, features), rtol=1e-6)
+    for old, new in zip(frozen, poster.backbone().get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+class TokenEncoder(Encoder):
+    """A third party's: rows of whole numbers, a frozen embedding, a bare layer as head."""
+
+    input_shape = (3,)
+    input_dtype = "int32"
+
+    def __init__(self, name, *, column=None):
+        super().__init__(name, column=column)
+        self._tokens = keras.Sequential(
+            [
+                keras.Input((3,), dtype="int32"),
+                keras.layers.Embedding(9, 4),
+                keras.layers.GlobalAveragePooling1D(),
+            ],
+            name="tokens",
+        )
+        self._tokens.trainable = False
+
+    def encode(self, values):
+        return np.array([list(value) for value in values], dtype="int32").reshape(-1, 3)
+
+    def backbone(self):
+        return self._tokens
+
+    def head(self):
+        return keras.layers.Dense(2)
+
+
+def test_features_of_whole_numbers_stay_fractions():
+    encoder = TokenEncoder("text")
+    model = build_concat_fusion([encoder], num_labels=2, seed=1)
+    tokens = encoder.encode([[1, 2, 3], [3, 4, 8]])
+    features = call(encoder.backbone(), tokens)
+    assert feature_model(model).inputs[0].dtype == "float32"
+    np.testing.assert_allclose(
+        call(feature_model(model), {"text": features}), call(model, {"text": tokens}), rtol=1e-6
+    )
+
+
+def test_a_modality_without_backbone_cannot_be_cut(poster, tags):
+    model = build_concat_fusion([poster, tags], num_labels=2)
+    with pytest.raises(ModalityError, match=r"no backbone for \['tags'\]; it has one for \['post"):
+        feature_model(model, ["tags"])
+
+
+def test_a_model_of_another_making_cannot_be_cut():
+    model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)])
+    with pytest.raises(ModalityError, match=r"no backbone for \['x'\]; it has one for \[\]"):
+        feature_model(model, ["x"])
