@@ -30,7 +30,7 @@ N_EXAMPLES = 12
 SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]
 
 
-def test_table(data: MovieData, split: Split) -> pd.DataFrame:
+def score_table(data: MovieData, split: Split) -> pd.DataFrame:
     """Return the scores of one split on its test rows, at thresholds from its validation rows."""
     table = compare_models(
         data.genres.to_numpy()[split.test],
@@ -69,7 +69,7 @@ def write_results(
     out: Path, data: MovieData, splits: list[Split], settings: dict[str, Any], folder: Path
 ) -> str:
     """Write tables (CSV, JSON, Markdown) and figures; return the Markdown report."""
-    tables = [test_table(data, split) for split in splits]
+    tables = [score_table(data, split) for split in splits]
     mean, spread = summarize(tables)
     first = splits[0]
     pd.concat(tables, keys=[split.seed for split in splits], names=["seed"]).to_csv(

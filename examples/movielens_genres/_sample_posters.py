@@ -118,7 +118,7 @@ def _branch(
 def _draw_dusk(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
     """Draw a low sun over water and people looking at it (Drama, Romance)."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
-    horizon, x, r = rng.uniform(0.52, 0.64) * height, rng.uniform(0.3, 0.7) * width, 70
+    horizon, x, r = rng.uniform(0.52, 0.64) * height, rng.uniform(0.3, 0.7) * width, 70.0
     for halo in (1.9, 1.4, 1.0):
         box = (x - r * halo, horizon - r * halo, x + r * halo, horizon + r * halo)
         draw.pieslice(box, 180, 360, fill=(255, 214, 150, alpha if halo == 1.0 else alpha // 6))
@@ -167,9 +167,9 @@ def _draw_confetti(image: Image.Image, rng: np.random.Generator, alpha: int) -> 
 def _draw_archive(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
     """Draw grey photographs over lines of print (Documentary)."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
-    for y in range(20, height - 20, 11):
+    for line in range(20, height - 20, 11):
         end = rng.uniform(0.6, 0.95) * width
-        draw.line((16, y, end, y), fill=(120, 116, 108, alpha * 2 // 3), width=3)
+        draw.line((16, line, end, line), fill=(120, 116, 108, alpha * 2 // 3), width=3)
     for _ in range(rng.integers(2, 4)):
         x, y = rng.uniform(0.06, 0.4) * width, rng.uniform(0.08, 0.55) * height
         w, h = rng.uniform(0.4, 0.55) * width, rng.uniform(0.18, 0.26) * height

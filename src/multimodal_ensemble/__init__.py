@@ -8,9 +8,49 @@ metrics, does not import TensorFlow.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble._version import __version__
+
+if TYPE_CHECKING:
+    from multimodal_ensemble.encoders import (
+        BagOfWordsEncoder as BagOfWordsEncoder,
+        DenseEncoder as DenseEncoder,
+        Encoder as Encoder,
+        FeatureScaling as FeatureScaling,
+        ImageEncoder as ImageEncoder,
+        fit_encoders as fit_encoders,
+    )
+    from multimodal_ensemble.features import (
+        FeatureStore as FeatureStore,
+    )
+    from multimodal_ensemble.fusion import (
+        ModalityDropout as ModalityDropout,
+        adapt_heads as adapt_heads,
+        build_concat_fusion as build_concat_fusion,
+        feature_model as feature_model,
+        fuse_models as fuse_models,
+    )
+    from multimodal_ensemble.generators import (
+        MultimodalDataset as MultimodalDataset,
+    )
+    from multimodal_ensemble.images import (
+        read_image as read_image,
+        read_images as read_images,
+    )
+    from multimodal_ensemble.metrics import (
+        apply_thresholds as apply_thresholds,
+        label_report as label_report,
+        mean_accuracy as mean_accuracy,
+        mean_roc_auc as mean_roc_auc,
+        tune_thresholds as tune_thresholds,
+    )
+    from multimodal_ensemble.training import (
+        FitResult as FitResult,
+        ValidationScoring as ValidationScoring,
+        fit_model as fit_model,
+        predict_scores as predict_scores,
+    )
 
 # Public name to the room that it comes from.
 _ROOMS = {
@@ -21,6 +61,7 @@ _ROOMS = {
     "FeatureStore": "features",
     "FitResult": "training",
     "ImageEncoder": "encoders",
+    "ModalityDropout": "fusion",
     "MultimodalDataset": "generators",
     "ValidationScoring": "training",
     "adapt_heads": "fusion",

@@ -97,9 +97,9 @@ def test_adapting_again_forgets_the_rows_before():
     model = build_concat_fusion([encoder], num_labels=1)
     adapt_heads(model, {"pair": ROWS + 100})
     adapt_heads(model, {"pair": ROWS})
-    scaling = model.get_layer("pair_head").layers[0]
-    np.testing.assert_allclose(scaling.mean, ROWS.mean(axis=0))
-    np.testing.assert_allclose(scaling.scale, ROWS.std(axis=0), rtol=1e-6)
+    scaling = model.get_layer("pair_head").layers[0].layers[0]
+    np.testing.assert_allclose(scaling.mean.numpy(), ROWS.mean(axis=0))
+    np.testing.assert_allclose(scaling.scale.numpy(), ROWS.std(axis=0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("layer", [FeatureScaling, keras.layers.Normalization])

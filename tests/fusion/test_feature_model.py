@@ -32,7 +32,7 @@ def test_full_model_equals_feature_model_of_backbone(poster, still, tags, pixels
         for name, array in pixels.items()
     }
     short = feature_model(model, given)
-    assert {name: shape[1:] for name, shape in short.input_shape.items()} == {
+    assert {tensor.name: tensor.shape[1:] for tensor in short.inputs} == {
         name: array.shape[1:] for name, array in mixed.items()
     }
     np.testing.assert_allclose(call(short, mixed), call(model, pixels), rtol=1e-6)

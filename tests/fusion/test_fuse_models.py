@@ -17,6 +17,10 @@ def call(model, inputs):
     return np.asarray(model(inputs, training=False))
 
 
+def names(model):
+    return [tensor.name for tensor in model.inputs]
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -26,7 +30,7 @@ def copy_weights(model):
 
 
 def train(model, inputs, *, epochs=2):
-    model.compile(keras.optimizers.SGD(1.0), "binary_crossentropy")
+    model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
     model.fit(inputs, np.eye(4)[:, :2], epochs=epochs, batch_size=4, verbose=0)
 
 
@@ -49,20 +53,23 @@ def trained(poster, tags, batch):
     """Return a model of posters and one of tags, both trained."""
     models = [build_concat_fusion([encoder], num_labels=2, seed=1) for encoder in (poster, tags)]
     for model in models:
-        train(model, {name: batch[name] for name in model.input_shape})
+        train(model, {name: batch[name] for name in names(model)})
     return models
 
 
 def test_the_output_is_one_new_layer_on_what_fed_the_old_ones(trained, batch):
     fused = fuse_models(trained, num_labels=2, seed=3)
     embeddings = [
-        call(keras.Model(model.inputs, model.get_layer("scores").input), batch[name])
+        call(
+            keras.Model({name: model.inputs[0]}, model.get_layer("scores").input),
+            {name: batch[name]},
+        )
         for model, name in zip(trained, ("poster", "tags"), strict=True)
     ]
     kernel, bias = fused.get_layer("scores").get_weights()
     expected = sigmoid(np.hstack(embeddings) @ kernel + bias)
     assert fused.name == "poster_and_tags"
-    assert list(fused.input_shape) == ["poster", "tags"]
+    assert names(fused) == ["poster", "tags"]
     np.testing.assert_allclose(call(fused, batch), expected, rtol=1e-5)
 
 
@@ -74,9 +81,9 @@ def test_training_the_fusion_leaves_the_models_alone(trained, batch):
     for model, weights in zip(trained, before, strict=True):
         for old, new in zip(weights, model.get_weights(), strict=True):
             np.testing.assert_array_equal(old, new)
-    changed = [w.path for w, old in zip(fused.weights, own, strict=True) if (w.numpy() != old).any()]
-    assert sorted(changed) == sorted(w.path for w in fused.trainable_weights)
-    assert {path.partition("/")[0] for path in changed} >= {"poster_head", "tags_head", "scores"}
+    changed = [id(w) for w, old in zip(fused.weights, own, strict=True) if (w.numpy() != old).any()]
+    assert changed == [id(weight) for weight in fused.trainable_weights]
+    assert len(changed) == 6
 
 
 def test_a_layer_whose_statistics_move_is_copied_though_it_has_nothing_to_train():
@@ -125,9 +132,9 @@ def test_the_models_stay_trainable(trained, batch, freeze):
 def test_layers_of_one_name_are_renamed_and_keep_their_weights():
     first, second, third = sequential("a"), sequential("b", units=5), sequential("c")
     fused = fuse_models([first, second, third], num_labels=2, seed=1)
-    names = [layer.name for layer in fused.layers]
-    assert len(set(names)) == len(names)
-    assert {"hidden", "b_model_hidden", "c_model_hidden"} <= set(names)
+    layers = [layer.name for layer in fused.layers]
+    assert len(set(layers)) == len(layers)
+    assert {"hidden", "b_model_hidden", "c_model_hidden"} <= set(layers)
     rows = {name: np.random.default_rng(1).normal(size=(4, 3)) for name in "abc"}
     embeddings = [
         np.tanh(rows[name] @ model.layers[0].get_weights()[0])
@@ -143,7 +150,7 @@ def test_a_layer_may_be_called_as_another_models_input_is():
     fused = fuse_models(
         [sequential("a", hidden="b"), sequential("b", hidden="embeddings")], num_labels=2
     )
-    assert list(fused.input_shape) == ["a", "b"]
+    assert names(fused) == ["a", "b"]
 
 
 def test_models_of_one_name_are_joined():
@@ -188,7 +195,7 @@ def test_an_activation_behind_the_output_layer_is_dropped_with_it(make):
 def test_a_fusion_can_still_be_cut_at_its_backbones(trained, poster, batch):
     fused = fuse_models(trained, num_labels=2, seed=3)
     short = feature_model(fused)
-    assert short.input_shape["poster"] == (None, 4)
+    assert short.inputs[0].shape == (None, 4)
     features = call(poster.backbone(), batch["poster"])
     np.testing.assert_allclose(
         call(short, {**batch, "poster": features}), call(fused, batch), rtol=1e-6

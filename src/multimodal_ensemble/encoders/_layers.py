@@ -47,13 +47,8 @@ class FeatureScaling(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the statistics: mean 0 and scale 1 until `adapt`."""
-        shape = (input_shape[-1],)
-        self.mean = self.add_weight(
-            name="mean", shape=shape, initializer="zeros", trainable=False, dtype="float32"
-        )
-        self.scale = self.add_weight(
-            name="scale", shape=shape, initializer="ones", trainable=False, dtype="float32"
-        )
+        self.mean = self._add_statistic("mean", input_shape[-1], "zeros")
+        self.scale = self._add_statistic("scale", input_shape[-1], "ones")
 
     def adapt(self, data: Any) -> None:
         """Learn mean and standard deviation.
@@ -99,6 +94,16 @@ class FeatureScaling(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "log": self.log}
+
+    def _add_statistic(self, name: str, size: int | None, initializer: str) -> Any:
+        return self.add_weight(
+            name=name,
+            shape=(size,),
+            initializer=initializer,
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+        )
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

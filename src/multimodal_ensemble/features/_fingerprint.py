@@ -40,7 +40,8 @@ def model_fingerprint(model: keras.Model) -> str:
     >>> import keras
     >>> from multimodal_ensemble.features import model_fingerprint
     >>> def build():
-    ...     return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "relu", True, "ones")])
+    ...     dense = keras.layers.Dense(1, kernel_initializer="ones")
+    ...     return keras.Sequential([keras.Input((2,)), dense])
     >>> model_fingerprint(build()) == model_fingerprint(build())
     True
     """

@@ -10,6 +10,7 @@ from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.encoders import Encoder, check_encoders
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 
 
 def build_concat_fusion(
@@ -17,6 +18,7 @@ def build_concat_fusion(
     num_labels: int,
     *,
     dropout: float = 0,
+    modality_dropout: float = 0,
     seed: int | None = None,
     name: str | None = None,
 ) -> keras.Model:
@@ -34,6 +36,9 @@ def build_concat_fusion(
         How many labels to predict, at least 1.
     dropout : float, default=0
         Dropout rate on the concatenated embeddings, in [0, 1).
+    modality_dropout : float, default=0
+        Rate at which a whole modality is left out of a row in training, in [0, 1); never all of
+        them at once, so with one encoder it does nothing. See `ModalityDropout`.
     seed : int, optional
         Makes the initial weights and the dropout repeatable.
     name : str, optional
@@ -52,7 +57,7 @@ def build_concat_fusion(
     ModalityError
         If there is no encoder, or names clash: of two encoders, or of two layers.
     ValueError
-        If `num_labels` or `dropout` is out of range.
+        If `num_labels` or a dropout rate is out of range.
 
     See Also
     --------
@@ -73,6 +78,7 @@ def build_concat_fusion(
     encoders = check_encoders(encoders)
     check_at_least(num_labels, 1, name="num_labels")
     check_fraction(dropout, name="dropout")
+    check_fraction(modality_dropout, name="modality_dropout")
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
     # Before the seed is set: a backbone that is built only now would use up draws of the heads.
@@ -87,6 +93,8 @@ def build_concat_fusion(
                 seam = keras.layers.Identity(name=f"{encoder.name}_features")
                 tensor = seam(backbone(tensor, training=False))
             embeddings.append(_named_head(encoder)(tensor))
+        if modality_dropout and len(embeddings) > 1:
+            embeddings = ModalityDropout(modality_dropout, name="modality_dropout")(embeddings)
         joined = join_embeddings(embeddings)
         if dropout:
             joined = keras.layers.Dropout(dropout, name="embeddings_dropout")(joined)

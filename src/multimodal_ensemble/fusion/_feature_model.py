@@ -136,6 +136,8 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
             msg = f"The model {model.name!r} has no head for {name!r}. It has {sorted(layers)}."
             raise ModalityError(msg)
         _adapt(layers[f"{name}_head"], values)
+    # `Normalization` is a constant in what Keras traced before.
+    model.make_predict_function(force=True)
 
 
 def can_adapt(layer: keras.Layer) -> bool:

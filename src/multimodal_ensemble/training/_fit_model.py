@@ -118,7 +118,8 @@ def fit_model(
     ModalityError
         If a data set lacks a modality of the model or has another one; the message names it.
     ValueError
-        If a data set has no labels, or another number of labels than the model.
+        If a data set has no labels, or another number of labels than the model, or if the loss
+        is Keras's categorical cross-entropy and rows have several labels or none.
     FloatingPointError
         If training diverges.
 
@@ -140,6 +141,7 @@ def fit_model(
     for dataset, what in ((train, "training"), (validation, "validation")):
         check_modalities(model, dataset)
         _check_labels(model, dataset, what)
+    _check_loss(loss, train)
     if set(train.features) != set(validation.features):
         msg = (
             "Training and validation rows must give features of the same modalities. Received "
@@ -185,6 +187,19 @@ def _check_labels(model: keras.Model, dataset: MultimodalDataset, what: str) -> 
         msg = (
             f"The model {model.name!r} predicts {model.output_shape[-1]} labels, and the {what} "
             f"rows have {num_labels}. Build the model with num_labels={num_labels}."
+        )
+        raise ValueError(msg)
+
+
+def _check_loss(loss: Any, train: MultimodalDataset) -> None:
+    is_categorical = loss == "categorical_crossentropy" or isinstance(
+        loss, keras.losses.CategoricalCrossentropy
+    )
+    if is_categorical and not (required_labels(train, "training").sum(axis=1) == 1).all():
+        msg = (
+            "Keras's categorical cross-entropy is for rows of exactly one label: it takes the "
+            "softmax of what feeds the sigmoid units, and with several labels a row all scores "
+            "run away to 1. Use loss='binary_crossentropy'."
         )
         raise ValueError(msg)
 

@@ -176,9 +176,7 @@ class ValidationScoring(keras.callbacks.Callback):
         if is_best:
             self.best_roc_auc, self.best_step = score, self._step
             self._since_best = 0
-            self._best_weights = [
-                np.array(weight.numpy()) for weight in self._changing_weights()
-            ]
+            self._best_weights = [np.array(weight.numpy()) for weight in self._changing_weights()]
         else:
             self._since_best += 1
             if self.patience is not None and self._since_best >= self.patience:
@@ -191,10 +189,7 @@ class ValidationScoring(keras.callbacks.Callback):
     def _changing_weights(self) -> list[Any]:
         # A frozen backbone may hold hundreds of megabytes that training leaves alone.
         return [
-            weight
-            for layer in self.model.layers
-            if layer.trainable
-            for weight in layer.weights
+            weight for layer in self.model.layers if layer.trainable for weight in layer.weights
         ]
 
 

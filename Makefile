@@ -1,0 +1,64 @@
+# One command a job; the README and .ci/run call these.
+PYTHON ?= python3
+LOWEST_PYTHON ?= python3.11
+VENV ?= .venv
+VENV_LOWEST ?= .venv-lowest
+BIN := $(VENV)/bin
+
+.PHONY: example test lint types docs build-check test-lowest clean
+
+example: $(VENV)/.example
+	$(BIN)/python -m examples.movielens_genres run
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "The site is in docs/_build/html/index.html"
+
+# Imports from the installed wheel, in an empty folder, so that the source tree cannot help.
+build-check: $(VENV)/.dev
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --quiet
+	$(BIN)/python -m pip install --quiet --no-deps --target build/wheel dist/*.whl
+	cd build && PYTHONPATH=wheel TF_CPP_MIN_LOG_LEVEL=3 ../$(BIN)/python -c "\
+	import multimodal_ensemble as m, pathlib; \
+	assert pathlib.Path(m.__file__).parts[-3:-1] == ('wheel', 'multimodal_ensemble'), m.__file__; \
+	assert pathlib.Path(m.__file__).with_name('py.typed').exists(); \
+	[getattr(m, name) for name in m.__all__]; \
+	print('The wheel imports, version', m.__version__)"
+
+# The lowest versions that pyproject.toml allows, and the tests that take a moment each.
+test-lowest: $(VENV)/.dev
+	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
+	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
+		--editable ".[plots]" --group test
+	$(VENV_LOWEST)/bin/python -m pytest -m "not slow"
+
+clean:
+	rm -rf build dist docs/_build docs/api/generated $(VENV) $(VENV_LOWEST)
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	# Dependency groups need pip 25.1.
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.example: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[plots]"
+	touch $@
+
+$(VENV)/.test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[plots]" --group test
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[plots]" --group dev
+	touch $@

@@ -1,0 +1,87 @@
+"""Leaving out whole modalities during training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from multimodal_ensemble._validation import check_fraction
+
+
+@keras.saving.register_keras_serializable(package="multimodal_ensemble")
+class ModalityDropout(keras.layers.Layer):
+    """Drop the whole embedding of a modality for some rows in training, never all of a row.
+
+    Keeps a fusion from leaning on its strongest modality alone. Where each modality of a row
+    would be dropped, one of them is kept at random; what is kept is scaled so that the expected
+    embedding is the same as in prediction, where nothing is dropped.
+
+    Parameters
+    ----------
+    rate : float
+        Probability with which a modality is drawn to be dropped, in [0, 1).
+    seed : int, optional
+        Makes the draws repeatable.
+    **kwargs
+        Passed to `keras.layers.Layer`.
+
+    Raises
+    ------
+    ValueError
+        If the rate is out of range.
+
+    Notes
+    -----
+    With `m` modalities, one is kept with probability ``1 - rate + rate**m / m``.
+
+    References
+    ----------
+    .. [1] N. Neverova, C. Wolf, G. Taylor, F. Nebout, "ModDrop: adaptive multi-modal gesture
+       recognition", IEEE Transactions on Pattern Analysis and Machine Intelligence 38(8), 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.fusion import ModalityDropout
+    >>> dropout = ModalityDropout(0.5, seed=1)
+    >>> kept = dropout([np.ones((1000, 2)), np.ones((1000, 3))], training=True)
+    >>> poster, tags = (np.asarray(embedding)[:, 0] > 0 for embedding in kept)
+    >>> bool((poster | tags).all()), bool((poster & tags).all())
+    (True, False)
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_fraction(rate, name="rate")
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    def call(self, inputs: Sequence[Any], training: bool = False) -> list[Any]:
+        """Drop embeddings in training; pass them on otherwise."""
+        inputs = list(inputs)
+        n_modalities = len(inputs)
+        if not training or not self.rate or n_modalities == 1:
+            return inputs
+        ops = keras.ops
+        draws = keras.random.uniform(
+            (ops.shape(inputs[0])[0], n_modalities), seed=self.seed_generator
+        )
+        kept = ops.logical_or(draws >= self.rate, draws == ops.max(draws, axis=1, keepdims=True))
+        probability = 1 - self.rate + self.rate**n_modalities / n_modalities
+        factors = ops.cast(kept, inputs[0].dtype) / probability
+        return [
+            embedding * factors[:, position : position + 1]
+            for position, embedding in enumerate(inputs)
+        ]
+
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> list[Any]:
+        """Return the shapes of the inputs."""
+        return list(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

@@ -1,0 +1,701 @@
+"""`ImageEncoder`: reading, the backbone against `keras.applications`, fine-tuning, saving."""
+
+import inspect
+import io
+import json
+import random
+import re
+from pathlib import Path
+from urllib.error import URLError
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.base import clone
+
+from multimodal_ensemble import Encoder, FeatureScaling, ImageEncoder, read_image
+from multimodal_ensemble.exceptions import (
+    ImageReadError,
+    ModalityError,
+    WeightsUnavailableError,
+)
+from multimodal_ensemble.images import UnreadableImageWarning, content_digest
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (3, 32, 32, 3), dtype="uint8")
+
+
+def mobile_net(**options):
+    options = {"weights": None, "image_size": 32, "seed": 1, **options}
+    return ImageEncoder("poster", backbone="MobileNet", **options)
+
+
+def small_cnn(shape=(8, 8, 3), *, flat=False, name="small"):
+    """Return a network of 1 + 1 + 1 layers with weights, one of them a batch normalisation."""
+    layers = [
+        keras.Input(shape),
+        keras.layers.Conv2D(4, 3, activation="relu", name="first"),
+        keras.layers.BatchNormalization(name="norm"),
+        keras.layers.Dropout(0.5, name="off"),
+        keras.layers.Conv2D(5, 3, name="second"),
+    ]
+    return keras.Sequential([*layers, *([keras.layers.Flatten()] if flat else [])], name=name)
+
+
+def own(network=None, **options):
+    return ImageEncoder("poster", backbone=network or small_cnn(), **options)
+
+
+def inner_network(backbone):
+    (network,) = [layer for layer in backbone.layers if isinstance(layer, keras.Model)]
+    return network
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder of two images, a copy of one, a truncated one and one that is no image."""
+    folder = tmp_path_factory.mktemp("posters")
+    for name, level in (("dark.jpg", 40), ("light.jpg", 220)):
+        pixels = np.full((20, 10, 3), level, dtype="uint8")
+        pixels[:, :3] = (level, 0, 90)
+        Image.fromarray(pixels).save(folder / name)
+    (folder / "copy.jpg").write_bytes((folder / "dark.jpg").read_bytes())
+    buffer = io.BytesIO()
+    Image.fromarray(RNG.integers(0, 256, (40, 40, 3), dtype="uint8")).save(buffer, "PNG")
+    (folder / "cut.png").write_bytes(buffer.getvalue()[: buffer.tell() // 2])
+    (folder / "text.jpg").write_bytes(b"this is no image")
+    return folder
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [16, (12, 18), [12, 18], np.int64(16)], ids=str)
+def test_encode_reads_each_image_at_height_and_width(folder, size):
+    encoder = own(small_cnn((None, None, 3)), image_size=size, workers=3)
+    height, width = size if isinstance(size, tuple | list) else (size, size)
+    sources = [folder / "dark.jpg", str(folder / "light.jpg"), PIXELS[0]]
+    batch = encoder.encode(sources)
+    assert encoder.input_shape == (height, width, 3)
+    assert (batch.shape, batch.dtype) == ((3, height, width, 3), np.uint8)
+    for row, source in zip(batch, sources, strict=True):
+        np.testing.assert_array_equal(row, read_image(source, (height, width)))
+
+
+def test_resampling_is_passed_to_the_reader_and_is_part_of_the_features_key():
+    noise = RNG.integers(0, 256, (30, 30, 3), dtype="uint8")
+    encoders = {name: own(resampling=name) for name in ("nearest", "lanczos")}
+    for name, encoder in encoders.items():
+        expected = read_image(noise, (8, 8), resampling=name)
+        np.testing.assert_array_equal(encoder.encode([noise])[0], expected)
+    one, other = (encoder.encoding_config() for encoder in encoders.values())
+    assert one != other
+    assert one == json.loads(json.dumps(one))
+
+
+@pytest.mark.parametrize("as_root", [str, Path])
+def test_relative_paths_start_from_root(folder, as_root):
+    encoder = own(root=as_root(folder))
+    absolute = folder / "dark.jpg"
+    np.testing.assert_array_equal(encoder.encode(["dark.jpg"]), own().encode([absolute]))
+    assert encoder.content_digests(["dark.jpg"]) == own().content_digests([absolute])
+    np.testing.assert_array_equal(encoder.encode([absolute]), own().encode([absolute]))
+
+
+def test_prepared_rows_are_read_as_the_whole_is(folder):
+    encoder = own(root=folder)
+    names = ["dark.jpg", "light.jpg", "copy.jpg"]
+    prepared, whole = encoder.prepare(names), encoder.encode(names)
+    np.testing.assert_array_equal(encoder.encode(prepared[[2, 1]]), whole[[2, 1]])
+
+
+def test_equal_bytes_have_equal_digests_whatever_their_name(folder):
+    dark, light, copy = own(root=folder).content_digests(["dark.jpg", "light.jpg", "copy.jpg"])
+    assert dark == copy != light
+    assert own().content_digests([(folder / "dark.jpg").read_bytes()]) == [dark]
+    assert dark == content_digest(folder / "dark.jpg")
+
+
+# -- images that cannot be read --------------------------------------------------------------------
+
+BAD = ["cut.png", "text.jpg", "missing.jpg"]
+
+
+@pytest.mark.parametrize("bad", [*BAD, None, float("nan"), ""])
+def test_by_default_an_unreadable_image_is_an_error_that_says_which_and_what_to_do(folder, bad):
+    encoder = own(root=folder)
+    with pytest.raises(ImageReadError, match=r'number 1 \(from 0\) of 2.*on_error="blank"') as info:
+        encoder.encode(["dark.jpg", bad])
+    assert str(bad) in str(info.value)
+    assert encoder.find_unusable(["dark.jpg", bad]) == {}
+    assert encoder.unreadable == {}
+
+
+def test_by_default_a_missing_file_has_no_digest(folder):
+    with pytest.raises(ImageReadError, match=r"missing\.jpg"):
+        own(root=folder).content_digests(["dark.jpg", "missing.jpg"])
+
+
+def test_blank_puts_zeros_in_place_and_warns_once_an_image(folder):
+    encoder = own(root=folder, on_error="blank")
+    with pytest.warns(UnreadableImageWarning, match=r"'poster': 2 images.*cut\.png.*missing") as w:
+        batch = encoder.encode(["dark.jpg", "cut.png", "missing.jpg"])
+    assert len(w) == 1
+    assert not batch[1:].any()
+    np.testing.assert_array_equal(batch[:1], own(root=folder).encode(["dark.jpg"]))
+    assert set(encoder.unreadable) == {"cut.png", "missing.jpg"}
+    assert all(encoder.unreadable.values())
+    # Not again: warnings are errors here.
+    np.testing.assert_array_equal(encoder.encode(["missing.jpg", "cut.png"]), batch[1:] * 0)
+    with pytest.warns(UnreadableImageWarning, match=r"1 images.*text\.jpg"):
+        encoder.encode(["cut.png", "text.jpg"])
+    assert set(encoder.unreadable) == set(BAD)
+    assert encoder.find_unusable(BAD) == {}
+
+
+@pytest.mark.filterwarnings("ignore::multimodal_ensemble.images.UnreadableImageWarning")
+def test_the_digest_of_a_blank_image_is_not_the_file_s_own(folder):
+    names = ["dark.jpg", *BAD]
+    dark, *blank = own(root=folder, on_error="blank").content_digests(names)
+    assert len(set(blank)) == 1
+    assert blank[0] != dark == content_digest(folder / "dark.jpg")
+    assert blank[0] not in [content_digest(folder / name) for name in BAD[:2]]
+    # Nor that of a black image somebody really has.
+    assert blank[0] != content_digest(np.zeros((8, 8, 3), dtype="uint8"))
+
+
+def test_drop_finds_the_rows_to_leave_out_with_reasons(folder):
+    encoder = own(root=folder, on_error="drop")
+    with pytest.warns(UnreadableImageWarning, match=r"3 images cannot be read \(on_error='drop'\)"):
+        found = encoder.find_unusable([BAD[0], "dark.jpg", BAD[1], BAD[2], "light.jpg"])
+    assert sorted(found) == [0, 2, 3]
+    assert list(found.values()) == [encoder.unreadable[name] for name in BAD]
+    assert "No such file" in found[3]
+    with pytest.raises(ImageReadError, match=r"cut\.png"):
+        encoder.encode(["cut.png"])
+
+
+@pytest.mark.filterwarnings("ignore::multimodal_ensemble.images.UnreadableImageWarning")
+def test_drop_counts_positions_through_a_data_set_of_any_length():
+    images = [PIXELS[0, :2, :2]] * 300
+    for position in (0, 127, 128, 299):
+        images[position] = b"no image"
+    assert sorted(own(on_error="drop").find_unusable(images)) == [0, 127, 128, 299]
+
+
+# -- the backbone of a network of keras.applications -----------------------------------------------
+
+
+def features_outside(name, weights, pixels, preprocess, pooling):
+    """Return what the bare network gives, preprocessed before it and pooled by numpy after it."""
+    network = getattr(keras.applications, name)(
+        include_top=False, weights=None, input_shape=pixels.shape[1:]
+    )
+    network.set_weights(weights)
+    maps = np.asarray(network(preprocess(pixels.astype("float32")), training=False))
+    return getattr(np, {"avg": "mean", "max": "max"}[pooling])(maps, axis=(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "pooling"),
+    [
+        ("VGG16", "vgg16", "avg"),
+        ("MobileNet", "mobilenet", "max"),
+        pytest.param("DenseNet121", "densenet", "avg", marks=pytest.mark.slow),
+        pytest.param("EfficientNetB0", "efficientnet", "max", marks=pytest.mark.slow),
+    ],
+)
+def test_the_backbone_preprocesses_inside_as_keras_does_outside(name, module, pooling):
+    encoder = ImageEncoder(
+        "poster", backbone=name, weights=None, image_size=32, seed=3, pooling=pooling
+    )
+    backbone = encoder.backbone()
+    features = backbone(PIXELS)
+    expected = features_outside(
+        name,
+        inner_network(backbone).get_weights(),
+        PIXELS,
+        getattr(keras.applications, module).preprocess_input,
+        pooling,
+    )
+    assert np.ptp(expected) > 0
+    assert features.shape == (3, *encoder.feature_shape) == expected.shape
+    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "formula"),
+    [("unit", lambda x: x / 255), (None, lambda x: x), ("imagenet", lambda x: x / 127.5 - 1)],
+)
+def test_the_other_ways_to_preprocess(preprocessing, formula):
+    backbone = mobile_net(preprocessing=preprocessing).backbone()
+    weights = inner_network(backbone).get_weights()
+    expected = features_outside("MobileNet", weights, PIXELS, formula, "avg")
+    np.testing.assert_allclose(
+        backbone(PIXELS), expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max()
+    )
+
+
+def test_the_backbone_is_built_once_for_height_and_width():
+    encoder = mobile_net(image_size=(32, 48))
+    assert encoder.backbone() is encoder.backbone()
+    assert encoder.backbone().input_shape == (None, 32, 48, 3)
+    assert encoder.feature_shape == (1024,)
+    assert (encoder.output_dim, mobile_net(units=7).output_dim) == (256, 7)
+
+
+def test_the_network_s_own_least_size_is_told():
+    with pytest.raises(ValueError, match="at least 32x32"):
+        mobile_net(image_size=31).backbone()
+
+
+def test_random_weights_repeat_by_seed_and_leave_python_s_random_numbers_alone():
+    before = random.getstate()
+    kernels = [
+        np.concatenate([w.ravel() for w in mobile_net(seed=seed).backbone().get_weights()])
+        for seed in (1, 1, 2)
+    ]
+    assert random.getstate() == before
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert not np.array_equal(kernels[0], kernels[2])
+    unseeded = mobile_net(seed=None).backbone().get_weights()[0]
+    assert not np.array_equal(unseeded, mobile_net(seed=None).backbone().get_weights()[0])
+
+
+# -- weights ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Return a file of random MobileNet weights and the network."""
+    network = keras.applications.MobileNet(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    path = tmp_path_factory.mktemp("weights") / "mobile.weights.h5"
+    network.save_weights(path)
+    return path, network
+
+
+@pytest.mark.parametrize("as_path", [str, Path])
+def test_weights_are_read_from_a_file(saved, as_path):
+    path, network = saved
+    encoder = mobile_net(weights=as_path(path), seed=None)
+    maps = np.asarray(network(PIXELS / np.float32(127.5) - 1, training=False))
+    np.testing.assert_allclose(encoder.backbone()(PIXELS), maps.mean((1, 2)), rtol=1e-4, atol=1e-5)
+
+
+def test_weights_of_an_own_model_are_read_from_a_file(tmp_path):
+    source, target = small_cnn(), small_cnn()
+    source.save_weights(tmp_path / "small.weights.h5")
+    encoder = own(target, weights=tmp_path / "small.weights.h5")
+    expected = np.asarray(source(PIXELS[:, :8, :8].astype("float32"))).mean((1, 2))
+    np.testing.assert_allclose(encoder.backbone()(PIXELS[:, :8, :8]), expected, rtol=1e-4)
+
+
+def test_an_own_model_keeps_its_weights_by_default():
+    network = small_cnn()
+    before = [weight.copy() for weight in network.get_weights()]
+    own(network).backbone()
+    for old, new in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+OPTIONS = r"weights='imagenet' to download.*weights=None for random"
+
+
+@pytest.mark.parametrize("name", ["no.weights.h5", "no.h5", "no.keras", "no", "no/such/folder.h5"])
+def test_a_missing_weights_file_is_named_beside_the_other_options(tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(
+        WeightsUnavailableError, match=rf"{re.escape(str(path))}' of MobileNet does not.*{OPTIONS}"
+    ):
+        mobile_net(weights=path).backbone()
+
+
+@pytest.mark.parametrize("name", ["text.weights.h5", "text.h5", "text.keras", "text.bin", "other"])
+def test_a_weights_file_that_does_not_fit_is_named_beside_the_other_options(tmp_path, name):
+    path = tmp_path / (f"{name}.weights.h5" if name == "other" else name)
+    if name == "other":
+        small_cnn().save_weights(path)
+    else:
+        path.write_text("not a weights file")
+    match = rf"{re.escape(str(path))}' does not fit MobileNet without its classifier"
+    with pytest.raises(WeightsUnavailableError, match=rf"(?s){match}.*{OPTIONS}"):
+        mobile_net(weights=path).backbone()
+
+
+def test_a_failed_download_says_so_and_names_the_other_options(monkeypatch):
+    def MobileNet(include_top=True, weights="imagenet", **kwargs):
+        msg = "URL fetch failure on https://example.org: None -- no route to host"
+        raise Exception(msg)  # noqa: TRY002 - what Keras raises
+
+    monkeypatch.setattr(keras.applications, "MobileNet", MobileNet)
+    match = (
+        r"ImageNet weights of MobileNet are not in Keras's cache and could not be downloaded "
+        r"\(URL fetch failure.*weights='path/to/file.weights.h5'.*weights=None for random"
+    )
+    with pytest.raises(WeightsUnavailableError, match=match):
+        mobile_net(weights="imagenet").backbone()
+    with pytest.raises(OSError, match=match):
+        mobile_net(weights="imagenet").backbone()
+
+
+def test_keras_s_own_failure_to_download_is_understood(monkeypatch, tmp_path):
+    files = inspect.getmodule(keras.utils.get_file)
+
+    def fail(*args, **kwargs):
+        msg = "no route to host"
+        raise URLError(msg)
+
+    monkeypatch.setattr(files, "urlretrieve", fail)
+    monkeypatch.setattr(files.config, "keras_home", lambda: str(tmp_path))
+    with pytest.raises(WeightsUnavailableError, match=r"could not be downloaded .*no route to host"):
+        mobile_net(weights="imagenet", image_size=None).backbone()
+
+
+# -- a network of one's own ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooling", ["avg", "max"])
+def test_feature_maps_of_an_own_model_are_pooled_and_vectors_are_not(pooling):
+    pixels = PIXELS[:, :8, :8]
+    for flat in (False, True):
+        network = small_cnn(flat=flat)
+        encoder = own(network, pooling=pooling)
+        maps = np.asarray(network(pixels.astype("float32"), training=False))
+        reduce = {"avg": np.mean, "max": np.max}[pooling]
+        expected = maps if flat else reduce(maps, axis=(1, 2))
+        assert encoder.feature_shape == expected.shape[1:] == ((80,) if flat else (5,))
+        np.testing.assert_allclose(encoder.backbone()(pixels), expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "factor"), [("imagenet", 1), (None, 1), ("unit", 1 / 255)]
+)
+def test_an_own_model_preprocesses_by_itself_unless_unit_is_asked_for(preprocessing, factor):
+    network = small_cnn(flat=True)
+    pixels = PIXELS[:, :8, :8]
+    expected = network((pixels * factor).astype("float32"), training=False)
+    features = own(network, preprocessing=preprocessing).backbone()(pixels)
+    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_the_backbone_is_in_inference_mode_whatever_surrounds_it():
+    backbone = own().backbone()
+    pixels = PIXELS[:, :8, :8]
+    np.testing.assert_array_equal(backbone(pixels, training=True), backbone(pixels))
+
+
+def subclassed():
+    class Network(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    return Network(name="net")
+
+
+def joined():
+    one, two = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
+    return keras.Model([one, two], keras.layers.Add()([one, two]), name="net")
+
+
+def with_output(change):
+    inputs = keras.Input((8, 8, 3))
+    return keras.Model(inputs, change(inputs), name="net")
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "match"),
+    [
+        (small_cnn((None, None, 3)), {}, r"'small' takes images of any size. Pass image_size="),
+        (small_cnn((8, None, 3)), {}, r"'small' takes images of any size. Pass image_size="),
+        (small_cnn(), {"image_size": 9}, r"of \(8, 8\) pixels. Received image_size=9; leave it out"),
+        (small_cnn((8, None, 3)), {"image_size": (9, 8)}, r"of \(8, None\) pixels"),
+        (small_cnn((8, 8, 1)), {}, r"must take RGB images.*'small' takes \(None, 8, 8, 1\)"),
+        (small_cnn((8, 8, 4)), {"image_size": 8}, r"'small' takes \(None, 8, 8, 4\)"),
+        (with_output(keras.layers.Flatten()), {"image_size": 7}, r"of \(8, 8\) pixels"),
+        (keras.Sequential([keras.Input((9,)), keras.layers.Dense(2)]), {}, r"takes \(None, 9\)"),
+        (keras.Sequential([keras.layers.Flatten()], name="net"), {}, r"'net' takes None"),
+        (subclassed(), {}, r"'net' takes None"),
+        (joined(), {}, r"'net' takes \[\(None, 8, 8, 3\), \(None, 8, 8, 3\)\]"),
+    ],
+    ids=range(11),
+)
+def test_an_own_model_that_takes_no_rgb_images_of_the_size_is_refused(network, options, match):
+    with pytest.raises(ModalityError, match=match):
+        own(network, **options).backbone()
+
+
+@pytest.mark.parametrize(
+    ("network", "gives"),
+    [
+        (with_output(keras.layers.Reshape((8, 24))), r"\(None, 8, 24\)"),
+        (with_output(lambda x: [x, keras.layers.Flatten()(x)]), r"\[\(None, 8, 8, 3\), .*192\)\]"),
+    ],
+    ids=["sequence", "two outputs"],
+)
+def test_an_own_model_that_gives_no_maps_or_vectors_is_refused(network, gives):
+    with pytest.raises(ModalityError, match=rf"must give feature maps.*'net' gives {gives}"):
+        own(network).backbone()
+
+
+@pytest.mark.parametrize("size", [6, (6, 7)])
+def test_an_own_model_for_any_size_takes_the_size_asked_for(size):
+    encoder = own(small_cnn((None, None, 3)), image_size=size)
+    assert encoder.backbone()(encoder.encode([PIXELS[0]])).shape == (1, 5)
+
+
+# -- fine-tuning -----------------------------------------------------------------------------------
+
+
+def trained_layers(encoder):
+    network = inner_network(encoder.backbone())
+    return [layer.name for layer in network.layers if layer.trainable_weights]
+
+
+def test_the_backbone_is_frozen_by_default():
+    for encoder in (mobile_net(), own()):
+        assert encoder.backbone().trainable_weights == []
+        assert encoder.is_frozen
+        assert encoder.backbone().weights
+
+
+@pytest.mark.parametrize("n_layers", [1, 2, 5, None])
+@pytest.mark.parametrize("by_option", [True, False])
+def test_unfreezing_trains_the_last_layers_that_are_no_batch_normalisation(n_layers, by_option):
+    if by_option:
+        encoder = mobile_net(trainable_layers="all" if n_layers is None else n_layers)
+    else:
+        encoder = mobile_net()
+        assert encoder.unfreeze(n_layers) is encoder
+        assert encoder.trainable_layers == ("all" if n_layers is None else n_layers)
+    network = inner_network(encoder.backbone())
+    # MobileNet: a convolution, then 13 blocks of two convolutions each.
+    convolutions = [layer.name for layer in network.layers if re.match(r"conv\w+\d$", layer.name)]
+    convolutions = [name for name in convolutions if network.get_layer(name).weights]
+    assert len(convolutions) == 27
+    expected = convolutions if n_layers is None else convolutions[-n_layers:]
+    assert trained_layers(encoder) == expected
+    assert not encoder.is_frozen
+    n_weights = sum(len(network.get_layer(name).weights) for name in expected)
+    assert len(encoder.backbone().trainable_weights) == n_weights
+    assert encoder.unfreeze(0).is_frozen
+    assert encoder.backbone().trainable_weights == []
+
+
+def test_unfreezing_again_counts_from_the_frozen_network():
+    encoder = own().unfreeze()
+    assert trained_layers(encoder) == ["first", "second"]
+    assert trained_layers(encoder.unfreeze(1)) == ["second"]
+    assert trained_layers(encoder.unfreeze(2)) == ["first", "second"]
+
+
+def test_layers_of_models_within_a_model_are_counted_too():
+    inner = small_cnn((None, None, 3), name="inner")
+    inputs = keras.Input((8, 8, 3))
+    last = keras.layers.Conv2D(2, 1, name="last")
+    network = keras.Model(inputs, last(inner(inputs)), name="outer")
+    own(network).unfreeze(2)
+    trained = {weight.path for weight in network.trainable_weights}
+    assert trained == {
+        weight.path for layer in (last, inner.get_layer("second")) for weight in layer.weights
+    }
+
+
+def test_training_changes_the_unfrozen_layers_only():
+    encoder = own().unfreeze(1)
+    network = inner_network(encoder.backbone())
+    before = {layer.name: layer.get_weights() for layer in network.layers}
+    inputs = keras.Input(encoder.input_shape)
+    scores = keras.layers.Dense(1)(encoder.backbone()(inputs))
+    model = keras.Model(inputs, scores)
+    model.compile("sgd", "mse")
+    model.fit(PIXELS[:, :8, :8] / 255, np.ones((3, 1)), verbose=0)
+    changed = {
+        layer.name
+        for layer in network.layers
+        for old, new in zip(before[layer.name], layer.get_weights(), strict=True)
+        if not np.array_equal(old, new)
+    }
+    assert changed == {"second"}
+
+
+def test_more_layers_than_there_are_is_refused():
+    with pytest.raises(ValueError, match=r"'poster_backbone' has 2 layers to train, not 3"):
+        own().unfreeze(3)
+    with pytest.raises(ValueError, match=r"has 2 layers to train, not 9"):
+        own(trainable_layers=9).backbone()
+
+
+@pytest.mark.parametrize("n_layers", [-1, 1.5, True, "last", "1", [1]])
+def test_a_number_of_layers_that_is_none_is_refused(n_layers):
+    with pytest.raises(ValueError, match=r"trainable_layers must be"):
+        own().unfreeze(n_layers)
+    with pytest.raises(ValueError, match=r"trainable_layers must be"):
+        own(trainable_layers=n_layers)
+
+
+# -- head ------------------------------------------------------------------------------------------
+
+
+def test_head_has_a_layer_for_each_option_and_for_no_other():
+    assert [layer.name for layer in own(scaling=None).head().layers] == ["dense"]
+    scaling, before, dense, after = own(dropout=0.25, input_dropout=0.5).head().layers
+    assert isinstance(scaling, FeatureScaling)
+    assert (scaling.log, before.rate, after.rate) == (True, 0.5, 0.25)
+    assert dense.activation is keras.activations.relu
+    assert own(scaling="standard", activation="tanh").head().layers[0].log is False
+
+
+# -- options, configuration, state -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"backbone": 3}, r"backbone must be the name .* or a keras.Model. Received 3 of type int"),
+        ({"backbone": keras.layers.Dense(1)}, r"backbone must be .*of type Dense"),
+        ({"backbone": keras.applications.VGG16}, r"backbone must be .*of type function"),
+        ({"pooling": "sum"}, r"pooling must be one of 'avg', 'max'. Received pooling='sum'"),
+        ({"pooling": None}, r"pooling must be .*None"),
+        ({"preprocessing": "tf"}, r"preprocessing must be one of 'imagenet', 'unit', None.*'tf'"),
+        ({"scaling": True}, r"scaling must be .*True"),
+        ({"on_error": "ignore"}, r"on_error must be one of 'raise', 'blank', 'drop'.*'ignore'"),
+        ({"units": 0}, r"units must be .*units=0"),
+        ({"workers": 0}, r"workers must be .*workers=0"),
+        ({"dropout": 1}, r"dropout must be .*dropout=1"),
+        ({"input_dropout": "0.5"}, r"input_dropout must be .*'0.5'"),
+        ({"name": "a/b"}, r"no slash. Received name='a/b'"),
+    ],
+    ids=str,
+)
+def test_an_option_out_of_range_is_refused_by_name(options, match):
+    with pytest.raises(ValueError, match=match):
+        ImageEncoder(**{"name": "poster", **options})
+
+
+@pytest.mark.parametrize(
+    "size", [0, -1, 32.0, (32.5, 32), (32,), (32, 32, 3), "32", True, (0, 8), [None, 8]], ids=str
+)
+def test_an_image_size_that_is_none_is_refused(size):
+    with pytest.raises(ValueError, match=rf"image_size must be .*{re.escape(repr(size))}"):
+        _ = mobile_net(image_size=size).input_shape
+
+
+def test_an_unknown_filter_is_refused():
+    with pytest.raises(ValueError, match=r"resampling must be one of 'nearest'.*'sharp'"):
+        own(resampling="sharp").encode([PIXELS[0]])
+
+
+def test_params_are_the_constructor_s_arguments():
+    network = small_cnn()
+    encoder = own(network, units=3)
+    params = encoder.get_params()
+    assert set(params) == set(inspect.signature(ImageEncoder).parameters)
+    assert params["backbone"] is network
+    assert params["units"] == 3
+
+
+def test_set_params_checks_the_options_and_builds_the_backbone_anew():
+    encoder = mobile_net()
+    small = encoder.backbone()
+    assert encoder.set_params(image_size=48, units=9) is encoder
+    assert encoder.backbone() is not small
+    assert encoder.backbone().input_shape == (None, 48, 48, 3)
+    assert (encoder.output_dim, encoder.seed) == (9, 1)
+    with pytest.raises(ValueError, match=r"no parameter \['size'\]. It has \['activation'"):
+        encoder.set_params(size=3)
+    with pytest.raises(ValueError, match=r"units must be"):
+        encoder.set_params(units=0)
+
+
+def test_set_params_of_a_subclass_knows_its_own_arguments():
+    class Framed(ImageEncoder):
+        def __init__(self, name, *, border=1, backbone="MobileNet", units=4):
+            super().__init__(name, backbone=backbone, units=units)
+            self.border = border
+
+    encoder = Framed("poster", border=5).set_params(units=8)
+    assert (encoder.border, encoder.units) == (5, 8)
+    assert encoder.set_params(border=6).get_params()["border"] == 6
+
+
+def test_a_clone_has_the_options_and_a_backbone_of_its_own():
+    encoder = mobile_net(units=5)
+    encoder.backbone()
+    copy = clone(encoder)
+    assert copy.get_params() == encoder.get_params()
+    assert copy.backbone() is not encoder.backbone()
+    np.testing.assert_array_equal(copy.backbone()(PIXELS), encoder.backbone()(PIXELS))
+
+
+def test_a_clone_of_an_encoder_with_an_own_model_has_a_copy_of_it():
+    network = small_cnn()
+    copy = clone(own(network))
+    assert copy.get_params()["backbone"] is not network
+    pixels = PIXELS[:, :8, :8]
+    np.testing.assert_array_equal(copy.backbone()(pixels), own(network).backbone()(pixels))
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        ImageEncoder("poster"),
+        ImageEncoder(
+            "poster",
+            column="file",
+            backbone="NASNetLarge",
+            weights=Path("some") / "file.weights.h5",
+            image_size=(40, 50),
+            root=Path("folder"),
+            preprocessing="unit",
+            trainable_layers="all",
+            scaling=None,
+            seed=5,
+        ),
+        own(units=3, on_error="drop"),
+    ],
+    ids=["defaults", "options", "own"],
+)
+def test_configuration_makes_the_same_encoder_by_way_of_json(encoder):
+    config = json.loads(json.dumps(encoder.get_config()))
+    for copy in (
+        ImageEncoder.from_config(config),
+        keras.saving.deserialize_keras_object(
+            json.loads(json.dumps(keras.saving.serialize_keras_object(encoder)))
+        ),
+    ):
+        assert isinstance(copy, Encoder)
+        assert json.loads(json.dumps(copy.get_config())) == config
+        assert copy.input_shape == encoder.input_shape
+    assert set(config) == set(inspect.signature(ImageEncoder).parameters)
+
+
+def test_paths_are_strings_in_the_configuration():
+    encoder = mobile_net(weights=Path("a") / "b.weights.h5", root=Path("c"))
+    config = encoder.get_config()
+    assert (config["weights"], config["root"]) == (str(Path("a") / "b.weights.h5"), "c")
+    assert isinstance(encoder.weights, Path)
+
+
+def test_state_holds_the_backbone_where_the_configuration_cannot_give_it_again(saved):
+    path, _ = saved
+    assert mobile_net(weights=path).get_state() == {}
+    for encoder in (
+        mobile_net(weights=None, seed=None),
+        own(),
+        mobile_net(weights=path).unfreeze(1),
+    ):
+        state = encoder.get_state()
+        assert set(state) == {"backbone_weights"}
+        copy = ImageEncoder.from_config(encoder.get_config()).set_state(state)
+        pixels = encoder.encode(list(PIXELS))
+        np.testing.assert_array_equal(copy.backbone()(pixels), encoder.backbone()(pixels))
+
+
+def test_repr_names_what_differs_from_the_defaults():
+    assert repr(mobile_net()) == (
+        "ImageEncoder(backbone='MobileNet', image_size=32, name='poster', seed=1,\n"
+        "             weights=None)"
+    )

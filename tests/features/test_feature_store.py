@@ -1,0 +1,167 @@
+"""Stored features are the computed ones, each computed once, and shared where they may be."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from multimodal_ensemble import DenseEncoder, FeatureStore, ImageEncoder
+from multimodal_ensemble.exceptions import ModalityError
+
+
+def test_cached_equals_uncached(store, make_encoder, posters, compute):
+    encoder = make_encoder()
+    expected = compute(encoder, posters)
+    for _ in range(2):
+        stored = store.get_features(encoder, posters, verbose=0)
+        assert stored.shape == (10, 4)
+        assert stored.dtype == np.float32
+        np.testing.assert_allclose(stored, expected, rtol=1e-5)
+
+
+def test_cached_equals_uncached_of_a_network_of_keras(store, posters, compute):
+    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    expected = compute(encoder, posters[:5])
+    stored = store.get_features(encoder, posters[:5], verbose=0)
+    np.testing.assert_allclose(stored, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_another_store_object_finds_the_features(store, make_encoder, posters, counter):
+    first = store.get_features(make_encoder(), posters, verbose=0)
+    encoder = make_encoder()
+    counter.watch(encoder.backbone())
+    again = FeatureStore(store.folder).get_features(encoder, posters, verbose=0)
+    np.testing.assert_array_equal(again, first)
+    assert counter.rows == 0
+
+
+@settings(
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.lists(st.integers(0, 9), max_size=12), min_size=1, max_size=4), st.integers(1, 5)
+)
+def test_each_distinct_image_is_computed_once(
+    tmp_path, make_encoder, posters, compute, counter, calls, batch_size
+):
+    shutil.rmtree(tmp_path / "store", ignore_errors=True)
+    store = FeatureStore(tmp_path / "store", batch_size=batch_size)
+    encoder = make_encoder()
+    expected = compute(encoder, posters)
+    counter.batches.clear()
+    counter.watch(encoder.backbone())
+    seen = set()
+    for numbers in calls:
+        paths = [posters[number] for number in numbers]
+        assert store.count_missing(encoder, paths) == len(set(numbers) - seen)
+        features = store.get_features(encoder, paths, verbose=0)
+        np.testing.assert_allclose(features, expected[numbers], rtol=1e-5)
+        seen |= set(numbers)
+        assert counter.rows == len(seen)
+    assert all(size <= batch_size for size in counter.batches)
+
+
+@pytest.mark.parametrize("values", [[], np.empty((0, 8, 8, 3), dtype="uint8")])
+def test_no_values_have_no_features(store, make_encoder, counter, values):
+    encoder = make_encoder()
+    counter.watch(encoder.backbone())
+    assert store.get_features(encoder, values).shape == (0, 4)
+    assert store.count_missing(encoder, values) == 0
+    assert counter.batches == []
+
+
+def test_encoders_of_one_network_share_a_pass(store, make_network, posters, counter):
+    network = make_network()
+    one, other = (
+        ImageEncoder(name, backbone=network, units=units, scaling=scaling, column="path")
+        for name, units, scaling in (("poster", 3, "log"), ("still", 9, None))
+    )
+    counter.watch(one.backbone())
+    counter.watch(other.backbone())
+    features = store.get_features(one, posters, verbose=0)
+    np.testing.assert_array_equal(store.get_features(other, posters, verbose=0), features)
+    assert counter.rows == len(posters)
+
+
+def test_networks_built_alike_share_a_pass(store, make_encoder, posters, counter):
+    features = store.get_features(make_encoder(), posters, verbose=0)
+    keras.layers.Conv2D(1, 1)  # a layer in between changes Keras's numbering
+    again = make_encoder("still")
+    counter.watch(again.backbone())
+    np.testing.assert_array_equal(store.get_features(again, posters, verbose=0), features)
+    assert counter.rows == 0
+
+
+def test_a_copy_of_an_encoder_finds_the_features(store, make_encoder, posters):
+    encoder = make_encoder()
+    store.get_features(encoder, posters, verbose=0)
+    copy = ImageEncoder.from_config(json.loads(json.dumps(encoder.get_config())))
+    assert store.count_missing(copy, posters) == len(posters)
+    copy.set_state(encoder.get_state())
+    assert store.count_missing(copy, posters) == 0
+
+
+def test_freezing_again_does_not_change_what_is_looked_up(store, make_encoder, posters):
+    encoder = make_encoder()
+    store.get_features(encoder, posters, verbose=0)
+    encoder.unfreeze(1).unfreeze(0)
+    assert store.count_missing(encoder, posters) == 0
+
+
+def test_more_rows_than_a_shard_holds(store, make_encoder, compute, tmp_path):
+    encoder = make_encoder()
+    images = [np.full((8, 8, 3), level, dtype="uint8") for level in range(256)] * 2
+    images += [np.full((8, 8, 3), (level, 0, 9), dtype="uint8") for level in range(64)]
+    features = FeatureStore(tmp_path / "store", batch_size=50).get_features(
+        encoder, images, verbose=0
+    )
+    np.testing.assert_allclose(features[::37], compute(encoder, images[::37]), rtol=1e-5)
+    assert len(list((tmp_path / "store").glob("*/*.npz"))) == 2
+
+
+def test_an_unfrozen_backbone_has_no_features_to_keep(store, make_encoder, posters):
+    encoder = make_encoder().unfreeze()
+    for call in (store.get_features, store.count_missing):
+        with pytest.raises(ModalityError, match="'poster' has a backbone that is being trained"):
+            call(encoder, posters)
+
+
+def test_an_encoder_without_backbone_has_no_features_to_keep(store):
+    with pytest.raises(ModalityError, match="'year' has no backbone"):
+        store.get_features(DenseEncoder("year").fit([1, 2]), [1])
+
+
+def test_the_progress_bar_shows_images_per_second(store, make_encoder, posters, capsys):
+    store.get_features(make_encoder(), posters[:6], verbose=1)
+    shown = capsys.readouterr().out
+    assert "features of 6 values of 'poster' with network" in shown
+    assert "6/6" in shown
+    assert "images/s: " in shown
+    store.get_features(make_encoder(), posters[:6], verbose=1)
+    assert capsys.readouterr().out == ""
+
+
+def test_without_verbose_nothing_is_printed(store, make_encoder, posters, capfd):
+    store.get_features(make_encoder(), posters, verbose=0)
+    shown = capfd.readouterr()
+    assert shown.out == ""
+
+
+def test_the_folder_says_what_its_features_are_of(store, make_encoder, posters):
+    store.get_features(make_encoder(), posters, verbose=0)
+    (path,) = store.folder.glob("*/backbone.json")
+    assert json.loads(path.read_text()) == {
+        "modality": "poster",
+        "network": "network",
+        "input_shape": [8, 8, 3],
+        "feature_shape": [4],
+        "encoding": {"reader_version": 1, "resampling": "bilinear"},
+    }
+
+
+def test_it_is_shown_as_the_call_that_makes_it(store):
+    assert eval(repr(store), {"FeatureStore": FeatureStore}).folder == store.folder

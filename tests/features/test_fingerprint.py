@@ -1,0 +1,169 @@
+"""Two backbones have one fingerprint if, and only if, they compute the same."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from multimodal_ensemble import ImageEncoder
+from multimodal_ensemble.features import model_fingerprint
+
+
+def dense(units=2, *, name=None, activation="relu", seed=1, **options):
+    kernel = keras.initializers.GlorotUniform(seed)
+    return keras.layers.Dense(
+        units, activation, kernel_initializer=kernel, name=name, **options
+    )
+
+
+def sequential(*layers, name=None):
+    return keras.Sequential([keras.Input((2,)), *layers], name=name)
+
+
+def residual(first="first", second="second", *, swapped=False):
+    """Return a functional model in which it matters which layer is subtracted from which."""
+    inputs = keras.Input((2,))
+    one, other = dense(name=first, seed=1)(inputs), dense(name=second, seed=2)(inputs)
+    pair = [other, one] if swapped else [one, other]
+    return keras.Model(inputs, keras.layers.Subtract()(pair))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda: sequential(dense()), lambda: sequential(dense())),
+        (lambda: sequential(dense(name="a")), lambda: sequential(dense(name="b"), name="mine")),
+        (residual, lambda: residual("x", "y")),
+        (residual, lambda: residual("second", "first")),
+        (
+            lambda: sequential(dense(name="relu")),
+            lambda: sequential(dense(name="tanh")),
+        ),
+    ],
+    ids=["built twice", "names", "names in a graph", "names exchanged", "named as an activation"],
+)
+def test_models_that_differ_in_names_alone_have_one(one, other):
+    assert model_fingerprint(one()) == model_fingerprint(other())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda: sequential(dense(seed=1)), lambda: sequential(dense(seed=2))),
+        (
+            lambda: sequential(dense(name="relu", activation="relu")),
+            lambda: sequential(dense(name="tanh", activation="tanh")),
+        ),
+        (
+            lambda: sequential(dense(name="relu", activation="tanh")),
+            lambda: sequential(dense(name="tanh", activation="relu")),
+        ),
+        (residual, lambda: residual(swapped=True)),
+        (lambda: sequential(dense()), lambda: sequential(dense(), keras.layers.ReLU())),
+        (
+            lambda: sequential(dense(), keras.layers.Rescaling(1)),
+            lambda: sequential(dense(), keras.layers.Rescaling(2)),
+        ),
+        (lambda: sequential(dense()), lambda: sequential(dense(dtype="mixed_float16"))),
+        (
+            lambda: keras.Sequential([keras.Input((2,)), keras.layers.Softmax()]),
+            lambda: keras.Sequential([keras.Input((3,)), keras.layers.Softmax()]),
+        ),
+    ],
+    ids=[
+        "weights",
+        "activation, hidden by equal names",
+        "activation and names exchanged",
+        "order of a subtraction",
+        "another layer",
+        "an option",
+        "precision",
+        "input size",
+    ],
+)
+def test_models_that_compute_something_else_have_others(one, other):
+    assert model_fingerprint(one()) != model_fingerprint(other())
+
+
+def under_policy(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return model_fingerprint(sequential(dense(), dense()))
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_a_precision_that_holds_for_all_layers_counts():
+    policies = ["float32", "mixed_float16", "mixed_bfloat16", "bfloat16"]
+    assert len({under_policy(policy) for policy in policies}) == len(policies)
+
+
+def test_weights_in_another_order_count():
+    model = sequential(dense(2, activation=None))
+    before = model_fingerprint(model)
+    kernel, bias = model.get_weights()
+    model.set_weights([kernel[::-1], bias])
+    assert model_fingerprint(model) != before
+
+
+def test_whether_layers_are_trained_does_not_count():
+    model = sequential(dense())
+    before = model_fingerprint(model)
+    model.trainable = False
+    assert model_fingerprint(model) == before
+    model.compile("sgd", "mse")
+    assert model_fingerprint(model) == before
+
+
+def test_use_in_other_models_does_not_count():
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    encoders = [ImageEncoder(name, backbone=network) for name in "ab"]
+    one, other = (model_fingerprint(encoder.backbone()) for encoder in encoders)
+    keras.Sequential([network, keras.layers.Flatten()])
+    assert one == other == model_fingerprint(encoders[0].backbone())
+
+
+def test_saving_and_loading_does_not_count(tmp_path):
+    model = residual()
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert model_fingerprint(loaded) == model_fingerprint(model)
+
+
+def test_a_layer_without_weights_or_with_empty_ones_is_no_obstacle():
+    model = keras.Sequential([keras.Input((2, 0)), keras.layers.Dense(3)])
+    assert len(model_fingerprint(model)) == 64
+
+
+SCRIPT = """
+import keras, sys
+from multimodal_ensemble import ImageEncoder
+from multimodal_ensemble.features import model_fingerprint
+if sys.argv[1] == "busy":
+    ImageEncoder("before", backbone="MobileNet", weights=None, image_size=32).backbone()
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(2)])
+encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+inputs = keras.Input((2,))
+kernel = keras.initializers.GlorotUniform(3)
+graph = keras.layers.Concatenate()([keras.layers.Dense(2, kernel_initializer=kernel)(inputs), inputs])
+print(model_fingerprint(encoder.backbone()), model_fingerprint(keras.Model(inputs, graph)))
+"""
+
+
+@pytest.mark.slow
+def test_processes_agree_whatever_they_built_before():
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT, state],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": hashed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for state, hashed in (("fresh", "1"), ("busy", "2"))
+    ]
+    assert len(printed[0]) == 2
+    assert printed[0] == printed[1]

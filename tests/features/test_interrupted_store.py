@@ -1,0 +1,172 @@
+"""A pass that stops, a process that dies, two that write at once: the store stays right."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.exceptions import ImageReadError
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
+def test_an_interrupted_pass_goes_on_where_it_stopped(
+    store, make_encoder, posters, compute, counter, error
+):
+    encoder = make_encoder()
+    expected = compute(encoder, posters)
+    counter.watch(encoder.backbone())
+    counter.stop_after, counter.error = 2, error
+    with pytest.raises(error):
+        store.get_features(encoder, posters, verbose=0)
+    assert counter.batches == [4, 4]
+    assert store.count_missing(encoder, posters) == 2
+    counter.stop_after = None
+    features = store.get_features(encoder, posters, verbose=0)
+    assert counter.batches == [4, 4, 2]
+    np.testing.assert_allclose(features, expected, rtol=1e-5)
+
+
+def test_a_pass_stopped_before_its_first_batch_leaves_nothing(
+    store, make_encoder, posters, counter
+):
+    encoder = make_encoder()
+    counter.watch(encoder.backbone())
+    counter.stop_after = 0
+    with pytest.raises(KeyboardInterrupt):
+        store.get_features(encoder, posters, verbose=0)
+    assert store.count_missing(encoder, posters) == len(posters)
+
+
+def test_an_unreadable_image_stops_the_pass_and_keeps_what_was_done(
+    store, make_encoder, posters, counter
+):
+    posters[9].write_bytes(b"not an image")
+    encoder = make_encoder()
+    counter.watch(encoder.backbone())
+    with pytest.raises(ImageReadError, match=r"9\.png"):
+        store.get_features(encoder, posters, verbose=0)
+    assert counter.rows >= 4
+    assert store.count_missing(encoder, posters) == len(posters) - counter.rows
+
+
+def test_a_stopped_pass_says_how_much_is_kept(store, make_encoder, posters, counter, capsys):
+    encoder = make_encoder()
+    counter.watch(encoder.backbone())
+    counter.stop_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        store.get_features(encoder, posters)
+    assert "Stopped: 4 of 10 are kept in the store." in capsys.readouterr().out
+
+
+def test_a_shard_that_was_being_written_is_no_shard(store, make_encoder, posters):
+    encoder = make_encoder()
+    store.get_features(encoder, posters, verbose=0)
+    (shard,) = store.folder.glob("*/*.npz")
+    shard.with_name(f".{shard.name}.0.tmp").write_bytes(shard.read_bytes()[:50])
+    assert store.count_missing(encoder, posters) == 0
+    assert len(store.get_features(encoder, posters, verbose=0)) == 10
+
+
+def test_shards_of_two_writers_may_hold_the_same_image(store, make_encoder, posters, compute):
+    encoder = make_encoder()
+    store.get_features(encoder, posters, verbose=0)
+    (shard,) = store.folder.glob("*/*.npz")
+    shard.with_name("another.npz").write_bytes(shard.read_bytes())
+    features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
+
+
+# Writes shards of four rows and says so; "forever" stops in the third batch until it is killed.
+SCRIPT = """
+import sys, time
+import keras, numpy as np
+from multimodal_ensemble import FeatureStore, ImageEncoder
+from multimodal_ensemble.features import _store
+
+_store._ROWS_A_SHARD = 4
+folder, mode, *paths = sys.argv[1:]
+kernel = keras.initializers.GlorotUniform(1)
+network = keras.Sequential([
+    keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255),
+    keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel)], name="network")
+encoder = ImageEncoder("poster", backbone=network)
+predict, calls = encoder.backbone().predict_on_batch, []
+
+def slowly(batch):
+    calls.append(len(batch))
+    if mode == "forever" and len(calls) == 3:
+        print("third batch", flush=True)
+        time.sleep(600)
+    time.sleep(0.05)
+    return predict(batch)
+
+encoder.backbone().predict_on_batch = slowly
+print("ready", flush=True)
+if mode == "together":
+    sys.stdin.readline()
+store = FeatureStore(folder, batch_size=4)
+features = store.get_features(encoder, paths, verbose=0)
+print(features.shape, np.round(features.sum(), 3), flush=True)
+"""
+
+
+def start(folder, mode, paths):
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder), mode, *map(str, paths)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(process, line):
+    deadline = time.monotonic() + 120
+    for printed in process.stdout:
+        if printed.strip() == line:
+            return
+        assert time.monotonic() < deadline
+    pytest.fail(process.stderr.read())
+
+
+@pytest.mark.slow
+def test_a_process_killed_in_a_pass_leaves_a_readable_store(
+    tmp_path, make_encoder, posters, compute, counter
+):
+    with start(tmp_path / "store", "forever", posters) as process:
+        wait_for(process, "third batch")
+        process.send_signal(signal.SIGKILL)
+    store = FeatureStore(tmp_path / "store", batch_size=4)
+    encoder = make_encoder()
+    expected = compute(encoder, posters)
+    assert store.count_missing(encoder, posters) == 2
+    counter.watch(encoder.backbone())
+    features = store.get_features(encoder, posters, verbose=0)
+    assert counter.batches == [2]
+    np.testing.assert_allclose(features, expected, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_two_processes_that_fill_a_store_at_once_agree(tmp_path, make_encoder, posters, compute):
+    first = start(tmp_path / "store", "together", posters)
+    second = start(tmp_path / "store", "together", posters[::-1])
+    with first, second:
+        for process in (first, second):
+            wait_for(process, "ready")
+        for process in (first, second):
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        printed = [process.stdout.readline() for process in (first, second)]
+    assert printed[0] == printed[1] != ""
+    store, encoder = FeatureStore(tmp_path / "store"), make_encoder()
+    assert store.count_missing(encoder, posters) == 0
+    np.testing.assert_allclose(
+        store.get_features(encoder, posters, verbose=0), compute(encoder, posters), rtol=1e-5
+    )
+    assert not list((tmp_path / "store").rglob("*.tmp"))

@@ -1,0 +1,154 @@
+"""Whatever features depend on, a change of it never meets the features of before."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from multimodal_ensemble import ImageEncoder
+from multimodal_ensemble.exceptions import ImageReadError
+from multimodal_ensemble.images import UnreadableImageWarning
+
+
+@pytest.fixture
+def filled(store, make_encoder, posters):
+    """Return a store that has the posters' features of the plain encoder."""
+    store.get_features(make_encoder(), posters, verbose=0)
+    return store
+
+
+def other_weights(make_network, tmp_path):
+    return {"backbone": make_network(2)}
+
+
+def one_weight_changed_by_little(make_network, tmp_path):
+    network = make_network()
+    kernel, bias = network.layers[-1].get_weights()
+    kernel[0, 0, 0, 0] = np.nextafter(kernel[0, 0, 0, 0], np.float32(9))
+    network.layers[-1].set_weights([kernel, bias])
+    return {"backbone": network}
+
+
+def a_weights_file(make_network, tmp_path):
+    make_network(7).save_weights(tmp_path / "other.weights.h5")
+    return {"backbone": make_network(), "weights": tmp_path / "other.weights.h5"}
+
+
+CHANGES = {
+    "other weights": other_weights,
+    "one weight, in its last digit": one_weight_changed_by_little,
+    "a weights file": a_weights_file,
+    "another size": lambda make, _: {"backbone": make(size=9)},
+    "another pooling": lambda make, _: {"backbone": make(), "pooling": "max"},
+    "another preprocessing": lambda make, _: {"backbone": make(), "preprocessing": "unit"},
+    "preprocessing in the network": lambda make, _: {"backbone": make(preprocessing=False)},
+    "another activation": lambda make, _: {"backbone": make(activation="tanh")},
+    "another resampling": lambda make, _: {"backbone": make(), "resampling": "nearest"},
+}
+
+
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_a_changed_backbone_gets_features_of_its_own(
+    filled, make_network, make_encoder, posters, tmp_path, compute, change
+):
+    encoder = ImageEncoder("poster", **CHANGES[change](make_network, tmp_path))
+    assert filled.count_missing(encoder, posters) == len(posters)
+    features = filled.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
+    assert filled.count_missing(make_encoder(), posters) == 0
+
+
+@pytest.mark.parametrize("option", [{"pooling": "max"}, {"preprocessing": "unit"}, {"seed": 2}])
+def test_an_option_of_a_network_of_keras_changes_what_is_looked_up(store, posters, option):
+    plain = {"backbone": "MobileNet", "weights": None, "image_size": 32, "seed": 1}
+    store.get_features(ImageEncoder("poster", **plain), posters[:1], verbose=0)
+    assert store.count_missing(ImageEncoder("poster", **plain), posters[:1]) == 0
+    assert store.count_missing(ImageEncoder("poster", **{**plain, **option}), posters[:1]) == 1
+
+
+def test_weights_trained_meanwhile_get_features_of_their_own(
+    filled, make_encoder, posters, compute
+):
+    encoder = make_encoder().unfreeze()
+    backbone = encoder.backbone()
+    backbone.compile("sgd", "mse")
+    backbone.fit(encoder.encode(posters), np.ones((10, 4)), verbose=0)
+    encoder.unfreeze(0)
+    features = filled.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
+    assert not np.allclose(features, compute(make_encoder(), posters))
+
+
+def test_a_file_whose_content_changed_is_computed_again(filled, make_encoder, posters, compute):
+    encoder = make_encoder()
+    Image.new("RGB", (12, 10), (250, 10, 40)).save(posters[3])
+    assert filled.count_missing(encoder, posters) == 1
+    features = filled.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
+
+
+def test_files_that_changed_places_keep_their_own_features(filled, make_encoder, posters, compute):
+    one, other = posters[0].read_bytes(), posters[1].read_bytes()
+    posters[0].write_bytes(other)
+    posters[1].write_bytes(one)
+    encoder = make_encoder()
+    assert filled.count_missing(encoder, posters) == 0
+    features = filled.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
+
+
+def test_a_renamed_file_is_found_by_its_content(filled, make_encoder, posters, tmp_path):
+    elsewhere = tmp_path / "elsewhere.image"
+    expected = filled.get_features(make_encoder(), posters[:1], verbose=0)
+    posters[0].rename(elsewhere)
+    assert filled.count_missing(make_encoder(), [elsewhere]) == 0
+    found = filled.get_features(make_encoder(root=tmp_path), ["elsewhere.image"], verbose=0)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_global_dtype_policy_changes_what_is_looked_up(filled, make_encoder, posters):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        assert filled.count_missing(make_encoder(), posters) == len(posters)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_the_blank_image_is_not_kept_as_the_files_own(store, make_encoder, posters, compute):
+    posters[2].write_bytes(b"not an image")
+    blank = make_encoder(on_error="blank")
+    with pytest.warns(UnreadableImageWarning, match=r"1 images cannot be read.*2\.png"):
+        features = store.get_features(blank, posters, verbose=0)
+    black = np.zeros((8, 8, 3), dtype="uint8")
+    np.testing.assert_allclose(features[2], compute(blank, [black])[0], rtol=1e-5)
+    assert list(blank.unreadable) == [str(posters[2])]
+    strict = make_encoder()
+    assert store.count_missing(strict, posters) == 1
+    with pytest.raises(ImageReadError, match=r"2\.png"):
+        store.get_features(strict, posters, verbose=0)
+
+
+def test_a_file_that_was_repaired_is_read(store, make_encoder, posters, compute):
+    good = posters[2].read_bytes()
+    posters[2].write_bytes(good[: len(good) // 2])
+    with pytest.warns(UnreadableImageWarning, match=r"2\.png"):
+        store.get_features(make_encoder(on_error="blank"), posters, verbose=0)
+    posters[2].write_bytes(good)
+    encoder = make_encoder(on_error="blank")
+    features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
+    assert encoder.unreadable == {}
+
+
+def test_a_missing_file_is_blank_and_later_read(store, make_encoder, posters, compute):
+    good = posters[2].read_bytes()
+    posters[2].unlink()
+    with pytest.warns(UnreadableImageWarning, match="No such file"):
+        store.get_features(make_encoder(on_error="blank"), posters, verbose=0)
+    with pytest.raises(ImageReadError, match=r"2\.png"):
+        store.get_features(make_encoder(), posters, verbose=0)
+    posters[2].write_bytes(good)
+    encoder = make_encoder()
+    features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)

@@ -1,0 +1,120 @@
+"""A folder that is no store, or a damaged one: a clear error, and nothing wrong is returned."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.exceptions import FeatureStoreError
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_a_new_and_an_empty_folder_become_stores(tmp_path, make_encoder, posters):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "deep/er"):
+        store = FeatureStore(str(tmp_path / name))
+        assert json.loads((tmp_path / name / "feature_store.json").read_text()) == {"format": 1}
+        store.get_features(make_encoder(), posters, verbose=0)
+        assert FeatureStore(tmp_path / name).count_missing(make_encoder(), posters) == 0
+
+
+@pytest.mark.parametrize("what", ["notes.txt", "subfolder", ".hidden"])
+def test_a_folder_of_something_else_is_left_alone(tmp_path, what):
+    path = tmp_path / what
+    path.mkdir() if what == "subfolder" else path.write_text("mine")
+    before = contents(tmp_path)
+    with pytest.raises(FeatureStoreError, match="neither a feature store nor an empty folder"):
+        FeatureStore(tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_file_is_no_folder(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    with pytest.raises(FeatureStoreError, match=re.escape(str(path))):
+        FeatureStore(path)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("marker", "found"),
+    [('{"format": 2}', "2"), ("not JSON", "unknown"), ("[1]", "unknown"), ("{}", "unknown")],
+)
+def test_a_store_of_another_format_is_left_alone(tmp_path, marker, found):
+    (tmp_path / "feature_store.json").write_text(marker)
+    before = contents(tmp_path)
+    with pytest.raises(FeatureStoreError, match=f"of format {found}, and this version reads"):
+        FeatureStore(tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_a_folder_in_which_another_process_starts_a_store_is_one(tmp_path):
+    # As a process leaves it that is about to rename the marker, or was killed then.
+    (tmp_path / ".feature_store.json.0123.tmp").write_text("{")
+    FeatureStore(tmp_path)
+    assert (tmp_path / "feature_store.json").is_file()
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, "4", True])
+def test_a_batch_size_that_is_none_is_refused(tmp_path, batch_size):
+    with pytest.raises(ValueError, match="batch_size must be a number of at least 1"):
+        FeatureStore(tmp_path / "store", batch_size=batch_size)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.fixture
+def shard(store, make_encoder, posters):
+    store.get_features(make_encoder(), posters, verbose=0)
+    (path,) = store.folder.glob("*/*.npz")
+    return path
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:-1],
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: b"not a zip file",
+        lambda whole: whole.replace(b"digests.npy", b"others.npyy"),
+    ],
+    ids=["empty", "a byte short", "cut in half", "something else", "without digests"],
+)
+def test_a_damaged_file_is_named(store, make_encoder, posters, shard, damage):
+    shard.write_bytes(damage(shard.read_bytes()))
+    with pytest.raises(FeatureStoreError, match=re.escape(repr(str(shard)))) as caught:
+        store.get_features(make_encoder(), posters, verbose=0)
+    assert "Delete it" in str(caught.value)
+
+
+def test_a_damaged_file_that_is_deleted_is_computed_again(
+    store, make_encoder, posters, shard, compute
+):
+    shard.write_bytes(b"")
+    shard.unlink()
+    features = store.get_features(make_encoder(), posters, verbose=0)
+    np.testing.assert_allclose(features, compute(make_encoder(), posters), rtol=1e-5)
+
+
+def test_no_flipped_bit_is_taken_for_features(store, make_encoder, posters, shard):
+    encoder = make_encoder()
+    expected = store.get_features(encoder, posters, verbose=0)
+    whole = shard.read_bytes()
+    noticed = 0
+    for position in range(len(whole)):
+        for bit in (1, 128):
+            damaged = bytearray(whole)
+            damaged[position] ^= bit
+            shard.write_bytes(damaged)
+            try:
+                features = store.get_features(encoder, posters, verbose=0)
+            except FeatureStoreError:
+                noticed += 1
+            else:
+                np.testing.assert_array_equal(features, expected)
+    assert noticed > len(whole)

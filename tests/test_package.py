@@ -1,0 +1,148 @@
+"""The package as a whole: what it exports, what importing it costs, which room imports which."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import multimodal_ensemble
+
+PACKAGE = Path(multimodal_ensemble.__file__).parent
+
+# From the design: a room may import from the rooms before it.
+ROOMS = [
+    "_version",
+    "exceptions",
+    "_validation",
+    "_random",
+    "metrics",
+    "images",
+    "encoders",
+    "fusion",
+    "features",
+    "generators",
+    "training",
+    "reporting",
+    "testing",
+]
+# What a room may use besides the standard library and the rooms before it.
+LIBRARIES = {
+    "_version": set(),
+    "exceptions": set(),
+    "_validation": {"numpy"},
+    "_random": set(),
+    "metrics": {"numpy", "pandas", "sklearn"},
+    "images": {"numpy", "PIL"},
+    "encoders": {"numpy", "pandas", "sklearn", "keras"},
+    "fusion": {"numpy", "keras"},
+    "features": {"numpy", "keras"},
+    "generators": {"numpy", "pandas", "keras"},
+    "training": {"numpy", "pandas", "sklearn", "keras"},
+    "reporting": {"numpy", "pandas", "sklearn", "matplotlib"},
+    "testing": {"numpy", "keras"},
+}
+
+
+def imports_of(path):
+    """Return the dotted names that a module imports, wherever in the file."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively; rooms are named in full"
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+def test_every_module_is_in_a_room_of_the_design():
+    assert {room_of(path) for path in MODULES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_the_rooms_before_it(path):
+    room = room_of(path)
+    allowed = set(ROOMS[: ROOMS.index(room) + 1])
+    rooms = {
+        name.split(".")[1] for name in imports_of(path) if name.startswith("multimodal_ensemble.")
+    }
+    assert rooms <= allowed, f"{room} imports {rooms - allowed}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_uses_only_the_libraries_that_the_design_gives_it(path):
+    used = {name.split(".")[0] for name in imports_of(path)} - set(sys.stdlib_module_names)
+    assert used - {"multimodal_ensemble"} <= LIBRARIES[room_of(path)]
+
+
+@pytest.mark.parametrize("name", multimodal_ensemble.__all__)
+def test_every_public_name_can_be_loaded(name):
+    assert getattr(multimodal_ensemble, name) is not None
+
+
+def test_public_names_are_sorted_and_listed_by_dir():
+    names = [name for name in multimodal_ensemble.__all__ if not name.startswith("__")]
+    assert names == sorted(names)
+    assert set(multimodal_ensemble.__all__) <= set(dir(multimodal_ensemble))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        multimodal_ensemble.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "room", [module.name for module in pkgutil.iter_modules([str(PACKAGE)]) if module.ispkg]
+)
+def test_a_room_says_in_all_exactly_what_it_makes_public(room):
+    module = importlib.import_module(f"multimodal_ensemble.{room}")
+    public = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith("multimodal")
+    }
+    assert public <= set(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)
+    assert module.__doc__
+
+
+def test_static_types_know_every_lazy_name():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    typed = {
+        alias.asname or alias.name: node.module.split(".")[1]
+        for node in block.body
+        for alias in node.names
+    }
+    assert typed == multimodal_ensemble._ROOMS
+
+
+@pytest.mark.parametrize(
+    "statement", ["import multimodal_ensemble", "import multimodal_ensemble.metrics"]
+)
+def test_import_does_not_import_tensorflow(statement):
+    code = (
+        f"import sys; {statement}; "
+        "loaded = {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules); "
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_lazy_metrics_do_not_import_tensorflow():
+    code = (
+        "import sys, multimodal_ensemble as m; m.tune_thresholds; m.read_image; "
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
