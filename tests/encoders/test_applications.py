@@ -1,6 +1,7 @@
 """What is known of the networks of `keras.applications`, against Keras itself."""
 
 import inspect
+import random
 
 import keras
 import numpy as np
@@ -119,8 +120,6 @@ def test_an_unknown_network_is_refused_with_a_list_of_the_known(name):
 
 @pytest.mark.parametrize("seed", [0, 7])
 def test_seeded_layers_repeat_and_leave_python_s_random_numbers_alone(seed):
-    import random
-
     def build():
         return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).get_weights()[0]
 
@@ -139,18 +138,18 @@ def test_seeded_layers_repeat_and_leave_python_s_random_numbers_alone(seed):
 
 
 def test_seeded_layers_put_the_state_back_after_an_error():
-    import random
-
     before = random.getstate()
-    with pytest.raises(ZeroDivisionError), seeded_layers(3):
-        random.random()
-        _ = 1 / 0
+
+    def fail_after_a_draw():
+        with seeded_layers(3):
+            return random.random() / 0
+
+    with pytest.raises(ZeroDivisionError):
+        fail_after_a_draw()
     assert random.getstate() == before
 
 
 def test_seeded_layers_without_a_seed_change_nothing():
-    import random
-
     random.seed(5)
     expected = random.random()
     random.seed(5)

@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
@@ -154,7 +153,9 @@ def test_unusual_tokens_are_tokens_like_any_other(token):
     assert encoder.encode([[token], ["other"], ["x"]]).tolist() == [[1, 0], [0, 1], [0, 0]]
 
 
-@pytest.mark.parametrize("make", [tuple, set, np.array, pd.Series, iter], ids=lambda make: str(make))
+@pytest.mark.parametrize(
+    "make", [tuple, set, np.array, pd.Series, iter], ids=lambda make: str(make)
+)
 def test_a_row_may_be_any_iterable_of_strings(make):
     encoder = BagOfWordsEncoder("tags").fit([["war", "love"], ["war"]])
     assert encoder.encode([make(["love", "war"]), make(["love"])]).tolist() == [[1, 1], [0, 1]]

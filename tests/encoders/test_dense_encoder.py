@@ -4,8 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as st_numpy
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler

@@ -11,6 +11,7 @@ import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import ImageReadError
+from multimodal_ensemble.features import _store
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
@@ -153,20 +154,23 @@ def test_a_process_killed_in_a_pass_leaves_a_readable_store(
 
 
 @pytest.mark.slow
-def test_two_processes_that_fill_a_store_at_once_agree(tmp_path, make_encoder, posters, compute):
-    first = start(tmp_path / "store", "together", posters)
-    second = start(tmp_path / "store", "together", posters[::-1])
-    with first, second:
-        for process in (first, second):
-            wait_for(process, "ready")
-        for process in (first, second):
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        printed = [process.stdout.readline() for process in (first, second)]
-    assert printed[0] == printed[1] != ""
-    store, encoder = FeatureStore(tmp_path / "store"), make_encoder()
+def test_two_processes_that_fill_a_store_at_once_agree(
+    tmp_path, make_encoder, posters, compute, monkeypatch
+):
+    monkeypatch.setattr(_store, "_ROWS_A_SHARD", 1)
+    encoder = make_encoder()
+    expected = compute(encoder, posters)
+    with start(tmp_path / "store", "together", posters) as process:
+        wait_for(process, "ready")
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        store = FeatureStore(tmp_path / "store", batch_size=1)
+        here = store.get_features(encoder, posters[::-1], verbose=0)[::-1]
+        there = process.stdout.readline().split(maxsplit=2)
+    np.testing.assert_allclose(here, expected, rtol=1e-5)
+    assert there[:2] == ["(10,", "4)"]
+    assert float(there[2]) == pytest.approx(expected.sum(), abs=0.01)
     assert store.count_missing(encoder, posters) == 0
-    np.testing.assert_allclose(
-        store.get_features(encoder, posters, verbose=0), compute(encoder, posters), rtol=1e-5
-    )
+    again = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(again, expected, rtol=1e-5)
     assert not list((tmp_path / "store").rglob("*.tmp"))

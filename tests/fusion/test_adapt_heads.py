@@ -66,9 +66,7 @@ HEADS = {
     ),
     "two, the second behind a dense layer": (
         lambda: keras.Sequential([FeatureScaling(), ones(2), keras.layers.Normalization(), ones()]),
-        lambda rows: (
-            2 * standard(standard(rows).sum(axis=1, keepdims=True)) @ np.ones((1, 1))
-        ),
+        lambda rows: 2 * standard(standard(rows).sum(axis=1, keepdims=True)) @ np.ones((1, 1)),
     ),
     "a bare layer under a name of its own": (
         lambda: keras.layers.Normalization(name="whatever"),

@@ -27,8 +27,7 @@ def sigmoid(x):
 
 def weights_equal(one, other):
     return all(
-        np.array_equal(a, b)
-        for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
+        np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
     )
 
 
@@ -117,10 +116,10 @@ def test_a_seed_repeats_dropout(tags, batch):
 
 
 def test_building_leaves_the_callers_random_state_alone(tags):
-    state, numpy_state = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    state, numpy_state = random.getstate(), np.random.get_state()[1].tolist()
     build_concat_fusion([tags], num_labels=2, seed=1)
     assert random.getstate() == state
-    assert np.random.get_state()[1].tolist() == numpy_state  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == numpy_state
 
 
 def test_scores_are_float32_under_mixed_precision(make_network, tags, batch):

@@ -126,7 +126,9 @@ def test_the_models_stay_trainable(trained, batch, freeze):
     fuse_models(trained, num_labels=2, freeze=freeze)
     before = copy_weights(trained[1])
     train(trained[1], {"tags": batch["tags"]})
-    assert any((old != new).any() for old, new in zip(before, trained[1].get_weights(), strict=True))
+    assert any(
+        (old != new).any() for old, new in zip(before, trained[1].get_weights(), strict=True)
+    )
 
 
 def test_layers_of_one_name_are_renamed_and_keep_their_weights():

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 
@@ -123,7 +124,7 @@ def load_weights(model: keras.Model, path: str, *, name: str) -> None:
         raise WeightsUnavailableError(msg)
     try:
         model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         msg = (
             f"The weights file {path!r} does not fit {name} without its classifier "
             f"(include_top=False): {error} Pass a file that was saved from this network, "

@@ -136,7 +136,8 @@ class Encoder(BaseEstimator, ABC):
         """Return the pretrained network in front of the head, or None where there is none.
 
         The same model at each call. It maps ``(n, *input_shape)`` to a feature vector, holds
-        the preprocessing of what `encode` returns, and runs in inference mode always. Its
+        the preprocessing of what `encode` returns, and runs in inference mode always: make it
+        a `multimodal_ensemble.encoders.InferenceModel` if it holds dropout or the like. Its
         features are computed once and reused as long as none of its weights is trainable.
 
         Returns

@@ -14,6 +14,7 @@ from multimodal_ensemble.encoders._applications import (
     default_size,
     load_weights,
 )
+from multimodal_ensemble.encoders._inference_model import InferenceModel
 from multimodal_ensemble.encoders._layers import ApplicationPreprocessing
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images._read import check_size
@@ -93,9 +94,7 @@ def build_image_backbone(
         network_name = f"the model {network.name!r}"
     if path is not None:
         load_weights(network, path, name=network_name)
-    # Inference mode whatever happens around it: frozen or not, batch statistics of a small
-    # training set would spoil what the network learned on a large one.
-    features = network(pixels, training=False)
+    features = network(pixels)
     rank = len(getattr(features, "shape", ()))
     if rank == 4:
         pool = {
@@ -111,7 +110,9 @@ def build_image_backbone(
             f"{network.output_shape}."
         )
         raise ModalityError(msg)
-    backbone = keras.Model(inputs, features, name=name)
+    # Frozen or not, batch statistics of a small training set would spoil what the network
+    # learned on a large one.
+    backbone: keras.Model = InferenceModel(inputs, features, name=name)
     return backbone
 
 

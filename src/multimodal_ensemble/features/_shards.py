@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,10 +77,14 @@ def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
 
 def _load(path: Path, name: str) -> NDArray[Any]:
     try:
-        with np.load(path, allow_pickle=False) as shard:
+        # By a file of our own: numpy leaves its open when it is not what it expects.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as shard:
             array: NDArray[Any] = shard[name]
             return array
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Bytes that are not a shard's make the zip and the array reader raise almost anything.
         msg = (
             f"The feature store's file {str(path)!r} is damaged ({error}). Delete it: "
             "its features are then computed again."

@@ -52,7 +52,7 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
     >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
     >>> model = build_concat_fusion([poster], num_labels=3)
     >>> feature_model(model).input_shape
-    {'poster': (None, 1024)}
+    (None, 1024)
     """
     names = backbone_names(model)
     modalities = names if modalities is None else list(modalities)

@@ -49,8 +49,8 @@ def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
     for axis, (column, title) in zip(axes, panels.items(), strict=True):
         for name, history in histories.items():
             (line,) = axis.plot(history["step"], history[column], label=name)
-            best = history["mean_roc_auc"].idxmax()
-            axis.plot(history["step"][best], history[column][best], "o", color=line.get_color())
+            best = history.iloc[int(history["mean_roc_auc"].to_numpy().argmax())]
+            axis.plot(best["step"], best[column], "o", color=line.get_color())
         axis.set_title(title)
         axis.set_xlabel("batches")
         axis.grid(alpha=0.3)
@@ -104,7 +104,7 @@ def plot_comparison(
             axis.text(0.02, position, f"{value:.3f}", va="center", color="white")
         axis.set_yticks(positions, table.index)
         axis.set_xlim(0, 1)
-        axis.set_xlabel(column.replace("_", " "))
+        axis.set_xlabel(column.replace("_", " ").replace("roc auc", "ROC-AUC"))
         axis.grid(axis="x", alpha=0.3)
     return figure
 

@@ -1,0 +1,44 @@
+"""A model that never runs in training mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from multimodal_ensemble.encoders._layers import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class InferenceModel(keras.Model):
+    """A functional model that stays in inference mode, also within a model that is trained.
+
+    What a backbone should be: with dropout or batch statistics at work in training, its features
+    would not be those that a `multimodal_ensemble.FeatureStore` keeps. Calling a plain model with
+    ``training=False`` does not do it, because Keras overrides that when the model around it is
+    trained.
+
+    Parameters
+    ----------
+    inputs : keras.KerasTensor
+        As for `keras.Model`.
+    outputs : keras.KerasTensor
+        As for `keras.Model`.
+    name : str, optional
+        As for `keras.Model`.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> from multimodal_ensemble.encoders import InferenceModel
+    >>> inputs = keras.Input((2,))
+    >>> model = InferenceModel(inputs, keras.layers.Dropout(0.5)(inputs))
+    >>> np.asarray(model(np.ones((1, 2)), training=True)).tolist()
+    [[1.0, 1.0]]
+    """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Run every layer in inference mode."""
+        del training
+        return super().call(inputs, training=False, mask=mask)

@@ -1,0 +1,53 @@
+"""The README's code runs as it stands, but for the weights, which would have to be downloaded."""
+
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.slow
+def test_the_readme_s_example_runs(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    files = []
+    for row in range(24):
+        files.append(str(tmp_path / f"{row}.png"))
+        Image.fromarray(rng.integers(0, 256, (30, 20, 3), dtype=np.uint8)).save(files[-1])
+    tags = [["space"] if row % 2 else ["love", "war"] for row in range(24)]
+    data = pd.DataFrame({"poster": files, "tags": tags})
+    y = pd.DataFrame({"scifi": np.arange(24) % 2, "romance": np.arange(24) // 2 % 2})
+    names = {
+        "train": data[:12], "valid": data[12:18], "test": data[18:],
+        "y_train": y[:12], "y_valid": y[12:18],
+    }
+    mobilenet = keras.applications.MobileNet
+
+    def random_mobilenet(include_top=True, weights="imagenet", **kwargs):
+        assert weights == "imagenet"
+        return mobilenet(include_top=include_top, weights=None, **kwargs)
+
+    random_mobilenet.__module__ = mobilenet.__module__
+    monkeypatch.setattr(keras.applications, "MobileNet", random_mobilenet)
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    exec(code, names)
+    assert names["y_pred"].shape == (6, 2)
+
+
+def test_the_readme_s_example_is_short():
+    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+
+
+def test_the_readme_s_commands_are_targets_of_the_makefile():
+    makefile = README.with_name("Makefile").read_text(encoding="utf-8")
+    commands = re.findall(r"^make (\S+)", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert commands == ["example", "test"]
+    for command in commands:
+        assert re.search(rf"^{command}:", makefile, re.MULTILINE)

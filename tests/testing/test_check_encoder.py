@@ -1,0 +1,427 @@
+"""The battery passes encoders that keep the contract and names what a broken one breaks."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from third_party_encoder import ClipEncoder, LogPower
+
+from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, FeatureScaling, ImageEncoder
+from multimodal_ensemble.encoders import InferenceModel
+from multimodal_ensemble.testing import check_encoder
+
+RNG = np.random.default_rng(0)
+IMAGES = [RNG.integers(0, 256, (10 + i, 12, 3), dtype="uint8") for i in range(5)]
+TAGS = [["war", "space", "war"], ["love"], [], ["space"], ["robot", "love"]]
+TABLE = pd.DataFrame({"year": [1990, 1995, 1995, 2001], "minutes": [80.5, 95, 120, 90]})
+CLIPS = [list(RNG.normal(size=length)) for length in (8, 5, 11, 8, 7)]
+
+
+def small_cnn(*more):
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.Conv2D(6, 3),
+            *more,
+        ]
+    )
+
+
+# -- encoders that keep the contract ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        ({}, TAGS),
+        ({"tfidf": True, "scaling": "log", "drop": ("robot",), "units": 3}, TAGS),
+        ({"binary": False, "scaling": "standard", "dropout": 0.3, "input_dropout": 0.2}, TAGS),
+        ({"delimiter": "|", "column": "genres", "activation": None}, ["a|b", "", "b|c", "a"]),
+        ({"tokenizer": "words", "max_tokens": 4}, ["A war in space", "Love!", "", "a robot"]),
+    ],
+    ids=str,
+)
+def test_bag_of_words_encoder_passes(options, values):
+    check_encoder(BagOfWordsEncoder("tags", **options), values)
+
+
+@pytest.mark.parametrize(
+    ("options", "values"),
+    [
+        ({}, [1.5, 2.5, 0.0, 9.0]),
+        ({"standardize": False, "dropout": 0.2}, RNG.normal(size=(6, 3))),
+        ({"column": ["year", "minutes"], "units": 2}, TABLE),
+        ({"column": "embedding"}, pd.Series(list(RNG.normal(size=(4, 5))), index=[3, 3, 1, 0])),
+    ],
+    ids=["numbers", "matrix", "table", "vectors"],
+)
+def test_dense_encoder_passes(options, values):
+    check_encoder(DenseEncoder("numbers", **options), values)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"scaling": None, "pooling": "max", "preprocessing": "unit"},
+        {"trainable_layers": 1, "scaling": "standard"},
+        {"trainable_layers": "all", "dropout": 0.2, "input_dropout": 0.2},
+    ],
+    ids=str,
+)
+def test_image_encoder_with_an_own_model_passes(options):
+    check_encoder(ImageEncoder("poster", backbone=small_cnn(), **options), IMAGES)
+
+
+def test_image_encoder_with_feature_vectors_passes():
+    backbone = small_cnn(keras.layers.Flatten())
+    check_encoder(ImageEncoder("poster", backbone=backbone, units=3), IMAGES)
+
+
+@pytest.mark.slow
+def test_image_encoder_with_a_network_of_keras_passes():
+    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, units=8)
+    check_encoder(encoder, IMAGES)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"frozen": False}, {"length": 4, "column": "sound", "units": 2}],
+    ids=str,
+)
+def test_an_encoder_of_a_third_party_passes(options):
+    check_encoder(ClipEncoder("clip", **options), CLIPS)
+
+
+def test_a_third_party_s_encoder_of_several_columns_passes():
+    class ColumnsEncoder(ClipEncoder):
+        def fit(self, values):
+            return super().fit(values.to_numpy())
+
+        def encode(self, values):
+            return super().encode(np.asarray(values, dtype="float32"))
+
+    check_encoder(ColumnsEncoder("clip", column=["year", "minutes"], length=2), TABLE)
+
+
+# -- encoders that do not --------------------------------------------------------------------------
+
+
+class FitForgetsSelf(ClipEncoder):
+    def fit(self, values):
+        super().fit(values)
+
+
+class ShapeOfFloats(ClipEncoder):
+    @property
+    def input_shape(self):
+        return (self.length / 1,)
+
+
+class EncodesToList(ClipEncoder):
+    def encode(self, values):
+        return super().encode(values).tolist()
+
+
+class EncodesWrongShape(ClipEncoder):
+    def encode(self, values):
+        return super().encode(values)[:, 1:]
+
+
+class EncodesToStrings(ClipEncoder):
+    def encode(self, values):
+        return super().encode(values).astype(str)
+
+
+class EncodesAtRandom(ClipEncoder):
+    def encode(self, values):
+        rows = super().encode(values)
+        return rows + RNG.normal(size=rows.shape).astype("float32")
+
+
+class PreparesSomethingElse(ClipEncoder):
+    def prepare(self, values):
+        return super().prepare([list(value) + [1.0] * 20 for value in values])
+
+
+class EncodesByBatch(ClipEncoder):
+    def encode(self, values):
+        rows = super().encode(values)
+        return rows / rows.max(initial=1e-3)
+
+
+class OneDigestForAll(ClipEncoder):
+    def content_digests(self, values):
+        return [b"sound" for _ in values]
+
+
+class TooFewDigests(ClipEncoder):
+    def content_digests(self, values):
+        return super().content_digests(values)[1:]
+
+
+class ArgumentNotStored(ClipEncoder):
+    def __init__(self, name, *, rate=1.0, column=None):
+        super().__init__(name, column=column)
+
+
+class ArgumentChanged(ClipEncoder):
+    def __init__(self, name, *, rate=1.0, column=None):
+        super().__init__(name, column=column)
+        self.rate = rate + 1
+
+
+class ConfigurationIncomplete(ClipEncoder):
+    def __init__(self, name, *, gain=1.0, column=None):
+        super().__init__(name, column=column)
+        self.gain = gain
+
+    def encode(self, values):
+        return super().encode(values) * np.float32(self.gain)
+
+    def get_config(self):
+        return {"name": self.name, "column": self.column}
+
+
+class ConfigurationWithoutName(ClipEncoder):
+    def get_config(self):
+        return {"length": self.length}
+
+
+class ConfigurationNotJson(ClipEncoder):
+    def get_config(self):
+        return {**super().get_config(), "length": {1, 2}}
+
+
+class RequiredArgumentForgotten(ClipEncoder):
+    def __init__(self, name, gain):
+        super().__init__(name)
+        self.gain = gain
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+class StateLost(ClipEncoder):
+    def fit(self, values):
+        self._peak = super().fit(values).__dict__.pop("peak_")
+        return self
+
+    def encode(self, values):
+        self.peak_ = self._peak
+        try:
+            return super().encode(values)
+        finally:
+            del self.peak_
+
+
+class StateOfTheWrongKind(ClipEncoder):
+    def set_state(self, state):
+        self.peak_ = 1.0
+        return self
+
+
+class BackboneNotRepeated(ClipEncoder):
+    def backbone(self):
+        if self._network is None:
+            self._network = keras.Sequential([keras.Input(self.input_shape), keras.layers.Dense(3)])
+            self._network.trainable = False
+        return self._network
+
+
+class BackboneNewEachCall(ClipEncoder):
+    def backbone(self):
+        self._network = None
+        return super().backbone()
+
+
+class BackboneIsALayer(ClipEncoder):
+    def backbone(self):
+        if self._network is None:
+            self._network = keras.layers.Activation("tanh")
+        return self._network
+
+
+class BackboneTakesAnotherShape(ClipEncoder):
+    def backbone(self):
+        if self._network is None:
+            self._network = keras.Sequential(
+                [keras.Input((None,)), keras.layers.Activation("tanh")]
+            )
+        return self._network
+
+
+class FeatureShapeIsWrong(ClipEncoder):
+    @property
+    def feature_shape(self):
+        return (7,)
+
+
+class BackboneInTrainingMode(ClipEncoder):
+    model = keras.Model
+
+    def backbone(self):
+        if self._network is None:
+            inputs = keras.Input(self.input_shape)
+            self._network = self.model(inputs, keras.layers.Dropout(0.5)(inputs))
+        return self._network
+
+
+class BackboneInInferenceMode(BackboneInTrainingMode):
+    model = InferenceModel
+
+
+@keras.saving.register_keras_serializable(package="third_party")
+class MinusBatchMean(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs - keras.ops.mean(inputs, axis=0)
+
+
+class BackboneMixesRows(ClipEncoder):
+    def backbone(self):
+        if self._network is None:
+            self._network = keras.Sequential([keras.Input(self.input_shape), MinusBatchMean()])
+        return self._network
+
+
+class HeadShared(ClipEncoder):
+    def head(self):
+        if not hasattr(self, "_head"):
+            self._head = super().head()
+        return self._head
+
+
+class HeadsShareWeights(ClipEncoder):
+    def head(self):
+        if not hasattr(self, "_dense"):
+            self._dense = super().head()
+        return keras.Sequential([keras.Input(self.feature_shape), self._dense])
+
+
+class HeadsDiffer(ClipEncoder):
+    calls = 0
+
+    def head(self):
+        self.calls += 1
+        hidden = keras.layers.Dense(self.calls)
+        return keras.Sequential([keras.Input(self.feature_shape), hidden, super().head()])
+
+
+class HeadGivesNoVector(ClipEncoder):
+    def head(self):
+        return keras.layers.Reshape((2, 3))
+
+
+class HeadNotTrained(ClipEncoder):
+    def head(self):
+        return keras.layers.Dense(3, trainable=False)
+
+
+class HeadOnlyAdapts(ClipEncoder):
+    def head(self):
+        return keras.Sequential([keras.Input(self.feature_shape), FeatureScaling()])
+
+
+class HeadDiverges(ClipEncoder):
+    def head(self):
+        big = keras.initializers.Constant(1e38)
+        return keras.layers.Dense(3, kernel_initializer=big, bias_initializer=big)
+
+
+class HeadOfALambda(ClipEncoder):
+    def head(self):
+        scale = keras.layers.Lambda(lambda x: x * 2, output_shape=self.feature_shape)
+        return keras.Sequential([keras.Input(self.feature_shape), scale, super().head()])
+
+
+class HeadForgetsItsOption(ClipEncoder):
+    def head(self):
+        @keras.saving.register_keras_serializable(package="third_party")
+        class Times(keras.layers.Layer):
+            def __init__(self, factor=1, **kwargs):
+                super().__init__(**kwargs)
+                self.factor = factor
+
+            def call(self, inputs):
+                return inputs * self.factor
+
+            def get_config(self):
+                return {"name": self.name}
+
+        return keras.Sequential([keras.Input(self.feature_shape), Times(3), super().head()])
+
+
+class HeadNotRegistered(ClipEncoder):
+    def head(self):
+        class Twice(keras.layers.Layer):
+            def call(self, inputs):
+                return inputs * 2
+
+        return keras.Sequential([keras.Input(self.feature_shape), Twice(), super().head()])
+
+
+@pytest.mark.parametrize(
+    ("encoder", "match"),
+    [
+        (FitForgetsSelf("clip"), r"fit returns the encoder itself"),
+        (ShapeOfFloats("clip"), r"input_shape is a tuple of whole numbers.*received \(8.0,\)"),
+        (EncodesToList("clip"), r"encode returns a numpy array.*list"),
+        (EncodesWrongShape("clip"), r"encode returns \(n, \*input_shape\). Expected \(5, 8\)"),
+        (EncodesToStrings("clip"), r"encode returns numbers"),
+        (EncodesAtRandom("clip"), r"encode gives the same rows when called again"),
+        (PreparesSomethingElse("clip"), r"encode\(prepare\(values\)\[rows\]\) equals"),
+        (EncodesByBatch("clip"), r"a row is encoded alike alone and in a batch"),
+        (OneDigestForAll("clip"), r"different digests.*digest of value 0 again for value 1"),
+        (TooFewDigests("clip"), r"one digest a value. Expected 5, received 4"),
+        (ArgumentNotStored("clip"), r"get_config returns JSON values.*'rate'"),
+        (ArgumentChanged("clip"), r"from_config\(get_config\(\)\) has the same configuration"),
+        (ConfigurationIncomplete("clip", gain=3), r"configuration and state encodes alike"),
+        (ConfigurationWithoutName("clip"), r"get_config tells the name"),
+        (ConfigurationNotJson("clip"), r"get_config returns JSON values"),
+        (RequiredArgumentForgotten("clip", 2), r"from_config takes what get_config.*'gain'"),
+        (StateLost("clip"), r"a copy from configuration and state encodes.*_peak"),
+        (StateOfTheWrongKind("clip"), r"configuration and state encodes alike"),
+        (BackboneNotRepeated("clip"), r"configuration and state has the same backbone"),
+        (BackboneNewEachCall("clip"), r"backbone\(\) is the same each time"),
+        (BackboneIsALayer("clip"), r"backbone\(\) is a keras.Model"),
+        (BackboneTakesAnotherShape("clip"), r"takes what encode returns.*\(8,\).*\(None,\)"),
+        (FeatureShapeIsWrong("clip"), r"the backbone gives \(n, \*feature_shape\). .*\(5, 7\)"),
+        (BackboneInTrainingMode("clip"), r"stays in inference mode in training"),
+        (BackboneMixesRows("clip"), r"stored features equal computed ones"),
+        (HeadShared("clip"), r"head\(\) is new each time"),
+        (HeadsShareWeights("clip"), r"two heads share no weights. Expected 0, received 2"),
+        (HeadsDiffer("clip"), r"two heads have as many weights"),
+        (HeadGivesNoVector("clip"), r"a head gives \(n, output_dim\). .*\(None, 2, 3\)"),
+        (HeadNotTrained("clip"), r"training changes the head"),
+        (HeadOnlyAdapts("clip"), r"training changes the head"),
+        (HeadDiverges("clip", frozen=False), r"head can be trained.*not finite"),
+        (HeadOfALambda("clip"), r"layers can be saved and loaded.*Lambda"),
+        (HeadNotRegistered("clip"), r"layers can be saved and loaded"),
+        (HeadForgetsItsOption("clip"), r"saved and loaded model with .*'clip' predicts alike"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ClipEncoder) else "",
+)
+def test_a_broken_encoder_fails_with_what_it_breaks(encoder, match):
+    with pytest.raises(AssertionError, match=rf"(?s)breaks the contract: .*{match}"):
+        check_encoder(encoder, CLIPS)
+
+
+def test_an_inference_model_is_the_cure_for_a_backbone_with_dropout():
+    check_encoder(BackboneInInferenceMode("clip"), CLIPS)
+
+
+@pytest.mark.parametrize("n_values", [0, 3])
+def test_too_few_values_are_refused(n_values):
+    with pytest.raises(AssertionError, match=rf"at least four values.*received {n_values}"):
+        check_encoder(ClipEncoder("clip"), CLIPS[:n_values])
+
+
+def test_the_third_party_s_backbone_is_what_numpy_computes():
+    encoder = ClipEncoder("clip").fit(CLIPS)
+    rows = encoder.encode(CLIPS)
+    expected = np.log1p(np.abs(np.fft.rfft(rows)) ** 2)
+    np.testing.assert_allclose(LogPower()(rows), expected, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,76 @@
+"""Scores come in the order of the rows, from pixels or from stored features."""
+
+import numpy as np
+import pytest
+
+from multimodal_ensemble import (
+    FeatureStore,
+    MultimodalDataset,
+    build_concat_fusion,
+    predict_scores,
+)
+from multimodal_ensemble.exceptions import ModalityError
+
+
+@pytest.fixture
+def encoders(problem):
+    return problem.poster(), problem.numbers()
+
+
+@pytest.fixture
+def model(encoders):
+    return build_concat_fusion(encoders, num_labels=3, dropout=0.4, seed=1)
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 7, 60, 100])
+def test_scores_are_in_the_order_of_the_rows(
+    problem, encoders, model, tmp_path, with_store, batch_size
+):
+    store = FeatureStore(tmp_path / "store") if with_store else None
+    dataset = MultimodalDataset(
+        problem.train, encoders, batch_size=batch_size, shuffle=True, store=store, verbose=0
+    )
+    dataset.on_epoch_end()
+    inputs = {encoder.name: encoder.encode(problem.train[encoder.name]) for encoder in encoders}
+    scores = predict_scores(model, dataset)
+    assert scores.shape == (60, 3)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, np.asarray(model(inputs, training=False)), rtol=1e-5)
+
+
+def test_predicting_does_not_change_the_order_of_training(problem, encoders, model):
+    train, _ = problem.datasets(*encoders)
+    before = train.peek(0).raw.index.tolist()
+    predict_scores(model, train)
+    assert train.peek(0).raw.index.tolist() == before
+
+
+def test_a_model_of_vectors_alone(problem):
+    numbers = problem.numbers()
+    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    _, validation = problem.datasets(numbers)
+    expected = model.predict(validation, verbose=0)
+    np.testing.assert_allclose(predict_scores(model, validation), expected, rtol=1e-5)
+
+
+def test_wrong_modalities_are_named(problem, encoders, model):
+    numbers = problem.numbers()
+    other = problem.numbers(column="numbers")
+    other.name = "figures"
+    dataset = MultimodalDataset(problem.train, [numbers, other])
+    match = (
+        r"takes the modalities \['numbers', 'poster'\], and the data set gives "
+        r"\['numbers', 'figures'\]. Missing: \['poster'\]. Not taken: \['figures'\]"
+    )
+    with pytest.raises(ModalityError, match=match):
+        predict_scores(model, dataset)
+
+
+def test_features_from_before_the_backbone_was_unfrozen_are_refused(
+    problem, encoders, model, tmp_path
+):
+    _, validation = problem.datasets(*encoders, store=FeatureStore(tmp_path / "store"))
+    encoders[0].unfreeze(1)
+    with pytest.raises(ModalityError, match="Make the data set anew"):
+        predict_scores(model, validation)
