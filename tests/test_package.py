@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import pkgutil
 import subprocess
 import sys
@@ -146,3 +147,19 @@ def test_lazy_metrics_do_not_import_tensorflow():
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+PUBLIC = [
+    f"{room}.{name}"
+    for room in ROOMS
+    for name in getattr(importlib.import_module(f"multimodal_ensemble.{room}"), "__all__", [])
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_class_and_function_has_an_example(name):
+    room, _, name = name.partition(".")
+    value = getattr(importlib.import_module(f"multimodal_ensemble.{room}"), name)
+    is_exception = inspect.isclass(value) and issubclass(value, Exception)
+    if (inspect.isclass(value) or inspect.isfunction(value)) and not is_exception:
+        assert ">>> " in value.__doc__

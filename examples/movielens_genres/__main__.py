@@ -142,6 +142,11 @@ def _run(options: argparse.Namespace) -> int:
         keep_genre_tags=options.keep_genre_tags,
     )
     data = prepare_movies(folder, filters)
+    try:
+        for poster in posters.values():
+            poster.backbone()
+    except ValueError as error:
+        raise UsageError(error) from error
     print(f"\n{data.steps.to_string()}\n\n{data.genre_counts.to_string()}\n")
     out.mkdir(parents=True, exist_ok=True)
     settings = {

@@ -14,11 +14,11 @@ from multimodal_ensemble.images import (
     ImageBatch,
     ImageFailure,
     UnreadableImageWarning,
+    _batch as batch_module,
     content_digest,
     read_image,
     read_images,
 )
-from multimodal_ensemble.images import _batch as batch_module
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import ExifTags, Image
 
 from multimodal_ensemble.exceptions import ImageReadError

@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sklearn.metrics import accuracy_score, hamming_loss
 
 from multimodal_ensemble.metrics import apply_thresholds, mean_accuracy, tune_thresholds

@@ -8,8 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from multimodal_ensemble.metrics import apply_thresholds, tune_thresholds

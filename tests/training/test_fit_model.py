@@ -153,6 +153,7 @@ def other_noise():
     keras.layers.Dense(2).build((None, 2))
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_a_training_whatever_the_global_generators_do(problem):
     history, weights, best_step = run(problem, 1, lambda: None)
     again, same_weights, same_step = run(problem, 1, other_noise)
@@ -164,6 +165,7 @@ def test_a_seed_repeats_a_training_whatever_the_global_generators_do(problem):
     assert not other_history["loss"].equals(history["loss"])
 
 
+@pytest.mark.slow
 def test_training_on_stored_features_is_training_the_whole_model(problem, tmp_path):
     results, models = [], []
     for store in (None, FeatureStore(tmp_path / "store")):
@@ -224,6 +226,7 @@ def test_an_unfrozen_backbone_is_trained_and_the_store_steps_aside(problem, tmp_
     assert score(model, validation) == pytest.approx(result.best_roc_auc)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", [False, True])
 def test_a_fusion_of_trained_models_is_trained(problem, tmp_path, freeze):
     poster, numbers = problem.poster(), problem.numbers()
@@ -308,10 +311,9 @@ def test_sample_weights_decide_what_is_learned(problem):
     assert score(model, validation) > 0.9
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_do_not_change_a_training(problem, workers):
+def test_workers_do_not_change_a_training(problem):
     numbers = problem.numbers()
-    train, validation = problem.datasets(numbers, workers=workers)
+    train, validation = problem.datasets(numbers, workers=2)
     model = build_concat_fusion([numbers], num_labels=3, seed=1)
     result = fit_model(model, train, validation, epochs=2, evaluate_every=4, verbose=0)
     train, validation = problem.datasets(numbers)

@@ -25,8 +25,7 @@ def cross_entropy(y_true, y_score, weight=None):
     return float(np.mean(rows if weight is None else rows * weight))
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("window", [1, 5, 11, 100])
+@pytest.mark.parametrize(("window", "weighted"), [(1, False), (5, True), (11, False), (100, True)])
 def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(problem, spy, window, weighted):
     weight = np.linspace(0, 2, len(problem.y_train)) if weighted else None
     numbers = problem.numbers()

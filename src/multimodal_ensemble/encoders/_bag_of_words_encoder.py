@@ -198,7 +198,7 @@ class BagOfWordsEncoder(Encoder):
         Returns
         -------
         scipy.sparse.csr_matrix of shape (n, n_tokens)
-            float32.
+            Of dtype float32.
         """
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         bags = self._count(rows)
@@ -219,14 +219,20 @@ class BagOfWordsEncoder(Encoder):
         Returns
         -------
         ndarray of shape (n, n_tokens)
-            float32: 0 or 1, counts, or tf-idf weights.
+            Of dtype float32: 0 or 1, counts, or tf-idf weights.
         """
         bags = values if hasattr(values, "toarray") else self.prepare(values)
         dense: NDArray[np.float32] = bags.toarray()
         return dense
 
     def head(self) -> keras.Sequential:
-        """Return new layers: scaling, dropout, one dense layer, dropout."""
+        """Return new layers: scaling, dropout, one dense layer, dropout.
+
+        Returns
+        -------
+        keras.Sequential
+            Named after the modality: ``<name>_head``.
+        """
         (n_tokens,) = self.input_shape
         return build_dense_head(
             self.name,

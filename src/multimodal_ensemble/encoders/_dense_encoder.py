@@ -131,7 +131,7 @@ class DenseEncoder(Encoder):
         Returns
         -------
         ndarray of shape (n, n_features)
-            float64.
+            Of dtype float64.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class DenseEncoder(Encoder):
         Returns
         -------
         ndarray of shape (n, n_features)
-            float32.
+            Of dtype float32.
 
         Raises
         ------
@@ -197,7 +197,13 @@ class DenseEncoder(Encoder):
         return numbers.astype(np.float32)
 
     def head(self) -> keras.Sequential:
-        """Return new layers: dropout, one dense layer, dropout."""
+        """Return new layers: dropout, one dense layer, dropout.
+
+        Returns
+        -------
+        keras.Sequential
+            Named after the modality: ``<name>_head``.
+        """
         return build_dense_head(
             self.name,
             self.input_shape,

@@ -7,13 +7,14 @@ import inspect
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
 
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -68,6 +69,8 @@ class Encoder(BaseEstimator, ABC):
     """
 
     input_dtype: str = "float32"
+    # `fit` takes raw values and no metadata, so scikit-learn is not to route any to it.
+    __metadata_request__fit: ClassVar = {"values": UNUSED}
 
     def __init__(self, name: str, *, column: str | Sequence[str] | None = None) -> None:
         if not isinstance(name, str) or not name or "/" in name:
@@ -97,7 +100,8 @@ class Encoder(BaseEstimator, ABC):
 
         Returns
         -------
-        ndarray of shape (n, *input_shape)
+        ndarray of shape (n, ...)
+            Rows of shape `input_shape`.
         """
 
     @abstractmethod
@@ -143,6 +147,7 @@ class Encoder(BaseEstimator, ABC):
         Returns
         -------
         keras.Model or None
+            Its output has shape ``(n, *feature_shape)``.
         """
         return None
 
@@ -258,7 +263,8 @@ class Encoder(BaseEstimator, ABC):
 
         Returns
         -------
-        sequence, or DataFrame where the encoder reads several columns
+        sequence or DataFrame
+            One column, or several where the encoder reads several.
 
         Raises
         ------

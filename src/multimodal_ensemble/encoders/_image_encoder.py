@@ -225,7 +225,13 @@ class ImageEncoder(Encoder):
         return self._backbone
 
     def head(self) -> keras.Sequential:
-        """Return new layers: feature scaling, dropout, one dense layer, dropout."""
+        """Return new layers: feature scaling, dropout, one dense layer, dropout.
+
+        Returns
+        -------
+        keras.Sequential
+            Named after the modality: ``<name>_head``.
+        """
         return build_dense_head(
             self.name,
             self.feature_shape,
@@ -237,11 +243,33 @@ class ImageEncoder(Encoder):
         )
 
     def find_unusable(self, values: Any) -> dict[int, str]:
-        """Return the images that cannot be read, under ``on_error="drop"``; reads every image."""
+        """Return the images that cannot be read, under ``on_error="drop"``; reads every image.
+
+        Parameters
+        ----------
+        values : sequence of paths, bytes, images or arrays
+            One image each.
+
+        Returns
+        -------
+        dict of int to str
+            Position to reason; empty under another policy.
+        """
         return self._find_unreadable(values) if self.on_error == "drop" else {}
 
     def content_digests(self, values: Any) -> list[bytes]:
-        """Return a digest of each image file's bytes."""
+        """Return a digest of each image file's bytes.
+
+        Parameters
+        ----------
+        values : sequence of n paths, bytes, images or arrays
+            One image each.
+
+        Returns
+        -------
+        list of n bytes
+            Under ``on_error="blank"``, all images that cannot be read have the same one.
+        """
         # Whether a file decodes is not known from its bytes, and the features of the black image
         # that stands for it must not be kept as the file's own.
         blank = self._find_unreadable(values) if self.on_error == "blank" else {}
@@ -251,7 +279,13 @@ class ImageEncoder(Encoder):
         ]
 
     def encoding_config(self) -> dict[str, Any]:
-        """Return the filter for resizing; the size is part of the backbone."""
+        """Return the filter for resizing; the size is part of the backbone.
+
+        Returns
+        -------
+        dict
+            JSON values.
+        """
         return {"reader_version": _READER_VERSION, "resampling": self.resampling}
 
     # -- fine-tuning -------------------------------------------------------------------------

@@ -93,8 +93,8 @@ class FeatureStore:
 
         Returns
         -------
-        ndarray of shape (n, *feature_shape)
-            float32.
+        ndarray of shape (n, ...)
+            Rows of the encoder's `feature_shape`, float32.
 
         Raises
         ------

@@ -8,7 +8,8 @@ import keras
 
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
-from multimodal_ensemble.encoders import Encoder, check_encoders
+from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.encoders._encoder import check_encoders
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,12 +17,14 @@ from multimodal_ensemble._validation import (
     check_label_names,
     check_sample_weight,
 )
-from multimodal_ensemble.encoders import Encoder, check_encoders
+from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.encoders._encoder import check_encoders
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import FeatureStore
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Batch:
     """One batch as `MultimodalDataset.peek` shows it.
 
     Parameters

@@ -17,10 +17,10 @@ from PIL import Image
 
 from multimodal_ensemble.exceptions import ImageReadError
 
+# A path, an encoded file's bytes, a PIL image, or an array; None is a missing image.
 ImageSource: TypeAlias = (
     str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | NDArray[np.uint16] | None
 )
-"""A path, an encoded file's bytes, a PIL image, or an array; None is a missing image."""
 
 
 def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:

@@ -178,6 +178,7 @@ def mark_predictions(true: Sequence[str], predicted: Sequence[str]) -> list[str]
     Returns
     -------
     list of str
+        First the predicted ones, then those that are missing.
 
     Examples
     --------

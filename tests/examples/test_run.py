@@ -1,0 +1,177 @@
+"""The command line, from a folder of data to tables and figures."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from examples.movielens_genres.__main__ import main
+from examples.movielens_genres._data import Filters, prepare_movies, split_rows
+from examples.movielens_genres._sample import write_sample
+from multimodal_ensemble import mean_accuracy, tune_thresholds
+
+# Some dozen test movies of a small sample may all lack a genre, and that is told.
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+
+MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("movies") / "data"
+    write_sample(folder, seed=3, n_movies=240)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def arguments(folder):
+    return [
+        "run", "--data", str(folder), "--backbones", "MobileNet", "--weights", "MobileNet=random",
+        "--image-size", "32", "--quiet", "--store", str(folder.parent / "store"),
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def out(folder, arguments):
+    out = folder.parent / "out"
+    assert main([*arguments, "--out", str(out), "--repeat", "2"]) == 0
+    return out
+
+
+@pytest.mark.slow
+def test_every_model_control_and_benchmark_is_in_the_table(out):
+    table = pd.read_csv(out / "results.csv", index_col="model")
+    assert list(table.index) == [
+        *MODELS,
+        "linear, joined (MobileNet)",
+        "linear, summed (MobileNet)",
+        "trivial (same scores for all)",
+    ]
+    scores = table[["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]].to_numpy()
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.slow
+def test_the_trivial_benchmark_is_what_the_study_says(out, folder):
+    data = prepare_movies(folder, Filters())
+    by_seed = pd.read_csv(out / "results_by_seed.csv", index_col=["seed", "model"])
+    for seed in (1, 2):
+        _, validation, test = split_rows(len(data.movies), seed)
+        y = data.genres.to_numpy()
+        constant = np.zeros((len(y), y.shape[1]))
+        thresholds = tune_thresholds(y[validation], constant[validation])
+        trivial = by_seed.loc[(seed, "trivial (same scores for all)")]
+        assert trivial["mean_roc_auc"] == 0.5
+        expected = mean_accuracy(y[test], constant[test], thresholds)
+        assert trivial["mean_accuracy"] == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_mean_and_spread_are_those_of_the_seeds(out):
+    by_seed = pd.read_csv(out / "results_by_seed.csv").groupby("model", sort=False)
+    table = pd.read_csv(out / "results.csv", index_col="model")
+    for column in ("mean_roc_auc", "macro_f1"):
+        np.testing.assert_allclose(table[column], by_seed[column].mean())
+        np.testing.assert_allclose(table[f"{column}_sd"], by_seed[column].std())
+
+
+@pytest.mark.slow
+def test_the_report_says_what_is_random_and_shows_a_dozen_movies(out):
+    report = (out / "report.md").read_text(encoding="utf-8")
+    assert "**Random weights** in MobileNet" in report
+    assert "Seeds: 1, 2." in report
+    shown = report[report.index("A dozen test movies") :]
+    assert len([line for line in shown.splitlines() if line.startswith("| ")]) == 13
+
+
+@pytest.mark.slow
+def test_the_json_is_strict_and_thresholds_can_be_read_back(out):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    text = (out / "results.json").read_text(encoding="utf-8")
+    content = json.loads(text, parse_constant=refuse)
+    assert set(content["thresholds"]) == set(content["mean"])
+    for thresholds in content["thresholds"].values():
+        assert len([float(threshold) for threshold in thresholds]) == len(content["genres"])
+
+
+@pytest.mark.slow
+def test_all_tables_and_figures_are_written(out):
+    assert {path.name for path in out.iterdir()} == {
+        "histories.csv", "labels.csv", "predictions.png", "report.md", "results.csv",
+        "results.json", "results.png", "results_by_seed.csv", "training.png",
+    }  # fmt: skip
+    labels = pd.read_csv(out / "labels.csv")
+    assert set(labels["model"]) == set(pd.read_csv(out / "results.csv")["model"])
+
+
+@pytest.mark.slow
+def test_a_second_run_repeats_the_first_and_computes_no_features(
+    out, arguments, folder, tmp_path, capsys
+):
+    assert main([*arguments, "--out", str(tmp_path / "again")]) == 0
+    assert "Computing" not in capsys.readouterr().out
+    first = pd.read_csv(out / "results_by_seed.csv").query("seed == 1")
+    again = pd.read_csv(tmp_path / "again" / "results_by_seed.csv")
+    pd.testing.assert_frame_equal(
+        first.drop(columns="seconds"), again.drop(columns="seconds"), check_exact=True
+    )
+
+
+@pytest.mark.slow
+def test_the_reference_recipe_trains(arguments, tmp_path):
+    assert main([*arguments, "--recipe", "reference", "--out", str(tmp_path / "out")]) == 0
+    table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
+    # The loss of Keras 3 would end at 0.5, with every score at 1.
+    assert (table.loc[MODELS, "mean_roc_auc"] > 0.52).all()
+
+
+@pytest.mark.slow
+def test_an_unreadable_poster_is_dropped_on_demand(arguments, folder, tmp_path, capsys):
+    copy = tmp_path / "data"
+    write_sample(copy, seed=3, n_movies=240)
+    data = prepare_movies(copy, Filters())
+    (copy / data.movies["poster_file"][0]).write_bytes(b"no image")
+    changed = [str(copy) if argument == str(folder) else argument for argument in arguments]
+    assert main([*changed, "--out", str(tmp_path / "refused")]) == 2
+    assert str(data.movies["poster_file"][0]) in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="1 images cannot be read"):
+        status = main([*changed, "--out", str(tmp_path / "out"), "--unreadable-posters", "drop"])
+    assert status == 0
+    content = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert content["filters"]["with a poster that can be read"] == len(data.movies) - 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--data", "nowhere"], "'nowhere' does not exist"),
+        (["--data", "."], "has no extended_movie_data_with_local_files.csv"),
+        (["--out", "."], "is not empty"),
+        (["--store", "."], "neither a feature store nor an empty folder"),
+        (
+            ["--backbones", "VGG61", "--weights", "VGG61=random"],
+            "keras.applications has no network 'VGG61'",
+        ),
+        (["--backbones", "VGG16", "VGG16"], "names a network twice"),
+        (["--weights", "MobileNet"], "NAME=PATH"),
+        (["--weights", "Other=random"], "NAME=PATH"),
+        (["--weights", "MobileNet=gone.weights.h5"], "'gone.weights.h5' of MobileNet"),
+        (["--repeat", "0"], "--repeat must be at least 1"),
+        (["--image-size", "8"], "Input size must be at least"),
+        (["--min-year", "2100"], "is left after the filters"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_status_2(
+    arguments, options, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text("do not touch", encoding="utf-8")
+    assert main([*arguments, "--out", str(tmp_path / "out"), *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert (tmp_path / "mine.txt").read_text(encoding="utf-8") == "do not touch"
