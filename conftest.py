@@ -18,4 +18,4 @@ hypothesis.settings.load_profile("default")
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 - for code under test that uses the global generator
+    np.random.seed(0)

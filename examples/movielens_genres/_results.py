@@ -75,7 +75,7 @@ def write_results(
     pd.concat(tables, keys=[split.seed for split in splits], names=["seed"]).to_csv(
         out / "results_by_seed.csv"
     )
-    mean.join(spread[SCORES], rsuffix="_sd").to_csv(out / "results.csv")
+    pd.concat([mean, spread[SCORES].add_suffix("_sd")], axis=1).to_csv(out / "results.csv")
     reports = {
         outcome.model: label_report(
             data.genres.to_numpy()[first.test],

@@ -131,10 +131,10 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
         raise ValueError(msg)
 
 
-def check_at_least(value: Any, least: float, *, name: str) -> None:
-    """Raise a ValueError unless `value` is a number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-        msg = f"{name} must be a number of at least {least}. Received {name}={value!r}."
+def check_at_least(value: Any, least: int, *, name: str) -> None:
+    """Raise a ValueError unless `value` is a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        msg = f"{name} must be a whole number of at least {least}. Received {name}={value!r}."
         raise ValueError(msg)
 
 

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, Encoder, fit_encoders
-from multimodal_ensemble.encoders._encoder import check_encoders
+from multimodal_ensemble.encoders._fit_encoders import check_encoders
 from multimodal_ensemble.exceptions import ModalityError, MultimodalEnsembleError
 
 

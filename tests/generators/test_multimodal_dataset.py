@@ -353,7 +353,7 @@ DATA = {"tags": TAGS}
         ({"y": Y * 0.5}, ValueError, "y must hold only 0 and 1. Received .*0.5.* in row 0"),
         ({"y": Y[:, 0]}, ValueError, "y must be a multi-hot matrix"),
         ({"y": Y[:, :0]}, ValueError, "at least one row and one label"),
-        ({"batch_size": 0}, ValueError, "batch_size must be a number of at least 1"),
+        ({"batch_size": 0}, ValueError, "batch_size must be a whole number of at least 1"),
         ({"sample_weight": [1, 1, -1, 1, 1]}, ValueError, "finite and not negative"),
         ({"sample_weight": [1, 1, np.nan, 1, 1]}, ValueError, "finite and not negative"),
         ({"sample_weight": [0] * 5}, ValueError, "not be zero everywhere"),

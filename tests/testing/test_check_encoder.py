@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from third_party_encoder import ClipEncoder, LogPower
 
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, FeatureScaling, ImageEncoder
 from multimodal_ensemble.encoders import InferenceModel
 from multimodal_ensemble.testing import check_encoder
+from tests.testing.third_party_encoder import ClipEncoder, LogPower
 
 RNG = np.random.default_rng(0)
 IMAGES = [RNG.integers(0, 256, (10 + i, 12, 3), dtype="uint8") for i in range(5)]

@@ -467,10 +467,10 @@ def test_rows_without_labels_are_refused(problem, refused, what):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"epochs": 0}, "epochs must be a number of at least 1"),
-        ({"evaluate_every": 0}, "evaluate_every must be a number of at least 1"),
-        ({"loss_window": 0}, "loss_window must be a number of at least 1"),
-        ({"patience": 0}, "patience must be a number of at least 1"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1"),
+        ({"evaluate_every": 0}, "evaluate_every must be a whole number of at least 1"),
+        ({"loss_window": 0}, "loss_window must be a whole number of at least 1"),
+        ({"patience": 0}, "patience must be a whole number of at least 1"),
     ],
 )
 def test_options_out_of_range_are_refused(problem, refused, options, match):

@@ -75,8 +75,9 @@ class FeatureScaling(keras.layers.Layer):
         if self.log:
             data = np.sign(data) * np.log1p(np.abs(data))
         scale = data.std(axis=0)
-        # Rounding leaves a constant column a standard deviation of some 1e-17, not 0.
-        constant = scale <= 1e-12 * np.maximum(1.0, np.abs(data).max(axis=0, initial=0.0))
+        # Rounding leaves a constant column a standard deviation of some 1e-16 of its value, not 0.
+        # Apart from that, features may be tiny: a random MobileNet gives some of 1e-20.
+        constant = scale <= np.maximum(1e-12 * np.abs(data).max(axis=0), 1e-30)
         self.mean.assign(data.mean(axis=0))
         self.scale.assign(np.where(constant, 1.0, scale))
 

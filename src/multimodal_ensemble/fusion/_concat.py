@@ -9,7 +9,7 @@ import keras
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.encoders._encoder import check_encoders
+from multimodal_ensemble.encoders._fit_encoders import check_encoders
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 
@@ -106,7 +106,7 @@ def build_concat_fusion(
 def _check_layer_names(
     encoders: Sequence[Encoder], backbones: Sequence[keras.Model | None]
 ) -> None:
-    names = ["embeddings", "embeddings_dropout", "scores"]
+    names = ["embeddings", "embeddings_dropout", "modality_dropout", "scores"]
     for encoder in encoders:
         names += [encoder.name, f"{encoder.name}_features", f"{encoder.name}_head"]
     names += {id(backbone): backbone.name for backbone in backbones if backbone}.values()

@@ -18,7 +18,7 @@ from multimodal_ensemble._validation import (
     check_sample_weight,
 )
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.encoders._encoder import check_encoders
+from multimodal_ensemble.encoders._fit_encoders import check_encoders
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import FeatureStore
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from multimodal_ensemble._validation import check_choice
+from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images._read import check_resampling, check_size, read_image
 from multimodal_ensemble.images._source import (
@@ -184,7 +184,7 @@ def collect_images(
     height, width = check_size(size)
     check_resampling(resampling)
     check_choice(on_error, ("raise", "blank", "drop"), name="on_error")
-    workers = _check_workers(workers)
+    check_at_least(workers, 1, name="workers")
     listed = _list_sources(sources)
     images = np.zeros((len(listed), height, width, 3), dtype=np.uint8)
 
@@ -246,13 +246,6 @@ def _map(
             # On an error, map cancels what has not begun, and the first in order is raised.
             outcomes = list(pool.map(read_row, range(n_rows)))
     return tuple(outcome for outcome in outcomes if outcome is not None)
-
-
-def _check_workers(workers: Any) -> int:
-    if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 1:
-        msg = f"workers must be a whole number of at least 1. Received workers={workers!r}."
-        raise ValueError(msg)
-    return int(workers)
 
 
 def _name(source: object) -> str:

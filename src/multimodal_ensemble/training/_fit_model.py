@@ -142,6 +142,13 @@ def fit_model(
         check_modalities(model, dataset)
         _check_labels(model, dataset, what)
     _check_loss(loss, train)
+    unnamed = [str(column) for column in range(len(train.labels))]
+    if train.labels != validation.labels and unnamed not in (train.labels, validation.labels):
+        msg = (
+            "Training and validation rows must have the same labels in the same order. Received "
+            f"{train.labels} and {validation.labels}."
+        )
+        raise ValueError(msg)
     if set(train.features) != set(validation.features):
         msg = (
             "Training and validation rows must give features of the same modalities. Received "

@@ -10,7 +10,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.features import model_fingerprint
 from multimodal_ensemble.fusion import feature_model
 from multimodal_ensemble.fusion._feature_model import input_names
 from multimodal_ensemble.generators import MultimodalDataset
@@ -79,6 +81,8 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
                 "features from the store. Make the data set anew."
             )
             raise ModalityError(msg)
+        if encoder.name in dataset.features:
+            _check_same_backbone(model, encoder)
     for name, shape in wanted.items():
         if tuple(shape) != tuple(given[name]):
             msg = (
@@ -87,6 +91,22 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
                 "Was the encoder fitted again after the model was built?"
             )
             raise ModalityError(msg)
+
+
+def _check_same_backbone(model: keras.Model, encoder: Encoder) -> None:
+    """Raise a ModalityError if a model would get features of another backbone than its own."""
+    backbone = encoder.backbone()
+    here = [layer for layer in model.layers if backbone and layer.name == backbone.name]
+    if here and here[0] is not backbone:
+        # A model that was saved and loaded has a backbone of its own, which must be equal.
+        if model_fingerprint(here[0]) == model_fingerprint(backbone):
+            return
+        msg = (
+            f"The data set gives features of another backbone for {encoder.name!r} than the model "
+            f"{model.name!r} has: its structure, preprocessing or weights differ. Make the data "
+            "set with the encoder that the model was built from."
+        )
+        raise ModalityError(msg)
 
 
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:

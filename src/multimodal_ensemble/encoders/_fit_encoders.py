@@ -1,0 +1,75 @@
+"""Several encoders at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.exceptions import ModalityError
+
+
+def check_encoders(encoders: Sequence[Encoder]) -> list[Encoder]:
+    """Return the encoders as a list of one or more with distinct names.
+
+    Raises
+    ------
+    ModalityError
+        If there is none, one is not an encoder, or two have the same name.
+    """
+    if isinstance(encoders, Encoder):
+        encoders = [encoders]
+    encoders = list(encoders)
+    if not encoders:
+        msg = "At least one encoder is needed. Received an empty list."
+        raise ModalityError(msg)
+    for encoder in encoders:
+        other: object = encoder
+        if not isinstance(other, Encoder):
+            msg = (
+                "Each modality must be an instance of multimodal_ensemble.Encoder. "
+                f"Received {other!r} of type {type(other).__name__}."
+            )
+            raise ModalityError(msg)
+    names = [encoder.name for encoder in encoders]
+    clashing = sorted({name for name in names if names.count(name) > 1})
+    if clashing:
+        msg = (
+            f"Encoders must have distinct names, because each becomes a Keras input. "
+            f"Received {clashing} more than once; give each its own name and say column=..."
+        )
+        raise ModalityError(msg)
+    return encoders
+
+
+def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
+    """Fit each encoder to its column of the training rows.
+
+    Parameters
+    ----------
+    encoders : sequence of Encoder
+        One encoder a modality, with distinct names.
+    data : DataFrame or mapping of str to sequence
+        The raw columns of the training rows, and of no others.
+
+    Returns
+    -------
+    list of Encoder
+        The same encoders, fitted.
+
+    Raises
+    ------
+    ModalityError
+        If a column is missing or two encoders have the same name.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import BagOfWordsEncoder, fit_encoders
+    >>> (tags,) = fit_encoders([BagOfWordsEncoder("tags")], {"tags": [["space", "war"], ["war"]]})
+    >>> tags.vocabulary_
+    ['war', 'space']
+    """
+    encoders = check_encoders(encoders)
+    for encoder in encoders:
+        encoder.fit(encoder.select(data))
+    return encoders
