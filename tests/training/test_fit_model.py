@@ -484,3 +484,63 @@ def test_another_verbosity_is_refused(problem):
     model = build_concat_fusion([numbers], num_labels=3)
     with pytest.raises(ValueError, match=r"verbose must be one of 0, 1, 2\. Received verbose=3"):
         fit_model(model, *problem.datasets(numbers), verbose=3)
+
+
+def test_scaling_is_learned_once(problem, tmp_path):
+    poster = problem.poster()
+    store = FeatureStore(tmp_path / "store")
+    train, validation = problem.datasets(poster, store=store)
+    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    fit_model(model, train, validation, epochs=1, verbose=0)
+    scaling = model.get_layer("poster_head").get_layer("scaling")
+    before = scaling.get_weights()
+    other = MultimodalDataset(
+        {"poster": problem.train["poster"][:10]}, [poster], problem.y_train[:10], store=store
+    )
+    fit_model(model, other, validation, epochs=1, verbose=0)
+    for old, new in zip(before, scaling.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_features_of_another_backbone_than_the_model_s_are_refused(problem, tmp_path):
+    poster, other = problem.poster(), problem.poster()
+    kernel = other.backbone().weights[0]
+    kernel.assign(kernel.numpy() + 1)
+    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    datasets = problem.datasets(other, store=FeatureStore(tmp_path / "store"))
+    with pytest.raises(ModalityError, match="features of another backbone for 'poster'"):
+        fit_model(model, *datasets, verbose=0)
+
+
+def test_a_loaded_model_takes_stored_features(problem, tmp_path):
+    poster = problem.poster()
+    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store"))
+    fit_model(model, train, validation, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        predict_scores(loaded, validation), predict_scores(model, validation)
+    )
+
+
+def test_labels_in_another_order_are_refused(problem):
+    numbers = problem.numbers()
+    train, validation = problem.datasets(numbers)
+    validation.labels = validation.labels[::-1]
+    model = build_concat_fusion([numbers], num_labels=3)
+    with pytest.raises(ValueError, match="the same labels in the same order"):
+        fit_model(model, train, validation, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "loss", ["categorical_crossentropy", keras.losses.CategoricalCrossentropy()]
+)
+def test_categorical_cross_entropy_is_for_rows_of_one_label(problem, loss):
+    numbers = problem.numbers()
+    train, validation = problem.datasets(numbers)
+    model = build_concat_fusion([numbers], num_labels=3)
+    with pytest.raises(ValueError, match="Use loss='binary_crossentropy'"):
+        fit_model(model, train, validation, loss=loss, verbose=0)
+    train.y = np.eye(3, dtype=bool)[np.arange(len(train.y)) % 3]
+    fit_model(model, train, validation, loss=loss, epochs=1, verbose=0)

@@ -50,6 +50,13 @@ class FeatureScaling(keras.layers.Layer):
         self.mean = self._add_statistic("mean", input_shape[-1], "zeros")
         self.scale = self._add_statistic("scale", input_shape[-1], "ones")
 
+    @property
+    def is_adapted(self) -> bool:
+        """Whether the statistics are other than mean 0 and scale 1."""
+        return self.built and bool(
+            np.any(self.mean.numpy() != 0) or np.any(self.scale.numpy() != 1)
+        )
+
     def adapt(self, data: Any) -> None:
         """Learn mean and standard deviation.
 

@@ -99,7 +99,7 @@ class FeatureStore:
         Raises
         ------
         ModalityError
-            If the encoder has no backbone or an unfrozen one.
+            If the encoder has no backbone or an unfrozen one, or gives NaN or infinite features.
         FeatureStoreError
             If a file of the store is damaged; the message names it.
         ImageReadError
@@ -217,6 +217,7 @@ class FeatureStore:
             try:
                 for rows, batch in zip(batches, ahead, strict=True):
                     features = np.asarray(backbone.predict_on_batch(batch), dtype=np.float32)
+                    _check_finite(features, encoder, rows)
                     waiting.append(([digests[row] for row in rows], features))
                     if sum(len(some) for some, _ in waiting) >= _ROWS_A_SHARD:
                         flush()
@@ -233,6 +234,17 @@ def _frozen_backbone(encoder: Encoder) -> keras.Model:
         msg = f"Modality {encoder.name!r} {state}, so there are no features to keep."
         raise ModalityError(msg)
     return backbone
+
+
+def _check_finite(features: NDArray[np.float32], encoder: Encoder, rows: NDArray[np.intp]) -> None:
+    finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
+    if not finite.all():
+        msg = (
+            f"The backbone of {encoder.name!r} gives features that are not finite, first for value "
+            f"number {rows[~finite][0]} (from 0). Are its weights damaged, or its numbers too "
+            "large for half precision?"
+        )
+        raise ModalityError(msg)
 
 
 def _network_name(backbone: keras.Model) -> str:

@@ -91,12 +91,12 @@ def backbone_model(model: keras.Model, modality: str) -> keras.Model:
 
 
 def heads_to_adapt(model: keras.Model) -> list[str]:
-    """Return the modalities whose head holds layers that adapt to the training rows."""
+    """Return the modalities whose head holds layers that have yet to adapt to training rows."""
     layers = {layer.name for layer in model.layers}
     return [
         name
         for name in input_names(model)
-        if f"{name}_head" in layers and can_adapt(model.get_layer(f"{name}_head"))
+        if f"{name}_head" in layers and _has_to_adapt(model.get_layer(f"{name}_head"))
     ]
 
 
@@ -145,6 +145,13 @@ def can_adapt(layer: keras.Layer) -> bool:
     if isinstance(layer, keras.Sequential):
         return any(can_adapt(inner) for inner in layer.layers)
     return hasattr(layer, "adapt")
+
+
+def _has_to_adapt(layer: keras.Layer) -> bool:
+    if isinstance(layer, keras.Sequential):
+        return any(_has_to_adapt(inner) for inner in layer.layers)
+    # Weights that were trained on features scaled in one way would be wrong under another.
+    return can_adapt(layer) and not getattr(layer, "is_adapted", False)
 
 
 def _adapt(layer: keras.Layer, values: Any) -> None:

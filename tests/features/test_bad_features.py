@@ -1,0 +1,16 @@
+"""What a backbone may not give."""
+
+import numpy as np
+import pytest
+
+from multimodal_ensemble.exceptions import ModalityError
+
+
+def test_features_that_are_not_finite_are_refused_and_not_kept(make_encoder, posters, store):
+    encoder = make_encoder()
+    kernel = encoder.backbone().weights[0]
+    kernel.assign(np.full(kernel.shape, np.nan))
+    match = r"backbone of 'poster' gives features that are not finite, first for value number 0"
+    with pytest.raises(ModalityError, match=match):
+        store.get_features(encoder, posters, verbose=0)
+    assert store.count_missing(encoder, posters) == len(posters)

@@ -1,0 +1,53 @@
+"""Figures: what is drawn, not how it looks."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from multimodal_ensemble.reporting import plot_comparison, plot_histories, plot_predictions
+
+HISTORY = pd.DataFrame(
+    {
+        "step": [10, 20, 30],
+        "loss": [0.7, 0.6, 0.5],
+        "mean_roc_auc": [0.6, 0.8, 0.7],
+        "mean_accuracy": [0.7, 0.75, 0.8],
+    }
+)
+
+
+def test_each_model_is_a_curve_with_its_best_scoring_marked(tmp_path):
+    figure = plot_histories({"tags": HISTORY, "posters": HISTORY})
+    for axis, column in zip(figure.axes, ["loss", "mean_roc_auc", "mean_accuracy"], strict=True):
+        curve, mark = axis.lines[:2]
+        np.testing.assert_array_equal(curve.get_ydata(), HISTORY[column])
+        assert list(mark.get_xdata()) == [20]
+        assert len(axis.lines) == 4
+    figure.savefig(tmp_path / "histories.png")
+
+
+def test_bars_are_as_long_as_the_scores(tmp_path):
+    table = pd.DataFrame({"mean_roc_auc": [0.7, 0.8], "mean_accuracy": [0.9, 0.6]}, ["a", "b"])
+    figure = plot_comparison(table, spread=table / 10)
+    for axis, column in zip(figure.axes, table.columns, strict=True):
+        assert [bar.get_width() for bar in axis.patches] == table[column].tolist()
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]
+    figure.savefig(tmp_path / "comparison.png")
+
+
+@pytest.mark.parametrize("count", [1, 6, 8])
+def test_each_image_stands_above_its_labels(count, tmp_path):
+    images = [np.full((9, 6, 3), level, dtype=np.uint8) for level in range(count)]
+    titles = [f"A film for ${level}$" for level in range(count)]
+    figure = plot_predictions(images, titles, [["Crime"]] * count, [["Crime", "Drama"]] * count)
+    assert len(figure.axes) == count
+    assert figure.axes[0].get_xlabel() == "true: Crime\npredicted: Crime, +Drama"
+    figure.savefig(tmp_path / "predictions.png")
+
+
+def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"pip install 'multimodal-ensemble\[plots\]'"):
+        plot_histories({"tags": HISTORY})
