@@ -81,9 +81,9 @@ def fit_model(
     """Train a fusion model, and leave it with the weights that did best on validation rows.
 
     Layers of the heads that adapt to the training rows are adapted first; `FeatureScaling` only
-    once, so that training a model further, or fusing it, leaves its scaling as it is. Modalities whose
-    features the data sets give are trained from there; the model's other layers are the same
-    objects, so that the whole model is trained.
+    once, so that training a model further, or fusing it, leaves its scaling as it is. Modalities
+    whose features the data sets give are trained from there; the model's other layers are the
+    same objects, so that the whole model is trained.
 
     Parameters
     ----------
