@@ -36,12 +36,13 @@ build-check: $(VENV)/.dev
 	[getattr(m, name) for name in m.__all__]; \
 	print('The wheel imports, version', m.__version__)"
 
-# The lowest versions that pyproject.toml allows, and the tests that take a moment each.
+# The lowest versions that pyproject.toml allows, and the tests that take a moment each. Old
+# versions are not warned of here for using what newer packages beside them deprecate.
 test-lowest: $(VENV)/.dev
 	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
 	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
 		--editable ".[plots]" --group test
-	$(VENV_LOWEST)/bin/python -m pytest -m "not slow"
+	$(VENV_LOWEST)/bin/python -m pytest -m "not slow" -W "ignore::DeprecationWarning"
 
 clean:
 	rm -rf build dist docs/_build docs/api/generated $(VENV) $(VENV_LOWEST)

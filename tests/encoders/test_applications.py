@@ -26,7 +26,8 @@ def public_module(name):
     modules = [
         module
         for module in vars(keras.applications).values()
-        if inspect.ismodule(module) and module.__name__.startswith("keras.applications.")
+        # Older releases call the public modules keras.api.applications.
+        if inspect.ismodule(module) and ".applications." in module.__name__
     ]
     if name.startswith("MobileNetV3"):
         # Keras offers these two at the top only, beside the module with their preprocessing.
