@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return _run(options)
+        return _run(options, sys.argv[1:] if arguments is None else arguments)
     except (UsageError, DataError, MultimodalEnsembleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -109,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     start = time.perf_counter()
     is_sample = options.data == SAMPLE
     if options.repeat < 1:
@@ -160,9 +161,12 @@ def _run(options: argparse.Namespace) -> int:
         "recipe": options.recipe,
         "filters": dataclasses.asdict(filters) | {"max_tags": options.max_tags},
         "mixed_precision": options.mixed_precision,
+        "command": shlex.join(["python", "-m", "examples.movielens_genres", *arguments]),
     }
     report = _session.run_session(data, folder, posters, store, options, settings, out)
-    print(f"\n{report.split('## What each filter left', maxsplit=1)[0]}")
+    # The genre-by-genre tables are too long for a screen; they are in the file.
+    results, _, rest = report.partition("## What each filter left")
+    print(f"\n{results}{rest[rest.index('## A dozen') :]}")
     print(
         f"Took {time.perf_counter() - start:.0f} s. Tables: {out / 'report.md'}, "
         f"{out / 'results.csv'}, {out / 'results.json'}."

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,11 @@ def write_results(
 
 
 def describe_versions() -> dict[str, str]:
-    """Return what the figures depend on besides the data."""
+    """Return what the figures depend on besides the data and the options."""
     gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
     return {
         "multimodal_ensemble": multimodal_ensemble.__version__,
+        "commit": _find_commit(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
@@ -111,6 +113,18 @@ def describe_versions() -> dict[str, str]:
         "pillow": PIL.__version__,
         "device": ", ".join(gpus) or "CPU",
     }
+
+
+def _find_commit() -> str:
+    """Return the commit that the example's code is of, marked if files were changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
 
 
 def _examples(data: MovieData, split: Split, folder: Path) -> pd.DataFrame:
@@ -151,6 +165,7 @@ def _markdown(
         "Data: " + settings["data"],
         "Backbones: " + "; ".join(f"{k} ({v})" for k, v in settings["backbones"].items()) + ".",
         f"Recipe: {settings['recipe']}. Seeds: {', '.join(map(str, seeds))}. "
+        f"Command: `{settings['command']}`. "
         "Versions: " + ", ".join(f"{k} {v}" for k, v in settings["versions"].items()) + ".",
         "## Results on the test movies",
         "Mean ± standard deviation over seeds (each a split and initial weights)."
