@@ -25,6 +25,8 @@ html_title = f"multimodal_ensemble {version}"
 
 autosummary_generate = True
 autosummary_imported_members = True
+# The docstrings say what types mean; the signatures of array-likes fill half a page.
+autodoc_typehints = "none"
 # Members that come from Keras and scikit-learn are documented there.
 autodoc_default_options = {"inherited-members": False}
 numpydoc_show_class_members = False
@@ -32,7 +34,6 @@ numpydoc_class_members_toctree = False
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-suppress_warnings = ["myst.xref_missing"]
 
 # Every check but these, which are matters of taste: where a docstring's first line stands (GL01),
 # whether each has a paragraph beyond its summary (ES01) or points to others (SA01, SA04). That
