@@ -118,6 +118,15 @@ def test_a_room_says_in_all_exactly_what_it_makes_public(room):
     assert module.__doc__
 
 
+@pytest.mark.parametrize("room", ROOMS[ROOMS.index("metrics") :])
+def test_the_api_reference_lists_every_public_name(room):
+    page = PACKAGE.parents[1] / "docs" / "api" / f"{room}.md"
+    listed = set(page.read_text(encoding="utf-8").split())
+    public = importlib.import_module(f"multimodal_ensemble.{room}").__all__
+    # The alias of types is explained where it is used.
+    assert set(public) - listed <= {"ImageSource"}
+
+
 def test_static_types_know_every_lazy_name():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,13 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-from multimodal_ensemble.exceptions import MultimodalEnsembleError
+from sklearn.exceptions import UndefinedMetricWarning
+
+from multimodal_ensemble.exceptions import (
+    ImageReadError,
+    MultimodalEnsembleError,
+    WeightsUnavailableError,
+)
 
 from ._data import DataError, Filters, prepare_movies
 from ._sample import write_sample
@@ -30,8 +37,18 @@ class UsageError(ValueError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        return _run(options, sys.argv[1:] if arguments is None else arguments)
+        with warnings.catch_warnings():
+            # Each once, and not for each model and seed.
+            warnings.filterwarnings("once", category=UndefinedMetricWarning)
+            return _run(options, arguments)
+    except ImageReadError as error:
+        print(f"error: {error} Here: --unreadable-posters blank or drop.", file=sys.stderr)
+        return 2
+    except WeightsUnavailableError as error:
+        print(f"error: {error} Here: --weights NAME=PATH or NAME=random.", file=sys.stderr)
+        return 2
     except (UsageError, DataError, MultimodalEnsembleError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -113,9 +130,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     start = time.perf_counter()
     is_sample = options.data == SAMPLE
-    if options.repeat < 1:
-        msg = f"--repeat must be at least 1, not {options.repeat}."
-        raise UsageError(msg)
+    _check_ranges(options)
     weights = _parse_weights(options.weights, options.backbones, is_sample=is_sample)
     out = _choose_out(options)
     folder = out / "data" if is_sample else Path(options.data)
@@ -125,7 +140,9 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from . import _session
 
     device = _session.use_gpu(mixed_precision=options.mixed_precision)
-    image_size = options.image_size or (SAMPLE_IMAGE_SIZE if is_sample else None)
+    image_size = options.image_size
+    if image_size is None and is_sample:
+        image_size = SAMPLE_IMAGE_SIZE
     try:
         posters = _session.make_posters(options, weights, folder, image_size)
     except ValueError as error:
@@ -149,7 +166,6 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     except ValueError as error:
         raise UsageError(error) from error
     print(f"\n{data.steps.to_string()}\n\n{data.genre_counts.to_string()}\n")
-    out.mkdir(parents=True, exist_ok=True)
     settings = {
         "notes": _notes(weights, is_sample=is_sample),
         "data": "the synthetic sample" if is_sample else folder.resolve().name,
@@ -173,6 +189,27 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     )
     print(f"Figures: {out / 'training.png'}, {out / 'results.png'}, {out / 'predictions.png'}.")
     return 0
+
+
+def _check_ranges(options: argparse.Namespace) -> None:
+    least = {
+        "image_size": 1,
+        "max_tags": 1,
+        "min_tag_users": 1,
+        "repeat": 1,
+        "seed": 0,
+    }
+    for name, smallest in least.items():
+        value = getattr(options, name)
+        if value is not None and value < smallest:
+            msg = f"--{name.replace('_', '-')} must be at least {smallest}, not {value}."
+            raise UsageError(msg)
+    if options.seed + options.repeat > 2**32:
+        msg = f"--seed must be below 4294967296, not {options.seed}."
+        raise UsageError(msg)
+    if not 0 <= options.min_genre_share <= 1:
+        msg = f"--min-genre-share must lie in 0..1, not {options.min_genre_share}."
+        raise UsageError(msg)
 
 
 def _parse_weights(
@@ -218,9 +255,18 @@ def _choose_out(options: argparse.Namespace) -> Path:
         out = Path("runs") / f"{stamp}-{kind}-{options.recipe}"
     else:
         out = Path(options.out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not out.is_dir():
+        msg = f"--out {str(out)!r} is a file; name a new or an empty folder."
+        raise UsageError(msg)
+    if out.exists() and any(out.iterdir()):
         msg = f"The output folder {str(out)!r} is not empty; name another one with --out."
         raise UsageError(msg)
+    try:
+        # Now, and not after an hour of work. An empty folder does no harm if the run then fails.
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The output folder {str(out)!r} cannot be made ({error.strerror})."
+        raise UsageError(msg) from error
     return out
 
 

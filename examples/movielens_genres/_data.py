@@ -12,6 +12,9 @@ MOVIES_FILE = "extended_movie_data_with_local_files.csv"
 TAGS_FILE = "tags.csv"
 MOVIE_COLUMNS = ["movieId", "title", "genres", "release_year", "language", "poster_file"]
 TAG_COLUMNS = ["userId", "movieId", "tag"]
+NO_GENRE = "(no genres listed)"
+# Of fewer, some tenth that is for validation holds next to nothing.
+MIN_MOVIES = 40
 
 
 class DataError(ValueError):
@@ -65,21 +68,30 @@ def prepare_movies(folder: Path, filters: Filters) -> MovieData:
     """
     movies = _read_csv(folder, MOVIES_FILE, MOVIE_COLUMNS)
     tags = _read_csv(folder, TAGS_FILE, TAG_COLUMNS)
+    if repeated := movies["movieId"][movies["movieId"].duplicated()].tolist():
+        msg = (
+            f"{MOVIES_FILE} lists the movie {repeated[0]!r} more than once ({len(repeated)} such "
+            "rows), and one of them could be trained on while another is tested; remove them."
+        )
+        raise DataError(msg)
     steps = {"in the data": len(movies)}
     movies = movies[movies["language"] == filters.language]
     steps[f"in the language {filters.language!r}"] = len(movies)
     years = pd.to_numeric(movies["release_year"], errors="coerce")
     movies = movies[years >= filters.min_year]
     steps[f"released in {filters.min_year} or later"] = len(movies)
-    genre_lists = movies["genres"].str.split("|")
+    genre_lists = movies["genres"].map(lambda genres: [g for g in genres.split("|") if g])
     counts = count_genres(genre_lists, filters.min_genre_share)
     kept = sorted(counts.index[counts["kept"]])
     genre_lists = genre_lists.map(lambda genres: [genre for genre in genres if genre in kept])
     movies = movies.assign(genres=genre_lists)[genre_lists.map(len) > 0].reset_index(drop=True)
     steps[f"with one of the {len(kept)} genres kept"] = len(movies)
-    if movies.empty:
+    if len(movies) < MIN_MOVIES:
         left = ", ".join(f"{count} {step}" for step, count in steps.items())
-        msg = f"No movie of {str(folder)!r} is left after the filters ({left})."
+        msg = (
+            f"Too few movies of {str(folder)!r} are left after the filters, at least {MIN_MOVIES} "
+            f"are needed ({left})."
+        )
         raise DataError(msg)
     _check_posters(folder, movies["poster_file"])
     genre_tags = tuple(sorted({normalize_tag(genre) for genre in counts.index}))
@@ -87,6 +99,12 @@ def prepare_movies(folder: Path, filters: Filters) -> MovieData:
         tags, filters.min_tag_users, drop=() if filters.keep_genre_tags else genre_tags
     )
     movies["tags"] = [movie_tags.get(movie, []) for movie in movies["movieId"]]
+    if not movies["tags"].map(len).any():
+        msg = (
+            f"No movie has a tag that {filters.min_tag_users} user(s) gave it; lower "
+            "--min-tag-users."
+        )
+        raise DataError(msg)
     binarizer = MultiLabelBinarizer(classes=kept)
     genres = pd.DataFrame(binarizer.fit_transform(movies["genres"]), columns=kept)
     return MovieData(
@@ -140,7 +158,8 @@ def split_rows(n_rows: int, seed: int) -> tuple[list[int], list[int], list[int]]
 
 def _read_csv(folder: Path, name: str, columns: list[str]) -> pd.DataFrame:
     if not folder.is_dir():
-        msg = f"The data folder {str(folder)!r} does not exist."
+        what = "is a file" if folder.exists() else "does not exist"
+        msg = f"The data folder {str(folder)!r} {what}."
         raise DataError(msg)
     path = folder / name
     if not path.is_file():

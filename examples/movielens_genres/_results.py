@@ -25,7 +25,7 @@ from multimodal_ensemble.reporting import (
 )
 
 from ._data import MovieData
-from ._experiment import Split
+from ._outcome import Split
 
 N_EXAMPLES = 12
 SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         build_concat_fusion as build_concat_fusion,
         feature_model as feature_model,
         fuse_models as fuse_models,
+        load_model as load_model,
     )
     from multimodal_ensemble.generators import (
         MultimodalDataset as MultimodalDataset,
@@ -72,6 +73,7 @@ _ROOMS = {
     "fit_model": "training",
     "fuse_models": "fusion",
     "label_report": "metrics",
+    "load_model": "fusion",
     "mean_accuracy": "metrics",
     "mean_roc_auc": "metrics",
     "predict_scores": "training",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,12 @@ def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArr
     return scores
 
 
-def check_label_names(labels: Sequence[str] | None, n_labels: int) -> list[str]:
-    """Return one name a label; column numbers where none are given."""
+def check_label_names(
+    labels: Sequence[str] | None, n_labels: int, *, y_true: Any = None
+) -> list[str]:
+    """Return one name a label: as given, else `y_true`'s own column names, else numbers."""
+    if labels is None:
+        labels = getattr(y_true, "columns", None)
     if labels is None:
         return [str(column) for column in range(n_labels)]
     if isinstance(labels, str):
@@ -133,13 +138,13 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
 
 def check_at_least(value: Any, least: int, *, name: str) -> None:
     """Raise a ValueError unless `value` is a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         msg = f"{name} must be a whole number of at least {least}. Received {name}={value!r}."
         raise ValueError(msg)
 
 
 def check_fraction(value: Any, *, name: str) -> None:
     """Raise a ValueError unless `value` is in the half-open interval from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
         msg = f"{name} must be at least 0 and below 1. Received {name}={value!r}."
         raise ValueError(msg)

@@ -110,7 +110,7 @@ def test_a_constant_column_is_only_centred():
 def test_without_standardisation_numbers_stay_as_they_are():
     encoder = DenseEncoder("numbers", standardize=False).fit(MATRIX)
     np.testing.assert_array_equal(encoder.encode(OTHER), OTHER.astype("float32"))
-    assert set(encoder.get_state()) == {"n_features_"}
+    assert set(encoder.get_state()) == {"n_features_", "feature_names_"}
 
 
 def test_prepared_rows_encode_as_the_whole_does():
@@ -167,9 +167,9 @@ def test_an_option_out_of_range_is_refused_by_name(options, match):
         ([[1, 2], [3]], r"'numbers' expects numbers, or vectors of equal length"),
         (pd.Series([np.ones(2), np.ones(3)]), r"vectors of equal length"),
         ([[1, 2], 3], r"vectors of equal length"),
-        (["space", "war"], r"could not convert string.*Use BagOfWordsEncoder for tokens"),
+        (["space", "war"], r"strings are not numbers.*Use BagOfWordsEncoder for tokens"),
         ([["space"], ["war"]], r"Use BagOfWordsEncoder for tokens"),
-        (pd.DataFrame({"year": [1], "title": ["Alien"]}), r"could not convert string.*'Alien'"),
+        (pd.DataFrame({"year": [1], "title": ["Alien"]}), r"strings are not numbers"),
         ([1, 2j], r"expects numbers"),
         ([10**400], r"too large"),
         (3, r"not iterable"),
@@ -218,3 +218,16 @@ def test_fit_to_no_rows_is_refused():
 def test_before_fit_the_error_names_the_modality_and_fit(use, standardize):
     with pytest.raises(NotFittedError, match=r"'numbers' is not fitted yet. Call fit"):
         use(DenseEncoder("numbers", standardize=standardize))
+
+
+def test_columns_in_another_order_are_refused():
+    table = pd.DataFrame({"a": [1.0, 2.0], "b": [5.0, 9.0]})
+    encoder = DenseEncoder("x", column=["a", "b"]).fit(table)
+    with pytest.raises(ModalityError, match=r"fitted to the columns \['a', 'b'\]. Received"):
+        encoder.encode(table[["b", "a"]])
+
+
+@pytest.mark.parametrize("values", [["1", "2"], pd.Series(["1", "2"]), [1, "2"]])
+def test_strings_that_look_like_numbers_are_refused(values):
+    with pytest.raises(ModalityError, match="strings are not numbers"):
+        DenseEncoder("x").fit(values)

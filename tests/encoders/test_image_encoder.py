@@ -126,7 +126,7 @@ BAD = ["cut.png", "text.jpg", "missing.jpg"]
 @pytest.mark.parametrize("bad", [*BAD, None, float("nan"), ""])
 def test_by_default_an_unreadable_image_is_an_error_that_says_which_and_what_to_do(folder, bad):
     encoder = own(root=folder)
-    with pytest.raises(ImageReadError, match=r'number 1 \(from 0\) of 2.*on_error="blank"') as info:
+    with pytest.raises(ImageReadError, match=r"cannot be read: .*on_error='blank'") as info:
         encoder.encode(["dark.jpg", bad])
     assert ("missing" if bad is None or bad != bad else str(bad)) in str(info.value)
     assert encoder.find_unusable(["dark.jpg", bad]) == {}
@@ -517,11 +517,10 @@ def test_layers_of_models_within_a_model_are_counted_too():
     inputs = keras.Input((8, 8, 3))
     last = keras.layers.Conv2D(2, 1, name="last")
     network = keras.Model(inputs, last(inner(inputs)), name="outer")
-    own(network).unfreeze(2)
-    trained = {weight.path for weight in network.trainable_weights}
-    assert trained == {
-        weight.path for layer in (last, inner.get_layer("second")) for weight in layer.weights
-    }
+    backbone = own(network).unfreeze(2).backbone()
+    trained = {weight.path.split("/")[-2] for weight in backbone.trainable_weights}
+    assert trained == {"second", "last"}
+    assert len(backbone.trainable_weights) == 4
 
 
 def test_training_changes_the_unfrozen_layers_only():
@@ -587,7 +586,7 @@ def test_head_has_a_layer_for_each_option_and_for_no_other():
         ({"workers": 0}, r"workers must be .*workers=0"),
         ({"dropout": 1}, r"dropout must be .*dropout=1"),
         ({"input_dropout": "0.5"}, r"input_dropout must be .*'0.5'"),
-        ({"name": "a/b"}, r"no slash. Received name='a/b'"),
+        ({"name": "a/b"}, r"begin with a letter or digit. Received name='a/b'"),
     ],
     ids=str,
 )
@@ -720,3 +719,38 @@ def test_repr_names_what_differs_from_the_defaults():
         "ImageEncoder(backbone='MobileNet', image_size=32, name='poster', seed=1,\n"
         "             weights=None)"
     )
+
+
+def test_a_model_of_the_user_s_own_is_copied():
+    network = small_cnn()
+    before = network.get_weights()
+    first, second = own(network), own(network).unfreeze()
+    first.backbone()
+    assert network.trainable
+    assert first.is_frozen
+    assert not second.is_frozen
+    for weight in second.backbone().trainable_weights:
+        weight.assign(weight.numpy() + 1)
+    for old, new in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    for old, new in zip(before, first.backbone().get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.filterwarnings("ignore::multimodal_ensemble.images.UnreadableImageWarning")
+def test_each_unreadable_source_is_counted():
+    encoder = own(on_error="drop")
+    found = encoder.find_unusable([b"junk", b"kunk", None, None, PIXELS[0]])
+    assert sorted(found) == [0, 1, 2, 3]
+    assert len(encoder.unreadable) == 4
+
+
+def test_a_content_is_decoded_once_to_see_whether_it_can_be(folder, monkeypatch):
+    encoder = own(root=folder, on_error="blank")
+    read = []
+    original = encoder._read
+    monkeypatch.setattr(encoder, "_read", lambda values: read.extend(values) or original(values))
+    assert encoder.find_unusable(["dark.jpg", "copy.jpg", "light.jpg"]) == {}
+    first = list(read)
+    encoder.content_digests(["light.jpg", "dark.jpg", "copy.jpg"])
+    assert read == first

@@ -5,6 +5,7 @@ import itertools
 import pandas as pd
 import pytest
 
+from examples.movielens_genres import _data
 from examples.movielens_genres._data import (
     DataError,
     Filters,
@@ -58,6 +59,11 @@ def folder(tmp_path):
     for movie in movies["movieId"]:
         (tmp_path / f"posters/{movie}.jpg").write_bytes(b"not read here")
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _few_movies_will_do(monkeypatch):
+    monkeypatch.setattr(_data, "MIN_MOVIES", 1)
 
 
 def prepare(folder, **filters):
@@ -176,7 +182,7 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_filters_that_leave_nothing_are_told(folder):
-    with pytest.raises(DataError, match=r"No movie .* is left after the filters \(7 in the data"):
+    with pytest.raises(DataError, match=r"at least 1 are needed \(7 in the data"):
         prepare(folder, min_year=2050)
 
 
@@ -185,3 +191,33 @@ def test_a_file_that_is_no_csv_is_told(folder, content):
     (folder / "extended_movie_data_with_local_files.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"is not a CSV file|lacks the column"):
         prepare(folder)
+
+
+def test_a_movie_listed_twice_is_named(folder):
+    path = folder / "extended_movie_data_with_local_files.csv"
+    movies = pd.read_csv(path)
+    pd.concat([movies, movies[movies["movieId"] == 4]]).to_csv(path, index=False)
+    with pytest.raises(DataError, match="lists the movie '4' more than once"):
+        prepare(folder)
+
+
+def test_movies_without_a_genre_are_no_genre(folder):
+    path = folder / "extended_movie_data_with_local_files.csv"
+    movies = pd.read_csv(path)
+    movies.loc[movies["movieId"] == 1, "genres"] = "(no genres listed)"
+    movies.loc[movies["movieId"] == 4, "genres"] = ""
+    movies.to_csv(path, index=False)
+    data = prepare(folder, min_genre_share=0.1)
+    assert set(data.genres.columns) == {"Drama", "Film-Noir"}
+    assert data.movies["movieId"].tolist() == ["5", "7"]
+
+
+def test_too_few_movies_are_told(folder, monkeypatch):
+    monkeypatch.setattr(_data, "MIN_MOVIES", 5)
+    with pytest.raises(DataError, match="Too few movies .* at least 5 are needed"):
+        prepare(folder)
+
+
+def test_no_tag_at_all_is_told(folder):
+    with pytest.raises(DataError, match=r"gave it; lower --min-tag-users"):
+        prepare(folder, min_tag_users=99)

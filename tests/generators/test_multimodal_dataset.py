@@ -105,7 +105,7 @@ def test_labels_and_weights_go_with_their_rows(n_rows, batch_size, seed):
 
 
 def test_without_labels_a_batch_is_the_inputs_alone(tags):
-    dataset = MultimodalDataset({"tags": TAGS}, [tags], sample_weight=[1] * 5)
+    dataset = MultimodalDataset({"tags": TAGS}, [tags])
     (inputs,) = dataset[0]
     np.testing.assert_array_equal(inputs["tags"], tags.encode(TAGS))
     assert dataset.y is None
@@ -159,7 +159,7 @@ def test_peek_shows_the_rows_that_the_arrays_were_made_from(tags):
             [name for name, there in zip(["War", "Love"], row, strict=True) if there]
             for row in batch.y
         ]
-        assert batch.raw["labels"].tolist() == names
+        assert batch.labels == names
         positions = ["ABCDE".index(title) for title in batch.raw["title"]]
         np.testing.assert_array_equal(batch.y, Y[positions])
         np.testing.assert_array_equal(batch.sample_weight, np.array(positions) + 1)
@@ -206,8 +206,8 @@ def test_unreadable_rows_are_dropped_with_their_labels_and_weights(make_poster, 
         dataset = MultimodalDataset(
             data, [make_poster(on_error="drop"), tags], Y, sample_weight=[1, 2, 3, 4, 5]
         )
-    assert list(dataset.dropped) == ["b", "d"]
-    assert "No such file" in dataset.dropped["d"]
+    assert list(dataset.dropped.index) == ["b", "d"]
+    assert "No such file" in dataset.dropped.loc["d", "reason"]
     inputs, y, weight = dataset[0]
     np.testing.assert_array_equal(y, Y[[0, 2, 4]])
     np.testing.assert_array_equal(weight, [1, 3, 5])
@@ -375,3 +375,29 @@ def test_encoders_of_one_name_are_refused(tags):
     other = BagOfWordsEncoder("tags", column="words").fit(TAGS)
     with pytest.raises(ModalityError, match=r"distinct names.*\['tags'\] more than once"):
         MultimodalDataset({"tags": TAGS, "words": TAGS}, [tags, other])
+
+
+def test_weights_without_labels_are_refused(tags):
+    with pytest.raises(ValueError, match="sample_weight weighs labels"):
+        MultimodalDataset({"tags": TAGS}, [tags], sample_weight=[1] * len(TAGS))
+
+
+def test_tables_whose_rows_are_in_another_order_are_refused(tags):
+    data = pd.DataFrame({"tags": TAGS}, index=list("abcde"))
+    y = pd.DataFrame({"space": [1, 0, 1, 0, 1]}, index=list("edcba"))
+    with pytest.raises(ValueError, match=r"y.loc\[data.index\]"):
+        MultimodalDataset(data, [tags], y)
+    assert MultimodalDataset(data, [tags], y.to_numpy()).y.ravel().tolist() == [1, 0, 1, 0, 1]
+
+
+def test_a_column_called_labels_is_a_raw_column_like_any_other(tags):
+    data = pd.DataFrame({"tags": TAGS, "labels": list("vwxyz")})
+    batch = MultimodalDataset(data, [tags], np.eye(5, dtype=int)).peek(0)
+    assert batch.raw["labels"].tolist() == list("vwxyz")
+    assert batch.labels == [["0"], ["1"], ["2"], ["3"], ["4"]]
+
+
+@pytest.mark.parametrize("seed", [-1, None, 0.5])
+def test_a_seed_out_of_range_is_refused(tags, seed):
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0"):
+        MultimodalDataset({"tags": TAGS}, [tags], shuffle=True, seed=seed)

@@ -25,6 +25,14 @@ def test_the_comparison_is_what_scikit_learn_computes():
             assert row[f"{average}_f1"] == pytest.approx(expected)
 
 
+def test_one_label_is_scored_like_one_of_many():
+    y_true = [[1], [0], [0], [0]]
+    row = compare_models(y_true, {"a": [[0.9], [0.1], [0.2], [0.8]]}, {"a": [0.5]}).loc["a"]
+    expected = f1_score([1, 0, 0, 0], [1, 0, 0, 1])
+    assert row["micro_f1"] == row["macro_f1"] == pytest.approx(expected)
+    assert row["mean_accuracy"] == 0.75
+
+
 def test_a_model_without_thresholds_is_named():
     with pytest.raises(KeyError, match="tags"):
         compare_models([[1], [0]], {"tags": [[0.5], [0.1]]}, {})

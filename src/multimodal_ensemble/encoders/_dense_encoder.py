@@ -45,6 +45,8 @@ class DenseEncoder(Encoder):
     ----------
     n_features_ : int
         How many numbers one row has.
+    feature_names_ : list or None
+        The columns, where the encoder was fitted to a DataFrame.
     mean_, scale_ : ndarray of shape (n_features,)
         What is subtracted, and then divided by; with ``standardize=True`` only.
 
@@ -104,6 +106,7 @@ class DenseEncoder(Encoder):
         """
         numbers = self.prepare(values)
         self.n_features_ = numbers.shape[1]
+        self.feature_names_ = list(values.columns) if isinstance(values, pd.DataFrame) else None
         if self.standardize:
             scaler = StandardScaler().fit(numbers)
             self.mean_, self.scale_ = scaler.mean_, scaler.scale_
@@ -192,6 +195,13 @@ class DenseEncoder(Encoder):
                 f"Received {numbers.shape[1]}."
             )
             raise ModalityError(msg)
+        names = list(values.columns) if isinstance(values, pd.DataFrame) else self.feature_names_
+        if self.feature_names_ not in (None, names):
+            msg = (
+                f"Modality {self.name!r} was fitted to the columns {self.feature_names_}. "
+                f"Received {names}."
+            )
+            raise ModalityError(msg)
         if self.standardize:
             numbers = (numbers - self.mean_) / self.scale_
         return numbers.astype(np.float32)
@@ -225,4 +235,13 @@ def _to_numbers(values: Any) -> NDArray[np.float64]:
         raise TypeError(msg)
     # An object array of vectors is not converted by numpy, a list of them is.
     is_table = isinstance(values, pd.DataFrame) or getattr(values, "ndim", 1) > 1
-    return np.array(values if is_table else list(values), dtype=np.float64)
+    array = np.array(values if is_table else list(values))
+    is_text = array.dtype.kind in "US"
+    if is_text or (array.dtype == object and any(isinstance(v, str) for v in array.ravel())):
+        # Numpy would parse those that look like numbers, without a word.
+        msg = "strings are not numbers"
+        raise TypeError(msg)
+    if array.dtype.kind == "c":
+        msg = "complex numbers have two parts; give each a column"
+        raise TypeError(msg)
+    return array.astype(np.float64)

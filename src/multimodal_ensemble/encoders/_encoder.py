@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -17,6 +18,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
 from multimodal_ensemble.exceptions import ModalityError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Encoder(BaseEstimator, ABC):
@@ -33,7 +36,8 @@ class Encoder(BaseEstimator, ABC):
     ----------
     name : str
         Name of the modality: the Keras input's name and, unless `column` says otherwise, the
-        DataFrame column. Keras refuses names that are empty or hold a slash.
+        DataFrame column. ASCII letters, digits, ``.``, ``_`` and ``-`` that begin with a letter
+        or digit, because TensorFlow refuses other names of variables.
     column : str or sequence of str, optional
         The column, or columns, of the data that hold this modality. Default: `name`.
 
@@ -73,10 +77,11 @@ class Encoder(BaseEstimator, ABC):
     __metadata_request__fit: ClassVar = {"values": UNUSED}
 
     def __init__(self, name: str, *, column: str | Sequence[str] | None = None) -> None:
-        if not isinstance(name, str) or not name or "/" in name:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             msg = (
-                "An encoder's name is a Keras input name: a string that is not empty and holds "
-                f"no slash. Received name={name!r}; rename it and pass column={name!r} instead."
+                "An encoder's name becomes the name of layers: ASCII letters, digits, '.', '_' and "
+                "'-' that begin with a letter or digit. "
+                f"Received name={name!r}; rename it and pass column={name!r} instead."
             )
             raise ModalityError(msg)
         self.name = name
@@ -238,7 +243,7 @@ class Encoder(BaseEstimator, ABC):
     @property
     def output_dim(self) -> int:
         """Number of units of the embedding."""
-        return int(self.head().compute_output_shape((None, *self.feature_shape))[-1])
+        return int(self.head()(keras.Input(self.feature_shape)).shape[-1])
 
     @property
     def is_frozen(self) -> bool:
@@ -290,10 +295,7 @@ class Encoder(BaseEstimator, ABC):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as values that Keras can write to JSON."""
         return {
-            # A path becomes a string: JSON has no paths.
-            key: keras.saving.serialize_keras_object(
-                os.fspath(value) if isinstance(value, os.PathLike) else value
-            )
+            key: keras.saving.serialize_keras_object(_plain(value))
             for key, value in self.get_params(deep=False).items()
         }
 
@@ -322,6 +324,13 @@ class Encoder(BaseEstimator, ABC):
         for key, value in state.items():
             setattr(self, key, value)
         return self
+
+
+def _plain(value: Any) -> Any:
+    """Return paths and numpy's numbers as what JSON has for them."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def as_object_array(values: Any) -> NDArray[Any]:

@@ -24,8 +24,8 @@ def build_dense_head(
     if scaling is not None:
         layers.append(FeatureScaling(log=scaling == "log", name="scaling"))
     if input_dropout:
-        layers.append(keras.layers.Dropout(input_dropout, name="input_dropout"))
-    layers.append(keras.layers.Dense(units, activation=activation, name="dense"))
+        layers.append(keras.layers.Dropout(float(input_dropout), name="input_dropout"))
+    layers.append(keras.layers.Dense(int(units), activation=activation, name="dense"))
     if dropout:
-        layers.append(keras.layers.Dropout(dropout, name="dropout"))
+        layers.append(keras.layers.Dropout(float(dropout), name="dropout"))
     return keras.Sequential(layers, name=f"{name}_head")

@@ -92,6 +92,10 @@ def build_image_backbone(
             )
     else:
         network_name = f"the model {network.name!r}"
+        # A copy: freezing, training and loading must reach neither the caller's model nor other
+        # encoders that were given the same.
+        given, network = network, keras.models.clone_model(network)
+        network.set_weights(given.get_weights())
     if path is not None:
         load_weights(network, path, name=network_name)
     features = network(pixels)

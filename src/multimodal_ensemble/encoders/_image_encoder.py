@@ -22,8 +22,10 @@ from multimodal_ensemble.encoders._image_backbone import (
     set_trainable_layers,
 )
 from multimodal_ensemble.encoders._layers import PACKAGE
+from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import ImageBatch, UnreadableImageWarning, content_digest
-from multimodal_ensemble.images._batch import collect_images
+from multimodal_ensemble.images._batch import collect_images, name_source
+from multimodal_ensemble.images._source import is_path
 
 # Raise it when reading gives other pixels for the same file, so that stored features are not used.
 _READER_VERSION = 1
@@ -45,7 +47,7 @@ class ImageEncoder(Encoder):
         `name`.
     backbone : str or keras.Model, default="VGG16"
         Name of a network in `keras.applications`, or a model of your own from RGB images to
-        feature maps or feature vectors.
+        feature maps or feature vectors, of which the encoder takes a copy.
     weights : str, path or None, default="imagenet"
         ``"imagenet"`` (downloaded by Keras once), the path of a weights file, or None for random
         weights. A model of your own keeps the weights it has unless a path is given.
@@ -170,6 +172,8 @@ class ImageEncoder(Encoder):
         self.workers = workers
         self.seed = seed
         self.unreadable: dict[str, str] = {}
+        # By content digest: why an image cannot be decoded, None if it can.
+        self._verdicts: dict[bytes, str | None] = {}
 
     # -- the contract ------------------------------------------------------------------------
 
@@ -196,7 +200,20 @@ class ImageEncoder(Encoder):
         ImageReadError
             If an image cannot be read, unless ``on_error="blank"``; the message names it.
         """
-        return self._read(values, "blank" if self.on_error == "blank" else "raise").images
+        values = list(values)
+        batch = self._read(values)
+        if batch.failures and self.on_error != "blank":
+            first = batch.failures[0]
+            msg = (
+                f"Modality {self.name!r}: the image {first.source!r} cannot be read: "
+                f"{first.reason}. To go on without such images, pass on_error='blank' (black ones "
+                "in their place) or on_error='drop' (their rows are left out) to the encoder."
+            )
+            error = ImageReadError(msg)
+            error.strerror = first.reason
+            raise error
+        self._note({failure.position: failure.reason for failure in batch.failures}, values)
+        return batch.images
 
     def backbone(self) -> keras.Model:
         """Return the network from RGB images 0..255 to one feature vector an image.
@@ -243,7 +260,10 @@ class ImageEncoder(Encoder):
         )
 
     def find_unusable(self, values: Any) -> dict[int, str]:
-        """Return the images that cannot be read, under ``on_error="drop"``; reads every image.
+        """Return the images that cannot be read, under ``on_error="drop"``.
+
+        Reads every image that it has not read before, under ``on_error="blank"``, too, so that
+        `unreadable` is complete before training.
 
         Parameters
         ----------
@@ -255,7 +275,8 @@ class ImageEncoder(Encoder):
         dict of int to str
             Position to reason; empty under another policy.
         """
-        return self._find_unreadable(values) if self.on_error == "drop" else {}
+        found = self._find_unreadable(values) if self.on_error != "raise" else {}
+        return found if self.on_error == "drop" else {}
 
     def content_digests(self, values: Any) -> list[bytes]:
         """Return a digest of each image file's bytes.
@@ -345,40 +366,60 @@ class ImageEncoder(Encoder):
 
     # -- reading -----------------------------------------------------------------------------
 
-    def _read(self, values: Any, on_error: str) -> ImageBatch:
-        batch = collect_images(
+    def _read(self, values: Sequence[Any]) -> ImageBatch:
+        return collect_images(
             values,
             self.input_shape[:2],
-            on_error=on_error,
+            on_error="blank",
             resampling=self.resampling,
             root=self.root,
             workers=self.workers,
         )
-        new = {
-            failure.source: failure.reason
-            for failure in batch.failures
-            if failure.source not in self.unreadable
+
+    def _find_unreadable(self, values: Any) -> dict[int, str]:
+        """Return position and reason of the images that cannot be read; decodes each once."""
+        values = list(values)
+        found: dict[int, str] = {}
+        unknown: list[tuple[int, bytes]] = []
+        for position, value in enumerate(values):
+            try:
+                digest = content_digest(value, root=self.root)
+            except ImageReadError as error:
+                found[position] = error.strerror or str(error)
+                continue
+            if digest not in self._verdicts:
+                unknown.append((position, digest))
+            elif reason := self._verdicts[digest]:
+                found[position] = reason
+        for start in range(0, len(unknown), _READ_AT_ONCE):
+            some = unknown[start : start + _READ_AT_ONCE]
+            batch = self._read([values[position] for position, _ in some])
+            reasons = {failure.position: failure.reason for failure in batch.failures}
+            for number, (position, digest) in enumerate(some):
+                self._verdicts[digest] = reasons.get(number)
+                if number in reasons:
+                    found[position] = reasons[number]
+        self._note(found, values)
+        return dict(sorted(found.items()))
+
+    def _note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
+        """Keep which images could not be read, and warn of those not known so far."""
+        named = {
+            name_source(values[position])
+            if is_path(values[position])
+            else f"{name_source(values[position])}, number {position}": reason
+            for position, reason in sorted(found.items())
         }
+        new = {name: reason for name, reason in named.items() if name not in self.unreadable}
         if new:
             self.unreadable.update(new)
-            # Once an image, not once an epoch.
             warnings.warn(
                 f"Modality {self.name!r}: {len(new)} images cannot be read "
                 f"(on_error={self.on_error!r}): {_some(new)}. "
                 "All of them are in the encoder's `unreadable`.",
                 UnreadableImageWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
-        return batch
-
-    def _find_unreadable(self, values: Any) -> dict[int, str]:
-        values = list(values)
-        found: dict[int, str] = {}
-        for start in range(0, len(values), _READ_AT_ONCE):
-            batch = self._read(values[start : start + _READ_AT_ONCE], "drop")
-            for failure in batch.failures:
-                found[start + failure.position] = failure.reason
-        return found
 
 
 def _some(reasons: dict[str, str]) -> str:
@@ -389,7 +430,7 @@ def _some(reasons: dict[str, str]) -> str:
 def _check_trainable_layers(trainable_layers: int | str) -> None:
     if isinstance(trainable_layers, str):
         check_choice(trainable_layers, ("all",), name="trainable_layers")
-    elif isinstance(trainable_layers, bool) or not isinstance(trainable_layers, int):
+    elif isinstance(trainable_layers, bool) or not isinstance(trainable_layers, int | np.integer):
         msg = (
             "trainable_layers must be a whole number or 'all'. "
             f"Received trainable_layers={trainable_layers!r}."

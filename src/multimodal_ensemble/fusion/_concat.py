@@ -51,7 +51,9 @@ def build_concat_fusion(
         Takes a dictionary from modality name to an array of shape ``(n, *input_shape)``, gives
         scores of shape ``(n, num_labels)`` in 0..1, float32. Its layers are named after the
         modality: ``poster_backbone``, ``poster_features`` (where `feature_model` cuts),
-        ``poster_head``; the last one is ``scores``.
+        ``poster_head``; the last one is ``scores``. `fit_model` trains it and adapts the scaling
+        of features; before a plain `keras.Model.fit`, call `adapt_heads`. `load_model` loads it
+        after ``model.save``.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def join_embeddings(embeddings: Sequence[keras.KerasTensor]) -> keras.KerasTenso
 
 def score_layer(num_labels: int) -> keras.layers.Dense:
     """Return one sigmoid unit a label, in float32 under mixed precision, too."""
-    return keras.layers.Dense(num_labels, activation="sigmoid", dtype="float32", name="scores")
+    return keras.layers.Dense(int(num_labels), activation="sigmoid", dtype="float32", name="scores")
 
 
 def _named_head(encoder: Encoder) -> keras.Layer:

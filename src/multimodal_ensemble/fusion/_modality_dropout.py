@@ -8,9 +8,10 @@ from typing import Any
 import keras
 
 from multimodal_ensemble._validation import check_fraction
+from multimodal_ensemble.encoders._layers import PACKAGE
 
 
-@keras.saving.register_keras_serializable(package="multimodal_ensemble")
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class ModalityDropout(keras.layers.Layer):
     """Drop the whole embedding of a modality for some rows in training, never all of a row.
 

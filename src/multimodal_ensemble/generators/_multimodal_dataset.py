@@ -36,7 +36,9 @@ class Batch:
     sample_weight : ndarray of shape (n,) or None
         Weights, float32.
     raw : DataFrame of n rows
-        The same rows as they were given, with the label names of each in the column ``labels``.
+        The same rows as they were given.
+    labels : list of n lists of str, or None
+        The names of each row's labels.
 
     See Also
     --------
@@ -56,6 +58,7 @@ class Batch:
     y: NDArray[np.float32] | None
     sample_weight: NDArray[np.float32] | None
     raw: pd.DataFrame
+    labels: list[list[str]] | None
 
 
 class MultimodalDataset(keras.utils.PyDataset):
@@ -94,9 +97,9 @@ class MultimodalDataset(keras.utils.PyDataset):
     ----------
     features : dict of str to ndarray of shape (n_samples, ...)
         Features of the modalities that come from the store.
-    dropped : dict of object to str
-        Rows that an encoder wanted left out (see ``ImageEncoder(on_error="drop")``): index label
-        to reason.
+    dropped : DataFrame
+        Rows that an encoder wanted left out (see ``ImageEncoder(on_error="drop")``), with the
+        data's index and the columns ``row`` (number in the data, from 0) and ``reason``.
     y : ndarray of shape (n_samples, n_labels) or None
         Multi-hot labels of the rows that are left, bool.
     labels : list of str
@@ -140,6 +143,7 @@ class MultimodalDataset(keras.utils.PyDataset):
     ) -> None:
         super().__init__(**kwargs)
         check_at_least(batch_size, 1, name="batch_size")
+        check_at_least(seed, 0, name="seed")
         self.encoders = check_encoders(encoders)
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -150,12 +154,15 @@ class MultimodalDataset(keras.utils.PyDataset):
         if n_rows == 0:
             msg = "The data has no rows."
             raise ValueError(msg)
-        labels = _label_names(y, labels)
+        if y is None and sample_weight is not None:
+            msg = "sample_weight weighs labels in the loss, and there are none; pass y=..., too."
+            raise ValueError(msg)
+        if isinstance(data, pd.DataFrame):
+            _check_same_index(data, y)
         self.y = None if y is None else _check_y(y, n_rows)
-        self.labels = [] if self.y is None else check_label_names(labels, self.y.shape[1])
+        self.labels = [] if self.y is None else check_label_names(labels, self.y.shape[1], y_true=y)
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
-        self.dropped: dict[Any, str] = {}
         columns = self._drop_unusable(columns)
         self.features: dict[str, NDArray[Any]] = {}
         self._prepared: dict[str, Any] = {}
@@ -211,14 +218,10 @@ class MultimodalDataset(keras.utils.PyDataset):
         """
         rows = self._rows(index)
         inputs, *rest = self[index]
-        raw = self.raw.iloc[rows].copy()
-        if self.y is not None:
-            names = np.asarray(self.labels, dtype=object)
-            raw["labels"] = pd.Series(
-                [names[row].tolist() for row in self.y[rows]], index=raw.index, dtype=object
-            )
+        names = np.asarray(self.labels, dtype=object)
+        labels = None if self.y is None else [names[row].tolist() for row in self.y[rows]]
         y, weight = (*rest, None, None)[:2]
-        return Batch(inputs, y, weight, raw)
+        return Batch(inputs, y, weight, self.raw.iloc[rows], labels)
 
     def encode_rows(
         self, rows: NDArray[np.intp], modalities: Sequence[str] | None = None
@@ -263,12 +266,18 @@ class MultimodalDataset(keras.utils.PyDataset):
         reasons: dict[int, str] = {}
         for encoder in self.encoders:
             reasons.update(encoder.find_unusable(columns[encoder.name]))
-        if not reasons:
+        rows = sorted(reasons)
+        self.dropped = pd.DataFrame(
+            {"row": rows, "reason": [reasons[row] for row in rows]}, index=self.raw.index[rows]
+        )
+        if not rows:
             return columns
-        self.dropped = {self.raw.index[row]: reason for row, reason in sorted(reasons.items())}
         kept = np.setdiff1d(np.arange(len(self.raw)), list(reasons))
         if kept.size == 0:
-            msg = f"None of the {len(self.raw)} rows can be used: {self.dropped}"
+            msg = (
+                f"None of the {len(self.raw)} rows can be used, the first one because: "
+                f"{reasons[rows[0]]}"
+            )
             raise ValueError(msg)
         self.raw = self.raw.iloc[kept]
         self.y = None if self.y is None else self.y[kept]
@@ -285,8 +294,14 @@ def _to_frame(data: Any) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
 
 
-def _label_names(y: Any, labels: Sequence[str] | None) -> Sequence[str] | None:
-    return list(y.columns) if labels is None and isinstance(y, pd.DataFrame) else labels
+def _check_same_index(data: pd.DataFrame, y: Any) -> None:
+    is_table = isinstance(y, pd.DataFrame)
+    if is_table and len(y) == len(data) and not y.index.equals(data.index):
+        msg = (
+            "The rows of y and of the data have different index labels. Align them with "
+            "y.loc[data.index], or pass y.to_numpy() to pair them by their order."
+        )
+        raise ValueError(msg)
 
 
 def _check_y(y: Any, n_rows: int) -> NDArray[np.bool_]:

@@ -205,7 +205,7 @@ def collect_images(
                 first.strerror = error.strerror
                 raise first from error.__cause__
             reason = error.strerror or str(error)
-            return ImageFailure(position, _name(source), reason)
+            return ImageFailure(position, name_source(source), reason)
         except TypeError as error:
             error.add_note(f"It is number {position} (from 0) of {len(listed)} images.")
             raise
@@ -248,7 +248,8 @@ def _map(
     return tuple(outcome for outcome in outcomes if outcome is not None)
 
 
-def _name(source: object) -> str:
+def name_source(source: object) -> str:
+    """Return a path as it was given, or words that name another source."""
     if is_path(source):
         return str(os.fspath(source))
     return str(source) if is_missing(source) else describe(source)

@@ -90,7 +90,7 @@ def label_report(
     """
     positive = check_label_matrix(y_true)
     scores = check_scores(y_score, positive.shape)
-    names = check_label_names(labels, positive.shape[1])
+    names = check_label_names(labels, positive.shape[1], y_true=y_true)
     predicted = apply_thresholds(scores, thresholds).astype(bool)
 
     roc_auc = roc_auc_by_label(positive, scores)

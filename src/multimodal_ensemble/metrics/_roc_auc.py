@@ -64,7 +64,7 @@ def mean_roc_auc(
     sample_weight : array-like of shape (n_samples,), default=None
         Weights, not negative. A row of weight 0 is left out.
     labels : sequence of str of length n_labels, default=None
-        Names for the warning; column numbers where None.
+        Names for the warning. Default: the columns of `y_true` if it is a DataFrame, else numbers.
 
     Returns
     -------
@@ -110,10 +110,12 @@ def mean_roc_auc(
     positive = check_label_matrix(y_true)
     scores = check_scores(y_score, positive.shape)
     weights = check_sample_weight(sample_weight, len(positive))
-    names = check_label_names(labels, positive.shape[1])
+    names = check_label_names(labels, positive.shape[1], y_true=y_true)
 
     values = roc_auc_by_label(positive, scores, weights)
-    warn_of_one_class_labels(values, names, numbered=labels is None)
+    warn_of_one_class_labels(
+        values, names, numbered=labels is None and not hasattr(y_true, "columns")
+    )
     if average is None:
         return values
     defined = ~np.isnan(values)

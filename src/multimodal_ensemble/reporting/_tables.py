@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from sklearn.metrics import f1_score
 
-from multimodal_ensemble.metrics import apply_thresholds, mean_accuracy, mean_roc_auc
+from multimodal_ensemble._validation import check_label_matrix
+from multimodal_ensemble.metrics import apply_thresholds, label_report, mean_accuracy
 
 
 def compare_models(
@@ -51,13 +51,16 @@ def compare_models(
     {'good': 1.0, 'constant': 0.67}
     """
     rows = {}
+    positive = check_label_matrix(y_true)
     for model, y_score in y_scores.items():
-        y_pred = apply_thresholds(y_score, thresholds[model])
+        report = label_report(y_true, y_score, thresholds[model])
+        predicted = apply_thresholds(y_score, thresholds[model]).astype(bool)
+        n_either = int(positive.sum() + predicted.sum())
         rows[model] = {
-            "mean_roc_auc": mean_roc_auc(y_true, y_score),
+            "mean_roc_auc": report["roc_auc"].mean(),
             "mean_accuracy": mean_accuracy(y_true, y_score, thresholds[model]),
-            "micro_f1": f1_score(y_true, y_pred, average="micro", zero_division=0),
-            "macro_f1": f1_score(y_true, y_pred, average="macro", zero_division=0),
+            "micro_f1": 2 * int((positive & predicted).sum()) / n_either if n_either else 0.0,
+            "macro_f1": report["f1"].mean(),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
 

@@ -21,6 +21,8 @@ from multimodal_ensemble.training import fit_model, predict_scores
 
 _NUM_LABELS = 3
 _TOLERANCE = 1e-5
+# What half precision may be off, relative to the largest value.
+_HALF_TOLERANCES = {"float16": 3e-2, "bfloat16": 1e-1}
 _TRIES = 5
 
 
@@ -121,7 +123,7 @@ def _check_round_trip(encoder: Encoder, values: Any) -> None:
             "a copy from configuration and state has the same backbone",
             _run(encoder.backbone(), batch),
             _run(copy.backbone(), batch),
-            _TOLERANCE,
+            _tolerance(),
         )
 
 
@@ -147,7 +149,7 @@ def _check_backbone(encoder: Encoder, values: Any) -> None:
         "the backbone stays in inference mode in training (see InferenceModel)",
         features,
         keras.ops.convert_to_numpy(backbone(batch, training=True)),
-        _TOLERANCE,
+        _tolerance(),
     )
 
 
@@ -226,7 +228,7 @@ def _check_saving(encoder: Encoder, model: keras.Model, dataset: MultimodalDatas
         f"a saved and loaded model with the modality {encoder.name!r} predicts alike",
         predict_scores(model, dataset),
         predict_scores(loaded, dataset),
-        _TOLERANCE,
+        _tolerance(),
     )
 
 
@@ -240,13 +242,13 @@ def _check_store(
         again = store.get_features(encoder, values, verbose=0)
         cached = MultimodalDataset(dataset.raw, [encoder], dataset.y, store=store, verbose=0)
     computed = _run(encoder.backbone(), encoder.encode(values))
-    _require_close("stored features equal computed ones", computed, stored, _TOLERANCE)
+    _require_close("stored features equal computed ones", computed, stored, _tolerance())
     _require_close("features are stored as they were computed", stored, again, 0)
     _require_close(
         "the model behind the backbone predicts from features what the whole model predicts",
         predict_scores(model, dataset),
         predict_scores(model, cached),
-        _TOLERANCE,
+        _tolerance(),
     )
 
 
@@ -269,6 +271,10 @@ def _step(what: str) -> Iterator[None]:
     except Exception as error:
         msg = f"The encoder breaks the contract: {what}. It raised {error!r}."
         raise AssertionError(msg) from error
+
+
+def _tolerance() -> float:
+    return _HALF_TOLERANCES.get(keras.config.dtype_policy().compute_dtype, _TOLERANCE)
 
 
 def _require(holds: bool, what: str, expected: object, received: object) -> None:

@@ -94,7 +94,8 @@ def fit_model(
     epochs : int, default=100
         Passes over the training rows at most.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        As `keras.Model.compile` takes it.
+        As `keras.Model.compile` takes it. Keras binds an instance to the model that it trains:
+        make a new one for each call.
     loss : str, keras.losses.Loss or callable, default="binary_crossentropy"
         As `keras.Model.compile` takes it.
     evaluate_every : int, default=150

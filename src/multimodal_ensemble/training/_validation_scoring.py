@@ -116,10 +116,13 @@ class ValidationScoring(keras.callbacks.Callback):
     # -- what Keras calls --------------------------------------------------------------------
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Start the clock."""
-        self._start = time.perf_counter()
+        """Forget an earlier training and start the clock."""
+        self.best_step, self.best_roc_auc = None, -np.inf
+        self._rows, self._best_weights, self._since_best = [], [], 0
+        self._losses.clear()
         self._step = 0
         self._epoch = 0
+        self._start = time.perf_counter()
         # Rows of vectors are few bytes and are scored many times; images are read each time.
         if all(len(tensor.shape) == 2 for tensor in self.model.inputs):
             self._inputs = list(all_inputs(self.validation))
