@@ -120,9 +120,9 @@ def count_genres(genre_lists: pd.Series, min_share: float) -> pd.DataFrame:
     """Return how often each genre occurs, its share of all occurrences, and whether it is kept."""
     counts = genre_lists.explode().value_counts()
     share = counts / counts.sum()
-    return pd.DataFrame({"movies": counts, "share": share, "kept": share >= min_share}).rename_axis(
-        "genre"
-    )
+    # "(no genres listed)" is an occurrence, as in the study, and never a genre to predict.
+    kept = (share >= min_share) & (counts.index != NO_GENRE)
+    return pd.DataFrame({"movies": counts, "share": share, "kept": kept}).rename_axis("genre")
 
 
 def collect_tags(tags: pd.DataFrame, min_users: int, drop: tuple[str, ...]) -> dict[str, list[str]]:

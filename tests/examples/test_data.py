@@ -35,6 +35,8 @@ TAGS = [
     (3, 1, "filmnoir"),
     (1, 1, "film noir"),
     (2, 1, "Film noir"),
+    (1, 3, "french"),
+    (2, 3, "French"),
     (1, 4, "NA"),
     (2, 4, "null"),
     (3, 4, "null"),
@@ -214,7 +216,7 @@ def test_movies_without_a_genre_are_no_genre(folder):
 
 def test_too_few_movies_are_told(folder, monkeypatch):
     monkeypatch.setattr(_data, "MIN_MOVIES", 5)
-    with pytest.raises(DataError, match="Too few movies .* at least 5 are needed"):
+    with pytest.raises(DataError, match=r"Too few movies .* at least 5 are needed"):
         prepare(folder)
 
 
