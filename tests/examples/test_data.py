@@ -209,7 +209,7 @@ def test_movies_without_a_genre_are_no_genre(folder):
     movies.loc[movies["movieId"] == 1, "genres"] = "(no genres listed)"
     movies.loc[movies["movieId"] == 4, "genres"] = ""
     movies.to_csv(path, index=False)
-    data = prepare(folder, min_genre_share=0.1)
+    data = prepare(folder, min_genre_share=0.1, min_tag_users=1)
     assert set(data.genres.columns) == {"Drama", "Film-Noir"}
     assert data.movies["movieId"].tolist() == ["5", "7"]
 

@@ -20,12 +20,8 @@ class InferenceModel(keras.Model):
 
     Parameters
     ----------
-    inputs : keras.KerasTensor
-        As for `keras.Model`.
-    outputs : keras.KerasTensor
-        As for `keras.Model`.
-    name : str, optional
-        As for `keras.Model`.
+    *args, **kwargs
+        As for `keras.Model`: the input, the output and a name.
 
     Examples
     --------
