@@ -20,7 +20,8 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
     ValueError
         If it is not two-dimensional, is empty, or holds anything but 0 and 1.
     """
-    array = np.asarray(y_true)
+    # A sparse matrix, as MultiLabelBinarizer(sparse_output=True) gives it.
+    array = np.asarray(y_true.toarray() if hasattr(y_true, "toarray") else y_true)
     if array.ndim != 2:
         msg = (
             f"{name} must be a multi-hot matrix of shape (n_samples, n_labels). "

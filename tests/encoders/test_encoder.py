@@ -262,3 +262,8 @@ def test_state_is_what_fit_learned_and_moves_to_a_copy():
     assert set(encoder.get_state()) == {"n_features_", "feature_names_", "mean_", "scale_"}
     copy = DenseEncoder("numbers").set_state(encoder.get_state())
     np.testing.assert_array_equal(copy.encode([[5, 5]]), encoder.encode([[5, 5]]))
+
+
+def test_no_column_at_all_is_refused():
+    with pytest.raises(ModalityError, match="at least one column"):
+        PairEncoder("tags", column=[])

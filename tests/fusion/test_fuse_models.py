@@ -306,3 +306,11 @@ def test_what_cannot_be_fused_is_refused(make, match):
 def test_options_out_of_range_are_refused(options, match):
     with pytest.raises(ValueError, match=match):
         fuse_models([sequential("a")], **options)
+
+
+def test_an_input_named_like_a_layer_of_the_fusion_is_refused():
+    inputs = keras.Input((3,), name="scores")
+    hidden = keras.layers.Dense(2)(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2, "sigmoid")(hidden))
+    with pytest.raises(ModalityError, match=r"\['scores'\] are those of layers of the fusion"):
+        fuse_models([model], num_labels=2)

@@ -51,7 +51,7 @@ class Encoder(BaseEstimator, ABC):
     Raises
     ------
     ModalityError
-        If the name is one that Keras would refuse.
+        If the name is one that TensorFlow would refuse, or `column` is empty.
 
     Examples
     --------
@@ -83,6 +83,9 @@ class Encoder(BaseEstimator, ABC):
                 "'-' that begin with a letter or digit. "
                 f"Received name={name!r}; rename it and pass column={name!r} instead."
             )
+            raise ModalityError(msg)
+        if column is not None and not isinstance(column, str) and not list(column):
+            msg = f"column must name at least one column. Received column={column!r}."
             raise ModalityError(msg)
         self.name = name
         self.column = column

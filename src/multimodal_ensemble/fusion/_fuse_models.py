@@ -13,6 +13,8 @@ from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._concat import join_embeddings, score_layer
 from multimodal_ensemble.fusion._feature_model import can_adapt, input_names
 
+_NEW_LAYERS = {"embeddings", "embeddings_dropout", "scores"}
+
 
 def fuse_models(
     models: Sequence[keras.Model],
@@ -74,7 +76,7 @@ def fuse_models(
     check_fraction(dropout, name="dropout")
     models = list(models)
     _check_models(models, num_labels)
-    taken = {"embeddings", "embeddings_dropout", "scores"}
+    taken = set(_NEW_LAYERS)
     taken.update(name for model in models for name in input_names(model))
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
@@ -110,6 +112,9 @@ def _check_models(models: list[keras.Model], num_labels: int) -> None:
         msg = f"Each model must predict num_labels={num_labels} labels. Received {counts}."
         raise ModalityError(msg)
     names = [name for model in models for name in input_names(model)]
+    if reserved := sorted(_NEW_LAYERS & set(names)):
+        msg = f"The input name(s) {reserved} are those of layers of the fusion; rename the inputs."
+        raise ModalityError(msg)
     if clashing := sorted({name for name in names if names.count(name) > 1}):
         msg = (
             f"The input name(s) {clashing} stand in more than one model; give each modality its "
