@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -22,16 +21,15 @@ from multimodal_ensemble.encoders._image_backbone import (
     set_trainable_layers,
 )
 from multimodal_ensemble.encoders._layers import PACKAGE
+from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import ImageBatch, UnreadableImageWarning, content_digest
-from multimodal_ensemble.images._batch import collect_images, name_source
-from multimodal_ensemble.images._source import is_path
+from multimodal_ensemble.images import ImageBatch, content_digest
+from multimodal_ensemble.images._batch import collect_images
 
 # Raise it when reading gives other pixels for the same file, so that stored features are not used.
 _READER_VERSION = 1
 
 _BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
-_READ_AT_ONCE = 128
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -85,12 +83,6 @@ class ImageEncoder(Encoder):
         Threads that read images.
     seed : int, optional
         Makes random weights repeatable.
-
-    Attributes
-    ----------
-    unreadable : dict of str to str
-        The images that could not be read so far and why, under ``on_error="blank"`` and
-        ``"drop"``.
 
     Raises
     ------
@@ -171,9 +163,12 @@ class ImageEncoder(Encoder):
         self.root = root
         self.workers = workers
         self.seed = seed
-        self.unreadable: dict[str, str] = {}
-        # By content digest: why an image cannot be decoded, None if it can.
-        self._verdicts: dict[bytes, str | None] = {}
+        self._unreadable = UnreadableImages(name, on_error)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """The images that could not be read so far and why, unless ``on_error="raise"``."""
+        return self._unreadable.reasons
 
     # -- the contract ------------------------------------------------------------------------
 
@@ -212,7 +207,9 @@ class ImageEncoder(Encoder):
             error = ImageReadError(msg)
             error.strerror = first.reason
             raise error
-        self._note({failure.position: failure.reason for failure in batch.failures}, values)
+        self._unreadable.note(
+            {failure.position: failure.reason for failure in batch.failures}, values
+        )
         return batch.images
 
     def backbone(self) -> keras.Model:
@@ -275,7 +272,11 @@ class ImageEncoder(Encoder):
         dict of int to str
             Position to reason; empty under another policy.
         """
-        found = self._find_unreadable(values) if self.on_error != "raise" else {}
+        found = (
+            self._unreadable.find(list(values), self._read, self.root)
+            if self.on_error != "raise"
+            else {}
+        )
         return found if self.on_error == "drop" else {}
 
     def content_digests(self, values: Any) -> list[bytes]:
@@ -293,7 +294,11 @@ class ImageEncoder(Encoder):
         """
         # Whether a file decodes is not known from its bytes, and the features of the black image
         # that stands for it must not be kept as the file's own.
-        blank = self._find_unreadable(values) if self.on_error == "blank" else {}
+        blank = (
+            self._unreadable.find(list(values), self._read, self.root)
+            if self.on_error == "blank"
+            else {}
+        )
         return [
             _BLANK_DIGEST if position in blank else content_digest(value, root=self.root)
             for position, value in enumerate(values)
@@ -366,6 +371,9 @@ class ImageEncoder(Encoder):
 
     # -- reading -----------------------------------------------------------------------------
 
+    def _find_unreadable(self, values: Any) -> dict[int, str]:
+        return self._unreadable.find(list(values), self._read, self.root)
+
     def _read(self, values: Sequence[Any]) -> ImageBatch:
         return collect_images(
             values,
@@ -375,56 +383,6 @@ class ImageEncoder(Encoder):
             root=self.root,
             workers=self.workers,
         )
-
-    def _find_unreadable(self, values: Any) -> dict[int, str]:
-        """Return position and reason of the images that cannot be read; decodes each once."""
-        values = list(values)
-        found: dict[int, str] = {}
-        unknown: list[tuple[int, bytes]] = []
-        for position, value in enumerate(values):
-            try:
-                digest = content_digest(value, root=self.root)
-            except ImageReadError as error:
-                found[position] = error.strerror or str(error)
-                continue
-            if digest not in self._verdicts:
-                unknown.append((position, digest))
-            elif reason := self._verdicts[digest]:
-                found[position] = reason
-        for start in range(0, len(unknown), _READ_AT_ONCE):
-            some = unknown[start : start + _READ_AT_ONCE]
-            batch = self._read([values[position] for position, _ in some])
-            reasons = {failure.position: failure.reason for failure in batch.failures}
-            for number, (position, digest) in enumerate(some):
-                self._verdicts[digest] = reasons.get(number)
-                if number in reasons:
-                    found[position] = reasons[number]
-        self._note(found, values)
-        return dict(sorted(found.items()))
-
-    def _note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
-        """Keep which images could not be read, and warn of those not known so far."""
-        named = {
-            name_source(values[position])
-            if is_path(values[position])
-            else f"{name_source(values[position])}, number {position}": reason
-            for position, reason in sorted(found.items())
-        }
-        new = {name: reason for name, reason in named.items() if name not in self.unreadable}
-        if new:
-            self.unreadable.update(new)
-            warnings.warn(
-                f"Modality {self.name!r}: {len(new)} images cannot be read "
-                f"(on_error={self.on_error!r}): {_some(new)}. "
-                "All of them are in the encoder's `unreadable`.",
-                UnreadableImageWarning,
-                stacklevel=4,
-            )
-
-
-def _some(reasons: dict[str, str]) -> str:
-    named = [f"{source!r} ({reason})" for source, reason in list(reasons.items())[:5]]
-    return "; ".join(named) + ("; ..." if len(reasons) > len(named) else "")
 
 
 def _check_trainable_layers(trainable_layers: int | str) -> None:
