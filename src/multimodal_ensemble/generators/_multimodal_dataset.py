@@ -112,6 +112,12 @@ class MultimodalDataset(keras.utils.PyDataset):
     ValueError
         If `y` is not multi-hot or differs in length from the data.
 
+    Notes
+    -----
+    With a plain `keras.Model.fit`, pass ``shuffle=False``, or Keras shuffles the batches once more
+    from the global random state; and train ``feature_model(model)`` where features come from a
+    store. `fit_model` does both.
+
     Examples
     --------
     >>> import pandas as pd
