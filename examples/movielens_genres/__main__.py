@@ -10,9 +10,10 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 # Before TensorFlow is imported: its start-up lines would bury the example's own.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 from sklearn.exceptions import UndefinedMetricWarning
@@ -61,18 +62,33 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m examples.movielens_genres",
         description="Predict a movie's genres from its poster and its user-generated tags.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser(
         "run",
         help="train the five models, compare them, write tables and figures",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = run.add_argument
-    add("--data", default=SAMPLE, metavar="FOLDER", help="data folder, or the synthetic 'sample'")
+
+    def add(option: str, *, help: str, default: object = None, **kwargs: Any) -> None:
+        # argparse's own formatter would also print the defaults that are None.
+        shown = " ".join(default) if isinstance(default, list) else default
+        if default is not None:
+            kwargs["default"], help = default, f"{help} (default: {shown})"
+        run.add_argument(option, help=help, **kwargs)
+
+    add(
+        "--data",
+        default=SAMPLE,
+        metavar="FOLDER",
+        help="data folder, or the synthetic 'sample'",
+    )
     add("--out", metavar="FOLDER", help="folder for results, new or empty (default: below runs/)")
-    add("--store", default=".feature_store", metavar="FOLDER", help="where features are kept")
+    add(
+        "--store",
+        default=".feature_store",
+        metavar="FOLDER",
+        help="where features are kept",
+    )
     add(
         "--backbones",
         nargs="+",
@@ -83,13 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--weights",
         nargs="+",
-        default=[],
         metavar="NAME=WEIGHTS",
         help="weights of a backbone: a path, 'imagenet' or 'random' "
         "(default: imagenet; random for the sample)",
     )
     add(
-        "--recipe", choices=["recommended", "reference"], default="recommended", help="how to train"
+        "--recipe",
+        choices=["recommended", "reference"],
+        default="recommended",
+        help="how to train",
     )
     add(
         "--image-size",
@@ -98,7 +116,12 @@ def _parser() -> argparse.ArgumentParser:
         help=f"side of the posters (default: what the backbone was trained with; "
         f"{SAMPLE_IMAGE_SIZE} for the sample)",
     )
-    add("--min-year", type=int, default=Filters.min_year, help="first release year")
+    add(
+        "--min-year",
+        type=int,
+        default=Filters.min_year,
+        help="first release year",
+    )
     add("--language", default=Filters.language, help="original language")
     add(
         "--min-genre-share",
@@ -106,7 +129,12 @@ def _parser() -> argparse.ArgumentParser:
         default=Filters.min_genre_share,
         help="share of all genre occurrences that a kept genre has at least",
     )
-    add("--max-tags", type=int, default=400, help="size of the tag vocabulary")
+    add(
+        "--max-tags",
+        type=int,
+        default=400,
+        help="size of the tag vocabulary",
+    )
     add(
         "--min-tag-users",
         type=int,
@@ -120,8 +148,19 @@ def _parser() -> argparse.ArgumentParser:
         default="raise",
         help="what a damaged poster file leads to",
     )
-    add("--seed", type=int, default=1, help="seed of the split and of the initial weights")
-    add("--repeat", type=int, default=1, metavar="N", help="run N seeds, from --seed on")
+    add(
+        "--seed",
+        type=int,
+        default=1,
+        help="seed of the split and of the initial weights",
+    )
+    add(
+        "--repeat",
+        type=int,
+        default=1,
+        metavar="N",
+        help="run N seeds, from --seed on",
+    )
     add("--mixed-precision", action="store_true", help="float16 arithmetic; pays on a GPU")
     add("--quiet", action="store_true", help="no lines during training")
     return parser
@@ -131,7 +170,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     start = time.perf_counter()
     is_sample = options.data == SAMPLE
     _check_ranges(options)
-    weights = _parse_weights(options.weights, options.backbones, is_sample=is_sample)
+    weights = _parse_weights(options.weights or [], options.backbones, is_sample=is_sample)
     out = _choose_out(options)
     folder = out / "data" if is_sample else Path(options.data)
     # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.

@@ -182,7 +182,8 @@ def _markdown(
     for model, labels in reports.items():
         parts += [f"### {model}", to_markdown(labels)]
     parts += [
-        f"## A dozen test movies, by the model {examples.attrs['model']!r}",
+        f"## A dozen test movies, by the model that did best on validation: "
+        f"{examples.attrs['model']}",
         to_markdown(shown),
     ]
     return "\n\n".join(parts) + "\n"

@@ -21,11 +21,17 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
         If it is not two-dimensional, is empty, or holds anything but 0 and 1.
     """
     # A sparse matrix, as MultiLabelBinarizer(sparse_output=True) gives it.
-    array = np.asarray(y_true.toarray() if hasattr(y_true, "toarray") else y_true)
-    if array.ndim != 2:
+    try:
+        array = np.asarray(y_true.toarray() if hasattr(y_true, "toarray") else y_true)
+    except ValueError:
+        # Lists of different lengths.
+        array = np.empty(len(y_true), dtype=object)
+    is_text = array.dtype.kind in "US"
+    if array.ndim != 2 or is_text:
+        received = "strings" if is_text else f"shape {array.shape}"
         msg = (
             f"{name} must be a multi-hot matrix of shape (n_samples, n_labels). "
-            f"Received shape {array.shape}. "
+            f"Received {received}. "
             f"For a single label, pass {name}.reshape(-1, 1); for lists of label names, "
             "use sklearn.preprocessing.MultiLabelBinarizer first."
         )

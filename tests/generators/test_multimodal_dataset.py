@@ -401,3 +401,8 @@ def test_a_column_called_labels_is_a_raw_column_like_any_other(tags):
 def test_a_seed_out_of_range_is_refused(tags, seed):
     with pytest.raises(ValueError, match="seed must be a whole number of at least 0"):
         MultimodalDataset({"tags": TAGS}, [tags], shuffle=True, seed=seed)
+
+
+def test_a_folder_is_no_store(tags):
+    with pytest.raises(TypeError, match=r"pass FeatureStore\(folder\)"):
+        MultimodalDataset({"tags": TAGS}, [tags], store="features")

@@ -14,6 +14,7 @@ from multimodal_ensemble import (
     build_concat_fusion,
     fit_model,
     fuse_models,
+    load_model,
     mean_roc_auc,
     predict_scores,
 )
@@ -544,3 +545,33 @@ def test_categorical_cross_entropy_is_for_rows_of_one_label(problem, loss):
         fit_model(model, train, validation, loss=loss, verbose=0)
     train.y = np.eye(3, dtype=bool)[np.arange(len(train.y)) % 3]
     fit_model(model, train, validation, loss=loss, epochs=1, verbose=0)
+
+
+def test_a_table_is_no_data_set(problem):
+    numbers = problem.numbers()
+    model = build_concat_fusion([numbers], num_labels=3)
+    table = pd.DataFrame({"numbers": problem.train["numbers"]})
+    with pytest.raises(TypeError, match="Received a DataFrame; make MultimodalDataset"):
+        fit_model(model, table, table)
+    with pytest.raises(TypeError, match="Received a DataFrame; make MultimodalDataset"):
+        predict_scores(model, table)
+
+
+def test_scoring_is_once_a_pass_where_passes_are_short(problem):
+    numbers = problem.numbers()
+    train, validation = problem.datasets(numbers)
+    model = build_concat_fusion([numbers], num_labels=3)
+    result = fit_model(model, train, validation, epochs=3, verbose=0)
+    assert result.history["step"].tolist() == [len(train), 2 * len(train), 3 * len(train)]
+
+
+def test_unfreezing_an_encoder_does_not_reach_a_loaded_model_and_is_told(problem, tmp_path):
+    poster = problem.poster()
+    build_concat_fusion([poster], num_labels=3).save(tmp_path / "model.keras")
+    loaded = load_model(tmp_path / "model.keras")
+    poster.unfreeze(1)
+    with pytest.raises(ModalityError, match="a frozen one of its own, as a loaded model does"):
+        fit_model(loaded, *problem.datasets(poster), verbose=0)
+    model = build_concat_fusion([poster], num_labels=3)
+    model.set_weights(loaded.get_weights())
+    fit_model(model, *problem.datasets(poster), epochs=1, verbose=0)

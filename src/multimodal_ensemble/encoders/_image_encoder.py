@@ -199,14 +199,7 @@ class ImageEncoder(Encoder):
         batch = self._read(values)
         if batch.failures and self.on_error != "blank":
             first = batch.failures[0]
-            msg = (
-                f"Modality {self.name!r}: the image {first.source!r} cannot be read: "
-                f"{first.reason}. To go on without such images, pass on_error='blank' (black ones "
-                "in their place) or on_error='drop' (their rows are left out) to the encoder."
-            )
-            error = ImageReadError(msg)
-            error.strerror = first.reason
-            raise error
+            raise self._unreadable.error(values[first.position], first.reason, self.root)
         self._unreadable.note(
             {failure.position: failure.reason for failure in batch.failures}, values
         )
@@ -272,11 +265,9 @@ class ImageEncoder(Encoder):
         dict of int to str
             Position to reason; empty under another policy.
         """
-        found = (
-            self._unreadable.find(list(values), self._read, self.root)
-            if self.on_error != "raise"
-            else {}
-        )
+        if self.on_error == "raise":
+            return {}
+        found = self._find_unreadable(values)
         return found if self.on_error == "drop" else {}
 
     def content_digests(self, values: Any) -> list[bytes]:
@@ -294,15 +285,16 @@ class ImageEncoder(Encoder):
         """
         # Whether a file decodes is not known from its bytes, and the features of the black image
         # that stands for it must not be kept as the file's own.
-        blank = (
-            self._unreadable.find(list(values), self._read, self.root)
-            if self.on_error == "blank"
-            else {}
-        )
-        return [
-            _BLANK_DIGEST if position in blank else content_digest(value, root=self.root)
-            for position, value in enumerate(values)
-        ]
+        blank = self._find_unreadable(values) if self.on_error == "blank" else {}
+        digests = []
+        for position, value in enumerate(values):
+            try:
+                known = position in blank
+                digests.append(_BLANK_DIGEST if known else content_digest(value, root=self.root))
+            except ImageReadError as error:
+                reason = error.strerror or str(error)
+                raise self._unreadable.error(value, reason, self.root) from error
+        return digests
 
     def encoding_config(self) -> dict[str, Any]:
         """Return the filter for resizing; the size is part of the backbone.
@@ -319,8 +311,10 @@ class ImageEncoder(Encoder):
     def unfreeze(self, n_layers: int | None = None) -> Self:
         """Let training change the last layers of the backbone, too.
 
-        Stored features are no longer used then: the images go through the backbone at each step.
-        Batch normalisation stays frozen, as is usual in fine-tuning.
+        Stored features are no longer used then: make the data sets anew, and the images go through
+        the backbone at each step. Batch normalisation stays frozen, as is usual in fine-tuning.
+        All models that were built from this encoder share its backbone, and change with it; use an
+        encoder of its own for a model that is to be fine-tuned beside others.
 
         Parameters
         ----------

@@ -33,6 +33,18 @@ class UnreadableImages:
         # By content digest: why an image cannot be decoded, None if it can.
         self._verdicts: dict[bytes, str | None] = {}
 
+    def error(self, value: Any, reason: str, root: str | PathLike[str] | None) -> ImageReadError:
+        """Return an error that names the modality and the image, and says what can be done."""
+        where = "" if root is None or not is_path(value) else f" (relative paths start at {root})"
+        msg = (
+            f"Modality {self.modality!r}: the image {name_source(value)!r} cannot be read: "
+            f"{reason}{where}. To go on without such images, pass on_error='blank' (black ones in "
+            "their place) or on_error='drop' (their rows are left out) to the encoder."
+        )
+        error = ImageReadError(msg)
+        error.strerror = reason
+        return error
+
     def find(
         self,
         values: Sequence[Any],

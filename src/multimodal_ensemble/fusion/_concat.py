@@ -51,9 +51,10 @@ def build_concat_fusion(
         Takes a dictionary from modality name to an array of shape ``(n, *input_shape)``, gives
         scores of shape ``(n, num_labels)`` in 0..1, float32. Its layers are named after the
         modality: ``poster_backbone``, ``poster_features`` (where `feature_model` cuts),
-        ``poster_head``; the last one is ``scores``. `fit_model` trains it and adapts the scaling
-        of features; before a plain `keras.Model.fit`, call `adapt_heads`. `load_model` loads it
-        after ``model.save``.
+        ``poster_head``; the last one is ``scores``. The heads are the model's own, the backbones
+        are the encoders' and shared by all models built from them. `fit_model` trains it and
+        adapts the scaling of features; before a plain `keras.Model.fit`, call `adapt_heads`.
+        `load_model` loads it after ``model.save``.
 
     Raises
     ------

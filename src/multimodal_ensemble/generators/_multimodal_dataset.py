@@ -150,6 +150,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         super().__init__(**kwargs)
         check_at_least(batch_size, 1, name="batch_size")
         check_at_least(seed, 0, name="seed")
+        _check_store(store)
         self.encoders = check_encoders(encoders)
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -298,6 +299,12 @@ def _to_frame(data: Any) -> pd.DataFrame:
         msg = f"The columns of the data must have the same length. Received {lengths}."
         raise ModalityError(msg)
     return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
+
+
+def _check_store(store: object) -> None:
+    if store is not None and not isinstance(store, FeatureStore):
+        msg = f"store must be a FeatureStore. Received {store!r}; pass FeatureStore(folder)."
+        raise TypeError(msg)
 
 
 def _check_same_index(data: pd.DataFrame, y: Any) -> None:

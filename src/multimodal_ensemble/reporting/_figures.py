@@ -194,7 +194,7 @@ def mark_predictions(true: Sequence[str], predicted: Sequence[str]) -> list[str]
 
 def _listed(labels: Sequence[str]) -> str:
     lines = [", ".join(labels[start : start + 2]) for start in range(0, len(labels), 2)]
-    return "\n".join(lines) or "none"
+    return ",\n".join(lines) or "none"
 
 
 def _shorten(text: str, length: int) -> str:

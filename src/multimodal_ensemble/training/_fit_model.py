@@ -21,11 +21,14 @@ from multimodal_ensemble.fusion._feature_model import (
     heads_to_adapt,
 )
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.training._predict import check_modalities, model_on_dataset
+from multimodal_ensemble.training._predict import check_dataset, check_modalities, model_on_dataset
 from multimodal_ensemble.training._validation_scoring import (
     ValidationScoring,
     required_labels,
 )
+
+# The reference study's.
+_EVALUATE_EVERY = 150
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def fit_model(
     epochs: int = 100,
     optimizer: Any = "adam",
     loss: Any = "binary_crossentropy",
-    evaluate_every: int = 150,
+    evaluate_every: int | None = None,
     loss_window: int = 200,
     patience: int | None = 10,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -83,7 +86,8 @@ def fit_model(
     Layers of the heads that adapt to the training rows are adapted first; `FeatureScaling` only
     once, so that training a model further, or fusing it, leaves its scaling as it is. Modalities
     whose features the data sets give are trained from there; the model's other layers are the
-    same objects, so that the whole model is trained.
+    same objects, so that the whole model is trained. The weights before training are no candidate
+    for the best ones.
 
     Parameters
     ----------
@@ -98,8 +102,9 @@ def fit_model(
         make a new one for each call.
     loss : str, keras.losses.Loss or callable, default="binary_crossentropy"
         As `keras.Model.compile` takes it.
-    evaluate_every : int, default=150
-        Batches between two scorings of the validation rows.
+    evaluate_every : int, optional
+        Batches between two scorings of the validation rows. Default: 150, or one pass over the
+        training rows where that is fewer.
     loss_window : int, default=200
         Over how many batches the history's training loss is averaged.
     patience : int, optional
@@ -140,6 +145,8 @@ def fit_model(
     check_at_least(epochs, 1, name="epochs")
     check_choice(verbose, (0, 1, 2), name="verbose")
     start = time.perf_counter()
+    if evaluate_every is None:
+        evaluate_every = min(_EVALUATE_EVERY, len(check_dataset(train)))
     for dataset, what in ((train, "training"), (validation, "validation")):
         check_modalities(model, dataset)
         _check_labels(model, dataset, what)

@@ -61,8 +61,20 @@ def model_on_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.Mo
     return feature_model(model, list(dataset.features)) if dataset.features else model
 
 
+def check_dataset(dataset: Any) -> MultimodalDataset:
+    """Return a data set, or raise a TypeError that says how to make one."""
+    if not isinstance(dataset, MultimodalDataset):
+        msg = (
+            f"A MultimodalDataset is needed. Received a {type(dataset).__name__}; make "
+            "MultimodalDataset(data, encoders, y) of it."
+        )
+        raise TypeError(msg)
+    return dataset
+
+
 def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
     """Raise a ModalityError unless the data set gives exactly what the model takes."""
+    check_dataset(dataset)
     wanted = {tensor.name: tensor.shape[1:] for tensor in model.inputs}
     given = {encoder.name: encoder.input_shape for encoder in dataset.encoders}
     missing = sorted(set(wanted) - set(given))
@@ -81,8 +93,7 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
                 "features from the store. Make the data set anew."
             )
             raise ModalityError(msg)
-        if encoder.name in dataset.features:
-            _check_same_backbone(model, encoder)
+        _check_same_backbone(model, encoder, from_store=encoder.name in dataset.features)
     for name, shape in wanted.items():
         if tuple(shape) != tuple(given[name]):
             msg = (
@@ -93,11 +104,20 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
             raise ModalityError(msg)
 
 
-def _check_same_backbone(model: keras.Model, encoder: Encoder) -> None:
-    """Raise a ModalityError if a model would get features of another backbone than its own."""
+def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bool) -> None:
+    """Raise a ModalityError if a model has another backbone than its encoder speaks for."""
     backbone = encoder.backbone()
     here = [layer for layer in model.layers if backbone and layer.name == backbone.name]
-    if here and here[0] is not backbone:
+    if not here or here[0] is backbone:
+        return
+    if not encoder.is_frozen and not here[0].trainable_weights:
+        msg = (
+            f"The backbone of the encoder {encoder.name!r} is unfrozen, but the model "
+            f"{model.name!r} has a frozen one of its own, as a loaded model does. Build the model "
+            "from the encoder, and give it the loaded weights with set_weights(get_weights())."
+        )
+        raise ModalityError(msg)
+    if from_store:
         # A model that was saved and loaded has a backbone of its own, which must be equal.
         if model_fingerprint(here[0]) == model_fingerprint(backbone):
             return
