@@ -36,22 +36,19 @@ def make_posters(
     ValueError
         If there is no such backbone.
     """
-    sources: dict[str, str | None] = {
-        name: None if value == "random" else value for name, value in weights.items()
-    }
     return {
         name: ImageEncoder(
             "poster",
             column="poster_file",
             backbone=name,
-            weights=source,
+            weights=None if source == "random" else source,
             image_size=image_size,
             root=folder,
             seed=options.seed,
             on_error="blank" if options.unreadable_posters == "blank" else "raise",
             **RECIPES[options.recipe].posters,
         )
-        for name, source in sources.items()
+        for name, source in weights.items()
     }
 
 

@@ -754,3 +754,16 @@ def test_a_content_is_decoded_once_to_see_whether_it_can_be(folder, monkeypatch)
     first = list(read)
     encoder.content_digests(["light.jpg", "dark.jpg", "copy.jpg"])
     assert read == first
+
+
+def test_what_a_subclass_learned_moves_with_the_state():
+    class Counting(ImageEncoder):
+        def fit(self, values):
+            self.count_ = len(values)
+            return self
+
+    encoder = Counting("poster", backbone=small_cnn()).fit(PIXELS)
+    copy = Counting("poster", backbone=small_cnn()).set_state(encoder.get_state())
+    assert copy.count_ == len(PIXELS)
+    for old, new in zip(encoder.backbone().weights, copy.backbone().weights, strict=True):
+        np.testing.assert_array_equal(old.numpy(), new.numpy())

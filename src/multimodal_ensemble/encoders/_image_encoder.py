@@ -358,10 +358,12 @@ class ImageEncoder(Encoder):
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
-        """Take over the backbone's weights."""
-        if "backbone_weights" in state:
-            self.backbone().set_weights(state["backbone_weights"])
-        return self
+        """Take over what was learned, and the backbone's weights where they are told."""
+        learned = dict(state)
+        weights = learned.pop("backbone_weights", None)
+        if weights is not None:
+            self.backbone().set_weights(weights)
+        return super().set_state(learned)
 
     # -- reading -----------------------------------------------------------------------------
 

@@ -51,13 +51,12 @@ def predict_scores(model: keras.Model, dataset: MultimodalDataset) -> NDArray[np
     >>> predict_scores(model, MultimodalDataset(data, [tags])).shape
     (3, 2)
     """
-    model = model_on_dataset(model, dataset)
-    return score_inputs(model, all_inputs(dataset))
+    check_modalities(model, dataset)
+    return score_inputs(model_on_dataset(model, dataset), all_inputs(dataset))
 
 
 def model_on_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.Model:
     """Return the model, or its part behind the backbones whose features the data set gives."""
-    check_modalities(model, dataset)
     return feature_model(model, list(dataset.features)) if dataset.features else model
 
 

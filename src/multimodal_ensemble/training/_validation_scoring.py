@@ -93,13 +93,9 @@ class ValidationScoring(keras.callbacks.Callback):
         self.loss_window = loss_window
         self.patience = patience
         self.verbose = verbose
-        self.best_step: int | None = None
-        self.best_roc_auc = -np.inf
         self._two_classes = _two_class_labels(self._y_true, validation.labels)
-        self._rows: list[dict[str, Any]] = []
-        self._best_weights: list[NDArray[Any]] = []
-        self._losses: deque[tuple[float, float]] = deque(maxlen=loss_window)
         self._inputs: list[dict[str, NDArray[Any]]] | None = None
+        self._forget()
 
     @property
     def history(self) -> pd.DataFrame:
@@ -117,11 +113,7 @@ class ValidationScoring(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Forget an earlier training and start the clock."""
-        self.best_step, self.best_roc_auc = None, -np.inf
-        self._rows, self._best_weights, self._since_best = [], [], 0
-        self._losses.clear()
-        self._step = 0
-        self._epoch = 0
+        self._forget()
         self._start = time.perf_counter()
         # Rows of vectors are few bytes and are scored many times; images are read each time.
         if all(len(tensor.shape) == 2 for tensor in self.model.inputs):
@@ -149,6 +141,17 @@ class ValidationScoring(keras.callbacks.Callback):
             self._score()
 
     # -- inside ------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        """Begin as if nothing had been trained yet."""
+        self.best_step: int | None = None
+        self.best_roc_auc = -np.inf
+        self._since_best = 0
+        self._step = 0
+        self._epoch = 0
+        self._rows: list[dict[str, Any]] = []
+        self._best_weights: list[NDArray[Any]] = []
+        self._losses: deque[tuple[float, float]] = deque(maxlen=self.loss_window)
 
     def _score(self) -> None:
         inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
