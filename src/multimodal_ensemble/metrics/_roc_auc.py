@@ -19,6 +19,7 @@ from multimodal_ensemble._validation import (
     check_sample_weight,
     check_scores,
 )
+from multimodal_ensemble.metrics._ranking import sort_by_class
 
 
 @overload
@@ -90,7 +91,8 @@ def mean_roc_auc(
     Notes
     -----
     The share of the pairs of a positive and a negative row in which the positive row has the
-    higher score, ties counting half [1]_; computed by `sklearn.metrics.roc_auc_score`.
+    higher score, ties counting half [1]_, which is the area under the ROC curve: counted exactly,
+    from the two classes' sorted scores. With weights it is `sklearn.metrics.roc_auc_score`.
 
     References
     ----------
@@ -130,12 +132,23 @@ def roc_auc_by_label(
     both_classes = positive[used].any(axis=0) & ~positive[used].all(axis=0)
     values = np.full(positive.shape[1], np.nan)
     for column in np.flatnonzero(both_classes):
+        if weights is None:
+            values[column] = _roc_auc(*sort_by_class(scores[:, column], positive[:, column]))
+            continue
         # Scikit-learn subtracts neighbouring scores; overflow there cannot change the result.
         with np.errstate(over="ignore"):
             values[column] = roc_auc_score(
                 positive[:, column], scores[:, column], sample_weight=weights
             )
     return values
+
+
+def _roc_auc(positives: FloatArray, negatives: FloatArray) -> float:
+    """Return the share of pairs in which the positive score is higher, ties counting half."""
+    below = np.searchsorted(negatives, positives, side="left").sum()
+    not_above = np.searchsorted(negatives, positives, side="right").sum()
+    # Whole numbers up to the division, so there is no rounding to add up.
+    return float(below + not_above) / (2 * len(positives) * len(negatives))
 
 
 def warn_of_one_class_labels(values: FloatArray, names: Sequence[str], *, numbered: bool) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -18,6 +20,7 @@ from multimodal_ensemble.metrics._criteria import (
     CriterionName,
     evaluate_callable,
 )
+from multimodal_ensemble.metrics._ranking import sort_by_class
 
 
 def tune_thresholds(
@@ -103,29 +106,18 @@ def tune_thresholds(
 
     thresholds = np.empty(positive.shape[1])
     for column in range(positive.shape[1]):
-        # Contiguous copies, because picking from a strided column takes as long as sorting it.
-        column_scores = np.ascontiguousarray(ranking[:, column])
-        column_positive = np.ascontiguousarray(positive[:, column])
-        order = np.argsort(column_scores)[::-1]
-        ranked = column_scores[order]
-        # The last row of each run of equal scores: a threshold cannot part such a run.
-        is_end = np.ones(len(ranked), dtype=bool)
-        np.not_equal(ranked[1:], ranked[:-1], out=is_end[:-1])
-        ends = np.flatnonzero(is_end)
-        ranked_weights = None if weights is None else weights[order]
-        counts = _counts(column_positive[order], ranked_weights, ends)
+        column_scores, column_positive = ranking[:, column], positive[:, column]
+        if weights is None and not callable(criterion):
+            thresholds[column] = _tune_at_positives(
+                column_scores, column_positive, CRITERIA[criterion]
+            )
+            continue
+        distinct, counts = _all_candidates(column_scores, column_positive, weights)
         if callable(criterion):
             values = evaluate_callable(criterion, counts, column=column)
         else:
             values = CRITERIA[criterion](*counts)
-        # Candidates run from the highest threshold down and argmax takes the first: the tie rule.
-        best = int(np.argmax(values))
-        if best == 0:
-            thresholds[column] = np.inf
-        elif best == len(ends):
-            thresholds[column] = -np.inf
-        else:
-            thresholds[column] = _midpoint(float(ranked[ends[best]]), float(ranked[ends[best - 1]]))
+        thresholds[column] = _best_threshold(distinct, values)
     return thresholds
 
 
@@ -167,22 +159,73 @@ def apply_thresholds(y_score: ArrayLike, thresholds: ArrayLike) -> NDArray[np.in
     return (scores >= limits).view(np.int8)
 
 
-def _counts(
-    positive: NDArray[np.bool_], weights: FloatArray | None, ends: NDArray[np.intp]
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return tp, fp, fn, tn at every candidate; rows and candidates from high to low scores."""
+def _tune_at_positives(
+    scores: NDArray[Any], positive: NDArray[np.bool_], criterion: CriterionFunction
+) -> float:
+    """Return the best threshold of a criterion that false positives can only lower.
+
+    That holds for each criterion with a name. Then the best division of the scores lies just
+    below the score of a positive row, or above all scores, so only those are tried.
+    """
+    positives, negatives = sort_by_class(scores, positive)
+    is_first = np.ones(len(positives), dtype=bool)
+    np.not_equal(positives[1:], positives[:-1], out=is_first[1:])
+    starts = np.flatnonzero(is_first)
+    tp = np.zeros(len(starts) + 1)
+    fp = np.zeros(len(starts) + 1)
+    tp[1:] = (len(positives) - starts)[::-1]
+    n_below = np.searchsorted(negatives, positives[starts], side="left")
+    fp[1:] = (len(negatives) - n_below)[::-1]
+    best = int(np.argmax(criterion(tp, fp, len(positives) - tp, len(negatives) - fp)))
+    if best == 0:
+        return np.inf
+    start, below = starts[-best], n_below[-best]
+    lower = max(
+        float(positives[start - 1]) if start else -np.inf,
+        float(negatives[below - 1]) if below else -np.inf,
+    )
+    return _midpoint(lower, float(positives[start]))
+
+
+def _all_candidates(
+    scores: NDArray[Any], positive: NDArray[np.bool_], weights: FloatArray | None
+) -> tuple[NDArray[Any], tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
+    """Return the distinct scores from high to low, and tp, fp, fn, tn at every candidate.
+
+    The first candidate is never, and there is one more for each score.
+    """
+    order = np.argsort(scores)[::-1]
+    ranked = scores[order]
+    # The last row of each run of equal scores: a threshold cannot part such a run.
+    is_end = np.ones(len(ranked), dtype=bool)
+    np.not_equal(ranked[1:], ranked[:-1], out=is_end[:-1])
+    ends = np.flatnonzero(is_end)
+    ranked_positive = positive[order]
     tp = np.zeros(len(ends) + 1)
     fp = np.zeros(len(ends) + 1)
     if weights is None:
-        tp[1:] = np.cumsum(positive, dtype=np.int64)[ends]
+        tp[1:] = np.cumsum(ranked_positive, dtype=np.int64)[ends]
         np.subtract(ends + 1, tp[1:], out=fp[1:])
     else:
-        tp[1:] = np.cumsum(np.where(positive, weights, 0.0))[ends]
-        fp[1:] = np.cumsum(np.where(positive, 0.0, weights))[ends]
-    return tp, fp, tp[-1] - tp, fp[-1] - fp
+        ranked_weights = weights[order]
+        tp[1:] = np.cumsum(np.where(ranked_positive, ranked_weights, 0.0))[ends]
+        fp[1:] = np.cumsum(np.where(ranked_positive, 0.0, ranked_weights))[ends]
+    return ranked[ends], (tp, fp, tp[-1] - tp, fp[-1] - fp)
+
+
+def _best_threshold(distinct: NDArray[Any], values: NDArray[Any]) -> float:
+    # Candidates run from the highest threshold down and argmax takes the first: the tie rule.
+    best = int(np.argmax(values))
+    if best == 0:
+        return np.inf
+    lower = float(distinct[best]) if best < len(distinct) else -np.inf
+    return _midpoint(lower, float(distinct[best - 1]))
 
 
 def _midpoint(lower: float, upper: float) -> float:
+    if lower == -np.inf:
+        # There is no score below: always positive.
+        return lower
     # Halved before they are added, because the sum or the difference of huge scores overflows.
     middle = lower / 2 + upper / 2
     # Neighbouring floats have nothing between them; the predicate `>=` needs lower < threshold.
