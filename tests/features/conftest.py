@@ -51,7 +51,7 @@ def posters(tmp_path):
 
 @pytest.fixture
 def store(tmp_path):
-    return FeatureStore(tmp_path / "store", batch_size=4)
+    return FeatureStore(tmp_path / "store", batch_size=4, dtype="float32")
 
 
 class Counter:

@@ -33,7 +33,7 @@ def test_another_store_object_finds_the_features(store, make_encoder, posters, c
     first = store.get_features(make_encoder(), posters, verbose=0)
     encoder = make_encoder()
     counter.watch(encoder.backbone())
-    again = FeatureStore(store.folder).get_features(encoder, posters, verbose=0)
+    again = FeatureStore(store.folder, dtype="float32").get_features(encoder, posters, verbose=0)
     np.testing.assert_array_equal(again, first)
     assert counter.rows == 0
 
@@ -48,7 +48,7 @@ def test_each_distinct_image_is_computed_once(
     tmp_path, make_encoder, posters, compute, counter, calls, batch_size
 ):
     shutil.rmtree(tmp_path / "store", ignore_errors=True)
-    store = FeatureStore(tmp_path / "store", batch_size=batch_size)
+    store = FeatureStore(tmp_path / "store", batch_size=batch_size, dtype="float32")
     encoder = make_encoder()
     expected = compute(encoder, posters)
     counter.batches.clear()
@@ -116,7 +116,7 @@ def test_more_rows_than_a_shard_holds(store, make_encoder, compute, tmp_path):
     encoder = make_encoder()
     images = [np.full((8, 8, 3), level, dtype="uint8") for level in range(256)] * 2
     images += [np.full((8, 8, 3), (level, 0, 9), dtype="uint8") for level in range(64)]
-    features = FeatureStore(tmp_path / "store", batch_size=50).get_features(
+    features = FeatureStore(tmp_path / "store", batch_size=50, dtype="float32").get_features(
         encoder, images, verbose=0
     )
     np.testing.assert_allclose(features[::37], compute(encoder, images[::37]), rtol=1e-5)
@@ -159,6 +159,7 @@ def test_the_folder_says_what_its_features_are_of(store, make_encoder, posters):
         "network": "network",
         "input_shape": [8, 8, 3],
         "feature_shape": [4],
+        "dtype": "float32",
         "encoding": {"reader_version": 1, "resampling": "bilinear"},
     }
 

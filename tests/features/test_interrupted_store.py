@@ -89,7 +89,7 @@ import keras, numpy as np
 from multimodal_ensemble import FeatureStore, ImageEncoder
 from multimodal_ensemble.features import _store
 
-_store._ROWS_A_SHARD = 4
+_store.ROWS_A_SHARD = 4
 folder, mode, *paths = sys.argv[1:]
 kernel = keras.initializers.GlorotUniform(1)
 network = keras.Sequential([
@@ -110,7 +110,7 @@ encoder.backbone().predict_on_batch = slowly
 print("ready", flush=True)
 if mode == "together":
     sys.stdin.readline()
-store = FeatureStore(folder, batch_size=4)
+store = FeatureStore(folder, batch_size=4, dtype="float32")
 features = store.get_features(encoder, paths, verbose=0)
 print(features.shape, np.round(features.sum(), 3), flush=True)
 """
@@ -143,13 +143,15 @@ def test_a_process_killed_in_a_pass_leaves_a_readable_store(
     with start(tmp_path / "store", "forever", posters) as process:
         wait_for(process, "third batch")
         process.send_signal(signal.SIGKILL)
-    store = FeatureStore(tmp_path / "store", batch_size=4)
+    store = FeatureStore(tmp_path / "store", batch_size=4, dtype="float32")
     encoder = make_encoder()
     expected = compute(encoder, posters)
-    assert store.count_missing(encoder, posters) == 2
+    # Two of the pieces of 4, 4 and 2 rows, whose order is drawn by chance, were finished.
+    missing = store.count_missing(encoder, posters)
+    assert missing in (2, 4)
     counter.watch(encoder.backbone())
     features = store.get_features(encoder, posters, verbose=0)
-    assert counter.batches == [2]
+    assert counter.batches == [missing]
     np.testing.assert_allclose(features, expected, rtol=1e-5)
 
 
@@ -157,14 +159,14 @@ def test_a_process_killed_in_a_pass_leaves_a_readable_store(
 def test_two_processes_that_fill_a_store_at_once_agree(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    monkeypatch.setattr(_store, "_ROWS_A_SHARD", 1)
+    monkeypatch.setattr(_store, "ROWS_A_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, posters)
     with start(tmp_path / "store", "together", posters) as process:
         wait_for(process, "ready")
         process.stdin.write("go\n")
         process.stdin.flush()
-        store = FeatureStore(tmp_path / "store", batch_size=1)
+        store = FeatureStore(tmp_path / "store", batch_size=1, dtype="float32")
         here = store.get_features(encoder, posters[::-1], verbose=0)[::-1]
         there = process.stdout.readline().split(maxsplit=2)
     np.testing.assert_allclose(here, expected, rtol=1e-5)

@@ -19,7 +19,7 @@ def test_a_new_and_an_empty_folder_become_stores(tmp_path, make_encoder, posters
     (tmp_path / "empty").mkdir()
     for name in ("empty", "deep/er"):
         store = FeatureStore(str(tmp_path / name))
-        assert json.loads((tmp_path / name / "feature_store.json").read_text()) == {"format": 1}
+        assert json.loads((tmp_path / name / "feature_store.json").read_text()) == {"format": 2}
         store.get_features(make_encoder(), posters, verbose=0)
         assert FeatureStore(tmp_path / name).count_missing(make_encoder(), posters) == 0
 
@@ -44,7 +44,7 @@ def test_a_file_is_no_folder(tmp_path):
 
 @pytest.mark.parametrize(
     ("marker", "found"),
-    [('{"format": 2}', "2"), ("not JSON", "unknown"), ("[1]", "unknown"), ("{}", "unknown")],
+    [('{"format": 1}', "1"), ("not JSON", "unknown"), ("[1]", "unknown"), ("{}", "unknown")],
 )
 def test_a_store_of_another_format_is_left_alone(tmp_path, marker, found):
     (tmp_path / "feature_store.json").write_text(marker)
@@ -64,7 +64,7 @@ def test_a_folder_in_which_another_process_starts_a_store_is_one(tmp_path):
 @pytest.mark.parametrize("batch_size", [0, -1, "4", True])
 def test_a_batch_size_that_is_none_is_refused(tmp_path, batch_size):
     with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1"):
-        FeatureStore(tmp_path / "store", batch_size=batch_size)
+        FeatureStore(tmp_path / "store", batch_size=batch_size, dtype="float32")
     assert not (tmp_path / "store").exists()
 
 
@@ -88,6 +88,7 @@ def shard(store, make_encoder, posters):
 )
 def test_a_damaged_file_is_named(store, make_encoder, posters, shard, damage):
     shard.write_bytes(damage(shard.read_bytes()))
+    store = FeatureStore(store.folder, dtype="float32")
     with pytest.raises(FeatureStoreError, match=re.escape(repr(str(shard)))) as caught:
         store.get_features(make_encoder(), posters, verbose=0)
     assert "Delete it" in str(caught.value)
@@ -103,8 +104,9 @@ def test_a_damaged_file_that_is_deleted_is_computed_again(
 
 
 @pytest.mark.slow
-def test_no_flipped_bit_is_taken_for_features(tmp_path):
-    shards = ShardFolder(tmp_path)
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_no_flipped_bit_is_taken_for_features(tmp_path, dtype):
+    shards = ShardFolder(tmp_path, dtype)
     keys = [bytes([number]) * 32 for number in range(3)]
     expected = np.arange(6, dtype="float32").reshape(3, 2)
     shards.write(keys, expected)
@@ -117,6 +119,7 @@ def test_no_flipped_bit_is_taken_for_features(tmp_path):
             damaged[position] ^= bit
             shard.write_bytes(damaged)
             try:
+                shards = ShardFolder(tmp_path)
                 index = shards.index()
                 features = shards.read([index[key] for key in keys], (2,))
             except FeatureStoreError:

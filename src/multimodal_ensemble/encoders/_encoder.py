@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import os
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
+from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -47,6 +49,9 @@ class Encoder(BaseEstimator, ABC):
         Shape of one encoded row, without the batch axis.
     input_dtype : str
         dtype of the Keras input. ``"float32"`` unless a subclass says otherwise.
+    n_views : int
+        How many augmented views of each training value `augment` can give. 0 unless a subclass
+        says otherwise.
 
     Raises
     ------
@@ -73,6 +78,7 @@ class Encoder(BaseEstimator, ABC):
     """
 
     input_dtype: str = "float32"
+    n_views: int = 0
     # `fit` takes raw values and no metadata, so scikit-learn is not to route any to it.
     __metadata_request__fit: ClassVar = {"values": UNUSED}
 
@@ -149,8 +155,8 @@ class Encoder(BaseEstimator, ABC):
 
         The same model at each call. It maps ``(n, *input_shape)`` to a feature vector, holds
         the preprocessing of what `encode` returns, and runs in inference mode always: make it
-        a `multimodal_ensemble.encoders.InferenceModel` if it holds dropout or the like. Its
-        features are computed once and reused as long as none of its weights is trainable.
+        a `multimodal_ensemble.encoders.InferenceModel` if it holds dropout or the like. What
+        its layers give in front of the first one that is trained is computed once and reused.
 
         Returns
         -------
@@ -234,6 +240,67 @@ class Encoder(BaseEstimator, ABC):
         """
         return {}
 
+    def augment(
+        self, encoded: NDArray[Any], digests: Sequence[bytes], views: NDArray[np.intp]
+    ) -> NDArray[Any]:
+        """Return one augmented view of each encoded row.
+
+        A view is a function of the encoder's configuration, the content and the number of the
+        view, and of nothing else, so that it can be computed again, or once and kept.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, *input_shape)
+            What `encode` returned.
+        digests : sequence of n bytes
+            What `content_digests` returned for the same rows.
+        views : ndarray of shape (n,)
+            Which view of each row, from 0 to ``n_views - 1``.
+
+        Returns
+        -------
+        ndarray of shape (n, *input_shape)
+            Augmented rows.
+        """
+        del digests, views
+        msg = f"Modality {self.name!r} has no augmented views (n_views={self.n_views})."
+        raise ModalityError(msg)
+
+    def view_digests(self, digests: Sequence[bytes], view: int) -> list[bytes]:
+        """Return what identifies one augmented view of each value, to look its features up by.
+
+        Parameters
+        ----------
+        digests : sequence of n bytes
+            What `content_digests` returned.
+        view : int
+            Which view, from 0 to ``n_views - 1``.
+
+        Returns
+        -------
+        list of n bytes
+            SHA-256 digests that depend on all that `augment` depends on.
+        """
+        settings = f"augmented view {view}: {self.augmentation_config()}".encode()
+        return [hashlib.sha256(settings + digest).digest() for digest in digests]
+
+    def augmentation_config(self) -> str:
+        """Return the settings that `augment` depends on, as text; empty by default."""
+        return ""
+
+    def without_backbone(self) -> Self:
+        """Return a copy that encodes and augments as this encoder does, to send to workers.
+
+        By default the copy is complete; a subclass that holds its backbone leaves it out, because
+        a copy is sent with each piece of work.
+
+        Returns
+        -------
+        Encoder
+            A copy, which need not be able to give its backbone.
+        """
+        return copy.copy(self)
+
     # -- what follows from it ----------------------------------------------------------------
 
     @property
@@ -250,9 +317,24 @@ class Encoder(BaseEstimator, ABC):
 
     @property
     def is_frozen(self) -> bool:
-        """Whether there is a backbone with no trainable weights, so that features can be kept."""
+        """Whether there is a backbone and none of its weights is trainable."""
         backbone = self.backbone()
         return backbone is not None and not backbone.trainable_weights
+
+    def frozen_part(self) -> keras.Model | None:
+        """Return the part of the backbone that training does not change, or None.
+
+        That is the whole backbone as long as none of its weights is trainable, and otherwise
+        its layers in front of the first one that is trained. Its output is what a
+        `multimodal_ensemble.FeatureStore` keeps.
+
+        Returns
+        -------
+        keras.Model or None
+            None without a backbone, and where training changes its first layers.
+        """
+        backbone = self.backbone()
+        return None if backbone is None else split_backbone(backbone).frozen
 
     @property
     def columns(self) -> list[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.encoders._applications import find_application
+from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._heads import SCALINGS, build_dense_head
 from multimodal_ensemble.encoders._image_backbone import (
@@ -71,6 +72,15 @@ class ImageEncoder(Encoder):
         ``"log"`` after ``sign(x) * log(1 + |x|)``.
     trainable_layers : int or "all", default=0
         How many of the backbone's last layers are trained; see `unfreeze`.
+    augmentation : keras.Layer or sequence of keras.Layer, default=()
+        Layers that augment RGB images 0..255 of shape ``(n, height, width, 3)``, for example
+        ``[keras.layers.RandomFlip("horizontal"), keras.layers.RandomZoom(0.1)]``, each applied to
+        what the one before gave. Only training rows see augmented images; see
+        ``MultimodalDataset(augment=...)``.
+    views : int, default=4
+        How many augmented views of each training image there are, where there is `augmentation`.
+        They are drawn from `seed`, a `multimodal_ensemble.FeatureStore` keeps the features of each,
+        and training picks one of them at random for each image and pass.
     on_error : {"raise", "blank", "drop"}, default="raise"
         What happens to an image that cannot be read: an error, a black image in its place, or its
         row is left out of the data set. The last two read every image once before training, and
@@ -82,7 +92,7 @@ class ImageEncoder(Encoder):
     workers : int, default=2
         Threads that read images.
     seed : int, optional
-        Makes random weights repeatable.
+        Makes random weights repeatable, and chooses the augmented views (None is 0 for these).
 
     Raises
     ------
@@ -120,6 +130,8 @@ class ImageEncoder(Encoder):
         input_dropout: float = 0,
         scaling: str | None = "log",
         trainable_layers: int | str = 0,
+        augmentation: keras.Layer | Sequence[keras.Layer] = (),
+        views: int = 4,
         on_error: str = "raise",
         resampling: str = "bilinear",
         root: str | Path | None = None,
@@ -141,6 +153,7 @@ class ImageEncoder(Encoder):
         check_choice(on_error, ("raise", "blank", "drop"), name="on_error")
         check_at_least(units, 1, name="units")
         check_at_least(workers, 1, name="workers")
+        check_at_least(views, 1, name="views")
         check_fraction(dropout, name="dropout")
         check_fraction(input_dropout, name="input_dropout")
         _check_trainable_layers(trainable_layers)
@@ -158,12 +171,15 @@ class ImageEncoder(Encoder):
         self.input_dropout = input_dropout
         self.scaling = scaling
         self.trainable_layers = trainable_layers
+        self.augmentation = augmentation
+        self.views = views
         self.on_error = on_error
         self.resampling = resampling
         self.root = root
         self.workers = workers
         self.seed = seed
         self._unreadable = UnreadableImages(name, on_error)
+        self._augmentation = Augmentation(check_augmentation(augmentation), seed or 0)
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -306,13 +322,64 @@ class ImageEncoder(Encoder):
         """
         return {"reader_version": _READER_VERSION, "resampling": self.resampling}
 
+    # -- augmentation ------------------------------------------------------------------------
+
+    @property
+    def n_views(self) -> int:  # type: ignore[override]
+        """How many augmented views of a training image there are; 0 without `augmentation`."""
+        return self.views if self._augmentation.layers else 0
+
+    def augment(
+        self, encoded: NDArray[Any], digests: Sequence[bytes], views: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """Return one augmented view of each image.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, height, width, 3)
+            RGB images 0..255.
+        digests : sequence of n bytes
+            Digests of the images' content.
+        views : ndarray of shape (n,)
+            Which view of each image, from 0 to ``views - 1``.
+
+        Returns
+        -------
+        ndarray of shape (n, height, width, 3)
+            RGB 0..255, float32.
+
+        Raises
+        ------
+        ValueError
+            If the layers change the shape of images.
+        """
+        return self._augmentation.apply(encoded, digests, views)
+
+    def augmentation_config(self) -> str:
+        """Return the augmentation layers and the seed as text; names of layers do not count."""
+        return self._augmentation.config()
+
+    def without_backbone(self) -> Self:
+        """Return a copy that reads and augments images and has no network.
+
+        Returns
+        -------
+        ImageEncoder
+            Relative paths start where they do here, also in a process with another working
+            directory.
+        """
+        root = Path("." if self.root is None else self.root).resolve()
+        small = {"backbone": "VGG16", "weights": None, "image_size": self.input_shape[:2]}
+        return type(self)(**{**self.get_params(deep=False), **small, "root": root})
+
     # -- fine-tuning -------------------------------------------------------------------------
 
     def unfreeze(self, n_layers: int | None = None) -> Self:
         """Let training change the last layers of the backbone, too.
 
-        Stored features are no longer used then: make the data sets anew, and the images go through
-        the backbone at each step. Batch normalisation stays frozen, as is usual in fine-tuning.
+        Make the data sets anew then: a store now keeps what goes into the first layer that is
+        trained, or rather into the block that it is part of, so that fine-tuning costs no more than
+        the layers from there on. Batch normalisation stays frozen, as is usual in fine-tuning.
         All models that were built from this encoder share its backbone, and change with it; use an
         encoder of its own for a model that is to be fine-tuned beside others.
 

@@ -1,6 +1,7 @@
 """Features of frozen backbones, computed once and kept on disk."""
 
+from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 from multimodal_ensemble.features._store import FeatureStore
 
-__all__ = ["FeatureStore", "model_fingerprint"]
+__all__ = ["FeatureStore", "StoreEntry", "model_fingerprint"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,27 +15,35 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
+from multimodal_ensemble.encoders._fit_encoders import check_encoders
+from multimodal_ensemble.exceptions import FeatureStoreError
+from multimodal_ensemble.features import _upkeep
+from multimodal_ensemble.features._engine import compute_on_engine, has_engine
+from multimodal_ensemble.features._entry import StoreEntry
+from multimodal_ensemble.features._extraction import ROWS_A_SHARD, Rows, Target, compute_chunks
 from multimodal_ensemble.features._fingerprint import model_fingerprint
+from multimodal_ensemble.features._folder import open_folder
 from multimodal_ensemble.features._progress import ExtractionProgress
-from multimodal_ensemble.features._shards import ShardFolder, write_atomically
+from multimodal_ensemble.features._request import Request, frozen_backbone, make_request
+from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError, write_atomically
 
-_MARKER = "feature_store.json"
-_FORMAT = 1
-
-# How many rows an interrupted pass loses at most: some 20 seconds of VGG16 on two cores.
-_ROWS_A_SHARD = 256
+# Other processes may prune what this one is about to read, but hardly time and again.
+_TRIES = 5
 
 
 class FeatureStore:
     """Features of frozen backbones on disk, computed once for each distinct content.
 
-    What is kept is looked up by everything that features depend on: the backbone's structure
-    and the values of its weights, which include its preprocessing, its input size and its
+    What is kept is looked up by everything that features depend on: the frozen layers' structure
+    and the values of their weights, which include the preprocessing, the input size and the
     pooling; how files are read; and the content of each file. So other weights, another size or
     a changed image never meet old features, and models that share a backbone share its features.
+
+    Any number of processes, also on several machines that share a file system, may use one folder
+    at once. Inside ``joblib.parallel_config(...)`` features are computed by the workers of the
+    engine that it names.
 
     Parameters
     ----------
@@ -43,11 +52,20 @@ class FeatureStore:
         store.
     batch_size : int, default=32
         How many rows go through the backbone at once.
+    dtype : {"float16", "float32"}, default="float16"
+        How features are kept. ``"float16"`` rounds each to 11 significant bits and takes half the
+        space; ``"float32"`` keeps them to the last bit. Either way they are returned as float32.
+    max_bytes : int, optional
+        Size that the store's files are kept within: features that were not used for longest are
+        removed for new ones. Each process that writes may exceed it by one file for a moment.
+        Default: no limit.
 
     Raises
     ------
     FeatureStoreError
         If the folder holds something else than a feature store.
+    ValueError
+        If an option is out of range.
 
     Examples
     --------
@@ -64,20 +82,38 @@ class FeatureStore:
     ((3, 1024), 0)
     """
 
-    def __init__(self, folder: str | PathLike[str], *, batch_size: int = 32) -> None:
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        *,
+        batch_size: int = 32,
+        dtype: str = "float16",
+        max_bytes: int | None = None,
+    ) -> None:
         check_at_least(batch_size, 1, name="batch_size")
+        check_choice(dtype, ("float16", "float32"), name="dtype")
+        if max_bytes is not None:
+            check_at_least(max_bytes, 1, name="max_bytes")
         self.folder = Path(folder).expanduser()
         self.batch_size = batch_size
-        self._check_folder()
+        self.dtype = dtype
+        self.max_bytes = max_bytes
+        self._opened: dict[str, ShardFolder] = {}
+        open_folder(self.folder)
 
     def __repr__(self) -> str:
         """Return the call that makes this store."""
-        return f"FeatureStore({str(self.folder)!r}, batch_size={self.batch_size})"
+        return (
+            f"FeatureStore({str(self.folder)!r}, batch_size={self.batch_size}, "
+            f"dtype={self.dtype!r}, max_bytes={self.max_bytes})"
+        )
+
+    # -- features ----------------------------------------------------------------------------
 
     def get_features(
-        self, encoder: Encoder, values: Any, *, verbose: int = 1
+        self, encoder: Encoder, values: Any, *, view: int | None = None, verbose: int = 1
     ) -> NDArray[np.float32]:
-        """Return the backbone's features of values; those not yet in the store are computed.
+        """Return the features of values; those not yet in the store are computed.
 
         Features are kept as they are computed: a pass that is interrupted goes on where it
         stopped when it is called again.
@@ -85,190 +121,366 @@ class FeatureStore:
         Parameters
         ----------
         encoder : Encoder
-            A fitted encoder with a frozen backbone.
+            A fitted encoder with a backbone whose first layers are frozen.
         values : sequence of length n
             Raw values.
+        view : int, optional
+            Which augmented view of each value, from 0 to the encoder's ``n_views - 1``. Default:
+            the plain value.
         verbose : {0, 1}, default=1
             Whether a progress bar shows how many images a second go through the backbone.
 
         Returns
         -------
         ndarray of shape (n, ...)
-            Rows of the encoder's `feature_shape`, float32.
+            The output of the encoder's `frozen_part`, float32: feature vectors if its backbone is
+            frozen, and what goes into the first trained layers otherwise.
 
         Raises
         ------
         ModalityError
-            If the encoder has no backbone or an unfrozen one, or gives NaN or infinite features.
+            If the encoder has no backbone, one whose first layers are trained, or no such view; or
+            if its backbone gives NaN or infinite features.
         FeatureStoreError
-            If a file of the store is damaged; the message names it.
+            If a file of the store is damaged or cannot be written, or if these features alone
+            exceed `max_bytes`; the message says what can be done.
         ImageReadError
             If an image cannot be read.
         """
-        backbone = _frozen_backbone(encoder)
-        values = encoder.prepare(values)
-        digests = encoder.content_digests(values)
-        shards = self._open(encoder, backbone)
-        index = shards.index()
-        positions = _first_positions(digests, index)
-        if positions:
-            self._describe(encoder, backbone, shards)
-            self._compute(encoder, backbone, shards, values, digests, positions, verbose)
-            index = shards.index()
-        return shards.read([index[digest] for digest in digests], encoder.feature_shape)
+        request = self._request(encoder, values, [view])
+        ((features,),) = self._collect([request], verbose)
+        return features
 
-    def count_missing(self, encoder: Encoder, values: Any) -> int:
+    def compute_features(
+        self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
+    ) -> int:
+        """Compute what the store lacks of several encoders' features, without returning them.
+
+        Encoders that read the same images in the same way share the reading: each image is
+        decoded once for all backbones and augmented views. Memory does not grow with the data.
+
+        Parameters
+        ----------
+        encoders : sequence of Encoder
+            Fitted encoders; those without a backbone that could be cached are left out.
+        data : DataFrame or mapping of str to sequence
+            The raw columns.
+        augment : bool, default=False
+            Compute the augmented views, too, of encoders that have some.
+        verbose : {0, 1}, default=1
+            Whether a progress bar is shown.
+
+        Returns
+        -------
+        int
+            How many rows went through a backbone.
+
+        Raises
+        ------
+        ModalityError, FeatureStoreError, ImageReadError
+            As `get_features` does.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from multimodal_ensemble import FeatureStore, ImageEncoder
+        >>> data = {"poster": [np.full((9, 9), level, dtype="uint8") for level in (0, 200)]}
+        >>> encoders = [
+        ...     ImageEncoder(name, backbone=name, weights=None, image_size=32, column="poster")
+        ...     for name in ("MobileNet", "MobileNetV2")]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     FeatureStore(folder).compute_features(encoders, data, verbose=0)
+        4
+        """
+        requests = [
+            self._request(encoder, encoder.select(data), _all_views(encoder, augment=augment))
+            for encoder in {id(encoder): encoder for encoder in encoders}.values()
+            if encoder.frozen_part() is not None
+        ]
+        return self._compute(requests, verbose)
+
+    def load_features(
+        self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
+    ) -> dict[str, list[NDArray[np.float32]]]:
+        """Return several encoders' features at once, after `compute_features`.
+
+        Parameters
+        ----------
+        encoders : sequence of Encoder
+            Fitted encoders with distinct names; those without a backbone that could be cached are
+            left out.
+        data : DataFrame or mapping of str to sequence
+            The raw columns.
+        augment : bool, default=False
+            Return the augmented views, too, of encoders that have some.
+        verbose : {0, 1}, default=1
+            Whether a progress bar is shown.
+
+        Returns
+        -------
+        dict of str to list of ndarray of shape (n, ...)
+            By modality: the plain values' features, then those of each augmented view.
+
+        Raises
+        ------
+        ModalityError, FeatureStoreError, ImageReadError
+            As `get_features` does.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from multimodal_ensemble import FeatureStore, ImageEncoder
+        >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
+        >>> data = {"poster": [np.zeros((9, 9), dtype="uint8")]}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     features = FeatureStore(folder).load_features([poster], data, verbose=0)
+        >>> [array.shape for array in features["poster"]]
+        [(1, 1024)]
+        """
+        requests = [
+            self._request(encoder, encoder.select(data), _all_views(encoder, augment=augment))
+            for encoder in check_encoders(encoders)
+            if encoder.frozen_part() is not None
+        ]
+        features = self._collect(requests, verbose)
+        return {
+            request.encoder.name: arrays for request, arrays in zip(requests, features, strict=True)
+        }
+
+    def count_missing(self, encoder: Encoder, values: Any, *, view: int | None = None) -> int:
         """Return how many distinct values `get_features` would have to compute.
 
         Parameters
         ----------
         encoder : Encoder
-            A fitted encoder with a frozen backbone.
+            A fitted encoder with a backbone whose first layers are frozen.
         values : sequence
             Raw values.
+        view : int, optional
+            Which augmented view. Default: the plain value.
 
         Returns
         -------
         int
             Number of distinct contents without features.
         """
-        shards = self._open(encoder, _frozen_backbone(encoder))
-        digests = encoder.content_digests(encoder.prepare(values))
-        return len(_first_positions(digests, shards.index()))
+        return len(self._request(encoder, values, [view]).missing())
 
-    def _check_folder(self) -> None:
-        marker = self.folder / _MARKER
-        if self._is_something_else():
-            msg = (
-                f"{str(self.folder)!r} is neither a feature store nor an empty folder. "
-                "Use another folder; nothing was written to this one."
-            )
+    # -- upkeep ------------------------------------------------------------------------------
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all files of the store, in bytes."""
+        return _upkeep.count_bytes(self.folder)
+
+    def entries(self) -> list[StoreEntry]:
+        """Return what the store holds, one entry a backbone, the one used last first.
+
+        Returns
+        -------
+        list of StoreEntry
+            ``pandas.DataFrame(store.entries())`` makes a table of it.
+
+        Raises
+        ------
+        FeatureStoreError
+            If a file is damaged; see `verify`.
+        """
+        return _upkeep.list_entries(self.folder)
+
+    def verify(self, *, remove: bool = False) -> dict[Path, str]:
+        """Read every file of features and check it.
+
+        Parameters
+        ----------
+        remove : bool, default=False
+            Delete the damaged files; their features are then computed again when they are needed.
+
+        Returns
+        -------
+        dict of Path to str
+            The damaged files and what is wrong with each; empty if all is well.
+        """
+        damaged = _upkeep.find_damaged(self.folder)
+        if remove:
+            for path in damaged:
+                path.unlink(missing_ok=True)
+        return damaged
+
+    def prune(
+        self,
+        *,
+        max_bytes: int | None = None,
+        unused_for: timedelta | None = None,
+        keys: Iterable[str] = (),
+    ) -> int:
+        """Remove features, and what killed processes left behind.
+
+        Without options only the latter goes: unfinished files that are older than a day.
+
+        Parameters
+        ----------
+        max_bytes : int, optional
+            Remove what was not used for longest until the store is no larger.
+        unused_for : timedelta, optional
+            Remove what was neither read nor written for so long.
+        keys : iterable of str, default=()
+            Remove all features of these entries; see `StoreEntry`.
+
+        Returns
+        -------
+        int
+            How many bytes were removed.
+
+        Raises
+        ------
+        FeatureStoreError
+            If the store has no such entry.
+        ValueError
+            If `max_bytes` is not a whole number of at least 0.
+        """
+        if max_bytes is not None:
+            check_at_least(max_bytes, 0, name="max_bytes")
+        keys = [keys] if isinstance(keys, str) else list(keys)
+        known = _upkeep.entry_folders(self.folder)
+        if unknown := sorted(set(keys) - set(known)):
+            msg = f"The store has no entries {unknown}. It has {sorted(known)}."
             raise FeatureStoreError(msg)
-        if marker.is_file():
-            try:
-                found = json.loads(marker.read_text(encoding="utf-8"))["format"]
-            except (ValueError, KeyError, TypeError):
-                found = "unknown"
-            if found != _FORMAT:
-                msg = (
-                    f"{str(self.folder)!r} is a feature store of format {found}, and this version "
-                    f"reads format {_FORMAT}. Use another folder."
-                )
-                raise FeatureStoreError(msg)
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"format": _FORMAT})
-        write_atomically(marker, lambda file: file.write(text.encode()))
+        return _upkeep.prune(self.folder, max_bytes=max_bytes, unused_for=unused_for, keys=keys)
 
-    def _is_something_else(self) -> bool:
-        if not self.folder.exists():
-            return False
-        if not self.folder.is_dir():
-            return True
-        found = {path.name for path in self.folder.iterdir()}
-        # Another process may be writing the marker, or have died at it.
-        return _MARKER not in found and any(_MARKER not in name for name in found)
+    # -- inside ------------------------------------------------------------------------------
+
+    def _request(self, encoder: Encoder, values: Any, views: Sequence[int | None]) -> Request:
+        backbone = frozen_backbone(encoder)
+        return make_request(encoder, backbone, self._open(encoder, backbone), values, views)
 
     def _open(self, encoder: Encoder, backbone: keras.Model) -> ShardFolder:
-        identity = [model_fingerprint(backbone), encoder.encoding_config()]
+        identity = [model_fingerprint(backbone), encoder.encoding_config(), self.dtype]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        return ShardFolder(self.folder / key)
+        if key not in self._opened:
+            self._opened[key] = ShardFolder(self.folder / key, self.dtype)
+        return self._opened[key]
 
-    def _describe(self, encoder: Encoder, backbone: keras.Model, shards: ShardFolder) -> None:
+    def _collect(
+        self, requests: Sequence[Request], verbose: int
+    ) -> list[list[NDArray[np.float32]]]:
+        """Compute what is missing and return all features, by request and variant."""
+        for _ in range(_TRIES):
+            self._compute(requests, verbose)
+            try:
+                return [request.read() for request in requests]
+            except (ShardVanishedError, KeyError):
+                # Pruned by another process between our look and our reading.
+                continue
+        msg = (
+            f"Features vanish from {str(self.folder)!r} faster than they are read: other processes "
+            "prune the store, or max_bytes is too small for all that use it at once."
+        )
+        raise FeatureStoreError(msg)
+
+    def _compute(self, requests: Sequence[Request], verbose: int) -> int:
+        if self.max_bytes is not None:
+            self._check_limit(requests)
+        count = 0
+        waiting = list(requests)
+        while waiting:
+            first = waiting[0]
+            together = [request for request in waiting if request.reads_like(first)]
+            waiting = [request for request in waiting if request not in together]
+            # Encoders with the same backbone share its pass.
+            distinct = {request.shards.folder: request for request in together}
+            count += self._compute_together(list(distinct.values()), verbose)
+        return count
+
+    def _compute_together(self, requests: Sequence[Request], verbose: int) -> int:
+        """Compute what is missing of requests that the same encoded rows serve."""
+        positions = sorted({position for request in requests for position in request.missing()})
+        if not positions:
+            return 0
+        first = requests[0]
+        for request in requests:
+            self._describe(request)
+        on_engine = has_engine()
+        numbers = np.array(positions, dtype=np.intp)
+        rows = Rows(
+            reader=first.encoder.without_backbone() if on_engine else first.encoder,
+            values=first.values,
+            digests=first.digests,
+            variants=first.variants,
+            views=first.views,
+            numbers=np.arange(len(first.digests), dtype=np.intp),
+        ).take(numbers)
+        targets = [
+            Target(request.backbone, request.shards, self._make_room) for request in requests
+        ]
+        total = sum(
+            digests[position] not in index
+            for request in requests
+            for index in [request.shards.index()]
+            for digests in request.variants
+            for position in positions
+        )
+        names = " and ".join(_network_name(request.backbone) for request in requests)
+        with ExtractionProgress(first.encoder.name, names, total, verbose) as progress:
+            chunks = rows.chunks(ROWS_A_SHARD)
+            if not on_engine:
+                return compute_chunks(chunks, targets, self.batch_size, progress.add)
+            return compute_on_engine(
+                chunks,
+                targets,
+                self.batch_size,
+                progress.add,
+                root=self.folder.resolve(),
+                max_bytes=self.max_bytes,
+            )
+
+    def _make_room(self) -> None:
+        if self.max_bytes is not None:
+            _upkeep.keep_within(self.folder, self.max_bytes)
+
+    def _check_limit(self, requests: Sequence[Request]) -> None:
+        """Refuse what cannot be kept before hours of work, and keep what is in use from pruning."""
+        item = np.dtype(self.dtype).itemsize
+        needed = sum(
+            len({*request.digests}) * len(request.views) * math.prod(request.feature_shape) * item
+            for request in requests
+        )
+        if self.max_bytes is not None and needed > self.max_bytes:
+            msg = (
+                f"These features need {needed:,} bytes, and the store is limited to "
+                f"max_bytes={self.max_bytes:,}. Raise the limit, or ask for fewer rows or views."
+            )
+            raise FeatureStoreError(msg)
+        for request in requests:
+            index = request.shards.index()
+            used = {
+                index[digest][0] for row in request.variants for digest in row if digest in index
+            }
+            request.shards.touch(used)
+
+    def _describe(self, request: Request) -> None:
         """Say to a person who looks into the folder what its features are of."""
+        encoder = request.encoder
         description = {
             "modality": encoder.name,
-            "network": _network_name(backbone),
+            "network": _network_name(request.backbone),
             "input_shape": encoder.input_shape,
-            "feature_shape": encoder.feature_shape,
+            "feature_shape": request.feature_shape,
+            "dtype": self.dtype,
             "encoding": encoder.encoding_config(),
         }
-        shards.folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(description, indent=2)
-        write_atomically(shards.folder / "backbone.json", lambda file: file.write(text.encode()))
-
-    def _compute(
-        self,
-        encoder: Encoder,
-        backbone: keras.Model,
-        shards: ShardFolder,
-        values: Any,
-        digests: Sequence[bytes],
-        positions: Sequence[int],
-        verbose: int,
-    ) -> None:
-        batches = [
-            np.array(positions[start : start + self.batch_size])
-            for start in range(0, len(positions), self.batch_size)
-        ]
-        waiting: list[tuple[list[bytes], NDArray[np.float32]]] = []
-
-        def flush() -> None:
-            if waiting:
-                shards.write(
-                    [digest for some, _ in waiting for digest in some],
-                    np.concatenate([features for _, features in waiting]),
-                )
-                waiting.clear()
-
-        ahead = _encode_ahead(encoder, values, batches)
-        network = _network_name(backbone)
-        with ExtractionProgress(encoder.name, network, len(positions), verbose) as progress:
-            try:
-                for rows, batch in zip(batches, ahead, strict=True):
-                    features = np.asarray(backbone.predict_on_batch(batch), dtype=np.float32)
-                    _check_finite(features, encoder, rows)
-                    waiting.append(([digests[row] for row in rows], features))
-                    if sum(len(some) for some, _ in waiting) >= _ROWS_A_SHARD:
-                        flush()
-                    progress.add(len(rows))
-            finally:
-                # Also on Ctrl-C and on an unreadable image: what was computed is kept.
-                flush()
-
-
-def _frozen_backbone(encoder: Encoder) -> keras.Model:
-    backbone = encoder.backbone()
-    if backbone is None or not encoder.is_frozen:
-        state = "has no backbone" if backbone is None else "has a backbone that is being trained"
-        msg = f"Modality {encoder.name!r} {state}, so there are no features to keep."
-        raise ModalityError(msg)
-    return backbone
-
-
-def _check_finite(features: NDArray[np.float32], encoder: Encoder, rows: NDArray[np.intp]) -> None:
-    finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
-    if not finite.all():
-        msg = (
-            f"The backbone of {encoder.name!r} gives features that are not finite, first for value "
-            f"number {rows[~finite][0]} (from 0). Are its weights damaged, or its numbers too "
-            "large for half precision?"
+        write_atomically(
+            request.shards.folder / _upkeep.DESCRIPTION, lambda file: file.write(text.encode())
         )
-        raise ModalityError(msg)
+
+
+def _all_views(encoder: Encoder, *, augment: bool) -> list[int | None]:
+    return [None, *(range(encoder.n_views) if augment else ())]
 
 
 def _network_name(backbone: keras.Model) -> str:
     inner = [layer.name for layer in backbone.layers if isinstance(layer, keras.Model)]
     return inner[0] if inner else str(backbone.name)
-
-
-def _first_positions(digests: Sequence[bytes], index: dict[bytes, Any]) -> list[int]:
-    """Return where each distinct content that is not in the index stands first."""
-    first: dict[bytes, int] = {}
-    for position, digest in enumerate(digests):
-        if digest not in index:
-            first.setdefault(digest, position)
-    return list(first.values())
-
-
-def _encode_ahead(
-    encoder: Encoder, values: Any, batches: Sequence[NDArray[np.intp]]
-) -> Iterator[NDArray[Any]]:
-    """Yield encoded batches; the next one is read while the backbone works on the last."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        ahead = pool.submit(encoder.encode, values[batches[0]])
-        for following in batches[1:]:
-            batch = ahead.result()
-            ahead = pool.submit(encoder.encode, values[following])
-            yield batch
-        yield ahead.result()

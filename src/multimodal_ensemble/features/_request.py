@@ -1,0 +1,126 @@
+"""What is asked of a store: one encoder's features of some values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.features._shards import ShardFolder
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What one encoder's features are asked of."""
+
+    encoder: Encoder
+    backbone: keras.Model
+    shards: ShardFolder
+    values: Any
+    digests: list[bytes]
+    # For each variant, what each value is looked up by; the plain value's view is None.
+    variants: list[list[bytes]]
+    views: list[int | None]
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        return tuple(int(size) for size in self.backbone.output_shape[1:])
+
+    def reads_like(self, other: Request) -> bool:
+        """Return whether the same encoded rows serve both."""
+        return (
+            type(self.encoder) is type(other.encoder)
+            and self.encoder.input_shape == other.encoder.input_shape
+            and self.encoder.encoding_config() == other.encoder.encoding_config()
+            and self.variants == other.variants
+        )
+
+    def missing(self) -> list[int]:
+        """Return where each distinct value that lacks a variant stands first."""
+        index = self.shards.index()
+        first: dict[bytes, int] = {}
+        for position, digest in enumerate(self.digests):
+            first.setdefault(digest, position)
+        return [
+            position
+            for position in first.values()
+            if any(digests[position] not in index for digests in self.variants)
+        ]
+
+    def read(self) -> list[NDArray[np.float32]]:
+        """Return the features of each variant.
+
+        Raises
+        ------
+        KeyError, ShardVanishedError
+            If some were pruned since they were looked up.
+        """
+        index = self.shards.index()
+        features = []
+        for digests in self.variants:
+            places = [index[digest] for digest in digests]
+            features.append(self.shards.read(places, self.feature_shape))
+            self.shards.touch({name for name, _ in places})
+        return features
+
+
+def frozen_backbone(encoder: Encoder) -> keras.Model:
+    """Return the part of an encoder's backbone whose output can be kept.
+
+    Raises
+    ------
+    ModalityError
+        If there is none.
+    """
+    backbone = encoder.frozen_part()
+    if backbone is None:
+        state = (
+            "has no backbone"
+            if encoder.backbone() is None
+            else "has a backbone that is being trained from its first layers on"
+        )
+        msg = f"Modality {encoder.name!r} {state}, so there are no features to keep."
+        raise ModalityError(msg)
+    return backbone
+
+
+def make_request(
+    encoder: Encoder,
+    backbone: keras.Model,
+    shards: ShardFolder,
+    values: Any,
+    views: Sequence[int | None],
+) -> Request:
+    """Digest the values.
+
+    Raises
+    ------
+    ModalityError
+        If the encoder has no such view.
+    """
+    for view in views:
+        if view is not None and not 0 <= view < encoder.n_views:
+            msg = (
+                f"Modality {encoder.name!r} has {encoder.n_views} augmented views, numbered "
+                f"from 0. Received view={view!r}."
+            )
+            raise ModalityError(msg)
+    values = encoder.prepare(values)
+    digests = encoder.content_digests(values)
+    return Request(
+        encoder=encoder,
+        backbone=backbone,
+        shards=shards,
+        values=values,
+        digests=digests,
+        variants=[
+            digests if view is None else encoder.view_digests(digests, view) for view in views
+        ],
+        views=list(views),
+    )
