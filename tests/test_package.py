@@ -40,7 +40,7 @@ LIBRARIES = {
     "images": {"numpy", "PIL"},
     "encoders": {"numpy", "pandas", "sklearn", "keras"},
     "fusion": {"numpy", "keras"},
-    "features": {"numpy", "keras"},
+    "features": {"numpy", "keras", "joblib"},
     "generators": {"numpy", "pandas", "keras"},
     "training": {"numpy", "pandas", "sklearn", "keras"},
     "reporting": {"numpy", "pandas", "sklearn", "matplotlib"},

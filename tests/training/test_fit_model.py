@@ -169,7 +169,7 @@ def test_a_seed_repeats_a_training_whatever_the_global_generators_do(problem):
 @pytest.mark.slow
 def test_training_on_stored_features_is_training_the_whole_model(problem, tmp_path):
     results, models = [], []
-    for store in (None, FeatureStore(tmp_path / "store")):
+    for store in (None, FeatureStore(tmp_path / "store", dtype="float32")):
         encoders = problem.poster(scaling="standard"), problem.numbers()
         train, validation = problem.datasets(*encoders, store=store)
         assert list(train.features) == ([] if store is None else ["poster"])
@@ -194,7 +194,7 @@ def test_training_on_stored_features_is_training_the_whole_model(problem, tmp_pa
 @pytest.mark.parametrize("with_store", [False, True])
 def test_heads_are_adapted_to_the_features_of_the_training_rows(problem, tmp_path, with_store):
     poster = problem.poster(scaling="standard")
-    store = FeatureStore(tmp_path / "store") if with_store else None
+    store = FeatureStore(tmp_path / "store", dtype="float32") if with_store else None
     train, validation = problem.datasets(poster, store=store)
     model = build_concat_fusion([poster], num_labels=3, seed=1)
     fit_model(model, train, validation, epochs=1, verbose=0)
@@ -217,7 +217,7 @@ def test_a_frozen_backbone_does_not_change(problem):
 
 def test_an_unfrozen_backbone_is_trained_and_the_store_steps_aside(problem, tmp_path):
     poster = problem.poster().unfreeze()
-    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store"))
+    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store", dtype="float32"))
     assert train.features == {}
     model = build_concat_fusion([poster], num_labels=3, seed=1)
     before = poster.backbone().get_weights()
@@ -231,7 +231,7 @@ def test_an_unfrozen_backbone_is_trained_and_the_store_steps_aside(problem, tmp_
 @pytest.mark.parametrize("freeze", [False, True])
 def test_a_fusion_of_trained_models_is_trained(problem, tmp_path, freeze):
     poster, numbers = problem.poster(), problem.numbers()
-    store = FeatureStore(tmp_path / "store")
+    store = FeatureStore(tmp_path / "store", dtype="float32")
     parts = []
     for encoder in (poster, numbers):
         part = build_concat_fusion([encoder], num_labels=3, seed=1)
@@ -432,7 +432,7 @@ def test_an_encoder_fitted_again_since_is_noticed(problem, refused):
 def test_features_of_only_one_data_set_are_refused(problem, refused, tmp_path):
     poster = problem.poster()
     model = build_concat_fusion([poster], num_labels=3)
-    train, _ = problem.datasets(poster, store=FeatureStore(tmp_path / "store"))
+    train, _ = problem.datasets(poster, store=FeatureStore(tmp_path / "store", dtype="float32"))
     _, validation = problem.datasets(poster)
     match = r"features of the same modalities. Received \['poster'\] and \[\]"
     refused(model, train, validation, ModalityError, match)
@@ -440,7 +440,7 @@ def test_features_of_only_one_data_set_are_refused(problem, refused, tmp_path):
 
 def test_features_from_before_the_backbone_was_unfrozen_are_refused(problem, refused, tmp_path):
     poster = problem.poster()
-    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store"))
+    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store", dtype="float32"))
     model = build_concat_fusion([poster], num_labels=3)
     poster.unfreeze(1)
     match = "backbone of 'poster' was unfrozen after the data set took its features"
@@ -489,7 +489,7 @@ def test_another_verbosity_is_refused(problem):
 
 def test_scaling_is_learned_once(problem, tmp_path):
     poster = problem.poster()
-    store = FeatureStore(tmp_path / "store")
+    store = FeatureStore(tmp_path / "store", dtype="float32")
     train, validation = problem.datasets(poster, store=store)
     model = build_concat_fusion([poster], num_labels=3, seed=1)
     fit_model(model, train, validation, epochs=1, verbose=0)
@@ -508,7 +508,7 @@ def test_features_of_another_backbone_than_the_model_s_are_refused(problem, tmp_
     kernel = other.backbone().weights[0]
     kernel.assign(kernel.numpy() + 1)
     model = build_concat_fusion([poster], num_labels=3, seed=1)
-    datasets = problem.datasets(other, store=FeatureStore(tmp_path / "store"))
+    datasets = problem.datasets(other, store=FeatureStore(tmp_path / "store", dtype="float32"))
     with pytest.raises(ModalityError, match="features of another backbone for 'poster'"):
         fit_model(model, *datasets, verbose=0)
 
@@ -516,7 +516,7 @@ def test_features_of_another_backbone_than_the_model_s_are_refused(problem, tmp_
 def test_a_loaded_model_takes_stored_features(problem, tmp_path):
     poster = problem.poster()
     model = build_concat_fusion([poster], num_labels=3, seed=1)
-    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store"))
+    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store", dtype="float32"))
     fit_model(model, train, validation, epochs=1, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

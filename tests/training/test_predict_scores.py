@@ -27,7 +27,7 @@ def model(encoders):
 def test_scores_are_in_the_order_of_the_rows(
     problem, encoders, model, tmp_path, with_store, batch_size
 ):
-    store = FeatureStore(tmp_path / "store") if with_store else None
+    store = FeatureStore(tmp_path / "store", dtype="float32") if with_store else None
     dataset = MultimodalDataset(
         problem.train, encoders, batch_size=batch_size, shuffle=True, store=store, verbose=0
     )
@@ -70,7 +70,7 @@ def test_wrong_modalities_are_named(problem, encoders, model):
 def test_features_from_before_the_backbone_was_unfrozen_are_refused(
     problem, encoders, model, tmp_path
 ):
-    _, validation = problem.datasets(*encoders, store=FeatureStore(tmp_path / "store"))
+    _, validation = problem.datasets(*encoders, store=FeatureStore(tmp_path / "store", dtype="float32"))
     encoders[0].unfreeze(1)
     with pytest.raises(ModalityError, match="Make the data set anew"):
         predict_scores(model, validation)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -49,19 +48,11 @@ def model_fingerprint(model: keras.Model) -> str:
     digest = hashlib.sha256()
     config = keras.saving.serialize_keras_object(model)
     digest.update(json.dumps(_anonymous(config, {}), sort_keys=True, default=repr).encode())
-    # Each data set asks anew, because weights may have changed: 60 MB of them take 30 ms in one
-    # thread, as much as some batches of training, and hashing leaves the other cores free.
-    with ThreadPoolExecutor() as pool:
-        for part in pool.map(_digest_weight, model.weights):
-            digest.update(part)
+    for weight in model.weights:
+        value = np.ascontiguousarray(weight.numpy())
+        digest.update(f"{value.dtype.str}{value.shape}".encode())
+        digest.update(value.view(np.uint8).data if value.size else b"")
     return digest.hexdigest()
-
-
-def _digest_weight(weight: Any) -> bytes:
-    value = np.ascontiguousarray(weight.numpy())
-    digest = hashlib.sha256(f"{value.dtype.str}{value.shape}".encode())
-    digest.update(value.view(np.uint8).data if value.size else b"")
-    return digest.digest()
 
 
 def _anonymous(node: Any, names: dict[str, str], *, names_here: bool = False) -> Any:

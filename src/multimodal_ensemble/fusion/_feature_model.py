@@ -1,4 +1,4 @@
-"""The trainable part of a model, behind its frozen backbones."""
+"""The trained part of a model, behind its frozen backbones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
+from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -23,11 +24,13 @@ def backbone_names(model: keras.Model) -> list[str]:
 
 
 def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -> keras.Model:
-    """Return the part of a fusion model behind its backbones; it shares the model's layers.
+    """Return the part of a fusion model behind its frozen backbones; it shares the model's layers.
 
     It takes features where the whole model takes, for example, pixels, under the same input
     names. Training it trains the whole model, and ``model(x) == feature_model(model)(f)`` for
-    the features ``f`` of ``x``.
+    the features ``f`` of ``x``. Of a backbone whose last layers are trained, these layers are
+    part of it, and the features are what goes into them; a backbone that is trained from its first
+    layers on is left out as a whole.
 
     Parameters
     ----------
@@ -62,21 +65,29 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
             "Only models made by build_concat_fusion, or by fuse_models of such, can be cut."
         )
         raise ModalityError(msg)
-    seams = {name: model.get_layer(f"{name}_features") for name in modalities}
+    # What stands between the features and the seam in front of the head.
+    trained = {name: trained_part(model, name) for name in modalities}
     inputs: dict[str, keras.KerasTensor] = {}
     for tensor in model.inputs:
         # Features have a dtype of their own: those of whole numbers are fractions.
-        like = seams[tensor.name].output if tensor.name in seams else tensor
+        like = tensor
+        if tensor.name in trained:
+            part = trained[tensor.name]
+            like = part.input if part else model.get_layer(f"{tensor.name}_features").output
         inputs[tensor.name] = keras.Input(like.shape[1:], dtype=like.dtype, name=tensor.name)
-    features = {id(inputs[name]): seam for name, seam in seams.items()}
+    seams = {id(inputs[name]): f"{name}_features" for name in modalities}
+    parts = {id(inputs[name]): part for name, part in trained.items()}
 
-    def skip_backbone(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
-        seam = features.get(id(args[0])) if args else None
-        return layer(*args, **kwargs) if seam in (None, layer) else args[0]
+    def skip_frozen(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        seam = seams.get(id(args[0])) if args else None
+        if seam is None or layer.name == seam:
+            return layer(*args, **kwargs)
+        part = parts[id(args[0])]
+        return args[0] if part is None else part(args[0])
 
     # Not `keras.Model(seam.output, ...)`: Keras 3.15 cannot save a model after it was cut so.
     return keras.models.clone_model(
-        model, input_tensors=inputs, clone_function=_same_layer, call_function=skip_backbone
+        model, input_tensors=inputs, clone_function=_same_layer, call_function=skip_frozen
     )
 
 
@@ -84,10 +95,23 @@ def _same_layer(layer: keras.Layer) -> keras.Layer:
     return layer
 
 
-def backbone_model(model: keras.Model, modality: str) -> keras.Model:
-    """Return the part of a fusion model from one input to that modality's features."""
-    (tensor,) = [tensor for tensor in model.inputs if tensor.name == modality]
-    return keras.Model({modality: tensor}, model.get_layer(f"{modality}_features").output)
+def find_backbone(model: keras.Model, modality: str) -> keras.Model:
+    """Return a fusion model's own backbone of a modality."""
+    # A third party's backbone may have any name, so it is found by what it feeds.
+    seam = model.get_layer(f"{modality}_features")
+    backbone: keras.Model = seam.input._keras_history.operation
+    return backbone
+
+
+def frozen_part(model: keras.Model, modality: str) -> keras.Model | None:
+    """Return the part of a fusion model's backbone that training does not change."""
+    return split_backbone(find_backbone(model, modality)).frozen
+
+
+def trained_part(model: keras.Model, modality: str) -> keras.Model | None:
+    """Return the part of a fusion model's backbone behind its frozen one; None if all is frozen."""
+    split = split_backbone(find_backbone(model, modality))
+    return None if split.frozen is None else split.trained
 
 
 def heads_to_adapt(model: keras.Model) -> list[str]:

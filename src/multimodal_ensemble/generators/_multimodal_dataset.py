@@ -21,6 +21,7 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.encoders._fit_encoders import check_encoders
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import FeatureStore
+from multimodal_ensemble.generators._row_sources import EncodedRows, StoredRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,8 @@ class MultimodalDataset(keras.utils.PyDataset):
 
     Raw values are encoded batch by batch, so images are read from disk when their batch comes
     up. With a feature store, a modality with a frozen backbone gives its stored features
-    instead; `fit_model` and `predict_scores` then use the part of the model behind the backbone.
+    instead, and one with a backbone whose last layers are trained gives what goes into these;
+    `fit_model` and `predict_scores` then use the part of the model from there on.
 
     Parameters
     ----------
@@ -86,6 +88,10 @@ class MultimodalDataset(keras.utils.PyDataset):
         Weight of each row in the loss, not negative.
     labels : sequence of str, optional
         Names of the labels. Default: the columns of `y` if it is a DataFrame, else numbers.
+    augment : bool, optional
+        Whether batches show augmented views, one drawn from `seed` for each row and pass, of the
+        modalities whose encoder has some (see ``ImageEncoder(augmentation=...)``). For training
+        rows only. Default: where `shuffle` is True, as it is for training rows.
     store : FeatureStore, optional
         Where the features of frozen backbones are kept; missing ones are computed now.
     verbose : {0, 1}, default=1
@@ -96,7 +102,9 @@ class MultimodalDataset(keras.utils.PyDataset):
     Attributes
     ----------
     features : dict of str to ndarray of shape (n_samples, ...)
-        Features of the modalities that come from the store.
+        Features of the modalities that come from the store, of the plain rows.
+    augment : bool
+        Whether batches show augmented views.
     dropped : DataFrame
         Rows that an encoder wanted left out (see ``ImageEncoder(on_error="drop")``), with the
         data's index and the columns ``row`` (number in the data, from 0) and ``reason``.
@@ -143,6 +151,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         seed: int = 0,
         sample_weight: Any = None,
         labels: Sequence[str] | None = None,
+        augment: bool | None = None,
         store: FeatureStore | None = None,
         verbose: int = 1,
         **kwargs: Any,
@@ -171,16 +180,25 @@ class MultimodalDataset(keras.utils.PyDataset):
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
         columns = self._drop_unusable(columns)
-        self.features: dict[str, NDArray[Any]] = {}
-        self._prepared: dict[str, Any] = {}
-        for encoder in self.encoders:
-            values = columns[encoder.name]
-            if store is not None and encoder.is_frozen:
-                self.features[encoder.name] = store.get_features(encoder, values, verbose=verbose)
-            else:
-                self._prepared[encoder.name] = encoder.prepare(values)
+        wants_views = shuffle if augment is None else augment
+        self.augment = wants_views and any(encoder.n_views for encoder in self.encoders)
+        self._y = None if self.y is None else self.y.astype(np.float32)
+        stored = (
+            store.load_features(self.encoders, self.raw, augment=self.augment, verbose=verbose)
+            if store is not None
+            else {}
+        )
+        self.features: dict[str, NDArray[Any]] = {name: plain[0] for name, plain in stored.items()}
+        self._rows = {
+            encoder.name: (
+                StoredRows(encoder, stored[encoder.name], augment=self.augment)
+                if encoder.name in stored
+                else EncodedRows(encoder, columns[encoder.name], augment=self.augment)
+            )
+            for encoder in self.encoders
+        }
         self._pass = 0
-        self._order = self._draw_order()
+        self._draw()
 
     # -- what Keras calls --------------------------------------------------------------------
 
@@ -190,18 +208,25 @@ class MultimodalDataset(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Return a batch: inputs, then labels and weights where there are any."""
-        rows = self._rows(index)
-        parts: list[Any] = [self.encode_rows(rows)]
-        if self.y is not None:
-            parts.append(self.y[rows].astype(np.float32))
+        rows = self._batch_rows(index)
+        parts: list[Any] = [
+            {
+                name: source.take(rows, self._views[name][rows])
+                if name in self._views
+                else source.take(rows)
+                for name, source in self._rows.items()
+            }
+        ]
+        if self._y is not None:
+            parts.append(self._y[rows])
             if self.sample_weight is not None:
                 parts.append(self.sample_weight[rows])
         return tuple(parts)
 
     def on_epoch_end(self) -> None:
-        """Draw the order of the next pass."""
+        """Draw the order, and the augmented views, of the next pass."""
         self._pass += 1
-        self._order = self._draw_order()
+        self._draw()
 
     # -- for people and for the other rooms --------------------------------------------------
 
@@ -223,7 +248,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         Batch
             With the raw columns and the names of each row's labels.
         """
-        rows = self._rows(index)
+        rows = self._batch_rows(index)
         inputs, *rest = self[index]
         names = np.asarray(self.labels, dtype=object)
         labels = None if self.y is None else [names[row].tolist() for row in self.y[rows]]
@@ -233,7 +258,7 @@ class MultimodalDataset(keras.utils.PyDataset):
     def encode_rows(
         self, rows: NDArray[np.intp], modalities: Sequence[str] | None = None
     ) -> dict[str, NDArray[Any]]:
-        """Return what the model gets for the given row numbers, by modality.
+        """Return what the model gets for the given row numbers, by modality, without augmentation.
 
         Parameters
         ----------
@@ -248,26 +273,45 @@ class MultimodalDataset(keras.utils.PyDataset):
             Features from the store, or encoded rows.
         """
         return {
-            encoder.name: self.features[encoder.name][rows]
-            if encoder.name in self.features
-            else encoder.encode(self._prepared[encoder.name][rows])
-            for encoder in self.encoders
-            if modalities is None or encoder.name in modalities
+            name: source.take(rows)
+            for name, source in self._rows.items()
+            if modalities is None or name in modalities
         }
+
+    def has_features_of(self, encoder: Encoder) -> bool:
+        """Return whether the features are still those of what is frozen of an encoder's backbone.
+
+        Parameters
+        ----------
+        encoder : Encoder
+            One of the data set's encoders.
+
+        Returns
+        -------
+        bool
+            False if the backbone was unfrozen, or frozen again, since.
+        """
+        source = self._rows[encoder.name]
+        return isinstance(source, StoredRows) and source.is_current()
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _rows(self, index: int) -> NDArray[np.intp]:
+    def _batch_rows(self, index: int) -> NDArray[np.intp]:
         if not 0 <= index < len(self):
             msg = f"There are {len(self)} batches, numbered from 0. Received index {index}."
             raise IndexError(msg)
         return self._order[index * self.batch_size : (index + 1) * self.batch_size]
 
-    def _draw_order(self) -> NDArray[np.intp]:
-        if not self.shuffle:
-            return np.arange(self.n_samples)
+    def _draw(self) -> None:
         # From the seed and the pass alone, so that any pass can be drawn again.
-        return np.random.default_rng([self.seed, self._pass]).permutation(self.n_samples)
+        generator = np.random.default_rng([self.seed, self._pass])
+        n = self.n_samples
+        self._order = generator.permutation(n) if self.shuffle else np.arange(n)
+        self._views = {
+            encoder.name: generator.integers(encoder.n_views, size=n)
+            for encoder in self.encoders
+            if self.augment and encoder.n_views
+        }
 
     def _drop_unusable(self, columns: dict[str, Any]) -> dict[str, Any]:
         reasons: dict[int, str] = {}

@@ -236,7 +236,7 @@ def _check_store(
     encoder: Encoder, values: Any, model: keras.Model, dataset: MultimodalDataset
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store = FeatureStore(folder, batch_size=3)
+        store = FeatureStore(folder, batch_size=3, dtype="float32")
         stored = store.get_features(encoder, values, verbose=0)
         _require_equal("stored features are found again", 0, store.count_missing(encoder, values))
         again = store.get_features(encoder, values, verbose=0)

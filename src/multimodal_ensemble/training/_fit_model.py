@@ -16,9 +16,10 @@ from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import adapt_heads
 from multimodal_ensemble.fusion._feature_model import (
-    backbone_model,
     backbone_names,
+    find_backbone,
     heads_to_adapt,
+    trained_part,
 )
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._predict import check_dataset, check_modalities, model_on_dataset
@@ -165,6 +166,12 @@ def fit_model(
             "with the same store."
         )
         raise ModalityError(msg)
+    if validation.augment:
+        msg = (
+            "Validation rows must not be augmented: make their data set with augment=False, or "
+            "without shuffle=True, which augments by default."
+        )
+        raise ValueError(msg)
     adapt_heads(model, {name: _head_input(model, train, name) for name in heads_to_adapt(model)})
     scoring = ValidationScoring(
         validation,
@@ -222,14 +229,15 @@ def _check_loss(loss: Any, train: MultimodalDataset) -> None:
 
 def _head_input(model: keras.Model, train: MultimodalDataset, name: str) -> NDArray[Any]:
     """Return what a head receives for the training rows."""
+    before: keras.Model | None = None
     if name in train.features:
-        return train.features[name]
-    has_backbone = name in backbone_names(model)
-    before = backbone_model(model, name) if has_backbone else None
+        before = trained_part(model, name)
+        if before is None:
+            return train.features[name]
+    elif name in backbone_names(model):
+        before = find_backbone(model, name)
     parts = []
     for rows in np.array_split(np.arange(train.n_samples), -(-train.n_samples // 32)):
-        inputs = train.encode_rows(rows, [name])
-        parts.append(
-            inputs[name] if before is None else np.asarray(before.predict_on_batch(inputs))
-        )
+        inputs = train.encode_rows(rows, [name])[name]
+        parts.append(inputs if before is None else np.asarray(before.predict_on_batch(inputs)))
     return np.concatenate(parts)

@@ -14,7 +14,12 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import model_fingerprint
 from multimodal_ensemble.fusion import feature_model
-from multimodal_ensemble.fusion._feature_model import input_names
+from multimodal_ensemble.fusion._feature_model import (
+    backbone_names,
+    find_backbone,
+    frozen_part,
+    input_names,
+)
 from multimodal_ensemble.generators import MultimodalDataset
 
 # Rows of vectors are small: a large batch spares the fixed cost of a call.
@@ -86,10 +91,10 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
         )
         raise ModalityError(msg)
     for encoder in dataset.encoders:
-        if encoder.name in dataset.features and not encoder.is_frozen:
+        if encoder.name in dataset.features and not dataset.has_features_of(encoder):
             msg = (
                 f"The backbone of {encoder.name!r} was unfrozen after the data set took its "
-                "features from the store. Make the data set anew."
+                "features from the store, or was frozen again. Make the data set anew."
             )
             raise ModalityError(msg)
         _check_same_backbone(model, encoder, from_store=encoder.name in dataset.features)
@@ -106,10 +111,12 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
 def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bool) -> None:
     """Raise a ModalityError if a model has another backbone than its encoder speaks for."""
     backbone = encoder.backbone()
-    here = [layer for layer in model.layers if backbone and layer.name == backbone.name]
-    if not here or here[0] is backbone:
+    if backbone is None or encoder.name not in backbone_names(model):
         return
-    if not encoder.is_frozen and not here[0].trainable_weights:
+    here = find_backbone(model, encoder.name)
+    if here is backbone:
+        return
+    if not encoder.is_frozen and not here.trainable_weights:
         msg = (
             f"The backbone of the encoder {encoder.name!r} is unfrozen, but the model "
             f"{model.name!r} has a frozen one of its own, as a loaded model does. Build the model "
@@ -118,7 +125,8 @@ def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bo
         raise ModalityError(msg)
     if from_store:
         # A model that was saved and loaded has a backbone of its own, which must be equal.
-        if model_fingerprint(here[0]) == model_fingerprint(backbone):
+        frozen_here, frozen = frozen_part(model, encoder.name), encoder.frozen_part()
+        if frozen_here and frozen and model_fingerprint(frozen_here) == model_fingerprint(frozen):
             return
         msg = (
             f"The data set gives features of another backbone for {encoder.name!r} than the model "
