@@ -1,0 +1,1 @@
+"""What the library costs, as ratios inside one run; `make bench` runs it."""

@@ -1,0 +1,132 @@
+"""Reading images, passes over batches, scoring during training."""
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from benchmarks._data import N_LABELS, Movies
+from benchmarks._figure import Figure, time_pairs
+from multimodal_ensemble import (
+    DenseEncoder,
+    FeatureStore,
+    MultimodalDataset,
+    build_concat_fusion,
+    fit_model,
+    read_images,
+)
+
+BATCH_SIZE = 32
+SIZE = 224
+
+
+def measure_loading(movies: Movies, repeats: int) -> list[Figure]:
+    """Return the figures of reading, batches and scoring."""
+    return [_images(movies, repeats), _scoring(repeats)]
+
+
+def _images(movies: Movies, repeats: int) -> Figure:
+    paths = movies.table["poster"].tolist()
+    starts = range(0, len(paths), BATCH_SIZE)
+
+    def ours() -> None:
+        for start in starts:
+            read_images(paths[start : start + BATCH_SIZE], SIZE, workers=2)
+
+    def read(path: tf.Tensor) -> tf.Tensor:
+        pixels = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
+        return tf.cast(tf.round(tf.image.resize(pixels, (SIZE, SIZE), antialias=True)), tf.uint8)
+
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = 2
+    pipeline = (
+        tf.data.Dataset.from_tensor_slices(paths)
+        .map(read, num_parallel_calls=2)
+        .batch(BATCH_SIZE)
+        .with_options(options)
+    )
+
+    def tensorflow() -> None:
+        for _ in pipeline:
+            pass
+
+    ratios, seconds = time_pairs(ours, tensorflow, repeats=max(5, repeats))
+    return Figure(
+        "reading and resizing JPEG posters, two threads",
+        "tf.data with decode_jpeg and antialiased resize on two threads",
+        1,
+        ratios,
+        details=seconds | {"images": len(paths), "size": SIZE},
+    )
+
+
+def measure_batches(store: FeatureStore, encoders: list, movies: Movies, repeats: int) -> Figure:
+    """Return the figure of a pass over stored features."""
+    dataset = MultimodalDataset(
+        movies.table,
+        encoders,
+        movies.labels,
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        store=store,
+        verbose=0,
+    )
+    arrays = dataset.encode_rows(np.arange(dataset.n_samples))
+    y = movies.labels.astype("float32")
+    orders = np.random.default_rng(0)
+
+    def ours() -> None:
+        for _ in range(20):
+            for number in range(len(dataset)):
+                dataset[number]
+            dataset.on_epoch_end()
+
+    def slices() -> None:
+        for _ in range(20):
+            order = orders.permutation(len(y))
+            for start in range(0, len(y), BATCH_SIZE):
+                rows = order[start : start + BATCH_SIZE]
+                ({name: array[rows] for name, array in arrays.items()}, y[rows])
+
+    ratios, seconds = time_pairs(ours, slices, repeats=max(5, repeats))
+    return Figure(
+        "a pass of the batch generator over stored features",
+        "slicing in-memory arrays",
+        1.5,
+        ratios,
+        details=seconds | {"rows": len(y), "passes": 20},
+    )
+
+
+def _scoring(repeats: int) -> Figure:
+    rng = np.random.default_rng(0)
+    n_train, n_validation, n_features = 8_000, 1_000, 1_424
+    table = pd.DataFrame({"x": list(rng.normal(size=(n_train + n_validation, n_features)))})
+    labels = (rng.random((len(table), N_LABELS)) < 0.2).astype(int)
+    encoder = DenseEncoder("x", units=256).fit(table["x"])
+    train, validation = (
+        MultimodalDataset(table.iloc[rows], [encoder], labels[rows], batch_size=BATCH_SIZE)
+        for rows in (slice(n_train), slice(n_train, None))
+    )
+
+    def model() -> object:
+        return build_concat_fusion([encoder], N_LABELS, seed=1)
+
+    def without() -> None:
+        plain = model()
+        plain.compile("adam", "binary_crossentropy")
+        plain.fit(train, epochs=6, shuffle=False, verbose=0)
+
+    ratios, seconds = time_pairs(
+        lambda: fit_model(
+            model(), train, validation, epochs=6, evaluate_every=150, patience=None, verbose=0
+        ),
+        without,
+        repeats=max(7, repeats),
+    )
+    return Figure(
+        "training with validation scoring every 150 batches",
+        "the same training without it",
+        1.10,
+        ratios,
+        details=seconds | {"batches": 6 * len(train), "validation_rows": n_validation},
+    )

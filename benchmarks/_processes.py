@@ -1,0 +1,130 @@
+"""What is measured in processes of its own: import, memory, an engine's overhead; store size."""
+
+import itertools
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks._data import Movies, write_posters
+from benchmarks._figure import Figure, time_pairs
+from multimodal_ensemble import FeatureStore, ImageEncoder
+
+ROOT = Path(__file__).parents[1]
+
+# Prints the peak resident memory of a pass over so many images, in kilobytes.
+MEMORY_SCRIPT = """
+import os, resource, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from pathlib import Path
+from multimodal_ensemble import FeatureStore, ImageEncoder
+folder, store, count, how = sys.argv[1:]
+paths = [str(Path(folder) / f"{number}.jpg") for number in range(int(count))]
+encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=96, seed=1)
+if how == "get_features":
+    FeatureStore(store).get_features(encoder, paths, verbose=0)
+else:
+    FeatureStore(store).compute_features([encoder], {"poster": paths}, verbose=0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def measure_import(repeats: int) -> Figure:
+    """Return the figure of importing the package."""
+    check = "import sys, multimodal_ensemble; assert 'tensorflow' not in sys.modules"
+    _python("-c", check)
+    ratios, seconds = time_pairs(
+        lambda: _python("-c", "import multimodal_ensemble"),
+        lambda: _python("-c", "import numpy"),
+        repeats=max(11, repeats),
+    )
+    return Figure(
+        "import multimodal_ensemble (loads no TensorFlow)",
+        "import numpy, each in a new process",
+        2,
+        ratios,
+        details=seconds,
+    )
+
+
+def measure_memory(counts: tuple[int, int]) -> list[Figure]:
+    """Return the figures of peak memory of feature extraction, of few and of many images."""
+    few, many = counts
+    figures = []
+    with tempfile.TemporaryDirectory() as folder:
+        write_posters(many, Path(folder), width=64)
+        for how in ("compute_features", "get_features"):
+            peaks = []
+            for count in counts:
+                with tempfile.TemporaryDirectory() as store:
+                    printed = _python("-c", MEMORY_SCRIPT, folder, store, str(count), how)
+                peaks.append(int(printed.split()[-1]) / 1024)
+            returned = many * 1024 * 4 / 2**20
+            figures.append(
+                Figure(
+                    f"peak memory of {how}, {many:,} images",
+                    f"the same of {few:,} images",
+                    1.1,
+                    [peaks[1] / peaks[0]],
+                    details={
+                        "peaks_mib": peaks,
+                        "of_which_returned_mib": returned if how == "get_features" else 0,
+                        "backbone": "MobileNet, random weights, 96 px",
+                    },
+                )
+            )
+    return figures
+
+
+def measure_store_size(store: FeatureStore, n_images: int, n_features: list[int]) -> Figure:
+    """Return the figure of a store that holds just these features."""
+    floor = 1.1 * 2 * n_images * sum(n_features)
+    return Figure(
+        "size of the store",
+        "float16 features plus 10 %",
+        1,
+        [store.n_bytes / floor],
+        details={"images": n_images, "features": n_features, "bytes": store.n_bytes},
+    )
+
+
+def measure_engine(movies: Movies, encoder: ImageEncoder, folder: Path, repeats: int) -> Figure:
+    """Return the figure of a Dask cluster of one worker process, which has the same cores."""
+    import joblib
+    from distributed import Client, LocalCluster
+
+    numbers = itertools.count()
+    paths = movies.table["poster"]
+
+    def plain() -> None:
+        store = FeatureStore(folder / f"engine-{next(numbers)}")
+        store.compute_features([encoder], {"poster": paths}, verbose=0)
+
+    def on_engine() -> None:
+        with joblib.parallel_config("dask"):
+            plain()
+
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        Client(cluster),
+    ):
+        # The first pass starts TensorFlow in the worker.
+        ratios, seconds = time_pairs(on_engine, plain, repeats=max(3, repeats))
+    return Figure(
+        "feature extraction on a Dask worker process",
+        "the plain pass",
+        1.25,
+        ratios,
+        details=seconds | {"images": len(paths)},
+    )
+
+
+def _python(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return done.stdout
