@@ -161,6 +161,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="run N seeds, from --seed on",
     )
+    add(
+        "--views",
+        type=int,
+        default=0,
+        metavar="K",
+        help="train on K augmented views of each poster, whose features are stored, too",
+    )
     add("--mixed-precision", action="store_true", help="float16 arithmetic; pays on a GPU")
     add("--quiet", action="store_true", help="no lines during training")
     return parser
@@ -214,6 +221,7 @@ def _run(options: argparse.Namespace, arguments: Sequence[str]) -> int:
             for name, poster in posters.items()
         },
         "recipe": options.recipe,
+        "views": options.views,
         "filters": dataclasses.asdict(filters) | {"max_tags": options.max_tags},
         "mixed_precision": options.mixed_precision,
         "command": shlex.join(["python", "-m", "examples.movielens_genres", *arguments]),
@@ -237,6 +245,7 @@ def _check_ranges(options: argparse.Namespace) -> None:
         "min_tag_users": 1,
         "repeat": 1,
         "seed": 0,
+        "views": 0,
     }
     for name, smallest in least.items():
         value = getattr(options, name)

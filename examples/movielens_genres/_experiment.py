@@ -38,6 +38,8 @@ def run_split(
     five: dict[str, list[Encoder]] = {"tags": [tags]}
     five |= {f"posters ({name})": [poster] for name, poster in posters.items()}
     five |= {f"posters and tags ({name})": [poster, tags] for name, poster in posters.items()}
+    # The augmented views of the training posters; all plain features are there.
+    store.compute_features(list(posters.values()), data.movies.iloc[train], augment=True)
     outcomes = []
     for name, encoders in five.items():
         if verbose:

@@ -49,6 +49,16 @@ def categorical_crossentropy_of_sigmoids(y_true: Any, y_pred: Any) -> Any:
     return -keras.ops.sum(y_true * log_share, axis=-1)
 
 
+def poster_augmentation() -> list[keras.layers.Layer]:
+    """Return layers that change a poster as little as another print of it might differ."""
+    return [
+        keras.layers.RandomFlip("horizontal"),
+        keras.layers.RandomTranslation(0.05, 0.05, fill_mode="nearest"),
+        keras.layers.RandomZoom((-0.15, 0.05), fill_mode="nearest"),
+        keras.layers.RandomContrast(0.2),
+    ]
+
+
 # What did best on validation movies; the example's README tells what was tried.
 RECOMMENDED = Recipe(
     posters={

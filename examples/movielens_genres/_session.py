@@ -12,7 +12,7 @@ from multimodal_ensemble import FeatureStore, ImageEncoder
 
 from ._data import MovieData
 from ._experiment import run_split
-from ._recipes import RECIPES
+from ._recipes import RECIPES, poster_augmentation
 from ._results import describe_versions, write_results
 
 
@@ -46,6 +46,8 @@ def make_posters(
             root=folder,
             seed=options.seed,
             on_error="blank" if options.unreadable_posters == "blank" else "raise",
+            augmentation=poster_augmentation() if options.views else (),
+            views=options.views or 1,
             **RECIPES[options.recipe].posters,
         )
         for name, source in weights.items()
@@ -64,9 +66,8 @@ def run_session(
     """Train on every seed, write the results, return the Markdown report."""
     if options.unreadable_posters == "drop":
         data = _drop_unreadable(data, next(iter(posters.values())))
-    for poster in posters.values():
-        # Once over all posters, so that there is one progress bar a backbone.
-        store.get_features(poster, data.movies["poster_file"])
+    # Once over all posters, so that each is decoded once for all backbones.
+    store.compute_features(list(posters.values()), data.movies)
     splits = []
     seeds = list(range(options.seed, options.seed + options.repeat))
     for seed in seeds:

@@ -180,6 +180,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
         columns = self._drop_unusable(columns)
+        self._n_samples = len(self.raw)
         wants_views = shuffle if augment is None else augment
         self.augment = wants_views and any(encoder.n_views for encoder in self.encoders)
         self._y = None if self.y is None else self.y.astype(np.float32)
@@ -209,14 +210,11 @@ class MultimodalDataset(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         """Return a batch: inputs, then labels and weights where there are any."""
         rows = self._batch_rows(index)
-        parts: list[Any] = [
-            {
-                name: source.take(rows, self._views[name][rows])
-                if name in self._views
-                else source.take(rows)
-                for name, source in self._rows.items()
-            }
-        ]
+        inputs = {
+            name: source.take(rows, self._views[name][rows] if name in self._views else None)
+            for name, source in self._rows.items()
+        }
+        parts: list[Any] = [inputs]
         if self._y is not None:
             parts.append(self._y[rows])
             if self.sample_weight is not None:
@@ -233,7 +231,7 @@ class MultimodalDataset(keras.utils.PyDataset):
     @property
     def n_samples(self) -> int:
         """Number of rows."""
-        return len(self.raw)
+        return self._n_samples
 
     def peek(self, index: int) -> Batch:
         """Return a batch beside the raw rows that it was made from.

@@ -1,0 +1,376 @@
+"""Augmented views: what they depend on, what is refused, and copies for other processes."""
+
+import json
+import random
+import subprocess
+import sys
+
+import cloudpickle
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+from sklearn.base import clone
+
+from multimodal_ensemble import DenseEncoder, FeatureStore, ImageEncoder
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.testing import check_encoder
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype="uint8")
+VIEWS = np.array([0, 1, 2, 2, 1, 0])
+SCRIPT = """
+import sys
+import numpy as np
+sys.path.insert(0, {folder!r})
+from test_augmentation import PIXELS, VIEWS, augment, jitter, own
+np.save(sys.argv[1], augment(own(jitter()), PIXELS, VIEWS))
+"""
+
+
+def jitter():
+    """Return three layers that draw, new ones at each call."""
+    return [
+        layers.RandomFlip("horizontal"),
+        layers.RandomRotation(0.2),
+        layers.RandomBrightness(0.3),
+    ]
+
+
+def own(augmentation=(), **options):
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Rescaling(1 / 255),
+            layers.Conv2D(4, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
+        ],
+        name="network",
+    )
+    options = {"views": 3, "units": 4, **options}
+    return ImageEncoder("poster", backbone=network, augmentation=augmentation, **options)
+
+
+def augment(encoder, images, views):
+    encoded = encoder.encode(list(images))
+    return encoder.augment(encoded, encoder.content_digests(list(images)), np.asarray(views))
+
+
+# -- what a view depends on ------------------------------------------------------------------------
+
+
+def test_a_view_has_the_shape_of_the_image_and_differs_from_it():
+    encoder = own(jitter())
+    views = augment(encoder, PIXELS, VIEWS)
+    assert encoder.n_views == 3
+    assert views.dtype == np.float32
+    assert views.shape == PIXELS.shape
+    assert views.min() >= 0
+    assert views.max() <= 255
+    assert all(not np.array_equal(view, image) for view, image in zip(views, PIXELS, strict=True))
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_neither_order_nor_batch_nor_what_came_before_matters(seed):
+    encoder = own(jitter(), seed=seed)
+    expected = augment(encoder, PIXELS, VIEWS)
+    order = [3, 0, 5, 1, 4, 2]
+    np.testing.assert_array_equal(augment(encoder, PIXELS[order], VIEWS[order]), expected[order])
+    other = own(jitter(), seed=seed)
+    for row in order:
+        np.testing.assert_array_equal(augment(other, PIXELS[[row]], VIEWS[[row]])[0], expected[row])
+
+
+def test_global_generators_do_not_matter_and_are_left_alone():
+    expected = augment(own(jitter()), PIXELS, VIEWS)
+    other = own(jitter())
+    random.seed(5)
+    np.random.seed(5)
+    keras.random.uniform((3,))
+    before = random.getstate(), np.random.get_state()[1].tolist()
+    np.testing.assert_array_equal(augment(other, PIXELS, VIEWS), expected)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == before
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_views(tmp_path, request):
+    script = SCRIPT.format(folder=str(request.path.parent))
+    path = tmp_path / "views.npy"
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True, timeout=120)
+    np.testing.assert_array_equal(np.load(path), augment(own(jitter()), PIXELS, VIEWS))
+
+
+def test_views_seeds_and_contents_differ():
+    same = np.repeat(PIXELS[:1], 3, axis=0)
+    views = augment(own(jitter()), same, [0, 1, 2])
+    others = augment(own(jitter(), seed=1), same, [0, 1, 2])
+    flat = np.concatenate([views, others]).reshape(6, -1)
+    assert len(np.unique(flat, axis=0)) == 6
+    # The draws follow from the content: two images in one view are not changed alike.
+    grey = np.repeat(np.arange(100, 106, dtype="uint8"), 192).reshape(PIXELS.shape)
+    bright = augment(own(layers.RandomBrightness(0.3)), grey, [0] * 6)
+    changes = bright[:, 0, 0, 0] - grey[:, 0, 0, 0]
+    assert len(np.unique(changes.round(2))) == 6
+
+
+def test_no_seed_is_seed_0():
+    np.testing.assert_array_equal(
+        augment(own(jitter(), seed=None), PIXELS, VIEWS),
+        augment(own(jitter(), seed=0), PIXELS, VIEWS),
+    )
+
+
+def test_the_seeds_of_layers_do_not_matter():
+    one = own(layers.RandomRotation(0.2, seed=1))
+    other = own(layers.RandomRotation(0.2, seed=2))
+    np.testing.assert_array_equal(augment(one, PIXELS, VIEWS), augment(other, PIXELS, VIEWS))
+
+
+def test_two_equal_layers_draw_independently():
+    once = augment(own(layers.RandomBrightness(0.1)), PIXELS[:1] // 4 + 90, [0]) - 90
+    twice = augment(own([layers.RandomBrightness(0.1) for _ in "ab"]), PIXELS[:1] // 4 + 90, [0])
+    first = once - PIXELS[:1] // 4
+    second = twice - 90 - once
+    assert abs(first.mean() - second.mean()) > 1e-3
+
+
+def test_paths_and_pixels_of_a_file_have_the_same_views(tmp_path):
+    for number, image in enumerate(PIXELS):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    names = [f"{number}.png" for number in range(6)]
+    (tmp_path / "copy").mkdir()
+    for name in names:
+        (tmp_path / "copy" / name).write_bytes((tmp_path / name).read_bytes())
+    one, other = own(jitter(), root=tmp_path), own(jitter(), root=tmp_path / "copy")
+    np.testing.assert_array_equal(augment(one, names, VIEWS), augment(other, names, VIEWS))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda made: made,
+        tuple,
+        keras.Sequential,
+        lambda made: [made[0], keras.Sequential(made[1:])],
+        lambda made: [keras.Sequential([*made[:1], keras.Sequential(made[1:2])]), made[2]],
+    ],
+    ids=["list", "tuple", "model", "partly a model", "nested"],
+)
+def test_layers_and_models_of_them_give_the_same_views(wrap):
+    encoder = own(wrap(jitter()))
+    assert encoder.n_views == 3
+    np.testing.assert_array_equal(
+        augment(encoder, PIXELS, VIEWS), augment(own(jitter()), PIXELS, VIEWS)
+    )
+    assert encoder.augmentation_config() == own(jitter()).augmentation_config()
+
+
+def test_one_layer_instead_of_a_list():
+    np.testing.assert_array_equal(
+        augment(own(layers.RandomRotation(0.2)), PIXELS, VIEWS),
+        augment(own([layers.RandomRotation(0.2)]), PIXELS, VIEWS),
+    )
+
+
+def test_a_layer_without_randomness_gives_equal_views():
+    views = augment(own(layers.Rescaling(0.5)), PIXELS[:1].repeat(3, axis=0), [0, 1, 2])
+    np.testing.assert_array_equal(views, PIXELS[:1].repeat(3, axis=0) / np.float32(2))
+
+
+def test_layers_augment_although_the_backbone_is_in_inference_mode():
+    flipped = augment(
+        own(layers.RandomFlip("horizontal"), views=50), PIXELS[:1].repeat(50, 0), range(50)
+    )
+    is_flipped = (flipped == PIXELS[0, :, ::-1]).all(axis=(1, 2, 3))
+    is_plain = (flipped == PIXELS[0]).all(axis=(1, 2, 3))
+    assert (is_flipped ^ is_plain).all()
+    assert 10 < is_flipped.sum() < 40
+
+
+# -- options ---------------------------------------------------------------------------------------
+
+
+def test_without_layers_there_are_no_views():
+    encoder = own(views=9)
+    assert encoder.n_views == 0
+    assert own([]).n_views == 0
+    numbers = DenseEncoder("number").fit([0])
+    with pytest.raises(ModalityError, match=r"'number' has no augmented views \(n_views=0\)"):
+        augment(numbers, [1, 2], [0, 0])
+
+
+@pytest.mark.parametrize("views", [0, -1, "4", 1.5, None, True])
+def test_views_are_at_least_one(views):
+    with pytest.raises(ValueError, match="views must be a whole number of at least 1"):
+        own(jitter(), views=views)
+
+
+@pytest.mark.parametrize("augmentation", ["flip", [1], 3, [layers.RandomFlip(), "flip"], [None]])
+def test_anything_but_layers_is_refused(augmentation):
+    match = r"augmentation must be Keras layers .*RandomFlip.* Received augmentation="
+    with pytest.raises(ValueError, match=match):
+        own(augmentation)
+    encoder = own()
+    with pytest.raises(ValueError, match=match):
+        encoder.set_params(augmentation=augmentation)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.Resizing(4, 4), "(4, 4, 3)"),
+        (layers.CenterCrop(8, 6), "(8, 6, 3)"),
+        (layers.Flatten(), "(192,)"),
+        (layers.Conv2D(3, 2), "(7, 7, 3)"),
+        (layers.Conv2D(1, 1), "(8, 8, 1)"),
+    ],
+)
+def test_layers_that_change_the_shape_are_refused(layer, shape):
+    with pytest.raises(ValueError, match=r"must keep the shape of an image") as info:
+        augment(own(layer), PIXELS, VIEWS)
+    assert "images of shape (8, 8, 3)" in str(info.value)
+    assert f"gave {shape}." in str(info.value)
+
+
+def test_the_option_can_be_changed():
+    encoder = own()
+    before = encoder.content_digests(list(PIXELS))
+    encoder.set_params(augmentation=jitter(), seed=5)
+    assert encoder.n_views == 3
+    np.testing.assert_array_equal(
+        augment(encoder, PIXELS, VIEWS), augment(own(jitter(), seed=5), PIXELS, VIEWS)
+    )
+    assert encoder.content_digests(list(PIXELS)) == before
+
+
+# -- copies ----------------------------------------------------------------------------------------
+
+
+def through_json(encoder):
+    return ImageEncoder.from_config(json.loads(json.dumps(encoder.get_config())))
+
+
+def through_keras(encoder):
+    config = keras.saving.serialize_keras_object(encoder)
+    return keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
+
+
+@pytest.mark.parametrize("make_copy", [through_json, through_keras, clone])
+@pytest.mark.parametrize("make_layers", [jitter, lambda: keras.Sequential(jitter()[:1])])
+def test_copies_have_the_same_views(make_copy, make_layers):
+    encoder = own(make_layers(), views=5, seed=3)
+    unused = make_copy(encoder)
+    expected = augment(encoder, PIXELS, VIEWS)
+    np.testing.assert_array_equal(augment(unused, PIXELS, VIEWS), expected)
+    copy = make_copy(encoder)
+    assert (copy.n_views, copy.views) == (5, 5)
+    assert copy.augmentation_config() == encoder.augmentation_config()
+    np.testing.assert_array_equal(augment(copy, PIXELS, VIEWS), expected)
+
+
+def test_views_do_not_change_the_backbone_nor_the_plain_images():
+    plain, augmented = own(), own(jitter())
+    np.testing.assert_array_equal(plain.encode(list(PIXELS)), augmented.encode(list(PIXELS)))
+    assert plain.content_digests(list(PIXELS)) == augmented.content_digests(list(PIXELS))
+    np.testing.assert_array_equal(plain.backbone()(PIXELS), augmented.backbone()(PIXELS))
+    assert plain.encoding_config() == augmented.encoding_config()
+
+
+# -- digests of views ------------------------------------------------------------------------------
+
+
+def digests(encoder, view=0):
+    return encoder.view_digests(encoder.content_digests(list(PIXELS)), view)
+
+
+def test_digests_of_views_differ_by_all_that_the_views_depend_on():
+    encoders = [
+        own(jitter()),
+        own(jitter(), seed=1),
+        own(jitter()[::-1]),
+        own(jitter()[:2]),
+        own([layers.RandomFlip("vertical"), *jitter()[1:]]),
+        own([*jitter()[:2], layers.RandomBrightness(0.31)]),
+    ]
+    found = [
+        digest for encoder in encoders for view in range(3) for digest in digests(encoder, view)
+    ]
+    plain = encoders[0].content_digests(list(PIXELS))
+    assert len({*found, *plain}) == len(found) + len(plain)
+    assert all(len(digest) == 32 for digest in found)
+
+
+def test_digests_of_views_do_not_depend_on_what_the_views_do_not():
+    expected = digests(own(jitter()))
+    named = [layers.RandomFlip("horizontal", name="a", seed=4), *jitter()[1:]]
+    assert digests(own(named)) == expected
+    assert digests(own(keras.Sequential(jitter(), name="b"))) == expected
+    assert digests(own(jitter(), seed=0, views=9, units=3, trainable_layers=1)) == expected
+    used = own(jitter())
+    augment(used, PIXELS, VIEWS)
+    assert digests(used) == expected
+
+
+# -- copies for workers ----------------------------------------------------------------------------
+
+
+def test_a_copy_without_the_backbone_encodes_and_augments_alike():
+    encoder = own(jitter(), seed=2, resampling="nearest")
+    encoder.backbone()
+    copy = encoder.without_backbone()
+    large = np.random.default_rng(1).integers(0, 256, (6, 20, 30, 3), dtype="uint8")
+    np.testing.assert_array_equal(copy.encode(list(large)), encoder.encode(list(large)))
+    np.testing.assert_array_equal(augment(copy, large, VIEWS), augment(encoder, large, VIEWS))
+    assert digests(copy, 1) == digests(encoder, 1)
+    assert copy.encoding_config() == encoder.encoding_config()
+    assert (copy.name, copy.n_views, copy.input_shape) == ("poster", 3, (8, 8, 3))
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_copy_without_the_backbone_is_small_to_send(used):
+    encoder = ImageEncoder(
+        "poster", backbone="MobileNet", weights=None, image_size=32, augmentation=jitter(), seed=1
+    )
+    images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
+    expected = augment(encoder, images, VIEWS)
+    encoder.backbone()
+    copy = encoder.without_backbone()
+    if used:
+        augment(copy, images, VIEWS)
+    sent = cloudpickle.dumps(encoder.without_backbone())
+    assert len(sent) < 100_000
+    received = cloudpickle.loads(sent)
+    np.testing.assert_array_equal(augment(received, images, VIEWS), expected)
+
+
+@pytest.mark.parametrize("root", [None, "posters"])
+def test_a_copy_reads_relative_paths_from_another_working_directory(tmp_path, monkeypatch, root):
+    (tmp_path / "posters").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    Image.fromarray(PIXELS[0]).save(tmp_path / "posters" / "0.png")
+    monkeypatch.chdir(tmp_path)
+    encoder = own(jitter(), root=root)
+    names = ["posters/0.png" if root is None else "0.png"]
+    expected = augment(encoder, names, [1])
+    sent = cloudpickle.dumps(encoder.without_backbone())
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    received = cloudpickle.loads(sent)
+    np.testing.assert_array_equal(augment(received, names, [1]), expected)
+    np.testing.assert_array_equal(received.encode([tmp_path / "posters" / "0.png"]), PIXELS[:1])
+
+
+# -- the battery, and the store --------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trainable_layers", [0, 1])
+def test_an_encoder_with_augmentation_passes_the_battery(trainable_layers):
+    check_encoder(own(jitter(), trainable_layers=trainable_layers), list(PIXELS))
+
+
+def test_stored_features_of_a_view_are_those_of_the_view(tmp_path):
+    encoder = own(jitter())
+    store = FeatureStore(tmp_path / "store", dtype="float32", batch_size=4)
+    for view in range(3):
+        stored = store.get_features(encoder, list(PIXELS), view=view, verbose=0)
+        computed = encoder.backbone()(augment(encoder, PIXELS, [view] * 6))
+        np.testing.assert_allclose(stored, computed, rtol=1e-5, atol=1e-5)

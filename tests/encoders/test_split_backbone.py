@@ -1,0 +1,362 @@
+"""A backbone in two parts computes what it computes as a whole, wherever it is cut."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from multimodal_ensemble import ImageEncoder
+from multimodal_ensemble.encoders import InferenceModel
+from multimodal_ensemble.encoders._split_backbone import split_backbone
+
+ROWS = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+
+
+def dense(units, name, **options):
+    """Return a layer whose name tells in a test what is trained."""
+    return layers.Dense(units, activation="tanh", name=name, **options)
+
+
+def train(model, *names):
+    """Freeze all layers but those of the given names, in models inside, too."""
+    model.trainable = True
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            train(layer, *names)
+        else:
+            layer.trainable = layer.name in names
+    return model
+
+
+def run(model, rows):
+    return np.asarray(model(rows, training=False))
+
+
+def check_split(backbone, rows=ROWS):
+    """Check all that a split promises, and return it."""
+    split = split_backbone(backbone)
+    whole = run(backbone, rows)
+    assert np.ptp(whole) > 0
+    # As from a store: the parts are not told of anything but numbers.
+    np.testing.assert_allclose(run(split.trained, run(split.frozen, rows)), whole, atol=1e-6)
+    assert split.frozen.weights
+    assert split.frozen.trainable_weights == []
+    assert ids(split.trained.trainable_weights) == ids(backbone.trainable_weights)
+    assert ids(split.frozen.weights + split.trained.weights) >= ids(backbone.weights)
+    return split
+
+
+def ids(weights):
+    return {id(weight) for weight in weights}
+
+
+def weights_of(model):
+    return sorted({weight.path.split("/")[-2] for weight in model.weights})
+
+
+# -- networks of many kinds ------------------------------------------------------------------------
+
+
+def plain():
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Rescaling(2.0),
+            dense(5, "a"),
+            dense(4, "b"),
+            layers.Reshape((2, 2)),
+            layers.Flatten(),
+            dense(3, "c"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "frozen", "shape"),
+    [("b", ["a"], (None, 5)), ("c", ["a", "b"], (None, 4))],
+)
+def test_a_sequence_is_cut_just_in_front_of_the_first_trained_layer(name, frozen, shape):
+    split = check_split(train(plain(), name, "c"))
+    assert split.frozen.output_shape == shape
+    assert weights_of(split.frozen) == frozen
+
+
+def test_layers_without_weights_in_front_of_the_cut_are_part_of_what_is_frozen():
+    split = check_split(train(plain(), "c"))
+    assert [layer.name.split("_")[0] for layer in split.frozen.layers[-2:]] == [
+        "reshape",
+        "flatten",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "frozen", "width"),
+    [("c", ["a", "b"], 4), ("d", ["a", "b", "c"], 3)],
+)
+def test_a_network_within_a_network_is_cut_inside(name, frozen, width):
+    inner = keras.Sequential([keras.Input((5,)), dense(4, "b"), dense(3, "c")])
+    middle = keras.Sequential([keras.Input((6,)), dense(5, "a"), inner, layers.Rescaling(2.0)])
+    backbone = keras.Sequential([keras.Input((6,)), middle, dense(2, "d")])
+    split = check_split(train(backbone, name, "d"))
+    assert weights_of(split.frozen) == frozen
+    assert split.frozen.output_shape == (None, width)
+
+
+def residual():
+    """Return a network of two blocks with a connection around each."""
+    inputs = keras.Input((6,))
+    one = dense(4, "stem")(inputs)
+    two = dense(4, "b")(dense(7, "a")(one))
+    one = layers.Add(name="first_sum")([one, two])
+    two = dense(4, "d")(dense(8, "c")(one))
+    outputs = dense(2, "last")(layers.Add()([one, two]))
+    return keras.Model(inputs, outputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "frozen"),
+    [
+        ("a", ["stem"]),
+        ("b", ["stem"]),
+        ("c", ["a", "b", "stem"]),
+        ("d", ["a", "b", "stem"]),
+        ("last", ["a", "b", "c", "d", "stem"]),
+    ],
+)
+def test_a_residual_network_is_cut_in_front_of_a_block(name, frozen):
+    split = check_split(train(residual(), name, "last"))
+    assert weights_of(split.frozen) == frozen
+    assert split.frozen.output_shape == (None, 4)
+
+
+@pytest.mark.parametrize("join", [layers.Add, layers.Concatenate])
+def test_without_a_place_to_cut_nothing_counts_as_frozen(join):
+    inputs = keras.Input((6,))
+    behind = dense(6, "b")(dense(5, "a")(inputs))
+    backbone = train(keras.Model(inputs, join()([inputs, behind])), "b")
+    split = split_backbone(backbone)
+    assert split.frozen is None
+    assert split.trained is backbone
+
+
+@pytest.mark.parametrize(("name", "frozen"), [("b", ["stem"]), ("d", ["a", "b", "c", "stem"])])
+def test_branches_that_are_joined_again_are_not_cut(name, frozen):
+    inputs = keras.Input((6,))
+    stem = dense(5, "stem")(inputs)
+    branches = [
+        dense(2, "a")(stem),
+        dense(3, "c")(dense(4, "b")(stem)),
+        layers.Rescaling(2.0)(stem),
+    ]
+    outputs = dense(2, "d")(layers.Concatenate()(branches))
+    split = check_split(train(keras.Model(inputs, outputs), name, "d"))
+    assert weights_of(split.frozen) == frozen
+
+
+@pytest.mark.parametrize(
+    ("order", "trained", "frozen"),
+    [
+        ("shared shared a", "a", ["shared"]),
+        ("shared a shared", "a", ["shared"]),
+        ("a shared shared", "shared", ["a"]),
+        ("shared a shared", "shared", None),
+    ],
+)
+def test_a_layer_that_is_called_twice(order, trained, frozen):
+    by_name = {name: dense(6, name) for name in ("a", "shared")}
+    inputs = tensor = keras.Input((6,))
+    for name in order.split():
+        tensor = by_name[name](tensor)
+    backbone = train(keras.Model(inputs, tensor), trained)
+    if frozen is None:
+        assert split_backbone(backbone).frozen is None
+    else:
+        assert weights_of(check_split(backbone).frozen) == frozen
+
+
+def test_a_network_that_is_called_twice_is_cut_inside_its_first_call():
+    shared = keras.Sequential([keras.Input((6,)), dense(5, "a"), dense(6, "b")])
+    inputs = keras.Input((6,))
+    split = check_split(train(keras.Model(inputs, shared(shared(inputs))), "b"))
+    assert split.frozen.output_shape == (None, 5)
+
+
+def test_operations_are_cut_like_layers():
+    inputs = keras.Input((6,))
+    one = keras.ops.tanh(dense(4, "a")(inputs * 2) + 1)
+    two = keras.ops.concatenate([one, keras.ops.flip(one, axis=-1)], axis=-1)
+    outputs = keras.ops.mean(dense(3, "b")(two)[:, :2], axis=1, keepdims=True)
+    split = check_split(train(keras.Model(inputs, outputs), "b"))
+    assert split.frozen.output_shape == (None, 8)
+
+
+def test_a_mask_is_not_lost_at_the_cut():
+    inputs = keras.Input((6,))
+    tokens = layers.Embedding(9, 4, mask_zero=True, name="a")(inputs)
+    backbone = keras.Model(inputs, layers.LSTM(3, name="b", bias_initializer="ones")(tokens))
+    # The mask goes past the embedding, so there is no place to cut.
+    assert split_backbone(train(backbone, "b")).frozen is None
+
+
+# -- what is trained -------------------------------------------------------------------------------
+
+
+def test_a_frozen_backbone_is_its_own_frozen_part():
+    backbone = train(plain())
+    split = split_backbone(backbone)
+    assert split.frozen is backbone
+    assert split.trained is None
+
+
+def test_a_backbone_that_is_trained_from_its_first_layer_on_has_no_frozen_part():
+    backbone = train(plain(), "a", "b", "c")
+    split = split_backbone(backbone)
+    assert split.frozen is None
+    assert split.trained is backbone
+
+
+def test_a_gap_between_trained_layers_is_trained_with_them():
+    split = split_backbone(train(residual(), "stem", "last"))
+    assert split.frozen is None
+    split = check_split(train(residual(), "a", "last"))
+    assert ids(split.trained.weights).isdisjoint(ids(split.frozen.weights))
+    assert weights_of(split.trained) == ["a", "b", "c", "d", "last"]
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = dense(5, "a", trainable=False), dense(3, "b")
+
+    def call(self, inputs):
+        return self.second(self.first(inputs))
+
+
+def test_a_subclassed_model_is_not_cut():
+    backbone = Subclassed()
+    backbone(ROWS)
+    split = split_backbone(backbone)
+    assert split.frozen is None
+    assert split.trained is backbone
+
+
+def test_a_subclassed_model_within_a_network_is_not_cut_but_its_front_is():
+    inner = Subclassed()
+    backbone = keras.Sequential([keras.Input((6,)), dense(6, "stem", trainable=False), inner])
+    assert weights_of(check_split(backbone).frozen) == ["stem"]
+
+
+def test_the_parts_are_the_same_objects_until_other_weights_are_trained():
+    backbone = train(plain(), "c")
+    split = split_backbone(backbone)
+    assert split_backbone(backbone) is split
+    backbone.layers[1].set_weights([weight + 1 for weight in backbone.layers[1].get_weights()])
+    assert split_backbone(train(backbone, "c")) is split
+    other = check_split(train(backbone, "b", "c"))
+    assert other.frozen is not split.frozen
+    assert other.frozen.output_shape == (None, 5)
+    assert split_backbone(train(backbone)).frozen is backbone
+    assert check_split(train(backbone, "c")).frozen.output_shape == (None, 4)
+
+
+def test_the_parts_follow_the_weights_of_the_backbone():
+    backbone = train(residual(), "c", "last")
+    check_split(backbone)
+    backbone.set_weights([weight * 2 + 0.1 for weight in backbone.get_weights()])
+    check_split(backbone)
+
+
+@pytest.mark.parametrize("build", [plain, residual])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_backbone_is_saved_as_if_it_had_not_been_cut(tmp_path, build, when):
+    backbone = train(build(), "c", "last")
+    if when == "after":
+        check_split(backbone)
+    backbone.save(tmp_path / "backbone.keras")
+    loaded = keras.models.load_model(tmp_path / "backbone.keras")
+    expected = run(backbone, ROWS)
+    check_split(backbone)
+    np.testing.assert_array_equal(run(loaded, ROWS), expected)
+    assert check_split(loaded).frozen.output_shape == split_backbone(backbone).frozen.output_shape
+
+
+@pytest.mark.parametrize("where", ["frozen", "trained"])
+def test_both_parts_stay_in_inference_mode(where):
+    inputs = keras.Input((6,))
+    noisy = [dense(6, "a"), layers.Dropout(0.5), layers.BatchNormalization(name="norm")]
+    quiet = [dense(6, "b")]
+    tensor = inputs
+    for layer in [*noisy, *quiet] if where == "frozen" else [*quiet, *noisy]:
+        tensor = layer(tensor)
+    backbone = train(InferenceModel(inputs, tensor), "b" if where == "frozen" else "a")
+    split = check_split(backbone)
+    features = np.asarray(split.frozen(ROWS, training=True))
+    np.testing.assert_array_equal(features, run(split.frozen, ROWS))
+    np.testing.assert_allclose(
+        np.asarray(split.trained(features, training=True)), run(backbone, ROWS), atol=1e-6
+    )
+    norm = next(layer for layer in noisy if layer.name == "norm")
+    np.testing.assert_array_equal(norm.moving_mean.numpy(), 0)
+
+
+def test_a_network_inside_stays_in_inference_mode_too():
+    network = keras.Sequential(
+        [keras.Input((6,)), layers.Dropout(0.5), dense(5, "a"), layers.Dropout(0.5), dense(3, "b")]
+    )
+    inputs = keras.Input((6,))
+    backbone = train(InferenceModel(inputs, network(layers.Rescaling(0.5)(inputs))), "b")
+    split = check_split(backbone)
+    features = np.asarray(split.frozen(ROWS, training=True))
+    np.testing.assert_allclose(
+        np.asarray(split.trained(features, training=True)), run(backbone, ROWS), atol=1e-6
+    )
+
+
+# -- through ImageEncoder --------------------------------------------------------------------------
+
+PIXELS = np.random.default_rng(1).integers(0, 256, (2, 80, 80, 3), dtype="uint8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("VGG16", 32),
+        ("MobileNet", 32),
+        ("InceptionV3", 75),
+        ("ResNet50", 32),
+        ("DenseNet121", 32),
+        ("EfficientNetB0", 32),
+    ],
+)
+def test_networks_of_keras_applications_are_cut_wherever_training_begins(name, size):
+    encoder = ImageEncoder("poster", backbone=name, weights=None, image_size=size, seed=1)
+    backbone = encoder.backbone()
+    pixels = PIXELS[:, :size, :size]
+    whole = run(backbone, pixels)
+    depths = []
+    for n_layers in (1, 3, 10):
+        split = split_backbone(encoder.unfreeze(n_layers).backbone())
+        assert encoder.frozen_part() is split.frozen
+        features = split.frozen.predict_on_batch(pixels)
+        np.testing.assert_allclose(
+            run(split.trained, features), whole, rtol=1e-5, atol=1e-6 * np.abs(whole).max()
+        )
+        assert split.frozen.trainable_weights == []
+        assert ids(split.trained.trainable_weights) == ids(backbone.trainable_weights)
+        depths.append(len(split.frozen.weights))
+    assert len(backbone.weights) > depths[0] >= depths[1] >= depths[2] > 0
+
+
+def test_an_encoder_is_cut_as_its_backbone_is():
+    network = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Conv2D(5, 3), layers.MaxPooling2D()]
+    )
+    encoder = ImageEncoder("poster", backbone=network, preprocessing="unit")
+    pixels = PIXELS[:, :8, :8]
+    assert encoder.frozen_part() is encoder.backbone()
+    split = check_split(encoder.unfreeze(1).backbone(), pixels)
+    assert encoder.frozen_part() is split.frozen
+    assert split.frozen.output_shape == (None, 6, 6, 4)
+    assert encoder.unfreeze().frozen_part() is None
+    assert encoder.unfreeze(0).frozen_part() is encoder.backbone()

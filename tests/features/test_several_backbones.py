@@ -1,0 +1,167 @@
+"""Several backbones are served by one reading of the images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from multimodal_ensemble import BagOfWordsEncoder, FeatureStore, ImageEncoder
+from multimodal_ensemble.exceptions import ImageReadError, ModalityError
+from multimodal_ensemble.images import _batch
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Return a list that grows by each image that is decoded."""
+    sources = []
+    read_image = _batch.read_image
+
+    def count(source, *args, **options):
+        sources.append(source)
+        return read_image(source, *args, **options)
+
+    monkeypatch.setattr(_batch, "read_image", count)
+    return sources
+
+
+@pytest.fixture
+def pair(make_encoder):
+    """Return two encoders of one column with different networks."""
+    return [make_encoder(name, seed=seed, column="path") for seed, name in enumerate(("a", "b"))]
+
+
+def test_two_backbones_share_the_reading(store, pair, posters, decoded, tmp_path):
+    assert store.compute_features(pair, {"path": posters}, verbose=0) == 20
+    assert sorted(decoded) == posters
+    alone = FeatureStore(tmp_path / "alone", dtype="float32")
+    for encoder in pair:
+        assert store.count_missing(encoder, posters) == 0
+        np.testing.assert_allclose(
+            store.get_features(encoder, posters, verbose=0),
+            alone.get_features(encoder, posters, verbose=0),
+            rtol=1e-5,
+        )
+
+
+def test_a_dataframe_with_repeated_rows(store, pair, posters, decoded, compute):
+    data = pd.DataFrame({"path": [*posters[:3], *posters[:3]]}, index=list("uvwxyz"))
+    assert store.compute_features(pair, data, verbose=0) == 6
+    assert len(decoded) == 3
+    features = store.load_features(pair, data, verbose=0)
+    for encoder in pair:
+        (plain,) = features[encoder.name]
+        np.testing.assert_allclose(plain, compute(encoder, data["path"]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("option", [{"resampling": "nearest"}, {"size": 9}, {"column": "other"}])
+def test_encoders_that_read_otherwise_do_not_share(
+    store, make_encoder, posters, decoded, compute, option
+):
+    encoders = [
+        make_encoder("a", column="path"),
+        make_encoder("b", **{"seed": 2, "column": "path", **option}),
+    ]
+    data = {"path": posters[:4], "other": posters[5:9]}
+    assert store.compute_features(encoders, data, verbose=0) == 8
+    assert len(decoded) == 8
+    for encoder in encoders:
+        values = encoder.select(data)
+        np.testing.assert_allclose(
+            store.get_features(encoder, values, verbose=0), compute(encoder, values), rtol=1e-5
+        )
+
+
+def test_only_what_each_backbone_lacks_is_computed(store, pair, posters, decoded, counter, compute):
+    one, other = pair
+    store.get_features(one, posters[:6], verbose=0)
+    store.get_features(other, posters[4:7], verbose=0)
+    decoded.clear()
+    counters = [counter, type(counter)()]
+    for encoder, watching in zip(pair, counters, strict=True):
+        watching.watch(encoder.backbone())
+    assert store.compute_features(pair, {"path": posters}, verbose=0) == 4 + 7
+    assert [watching.rows for watching in counters] == [4, 7]
+    # Numbers 4 and 5 are lacked by neither.
+    assert sorted(decoded) == [*posters[:4], *posters[6:]]
+    assert store.compute_features(pair, {"path": posters}, verbose=0) == 0
+    for encoder in pair:
+        np.testing.assert_allclose(
+            store.get_features(encoder, posters, verbose=0), compute(encoder, posters), rtol=1e-5
+        )
+
+
+def test_two_encoders_of_one_network_share_a_pass(store, make_network, posters, counter):
+    network = make_network()
+    encoders = [ImageEncoder(name, backbone=network, column="path") for name in ("a", "b")]
+    for encoder in encoders:
+        counter.watch(encoder.backbone())
+    assert store.compute_features(encoders, {"path": posters}, verbose=0) == 10
+    assert counter.rows == 10
+    features = store.load_features(encoders, {"path": posters}, verbose=0)
+    np.testing.assert_array_equal(features["a"][0], features["b"][0])
+
+
+def test_one_encoder_given_twice_counts_once(store, make_encoder, posters):
+    encoder = make_encoder()
+    assert store.compute_features([encoder, encoder], {"poster": posters}, verbose=0) == 10
+
+
+def test_encoders_without_features_to_keep_are_left_out(store, pair, make_encoder, posters):
+    words = BagOfWordsEncoder("cast").fit([["Ann"], ["Bob"]])
+    trained = make_encoder("trained", seed=3, column="path", trainable_layers="all")
+    data = {"path": posters[:2], "cast": [["Ann"], ["Bob"]]}
+    encoders = [words, pair[1], trained, pair[0]]
+    assert store.compute_features(encoders, data, verbose=0) == 4
+    features = store.load_features(encoders, data, verbose=0)
+    assert list(features) == ["b", "a"]
+    assert [[array.shape for array in arrays] for arrays in features.values()] == [[(2, 4)]] * 2
+    assert store.compute_features([words], data, verbose=0) == 0
+    assert store.load_features([words], data, verbose=0) == {}
+
+
+def test_no_rows_have_no_features(store, pair):
+    assert store.compute_features(pair, {"path": []}, verbose=0) == 0
+    features = store.load_features(pair, {"path": []}, verbose=0)
+    assert [arrays[0].shape for arrays in features.values()] == [(0, 4), (0, 4)]
+
+
+def test_a_backbone_inside_an_interrupted_pass_keeps_as_much_as_the_other(
+    store, pair, posters, counter
+):
+    counter.watch(pair[1].backbone())
+    counter.stop_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        store.compute_features(pair, {"path": posters}, verbose=0)
+    assert store.count_missing(pair[0], posters) == 0
+    assert store.count_missing(pair[1], posters) == 2
+
+
+def test_an_unreadable_image_is_named(store, pair, posters):
+    posters[3].write_bytes(b"not an image")
+    with pytest.raises(ImageReadError, match=r"Modality 'a': the image '.*3\.png' cannot be read"):
+        store.compute_features(pair, {"path": posters}, verbose=0)
+
+
+def test_a_missing_column_is_named_before_anything_is_computed(store, pair, posters, counter):
+    counter.watch(pair[0].backbone())
+    strange = ImageEncoder("c", backbone=pair[0].backbone(), column="nowhere")
+    with pytest.raises(ModalityError, match="'c' reads the column"):
+        store.compute_features([pair[0], strange], {"path": posters}, verbose=0)
+    assert counter.rows == 0
+
+
+def test_names_must_be_distinct_to_load(store, make_encoder, posters):
+    encoders = [make_encoder(seed=seed) for seed in (1, 2)]
+    assert store.compute_features(encoders, {"poster": posters}, verbose=0) == 20
+    with pytest.raises(ModalityError, match="distinct names"):
+        store.load_features(encoders, {"poster": posters}, verbose=0)
+
+
+def test_the_progress_bar_counts_all_backbones(store, make_network, posters, capsys):
+    encoders = [
+        ImageEncoder(name, backbone=make_network(seed, name=name), column="path")
+        for seed, name in enumerate(("first", "second"))
+    ]
+    store.compute_features(encoders, {"path": posters[:4]})
+    shown = capsys.readouterr().out
+    assert "features of 8 values of 'first' with first and second" in shown
+    assert "8/8" in shown

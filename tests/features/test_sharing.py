@@ -1,0 +1,217 @@
+"""Several processes use one store at once; a store that cannot be written says so."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.exceptions import FeatureStoreError
+from multimodal_ensemble.features import _store
+from multimodal_ensemble.features._shards import ShardFolder
+
+
+def images(count):
+    return [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(count)]
+
+
+# Fills a store in pieces of two rows, slowly, and says how many rows it computed.
+SCRIPT = """
+import sys, time
+import keras, numpy as np
+from multimodal_ensemble import FeatureStore, ImageEncoder
+from multimodal_ensemble.features import _store
+
+_store.ROWS_A_SHARD = 2
+kernel = keras.initializers.GlorotUniform(1)
+network = keras.Sequential([
+    keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255),
+    keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel)], name="network")
+encoder = ImageEncoder("poster", backbone=network)
+predict, rows = encoder.backbone().predict_on_batch, []
+
+def slowly(batch):
+    rows.append(len(batch))
+    time.sleep(0.05)
+    return predict(batch)
+
+encoder.backbone().predict_on_batch = slowly
+images = [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(40)]
+encoder.backbone()(np.stack(images[:2]))
+store = FeatureStore(sys.argv[1], batch_size=2, dtype="float32")
+print("ready", flush=True)
+sys.stdin.readline()
+features = store.get_features(encoder, images, verbose=0)
+print(sum(rows), float(features.sum()), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, monkeypatch):
+    monkeypatch.setattr(_store, "ROWS_A_SHARD", 2)
+    encoder = make_encoder()
+    expected = compute(encoder, images(40))
+    backbone = encoder.backbone()
+    predict = backbone.predict_on_batch
+
+    def slowly(batch):
+        time.sleep(0.05)
+        return predict(batch)
+
+    monkeypatch.setattr(backbone, "predict_on_batch", slowly)
+    counter.watch(backbone)
+    store = FeatureStore(tmp_path / "store", batch_size=2, dtype="float32")
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "store")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stdout:
+            if line.strip() == "ready":
+                break
+        else:
+            pytest.fail(process.stderr.read())
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        here = store.get_features(encoder, images(40), verbose=0)
+        rows_there, sum_there = process.stdout.readline().split()
+    np.testing.assert_allclose(here, expected, rtol=1e-5)
+    assert float(sum_there) == pytest.approx(expected.sum(), rel=1e-5)
+    # Each had a part in it, and only pieces that both were at were computed twice.
+    assert 0 < counter.rows < 40
+    assert 40 <= counter.rows + int(rows_there) <= 40 + 16
+    assert store.verify() == {}
+    assert not list(store.folder.rglob(".*"))
+
+
+def test_what_another_process_finishes_meanwhile_is_not_computed(
+    store, make_encoder, compute, counter, monkeypatch
+):
+    monkeypatch.setattr(_store, "ROWS_A_SHARD", 2)
+    encoder, other = make_encoder(), make_encoder()
+    expected = compute(encoder, images(40))
+    counter.watch(encoder.backbone())
+    predict = encoder.backbone().predict_on_batch
+
+    def after_another_process(batch):
+        FeatureStore(store.folder, dtype="float32").get_features(other, images(40), verbose=0)
+        return predict(batch)
+
+    monkeypatch.setattr(encoder.backbone(), "predict_on_batch", after_another_process)
+    features = store.get_features(encoder, images(40), verbose=0)
+    np.testing.assert_allclose(features, expected, rtol=1e-5)
+    # The piece at hand and the one that was read ahead.
+    assert counter.rows <= 4
+
+
+def test_a_shard_removed_before_it_is_read_is_computed_again(
+    store, make_encoder, posters, compute, counter, monkeypatch
+):
+    encoder = make_encoder()
+    expected = compute(encoder, posters)
+    counter.watch(encoder.backbone())
+    read = ShardFolder.read
+    left = [1]
+
+    def read_after_another_process_pruned(self, places, shape):
+        if left:
+            left.pop()
+            for path in self.folder.glob("*.npz"):
+                path.unlink()
+        return read(self, places, shape)
+
+    monkeypatch.setattr(ShardFolder, "read", read_after_another_process_pruned)
+    features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, expected, rtol=1e-5)
+    assert counter.rows == 20
+
+
+def test_a_shard_removed_before_it_is_looked_up_is_computed_again(
+    store, make_encoder, posters, compute, monkeypatch
+):
+    encoders = [make_encoder(name, seed=seed) for seed, name in enumerate("ab")]
+    compute_once = FeatureStore._compute
+    passes = []
+
+    def compute_and_prune_once(self, *args):
+        count = compute_once(self, *args)
+        passes.append(count)
+        if len(passes) == 1:
+            FeatureStore(self.folder).prune(keys=[self.entries()[0].key])
+        return count
+
+    monkeypatch.setattr(FeatureStore, "_compute", compute_and_prune_once)
+    data = dict.fromkeys("ab", posters)
+    features = store.load_features(encoders, data, verbose=0)
+    for encoder in encoders:
+        np.testing.assert_allclose(features[encoder.name][0], compute(encoder, posters), rtol=1e-5)
+    assert passes == [20, 10]
+
+
+def test_features_that_vanish_again_and_again_are_no_endless_loop(
+    store, make_encoder, posters, monkeypatch
+):
+    read = ShardFolder.read
+
+    def read_after_another_process_pruned(self, places, shape):
+        for path in self.folder.glob("*.npz"):
+            path.unlink()
+        return read(self, places, shape)
+
+    monkeypatch.setattr(ShardFolder, "read", read_after_another_process_pruned)
+    with pytest.raises(FeatureStoreError, match="vanish from .* faster than they are read"):
+        store.get_features(make_encoder(), posters, verbose=0)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    def savez(file, **arrays):
+        file.write(b"some bytes, and then")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", savez)
+    return monkeypatch
+
+
+def test_a_full_disk_is_told_and_costs_nothing_that_was_stored(
+    store, make_encoder, posters, compute, request
+):
+    encoder = make_encoder()
+    store.get_features(encoder, posters[:4], verbose=0)
+    full_disk = request.getfixturevalue("full_disk")
+    with pytest.raises(FeatureStoreError, match="No space left on device") as caught:
+        store.get_features(encoder, posters, verbose=0)
+    message = str(caught.value)
+    assert str(store.folder) in message
+    assert ".npz" in message
+    assert "Make room, or use a store in another folder" in message
+    features = store.get_features(encoder, posters[:4], verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters[:4]), rtol=1e-5)
+    assert not list(store.folder.rglob("*.tmp"))
+    full_disk.undo()
+    features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_folder_that_may_only_be_read_serves_what_it_has(store, make_encoder, posters, compute):
+    encoder = make_encoder()
+    store.get_features(encoder, posters[:4], verbose=0)
+    folders = [store.folder, *(path for path in store.folder.iterdir() if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o500)
+    try:
+        reader = FeatureStore(store.folder, dtype="float32")
+        features = reader.get_features(encoder, posters[:4], verbose=0)
+        np.testing.assert_allclose(features, compute(encoder, posters[:4]), rtol=1e-5)
+        with pytest.raises(FeatureStoreError, match="cannot write .*Permission denied"):
+            reader.get_features(encoder, posters, verbose=0)
+    finally:
+        for folder in folders:
+            folder.chmod(0o700)
