@@ -5,13 +5,23 @@ VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 
-.PHONY: example test lint types docs build-check test-lowest clean
+.PHONY: example test bench bench-check lint types docs build-check test-lowest clean
 
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+# All ratios, some 25 minutes on two cores; BENCH="--data FOLDER --weights NAME=FILE ..." for real data.
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks $(BENCH)
+
+# That each benchmark still runs, on next to nothing; its figures mean nothing.
+bench-check: $(VENV)/.test
+	$(BIN)/python -m benchmarks --out build/bench-check.json --images 40 --reference-images 40 \
+		--weights MobileNet=random MobileNetV2=random --image-size 64 --epochs 1 --repeats 1 \
+		--memory-images 40 80 --scale 0.01
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

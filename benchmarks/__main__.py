@@ -65,6 +65,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--reference-images", type=int, default=192, help="for the study's way, which takes minutes"
     )
+    parser.add_argument("--image-size", type=int, default=224, help="side in pixels")
+    parser.add_argument(
+        "--scale", type=float, default=1, help="shrink the sizes that are not options, for a try"
+    )
     parser.add_argument("--memory-images", type=int, nargs=2, default=[2_000, 20_000])
     parser.add_argument("--epochs", type=int, default=10, help="for the five models")
     parser.add_argument("--repeats", type=int, default=3, help="of each pair, at least")
@@ -83,7 +87,13 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         for name, _, value in (pair.partition("=") for pair in options.weights)
     }
     setting = _models.Setting(
-        weights, options.images, options.reference_images, options.epochs, options.repeats, folder
+        weights,
+        options.image_size,
+        options.images,
+        options.reference_images,
+        options.epochs,
+        options.repeats,
+        folder,
     )
     movies = make_movies(
         max(options.images, options.reference_images), folder / "posters", options.data
@@ -103,9 +113,9 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         yield _processes.measure_engine(movies, fastest, folder, options.repeats)
 
     return {
-        "metrics": lambda: _metrics.measure_metrics(options.repeats),
+        "metrics": lambda: _metrics.measure_metrics(options.repeats, options.scale),
         "import": lambda: [_processes.measure_import(options.repeats)],
-        "loading": lambda: _loading.measure_loading(movies, options.repeats),
+        "loading": lambda: _loading.measure_loading(movies, options.repeats, options.scale),
         "models": lambda: _models.measure_models(movies, setting),
         "store": store,
         "engine": engine,

@@ -19,9 +19,9 @@ BATCH_SIZE = 32
 SIZE = 224
 
 
-def measure_loading(movies: Movies, repeats: int) -> list[Figure]:
-    """Return the figures of reading, batches and scoring."""
-    return [_images(movies, repeats), _scoring(repeats)]
+def measure_loading(movies: Movies, repeats: int, scale: float) -> list[Figure]:
+    """Return the figures of reading and of scoring."""
+    return [_images(movies, repeats), _scoring(int(8_000 * scale), repeats)]
 
 
 def _images(movies: Movies, repeats: int) -> Figure:
@@ -97,9 +97,9 @@ def measure_batches(store: FeatureStore, encoders: list, movies: Movies, repeats
     )
 
 
-def _scoring(repeats: int) -> Figure:
+def _scoring(n_train: int, repeats: int) -> Figure:
     rng = np.random.default_rng(0)
-    n_train, n_validation, n_features = 8_000, 1_000, 1_424
+    n_validation, n_features = 1_000, 1_424
     table = pd.DataFrame({"x": list(rng.normal(size=(n_train + n_validation, n_features)))})
     labels = (rng.random((len(table), N_LABELS)) < 0.2).astype(int)
     encoder = DenseEncoder("x", units=256).fit(table["x"])

@@ -7,9 +7,13 @@ from benchmarks._figure import Figure, time_pairs
 from multimodal_ensemble import mean_roc_auc, tune_thresholds
 
 
-def measure_metrics(repeats: int) -> list[Figure]:
+def measure_metrics(repeats: int, scale: float) -> list[Figure]:
     """Return the figures of thresholds and ROC-AUC."""
-    return [_thresholds_small(repeats), _thresholds_large(repeats), _roc_auc(repeats)]
+    return [
+        _thresholds_small(int(10_000 * scale), repeats),
+        _thresholds_large(int(1_000_000 * scale), repeats),
+        _roc_auc(int(100_000 * scale), repeats),
+    ]
 
 
 def _scores(n_rows: int, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -18,8 +22,8 @@ def _scores(n_rows: int, n_labels: int) -> tuple[np.ndarray, np.ndarray]:
     return y_true, 1 / (1 + np.exp(-rng.normal(y_true - 1.0, 1.0)))
 
 
-def _thresholds_small(repeats: int) -> Figure:
-    y_true, y_score = _scores(10_000, 8)
+def _thresholds_small(n_rows: int, repeats: int) -> Figure:
+    y_true, y_score = _scores(n_rows, 8)
 
     def candidate_loop() -> None:
         for label in range(y_true.shape[1]):
@@ -37,7 +41,7 @@ def _thresholds_small(repeats: int) -> Figure:
         inverse=True,
     )
     return Figure(
-        "tune_thresholds, 10,000 x 8",
+        f"tune_thresholds, {n_rows:,} x 8",
         "ROC candidates with one accuracy_score each (times faster)",
         300,
         ratios,
@@ -46,8 +50,8 @@ def _thresholds_small(repeats: int) -> Figure:
     )
 
 
-def _thresholds_large(repeats: int) -> Figure:
-    y_true, y_score = _scores(1_000_000, 20)
+def _thresholds_large(n_rows: int, repeats: int) -> Figure:
+    y_true, y_score = _scores(n_rows, 20)
 
     def argsort() -> None:
         for label in range(y_score.shape[1]):
@@ -57,7 +61,7 @@ def _thresholds_large(repeats: int) -> Figure:
         lambda: tune_thresholds(y_true, y_score), argsort, repeats=max(5, repeats)
     )
     return Figure(
-        "tune_thresholds, 1,000,000 x 20",
+        f"tune_thresholds, {n_rows:,} x 20",
         "np.argsort of the same columns",
         2,
         ratios,
@@ -65,8 +69,8 @@ def _thresholds_large(repeats: int) -> Figure:
     )
 
 
-def _roc_auc(repeats: int) -> Figure:
-    y_true, y_score = _scores(100_000, 20)
+def _roc_auc(n_rows: int, repeats: int) -> Figure:
+    y_true, y_score = _scores(n_rows, 20)
     difference = abs(mean_roc_auc(y_true, y_score) - roc_auc_score(y_true, y_score))
     if difference > 1e-12:
         msg = f"mean_roc_auc differs from scikit-learn's by {difference}."
@@ -77,7 +81,7 @@ def _roc_auc(repeats: int) -> Figure:
         repeats=max(5, repeats),
     )
     return Figure(
-        "mean_roc_auc, 100,000 x 20",
+        f"mean_roc_auc, {n_rows:,} x 20",
         "scikit-learn's roc_auc_score(average='macro')",
         1,
         ratios,

@@ -1,7 +1,6 @@
 """The five models: from an empty store, from a full one, and the reference study's way."""
 
 import itertools
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +34,8 @@ class Setting:
     ----------
     weights : mapping of str to str or None
         Weights of each backbone; None is random ones.
+    image_size : int
+        Side in pixels.
     n_images, n_reference : int
         Rows for the five models, and for the study's way beside ours.
     epochs : int
@@ -46,6 +47,7 @@ class Setting:
     """
 
     weights: Mapping[str, str | None]
+    image_size: int
     n_images: int
     n_reference: int
     epochs: int
@@ -55,7 +57,9 @@ class Setting:
     def posters(self) -> dict[str, ImageEncoder]:
         """Return an encoder a backbone, built, so that loading weights is timed nowhere."""
         posters = {
-            name: ImageEncoder("poster", backbone=name, weights=weights, image_size=224, seed=1)
+            name: ImageEncoder(
+                "poster", backbone=name, weights=weights, image_size=self.image_size, seed=1
+            )
             for name, weights in self.weights.items()
         }
         for poster in posters.values():
@@ -65,6 +69,7 @@ class Setting:
     def details(self, movies: Movies) -> dict[str, object]:
         return {
             "images": len(movies.table),
+            "image_size": self.image_size,
             "epochs": self.epochs,
             "batch_size": BATCH_SIZE,
             "backbones": {
@@ -215,8 +220,3 @@ def _split(movies: Movies) -> tuple[Movies, Movies, Movies]:
         for start, end in itertools.pairwise(ends)
     )
     return first, second, third
-
-
-def clean(folder: Path) -> None:
-    """Remove stores."""
-    shutil.rmtree(folder, ignore_errors=True)

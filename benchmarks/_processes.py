@@ -108,7 +108,7 @@ def measure_engine(movies: Movies, encoder: ImageEncoder, folder: Path, repeats:
 
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster),
     ):

@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cloudpickle
 import keras
@@ -21,6 +22,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype="uint8")
 VIEWS = np.array([0, 1, 2, 2, 1, 0])
 SCRIPT = """
 import sys
+from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 sys.path.insert(0, {folder!r})
 from test_augmentation import PIXELS, VIEWS, augment, jitter, own
@@ -195,7 +197,7 @@ def test_without_layers_there_are_no_views():
     assert own([]).n_views == 0
     numbers = DenseEncoder("number").fit([0])
     with pytest.raises(ModalityError, match=r"'number' has no augmented views \(n_views=0\)"):
-        augment(numbers, [1, 2], [0, 0])
+        numbers.augment(numbers.encode([1]), numbers.content_digests(np.ones(1)), np.zeros(1, int))
 
 
 @pytest.mark.parametrize("views", [0, -1, "4", 1.5, None, True])
@@ -374,3 +376,52 @@ def test_stored_features_of_a_view_are_those_of_the_view(tmp_path):
         stored = store.get_features(encoder, list(PIXELS), view=view, verbose=0)
         computed = encoder.backbone()(augment(encoder, PIXELS, [view] * 6))
         np.testing.assert_allclose(stored, computed, rtol=1e-5, atol=1e-5)
+
+
+def test_views_are_the_same_from_several_threads():
+    encoder = own(jitter())
+    digests, views = encoder.content_digests(list(PIXELS)), np.arange(6) % 3
+    expected = encoder.augment(PIXELS, digests, views)
+
+    def one(row):
+        return encoder.augment(PIXELS[[row]], [digests[row]], views[[row]])[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(one, list(range(6)) * 10))
+    for row, image in enumerate(found):
+        np.testing.assert_array_equal(image, expected[row % 6])
+
+
+class FramedEncoder(ImageEncoder):
+    """A subclass with an argument of its own that learns something."""
+
+    def __init__(self, name, *, border=1, backbone="MobileNet"):
+        super().__init__(name, backbone=backbone)
+        self.border = border
+
+    def fit(self, values):
+        self.level_ = 5
+        return self
+
+
+def test_a_subclass_without_its_backbone_keeps_what_is_its_own():
+    network = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3)])
+    copy = FramedEncoder("poster", backbone=network, border=3).fit([]).without_backbone()
+    assert (copy.border, copy.level_, copy.input_shape) == (3, 5, (8, 8, 3))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: layers.Pipeline([layers.RandomFlip()]),
+        lambda: keras.Model(inputs := keras.Input((8, 8, 3)), layers.RandomFlip()(inputs)),
+    ],
+    ids=["Pipeline", "functional"],
+)
+def test_names_inside_composite_layers_do_not_count(make):
+    assert len({own(make()).augmentation_config() for _ in "ab"}) == 1
+
+
+def test_a_layer_that_draws_from_pythons_generator_is_repeatable():
+    views = [augment(own(layers.AugMix()), PIXELS, VIEWS) for _ in "ab"]
+    np.testing.assert_array_equal(*views)

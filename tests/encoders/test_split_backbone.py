@@ -1,5 +1,8 @@
 """A backbone in two parts computes what it computes as a whole, wherever it is cut."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -360,3 +363,87 @@ def test_an_encoder_is_cut_as_its_backbone_is():
     assert split.frozen.output_shape == (None, 6, 6, 4)
     assert encoder.unfreeze().frozen_part() is None
     assert encoder.unfreeze(0).frozen_part() is encoder.backbone()
+
+
+# -- graphs that are easily cut wrongly ------------------------------------------------------------
+
+
+def check_parts(backbone):
+    """Check the parts if there are two; a backbone that cannot be cut has none."""
+    split = split_backbone(backbone)
+    if split.frozen is None:
+        assert split.trained is backbone
+    else:
+        features = run(split.frozen, ROWS)
+        np.testing.assert_allclose(run(split.trained, features), run(backbone, ROWS), atol=1e-6)
+    return split
+
+
+def tuned_net():
+    """Return a network of one frozen and one trained layer."""
+    net = keras.Sequential([keras.Input((6,)), dense(6, "first"), dense(6, "second")])
+    return train(net, "second")
+
+
+@pytest.mark.parametrize("width", [5, 4], ids=["shapes match", "shapes differ"])
+def test_an_inner_network_that_is_trained_as_a_whole_is_cut_in_front(width):
+    inner = keras.Sequential([keras.Input((width,)), dense(4, "c"), dense(5, "d")])
+    backbone = keras.Sequential([keras.Input((6,)), dense(width, "stem"), inner])
+    split = check_parts(train(backbone, "c", "d"))
+    assert weights_of(split.frozen) == ["stem"]
+
+
+def test_a_connection_around_an_inner_network():
+    inputs = keras.Input((6,))
+    scaled = layers.Rescaling(2.0)(inputs)
+    check_parts(keras.Model(inputs, layers.Add()([tuned_net()(scaled), scaled])))
+
+
+def test_an_inner_network_that_is_called_twice_on_one_tensor():
+    net, inputs = tuned_net(), keras.Input((6,))
+    scaled = layers.Rescaling(2.0)(inputs)
+    other = layers.Rescaling(3.0)(net(scaled))
+    check_parts(keras.Model(inputs, layers.Add()([net(scaled), other])))
+
+
+@pytest.mark.parametrize("trained", ["half", "end"])
+def test_an_operation_with_several_outputs(trained):
+    inputs = keras.Input((6,))
+    one, other = keras.ops.split(dense(6, "stem")(inputs), 2, axis=1)
+    joined = layers.Concatenate()([dense(3, "half")(one), other])
+    check_parts(train(keras.Model(inputs, dense(2, "end")(joined)), trained))
+
+
+def test_an_inner_network_with_two_outputs():
+    inputs = keras.Input((6,))
+    two = keras.Model(inputs, [dense(4, "a")(inputs), dense(3, "b")(inputs)])
+    outer = keras.Input((6,))
+    one, other = two(outer)
+    joined = layers.Concatenate()([dense(2, "c")(one), other])
+    check_parts(train(keras.Model(outer, joined), "c"))
+
+
+class Doubled(keras.Model):
+    """A functional model that does more than its graph says."""
+
+    def call(self, inputs, training=None, mask=None):
+        return 2 * super().call(inputs, training=training, mask=mask)
+
+
+def test_a_functional_model_with_a_call_of_its_own_is_not_cut():
+    inputs = keras.Input((6,))
+    model = train(Doubled(inputs, dense(2, "b")(dense(4, "a")(inputs))), "b")
+    assert check_parts(model).frozen is None
+
+
+@pytest.mark.parametrize("n_layers", [1, "all"])
+def test_parts_do_not_keep_a_backbone_in_memory(n_layers):
+    network = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Conv2D(4, 3)],
+    )
+    encoder = ImageEncoder("poster", backbone=network, trainable_layers=n_layers)
+    encoder.frozen_part()
+    alive = weakref.ref(encoder.backbone())
+    del encoder
+    gc.collect()
+    assert alive() is None

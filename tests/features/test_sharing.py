@@ -165,7 +165,7 @@ def test_features_that_vanish_again_and_again_are_no_endless_loop(
         return read(self, places, shape)
 
     monkeypatch.setattr(ShardFolder, "read", read_after_another_process_pruned)
-    with pytest.raises(FeatureStoreError, match="vanish from .* faster than they are read"):
+    with pytest.raises(FeatureStoreError, match=r"vanish from .* faster than they are read"):
         store.get_features(make_encoder(), posters, verbose=0)
 
 
@@ -210,7 +210,7 @@ def test_a_folder_that_may_only_be_read_serves_what_it_has(store, make_encoder, 
         reader = FeatureStore(store.folder, dtype="float32")
         features = reader.get_features(encoder, posters[:4], verbose=0)
         np.testing.assert_allclose(features, compute(encoder, posters[:4]), rtol=1e-5)
-        with pytest.raises(FeatureStoreError, match="cannot write .*Permission denied"):
+        with pytest.raises(FeatureStoreError, match=r"cannot write .*Permission denied"):
             reader.get_features(encoder, posters, verbose=0)
     finally:
         for folder in folders:

@@ -222,7 +222,11 @@ def test_unreadable_rows_are_dropped_before_the_store_is_asked(make_poster, post
     encoder = make_poster(on_error="drop")
     with pytest.warns(UnreadableImageWarning, match=r"1\.png"):
         dataset = MultimodalDataset(
-            {"poster": posters}, [encoder], Y, store=FeatureStore(tmp_path / "store", dtype="float32"), verbose=0
+            {"poster": posters},
+            [encoder],
+            Y,
+            store=FeatureStore(tmp_path / "store", dtype="float32"),
+            verbose=0,
         )
     kept = [posters[row] for row in (0, 2, 3, 4)]
     expected = np.asarray(encoder.backbone()(encoder.encode(kept)))
@@ -273,7 +277,10 @@ def test_features_of_the_store_are_the_backbones_output(make_poster, posters, ta
 def test_the_cache_steps_aside_for_an_unfrozen_backbone(make_poster, posters, tmp_path):
     encoder = make_poster(trainable_layers=1)
     dataset = MultimodalDataset(
-        {"poster": posters}, [encoder], store=FeatureStore(tmp_path / "store", dtype="float32"), verbose=0
+        {"poster": posters},
+        [encoder],
+        store=FeatureStore(tmp_path / "store", dtype="float32"),
+        verbose=0,
     )
     assert dataset.features == {}
     np.testing.assert_array_equal(dataset[0][0]["poster"], encoder.encode(posters))

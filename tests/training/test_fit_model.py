@@ -217,7 +217,9 @@ def test_a_frozen_backbone_does_not_change(problem):
 
 def test_an_unfrozen_backbone_is_trained_and_the_store_steps_aside(problem, tmp_path):
     poster = problem.poster().unfreeze()
-    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store", dtype="float32"))
+    train, validation = problem.datasets(
+        poster, store=FeatureStore(tmp_path / "store", dtype="float32")
+    )
     assert train.features == {}
     model = build_concat_fusion([poster], num_labels=3, seed=1)
     before = poster.backbone().get_weights()
@@ -440,7 +442,9 @@ def test_features_of_only_one_data_set_are_refused(problem, refused, tmp_path):
 
 def test_features_from_before_the_backbone_was_unfrozen_are_refused(problem, refused, tmp_path):
     poster = problem.poster()
-    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store", dtype="float32"))
+    train, validation = problem.datasets(
+        poster, store=FeatureStore(tmp_path / "store", dtype="float32")
+    )
     model = build_concat_fusion([poster], num_labels=3)
     poster.unfreeze(1)
     match = "backbone of 'poster' was unfrozen after the data set took its features"
@@ -516,7 +520,9 @@ def test_features_of_another_backbone_than_the_model_s_are_refused(problem, tmp_
 def test_a_loaded_model_takes_stored_features(problem, tmp_path):
     poster = problem.poster()
     model = build_concat_fusion([poster], num_labels=3, seed=1)
-    train, validation = problem.datasets(poster, store=FeatureStore(tmp_path / "store", dtype="float32"))
+    train, validation = problem.datasets(
+        poster, store=FeatureStore(tmp_path / "store", dtype="float32")
+    )
     fit_model(model, train, validation, epochs=1, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

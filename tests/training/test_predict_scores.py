@@ -70,7 +70,9 @@ def test_wrong_modalities_are_named(problem, encoders, model):
 def test_features_from_before_the_backbone_was_unfrozen_are_refused(
     problem, encoders, model, tmp_path
 ):
-    _, validation = problem.datasets(*encoders, store=FeatureStore(tmp_path / "store", dtype="float32"))
+    _, validation = problem.datasets(
+        *encoders, store=FeatureStore(tmp_path / "store", dtype="float32")
+    )
     encoders[0].unfreeze(1)
     with pytest.raises(ModalityError, match="Make the data set anew"):
         predict_scores(model, validation)

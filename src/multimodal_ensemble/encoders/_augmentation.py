@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+
+from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble.encoders._config import without_names
+
+# A layer's state is set for an image and then used: two threads must not come in between.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class Augmentation:
@@ -31,6 +38,11 @@ class Augmentation:
         self.layers = list(layers)
         self._seed = seed
         self._model: keras.Model | None = None
+        self._states: list[Any] = []
+
+    def copy(self) -> Augmentation:
+        """Return one that augments alike and has not built anything yet."""
+        return Augmentation(self.layers, self._seed)
 
     def config(self) -> str:
         """Return the layers and the seed as text; names, and seeds of layers, do not count."""
@@ -41,23 +53,32 @@ class Augmentation:
         self, images: NDArray[Any], digests: Sequence[bytes], views: NDArray[np.intp]
     ) -> NDArray[np.float32]:
         """Return the given view of each image, float32 of the images' shape."""
-        if self._model is None:
-            self._model = _TrainingMode(self.layers)
-            self._model(images[:1])
-            self._states = _seed_states(self._model)
         augmented = np.empty(images.shape, dtype=np.float32)
-        for row, (image, digest, view) in enumerate(zip(images, digests, views, strict=True)):
-            for number, state in enumerate(self._states):
-                state.assign(_draw(self._seed, number, int(view), digest))
-            result = np.asarray(self._model.predict_on_batch(image[np.newaxis]))[0]
-            if result.shape != image.shape:
+        with _ONE_AT_A_TIME:
+            model = self._build(images[:1])
+            for row, (image, digest, view) in enumerate(zip(images, digests, views, strict=True)):
+                for number, state in enumerate(self._states):
+                    state.assign(_draw(self._seed, number, int(view), digest))
+                augmented[row] = model.predict_on_batch(image[np.newaxis])[0]
+        return augmented
+
+    def _build(self, image: NDArray[Any]) -> keras.Model:
+        if self._model is None and len(image):
+            model = _TrainingMode(self.layers)
+            # Some layers draw from Python's global generator, once, when they are traced.
+            with seeded_layers(self._seed):
+                shape = np.asarray(model.predict_on_batch(image)).shape
+            if shape != image.shape:
                 msg = (
-                    "Augmentation layers must keep the shape of an image. Received images of shape "
-                    f"{image.shape}, and the layers gave {result.shape}."
+                    "Augmentation layers must keep the shape of an image. Received images of "
+                    f"shape {image.shape[1:]}, and the layers gave {shape[1:]}."
                 )
                 raise ValueError(msg)
-            augmented[row] = result
-        return augmented
+            self._model = model
+            self._states = [
+                variable for variable in model.variables if variable.name == "seed_generator_state"
+            ]
+        return self._model
 
 
 class _TrainingMode(keras.Model):
@@ -101,13 +122,15 @@ def _flatten(layers: Iterable[keras.Layer]) -> Iterator[keras.Layer]:
             yield layer
 
 
-def _settings(layer: keras.Layer) -> dict[str, Any]:
-    config = keras.saving.serialize_keras_object(layer)["config"]
-    return {key: value for key, value in config.items() if key not in ("name", "seed")}
+def _settings(layer: keras.Layer) -> Any:
+    return _without_seeds(without_names(keras.saving.serialize_keras_object(layer)))
 
 
-def _seed_states(model: keras.Model) -> list[Any]:
-    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
+def _without_seeds(node: Any) -> Any:
+    """Leave out the seeds of layers, which are overridden here."""
+    if isinstance(node, dict):
+        return {key: _without_seeds(value) for key, value in node.items() if key != "seed"}
+    return [_without_seeds(value) for value in node] if isinstance(node, list | tuple) else node
 
 
 def _draw(seed: int, number: int, view: int, digest: bytes) -> NDArray[np.uint32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,8 +76,8 @@ class ImageEncoder(Encoder):
     augmentation : keras.Layer or sequence of keras.Layer, default=()
         Layers that augment RGB images 0..255 of shape ``(n, height, width, 3)``, for example
         ``[keras.layers.RandomFlip("horizontal"), keras.layers.RandomZoom(0.1)]``, each applied to
-        what the one before gave. Only training rows see augmented images; see
-        ``MultimodalDataset(augment=...)``.
+        what the one before gave. They see one image at a time, so layers that mix images do
+        nothing. Only training rows see augmented images; see ``MultimodalDataset(augment=...)``.
     views : int, default=4
         How many augmented views of each training image there are, where there is `augmentation`.
         They are drawn from `seed`, a `multimodal_ensemble.FeatureStore` keeps the features of each,
@@ -368,9 +369,14 @@ class ImageEncoder(Encoder):
             Relative paths start where they do here, also in a process with another working
             directory.
         """
-        root = Path("." if self.root is None else self.root).resolve()
-        small = {"backbone": "VGG16", "weights": None, "image_size": self.input_shape[:2]}
-        return type(self)(**{**self.get_params(deep=False), **small, "root": root})
+        small = copy.copy(self)
+        small.root = Path("." if self.root is None else self.root).resolve()
+        # Of the network, only the size that it takes matters for reading.
+        small.image_size = self.input_shape[:2]
+        small._backbone_option, small._backbone, small.weights = "VGG16", None, None
+        small._unreadable = UnreadableImages(self.name, self.on_error)
+        small._augmentation = self._augmentation.copy()
+        return small
 
     # -- fine-tuning -------------------------------------------------------------------------
 

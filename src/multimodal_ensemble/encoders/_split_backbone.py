@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import keras
 
@@ -35,16 +34,21 @@ class _Step:
     """One call of a layer, in the order of computation; tensors are told by their ids."""
 
     layer: keras.Layer
-    takes: frozenset[int]
+    takes: set[int]
     output: Any
+
+    @property
+    def gives(self) -> set[int]:
+        return set(map(id, keras.tree.flatten(self.output)))
 
     def weights(self, kind: str = "weights") -> list[Any]:
         # A plain operation in a functional model, such as keras.ops.mean, has no such attribute.
         return list(getattr(self.layer, kind, ()))
 
 
-# Calling some hundred layers symbolically takes a second, and each call leaves a node behind.
-_SPLITS: WeakKeyDictionary[keras.Model, tuple[list[int], BackboneSplit]] = WeakKeyDictionary()
+# Where a model keeps its split: calling some hundred layers symbolically takes time, and each call
+# leaves a node behind.
+_KEPT = "_multimodal_ensemble_split"
 
 
 def split_backbone(backbone: keras.Model) -> BackboneSplit:
@@ -66,42 +70,43 @@ def split_backbone(backbone: keras.Model) -> BackboneSplit:
     if not backbone.trainable_weights:
         return BackboneSplit(backbone, None)
     trained = [id(weight) for weight in backbone.trainable_weights]
-    known, split = _SPLITS.get(backbone, (None, None))
-    if split is None or known != trained:
+    known, split = getattr(backbone, _KEPT, (None, BackboneSplit(None, None)))
+    if known != trained:
         split = _split(backbone)
-        _SPLITS[backbone] = trained, split
+        # Past Keras's own way to set attributes, which would take the parts for layers of it.
+        object.__setattr__(backbone, _KEPT, (trained, split))
     return split
 
 
 def _split(backbone: keras.Model) -> BackboneSplit:
     if not _has_graph(backbone):
-        # A subclassed model says nothing of what it calls.
+        # A model with a `call` of its own says nothing of what it calls.
         return BackboneSplit(None, backbone)
     inputs = keras.Input(backbone.input_shape[1:], dtype=backbone.inputs[0].dtype)
     steps: list[_Step] = []
 
     def record(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         output = layer(*args, **kwargs)
-        takes = frozenset(map(id, keras.tree.flatten((args, kwargs))))
+        takes = set(map(id, keras.tree.flatten((args, kwargs))))
         steps.append(_Step(layer, takes, output))
         return output
 
     _run(backbone, inputs, record)
     first_trained = next(n for n, step in enumerate(steps) if step.weights("trainable_weights"))
-    cuts = _find_cuts(steps, inputs, first_trained)
-    inner = BackboneSplit(None, None)
-    if first_trained - 1 in cuts and _has_graph(steps[first_trained].layer):
+    # With the first trained step, because a cut inside it needs one behind it, too.
+    cuts = _find_cuts(steps, inputs, first_trained + 1)
+    inner: BackboneSplit | None = None
+    if {first_trained - 1, first_trained} <= set(cuts) and _has_graph(steps[first_trained].layer):
         # The network inside the backbone, behind the preprocessing: cut it, and call its parts.
         inner = split_backbone(steps[first_trained].layer)
-    if inner.frozen is not None:
+    if inner is not None and inner.frozen is not None:
         last = first_trained
-        before = steps[last - 1].output if last else inputs
-        features = inner.frozen(before)
+        features = inner.frozen(steps[last - 1].output if last else inputs)
     else:
-        cuts = [cut for cut in cuts if cut >= 0]
-        if not cuts or not any(step.weights() for step in steps[: cuts[-1] + 1]):
+        inner = None
+        last = max(cut for cut in cuts if cut < first_trained)
+        if not any(step.weights() for step in steps[: last + 1]):
             return BackboneSplit(None, backbone)
-        last = cuts[-1]
         features = steps[last].output
     behind = keras.Input(features.shape[1:], dtype=features.dtype)
     numbers = iter(range(len(steps)))
@@ -110,7 +115,10 @@ def _split(backbone: keras.Model) -> BackboneSplit:
         number = next(numbers)
         if number > last:
             return layer(*args, **kwargs)
-        return inner.trained(behind) if inner.trained and number == last else behind
+        if number == last and inner is not None and inner.trained is not None:
+            return inner.trained(behind)
+        # In front of the cut nothing is needed any more, but as many outputs as the layer has.
+        return keras.tree.map_structure(lambda _: behind, steps[number].output)
 
     return BackboneSplit(
         frozen=InferenceModel(inputs, features, name=f"{backbone.name}_frozen"),
@@ -127,13 +135,13 @@ def _find_cuts(steps: list[_Step], inputs: Any, end: int) -> list[int]:
     """
     # When each tensor is needed for the last time; the output at the very end.
     last_use = {tensor: number for number, step in enumerate(steps) for tensor in step.takes}
-    last_use[id(steps[-1].output)] = len(steps)
+    last_use |= dict.fromkeys(steps[-1].gives, len(steps))
     alive = {id(inputs)}
     cuts = [-1]
     for number, step in enumerate(steps[:end]):
         alive = {tensor for tensor in alive if last_use.get(tensor, 0) > number}
-        alive.add(id(step.output))
-        if len(alive) == 1:
+        alive |= step.gives
+        if len(alive) == 1 and isinstance(step.output, keras.KerasTensor):
             cuts.append(number)
     return cuts
 
@@ -154,4 +162,12 @@ def _run(model: keras.Model, tensor: Any, call: Callable[..., Any]) -> Any:
 
 
 def _has_graph(layer: keras.Layer) -> bool:
-    return isinstance(layer, keras.Sequential) or hasattr(layer, "operations")
+    """Return whether a layer is a model that does what its graph says, and no more."""
+    own = (
+        name
+        for kind in type(layer).__mro__
+        if kind is not InferenceModel and not kind.__module__.startswith("keras.")
+        for name in vars(kind)
+    )
+    is_model = isinstance(layer, keras.Sequential) or hasattr(layer, "operations")
+    return is_model and "call" not in own

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.features._shards import ShardFolder
+from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,19 +53,23 @@ class Request:
             if any(digests[position] not in index for digests in self.variants)
         ]
 
-    def read(self) -> list[NDArray[np.float32]]:
-        """Return the features of each variant.
+    def read(self) -> NDArray[np.float32]:
+        """Return the features, of shape ``(n_variants, n, *feature_shape)``.
 
         Raises
         ------
-        KeyError, ShardVanishedError
+        ShardVanishedError
             If some were pruned since they were looked up.
         """
+        shape = (len(self.variants), len(self.digests), *self.feature_shape)
+        features = np.empty(shape, dtype=np.float32)
         index = self.shards.index()
-        features = []
-        for digests in self.variants:
-            places = [index[digest] for digest in digests]
-            features.append(self.shards.read(places, self.feature_shape))
+        for digests, rows in zip(self.variants, features, strict=True):
+            try:
+                places = [index[digest] for digest in digests]
+            except KeyError as error:
+                raise ShardVanishedError from error
+            self.shards.read(places, rows)
             self.shards.touch({name for name, _ in places})
         return features
 

@@ -79,22 +79,20 @@ class ShardFolder:
             write_atomically(path, lambda file: np.savez(file, digests=keys, features=features))
         return path
 
-    def read(self, places: Sequence[Place], shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return the features at places, in their order, with one shard in memory at a time.
+    def read(self, places: Sequence[Place], features: NDArray[np.float32]) -> None:
+        """Read the features at places into the rows of an array, one shard in memory at a time.
 
         Raises
         ------
         ShardVanishedError
             If a shard was pruned meanwhile.
         """
-        features = np.empty((len(places), *shape), dtype=np.float32)
         positions: dict[str, list[int]] = {}
         for position, (name, _) in enumerate(places):
             positions.setdefault(name, []).append(position)
         for name, here in positions.items():
             rows = [places[position][1] for position in here]
             features[here] = self.read_shard(name)[rows]
-        return features
 
     def read_digests(self, name: str) -> NDArray[np.uint8]:
         """Return the digests of a shard, one a row."""

@@ -149,7 +149,7 @@ class FeatureStore:
         """
         request = self._request(encoder, values, [view])
         ((features,),) = self._collect([request], verbose)
-        return features
+        return np.asarray(features)
 
     def compute_features(
         self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
@@ -202,7 +202,7 @@ class FeatureStore:
 
     def load_features(
         self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
-    ) -> dict[str, list[NDArray[np.float32]]]:
+    ) -> dict[str, NDArray[np.float32]]:
         """Return several encoders' features at once, after `compute_features`.
 
         Parameters
@@ -219,8 +219,9 @@ class FeatureStore:
 
         Returns
         -------
-        dict of str to list of ndarray of shape (n, ...)
-            By modality: the plain values' features, then those of each augmented view.
+        dict of str to ndarray of shape (1 + n_views, n, ...)
+            By modality: the plain values' features, then those of each augmented view, if asked
+            for.
 
         Raises
         ------
@@ -236,8 +237,8 @@ class FeatureStore:
         >>> data = {"poster": [np.zeros((9, 9), dtype="uint8")]}
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     features = FeatureStore(folder).load_features([poster], data, verbose=0)
-        >>> [array.shape for array in features["poster"]]
-        [(1, 1024)]
+        >>> features["poster"].shape
+        (1, 1, 1024)
         """
         requests = [
             self._request(encoder, encoder.select(data), _all_views(encoder, augment=augment))
@@ -246,7 +247,7 @@ class FeatureStore:
         ]
         features = self._collect(requests, verbose)
         return {
-            request.encoder.name: arrays for request, arrays in zip(requests, features, strict=True)
+            request.encoder.name: array for request, array in zip(requests, features, strict=True)
         }
 
     def count_missing(self, encoder: Encoder, values: Any, *, view: int | None = None) -> int:
@@ -363,15 +364,13 @@ class FeatureStore:
             self._opened[key] = ShardFolder(self.folder / key, self.dtype)
         return self._opened[key]
 
-    def _collect(
-        self, requests: Sequence[Request], verbose: int
-    ) -> list[list[NDArray[np.float32]]]:
+    def _collect(self, requests: Sequence[Request], verbose: int) -> list[NDArray[np.float32]]:
         """Compute what is missing and return all features, by request and variant."""
         for _ in range(_TRIES):
             self._compute(requests, verbose)
             try:
                 return [request.read() for request in requests]
-            except (ShardVanishedError, KeyError):
+            except ShardVanishedError:
                 # Pruned by another process between our look and our reading.
                 continue
         msg = (

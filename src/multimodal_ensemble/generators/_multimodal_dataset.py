@@ -192,7 +192,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.features: dict[str, NDArray[Any]] = {name: plain[0] for name, plain in stored.items()}
         self._rows = {
             encoder.name: (
-                StoredRows(encoder, stored[encoder.name], augment=self.augment)
+                StoredRows(encoder, stored[encoder.name])
                 if encoder.name in stored
                 else EncodedRows(encoder, columns[encoder.name], augment=self.augment)
             )

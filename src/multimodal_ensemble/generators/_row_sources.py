@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -57,25 +56,21 @@ class StoredRows:
     ----------
     encoder : Encoder
         The encoder that they are features of.
-    variants : sequence of ndarray of shape (n, ...)
-        The plain rows' features, then those of each view.
-    augment : bool
-        Whether augmented views will be asked for.
+    features : ndarray of shape (1 + n_views, n, ...)
+        The plain rows' features, then those of each view, if there are any.
     """
 
-    def __init__(
-        self, encoder: Encoder, variants: Sequence[NDArray[np.float32]], *, augment: bool
-    ) -> None:
+    def __init__(self, encoder: Encoder, features: NDArray[np.float32]) -> None:
         self._encoder = encoder
-        self._plain = variants[0]
-        self._views = np.stack(variants[1:]) if augment and len(variants) > 1 else None
+        self._features = features
+        self._plain = features[0]
         self._frozen_weights = _frozen_weights(encoder)
 
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return features of rows, or of the given view of each."""
-        if views is None or self._views is None:
-            return self._plain[rows]
-        taken: NDArray[Any] = self._views[views, rows]
+        taken: NDArray[Any] = (
+            self._plain[rows] if views is None else self._features[1 + views, rows]
+        )
         return taken
 
     def is_current(self) -> bool:

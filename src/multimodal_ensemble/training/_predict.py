@@ -120,7 +120,8 @@ def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bo
         msg = (
             f"The backbone of the encoder {encoder.name!r} is unfrozen, but the model "
             f"{model.name!r} has a frozen one of its own, as a loaded model does. Build the model "
-            "from the encoder, and give it the loaded weights with set_weights(get_weights())."
+            "from the encoder, and give it the loaded weights with set_weights(get_weights()); or "
+            "freeze the encoder's backbone, too, with unfreeze(0), and make the data sets anew."
         )
         raise ModalityError(msg)
     if from_store:
@@ -139,7 +140,9 @@ def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bo
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the inputs of all rows in their order, in batches that fit their size."""
     gives_vectors = all(
-        encoder.name in dataset.features or len(encoder.input_shape) == 1
+        dataset.features[encoder.name].ndim == 2
+        if encoder.name in dataset.features
+        else len(encoder.input_shape) == 1
         for encoder in dataset.encoders
     )
     step = max(dataset.batch_size, _VECTORS_AT_ONCE) if gives_vectors else dataset.batch_size
