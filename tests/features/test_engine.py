@@ -2,8 +2,8 @@
 
 import os
 import signal
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import keras
@@ -107,7 +107,8 @@ def test_an_unreadable_image_is_named_by_a_worker(store, make_encoder, posters):
         pytest.raises(ImageReadError, match=r"'poster': the image '.*9\.png' cannot be read"),
     ):
         store.get_features(encoder, posters, verbose=0)
-    assert left_behind(store) == []
+    # On an error joblib kills the other workers, perhaps while they write.
+    assert all(path.suffix == ".tmp" for path in left_behind(store))
     features = store.get_features(encoder, posters[:9], verbose=0)
     assert features.shape == (9, 4)
 
@@ -149,16 +150,17 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypat
                 time.sleep(0.01)
             os.kill(victim, signal.SIGKILL)
 
-        killer = threading.Thread(target=kill_half_way)
-        killer.start()
-        with joblib.parallel_config("dask"):
+        with ThreadPoolExecutor(max_workers=1) as pool, joblib.parallel_config("dask"):
+            killing = pool.submit(kill_half_way)
             features = store.get_features(encoder, images, verbose=0)
-        killer.join()
+        killing.result()
         assert 3 <= len(finished) < 20
         assert victim not in client.run(os.getpid).values()
     np.testing.assert_allclose(features, expected, rtol=1e-5)
     assert store.verify() == {}
-    assert left_behind(store) == []
+    # What the victim was writing stays until a day has passed; see FeatureStore.prune.
+    assert all(path.suffix == ".tmp" for path in left_behind(store))
+    assert len(left_behind(store)) <= 1
 
 
 def _compute_slowly():

@@ -113,7 +113,7 @@ def test_encoders_without_features_to_keep_are_left_out(store, pair, make_encode
     assert store.compute_features(encoders, data, verbose=0) == 4
     features = store.load_features(encoders, data, verbose=0)
     assert list(features) == ["b", "a"]
-    assert [[array.shape for array in arrays] for arrays in features.values()] == [[(2, 4)]] * 2
+    assert [array.shape for array in features.values()] == [(1, 2, 4)] * 2
     assert store.compute_features([words], data, verbose=0) == 0
     assert store.load_features([words], data, verbose=0) == {}
 
@@ -121,7 +121,7 @@ def test_encoders_without_features_to_keep_are_left_out(store, pair, make_encode
 def test_no_rows_have_no_features(store, pair):
     assert store.compute_features(pair, {"path": []}, verbose=0) == 0
     features = store.load_features(pair, {"path": []}, verbose=0)
-    assert [arrays[0].shape for arrays in features.values()] == [(0, 4), (0, 4)]
+    assert [array.shape for array in features.values()] == [(1, 0, 4)] * 2
 
 
 def test_a_backbone_inside_an_interrupted_pass_keeps_as_much_as_the_other(

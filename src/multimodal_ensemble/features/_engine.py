@@ -116,7 +116,7 @@ def _run_task(task: _Task) -> int:
         return compute_chunks([task.rows], targets, task.batch_size)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _load_backbone(file: Path) -> keras.Model:
     """Load a backbone once a process; a file's name is of one pass only."""
     import multimodal_ensemble.encoders  # noqa: F401 - registers the package's layers with Keras

@@ -31,7 +31,7 @@ def to_half(features: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray
     exponents : ndarray of shape (n,)
         ``features`` is about ``half * 2.0**exponents``, int16.
     """
-    top = np.abs(features.reshape(len(features), -1)).max(axis=1, initial=0)
+    top = np.abs(features).max(axis=tuple(range(1, features.ndim)), initial=0)
     exponents = np.where(top > 0, np.frexp(top)[1] - _TOP, 0).astype(np.int16)
     half = np.ldexp(features, -_by_row(exponents, features)).astype(np.float16)
     return half, exponents
@@ -39,8 +39,11 @@ def to_half(features: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray
 
 def from_half(half: NDArray[np.float16], exponents: NDArray[np.int16]) -> NDArray[np.float32]:
     """Return float32 rows from what `to_half` returned."""
-    features: NDArray[np.float32] = np.ldexp(half.astype(np.float32), _by_row(exponents, half))
-    return features
+    # The last value below infinity is rounded to one above it.
+    with np.errstate(over="ignore"):
+        features = np.ldexp(half.astype(np.float32), _by_row(exponents, half))
+    largest = np.finfo(np.float32).max
+    return np.clip(features, -largest, largest, out=features)
 
 
 def _by_row(exponents: NDArray[np.int16], features: NDArray[Any]) -> NDArray[np.int32]:

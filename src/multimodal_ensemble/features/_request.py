@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,13 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.features._extraction import ROWS_A_SHARD
 from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
+
+# Digest and exponent; the headers of a file; what a folder says of itself.
+_BYTES_A_ROW = 34
+_BYTES_A_SHARD = 900
+_BYTES_A_FOLDER = 300
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +59,13 @@ class Request:
             for position in first.values()
             if any(digests[position] not in index for digests in self.variants)
         ]
+
+    def n_bytes(self, itemsize: int) -> int:
+        """Return how much space the features take in a store, about."""
+        n_rows = len(set(self.digests)) * len(self.variants)
+        n_shards = math.ceil(n_rows / ROWS_A_SHARD)
+        a_row = math.prod(self.feature_shape) * itemsize + _BYTES_A_ROW
+        return n_rows * a_row + n_shards * _BYTES_A_SHARD + _BYTES_A_FOLDER
 
     def read(self) -> NDArray[np.float32]:
         """Return the features, of shape ``(n_variants, n, *feature_shape)``.
@@ -109,7 +123,7 @@ def make_request(
         If the encoder has no such view.
     """
     for view in views:
-        if view is not None and not 0 <= view < encoder.n_views:
+        if view is not None and view not in range(encoder.n_views):
             msg = (
                 f"Modality {encoder.name!r} has {encoder.n_views} augmented views, numbered "
                 f"from 0. Received view={view!r}."

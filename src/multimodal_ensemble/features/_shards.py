@@ -24,6 +24,12 @@ class ShardVanishedError(Exception):
     """A shard was pruned, by this or another process, before it was read."""
 
 
+class DamagedShardError(FeatureStoreError):
+    """A shard cannot be read; `reason` is why."""
+
+    reason = ""
+
+
 class ShardFolder:
     """Features by content digest, in ``.npz`` files of some hundred rows.
 
@@ -127,12 +133,15 @@ class ShardFolder:
             raise ShardVanishedError(str(path)) from error
         except Exception as error:
             # Bytes that are not a shard's make the zip and the array reader raise almost anything.
+            reason = str(error) or type(error).__name__
             msg = (
-                f"The feature store's file {str(path)!r} is damaged ({error}). Delete it, or call "
+                f"The feature store's file {str(path)!r} is damaged ({reason}). Delete it, or call "
                 "the store's verify(remove=True) to find and delete all such files: their features "
                 "are then computed again."
             )
-            raise FeatureStoreError(msg) from error
+            damaged = DamagedShardError(msg)
+            damaged.reason = reason
+            raise damaged from error
 
 
 def shard_names(folder: Path) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from os import PathLike
@@ -340,10 +339,18 @@ class FeatureStore:
         FeatureStoreError
             If the store has no such entry.
         ValueError
-            If `max_bytes` is not a whole number of at least 0.
+            If `max_bytes` is not a whole number of at least 0, or `unused_for` no timedelta of at
+            least 0.
         """
         if max_bytes is not None:
             check_at_least(max_bytes, 0, name="max_bytes")
+        is_duration = isinstance(unused_for, timedelta) and unused_for >= timedelta(0)
+        if unused_for is not None and not is_duration:
+            msg = (
+                "unused_for must be a datetime.timedelta of at least 0. "
+                f"Received unused_for={unused_for!r}; try datetime.timedelta(days=30)."
+            )
+            raise ValueError(msg)
         keys = [keys] if isinstance(keys, str) else list(keys)
         known = _upkeep.entry_folders(self.folder)
         if unknown := sorted(set(keys) - set(known)):
@@ -389,7 +396,9 @@ class FeatureStore:
             together = [request for request in waiting if request.reads_like(first)]
             waiting = [request for request in waiting if request not in together]
             # Encoders with the same backbone share its pass.
-            distinct = {request.shards.folder: request for request in together}
+            distinct: dict[Path, Request] = {}
+            for request in together:
+                distinct.setdefault(request.shards.folder, request)
             count += self._compute_together(list(distinct.values()), verbose)
         return count
 
@@ -441,11 +450,10 @@ class FeatureStore:
 
     def _check_limit(self, requests: Sequence[Request]) -> None:
         """Refuse what cannot be kept before hours of work, and keep what is in use from pruning."""
-        item = np.dtype(self.dtype).itemsize
-        needed = sum(
-            len({*request.digests}) * len(request.views) * math.prod(request.feature_shape) * item
-            for request in requests
-        )
+        itemsize = np.dtype(self.dtype).itemsize
+        # Encoders with the same backbone share its features.
+        distinct = {request.shards.folder: request for request in requests}.values()
+        needed = sum(request.n_bytes(itemsize) for request in distinct)
         if self.max_bytes is not None and needed > self.max_bytes:
             msg = (
                 f"These features need {needed:,} bytes, and the store is limited to "
@@ -461,6 +469,9 @@ class FeatureStore:
 
     def _describe(self, request: Request) -> None:
         """Say to a person who looks into the folder what its features are of."""
+        path = request.shards.folder / _upkeep.DESCRIPTION
+        if path.exists():
+            return
         encoder = request.encoder
         description = {
             "modality": encoder.name,
@@ -471,9 +482,7 @@ class FeatureStore:
             "encoding": encoder.encoding_config(),
         }
         text = json.dumps(description, indent=2)
-        write_atomically(
-            request.shards.folder / _upkeep.DESCRIPTION, lambda file: file.write(text.encode())
-        )
+        write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _all_views(encoder: Encoder, *, augment: bool) -> list[int | None]:

@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._shards import (
     SUFFIX,
+    DamagedShardError,
     ShardFolder,
     ShardVanishedError,
-    shard_names,
 )
 
 DESCRIPTION = "backbone.json"
@@ -68,7 +67,8 @@ def keep_within(root: Path, max_bytes: int) -> int:
     features again.
     """
     files = list(_list_files(root))
-    excess = sum(file.n_bytes for file in files) - max_bytes
+    # Files in the making, and backbones that lie there for workers, are gone in a moment.
+    excess = sum(file.n_bytes for file in files if file.path.name[0] != ".") - max_bytes
     shards = sorted((file for file in files if file.is_shard), key=lambda file: file.last_used)
     removed = 0
     for file in shards:
@@ -92,11 +92,12 @@ def prune(
     if max_bytes is not None:
         removed += keep_within(root, max_bytes)
     for folder in entry_folders(root).values():
-        if not shard_names(folder) and {path.name for path in folder.iterdir()} <= {DESCRIPTION}:
-            # Another process may be about to write into it, which makes it again.
-            with suppress(OSError):
-                removed += (folder / DESCRIPTION).stat().st_size
-                (folder / DESCRIPTION).unlink()
+        # Another process may be about to write into it, which makes it again.
+        with suppress(OSError):
+            if {path.name for path in folder.iterdir()} <= {DESCRIPTION}:
+                if (folder / DESCRIPTION).exists():
+                    removed += (folder / DESCRIPTION).stat().st_size
+                    (folder / DESCRIPTION).unlink()
                 folder.rmdir()
     return removed
 
@@ -147,8 +148,8 @@ def _find_damage(path: Path) -> str:
         n_digests = len(shards.read_digests(path.name))
     except ShardVanishedError:
         return ""
-    except FeatureStoreError as error:
-        return str(error.__cause__)
+    except DamagedShardError as error:
+        return error.reason
     if len(features) != n_digests:
         return f"it holds {n_digests} digests and {len(features)} rows of features"
     return "" if np.isfinite(features).all() else "it holds features that are not finite"
