@@ -1,0 +1,93 @@
+"""What was found wrong once: limits, leftovers and arguments of a store."""
+
+import re
+from datetime import timedelta
+
+import joblib
+import keras
+import numpy as np
+import pytest
+
+from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
+from multimodal_ensemble.features import _store
+from multimodal_ensemble.features._half_precision import from_half, to_half
+
+
+def test_encoders_of_one_network_count_once_against_the_limit(tmp_path, make_encoder, posters):
+    wide = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(512, 3)])
+    encoders = [make_encoder(name, network=wide, column="path") for name in "ab"]
+    plain = FeatureStore(tmp_path / "plain")
+    plain.compute_features(encoders, {"path": posters}, verbose=0)
+    limited = FeatureStore(tmp_path / "limited", max_bytes=int(1.5 * plain.n_bytes))
+    assert limited.compute_features(encoders, {"path": posters}, verbose=0) == len(posters)
+
+
+def test_a_limit_that_digests_alone_exceed_is_told_before_the_work(
+    tmp_path, make_encoder, posters, counter
+):
+    encoder = make_encoder()
+    counter.watch(encoder.backbone())
+    store = FeatureStore(tmp_path / "store", max_bytes=10 * 4 * 2 + 100)
+    with pytest.raises(FeatureStoreError, match=r"need [\d,]+ bytes, .* Raise the limit"):
+        store.get_features(encoder, posters, verbose=0)
+    assert counter.rows == 0
+
+
+@pytest.mark.slow
+def test_the_backbone_that_lies_there_for_workers_takes_no_room(
+    tmp_path, make_encoder, posters, compute, monkeypatch
+):
+    monkeypatch.setattr(_store, "ROWS_A_SHARD", 5)
+    encoder = make_encoder()
+    store = FeatureStore(tmp_path / "store", max_bytes=4000)
+    with joblib.parallel_config("loky", n_jobs=2):
+        features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-3)
+    assert store.n_bytes <= 4000
+
+
+def test_the_largest_float32_stays_finite():
+    largest = np.finfo(np.float32).max
+    features = np.array([[largest, -1.0], [-largest, 1.0]], dtype=np.float32)
+    np.testing.assert_allclose(from_half(*to_half(features)), features, rtol=2**-11, atol=1e31)
+
+
+def test_verify_finds_what_reading_finds(store, make_encoder, posters):
+    store.get_features(make_encoder(), posters, verbose=0)
+    (shard,) = store.folder.glob("*/*.npz")
+    whole = shard.read_bytes()
+    for position in range(0, 200, 3):
+        damaged = bytearray(whole)
+        damaged[position] ^= 128
+        shard.write_bytes(damaged)
+        message = ""
+        try:
+            FeatureStore(store.folder, dtype="float32").get_features(
+                make_encoder(), posters, verbose=0
+            )
+        except FeatureStoreError as error:
+            message = str(error)
+        if message:
+            assert f"({FeatureStore(store.folder).verify()[shard]})" in message
+
+
+def test_pruning_removes_a_folder_that_holds_nothing(store):
+    (store.folder / "abc").mkdir()
+    store.prune()
+    assert not (store.folder / "abc").exists()
+
+
+@pytest.mark.parametrize("unused_for", [5, timedelta(days=-1)])
+def test_a_duration_that_is_none_is_refused(store, make_encoder, posters, unused_for):
+    store.get_features(make_encoder(), posters, verbose=0)
+    message = f"unused_for must be .* Received unused_for={re.escape(repr(unused_for))}; try"
+    with pytest.raises(ValueError, match=message):
+        store.prune(unused_for=unused_for)
+    assert store.count_missing(make_encoder(), posters) == 0
+
+
+def test_a_view_is_a_whole_number(store, make_encoder, posters):
+    encoder = make_encoder(augmentation=keras.layers.RandomFlip(), views=2)
+    with pytest.raises(ModalityError, match=r"numbered from 0\. Received view=1\.5"):
+        store.get_features(encoder, posters, view=1.5, verbose=0)
