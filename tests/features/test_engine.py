@@ -13,7 +13,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import FeatureStoreError, ImageReadError
-from multimodal_ensemble.features import _store
+from multimodal_ensemble.features import _fill
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -24,7 +24,7 @@ def _no_workers_left_behind():
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(_store, "ROWS_A_SHARD", 3)
+    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 3)
 
 
 def left_behind(store):
@@ -126,7 +126,7 @@ def test_what_cannot_fit_is_refused_before_it_is_sent_to_workers(store, make_enc
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypatch):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr(_store, "ROWS_A_SHARD", 2)
+    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 2)
     images = [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(40)]
     encoder = make_encoder()
     plain = FeatureStore(tmp_path / "plain", dtype="float32")

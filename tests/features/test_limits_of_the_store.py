@@ -10,7 +10,7 @@ import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
-from multimodal_ensemble.features import _store
+from multimodal_ensemble.features import _fill
 from multimodal_ensemble.features._half_precision import from_half, to_half
 
 
@@ -38,7 +38,7 @@ def test_a_limit_that_digests_alone_exceed_is_told_before_the_work(
 def test_the_backbone_that_lies_there_for_workers_takes_no_room(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    monkeypatch.setattr(_store, "ROWS_A_SHARD", 5)
+    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 5)
     encoder = make_encoder()
     store = FeatureStore(tmp_path / "store", max_bytes=4000)
     with joblib.parallel_config("loky", n_jobs=2):

@@ -10,7 +10,7 @@ import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import FeatureStoreError
-from multimodal_ensemble.features import _store
+from multimodal_ensemble.features import _fill
 from multimodal_ensemble.features._shards import ShardFolder
 
 
@@ -23,9 +23,9 @@ SCRIPT = """
 import sys, time
 import keras, numpy as np
 from multimodal_ensemble import FeatureStore, ImageEncoder
-from multimodal_ensemble.features import _store
+from multimodal_ensemble.features import _fill
 
-_store.ROWS_A_SHARD = 1
+_fill.ROWS_A_SHARD = 1
 kernel = keras.initializers.GlorotUniform(1)
 network = keras.Sequential([
     keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255),
@@ -51,7 +51,7 @@ print(sum(rows), float(features.sum()), flush=True)
 
 @pytest.mark.slow
 def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, monkeypatch):
-    monkeypatch.setattr(_store, "ROWS_A_SHARD", 1)
+    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, images(40))
     backbone = encoder.backbone()
@@ -94,7 +94,7 @@ def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, 
 def test_what_another_process_finishes_meanwhile_is_not_computed(
     store, make_encoder, compute, counter, monkeypatch
 ):
-    monkeypatch.setattr(_store, "ROWS_A_SHARD", 2)
+    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 2)
     encoder, other = make_encoder(), make_encoder()
     expected = compute(encoder, images(40))
     counter.watch(encoder.backbone())

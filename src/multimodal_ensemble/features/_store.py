@@ -19,14 +19,12 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.encoders._fit_encoders import check_encoders
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features import _upkeep
-from multimodal_ensemble.features._engine import compute_on_engine, has_engine
 from multimodal_ensemble.features._entry import StoreEntry
-from multimodal_ensemble.features._extraction import ROWS_A_SHARD, Rows, Target, compute_chunks
+from multimodal_ensemble.features._fill import fill
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 from multimodal_ensemble.features._folder import open_folder
-from multimodal_ensemble.features._progress import ExtractionProgress
 from multimodal_ensemble.features._request import Request, frozen_backbone, make_request
-from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError, write_atomically
+from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
 
 # Other processes may prune what this one is about to read, but hardly time and again.
 _TRIES = 5
@@ -389,64 +387,13 @@ class FeatureStore:
     def _compute(self, requests: Sequence[Request], verbose: int) -> int:
         if self.max_bytes is not None:
             self._check_limit(requests)
-        count = 0
-        waiting = list(requests)
-        while waiting:
-            first = waiting[0]
-            together = [request for request in waiting if request.reads_like(first)]
-            waiting = [request for request in waiting if request not in together]
-            # Encoders with the same backbone share its pass.
-            distinct: dict[Path, Request] = {}
-            for request in together:
-                distinct.setdefault(request.shards.folder, request)
-            count += self._compute_together(list(distinct.values()), verbose)
-        return count
-
-    def _compute_together(self, requests: Sequence[Request], verbose: int) -> int:
-        """Compute what is missing of requests that the same encoded rows serve."""
-        positions = sorted({position for request in requests for position in request.missing()})
-        if not positions:
-            return 0
-        first = requests[0]
-        for request in requests:
-            self._describe(request)
-        on_engine = has_engine()
-        numbers = np.array(positions, dtype=np.intp)
-        rows = Rows(
-            reader=first.encoder.without_backbone() if on_engine else first.encoder,
-            values=first.values,
-            digests=first.digests,
-            variants=first.variants,
-            views=first.views,
-            numbers=np.arange(len(first.digests), dtype=np.intp),
-        ).take(numbers)
-        targets = [
-            Target(request.backbone, request.shards, self._make_room) for request in requests
-        ]
-        total = sum(
-            digests[position] not in index
-            for request in requests
-            for index in [request.shards.index()]
-            for digests in request.variants
-            for position in positions
+        return fill(
+            requests,
+            folder=self.folder,
+            batch_size=self.batch_size,
+            max_bytes=self.max_bytes,
+            verbose=verbose,
         )
-        names = " and ".join(_network_name(request.backbone) for request in requests)
-        with ExtractionProgress(first.encoder.name, names, total, verbose) as progress:
-            chunks = rows.chunks(ROWS_A_SHARD)
-            if not on_engine:
-                return compute_chunks(chunks, targets, self.batch_size, progress.add)
-            return compute_on_engine(
-                chunks,
-                targets,
-                self.batch_size,
-                progress.add,
-                root=self.folder.resolve(),
-                max_bytes=self.max_bytes,
-            )
-
-    def _make_room(self) -> None:
-        if self.max_bytes is not None:
-            _upkeep.keep_within(self.folder, self.max_bytes)
 
     def _check_limit(self, requests: Sequence[Request]) -> None:
         """Refuse what cannot be kept before hours of work, and keep what is in use from pruning."""
@@ -467,28 +414,6 @@ class FeatureStore:
             }
             request.shards.touch(used)
 
-    def _describe(self, request: Request) -> None:
-        """Say to a person who looks into the folder what its features are of."""
-        path = request.shards.folder / _upkeep.DESCRIPTION
-        if path.exists():
-            return
-        encoder = request.encoder
-        description = {
-            "modality": encoder.name,
-            "network": _network_name(request.backbone),
-            "input_shape": encoder.input_shape,
-            "feature_shape": request.feature_shape,
-            "dtype": self.dtype,
-            "encoding": encoder.encoding_config(),
-        }
-        text = json.dumps(description, indent=2)
-        write_atomically(path, lambda file: file.write(text.encode()))
-
 
 def _all_views(encoder: Encoder, *, augment: bool) -> list[int | None]:
     return [None, *(range(encoder.n_views) if augment else ())]
-
-
-def _network_name(backbone: keras.Model) -> str:
-    inner = [layer.name for layer in backbone.layers if isinstance(layer, keras.Model)]
-    return inner[0] if inner else str(backbone.name)
