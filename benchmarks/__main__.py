@@ -124,12 +124,18 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
 
 
 def _line(figure: Figure) -> str:
-    bound = "at least" if figure.at_least else "at most"
     spread = f" ({min(figure.ratios):.2f} to {max(figure.ratios):.2f})"
     return (
-        f"{figure.what}: {figure.ratio:.2f}{spread if len(figure.ratios) > 1 else ''}, "
-        f"{bound} {figure.target:g}: {'reached' if figure.is_reached else 'NOT reached'}"
+        f"{figure.what}: {figure.ratio:.2f}{spread if len(figure.ratios) > 1 else ''}"
+        f"{', to reach ' + _bound(figure) if figure.target is not None else ''}"
+        f"{'' if figure.is_reached else ': NOT reached'}"
     )
+
+
+def _bound(figure: Figure) -> str:
+    if figure.target is None:
+        return ""
+    return f"{'>=' if figure.at_least else '<='} {figure.target:g}"
 
 
 def _table(figures: list[Figure]) -> str:
@@ -141,8 +147,8 @@ def _table(figures: list[Figure]) -> str:
             f"{figure.ratio:.2f}",
             f"{min(figure.ratios):.2f}",
             f"{max(figure.ratios):.2f}",
-            f"{'>=' if figure.at_least else '<='} {figure.target:g}",
-            "reached" if figure.is_reached else "not reached",
+            _bound(figure),
+            "" if figure.target is None else "reached" if figure.is_reached else "not reached",
         )
         for figure in figures
     ]

@@ -16,8 +16,8 @@ class Figure:
     ----------
     what, against : str
         What was measured, and the floor or alternative it was divided by.
-    target : float
-        What is to be reached.
+    target : float or None
+        What is to be reached; None where the figure is only told.
     ratios : list of float
         One a repetition; the table shows the median.
     at_least : bool
@@ -28,7 +28,7 @@ class Figure:
 
     what: str
     against: str
-    target: float
+    target: float | None
     ratios: list[float]
     at_least: bool = False
     details: dict[str, Any] = field(default_factory=dict)
@@ -39,6 +39,8 @@ class Figure:
 
     @property
     def is_reached(self) -> bool:
+        if self.target is None:
+            return True
         return self.ratio >= self.target if self.at_least else self.ratio <= self.target
 
 

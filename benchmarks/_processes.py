@@ -117,7 +117,7 @@ def measure_engine(movies: Movies, encoder: ImageEncoder, folder: Path, repeats:
     return Figure(
         "feature extraction on a Dask worker process",
         "the plain pass",
-        1.25,
+        None,
         ratios,
         details=seconds | {"images": len(paths)},
     )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import keras
+import numpy as np
 import pytest
 
 from multimodal_ensemble import ImageEncoder
@@ -140,6 +141,7 @@ def test_a_layer_without_weights_or_with_empty_ones_is_no_obstacle():
 
 SCRIPT = """
 import keras
+import numpy as np
 from multimodal_ensemble import ImageEncoder
 from multimodal_ensemble.features import model_fingerprint
 encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
@@ -166,3 +168,30 @@ def test_processes_agree_whatever_they_built_before():
         exec(SCRIPT, {})
     assert len(elsewhere) == 2
     assert here.getvalue().split() == elsewhere
+
+
+def change_one_number(model):
+    kernel, bias = model.layers[0].get_weights()
+    kernel[0, 0] = np.nextafter(kernel[0, 0], np.float32(9))
+    model.layers[0].set_weights([kernel, bias])
+
+
+def exchange_two_numbers(model):
+    kernel, bias = model.layers[0].get_weights()
+    kernel[0, 0], kernel[0, 1] = kernel[0, 1], kernel[0, 0]
+    model.layers[0].set_weights([kernel, bias])
+
+
+def add_a_layer(model):
+    model.add(keras.layers.ReLU())
+
+
+@pytest.mark.parametrize("change", [change_one_number, exchange_two_numbers, add_a_layer])
+def test_a_change_is_noticed_after_the_fingerprint_was_taken(change):
+    model = sequential(dense())
+    before = model_fingerprint(model)
+    assert model_fingerprint(model) == before
+    change(model)
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    assert model_fingerprint(model) == model_fingerprint(copy) != before

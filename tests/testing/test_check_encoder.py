@@ -425,3 +425,45 @@ def test_the_third_party_s_backbone_is_what_numpy_computes():
     rows = encoder.encode(CLIPS)
     expected = np.log1p(np.abs(np.fft.rfft(rows)) ** 2)
     np.testing.assert_allclose(LogPower()(rows), expected, rtol=1e-4, atol=1e-5)
+
+
+class DrawnAnewEncoder(DenseEncoder):
+    """Augments otherwise each time it is asked."""
+
+    n_views = 2
+
+    def augment(self, encoded, digests, views):
+        self.calls = getattr(self, "calls", 0) + 1
+        return encoded + self.calls
+
+
+class OneDigestEncoder(DenseEncoder):
+    """Looks up every view under the digest of the plain row."""
+
+    n_views = 2
+
+    def augment(self, encoded, digests, views):
+        return encoded + views[:, np.newaxis]
+
+    def view_digests(self, digests, view):
+        return list(digests)
+
+
+class ForgetfulEncoder(DenseEncoder):
+    """Cannot encode in a worker."""
+
+    def without_backbone(self):
+        return ForgetfulEncoder(self.name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (DrawnAnewEncoder, "a view is the same alone and in a batch"),
+        (OneDigestEncoder, "the plain value and each view have digests of their own"),
+        (ForgetfulEncoder, "a copy without its backbone encodes"),
+    ],
+)
+def test_views_and_copies_that_break_the_contract(kind, message):
+    with pytest.raises(AssertionError, match=message):
+        check_encoder(kind("x"), [1.0, 2.0, 3.0, 4.0])

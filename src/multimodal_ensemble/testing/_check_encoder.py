@@ -30,8 +30,9 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     """Test an encoder against the contract of `multimodal_ensemble.Encoder`.
 
     It is fitted to the values and then tested: configuration and state round trip, encoding in
-    batches, shapes of backbone and head, counts of weights, a training in which the head changes
-    and a frozen backbone does not, saving and loading, and stored features against computed ones.
+    batches and in a copy for workers, augmented views, shapes of backbone and head, counts of
+    weights, a training in which the head changes and a frozen backbone does not, saving and
+    loading, and stored features against computed ones.
 
     Parameters
     ----------
@@ -99,6 +100,35 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
                 "distinct",
                 f"the digest of value {other} again for value {one}",
             )
+
+
+def _check_copy_for_workers(encoder: Encoder, values: Any) -> None:
+    with _step("a copy without its backbone encodes"):
+        encoded = encoder.without_backbone().encode(values)
+    _require_close("such a copy encodes alike", encoder.encode(values), encoded, 0)
+
+
+def _check_views(encoder: Encoder, values: Any) -> None:
+    if not encoder.n_views:
+        return
+    encoded = encoder.encode(values)
+    digests = encoder.content_digests(encoder.prepare(values))
+    views = np.arange(len(values)) % encoder.n_views
+    augmented = encoder.augment(encoded, digests, views)
+    _require_equal("augment keeps the shape of rows", encoded.shape, augmented.shape)
+    for row in range(len(values))[::-1]:
+        alone = encoder.augment(encoded[[row]], [digests[row]], views[[row]])
+        _require_close("a view is the same alone and in a batch", augmented[[row]], alone, 0)
+    looked_up = {
+        digest
+        for known in (digests, *(encoder.view_digests(digests, v) for v in range(encoder.n_views)))
+        for digest in set(known)
+    }
+    _require_equal(
+        "the plain value and each view have digests of their own",
+        len(set(digests)) * (1 + encoder.n_views),
+        len(looked_up),
+    )
 
 
 def _check_round_trip(encoder: Encoder, values: Any) -> None:
@@ -304,6 +334,8 @@ def _require_close(
 _CHECKS: tuple[Callable[[Encoder, Any], None], ...] = (
     _check_fit,
     _check_encode,
+    _check_copy_for_workers,
+    _check_views,
     _check_round_trip,
     _check_backbone,
     _check_head,
