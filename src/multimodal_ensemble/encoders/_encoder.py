@@ -250,7 +250,7 @@ class Encoder(BaseEstimator, ABC):
 
         Parameters
         ----------
-        encoded : ndarray of shape (n, *input_shape)
+        encoded : ndarray of shape (n, ...)
             What `encode` returned.
         digests : sequence of n bytes
             What `content_digests` returned for the same rows.
@@ -259,8 +259,8 @@ class Encoder(BaseEstimator, ABC):
 
         Returns
         -------
-        ndarray of shape (n, *input_shape)
-            Augmented rows.
+        ndarray of shape (n, ...)
+            Augmented rows, of the shape of `encoded`.
         """
         del digests, views
         msg = f"Modality {self.name!r} has no augmented views (n_views={self.n_views})."
@@ -285,7 +285,13 @@ class Encoder(BaseEstimator, ABC):
         return [hashlib.sha256(settings + digest).digest() for digest in digests]
 
     def augmentation_config(self) -> str:
-        """Return the settings that `augment` depends on, as text; empty by default."""
+        """Return the settings that `augment` depends on, as text.
+
+        Returns
+        -------
+        str
+            Empty by default.
+        """
         return ""
 
     def without_backbone(self) -> Self:

@@ -357,7 +357,13 @@ class ImageEncoder(Encoder):
         return self._augmentation.apply(encoded, digests, views)
 
     def augmentation_config(self) -> str:
-        """Return the augmentation layers and the seed as text; names of layers do not count."""
+        """Return the augmentation layers and the seed as text; names of layers do not count.
+
+        Returns
+        -------
+        str
+            JSON.
+        """
         return self._augmentation.config()
 
     def without_backbone(self) -> Self:
