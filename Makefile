@@ -13,7 +13,7 @@ example: $(VENV)/.example
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
 
-# All ratios, some 25 minutes on two cores; BENCH="--data FOLDER --weights NAME=FILE ..." for real data.
+# All ratios, some 20 minutes on two cores; BENCH="--data FOLDER --weights NAME=FILE ..." for real data.
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(BENCH)
 
