@@ -190,11 +190,8 @@ class FeatureStore:
         ...     FeatureStore(folder).compute_features(encoders, data, verbose=0)
         4
         """
-        requests = [
-            self._request(encoder, encoder.select(data), _all_views(encoder, augment=augment))
-            for encoder in {id(encoder): encoder for encoder in encoders}.values()
-            if encoder.frozen_part() is not None
-        ]
+        distinct = {id(encoder): encoder for encoder in encoders}.values()
+        requests = self._requests(distinct, data, augment=augment)
         return self._compute(requests, verbose)
 
     def load_features(
@@ -237,11 +234,7 @@ class FeatureStore:
         >>> features["poster"].shape
         (1, 1, 1024)
         """
-        requests = [
-            self._request(encoder, encoder.select(data), _all_views(encoder, augment=augment))
-            for encoder in check_encoders(encoders)
-            if encoder.frozen_part() is not None
-        ]
+        requests = self._requests(check_encoders(encoders), data, augment=augment)
         features = self._collect(requests, verbose)
         return {
             request.encoder.name: array for request, array in zip(requests, features, strict=True)
@@ -358,6 +351,17 @@ class FeatureStore:
 
     # -- inside ------------------------------------------------------------------------------
 
+    def _requests(self, encoders: Iterable[Encoder], data: Any, *, augment: bool) -> list[Request]:
+        return [
+            self._request(
+                encoder,
+                encoder.select(data),
+                [None, *(range(encoder.n_views) if augment else ())],
+            )
+            for encoder in encoders
+            if encoder.frozen_part() is not None
+        ]
+
     def _request(self, encoder: Encoder, values: Any, views: Sequence[int | None]) -> Request:
         backbone = frozen_backbone(encoder)
         return make_request(encoder, backbone, self._open(encoder, backbone), values, views)
@@ -413,7 +417,3 @@ class FeatureStore:
                 index[digest][0] for row in request.variants for digest in row if digest in index
             }
             request.shards.touch(used)
-
-
-def _all_views(encoder: Encoder, *, augment: bool) -> list[int | None]:
-    return [None, *(range(encoder.n_views) if augment else ())]
