@@ -41,6 +41,7 @@ def small_cnn(*more):
         ({"tfidf": True, "scaling": "log", "drop": ("robot",), "units": 3}, TAGS),
         ({"binary": False, "scaling": "standard", "dropout": 0.3, "input_dropout": 0.2}, TAGS),
         ({"delimiter": "|", "column": "genres", "activation": None}, ["a|b", "", "b|c", "a"]),
+        ({"optional": True}, TAGS),
         ({"tokenizer": "words", "max_tokens": 4}, ["A war in space", "Love!", "", "a robot"]),
     ],
     ids=str,
@@ -467,3 +468,12 @@ class ForgetfulEncoder(DenseEncoder):
 def test_views_and_copies_that_break_the_contract(kind, message):
     with pytest.raises(AssertionError, match=message):
         check_encoder(kind("x"), [1.0, 2.0, 3.0, 4.0])
+
+
+def test_a_find_missing_that_does_not_know_none_is_named():
+    class Careless(BagOfWordsEncoder):
+        def find_missing(self, values):
+            return np.zeros(len(values), dtype=bool)
+
+    with pytest.raises(AssertionError, match="find_missing tells None from values"):
+        check_encoder(Careless("tags", optional=True), TAGS)

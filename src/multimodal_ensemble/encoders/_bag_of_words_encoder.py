@@ -63,6 +63,9 @@ class BagOfWordsEncoder(Encoder):
         Dropout rate on the bag, in [0, 1).
     scaling : {"standard", "log", None}, default=None
         Scaling of the bag, learned from the training rows; see `ImageEncoder`.
+    optional : bool, default=False
+        Whether tags may be unknown; see `Encoder`. An empty list says that there are none, which
+        is something else.
 
     Attributes
     ----------
@@ -109,8 +112,9 @@ class BagOfWordsEncoder(Encoder):
         dropout: float = 0,
         input_dropout: float = 0,
         scaling: str | None = None,
+        optional: bool = False,
     ) -> None:
-        super().__init__(name, column=column)
+        super().__init__(name, column=column, optional=optional)
         check_at_least(max_tokens, 1, name="max_tokens")
         check_at_least(min_count, 1, name="min_count")
         check_choice(scaling, SCALINGS, name="scaling")
@@ -267,7 +271,8 @@ class BagOfWordsEncoder(Encoder):
         if not all(isinstance(token, str) for token in tokens):
             msg = (
                 f"Modality {self.name!r} expects a list of strings in each row. Received "
-                f"{value!r} in row {row}. For a row without tokens, give an empty list."
+                f"{repr(value)[:80]} in row {row}. For a row without tokens, give an empty list; "
+                "where tokens are unknown, give None and pass optional=True to the encoder."
             )
             raise ValueError(msg)
         return tokens

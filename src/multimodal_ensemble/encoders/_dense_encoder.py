@@ -40,6 +40,9 @@ class DenseEncoder(Encoder):
         Dropout rate on the embedding, in [0, 1).
     input_dropout : float, default=0
         Dropout rate on the numbers, in [0, 1).
+    optional : bool, default=False
+        Whether rows may lack this modality, that is, all of its numbers; see `Encoder`. For
+        columns that are missing one by one, make an encoder of each.
 
     Attributes
     ----------
@@ -75,8 +78,9 @@ class DenseEncoder(Encoder):
         standardize: bool = True,
         dropout: float = 0,
         input_dropout: float = 0,
+        optional: bool = False,
     ) -> None:
-        super().__init__(name, column=column)
+        super().__init__(name, column=column, optional=optional)
         check_at_least(units, 1, name="units")
         check_fraction(dropout, name="dropout")
         check_fraction(input_dropout, name="input_dropout")
@@ -165,10 +169,28 @@ class DenseEncoder(Encoder):
             msg = (
                 f"Modality {self.name!r} expects finite numbers. Received "
                 f"{numbers[row, position]} in row {row}, {where} "
-                f"({(~finite).sum()} such values in all). Fill them in first."
+                f"({(~finite).sum()} such values in all). Fill them in first, or pass "
+                "optional=True if rows may lack this modality as a whole."
             )
             raise ModalityError(msg)
         return numbers
+
+    def find_missing(self, values: Any) -> NDArray[np.bool_]:
+        """Return which rows have no number.
+
+        Parameters
+        ----------
+        values : array-like of shape (n,) or (n, n_features), or DataFrame
+            Raw values; a sequence of n vectors will do.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            True where a row is None, or each of its numbers is NaN.
+        """
+        if isinstance(values, pd.DataFrame | pd.Series):
+            values = values.to_numpy(dtype=object)
+        return np.array([np.all(pd.isna(value)) for value in values], dtype=bool)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
         """Return the numbers, standardised if asked for.

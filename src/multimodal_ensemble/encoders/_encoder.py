@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
+from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -42,6 +43,9 @@ class Encoder(BaseEstimator, ABC):
         or digit, because TensorFlow refuses other names of variables.
     column : str or sequence of str, optional
         The column, or columns, of the data that hold this modality. Default: `name`.
+    optional : bool, default=False
+        Whether rows may lack this modality: None or NaN in place of a value, or data without its
+        column. A fusion answers that with one vector that it learns, in place of the embedding.
 
     Attributes
     ----------
@@ -79,10 +83,14 @@ class Encoder(BaseEstimator, ABC):
 
     input_dtype: str = "float32"
     n_views: int = 0
+    # A subclass whose constructor does not pass it on is not optional.
+    optional: bool = False
     # `fit` takes raw values and no metadata, so scikit-learn is not to route any to it.
     __metadata_request__fit: ClassVar = {"values": UNUSED}
 
-    def __init__(self, name: str, *, column: str | Sequence[str] | None = None) -> None:
+    def __init__(
+        self, name: str, *, column: str | Sequence[str] | None = None, optional: bool = False
+    ) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             msg = (
                 "An encoder's name becomes the name of layers: ASCII letters, digits, '.', '_' and "
@@ -93,8 +101,10 @@ class Encoder(BaseEstimator, ABC):
         if column is not None and not isinstance(column, str) and not list(column):
             msg = f"column must name at least one column. Received column={column!r}."
             raise ModalityError(msg)
+        check_choice(optional, (True, False), name="optional")
         self.name = name
         self.column = column
+        self.optional = optional
 
     # -- what a subclass must say ------------------------------------------------------------
 
@@ -201,6 +211,27 @@ class Encoder(BaseEstimator, ABC):
         """
         del values
         return {}
+
+    def find_missing(self, values: Any) -> NDArray[np.bool_]:
+        """Return which values are missing, where the encoder is `optional`.
+
+        The other methods never see these. An empty value, such as an empty list of tags, is not
+        missing: that there are no tags is known then.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            True where a value is None or NaN or, of several columns, each of them is.
+        """
+        if isinstance(values, pd.DataFrame):
+            missing: NDArray[np.bool_] = values.isna().to_numpy().all(axis=1)
+            return missing
+        return np.array([is_missing(value) for value in values], dtype=bool)
 
     def content_digests(self, values: Any) -> list[bytes]:
         """Return what identifies each value's content, to look its features up by.
@@ -343,6 +374,11 @@ class Encoder(BaseEstimator, ABC):
         return None if backbone is None else split_backbone(backbone).frozen
 
     @property
+    def presence_name(self) -> str:
+        """Name of the Keras input that says whether an `optional` modality is there."""
+        return f"{self.name}_present"
+
+    @property
     def columns(self) -> list[str]:
         """The data's columns that this encoder reads."""
         if self.column is None:
@@ -360,7 +396,8 @@ class Encoder(BaseEstimator, ABC):
         Returns
         -------
         sequence or DataFrame
-            One column, or several where the encoder reads several.
+            One column, or several where the encoder reads several. Of an `optional` modality whose
+            columns are all missing, None for each row.
 
         Raises
         ------
@@ -368,12 +405,15 @@ class Encoder(BaseEstimator, ABC):
             If a column is missing; the message lists the columns there are.
         """
         missing = [column for column in self.columns if column not in data]
-        if missing:
+        if missing and not (self.optional and missing == self.columns):
             msg = (
                 f"Modality {self.name!r} reads the column(s) {missing}, which the data lacks. "
-                f"The data has {list(data)}. Pass column=... to the encoder to read another one."
+                f"The data has {list(data)}. Pass column=... to the encoder to read another one, "
+                "or optional=True if the modality may be missing as a whole."
             )
             raise ModalityError(msg)
+        if missing:
+            return np.full(_count_rows(data), None, dtype=object)
         if self.column is None or isinstance(self.column, str):
             return data[self.columns[0]]
         if isinstance(data, Mapping):
@@ -415,6 +455,17 @@ class Encoder(BaseEstimator, ABC):
         for key, value in state.items():
             setattr(self, key, value)
         return self
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a raw value stands for no value: None, NaN, or what pandas has for them."""
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def _count_rows(data: Any) -> int:
+    if isinstance(data, pd.DataFrame):
+        return len(data)
+    return max((len(column) for column in data.values()), default=0)
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._presence import present_values
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -43,7 +44,7 @@ def check_encoders(encoders: Sequence[Encoder]) -> list[Encoder]:
 
 
 def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
-    """Fit each encoder to its column of the training rows.
+    """Fit each encoder to its column of the training rows, an optional one to those that have it.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
     Raises
     ------
     ModalityError
-        If a column is missing or two encoders have the same name.
+        If a column is missing, an optional modality is missing in all rows, or two encoders have
+        the same name.
 
     Examples
     --------
@@ -71,5 +73,12 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
     """
     encoders = check_encoders(encoders)
     for encoder in encoders:
-        encoder.fit(encoder.select(data))
+        values, present = present_values(encoder, encoder.select(data))
+        if not present.any() and present.size:
+            msg = (
+                f"Modality {encoder.name!r} is missing in all {present.size} training rows "
+                f"(it reads {encoder.columns}; the data has {list(data)}). Leave its encoder out."
+            )
+            raise ModalityError(msg)
+        encoder.fit(values)
     return encoders

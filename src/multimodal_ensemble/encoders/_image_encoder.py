@@ -82,10 +82,11 @@ class ImageEncoder(Encoder):
         How many augmented views of each training image there are, where there is `augmentation`.
         They are drawn from `seed`, a `multimodal_ensemble.FeatureStore` keeps the features of each,
         and training picks one of them at random for each image and pass.
-    on_error : {"raise", "blank", "drop"}, default="raise"
-        What happens to an image that cannot be read: an error, a black image in its place, or its
-        row is left out of the data set. The last two read every image once before training, and
-        keep what they found in `unreadable`.
+    on_error : {"raise", "blank", "drop", "missing"}, default="raise"
+        What happens to an image that cannot be read: an error, a black image in its place, its
+        row is left out of the data set, or it counts as missing (with ``optional=True`` only). All
+        but the first read every image once before training, and keep what they found in
+        `unreadable`.
     resampling : str, default="bilinear"
         Filter for resizing; see `multimodal_ensemble.images.read_image`.
     root : path, optional
@@ -94,6 +95,8 @@ class ImageEncoder(Encoder):
         Threads that read images.
     seed : int, optional
         Makes random weights repeatable, and chooses the augmented views (None is 0 for these).
+    optional : bool, default=False
+        Whether rows may lack this modality; see `Encoder`.
 
     Raises
     ------
@@ -138,8 +141,9 @@ class ImageEncoder(Encoder):
         root: str | Path | None = None,
         workers: int = 2,
         seed: int | None = None,
+        optional: bool = False,
     ) -> None:
-        super().__init__(name, column=column)
+        super().__init__(name, column=column, optional=optional)
         if isinstance(backbone, str):
             find_application(backbone)
         elif not isinstance(backbone, keras.Model):
@@ -151,7 +155,10 @@ class ImageEncoder(Encoder):
         check_choice(pooling, ("avg", "max"), name="pooling")
         check_choice(preprocessing, ("imagenet", "unit", None), name="preprocessing")
         check_choice(scaling, SCALINGS, name="scaling")
-        check_choice(on_error, ("raise", "blank", "drop"), name="on_error")
+        check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
+        if on_error == "missing" and not optional:
+            msg = "on_error='missing' needs optional=True, which lets a fusion go without an image."
+            raise ValueError(msg)
         check_at_least(units, 1, name="units")
         check_at_least(workers, 1, name="workers")
         check_at_least(views, 1, name="views")
@@ -286,6 +293,27 @@ class ImageEncoder(Encoder):
             return {}
         found = self._find_unreadable(values)
         return found if self.on_error == "drop" else {}
+
+    def find_missing(self, values: Any) -> NDArray[np.bool_]:
+        """Return which images are missing, under ``on_error="missing"`` also those not readable.
+
+        Parameters
+        ----------
+        values : sequence of n paths, bytes, images or arrays
+            One image each, or None.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            True where there is no image.
+        """
+        values = list(values)
+        missing = super().find_missing(values)
+        if self.on_error == "missing":
+            there = np.flatnonzero(~missing)
+            unreadable = self._find_unreadable([values[position] for position in there])
+            missing[there[list(unreadable)]] = True
+        return missing
 
     def content_digests(self, values: Any) -> list[bytes]:
         """Return a digest of each image file's bytes.

@@ -39,7 +39,8 @@ class UnreadableImages:
         msg = (
             f"Modality {self.modality!r}: the image {name_source(value)!r} cannot be read: "
             f"{reason}{where}. To go on without such images, pass on_error='blank' (black ones in "
-            "their place) or on_error='drop' (their rows are left out) to the encoder."
+            "their place), on_error='drop' (their rows are left out), or on_error='missing' and "
+            "optional=True (they count as missing) to the encoder."
         )
         error = ImageReadError(msg)
         error.strerror = reason

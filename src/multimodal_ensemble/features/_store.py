@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.encoders._fit_encoders import check_encoders
+from multimodal_ensemble.encoders._presence import present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features import _upkeep
 from multimodal_ensemble.features._entry import StoreEntry
@@ -192,7 +193,7 @@ class FeatureStore:
         """
         distinct = {id(encoder): encoder for encoder in encoders}.values()
         requests = self._requests(distinct, data, augment=augment)
-        return self._compute(requests, verbose)
+        return self._compute([request for request, _ in requests], verbose)
 
     def load_features(
         self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
@@ -215,7 +216,7 @@ class FeatureStore:
         -------
         dict of str to ndarray of shape (1 + n_views, n, ...)
             By modality: the plain values' features, then those of each augmented view, if asked
-            for.
+            for. Zeros where an optional modality is missing.
 
         Raises
         ------
@@ -235,9 +236,10 @@ class FeatureStore:
         (1, 1, 1024)
         """
         requests = self._requests(check_encoders(encoders), data, augment=augment)
-        features = self._collect(requests, verbose)
+        features = self._collect([request for request, _ in requests], verbose)
         return {
-            request.encoder.name: array for request, array in zip(requests, features, strict=True)
+            request.encoder.name: _spread(array, present)
+            for (request, present), array in zip(requests, features, strict=True)
         }
 
     def count_missing(self, encoder: Encoder, values: Any, *, view: int | None = None) -> int:
@@ -351,16 +353,18 @@ class FeatureStore:
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _requests(self, encoders: Iterable[Encoder], data: Any, *, augment: bool) -> list[Request]:
-        return [
-            self._request(
-                encoder,
-                encoder.select(data),
-                [None, *(range(encoder.n_views) if augment else ())],
-            )
-            for encoder in encoders
-            if encoder.frozen_part() is not None
-        ]
+    def _requests(
+        self, encoders: Iterable[Encoder], data: Any, *, augment: bool
+    ) -> list[tuple[Request, NDArray[np.bool_]]]:
+        """Return a request for the values that are there of each encoder, and which those are."""
+        requests = []
+        for encoder in encoders:
+            if encoder.frozen_part() is None:
+                continue
+            values, present = present_values(encoder, encoder.select(data))
+            views = [None, *(range(encoder.n_views) if augment else ())]
+            requests.append((self._request(encoder, values, views), present))
+        return requests
 
     def _request(self, encoder: Encoder, values: Any, views: Sequence[int | None]) -> Request:
         backbone = frozen_backbone(encoder)
@@ -417,3 +421,12 @@ class FeatureStore:
                 index[digest][0] for row in request.variants for digest in row if digest in index
             }
             request.shards.touch(used)
+
+
+def _spread(features: NDArray[np.float32], present: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return features of all rows from those of the rows that are there."""
+    if present.all():
+        return features
+    spread = np.zeros((len(features), len(present), *features.shape[2:]), dtype=features.dtype)
+    spread[:, present] = features
+    return spread

@@ -4,10 +4,14 @@ from multimodal_ensemble.fusion._concat import build_concat_fusion
 from multimodal_ensemble.fusion._feature_model import adapt_heads, feature_model
 from multimodal_ensemble.fusion._fuse_models import fuse_models
 from multimodal_ensemble.fusion._load_model import load_model
+from multimodal_ensemble.fusion._missing_modality import MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
+from multimodal_ensemble.fusion._presence_dropout import PresenceDropout
 
 __all__ = [
+    "MissingModality",
     "ModalityDropout",
+    "PresenceDropout",
     "adapt_heads",
     "build_concat_fusion",
     "feature_model",

@@ -11,7 +11,9 @@ from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.encoders._fit_encoders import check_encoders
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion._missing_modality import AlwaysPresent, MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
+from multimodal_ensemble.fusion._presence_dropout import PresenceDropout
 
 
 def build_concat_fusion(
@@ -39,7 +41,8 @@ def build_concat_fusion(
         Dropout rate on the concatenated embeddings, in [0, 1).
     modality_dropout : float, default=0
         Rate at which a whole modality is left out of a row in training, in [0, 1); never all of
-        them at once, so with one encoder it does nothing. See `ModalityDropout`.
+        them at once, so with one encoder it does nothing. See `ModalityDropout` and, if one of the
+        encoders is `optional`, `PresenceDropout`.
     seed : int, optional
         Makes the initial weights and the dropout repeatable.
     name : str, optional
@@ -49,12 +52,14 @@ def build_concat_fusion(
     -------
     keras.Model
         Takes a dictionary from modality name to an array of shape ``(n, *input_shape)``, gives
-        scores of shape ``(n, num_labels)`` in 0..1, float32. Its layers are named after the
-        modality: ``poster_backbone``, ``poster_features`` (where `feature_model` cuts),
-        ``poster_head``; the last one is ``scores``. The heads are the model's own, the backbones
-        are the encoders' and shared by all models built from them. `fit_model` trains it and
-        adapts the scaling of features; before a plain `keras.Model.fit`, call `adapt_heads`.
-        `load_model` loads it after ``model.save``.
+        scores of shape ``(n, num_labels)`` in 0..1, float32. An optional modality has a second
+        input, ``poster_present`` of shape ``(n, 1)``, 1 where it is there and 0 where it is
+        missing, as `MultimodalDataset` gives it. Layers are named after the modality:
+        ``poster_backbone``, ``poster_features`` (where `feature_model` cuts), ``poster_head``,
+        ``poster_or_missing`` (see `MissingModality`); the last one is ``scores``. The heads are
+        the model's own, the backbones are the encoders' and shared by all models built from them.
+        `fit_model` trains it and adapts the scaling of features; before a plain
+        `keras.Model.fit`, call `adapt_heads`. `load_model` loads it after ``model.save``.
 
     Raises
     ------
@@ -97,13 +102,49 @@ def build_concat_fusion(
                 seam = keras.layers.Identity(name=f"{encoder.name}_features")
                 tensor = seam(backbone(tensor, training=False))
             embeddings.append(_named_head(encoder)(tensor))
-        if modality_dropout and len(embeddings) > 1:
+        if any(encoder.optional for encoder in encoders):
+            inputs |= {
+                encoder.presence_name: keras.Input((1,), name=encoder.presence_name)
+                for encoder in encoders
+                if encoder.optional
+            }
+            embeddings = _replace_missing(encoders, inputs, embeddings, modality_dropout)
+        elif modality_dropout and len(embeddings) > 1:
             embeddings = ModalityDropout(modality_dropout, name="modality_dropout")(embeddings)
         joined = join_embeddings(embeddings)
         if dropout:
             joined = keras.layers.Dropout(dropout, name="embeddings_dropout")(joined)
         scores = score_layer(num_labels)(joined)
-    return keras.Model(inputs, scores, name=name or "_and_".join(inputs))
+    return keras.Model(
+        inputs, scores, name=name or "_and_".join(encoder.name for encoder in encoders)
+    )
+
+
+def _replace_missing(
+    encoders: Sequence[Encoder],
+    inputs: dict[str, keras.KerasTensor],
+    embeddings: Sequence[keras.KerasTensor],
+    modality_dropout: float,
+) -> list[keras.KerasTensor]:
+    """Put learned vectors in place of the embeddings that are missing or dropped."""
+    is_dropped = modality_dropout > 0 and len(encoders) > 1
+    presence: dict[str, keras.KerasTensor] = {}
+    for encoder, embedding in zip(encoders, embeddings, strict=True):
+        if encoder.optional:
+            presence[encoder.name] = inputs[encoder.presence_name]
+        elif is_dropped:
+            presence[encoder.name] = AlwaysPresent(dtype="float32", name=encoder.presence_name)(
+                embedding
+            )
+    if is_dropped:
+        dropout = PresenceDropout(modality_dropout, name="modality_dropout")
+        presence = dict(zip(presence, dropout(list(presence.values())), strict=True))
+    return [
+        MissingModality(name=f"{encoder.name}_or_missing")([embedding, presence[encoder.name]])
+        if encoder.name in presence
+        else embedding
+        for encoder, embedding in zip(encoders, embeddings, strict=True)
+    ]
 
 
 def _check_layer_names(
@@ -112,6 +153,7 @@ def _check_layer_names(
     names = ["embeddings", "embeddings_dropout", "modality_dropout", "scores"]
     for encoder in encoders:
         names += [encoder.name, f"{encoder.name}_features", f"{encoder.name}_head"]
+        names += [encoder.presence_name, f"{encoder.name}_or_missing"]
     names += {id(backbone): backbone.name for backbone in backbones if backbone}.values()
     if clashing := sorted({name for name in names if names.count(name) > 1}):
         msg = (

@@ -67,13 +67,10 @@ class ModalityDropout(keras.layers.Layer):
         n_modalities = len(inputs)
         if not training or not self.rate or n_modalities == 1:
             return inputs
-        ops = keras.ops
-        draws = keras.random.uniform(
-            (ops.shape(inputs[0])[0], n_modalities), seed=self.seed_generator
-        )
-        kept = ops.logical_or(draws >= self.rate, draws == ops.max(draws, axis=1, keepdims=True))
+        present = keras.ops.ones_like(inputs[0][:, :1]) * keras.ops.ones((1, n_modalities))
+        kept = draw_kept(present, self.rate, self.seed_generator)
         probability = 1 - self.rate + self.rate**n_modalities / n_modalities
-        factors = ops.cast(kept, inputs[0].dtype) / probability
+        factors = keras.ops.cast(kept, inputs[0].dtype) / probability
         return [
             embedding * factors[:, position : position + 1]
             for position, embedding in enumerate(inputs)
@@ -86,3 +83,29 @@ class ModalityDropout(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+
+
+def draw_kept(present: Any, rate: float, seed_generator: keras.random.SeedGenerator) -> Any:
+    """Return which modalities are kept, at least one of a row's present ones.
+
+    Parameters
+    ----------
+    present : tensor of shape (n, n_modalities)
+        1 where a row has a modality, else 0.
+    rate : float
+        Probability with which a modality is drawn to be dropped, in [0, 1).
+    seed_generator : keras.random.SeedGenerator
+        The draws follow from it.
+
+    Returns
+    -------
+    tensor of shape (n, n_modalities)
+        Booleans.
+    """
+    ops = keras.ops
+    present = ops.cast(present, "bool")
+    # Those that are not there can neither be kept nor be the last one left.
+    draws = keras.random.uniform(ops.shape(present), seed=seed_generator)
+    draws = ops.where(present, draws, -1.0)
+    last_left = draws == ops.max(draws, axis=1, keepdims=True)
+    return ops.logical_and(present, ops.logical_or(draws >= rate, last_left))

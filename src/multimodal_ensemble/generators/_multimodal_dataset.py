@@ -19,6 +19,7 @@ from multimodal_ensemble._validation import (
 )
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.encoders._fit_encoders import check_encoders
+from multimodal_ensemble.encoders._presence import present_values
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.generators._row_sources import EncodedRows, StoredRows
@@ -198,6 +199,11 @@ class MultimodalDataset(keras.utils.PyDataset):
             )
             for encoder in self.encoders
         }
+        self._present = {
+            encoder.name: present_values(encoder, columns[encoder.name])[1]
+            for encoder in self.encoders
+            if encoder.optional
+        }
         self._pass = 0
         self._draw()
 
@@ -214,6 +220,7 @@ class MultimodalDataset(keras.utils.PyDataset):
             name: source.take(rows, self._views[name][rows] if name in self._views else None)
             for name, source in self._rows.items()
         }
+        inputs |= self._presence(rows)
         parts: list[Any] = [inputs]
         if self._y is not None:
             parts.append(self._y[rows])
@@ -268,13 +275,30 @@ class MultimodalDataset(keras.utils.PyDataset):
         Returns
         -------
         dict of str to ndarray of shape (n, ...)
-            Features from the store, or encoded rows.
+            Features from the store, or encoded rows; for all modalities, also which rows have the
+            optional ones.
         """
-        return {
-            name: source.take(rows)
-            for name, source in self._rows.items()
-            if modalities is None or name in modalities
-        }
+        if modalities is None:
+            return {name: source.take(rows) for name, source in self._rows.items()} | (
+                self._presence(rows)
+            )
+        return {name: self._rows[name].take(rows) for name in modalities}
+
+    def present(self, modality: str) -> NDArray[np.bool_]:
+        """Return which rows have a modality.
+
+        Parameters
+        ----------
+        modality : str
+            Name of one of the data set's encoders.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            False where an optional modality is missing.
+        """
+        everywhere = np.ones(self.n_samples, dtype=bool)
+        return self._present.get(modality, everywhere)
 
     def has_features_of(self, encoder: Encoder) -> bool:
         """Return whether the features are still those of what is frozen of an encoder's backbone.
@@ -300,6 +324,14 @@ class MultimodalDataset(keras.utils.PyDataset):
             raise IndexError(msg)
         return self._order[index * self.batch_size : (index + 1) * self.batch_size]
 
+    def _presence(self, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
+        """Return the inputs beside those of optional modalities: 1 where it is there, else 0."""
+        return {
+            encoder.presence_name: self._present[encoder.name][rows, np.newaxis].astype(np.float32)
+            for encoder in self.encoders
+            if encoder.optional
+        }
+
     def _draw(self) -> None:
         # From the seed and the pass alone, so that any pass can be drawn again.
         generator = np.random.default_rng([self.seed, self._pass])
@@ -314,7 +346,10 @@ class MultimodalDataset(keras.utils.PyDataset):
     def _drop_unusable(self, columns: dict[str, Any]) -> dict[str, Any]:
         reasons: dict[int, str] = {}
         for encoder in self.encoders:
-            reasons.update(encoder.find_unusable(columns[encoder.name]))
+            values, present = present_values(encoder, columns[encoder.name])
+            there = np.flatnonzero(present)
+            unusable = encoder.find_unusable(values)
+            reasons.update({int(there[position]): why for position, why in unusable.items()})
         rows = sorted(reasons)
         self.dropped = pd.DataFrame(
             {"row": rows, "reason": [reasons[row] for row in rows]}, index=self.raw.index[rows]

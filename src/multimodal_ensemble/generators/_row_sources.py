@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.encoders._presence import present_values
 
 # Rows of numbers are encoded once if all of them take no more: encoding them batch by batch, out
 # of a sparse matrix for example, takes longer than training on them. 400 tags of 160,000 movies.
@@ -30,23 +31,50 @@ class EncodedRows:
 
     def __init__(self, encoder: Encoder, values: Any, *, augment: bool) -> None:
         self._encoder = encoder
-        self._prepared = encoder.prepare(values)
-        n_rows = self._prepared.shape[0]
+        values, self._present = present_values(encoder, values)
+        # Of each row, where it stands among those that are there.
+        self._position = np.cumsum(self._present) - 1
+        n_rows = int(self._present.sum())
         shape = encoder.input_shape
         self._kept: NDArray[Any] | None = None
+        self._digests: list[bytes] = []
+        if not n_rows:
+            return
+        self._prepared = encoder.prepare(values)
         if len(shape) == 1 and 4 * n_rows * math.prod(shape) <= _KEPT_BYTES:
             self._kept = encoder.encode(self._prepared)
-        needs_digests = augment and encoder.n_views > 0
-        self._digests = encoder.content_digests(self._prepared) if needs_digests else []
+        if augment and encoder.n_views:
+            self._digests = encoder.content_digests(self._prepared)
 
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
-        """Return rows, or the given view of each."""
+        """Return rows, or the given view of each; zeros where the modality is missing."""
+        present = self._present[rows]
+        if present.all():
+            return self._take_present(self._position[rows], views)
+        shape = (len(rows), *self._encoder.input_shape)
+        if not self._present.any():
+            return np.zeros(shape, dtype=self._encoder.input_dtype)
+        # Of the first row in the data that is there if none of these is, because Keras wants
+        # batches of one dtype.
+        some = rows[present] if present.any() else np.flatnonzero(self._present)[:1]
+        some_views = None if views is None else (views[present] if present.any() else views[:1])
+        encoded = self._take_present(self._position[some], some_views)
+        taken = np.zeros(shape, dtype=encoded.dtype)
+        if present.any():
+            taken[present] = encoded
+        return taken
+
+    def _take_present(
+        self, positions: NDArray[np.intp], views: NDArray[np.intp] | None
+    ) -> NDArray[Any]:
         encoded = (
-            self._encoder.encode(self._prepared[rows]) if self._kept is None else self._kept[rows]
+            self._encoder.encode(self._prepared[positions])
+            if self._kept is None
+            else self._kept[positions]
         )
         if views is None:
             return encoded
-        return self._encoder.augment(encoded, [self._digests[row] for row in rows], views)
+        return self._encoder.augment(encoded, [self._digests[row] for row in positions], views)
 
 
 class StoredRows:

@@ -102,6 +102,13 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
             )
 
 
+def _check_missing(encoder: Encoder, values: Any) -> None:
+    if not encoder.optional or len(encoder.columns) > 1:
+        return
+    missing = encoder.find_missing([*values, None]).tolist()
+    _require_equal("find_missing tells None from values", [False] * len(values) + [True], missing)
+
+
 def _check_copy_for_workers(encoder: Encoder, values: Any) -> None:
     with _step("a copy without its backbone encodes"):
         encoded = encoder.without_backbone().encode(values)
@@ -334,6 +341,7 @@ def _require_close(
 _CHECKS: tuple[Callable[[Encoder, Any], None], ...] = (
     _check_fit,
     _check_encode,
+    _check_missing,
     _check_copy_for_workers,
     _check_views,
     _check_round_trip,

@@ -81,6 +81,7 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
     check_dataset(dataset)
     wanted = {tensor.name: tensor.shape[1:] for tensor in model.inputs}
     given = {encoder.name: encoder.input_shape for encoder in dataset.encoders}
+    given |= {encoder.presence_name: (1,) for encoder in dataset.encoders if encoder.optional}
     missing = sorted(set(wanted) - set(given))
     extra = sorted(set(given) - set(wanted))
     if missing or extra:

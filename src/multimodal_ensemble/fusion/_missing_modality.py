@@ -1,0 +1,69 @@
+"""What stands in for a modality that a row lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from multimodal_ensemble.encoders._layers import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class MissingModality(keras.layers.Layer):
+    """Put one learned vector in place of the embedding where a modality is missing.
+
+    The vector is the same for all rows, in training and in prediction. It is learned from the
+    training rows that lack the modality, and from those that `PresenceDropout` takes it from.
+
+    Parameters
+    ----------
+    **kwargs
+        Passed to `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.fusion import MissingModality
+    >>> embedding, presence = np.array([[3.0, 4.0], [0.0, 0.0]]), np.array([[1.0], [0.0]])
+    >>> layer = MissingModality()
+    >>> _ = layer([embedding, presence])
+    >>> _ = layer.learned.assign([7.0, 8.0])
+    >>> np.asarray(layer([embedding, presence])).tolist()
+    [[3.0, 4.0], [7.0, 8.0]]
+    """
+
+    def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
+        """Create the vector: zeros until it is trained."""
+        (_, size), _ = input_shape
+        self.learned = self.add_weight(name="learned", shape=(size,), initializer="zeros")
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Return the embedding where the presence is 1, and the vector where it is 0."""
+        embedding, presence = inputs
+        learned = keras.ops.cast(self.learned, embedding.dtype)
+        return keras.ops.where(keras.ops.cast(presence, "bool"), embedding, learned)
+
+    def compute_output_shape(
+        self, input_shape: Sequence[tuple[int | None, ...]]
+    ) -> tuple[int | None, ...]:
+        """Return the embedding's shape."""
+        return input_shape[0]
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class AlwaysPresent(keras.layers.Layer):
+    """Say of each row that it has a modality, given the modality's embedding.
+
+    A layer, not an operation of `keras.ops`, because some functions of Keras on models expect
+    that each of their parts is one.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Return ones of shape ``(n, 1)``."""
+        return keras.ops.ones_like(inputs[:, :1])
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Return one number a row."""
+        return (input_shape[0], 1)

@@ -1,0 +1,149 @@
+"""Learned vectors in place of missing modalities, and the dropout that trains them."""
+
+import keras
+import numpy as np
+import pytest
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    ImageEncoder,
+    build_concat_fusion,
+    feature_model,
+    fuse_models,
+    load_model,
+)
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import MissingModality, PresenceDropout
+
+
+def draws(present, rate=0.5, n=4000):
+    columns = [np.full((n, 1), there, dtype="float32") for there in present]
+    dropped = PresenceDropout(rate, seed=1)(columns, training=True)
+    return np.concatenate([keras.ops.convert_to_numpy(column) for column in dropped], axis=1)
+
+
+def test_dropout_leaves_at_least_one_modality_that_a_row_has():
+    kept = draws([1, 0, 1])
+    assert set(map(tuple, kept)) == {(1, 0, 1), (1, 0, 0), (0, 0, 1)}
+    # One of two is kept with probability 1 - rate + rate**2 / 2.
+    assert kept[:, 0].mean() == pytest.approx(1 - 0.5 + 0.5**2 / 2, abs=0.03)
+
+
+def test_the_only_modality_of_a_row_is_never_dropped():
+    assert (draws([0, 1, 0], rate=0.9) == [0, 1, 0]).all()
+
+
+def test_a_row_without_any_modality_stays_so():
+    assert not draws([0, 0]).any()
+
+
+def test_prediction_drops_nothing():
+    present = [np.ones((5, 1)), np.zeros((5, 1))]
+    for column, kept in zip(present, PresenceDropout(0.9, seed=1)(present), strict=True):
+        np.testing.assert_array_equal(kept, column)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1, "often"])
+def test_a_rate_out_of_range_is_refused(rate):
+    with pytest.raises(ValueError, match=r"rate must be at least 0 and below 1. Received rate="):
+        PresenceDropout(rate)
+
+
+@pytest.fixture
+def encoders(make_network):
+    return [
+        ImageEncoder("poster", backbone=make_network(), units=5, optional=True),
+        BagOfWordsEncoder("tags", units=3, optional=True).fit([["space", "war"], ["love"]]),
+        DenseEncoder("year", units=2).fit([1977, 1997]),
+    ]
+
+
+@pytest.fixture
+def inputs():
+    rng = np.random.default_rng(3)
+    return {
+        "poster": rng.integers(0, 256, (4, 8, 8, 3)).astype("float32"),
+        "tags": rng.integers(0, 2, (4, 3)).astype("float32"),
+        "year": rng.normal(size=(4, 1)).astype("float32"),
+        "poster_present": np.array([[1], [0], [1], [0]], dtype="float32"),
+        "tags_present": np.array([[1], [1], [0], [0]], dtype="float32"),
+    }
+
+
+def set_learned(model, **vectors):
+    for name, value in vectors.items():
+        learned = model.get_layer(f"{name}_or_missing").learned
+        learned.assign(np.full(learned.shape, value))
+
+
+@pytest.mark.parametrize("modality_dropout", [0, 0.3])
+def test_a_fusion_takes_the_learned_vector_where_a_modality_is_missing(
+    encoders, inputs, modality_dropout
+):
+    model = build_concat_fusion(encoders, 2, modality_dropout=modality_dropout, seed=1)
+    set_learned(model, poster=0.25, tags=-0.5)
+    heads = {
+        "poster": model.get_layer("poster_head")(
+            model.get_layer("poster_backbone")(inputs["poster"])
+        ),
+        "tags": model.get_layer("tags_head")(inputs["tags"]),
+        "year": model.get_layer("year_head")(inputs["year"]),
+    }
+    poster, tags, year = (np.array(head) for head in heads.values())
+    poster[[1, 3]], tags[[2, 3]] = 0.25, -0.5
+    scores = model.get_layer("scores")(np.concatenate([poster, tags, year], axis=1))
+    np.testing.assert_allclose(model(inputs), scores, atol=1e-6)
+
+
+def test_what_stands_in_a_missing_place_does_not_matter(encoders, inputs):
+    model = build_concat_fusion(encoders, 2, seed=1)
+    other = {**inputs, "poster": inputs["poster"].copy()}
+    other["poster"][[1, 3]] = 99
+    np.testing.assert_array_equal(model(inputs), model(other))
+
+
+def test_only_optional_modalities_have_a_vector_unless_all_are_dropped(encoders):
+    def learned(model):
+        return {layer.name for layer in model.layers if isinstance(layer, MissingModality)}
+
+    names = {"poster_or_missing", "tags_or_missing"}
+    assert learned(build_concat_fusion(encoders, 2)) == names
+    assert learned(build_concat_fusion(encoders, 2, modality_dropout=0.1)) == {
+        *names,
+        "year_or_missing",
+    }
+    assert learned(build_concat_fusion(encoders[2:], 2, modality_dropout=0.1)) == set()
+
+
+def test_dropout_trains_the_vectors_of_modalities_that_are_always_there(encoders, inputs):
+    inputs["poster_present"][:] = inputs["tags_present"][:] = 1
+    model = build_concat_fusion(encoders, 2, modality_dropout=0.5, seed=1)
+    model.compile("adam", "binary_crossentropy")
+    model.fit(inputs, np.eye(4, 2), epochs=5, verbose=0)
+    for name in ("poster", "tags", "year"):
+        assert np.any(model.get_layer(f"{name}_or_missing").learned.numpy() != 0)
+
+
+@pytest.mark.parametrize("modality_dropout", [0, 0.3])
+def test_such_a_model_is_saved_cut_and_fused(encoders, inputs, tmp_path, modality_dropout):
+    model = build_concat_fusion(encoders, 2, modality_dropout=modality_dropout, seed=1)
+    set_learned(model, poster=0.25, tags=-0.5)
+    scores = np.array(model(inputs))
+    model.save(tmp_path / "model.keras")
+    np.testing.assert_array_equal(load_model(tmp_path / "model.keras")(inputs), scores)
+    features = {**inputs, "poster": np.array(encoders[0].backbone()(inputs["poster"]))}
+    np.testing.assert_allclose(feature_model(model)(features), scores, atol=1e-6)
+    alone = build_concat_fusion(
+        [DenseEncoder("price", optional=True).fit([1.0, 2.0])], 2, modality_dropout=modality_dropout
+    )
+    fused = fuse_models([model, alone], 2)
+    price = {"price": np.ones((4, 1)), "price_present": np.zeros((4, 1))}
+    assert fused({**inputs, **price}).shape == (4, 2)
+
+
+def test_a_modality_named_like_the_presence_of_another_is_refused():
+    tags = BagOfWordsEncoder("tags", optional=True).fit([["space"]])
+    clash = DenseEncoder("tags_present").fit([1.0, 2.0])
+    with pytest.raises(ModalityError, match=r"the name\(s\) \['tags_present'\]. Rename"):
+        build_concat_fusion([tags, clash], 2)

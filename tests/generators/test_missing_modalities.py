@@ -1,0 +1,224 @@
+"""Rows that lack a modality: None, NaN, an absent column, an image that cannot be read."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    FeatureStore,
+    ImageEncoder,
+    MultimodalDataset,
+    build_concat_fusion,
+    fit_encoders,
+    fit_model,
+    predict_scores,
+)
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.images import UnreadableImageWarning
+
+N_ROWS = 24
+ROWS = np.arange(N_ROWS)
+NO_POSTER, NO_TAGS = ROWS % 3 == 0, ROWS % 4 == 0
+
+
+def draw_data():
+    rng = np.random.default_rng(1)
+    posters = [rng.integers(0, 256, (9, 9, 3), dtype="uint8") for _ in ROWS]
+    tags = [["space", "war"] if row % 2 else [] for row in ROWS]
+    numbers = rng.normal(size=N_ROWS)
+    return (
+        {
+            "poster": [None if NO_POSTER[row] else posters[row] for row in ROWS],
+            "tags": [None if NO_TAGS[row] else tags[row] for row in ROWS],
+            "number": list(numbers),
+        },
+        np.stack([ROWS % 2, numbers > 0], axis=1).astype(int),
+    )
+
+
+def network():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(3, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
+        ],
+        name="network",
+    )
+
+
+def make_encoders(data, **options):
+    return fit_encoders(
+        [
+            ImageEncoder("poster", backbone=network(), units=4, optional=True, **options),
+            BagOfWordsEncoder("tags", optional=True),
+            DenseEncoder("number", units=3),
+        ],
+        data,
+    )
+
+
+def test_presence_stands_beside_the_inputs():
+    data, y = draw_data()
+    inputs, _ = MultimodalDataset(data, make_encoders(data), y, batch_size=N_ROWS)[0]
+    assert list(inputs) == ["poster", "tags", "number", "poster_present", "tags_present"]
+    np.testing.assert_array_equal(inputs["poster_present"], ~NO_POSTER[:, np.newaxis])
+    np.testing.assert_array_equal(inputs["tags_present"], ~NO_TAGS[:, np.newaxis])
+    assert not inputs["poster"][NO_POSTER].any()
+    assert inputs["poster"][~NO_POSTER].any(axis=(1, 2, 3)).all()
+
+
+def test_no_tags_and_unknown_tags_are_different():
+    data, _ = draw_data()
+    encoders = make_encoders(data)
+    model = build_concat_fusion(encoders, 2, seed=1)
+    model.get_layer("tags_or_missing").learned.assign([3.0])
+    known = {**data, "tags": [[]] * N_ROWS}
+    unknown = {**data, "tags": [None] * N_ROWS}
+    assert np.all(
+        predict_scores(model, MultimodalDataset(known, encoders))
+        != predict_scores(model, MultimodalDataset(unknown, encoders))
+    )
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
+def test_everything_that_pandas_calls_missing_is(nothing):
+    encoder = BagOfWordsEncoder("tags", optional=True)
+    assert encoder.find_missing([["a"], nothing, [], ""]).tolist() == [False, True, False, False]
+
+
+def test_an_absent_column_is_a_modality_that_all_rows_lack():
+    data, _ = draw_data()
+    encoders = make_encoders(data)
+    model = build_concat_fusion(encoders, 2, seed=1)
+    absent = pd.DataFrame({"number": data["number"]})
+    nothing = {**data, "poster": [None] * N_ROWS, "tags": [np.nan] * N_ROWS}
+    np.testing.assert_array_equal(
+        predict_scores(model, MultimodalDataset(absent, encoders)),
+        predict_scores(model, MultimodalDataset(nothing, encoders)),
+    )
+
+
+def test_an_absent_column_of_another_modality_is_an_error():
+    data, _ = draw_data()
+    encoders = make_encoders(data)
+    del data["number"]
+    with pytest.raises(ModalityError, match=r"'number' reads the column\(s\) \['number'\]"):
+        MultimodalDataset(data, encoders)
+
+
+def test_some_absent_columns_of_a_modality_are_an_error():
+    table = pd.DataFrame({"year": [1.0, 2.0], "minutes": [3.0, 4.0]})
+    encoder = DenseEncoder("numbers", column=["year", "minutes"], optional=True)
+    encoder.fit(encoder.select(table))
+    with pytest.raises(ModalityError, match=r"reads the column\(s\) \['minutes'\]"):
+        MultimodalDataset(table[["year"]], [encoder])
+
+
+def test_of_several_columns_a_row_is_missing_where_all_are():
+    table = pd.DataFrame({"year": [1.0, np.nan, 2.0], "minutes": [3.0, np.nan, 5.0]})
+    encoder = DenseEncoder("numbers", column=["year", "minutes"], optional=True)
+    fit_encoders([encoder], table)
+    np.testing.assert_allclose(encoder.mean_, [1.5, 4.0])
+    dataset = MultimodalDataset(table, [encoder])
+    assert dataset.present("numbers").tolist() == [True, False, True]
+    table.loc[0, "year"] = np.nan
+    with pytest.raises(ModalityError, match=r"expects finite numbers.*as a whole"):
+        MultimodalDataset(table, [encoder])
+
+
+def test_vectors_may_be_missing():
+    vectors = [[1.0, 2.0], None, [np.nan, np.nan], [3.0, np.nan]]
+    encoder = DenseEncoder("vector", optional=True)
+    assert encoder.find_missing(vectors).tolist() == [False, True, True, False]
+
+
+def test_a_modality_that_no_training_row_has_is_an_error():
+    with pytest.raises(ModalityError, match="'tags' is missing in all 2 training rows"):
+        fit_encoders([BagOfWordsEncoder("tags", optional=True)], {"tag": [["a"], ["b"]]})
+
+
+@pytest.mark.parametrize("store", [False, True])
+def test_training_with_missing_modalities_from_pixels_or_features(tmp_path, store):
+    data, y = draw_data()
+    encoders = make_encoders(
+        data, augmentation=[keras.layers.RandomFlip("horizontal")], views=2, seed=1
+    )
+    options = {"store": FeatureStore(tmp_path, dtype="float32"), "verbose": 0} if store else {}
+    train = MultimodalDataset(data, encoders, y, shuffle=True, seed=1, batch_size=5, **options)
+    validation = MultimodalDataset(data, encoders, y, **options)
+    model = build_concat_fusion(encoders, 2, modality_dropout=0.2, seed=1)
+    fit_model(model, train, validation, epochs=10, verbose=0)
+    plain = predict_scores(model, MultimodalDataset(data, encoders))
+    np.testing.assert_allclose(predict_scores(model, validation), plain, atol=1e-5)
+    # Scaling was learned from the posters that are there.
+    scaling = model.get_layer("poster_head").get_layer("scaling")
+    features = (
+        encoders[0]
+        .backbone()
+        .predict(
+            encoders[0].encode([poster for poster in data["poster"] if poster is not None]),
+            verbose=0,
+        )
+    )
+    expected = (np.sign(features) * np.log1p(np.abs(features))).mean(axis=0)
+    np.testing.assert_allclose(scaling.mean.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_stored_features_of_rows_that_all_lack_the_modality(tmp_path):
+    data, _ = draw_data()
+    encoders = make_encoders(data)
+    absent = {"number": data["number"]}
+    dataset = MultimodalDataset(absent, encoders, store=FeatureStore(tmp_path), verbose=0)
+    assert not dataset.features["poster"].any()
+    assert not dataset.present("poster").any()
+    model = build_concat_fusion(encoders, 2, seed=1)
+    np.testing.assert_allclose(
+        predict_scores(model, dataset),
+        predict_scores(model, MultimodalDataset(absent, encoders)),
+        atol=1e-6,
+    )
+
+
+def test_batches_keep_one_dtype_whether_or_not_all_of_their_rows_have_the_modality():
+    data, y = draw_data()
+    dataset = MultimodalDataset(data, make_encoders(data), y, batch_size=1)
+    assert {dataset[index][0]["poster"].dtype for index in range(len(dataset))} == {
+        np.dtype("uint8")
+    }
+
+
+def test_an_unreadable_image_counts_as_missing_where_that_is_asked_for(tmp_path):
+    data, y = draw_data()
+    (tmp_path / "broken.jpg").write_bytes(b"not an image")
+    data["poster"][1] = tmp_path / "broken.jpg"
+    with pytest.warns(UnreadableImageWarning, match="1 images cannot be read"):
+        dataset = MultimodalDataset(data, make_encoders(data, on_error="missing"), y)
+    assert dataset.n_samples == N_ROWS
+    np.testing.assert_array_equal(dataset.present("poster"), ~NO_POSTER & (ROWS != 1))
+
+
+def test_an_unreadable_image_of_a_modality_that_may_be_missing_drops_its_row(tmp_path):
+    data, y = draw_data()
+    (tmp_path / "broken.jpg").write_bytes(b"not an image")
+    data["poster"][1] = tmp_path / "broken.jpg"
+    with pytest.warns(UnreadableImageWarning, match="1 images cannot be read"):
+        dataset = MultimodalDataset(data, make_encoders(data, on_error="drop"), y)
+    assert dataset.dropped["row"].tolist() == [1]
+
+
+def test_images_can_only_count_as_missing_if_the_modality_is_optional():
+    with pytest.raises(ValueError, match="on_error='missing' needs optional=True"):
+        ImageEncoder("poster", on_error="missing")
+
+
+def test_a_model_and_a_data_set_must_agree_on_what_is_optional():
+    data, _ = draw_data()
+    encoders = make_encoders(data)
+    model = build_concat_fusion(encoders, 2)
+    other = [encoders[0], BagOfWordsEncoder("tags").fit([["space", "war"]]), encoders[2]]
+    known = {**data, "tags": [[]] * N_ROWS}
+    with pytest.raises(ModalityError, match=r"Missing: \['tags_present'\]"):
+        predict_scores(model, MultimodalDataset(known, other))
