@@ -1,0 +1,19 @@
+"""Splitting rows by their labels, and thresholds for any scikit-learn classifier.
+
+Nothing here needs Keras or TensorFlow. Labels are the columns of a 0/1 matrix `y` of shape
+``(n_samples, n_labels)``.
+"""
+
+from multimodal_ensemble.model_selection._multilabel_stratified_k_fold import (
+    MultilabelStratifiedKFold,
+)
+from multimodal_ensemble.model_selection._stratified_holdout import stratified_holdout
+from multimodal_ensemble.model_selection._tuned_threshold_multilabel_classifier import (
+    TunedThresholdMultilabelClassifier,
+)
+
+__all__ = [
+    "MultilabelStratifiedKFold",
+    "TunedThresholdMultilabelClassifier",
+    "stratified_holdout",
+]

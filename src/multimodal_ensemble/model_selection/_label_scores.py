@@ -1,0 +1,111 @@
+"""One score a label, whatever form an estimator gives its predictions in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def label_scores(
+    estimator: Any,
+    X: Any,
+    method: str,
+    n_labels: int,
+) -> NDArray[Any]:
+    """Return the scores of a fitted estimator as shape ``(n_samples, n_labels)``.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Its `method` gives one array of shape (n_samples, n_labels); or a list with an array of
+        shape (n_samples, n_classes) for each label; or, for one label, what a binary classifier
+        gives.
+    X : array-like, sparse matrix, DataFrame or list
+        What the method takes.
+    method : {"predict_proba", "decision_function"}
+        What to call.
+    n_labels : int
+        Number of labels.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_labels)
+        Scores of class 1. A label of which the estimator has seen one class only gets the
+        probability 0 or 1.
+
+    Raises
+    ------
+    ValueError
+        If the scores have another form, or the classes of a label are not 0 and 1.
+    """
+    given = getattr(estimator, method)(X)
+    classes = getattr(estimator, "classes_", None)
+    name = f"{method} of {type(estimator).__name__}"
+    if isinstance(given, list):
+        if len(given) != n_labels:
+            raise ValueError(_wrong_form(name, f"a list of {len(given)}", n_labels))
+        own_classes = classes if isinstance(classes, list) else [None] * n_labels
+        return np.column_stack(
+            [
+                _probability_of_one(np.asarray(each), own, f"{name} for label column {label}")
+                for label, (each, own) in enumerate(zip(given, own_classes, strict=True))
+            ]
+        )
+    scores: NDArray[Any] = np.asarray(given)
+    if n_labels == 1:
+        if method == "predict_proba" and _is_binary(scores, classes):
+            return _probability_of_one(scores, classes, name).reshape(-1, 1)
+        if scores.ndim == 1:
+            return scores.reshape(-1, 1)
+    if scores.ndim != 2 or scores.shape[1] != n_labels:
+        raise ValueError(_wrong_form(name, f"shape {scores.shape}", n_labels))
+    return scores
+
+
+def _is_binary(scores: NDArray[Any], classes: Any) -> bool:
+    """Return whether the columns of one label's scores are classes rather than labels."""
+    if scores.ndim != 2 or isinstance(classes, list):
+        return False
+    # Of one class only, some estimators give two columns and some one.
+    return scores.shape[1] == 2 or (classes is not None and _are_zero_or_one(classes))
+
+
+def _probability_of_one(scores: NDArray[Any], classes: Any, name: str) -> NDArray[Any]:
+    n_columns = scores.shape[1] if scores.ndim == 2 else 0
+    if classes is None and n_columns == 2:
+        classes = [0, 1]
+    if classes is None or not n_columns or n_columns < len(classes):
+        msg = (
+            f"{name} must have shape (n_samples, n_classes), with the classes in classes_. "
+            f"Received shape {scores.shape} and classes_ {classes!r}."
+        )
+        raise ValueError(msg)
+    if not _are_zero_or_one(classes):
+        msg = (
+            f"{name} must be about the classes 0 and 1. "
+            f"Received classes_ {np.asarray(classes).tolist()}. Fit the estimator to a multi-hot "
+            "matrix, as sklearn.preprocessing.MultiLabelBinarizer gives it."
+        )
+        raise ValueError(msg)
+    only_class = classes[0] if len(classes) == 1 else None
+    if only_class is not None:
+        # Not the estimator's own column: there may be a second one, without meaning.
+        return np.full(len(scores), float(only_class))
+    return scores[:, 1]
+
+
+def _are_zero_or_one(classes: Sequence[Any] | NDArray[Any]) -> bool:
+    # Sorted, as scikit-learn has them.
+    return np.asarray(classes).tolist() in ([0, 1], [0], [1])
+
+
+def _wrong_form(name: str, received: str, n_labels: int) -> str:
+    return (
+        f"{name} must give an array of shape (n_samples, {n_labels}), or a list of {n_labels} "
+        f"arrays of shape (n_samples, n_classes). Received {received}. The estimator must "
+        f"predict all {n_labels} labels of y; sklearn.multioutput.MultiOutputClassifier makes "
+        "that of an estimator for one label."
+    )

@@ -1,0 +1,163 @@
+"""Folds in which every label is as frequent as in all rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils import check_random_state
+
+from multimodal_ensemble._validation import check_at_least, check_choice, check_label_matrix
+from multimodal_ensemble.model_selection._assign_parts import assign_parts
+
+
+class MultilabelStratifiedKFold(BaseCrossValidator):
+    """K folds in which every label is about as frequent as in all rows.
+
+    A splitter for scikit-learn, for targets with several labels a row. Each row is in the test
+    rows of exactly one fold; the sizes of any two folds differ by one row at most.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    shuffle : bool, default=True
+        Whether rows that are alike are dealt out in a random order.
+    random_state : int, RandomState instance or None, default=None
+        What that order comes from; an int gives the same folds each time. Only with `shuffle`.
+
+    Raises
+    ------
+    ValueError
+        If `n_splits` is not a whole number of at least 2, `shuffle` is neither True nor False, or
+        there is a `random_state` without `shuffle`.
+
+    See Also
+    --------
+    stratified_holdout : Two parts of any size.
+    sklearn.model_selection.StratifiedKFold : For one label.
+
+    Notes
+    -----
+    Iterative stratification [1]_: labels take turns, the one with the fewest rows left first, and
+    each of its rows goes to the fold that lacks the most rows of that label. Here ties are broken
+    by the other labels of the row before the sizes of the folds, and a full fold takes no more
+    rows.
+
+    A label of fewer rows than there are folds is missing from the test rows of some folds. The
+    rows of a rare label are dealt out first, so it is a frequent label that is off by a few rows.
+    Rows without labels are spread evenly, too.
+
+    References
+    ----------
+    .. [1] K. Sechidis, G. Tsoumakas and I. Vlahavas, "On the stratification of multi-label data",
+       ECML PKDD 2011, Lecture Notes in Computer Science 6913.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.model_selection import MultilabelStratifiedKFold
+    >>> y = np.array([[1, 0], [1, 0], [0, 1], [0, 1], [1, 1], [1, 1], [0, 0], [0, 0]])
+    >>> folds = MultilabelStratifiedKFold(2, random_state=0)
+    >>> for train, test in folds.split(y, y):
+    ...     print(y[test].sum(axis=0), len(test))
+    [2 2] 4
+    [2 2] 4
+    """
+
+    def __init__(
+        self,
+        n_splits: int = 5,
+        *,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        check_at_least(n_splits, 2, name="n_splits")
+        check_choice(shuffle, (True, False), name="shuffle")
+        if not shuffle and random_state is not None:
+            msg = (
+                f"random_state has no effect without shuffle. Received {random_state!r}; "
+                "pass shuffle=True, or leave random_state out."
+            )
+            raise ValueError(msg)
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def split(
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        groups: object = None,
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Yield the training rows and the test rows of each fold.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ...)
+            Only its length is looked at.
+        y : array-like or sparse matrix of shape (n_samples, n_labels)
+            Multi-hot labels, 0 or 1.
+        groups : object, default=None
+            Ignored; it is there because every splitter has it.
+
+        Yields
+        ------
+        train : ndarray of shape (n_train,), int
+            Numbers of the training rows, ascending.
+        test : ndarray of shape (n_test,), int
+            Numbers of the test rows, ascending.
+
+        Raises
+        ------
+        ValueError
+            If `y` is not a 0/1 matrix, its length is not that of `X`, or there are fewer rows
+            than folds.
+        """
+        # Groups of another length would be an error of the base class.
+        yield from super().split(X, y)
+
+    def get_n_splits(
+        self,
+        X: object = None,
+        y: object = None,
+        groups: object = None,
+    ) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored, as are the others; they are there because every splitter has them.
+        y : object, default=None
+            Ignored.
+        groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        int
+            `n_splits`.
+        """
+        return self.n_splits
+
+    def _iter_test_indices(
+        self,
+        X: object = None,
+        y: ArrayLike | None = None,
+        groups: object = None,
+    ) -> Iterator[NDArray[np.intp]]:
+        labels = check_label_matrix(y, name="y")
+        if len(labels) < self.n_splits:
+            msg = (
+                f"n_splits={self.n_splits} needs at least as many rows. "
+                f"Received n_samples={len(labels)}; choose a smaller n_splits."
+            )
+            raise ValueError(msg)
+        rng = check_random_state(self.random_state) if self.shuffle else None
+        parts = assign_parts(labels, [1] * self.n_splits, rng)
+        for part in range(self.n_splits):
+            yield np.flatnonzero(parts == part)
