@@ -1,6 +1,8 @@
 """Exceptions of the package; each is also the standard type a caller would catch."""
 
 __all__ = [
+    "ArtefactError",
+    "CheckpointError",
     "FeatureStoreError",
     "ImageReadError",
     "ModalityError",
@@ -11,6 +13,10 @@ __all__ = [
 
 class MultimodalEnsembleError(Exception):
     """Base class of every exception that this package defines."""
+
+
+class ArtefactError(MultimodalEnsembleError, ValueError):
+    """A saved artefact cannot be loaded; the message says why."""
 
 
 class ModalityError(MultimodalEnsembleError, ValueError):
@@ -27,3 +33,7 @@ class WeightsUnavailableError(MultimodalEnsembleError, OSError):
 
 class FeatureStoreError(MultimodalEnsembleError, RuntimeError):
     """A feature store cannot be used as asked, for example because its folder is not one."""
+
+
+class CheckpointError(MultimodalEnsembleError, ValueError):
+    """A file is not a checkpoint, is damaged, or is one of another training; the message says."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.exceptions import ModalityError
@@ -22,50 +21,21 @@ from multimodal_ensemble.fusion._feature_model import (
     trained_part,
 )
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.training._predict import check_dataset, check_modalities, model_on_dataset
-from multimodal_ensemble.training._validation_scoring import (
-    ValidationScoring,
-    required_labels,
+from multimodal_ensemble.training._checkpoint_writing import CheckpointWriting
+from multimodal_ensemble.training._fit_checks import (
+    check_datasets,
+    check_loss,
+    refuse_class_weight,
 )
+from multimodal_ensemble.training._fit_result import FitResult
+from multimodal_ensemble.training._identity import training_identity
+from multimodal_ensemble.training._interruption import describe_interruption
+from multimodal_ensemble.training._label_weights import weighted_loss
+from multimodal_ensemble.training._predict import check_dataset, model_on_dataset
+from multimodal_ensemble.training._validation_scoring import ValidationScoring, required_labels
 
 # The reference study's.
 _EVALUATE_EVERY = 150
-
-
-@dataclass(frozen=True)
-class FitResult:
-    """What `fit_model` tells of a training; the model itself is changed in place.
-
-    Parameters
-    ----------
-    history : DataFrame
-        One row a scoring of the validation rows; see `ValidationScoring`.
-    best_step : int
-        After how many batches the best score was reached; the model has those weights.
-    best_roc_auc : float
-        Mean ROC-AUC of the validation rows there.
-    n_trainable : int
-        How many parameters were trained.
-    seconds : float
-        How long it took, with the adaptation of heads and the scoring.
-
-    See Also
-    --------
-    fit_model : Returns one.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from multimodal_ensemble import FitResult
-    >>> FitResult(pd.DataFrame(), 150, 0.8, 5000, 1.5).best_step
-    150
-    """
-
-    history: pd.DataFrame
-    best_step: int
-    best_roc_auc: float
-    n_trainable: int
-    seconds: float
 
 
 def fit_model(
@@ -76,10 +46,15 @@ def fit_model(
     epochs: int = 100,
     optimizer: Any = "adam",
     loss: Any = "binary_crossentropy",
+    label_weight: str | Mapping[str, float] | ArrayLike | None = None,
+    class_weight: None = None,
     evaluate_every: int | None = None,
     loss_window: int = 200,
     patience: int | None = 10,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoint: str | PathLike[str] | None = None,
+    resume_from: str | PathLike[str] | None = None,
+    checkpoint_metadata: Mapping[str, Any] | None = None,
     verbose: int = 1,
 ) -> FitResult:
     """Train a fusion model, and leave it with the weights that did best on validation rows.
@@ -89,6 +64,9 @@ def fit_model(
     whose features the data sets give are trained from there; the model's other layers are the
     same objects, so that the whole model is trained. The weights before training are no candidate
     for the best ones.
+
+    A training that takes long is best given a `checkpoint`: killed, it goes on from there after the
+    last epoch that was finished, in a new process, too, and ends where it would have ended.
 
     Parameters
     ----------
@@ -103,6 +81,13 @@ def fit_model(
         make a new one for each call.
     loss : str, keras.losses.Loss or callable, default="binary_crossentropy"
         As `keras.Model.compile` takes it.
+    label_weight : "balanced", mapping of str to float or array-like of shape (n_labels,), optional
+        Weights of labels in the binary cross-entropy. ``"balanced"``: those of
+        `balanced_label_weights` for the training rows, which count each label's positives as much
+        as its negatives. Numbers weigh each label's positives; labels that a mapping does not
+        name weigh 1. Scores are then no probabilities any more: thresholds take care of that.
+    class_weight : None
+        Refused, with the reason: Keras has it for rows of exactly one class.
     evaluate_every : int, optional
         Batches between two scorings of the validation rows. Default: 150, or one pass over the
         training rows where that is fewer.
@@ -112,7 +97,18 @@ def fit_model(
         Stop after so many scorings in a row without a better mean ROC-AUC; None never stops
         early.
     callbacks : sequence of keras.callbacks.Callback, default=()
-        More callbacks.
+        More callbacks. Those of Keras that act at the end of an epoch come before the checkpoint.
+    checkpoint : path, optional
+        A file to which everything that training needs to go on is written at the end of each
+        epoch, in place of the last one: the weights that are trained, the best ones so far, the
+        optimizer, what draws at random, and the scorings. Frozen weights are not in it.
+    resume_from : path, optional
+        A checkpoint to go on from, after its last epoch, with the same model, data, optimizer and
+        loss, which may be new objects; `epochs` may be more. It is written further, unless
+        `checkpoint` names another file. Where training had ended, the model gets the best weights
+        at once. What `callbacks` keep themselves is not resumed.
+    checkpoint_metadata : mapping, optional
+        What else to write into the checkpoint, as JSON. Default when resuming: what is there.
     verbose : {0, 1, 2}, default=1
         0 is silent, 1 prints a line a scoring, 2 shows Keras's progress bars, too.
 
@@ -127,9 +123,20 @@ def fit_model(
         If a data set lacks a modality of the model or has another one; the message names it.
     ValueError
         If a data set has no labels, or another number of labels than the model, or if the loss
-        is Keras's categorical cross-entropy and rows have several labels or none.
+        is Keras's categorical cross-entropy and rows have several labels or none. If weights of
+        labels do not fit the labels or the loss.
+    FileNotFoundError
+        If there is no file to resume from.
+    CheckpointError
+        If the file is not a checkpoint, or one of another model, other rows, another optimizer or
+        loss; the message says what differs.
+    OSError
+        If the checkpoint cannot be written. The model keeps the best weights so far.
     FloatingPointError
         If training diverges.
+    KeyboardInterrupt
+        On Ctrl-C. The model keeps the best weights so far, a line says which, and the exception's
+        `fit_result` is the `FitResult` so far.
 
     Examples
     --------
@@ -148,31 +155,14 @@ def fit_model(
     start = time.perf_counter()
     if evaluate_every is None:
         evaluate_every = min(_EVALUATE_EVERY, len(check_dataset(train)))
-    for dataset, what in ((train, "training"), (validation, "validation")):
-        check_modalities(model, dataset)
-        _check_labels(model, dataset, what)
-    _check_loss(loss, train)
-    unnamed = [str(column) for column in range(len(train.labels))]
-    if train.labels != validation.labels and unnamed not in (train.labels, validation.labels):
-        msg = (
-            "Training and validation rows must have the same labels in the same order. Received "
-            f"{train.labels} and {validation.labels}."
-        )
-        raise ValueError(msg)
-    if set(train.features) != set(validation.features):
-        msg = (
-            "Training and validation rows must give features of the same modalities. Received "
-            f"{sorted(train.features)} and {sorted(validation.features)}; make both data sets "
-            "with the same store."
-        )
-        raise ModalityError(msg)
-    if validation.augment:
-        msg = (
-            "Validation rows must not be augmented: make their data set with augment=False, or "
-            "without shuffle=True, which augments by default."
-        )
-        raise ValueError(msg)
-    adapt_heads(model, {name: _head_input(model, train, name) for name in heads_to_adapt(model)})
+    refuse_class_weight(class_weight)
+    check_datasets(model, train, validation)
+    if label_weight is not None:
+        y = required_labels(train, "training")
+        loss = weighted_loss(label_weight, y, train.labels, loss=loss)
+    check_loss(loss, train)
+    optimizer = keras.optimizers.get(optimizer)
+    trained = model_on_dataset(model, train)
     scoring = ValidationScoring(
         validation,
         evaluate_every=evaluate_every,
@@ -180,21 +170,54 @@ def fit_model(
         patience=patience,
         verbose=min(verbose, 1),
     )
-    trained = model_on_dataset(model, train)
+    writing: CheckpointWriting | None = None
+    path = resume_from if checkpoint is None else checkpoint
+    if path is not None:
+        writing = CheckpointWriting(
+            scoring,
+            train,
+            training_identity(model, trained, (train, validation), optimizer=optimizer, loss=loss),
+            path,
+            resume_from=resume_from,
+            metadata=checkpoint_metadata,
+        )
+    elif checkpoint_metadata is not None:
+        msg = "checkpoint_metadata is written into a checkpoint; pass checkpoint=..., too."
+        raise ValueError(msg)
     trained.compile(optimizer=optimizer, loss=loss)
+    scoring.set_model(trained)
+    n_finished = 0 if writing is None else writing.restore(trained, epochs=epochs)
+    start -= scoring._state.seconds
+    # Scaling that came with the checkpoint is not learned again.
+    adapt_heads(model, {name: _head_input(model, train, name) for name in heads_to_adapt(model)})
     try:
         trained.fit(
             train,
+            initial_epoch=n_finished,
             epochs=epochs,
             # The data set shuffles rows from its own seed; Keras would shuffle the batches on
             # top of that, from the global one.
             shuffle=False,
-            callbacks=[scoring, *callbacks],
+            # What other callbacks do at the end of an epoch belongs into the checkpoint.
+            callbacks=[scoring, *callbacks, *([] if writing is None else [writing])],
             verbose=int(verbose == 2),
         )
+    except KeyboardInterrupt as interrupt:
+        print(describe_interruption(scoring, writing), flush=True)
+        error: Any = interrupt
+        error.fit_result = _result(trained, scoring, start)
+        raise
     finally:
         # Also on Ctrl-C: the best weights so far are what an interrupted training is worth.
         scoring.restore_best()
+        if label_weight is not None:
+            # A model that was saved with the weighted loss would load only where this room has
+            # been imported.
+            trained.compile(optimizer=trained.optimizer, loss="binary_crossentropy")
+    return _result(trained, scoring, start)
+
+
+def _result(trained: keras.Model, scoring: ValidationScoring, start: float) -> FitResult:
     return FitResult(
         history=scoring.history,
         best_step=int(scoring.best_step or 0),
@@ -204,40 +227,21 @@ def fit_model(
     )
 
 
-def _check_labels(model: keras.Model, dataset: MultimodalDataset, what: str) -> None:
-    num_labels = required_labels(dataset, what).shape[1]
-    if num_labels != model.output_shape[-1]:
-        msg = (
-            f"The model {model.name!r} predicts {model.output_shape[-1]} labels, and the {what} "
-            f"rows have {num_labels}. Build the model with num_labels={num_labels}."
-        )
-        raise ValueError(msg)
-
-
-def _check_loss(loss: Any, train: MultimodalDataset) -> None:
-    is_categorical = loss == "categorical_crossentropy" or isinstance(
-        loss, keras.losses.CategoricalCrossentropy
-    )
-    if is_categorical and not (required_labels(train, "training").sum(axis=1) == 1).all():
-        msg = (
-            "Keras's categorical cross-entropy is for rows of exactly one label: it takes the "
-            "softmax of what feeds the sigmoid units, and with several labels a row all scores "
-            "run away to 1. Use loss='binary_crossentropy'."
-        )
-        raise ValueError(msg)
-
-
 def _head_input(model: keras.Model, train: MultimodalDataset, name: str) -> NDArray[Any]:
-    """Return what a head receives for the training rows."""
+    """Return what a head receives for the training rows that have the modality."""
+    present = np.flatnonzero(train.present(name))
+    if not present.size:
+        msg = f"Modality {name!r} is missing in all training rows, so its head cannot adapt."
+        raise ModalityError(msg)
     before: keras.Model | None = None
     if name in train.features:
         before = trained_part(model, name)
         if before is None:
-            return train.features[name]
+            return train.features[name][present]
     elif name in backbone_names(model):
         before = find_backbone(model, name)
     parts = []
-    for rows in np.array_split(np.arange(train.n_samples), -(-train.n_samples // 32)):
+    for rows in np.array_split(present, -(-present.size // 32)):
         inputs = train.encode_rows(rows, [name])[name]
         parts.append(inputs if before is None else np.asarray(before.predict_on_batch(inputs)))
     return np.concatenate(parts)

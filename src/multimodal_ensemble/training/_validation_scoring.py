@@ -17,7 +17,9 @@ from sklearn.exceptions import UndefinedMetricWarning
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import mean_accuracy, mean_roc_auc, tune_thresholds
+from multimodal_ensemble.training._changing_variables import changing_weights
 from multimodal_ensemble.training._predict import all_inputs, score_inputs
+from multimodal_ensemble.training._scoring_state import ScoringState
 
 
 class ValidationScoring(keras.callbacks.Callback):
@@ -95,33 +97,45 @@ class ValidationScoring(keras.callbacks.Callback):
         self.verbose = verbose
         self._two_classes = _two_class_labels(self._y_true, validation.labels)
         self._inputs: list[dict[str, NDArray[Any]]] | None = None
-        self._forget()
+        self._state = self._begin()
+        self._resumed: ScoringState | None = None
 
     @property
     def history(self) -> pd.DataFrame:
         """One row a scoring."""
         columns = ["step", "epoch", "seconds", "loss", "mean_roc_auc", "mean_accuracy", "best"]
-        return pd.DataFrame(self._rows, columns=columns)
+        return pd.DataFrame(self._state.rows, columns=columns)
+
+    @property
+    def best_step(self) -> int | None:
+        """When the best score was reached."""
+        return self._state.best_step
+
+    @property
+    def best_roc_auc(self) -> float:
+        """The best score."""
+        return self._state.best_roc_auc
 
     def restore_best(self) -> None:
         """Give the model the weights of the best scoring; nothing before the first one."""
-        if self._best_weights:
-            for weight, value in zip(self._changing_weights(), self._best_weights, strict=True):
+        if self._state.best_weights:
+            weights = changing_weights(self.model)
+            for weight, value in zip(weights, self._state.best_weights, strict=True):
                 weight.assign(value)
 
     # -- what Keras calls --------------------------------------------------------------------
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Forget an earlier training and start the clock."""
-        self._forget()
-        self._start = time.perf_counter()
+        """Forget an earlier training, unless this one goes on with it, and start the clock."""
+        self._state, self._resumed = self._resumed or self._begin(), None
+        self._start = time.perf_counter() - self._state.seconds
         # Rows of vectors are few bytes and are scored many times; images are read each time.
         if all(len(tensor.shape) == 2 for tensor in self.model.inputs):
             self._inputs = list(all_inputs(self.validation))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the sums of the loss anew, as Keras does."""
-        self._epoch = epoch + 1
+        self._state.epoch = epoch + 1
         self._seen_loss, self._seen_rows = 0.0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -129,47 +143,51 @@ class ValidationScoring(keras.callbacks.Callback):
         # Keras sums the loss over the rows of the epoch so far; a batch's own is what it added.
         tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
         loss, rows = float(tracker.total), float(tracker.count)
-        self._losses.append((loss - self._seen_loss, rows - self._seen_rows))
+        self._state.losses.append((loss - self._seen_loss, rows - self._seen_rows))
         self._seen_loss, self._seen_rows = loss, rows
-        self._step += 1
-        if self._step % self.evaluate_every == 0:
+        self._state.step += 1
+        if self._state.step % self.evaluate_every == 0:
             self._score()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Score the last state, too."""
-        if not self._rows or self._rows[-1]["step"] != self._step:
+        rows = self._state.rows
+        if not rows or rows[-1]["step"] != self._state.step:
             self._score()
 
     # -- inside ------------------------------------------------------------------------------
 
-    def _forget(self) -> None:
-        """Begin as if nothing had been trained yet."""
-        self.best_step: int | None = None
-        self.best_roc_auc = -np.inf
-        self._since_best = 0
-        self._step = 0
-        self._epoch = 0
-        self._rows: list[dict[str, Any]] = []
-        self._best_weights: list[NDArray[Any]] = []
-        self._losses: deque[tuple[float, float]] = deque(maxlen=self.loss_window)
+    def _begin(self) -> ScoringState:
+        """Return the state before anything was trained."""
+        return ScoringState(losses=deque(maxlen=self.loss_window))
+
+    def _note_state(self) -> ScoringState:
+        """Return the state at this moment, with the time that it took."""
+        self._state.seconds = time.perf_counter() - self._start
+        return self._state
+
+    def _continue_from(self, state: ScoringState) -> None:
+        """Let the next training go on with another one."""
+        self._state = self._resumed = state
 
     def _score(self) -> None:
+        state = self._state
         inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
         y_score = score_inputs(self.model, inputs)
         if not np.isfinite(y_score).all():
             msg = (
-                f"Training diverged: after {self._step} batches the scores are not finite. "
+                f"Training diverged: after {state.step} batches the scores are not finite. "
                 "Use a smaller learning rate, or scale the features."
             )
             raise FloatingPointError(msg)
         wanted = self._two_classes
         score = mean_roc_auc(self._y_true[:, wanted], y_score[:, wanted])
         thresholds = tune_thresholds(self._y_true, y_score)
-        is_best = score > self.best_roc_auc
-        self._rows.append(
+        is_best = score > state.best_roc_auc
+        state.rows.append(
             {
-                "step": self._step,
-                "epoch": self._epoch,
+                "step": state.step,
+                "epoch": state.epoch,
                 "seconds": time.perf_counter() - self._start,
                 "loss": self._window_loss(),
                 "mean_roc_auc": score,
@@ -178,25 +196,21 @@ class ValidationScoring(keras.callbacks.Callback):
             }
         )
         if self.verbose:
-            print(_line(self._rows[-1]), flush=True)
+            print(_line(state.rows[-1]), flush=True)
         if is_best:
-            self.best_roc_auc, self.best_step = score, self._step
-            self._since_best = 0
-            self._best_weights = [np.array(weight.numpy()) for weight in self._changing_weights()]
+            state.best_roc_auc, state.best_step = score, state.step
+            state.since_best = 0
+            state.best_weights = [
+                np.array(weight.numpy()) for weight in changing_weights(self.model)
+            ]
         else:
-            self._since_best += 1
-            if self.patience is not None and self._since_best >= self.patience:
+            state.since_best += 1
+            if self.patience is not None and state.since_best >= self.patience:
                 self.model.stop_training = True
 
     def _window_loss(self) -> float:
-        rows = sum(rows for _, rows in self._losses)
-        return sum(loss for loss, _ in self._losses) / rows
-
-    def _changing_weights(self) -> list[Any]:
-        # A frozen backbone may hold hundreds of megabytes that training leaves alone.
-        return [
-            weight for layer in self.model.layers if layer.trainable for weight in layer.weights
-        ]
+        rows = sum(rows for _, rows in self._state.losses)
+        return sum(loss for loss, _ in self._state.losses) / rows
 
 
 def required_labels(dataset: MultimodalDataset, what: str) -> NDArray[np.bool_]:

@@ -1,0 +1,115 @@
+"""Binary cross-entropy with weights for each label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from multimodal_ensemble.encoders._layers import PACKAGE
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LabelWeightedCrossentropy(keras.losses.Loss):
+    """Binary cross-entropy in which each label's positives and negatives have a weight.
+
+    The loss of a row is the mean over labels of
+    ``-(w_pos * y * log(p) + w_neg * (1 - y) * log(1 - p))``. With all weights 1 it is Keras's
+    ``"binary_crossentropy"``. `fit_model` makes one from its `label_weight`.
+
+    Parameters
+    ----------
+    positive_weight, negative_weight : array-like of shape (n_labels,)
+        Weights of each label where it is present and where it is absent; not negative.
+    reduction : str, default="sum_over_batch_size"
+        How the losses of rows are joined; see `keras.losses.Loss`.
+    name : str, default="label_weighted_crossentropy"
+        Name of the loss.
+    dtype : str, optional
+        Of the computation. Default: Keras's `floatx`.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not finite, are negative, or differ in their number.
+
+    See Also
+    --------
+    balanced_label_weights : Weights that make up for rare labels.
+
+    Notes
+    -----
+    A Keras model that was compiled with it loads where this class has been imported.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble import LabelWeightedCrossentropy
+    >>> loss = LabelWeightedCrossentropy([3.0, 1.0], [1.0, 1.0])
+    >>> y, p = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
+    >>> round(float(loss(y, p)), 3)
+    1.386
+    """
+
+    def __init__(
+        self,
+        positive_weight: ArrayLike,
+        negative_weight: ArrayLike,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "label_weighted_crossentropy",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        positive = check_weights(positive_weight, name="positive_weight")
+        negative = check_weights(negative_weight, name="negative_weight")
+        if len(positive) != len(negative):
+            msg = (
+                "positive_weight and negative_weight must have one weight a label. Received "
+                f"{len(positive)} and {len(negative)} weights."
+            )
+            raise ValueError(msg)
+        self.positive_weight: list[float] = positive.tolist()
+        self.negative_weight: list[float] = negative.tolist()
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each row."""
+        ops = keras.ops
+        y_pred = ops.convert_to_tensor(y_pred)
+        y_true = ops.cast(y_true, y_pred.dtype)
+        positive = ops.convert_to_tensor(self.positive_weight, dtype=y_pred.dtype)
+        negative = ops.convert_to_tensor(self.negative_weight, dtype=y_pred.dtype)
+        weight = y_true * positive + (1 - y_true) * negative
+        return ops.mean(weight * ops.binary_crossentropy(y_true, y_pred), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "positive_weight": self.positive_weight,
+            "negative_weight": self.negative_weight,
+            "dtype": self.dtype,
+        }
+
+
+def check_weights(weights: ArrayLike, *, name: str) -> NDArray[np.float64]:
+    """Return weights of labels as float64 of shape ``(n_labels,)``.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite numbers of at least 0, one a label.
+    """
+    array = np.asarray(weights)
+    if array.dtype.kind not in "biuf" or array.ndim != 1 or not array.size:
+        msg = (
+            f"{name} must be numbers of shape (n_labels,). Received {array.dtype} of shape "
+            f"{array.shape}."
+        )
+        raise ValueError(msg)
+    checked = array.astype(np.float64)
+    if not np.isfinite(checked).all() or (checked < 0).any():
+        msg = f"{name} must be finite and not negative. Received {checked.tolist()}."
+        raise ValueError(msg)
+    return checked

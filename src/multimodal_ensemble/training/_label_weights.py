@@ -1,0 +1,108 @@
+"""Weights of labels in the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from multimodal_ensemble._validation import check_label_matrix
+from multimodal_ensemble.training._label_weighted_crossentropy import (
+    LabelWeightedCrossentropy,
+    check_weights,
+)
+
+
+def balanced_label_weights(
+    y: ArrayLike,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return weights with which each label's positives count as much as its negatives.
+
+    They are what scikit-learn calls balanced class weights [1]_, for each label by itself:
+    ``n / (2 * n_positive)`` and ``n / (2 * n_negative)``. A label without positives or without
+    negatives weighs 1.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples, n_labels)
+        Multi-hot labels of the training rows, 0 or 1.
+
+    Returns
+    -------
+    positive : ndarray of shape (n_labels,)
+        Weights where a label is present; float64.
+    negative : ndarray of shape (n_labels,)
+        Weights where it is absent; float64.
+
+    Raises
+    ------
+    ValueError
+        If `y` is not multi-hot.
+
+    See Also
+    --------
+    fit_model : Takes them as ``label_weight="balanced"``.
+    LabelWeightedCrossentropy : The loss that they are for.
+
+    References
+    ----------
+    .. [1] `sklearn.utils.class_weight.compute_class_weight`, after G. King, L. Zeng, "Logistic
+       regression in rare events data", Political Analysis 9(2), 2001.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import balanced_label_weights
+    >>> positive, negative = balanced_label_weights([[1, 0], [0, 0], [0, 0], [0, 0]])
+    >>> positive.tolist(), [round(weight, 3) for weight in negative.tolist()]
+    ([2.0, 1.0], [0.667, 1.0])
+    """
+    present = check_label_matrix(y, name="y")
+    n_rows = len(present)
+    n_positive = present.sum(axis=0)
+    has_both = (n_positive > 0) & (n_positive < n_rows)
+    n_positive = np.where(has_both, n_positive, n_rows / 2)
+    return n_rows / (2 * n_positive), n_rows / (2 * (n_rows - n_positive))
+
+
+def weighted_loss(
+    label_weight: Any, y: NDArray[np.bool_], labels: Sequence[str], *, loss: Any
+) -> LabelWeightedCrossentropy:
+    """Return the loss for what `fit_model` takes as `label_weight`.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit the labels, or the loss is not ``"binary_crossentropy"``.
+    """
+    if not (isinstance(loss, str) and loss == "binary_crossentropy"):
+        msg = (
+            "label_weight weighs the labels in the binary cross-entropy, so it goes only with "
+            f"loss='binary_crossentropy'. Received loss={loss!r}."
+        )
+        raise ValueError(msg)
+    if isinstance(label_weight, str):
+        if label_weight != "balanced":
+            msg = (
+                "label_weight must be 'balanced', one weight a label, or a mapping of names of "
+                f"labels to weights. Received {label_weight!r}."
+            )
+            raise ValueError(msg)
+        return LabelWeightedCrossentropy(*balanced_label_weights(y))
+    if isinstance(label_weight, Mapping):
+        if unknown := [name for name in label_weight if name not in labels]:
+            msg = (
+                f"label_weight names {unknown}, which are no labels of the training rows. These "
+                f"have {list(labels)}."
+            )
+            raise ValueError(msg)
+        label_weight = [label_weight.get(name, 1.0) for name in labels]
+    positive = check_weights(label_weight, name="label_weight")
+    if len(positive) != len(labels):
+        msg = (
+            f"label_weight must have shape ({len(labels)},), one weight a label. Received shape "
+            f"{positive.shape}."
+        )
+        raise ValueError(msg)
+    return LabelWeightedCrossentropy(positive, np.ones(len(labels)))
