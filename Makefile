@@ -51,7 +51,7 @@ build-check: $(VENV)/.dev
 test-lowest: $(VENV)/.dev
 	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
 	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
-		--editable ".[plots]" --group test
+		--editable ".[plots,export]" --group test
 	$(VENV_LOWEST)/bin/python -m pytest -m "not slow" -W "ignore::DeprecationWarning"
 
 clean:
@@ -67,9 +67,9 @@ $(VENV)/.example: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[plots]" --group test
+	$(BIN)/python -m pip install --quiet --editable ".[plots,export]" --group test
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[plots]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[plots,export]" --group dev
 	touch $@

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 from multimodal_ensemble._version import __version__
 
 if TYPE_CHECKING:
+    from multimodal_ensemble.classifier import (
+        MultimodalClassifier as MultimodalClassifier,
+        infer_encoders as infer_encoders,
+    )
     from multimodal_ensemble.encoders import (
         BagOfWordsEncoder as BagOfWordsEncoder,
         DenseEncoder as DenseEncoder,
@@ -46,9 +50,16 @@ if TYPE_CHECKING:
         mean_roc_auc as mean_roc_auc,
         tune_thresholds as tune_thresholds,
     )
+    from multimodal_ensemble.model_selection import (
+        MultilabelStratifiedKFold as MultilabelStratifiedKFold,
+        TunedThresholdMultilabelClassifier as TunedThresholdMultilabelClassifier,
+        stratified_holdout as stratified_holdout,
+    )
     from multimodal_ensemble.training import (
         FitResult as FitResult,
+        LabelWeightedCrossentropy as LabelWeightedCrossentropy,
         ValidationScoring as ValidationScoring,
+        balanced_label_weights as balanced_label_weights,
         fit_model as fit_model,
         predict_scores as predict_scores,
     )
@@ -62,16 +73,22 @@ _ROOMS = {
     "FeatureStore": "features",
     "FitResult": "training",
     "ImageEncoder": "encoders",
+    "LabelWeightedCrossentropy": "training",
     "ModalityDropout": "fusion",
+    "MultilabelStratifiedKFold": "model_selection",
+    "MultimodalClassifier": "classifier",
     "MultimodalDataset": "generators",
+    "TunedThresholdMultilabelClassifier": "model_selection",
     "ValidationScoring": "training",
     "adapt_heads": "fusion",
     "apply_thresholds": "metrics",
+    "balanced_label_weights": "training",
     "build_concat_fusion": "fusion",
     "feature_model": "fusion",
     "fit_encoders": "encoders",
     "fit_model": "training",
     "fuse_models": "fusion",
+    "infer_encoders": "classifier",
     "label_report": "metrics",
     "load_model": "fusion",
     "mean_accuracy": "metrics",
@@ -79,6 +96,7 @@ _ROOMS = {
     "predict_scores": "training",
     "read_image": "images",
     "read_images": "images",
+    "stratified_holdout": "model_selection",
     "tune_thresholds": "metrics",
 }
 

@@ -147,3 +147,16 @@ def test_a_modality_named_like_the_presence_of_another_is_refused():
     clash = DenseEncoder("tags_present").fit([1.0, 2.0])
     with pytest.raises(ModalityError, match=r"the name\(s\) \['tags_present'\]. Rename"):
         build_concat_fusion([tags, clash], 2)
+
+
+@pytest.mark.parametrize("optional", [True, False])
+def test_modalities_are_dropped_in_half_precision_too(encoders, inputs, optional):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        given = encoders[1:]
+        given[0].set_params(optional=optional)
+        model = build_concat_fusion(given, 2, modality_dropout=0.3, seed=1)
+        inputs = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
+        assert model(inputs, training=True).dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")

@@ -358,6 +358,11 @@ class Encoder(BaseEstimator, ABC):
         backbone = self.backbone()
         return backbone is not None and not backbone.trainable_weights
 
+    @property
+    def has_named_weights(self) -> bool:
+        """Whether the configuration alone says where the backbone's weights come from."""
+        return False
+
     def frozen_part(self) -> keras.Model | None:
         """Return the part of the backbone that training does not change, or None.
 

@@ -243,16 +243,7 @@ class ImageEncoder(Encoder):
             If the weights cannot be downloaded or read; the message names the other options.
         """
         if self._backbone is None:
-            self._backbone = build_image_backbone(
-                f"{self.name}_backbone",
-                self._backbone_option,
-                weights=self.weights,
-                input_shape=self.input_shape,
-                pooling=self.pooling,
-                preprocessing=self.preprocessing,
-                seed=self.seed,
-            )
-            set_trainable_layers(self._backbone, self.trainable_layers)
+            self._backbone = self._build_backbone(self.weights)
         return self._backbone
 
     def head(self) -> keras.Sequential:
@@ -456,11 +447,16 @@ class ImageEncoder(Encoder):
         type(self).__init__(self, **{**known, **params})
         return self
 
+    @property
+    def has_named_weights(self) -> bool:
+        """Whether the backbone has the weights of a network of Keras, or of a file, unchanged."""
+        named = isinstance(self._backbone_option, str) and self.weights is not None
+        return named and not self.trainable_layers
+
     def get_state(self) -> dict[str, Any]:
         """Return the backbone's weights where the configuration alone cannot give them again."""
         state = super().get_state()
-        named = isinstance(self._backbone_option, str) and self.weights is not None
-        if not named or self.trainable_layers:
+        if not self.has_named_weights:
             state["backbone_weights"] = self.backbone().get_weights()
         return state
 
@@ -469,8 +465,24 @@ class ImageEncoder(Encoder):
         learned = dict(state)
         weights = learned.pop("backbone_weights", None)
         if weights is not None:
-            self.backbone().set_weights(weights)
+            if self._backbone is None:
+                # Those that the configuration names may not be on this machine.
+                self._backbone = self._build_backbone(None)
+            self._backbone.set_weights(weights)
         return super().set_state(learned)
+
+    def _build_backbone(self, weights: str | Path | None) -> keras.Model:
+        backbone = build_image_backbone(
+            f"{self.name}_backbone",
+            self._backbone_option,
+            weights=weights,
+            input_shape=self.input_shape,
+            pooling=self.pooling,
+            preprocessing=self.preprocessing,
+            seed=self.seed,
+        )
+        set_trainable_layers(backbone, self.trainable_layers)
+        return backbone
 
     # -- reading -----------------------------------------------------------------------------
 

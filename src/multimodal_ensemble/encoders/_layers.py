@@ -44,6 +44,8 @@ class FeatureScaling(keras.layers.Layer):
         # be lost, and what is above 65504 would be infinite.
         super().__init__(autocast=False, **kwargs)
         self.log = log
+        # Set while the model is exported to a format that has no log1p.
+        self.avoids_log1p = False
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the statistics: mean 0 and scale 1 until `adapt`."""
@@ -92,7 +94,14 @@ class FeatureScaling(keras.layers.Layer):
         """Scale features."""
         inputs = keras.ops.cast(inputs, "float32")
         if self.log:
-            inputs = keras.ops.sign(inputs) * keras.ops.log1p(keras.ops.abs(inputs))
+            size = keras.ops.abs(inputs)
+            # The same function of numbers that are not negative, as exact for tiny ones.
+            log1p = (
+                keras.ops.arcsinh(size / (1 + size) * (1 + size / 2))
+                if self.avoids_log1p
+                else keras.ops.log1p(size)
+            )
+            inputs = keras.ops.sign(inputs) * log1p
         return keras.ops.cast((inputs - self.mean) / self.scale, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

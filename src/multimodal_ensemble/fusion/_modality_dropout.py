@@ -67,7 +67,7 @@ class ModalityDropout(keras.layers.Layer):
         n_modalities = len(inputs)
         if not training or not self.rate or n_modalities == 1:
             return inputs
-        present = keras.ops.ones_like(inputs[0][:, :1]) * keras.ops.ones((1, n_modalities))
+        present = keras.ops.ones((keras.ops.shape(inputs[0])[0], n_modalities))
         kept = draw_kept(present, self.rate, self.seed_generator)
         probability = 1 - self.rate + self.rate**n_modalities / n_modalities
         factors = keras.ops.cast(kept, inputs[0].dtype) / probability
