@@ -46,7 +46,7 @@ LIBRARIES = {
     "features": {"numpy", "keras", "joblib"},
     "generators": {"numpy", "pandas", "keras"},
     "training": {"numpy", "pandas", "sklearn", "keras"},
-    "classifier": {"numpy", "pandas", "sklearn", "keras", "PIL", "tensorflow"},
+    "classifier": {"numpy", "pandas", "sklearn", "keras", "PIL", "tensorflow", "onnx"},
     "reporting": {"numpy", "pandas", "sklearn", "matplotlib"},
     "testing": {"numpy", "keras"},
 }

@@ -7,6 +7,7 @@ weights from arrays. So nothing in the file decides what code runs.
 from __future__ import annotations
 
 import hashlib
+import reprlib
 from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from multimodal_ensemble.classifier._archive import read_archive, write_archive
 from multimodal_ensemble.classifier._packing import Arrays, pack, unpack
 from multimodal_ensemble.classifier._safe_config import check_config, load_object
 from multimodal_ensemble.classifier._thresholds import given_thresholds, is_criterion
-from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.encoders import BagOfWordsEncoder, Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import build_concat_fusion
 from multimodal_ensemble.fusion._feature_model import backbone_names, find_backbone
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 FORMAT = "multimodal_ensemble classifier"
 VERSION = 1
 
+_WRITTEN_OTHERWISE = {"threshold", "label_weight", "optimizer", "loss", "random_state"}
 # Of the machine that trained, or written in another way.
-_NOT_KEPT = {"encoders", "store", "threshold", "label_weight", "optimizer", "loss", "random_state"}
+_NOT_KEPT = {"encoders", "store"} | _WRITTEN_OTHERWISE
+_MAX_REASON = 500
 
 
 def save_classifier(
@@ -94,8 +97,9 @@ def load_classifier(
             # Whatever is missing, of another type or shape than it is written with.
             msg = (
                 f"The file {str(path)!r} cannot be loaded: its parts do not fit together "
-                f"({type(error).__name__}: {error}). Save it again; it was written by version "
-                f"{document.get('library_version')}, and this is {__version__}."
+                f"({type(error).__name__}: {str(error)[:_MAX_REASON]}). Save it again; it was "
+                f"written by version {reprlib.repr(document.get('library_version'))}, and this is "
+                f"{__version__}."
             )
             raise ArtefactError(msg) from error
 
@@ -106,17 +110,15 @@ def _make_classifier(
     arrays: Arrays,
     weights: Mapping[str, str | PathLike[str]],
 ) -> MultimodalClassifier:
-    classes = np.array(unpack(document["classes"], arrays), dtype=object)
-    if all(type(label) is int for label in classes):
-        classes = classes.astype(int)
-    encoders = [_make_encoder(entry, arrays, weights) for entry in document["encoders"]]
-    if unknown := sorted(set(weights) - {encoder.name for encoder in encoders}):
-        msg = f"weights names {unknown}; the file has {[encoder.name for encoder in encoders]}."
+    classes = _make_classes(unpack(document["classes"], arrays))
+    names = [entry["name"] for entry in document["encoders"]]
+    if unknown := [name for name in weights if name not in names]:
+        msg = f"weights names {unknown}; the file has {names}."
         raise ArtefactError(msg)
+    encoders = [_make_encoder(entry, arrays, weights) for entry in document["encoders"]]
     saved = {name: unpack(packed, arrays) for name, packed in document["weights"].items()}
-    params = _make_params(unpack(document["params"], arrays))
-    for encoder in encoders:
-        _check_head(encoder, saved.get(f"{encoder.name}_head", []))
+    params = _make_params(cls, unpack(document["params"], arrays))
+    _check_sizes(encoders, len(classes), saved)
     classifier = cls([*encoders], **params)
     model = build_concat_fusion(
         encoders,
@@ -138,6 +140,14 @@ def _make_classifier(
         classifier.feature_names_in_ = np.array(document["feature_names_in"], dtype=object)
     classifier.thresholds_ = thresholds
     return classifier
+
+
+def _make_classes(labels: Any) -> NDArray[Any]:
+    if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
+        msg = "The labels in the file are no list of names or numbers."
+        raise ArtefactError(msg)
+    are_whole = all(isinstance(label, int) for label in labels)
+    return np.array(labels) if are_whole else np.array(labels, dtype=object)
 
 
 # -- encoders --------------------------------------------------------------------------------
@@ -225,14 +235,33 @@ def _check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
         raise ArtefactError(msg)
 
 
-def _check_head(encoder: Encoder, saved: list[NDArray[Any]]) -> None:
+def _check_sizes(
+    encoders: list[Encoder], n_labels: int, saved: Mapping[str, list[NDArray[Any]]]
+) -> None:
     """Refuse sizes that no array in the file bears out, before memory is taken for them."""
+    widths = [_width(encoder) for encoder in encoders]
+    for encoder, units in zip(encoders, widths, strict=True):
+        if units is not None:
+            _check_kernel(f"{encoder.name}_head", (encoder.feature_shape[0], units), saved)
+    known = [units for units in widths if units is not None]
+    if len(known) == len(widths):
+        _check_kernel("scores", (sum(known), n_labels), saved)
+
+
+def _width(encoder: Encoder) -> int | None:
+    """Return the units of an embedding where they are known without making its layers."""
     units = getattr(encoder, "units", None)
-    if isinstance(units, int) and len(encoder.feature_shape) == 1:
-        shape = (encoder.feature_shape[0], units)
-        if shape not in [array.shape for array in saved]:
-            msg = f"The head of {encoder.name!r} has no weights of shape {shape}."
-            raise ArtefactError(msg)
+    if isinstance(encoder, BagOfWordsEncoder) and units is None:
+        units = max(1, encoder.input_shape[0] // 2)
+    return units if isinstance(units, int) and len(encoder.feature_shape) == 1 else None
+
+
+def _check_kernel(
+    name: str, shape: tuple[int, int], saved: Mapping[str, list[NDArray[Any]]]
+) -> None:
+    if shape not in [array.shape for array in saved.get(name, [])]:
+        msg = f"The layer {name!r} has no weights of shape {shape} in the file."
+        raise ArtefactError(msg)
 
 
 def _digest(model: keras.Model) -> str:
@@ -300,11 +329,18 @@ def _describe_params(classifier: MultimodalClassifier) -> dict[str, Any]:
 def _describe_label_weight(classifier: MultimodalClassifier) -> Any:
     weight = classifier.label_weight
     if isinstance(weight, Mapping):
-        return [float(weight.get(label, 1)) for label in classifier.classes_.tolist()]
+        # By name, as `fit` finds them.
+        by_name = {str(label): float(value) for label, value in weight.items()}
+        return [by_name.get(str(label), 1.0) for label in classifier.classes_.tolist()]
     return weight if weight is None or isinstance(weight, str) else np.asarray(weight).tolist()
 
 
-def _make_params(params: dict[str, Any]) -> dict[str, Any]:
+def _make_params(cls: type[MultimodalClassifier], params: dict[str, Any]) -> dict[str, Any]:
+    # A store, for example, would say where this machine is to write.
+    known = (set(cls._get_param_names()) - _NOT_KEPT) | _WRITTEN_OTHERWISE
+    if unknown := sorted(set(params) - known):
+        msg = f"The file has the options {unknown}, which files do not have."
+        raise ArtefactError(msg)
     for name in ("optimizer", "loss"):
         if not isinstance(params[name], str):
             params[name] = load_object(params[name], where=name)

@@ -35,8 +35,10 @@ def export_classifier(
         msg = "format='onnx' needs tf2onnx: pip install 'multimodal-ensemble[export]'."
         raise ImportError(msg)
     path = Path(path)
-    if path.is_dir():
-        msg = f"{str(path)!r} is a folder that is there already; remove it, or name another one."
+    is_folder = format == "tf_saved_model"
+    if path.is_dir() or (is_folder and path.exists()):
+        kind = "folder" if path.is_dir() else "file"
+        msg = f"{str(path)!r} is a {kind} that is there already; remove it, or name another one."
         raise FileExistsError(msg)
     # Beside the target, so that it can be moved there in one step once it is complete.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
@@ -82,7 +84,7 @@ def describe(classifier: MultimodalClassifier) -> dict[str, Any]:
 
 def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
     state = {
-        key: value.tolist() if isinstance(value, np.ndarray) else value
+        key: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
         for key, value in Encoder.get_state(encoder).items()
     }
     return {

@@ -168,7 +168,7 @@ def _check_distinct(names: list[Any], what: str) -> list[Any]:
 
 def _are_numbers(columns: NDArray[Any]) -> bool:
     """Return whether columns have no names: they are the numbers from 0."""
-    return columns.tolist() == list(range(len(columns)))
+    return bool(columns.tolist() == list(range(len(columns))))
 
 
 def _object_array(values: list[Any]) -> NDArray[Any]:

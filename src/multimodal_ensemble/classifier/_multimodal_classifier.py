@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
 import keras
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import check_random_state
@@ -27,23 +23,19 @@ from multimodal_ensemble.classifier._evaluation import Evaluation, evaluate_scor
 from multimodal_ensemble.classifier._export import export_classifier
 from multimodal_ensemble.classifier._infer_encoders import infer_encoders
 from multimodal_ensemble.classifier._labels import label_tuples, read_labels
-from multimodal_ensemble.classifier._provenance import describe_training
+from multimodal_ensemble.classifier._refit import keep_heads, refit_encoders
 from multimodal_ensemble.classifier._rows import Rows, TrainingRows, hold_out
 from multimodal_ensemble.classifier._table import label_columns, read_table, warn_of_leakage
-from multimodal_ensemble.classifier._thresholds import (
-    check_threshold,
-    given_thresholds,
-    is_criterion,
-    learn_thresholds,
-)
+from multimodal_ensemble.classifier._thresholds import check_threshold
+from multimodal_ensemble.classifier._training import Trained, open_store, train_model
 from multimodal_ensemble.encoders import Encoder, fit_encoders
 from multimodal_ensemble.encoders._fit_encoders import check_encoders
-from multimodal_ensemble.exceptions import ImageReadError, ModalityError
+from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import build_concat_fusion
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.metrics import apply_thresholds, mean_accuracy
-from multimodal_ensemble.training import FitResult, fit_model, predict_scores
+from multimodal_ensemble.metrics import apply_thresholds
+from multimodal_ensemble.training import predict_scores
 from multimodal_ensemble.training._checkpoint import read_checkpoint_metadata
 
 _SEEDS = 2**31 - 1
@@ -142,16 +134,14 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
     >>> import pandas as pd
     >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalClassifier
     >>> movies = pd.DataFrame({
-    ...     "tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 10,
-    ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance", "Drama"]] * 10,
+    ...     "tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 20,
+    ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance"]] * 20,
     ... })
     >>> clf = MultimodalClassifier([BagOfWordsEncoder("tags", units=8, activation="relu")],
-    ...                            epochs=60, random_state=1, verbose=0)
+    ...                            epochs=40, random_state=1, verbose=0)
     >>> clf = clf.fit(movies, movies["genres"])
-    >>> clf.classes_.tolist()
-    ['Action', 'Drama', 'Romance']
     >>> clf.predict_labels({"tags": [["war"], ["paris", "love"]]})
-    [('Action',), ('Drama', 'Romance')]
+    [('Action',), ('Romance',)]
     """
 
     def __init__(
@@ -244,13 +234,13 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         self._check_options()
         seed = self._seed(resume_from)
         is_further = self.warm_start and hasattr(self, "model_")
-        known = self.classes_ if is_further else None
+        known = getattr(self, "classes_", None) if is_further else None
         rows = self._read_rows(X, y, validation_data, sample_weight, known, seed)
         if not is_further:
             self._forget()
             columns = label_columns(X, y)
             encoders = (
-                infer_encoders(rows.train.data, exclude=columns, verbose=self._progress)
+                infer_encoders(rows.train.data, exclude=columns, verbose=min(self.verbose, 1))
                 if isinstance(self.encoders, str)
                 else [clone(encoder) for encoder in check_encoders(self.encoders)]
             )
@@ -306,19 +296,24 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         seed = self._seed(None)
         rows = self._read_rows(X, y, validation_data, sample_weight, self.classes_, seed)
         modalities = [modalities] if isinstance(modalities, str) else list(modalities)
-        encoders = self._encoders_to_refit(modalities, rows.train.data)
+        configured = self.encoders_ if isinstance(self.encoders, str) else self.encoders
+        encoders = refit_encoders(
+            self.encoders_, check_encoders(configured), modalities, rows.train.data
+        )
         model = self._build(encoders, len(self.classes_), seed)
-        for layer in model.layers:
-            name = layer.name.removesuffix("_head").removesuffix("_or_missing")
-            is_kept = name != layer.name and name not in modalities
-            if is_kept:
-                layer.set_weights(self.model_.get_layer(layer.name).get_weights())
-                layer.trainable = False
+        keep_heads(model, self.model_, modalities)
+        before, thresholds = (self.encoders_, self.model_), self.thresholds_
         self.encoders_, self.model_ = encoders, model
-        self._train(rows, seed, callbacks=callbacks)
-        # One in which all heads can be trained again.
-        self.model_ = self._build(encoders, len(self.classes_), seed)
-        self.model_.set_weights(model.get_weights())
+        try:
+            self._train(rows, seed, callbacks=callbacks)
+        finally:
+            if self.thresholds_ is thresholds:
+                # It failed, or was stopped before it came to anything.
+                self.encoders_, self.model_ = before
+            else:
+                # One in which all heads can be trained again.
+                self.model_ = self._build(encoders, len(self.classes_), seed)
+                self.model_.set_weights(model.get_weights())
         return self
 
     # -- prediction --------------------------------------------------------------------------
@@ -345,8 +340,12 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             If an image cannot be read, unless the encoder says otherwise; no row is left out.
         """
         check_is_fitted(self)
-        dataset = self._dataset(
-            read_table(self, X, reset=False), self.encoders_, self._open_store()
+        dataset = MultimodalDataset(
+            read_table(self, X, reset=False),
+            self.encoders_,
+            batch_size=self.batch_size,
+            store=open_store(self.store),
+            verbose=min(self.verbose, 1),
         )
         if len(dataset.dropped):
             row, reason = dataset.dropped.iloc[0]
@@ -503,7 +502,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         FileNotFoundError
             If there is no such file.
         """
-        return load_classifier(cls, path, weights=weights or {})
+        classifier: Self = load_classifier(cls, path, weights=weights or {})
+        return classifier
 
     def export(self, path: str | PathLike[str], *, format: str) -> None:
         """Write the model for other programs, from RGB pixels and multi-hot rows to scores.
@@ -574,7 +574,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
     def _forget(self) -> None:
         # Of a training that fails, or is stopped before it came to anything, nothing is left.
         for name in ("thresholds_", "model_", "encoders_", "history_", "provenance_"):
-            vars(self).pop(name, None)
+            if hasattr(self, name):
+                delattr(self, name)
 
     def _build(self, encoders: Sequence[Encoder], n_labels: int, seed: int | None) -> keras.Model:
         return build_concat_fusion(
@@ -600,173 +601,28 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         rows = Rows(table, y_true, sample_weight)
         if validation_data is None:
             return hold_out(rows, classes, self.validation_fraction, seed)
-        if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
-            msg = (
-                "validation_data must be a pair (X, y). "
-                f"Received {type(validation_data).__name__} of other contents."
-            )
+        given: Any = validation_data
+        if not isinstance(given, tuple | list) or len(given) != 2:
+            msg = f"validation_data must be a pair (X, y). Received {type(given).__name__}."
             raise ValueError(msg)
-        X_valid, y_valid = validation_data
+        X_valid, y_valid = given
         y_valid, _ = read_labels(y_valid, classes, name="y of validation_data")
         valid = Rows(read_table(self, X_valid, reset=False), y_valid, None)
         return TrainingRows(rows, valid, classes, is_same=X_valid is X)
 
     def _train(self, rows: TrainingRows, seed: int, **options: Any) -> None:
-        if rows.is_same and is_criterion(self.threshold):
-            warnings.warn(
-                "Thresholds are learned on the training rows, and are too good to be true there: "
-                "pass validation_data=(X, y) of other rows, or validation_fraction=0.1.",
-                UserWarning,
-                stacklevel=3,
-            )
-        if not is_criterion(self.threshold):
-            # Before hours of training.
-            given_thresholds(self.threshold, rows.classes)
-        with self._training_store() as store:
-            names = [str(label) for label in rows.classes.tolist()]
-            train = self._dataset(
-                rows.train.data,
-                self.encoders_,
-                store,
-                y=rows.train.y,
-                labels=names,
-                sample_weight=rows.train.weight,
-                shuffle=True,
-                seed=seed,
-            )
-            validation = self._dataset(
-                rows.validation.data, self.encoders_, store, y=rows.validation.y, labels=names
-            )
-            has_checkpoint = {"checkpoint", "resume_from"} & {
-                key for key, value in options.items() if value is not None
-            }
-            try:
-                result = fit_model(
-                    self.model_,
-                    train,
-                    validation,
-                    epochs=self.epochs,
-                    optimizer=_copy_optimizer(self.optimizer),
-                    loss=self.loss,
-                    label_weight=_by_name(self.label_weight),
-                    evaluate_every=self.evaluate_every,
-                    patience=self.patience,
-                    verbose=self.verbose,
-                    checkpoint_metadata={"seed": seed} if has_checkpoint else None,
-                    **options,
-                )
-            except KeyboardInterrupt as interrupt:
-                result = getattr(interrupt, "fit_result", None)
-                if result is not None and len(result.history):
-                    self._finish(result, train, validation, rows, seed)
-                raise
-            self._finish(result, train, validation, rows, seed)
+        def keep(trained: Trained) -> None:
+            self.classes_ = rows.classes
+            self.history_ = trained.history
+            self.provenance_ = trained.provenance
+            # Last: with them, the classifier is fitted.
+            self.thresholds_ = trained.thresholds
 
-    def _finish(
-        self,
-        result: FitResult,
-        train: MultimodalDataset,
-        validation: MultimodalDataset,
-        rows: TrainingRows,
-        seed: int,
-    ) -> None:
-        y_score = predict_scores(self.model_, validation)
-        thresholds = learn_thresholds(self.threshold, rows.classes, validation.y, y_score)
-        self.classes_ = rows.classes
-        self.history_ = result.history
-        self.provenance_ = describe_training(
-            result,
-            train,
-            validation,
-            thresholds_from=(
-                "given"
-                if not is_criterion(self.threshold)
-                else "training rows"
-                if rows.is_same
-                else "validation rows"
-            ),
-            mean_accuracy=mean_accuracy(validation.y, y_score, thresholds),
-            seed=seed,
-        )
-        # Last: with them, the classifier is fitted.
-        self.thresholds_ = thresholds
-
-    def _dataset(
-        self,
-        data: pd.DataFrame,
-        encoders: Sequence[Encoder],
-        store: FeatureStore | None,
-        **options: Any,
-    ) -> MultimodalDataset:
-        return MultimodalDataset(
-            data,
-            encoders,
-            batch_size=self.batch_size,
-            store=store,
-            verbose=self._progress,
-            **options,
-        )
-
-    @property
-    def _progress(self) -> int:
-        return min(self.verbose, 1)
-
-    @contextmanager
-    def _training_store(self) -> Iterator[FeatureStore | None]:
-        """Give the store of features, one for the length of a training if there is none."""
-        store = self._open_store()
-        if store is not None or all(e.frozen_part() is None for e in self.encoders_):
-            yield store
-            return
-        with tempfile.TemporaryDirectory(prefix="features-") as folder:
-            yield FeatureStore(folder)
-
-    def _open_store(self) -> FeatureStore | None:
-        is_path = isinstance(self.store, str | PathLike)
-        return FeatureStore(self.store) if is_path else self.store
-
-    def _encoders_to_refit(self, modalities: list[str], data: pd.DataFrame) -> list[Encoder]:
-        """Return fitted encoders: new ones of these modalities, the present ones of the others."""
-        fitted = {encoder.name: encoder for encoder in self.encoders_}
-        configured = (
-            fitted
-            if isinstance(self.encoders, str)
-            else {encoder.name: encoder for encoder in check_encoders(self.encoders)}
-        )
-        if unknown := [name for name in modalities if name not in configured]:
-            msg = f"There is no encoder for {unknown}; the classifier has {list(configured)}."
-            raise ModalityError(msg)
-        if new := [name for name in configured if name not in {*fitted, *modalities}]:
-            msg = f"The encoders of {new} are new, so their heads must be trained, too."
-            raise ModalityError(msg)
-        if set(configured) <= set(modalities):
-            msg = (
-                f"The heads of all modalities, {list(configured)}, would be trained anew; that is "
-                "what fit does."
-            )
-            raise ModalityError(msg)
-        refitted = {
-            encoder.name: encoder
-            for encoder in fit_encoders([clone(configured[name]) for name in modalities], data)
-        }
-        return [refitted.get(name, fitted.get(name)) for name in configured]
+        params = self.get_params(deep=False)
+        train_model(self.model_, self.encoders_, rows, params, seed, keep, **options)
 
     def _label_names(self) -> list[str]:
         return [str(label) for label in self.classes_.tolist()]
-
-
-def _copy_optimizer(optimizer: Any) -> Any:
-    if isinstance(optimizer, keras.optimizers.Optimizer):
-        # Keras binds an optimizer to the first model that it trains.
-        return type(optimizer).from_config(optimizer.get_config())
-    return optimizer
-
-
-def _by_name(label_weight: Any) -> Any:
-    """Return weights of labels by name, where they are told by label."""
-    if isinstance(label_weight, Mapping):
-        return {str(label): weight for label, weight in label_weight.items()}
-    return label_weight
 
 
 def _check_same_length(y_pred: NDArray[Any], y_true: NDArray[np.bool_]) -> None:

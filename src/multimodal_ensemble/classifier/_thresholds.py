@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,8 +46,8 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
     """Return one threshold a label from None, a number, an array, or a mapping from labels."""
     if threshold is None:
         threshold = _HALF
-    if isinstance(threshold, numbers.Real) and not isinstance(threshold, bool):
-        threshold = np.full(len(classes), float(threshold))
+    if not isinstance(threshold, Mapping | Sequence | bool) and np.ndim(threshold) == 0:
+        threshold = np.full(len(classes), threshold)
     if isinstance(threshold, Mapping):
         names = classes.tolist()
         if set(threshold) != set(names):

@@ -229,8 +229,7 @@ class Encoder(BaseEstimator, ABC):
             True where a value is None or NaN or, of several columns, each of them is.
         """
         if isinstance(values, pd.DataFrame):
-            missing: NDArray[np.bool_] = values.isna().to_numpy().all(axis=1)
-            return missing
+            return np.asarray(values.isna().to_numpy().all(axis=1), dtype=bool)
         return np.array([is_missing(value) for value in values], dtype=bool)
 
     def content_digests(self, values: Any) -> list[bytes]:

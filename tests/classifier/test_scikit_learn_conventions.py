@@ -1,0 +1,193 @@
+"""The classifier as an estimator of scikit-learn: its own checks, and its tools around it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
+
+NOT_MULTI_HOT = "its y is not multi-hot: it has other values than 0 and 1, or strings, or one axis"
+ONE_COLUMN = "it wants predictions of one axis; of one label, a multilabel matrix has one column"
+FLOAT32 = "it wants 7 equal digits of float32 sums, which differ that much with the batch"
+
+# Name of the check, and why it cannot apply to an estimator of multi-hot targets.
+EXPECTED_FAILED = {
+    "check_estimators_dtypes": NOT_MULTI_HOT,
+    "check_sample_weights_pandas_series": NOT_MULTI_HOT,
+    "check_sample_weights_not_an_array": NOT_MULTI_HOT,
+    "check_sample_weights_shape": NOT_MULTI_HOT,
+    "check_sample_weights_not_overwritten": NOT_MULTI_HOT,
+    "check_classifier_data_not_an_array": NOT_MULTI_HOT,
+    "check_classifiers_classes": NOT_MULTI_HOT,
+    "check_decision_proba_consistency": NOT_MULTI_HOT,
+    "check_fit2d_1feature": NOT_MULTI_HOT,
+    "check_classifiers_train": ONE_COLUMN,
+    "check_methods_sample_order_invariance": FLOAT32,
+    "check_methods_subset_invariance": FLOAT32,
+    "check_sample_weight_equivalence_on_dense_data": (
+        "stochastic training: a row of weight 0 still takes its place in a batch"
+    ),
+    "check_classifiers_one_label": (
+        "of a label that all rows have nothing can be learned, and no score says when to stop"
+    ),
+    "check_classifiers_one_label_sample_weights": "as check_classifiers_one_label",
+    "check_classifiers_regression_target": (
+        "the error says that y must hold only 0 and 1, not that it is continuous"
+    ),
+    "check_classifier_not_supporting_multiclass": (
+        "the error says that y must hold only 0 and 1, not that there are several classes"
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    [
+        # An array of numbers, of which often too few rows are given to hold some out.
+        MultimodalClassifier(
+            epochs=3,
+            patience=None,
+            threshold=None,
+            validation_fraction=None,
+            random_state=1,
+            verbose=0,
+        )
+    ],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILED,
+)
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+def draw(n_rows=120, seed=1, n_labels=2):
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=(n_rows, 3))
+    tags = [["space", "war"] if row[0] > 0 else ["love"] for row in numbers]
+    data = pd.DataFrame({"tags": tags, "number": numbers[:, 1]})
+    return data, (numbers[:, :n_labels] > 0).astype(int)
+
+
+def make(**options):
+    encoders = [BagOfWordsEncoder("tags", units=4), DenseEncoder("number", units=4)]
+    return MultimodalClassifier(
+        encoders,
+        **{"epochs": 15, "batch_size": 16, "random_state": 1, "verbose": 0, **options},
+    )
+
+
+def test_it_is_a_multilabel_classifier():
+    assert is_classifier(make())
+    tags = make().__sklearn_tags__()
+    assert tags.classifier_tags.multi_label
+    assert tags.target_tags.multi_output
+
+
+def test_params_are_those_of_the_constructor_and_clone_copies_them():
+    classifier = make(threshold="f1", modality_dropout=0.1)
+    copy = clone(classifier)
+    assert copy.get_params(deep=False).keys() == classifier.get_params(deep=False).keys()
+    assert copy.threshold == "f1"
+    assert copy.encoders is not classifier.encoders
+    assert [encoder.name for encoder in copy.encoders] == ["tags", "number"]
+    assert copy.set_params(batch_size=7).batch_size == 7
+    assert classifier.batch_size == 16
+
+
+def test_fitting_leaves_the_encoders_that_were_given_as_they_are():
+    classifier = make(epochs=1).fit(*draw())
+    assert not hasattr(classifier.encoders[0], "vocabulary_")
+    assert classifier.encoders_[0].vocabulary_
+
+
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_proba", "predict_labels", "decision_function"]
+)
+def test_an_unfitted_one_says_so(method):
+    with pytest.raises(NotFittedError, match="This MultimodalClassifier instance is not fitted"):
+        getattr(make(), method)(draw()[0])
+
+
+def test_the_attributes_that_scikit_learn_names():
+    data, y = draw()
+    classifier = make(epochs=1).fit(data, y)
+    assert classifier.n_features_in_ == 2
+    assert classifier.feature_names_in_.tolist() == ["tags", "number"]
+    assert classifier.classes_.tolist() == [0, 1]
+    assert classifier.thresholds_.shape == (2,)
+
+
+def test_cross_val_predict_gives_scores_for_each_row():
+    data, y = draw()
+    y_score = cross_val_predict(make(), data, y, cv=3, method="predict_proba")
+    assert y_score.shape == (120, 2)
+    by_hand = np.empty_like(y_score)
+    for fold in np.split(np.arange(120), 3):
+        rest = np.setdiff1d(np.arange(120), fold)
+        fitted = make().fit(data.iloc[rest], y[rest])
+        by_hand[fold] = fitted.predict_proba(data.iloc[fold])
+    np.testing.assert_allclose(y_score, by_hand, atol=1e-6)
+
+
+def test_grid_search_over_options_and_encoders():
+    data, y = draw()
+    encoders = [[BagOfWordsEncoder("tags", units=4)], [DenseEncoder("number", units=4)]]
+    search = GridSearchCV(make(), {"batch_size": [16, 60], "encoders": encoders}, cv=2)
+    search.fit(data, y)
+    assert len(search.cv_results_["mean_test_score"]) == 4
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(data).shape == y.shape
+
+
+# For one label, scikit-learn's scorers of scores expect a binary classifier.
+@pytest.mark.parametrize("n_labels", [2, 3])
+@pytest.mark.parametrize("scoring", ["roc_auc", "average_precision", "f1_micro", "accuracy"])
+def test_scorers_of_scikit_learn(n_labels, scoring):
+    from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score
+
+    data, y = draw(n_labels=n_labels)
+    classifier = make(epochs=2).fit(data, y)
+    expected = {
+        "roc_auc": lambda: roc_auc_score(y, classifier.predict_proba(data)),
+        "average_precision": lambda: average_precision_score(y, classifier.predict_proba(data)),
+        "f1_micro": lambda: f1_score(y, classifier.predict(data), average="micro"),
+        "accuracy": lambda: accuracy_score(y, classifier.predict(data)),
+    }[scoring]()
+    assert get_scorer(scoring)(classifier, data, y) == pytest.approx(expected)
+
+
+def test_the_last_step_of_a_pipeline():
+    rng = np.random.default_rng(1)
+    numbers = 100 + 20 * rng.normal(size=(300, 3))
+    y = (numbers[:, :2] > 100).astype(int)
+    pipeline = make_pipeline(
+        StandardScaler(),
+        MultimodalClassifier(epochs=30, batch_size=16, random_state=1, verbose=0),
+    )
+    scores = cross_val_score(pipeline, numbers, y, cv=2)
+    assert scores.mean() > 0.6
+
+
+def test_behind_a_transformer_of_tables():
+    data, y = draw()
+    renamed = data.rename(columns={"tags": "words"})
+    rename = FunctionTransformer(lambda table: table.rename(columns={"words": "tags"}))
+    pipeline = make_pipeline(rename, make(epochs=2)).fit(renamed, y)
+    np.testing.assert_array_equal(
+        pipeline.predict(renamed), make(epochs=2).fit(data, y).predict(data)
+    )
+
+
+def test_score_is_the_subset_accuracy():
+    data, y = draw()
+    classifier = make().fit(data, y)
+    expected = (classifier.predict(data) == y).all(axis=1)
+    weight = np.arange(120)
+    assert classifier.score(data, y) == expected.mean()
+    assert classifier.score(data, y, weight) == pytest.approx(np.average(expected, weights=weight))
