@@ -139,6 +139,9 @@ def _choose(data: Any, exclude: Collection[str], root: Path) -> list[_Choice]:
         msg = f"exclude must be a collection of names. Received the string {exclude!r}."
         raise ModalityError(msg)
     exclude = set(exclude)
+    if unknown := sorted(exclude - set(data), key=str):
+        msg = f"exclude names {unknown}, which the data lacks. It has {list(data)}."
+        raise ModalityError(msg)
     names = list(data)
     if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
         msg = f"The columns of data must have distinct names. Received {repeated} repeatedly."

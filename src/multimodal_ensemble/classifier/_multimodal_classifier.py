@@ -34,6 +34,7 @@ from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import build_concat_fusion
 from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.generators._multimodal_dataset import check_same_index
 from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
 from multimodal_ensemble.training._checkpoint import read_checkpoint_metadata
@@ -134,11 +135,11 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
     >>> import pandas as pd
     >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalClassifier
     >>> movies = pd.DataFrame({
-    ...     "tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 20,
-    ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance"]] * 20,
+    ...     "tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25,
+    ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25,
     ... })
-    >>> clf = MultimodalClassifier([BagOfWordsEncoder("tags", units=8, activation="relu")],
-    ...                            epochs=40, random_state=1, verbose=0)
+    >>> clf = MultimodalClassifier([BagOfWordsEncoder("tags", units=16, activation="relu")],
+    ...                            random_state=1, verbose=0)
     >>> clf = clf.fit(movies, movies["genres"])
     >>> clf.predict_labels({"tags": [["war"], ["paris", "love"]]})
     [('Action',), ('Romance',)]
@@ -245,7 +246,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
                 else [clone(encoder) for encoder in check_encoders(self.encoders)]
             )
             warn_of_leakage(encoders, columns)
-            self.encoders_ = fit_encoders(encoders, rows.train.data)
+            with rows.train.telling_rows():
+                self.encoders_ = fit_encoders(encoders, rows.train.data)
             self.model_ = self._build(self.encoders_, len(rows.classes), seed)
         self._train(
             rows,
@@ -420,6 +422,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             ``print`` it for a table.
         """
         check_is_fitted(self)
+        check_same_index(X, y)
         y_true, _ = read_labels(y, self.classes_)
         y_score = self.predict_proba(X)
         _check_same_length(y_score, y_true)
@@ -444,6 +447,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             Share of rows of which every label is predicted right, 0..1.
         """
         check_is_fitted(self)
+        check_same_index(X, y)
         y_true, _ = read_labels(y, self.classes_)
         y_pred = self.predict(X)
         _check_same_length(y_pred, y_true)
@@ -597,6 +601,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
     ) -> TrainingRows:
         """Return training and validation rows, read and checked."""
         table = read_table(self, X, reset=True)
+        check_same_index(table, y)
         y_true, classes = read_labels(y, classes)
         rows = Rows(table, y_true, sample_weight)
         if validation_data is None:
@@ -606,9 +611,10 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             msg = f"validation_data must be a pair (X, y). Received {type(given).__name__}."
             raise ValueError(msg)
         X_valid, y_valid = given
-        y_valid, _ = read_labels(y_valid, classes, name="y of validation_data")
-        valid = Rows(read_table(self, X_valid, reset=False), y_valid, None)
-        return TrainingRows(rows, valid, classes, is_same=X_valid is X)
+        table = read_table(self, X_valid, reset=False)
+        check_same_index(table, y_valid)
+        y_true, _ = read_labels(y_valid, classes, name="y of validation_data")
+        return TrainingRows(rows, Rows(table, y_true), classes, is_same=X_valid is X)
 
     def _train(self, rows: TrainingRows, seed: int, **options: Any) -> None:
         def keep(trained: Trained) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +19,18 @@ from multimodal_ensemble.model_selection import stratified_holdout
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A table, its labels and the weights of its rows.
+    """A table, its labels, the weights of its rows, and which rows of X they are.
 
     Raises
     ------
     ValueError
-        If they differ in length.
+        If they differ in length, or weights are none.
     """
 
     data: pd.DataFrame
     y: NDArray[np.bool_]
-    weight: Any
+    weight: Any = None
+    numbers: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         if len(self.data) != len(self.y):
@@ -40,7 +44,22 @@ class Rows:
     def take(self, numbers: NDArray[np.intp]) -> Rows:
         """Return some rows."""
         weight = None if self.weight is None else np.asarray(self.weight)[numbers]
-        return Rows(self.data.iloc[numbers], self.y[numbers], weight)
+        return Rows(self.data.iloc[numbers], self.y[numbers], weight, numbers)
+
+    @contextmanager
+    def telling_rows(self) -> Iterator[None]:
+        """Add to an error that names a row which row of X that is, where it is another one."""
+        try:
+            yield
+        except ValueError as error:
+            found = re.search(r"in row (\d+)", str(error))
+            if found and self.numbers is not None and int(found[1]) < len(self.numbers):
+                number = int(self.numbers[int(found[1])])
+                error.add_note(
+                    "X was parted into training and validation rows: "
+                    f"row {found[1]} of this part is row {number} of X."
+                )
+            raise
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,4 +108,5 @@ def hold_out(rows: Rows, classes: NDArray[Any], fraction: float | None, seed: in
             f"holds out, no label is both present and absent, so nothing can be scored. {fix}"
         )
         raise ValueError(msg)
+    train, validation = np.sort(train), np.sort(validation)
     return TrainingRows(rows.take(train), rows.take(validation), classes, is_same=False)

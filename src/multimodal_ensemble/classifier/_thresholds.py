@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._validation import check_choice
@@ -46,6 +47,9 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
     """Return one threshold a label from None, a number, an array, or a mapping from labels."""
     if threshold is None:
         threshold = _HALF
+    if isinstance(threshold, pd.Series):
+        # By its labels, not by its order.
+        threshold = threshold.to_dict()
     if not isinstance(threshold, Mapping | Sequence | bool) and np.ndim(threshold) == 0:
         threshold = np.full(len(classes), threshold)
     if isinstance(threshold, Mapping):

@@ -91,16 +91,20 @@ def train_model(
             "store": store,
             "verbose": min(params["verbose"], 1),
         }
-        train = MultimodalDataset(
-            rows.train.data,
-            encoders,
-            rows.train.y,
-            sample_weight=rows.train.weight,
-            shuffle=True,
-            seed=seed,
-            **common,
-        )
-        validation = MultimodalDataset(rows.validation.data, encoders, rows.validation.y, **common)
+        with rows.train.telling_rows():
+            train = MultimodalDataset(
+                rows.train.data,
+                encoders,
+                rows.train.y,
+                sample_weight=rows.train.weight,
+                shuffle=True,
+                seed=seed,
+                **common,
+            )
+        with rows.validation.telling_rows():
+            validation = MultimodalDataset(
+                rows.validation.data, encoders, rows.validation.y, **common
+            )
 
         def finish(result: FitResult) -> None:
             y_true = np.asarray(validation.y)

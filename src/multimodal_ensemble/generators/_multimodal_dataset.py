@@ -174,8 +174,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         if y is None and sample_weight is not None:
             msg = "sample_weight weighs labels in the loss, and there are none; pass y=..., too."
             raise ValueError(msg)
-        if isinstance(data, pd.DataFrame):
-            _check_same_index(data, y)
+        check_same_index(data, y)
         self.y = None if y is None else _check_y(y, n_rows)
         self.labels = [] if self.y is None else check_label_names(labels, self.y.shape[1], y_true=y)
         weight = check_sample_weight(sample_weight, n_rows)
@@ -384,9 +383,10 @@ def _check_store(store: object) -> None:
         raise TypeError(msg)
 
 
-def _check_same_index(data: pd.DataFrame, y: Any) -> None:
-    is_table = isinstance(y, pd.DataFrame)
-    if is_table and len(y) == len(data) and not y.index.equals(data.index):
+def check_same_index(data: Any, y: Any) -> None:
+    """Raise a ValueError if a table and its labels number their rows differently."""
+    has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
+    if has_index and len(y) == len(data) and not y.index.equals(data.index):
         msg = (
             "The rows of y and of the data have different index labels. Align them with "
             "y.loc[data.index], or pass y.to_numpy() to pair them by their order."

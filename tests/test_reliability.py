@@ -1,0 +1,688 @@
+"""Every row of the table in docs/reliability.md: what bad input gets.
+
+A row of the table is a case here, by its first column. A case that raises must raise the exception
+that the second column begins with, with the words that stand there in quotation marks; one that
+does not must return the second column.
+"""
+
+import os
+import re
+import struct
+import warnings
+import zipfile
+import zlib
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import multimodal_ensemble.exceptions
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    ImageEncoder,
+    MultimodalClassifier,
+)
+
+PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
+CASES = {}
+
+
+def case(name):
+    def keep(function):
+        assert name not in CASES
+        CASES[name] = function
+        return function
+
+    return keep
+
+
+def rows_of_the_page():
+    """Return input and outcome of each row of the page's tables."""
+    found = re.findall(r"^\| (.+?) +\| (.+?) +\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: outcome for name, outcome in found if not name.startswith(("---", "input"))}
+
+
+ROWS = rows_of_the_page() if PAGE.exists() else {}
+
+
+def test_each_row_is_a_case_and_each_case_a_row():
+    assert list(ROWS) == list(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_row(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = ROWS[name]
+    is_error = re.match(r"`(\w+(?:Error|Interrupt|Exit))`", outcome)
+    if not is_error:
+        assert CASES[name](tmp_path) == outcome
+        return
+    builtin = getattr(__builtins__, is_error[1], None) or __builtins__.get(is_error[1])
+    kind = getattr(multimodal_ensemble.exceptions, is_error[1], builtin)
+    with pytest.raises(kind) as caught:
+        CASES[name](tmp_path)
+    for words in re.findall(r'"(.+?)"', outcome):
+        assert words in str(caught.value)
+
+
+# -- what the cases are made of --------------------------------------------------------------------
+
+
+def network():
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(2, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
+        ],
+        name="network",
+    )
+
+
+def table(n_rows=40):
+    rng = np.random.default_rng(1)
+    y = np.stack([np.arange(n_rows) % 2, np.arange(n_rows) // 2 % 2], axis=1)
+    data = pd.DataFrame(
+        {
+            "photo": [rng.integers(0, 256, (9, 9, 3), dtype="uint8") for _ in range(n_rows)],
+            "tags": [["a", "b"] if row[0] else ["c"] for row in y],
+            "number": rng.normal(size=n_rows),
+        }
+    )
+    return data, pd.DataFrame(y, columns=["first", "second"])
+
+
+def photo(**options):
+    return ImageEncoder("photo", backbone=network(), units=2, **options)
+
+
+def make(*encoders, **options):
+    encoders = encoders or (BagOfWordsEncoder("tags", units=2), DenseEncoder("number", units=2))
+    defaults = {"epochs": 1, "random_state": 1, "verbose": 0}
+    return MultimodalClassifier(list(encoders), **{**defaults, **options})
+
+
+def fit(*encoders, **options):
+    return make(*encoders, **options).fit(*table())
+
+
+def changed(column, value, row=5):
+    """Return the table with one value replaced."""
+    data, y = table()
+    values = data[column].astype(object).tolist()
+    values[row] = value
+    return data.assign(**{column: pd.Series(values, dtype=object)}), y
+
+
+def quietly(function):
+    """Return what a function returns, and the warnings in the meantime."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = function()
+    return result, " ".join(str(warning.message) for warning in caught)
+
+
+# -- images ----------------------------------------------------------------------------------------
+
+
+def png(folder, name="good.png", size=(20, 20)):
+    Image.new("RGB", size, (200, 30, 60)).save(folder / name, format="PNG")
+    return folder / name
+
+
+def huge(folder):
+    """Return an image of 60,000 by 60,000 pixels in some hundred bytes."""
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunks = b""
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(b"0")), (b"IEND", b"")):
+        chunks += struct.pack(">I", len(body)) + kind + body
+        chunks += struct.pack(">I", zlib.crc32(kind + body))
+    (folder / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    return folder / "huge.png"
+
+
+def written(folder, name, content):
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+def truncated(folder):
+    return written(folder, "cut.png", png(folder, size=(200, 200)).read_bytes()[:150])
+
+
+BAD_IMAGES = {
+    "an image file that is not there": lambda folder: folder / "nowhere.png",
+    "an image file of no bytes": lambda folder: written(folder, "empty.png", b""),
+    "an image file that is cut short": truncated,
+    "a file that is no image": lambda folder: written(folder, "text.png", b"<html>not found"),
+    "a folder in place of an image": lambda folder: folder,
+    "an image of 3.6 gigapixels in 100 bytes": huge,
+    "a number in place of an image": lambda folder: 7,
+    "no image (None), not `optional`": lambda folder: None,
+}
+
+UNREADABLE = list(BAD_IMAGES.values())[:6]
+
+
+def fit_with_a_warning(encoder, data, y):
+    classifier, warned = quietly(lambda: make(encoder).fit(data, y))
+    assert "1 images cannot be read" in warned
+    return classifier
+
+
+def check_same_scores(folder, like, **options):
+    """Check that a table with an unreadable image gets the scores of another one."""
+    for make_image in UNREADABLE:
+        data, y = changed("photo", make_image(folder))
+        classifier = fit_with_a_warning(photo(**options), data, y)
+        y_score, _ = quietly(partial(classifier.predict_proba, data))
+        np.testing.assert_array_equal(y_score, classifier.predict_proba(like))
+
+
+for _name, _make in BAD_IMAGES.items():
+    CASES[_name] = lambda folder, make_image=_make: make(photo()).fit(
+        *changed("photo", make_image(folder))
+    )
+
+
+@case('each of these with `on_error="drop"` in training')
+def _(folder):
+    for make_image in UNREADABLE:
+        data, y = changed("photo", make_image(folder))
+        classifier = fit_with_a_warning(photo(on_error="drop"), data, y)
+        assert classifier.provenance_["n_dropped"] == 1
+    return "its row is left out, with a warning; `provenance_` counts it"
+
+
+@case('each of these with `on_error="drop"` in prediction')
+def _(folder):
+    data, _ = changed("photo", folder / "nowhere.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit(photo(on_error="drop")).predict(data)
+
+
+@case('each of these with `on_error="blank"`')
+def _(folder):
+    black, _ = changed("photo", np.zeros((9, 9, 3), dtype="uint8"))
+    check_same_scores(folder, black, on_error="blank")
+    return "a black image takes its place, with a warning"
+
+
+@case('each of these with `on_error="missing", optional=True`')
+def _(folder):
+    none, _ = changed("photo", None)
+    check_same_scores(folder, none, on_error="missing", optional=True)
+    return "it counts as missing, with a warning"
+
+
+@case("an image whose name has another ending than its format")
+def _(folder):
+    wrong = png(folder, "photo.jpg")
+    right = png(folder)
+    classifier = fit(photo())
+    np.testing.assert_array_equal(
+        classifier.predict_proba({"photo": [wrong]}), classifier.predict_proba({"photo": [right]})
+    )
+    return "it is read: the content counts, not the name"
+
+
+@case("an animated image")
+def _(folder):
+    frames = [Image.new("RGB", (9, 9), (level, level, level)) for level in (0, 255)]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    classifier = fit(photo())
+    np.testing.assert_array_equal(
+        classifier.predict_proba({"photo": [folder / "moving.gif"]}),
+        classifier.predict_proba({"photo": [np.zeros((9, 9, 3), dtype="uint8")]}),
+    )
+    return "its first frame is read"
+
+
+# -- columns ---------------------------------------------------------------------------------------
+
+
+@case("a column that is not there")
+def _(folder):
+    fit().predict(table()[0][["tags"]])
+
+
+@case("a column that is not there, of an `optional` modality")
+def _(folder):
+    classifier = fit(BagOfWordsEncoder("tags", optional=True), DenseEncoder("number"))
+    data, _ = table()
+    unknown = data.assign(tags=None)
+    np.testing.assert_array_equal(
+        classifier.predict_proba(data[["number"]]), classifier.predict_proba(unknown)
+    )
+    return "all rows lack it: one learned vector takes its place"
+
+
+@case("an `optional` modality that no training row has")
+def _(folder):
+    make(BagOfWordsEncoder("tag", optional=True), DenseEncoder("number")).fit(*table())
+
+
+@case("words in a column of numbers")
+def _(folder):
+    make().fit(*changed("number", "seven"))
+
+
+@case("numbers in a column of tags")
+def _(folder):
+    data, y = table()
+    make().fit(data.assign(tags=data["number"]), y)
+
+
+@case("dates in a column of numbers")
+def _(folder):
+    data, y = table()
+    make().fit(data.assign(number=pd.Timestamp("2001-01-01")), y)
+
+
+@case("NaN or infinity among numbers")
+def _(folder):
+    make().fit(*changed("number", np.inf))
+
+
+@case("NaN among numbers, `optional`")
+def _(folder):
+    data, y = changed("number", np.nan)
+    classifier = make(DenseEncoder("number", optional=True)).fit(data, y)
+    expected = np.delete(table()[0]["number"].to_numpy(), 5)
+    # Some rows were held out.
+    assert abs(classifier.encoders_[0].mean_[0] - expected.mean()) < 0.2
+    assert np.isfinite(classifier.predict_proba(data)).all()
+    return "that row lacks the modality, and mean and scale are learned from the others"
+
+
+@case("a list of no tags")
+def _(folder):
+    classifier = fit(BagOfWordsEncoder("tags", optional=True))
+    none, unknown = ({"tags": [value]} for value in ([], None))
+    assert not classifier.encoders_[0].encode([[]]).any()
+    assert quietly(lambda: classifier.predict_proba(none))[0].shape == (1, 2)
+    assert classifier.model_.get_layer("tags_or_missing").learned.shape
+    assert classifier.predict_proba(unknown).shape == (1, 2)
+    return "known to have no tags: zeros, which is not what unknown tags (None) get"
+
+
+@case("tags that training has not seen")
+def _(folder):
+    classifier = fit(BagOfWordsEncoder("tags"))
+    np.testing.assert_array_equal(
+        classifier.predict_proba({"tags": [["unheard of"]]}),
+        classifier.predict_proba({"tags": [[]]}),
+    )
+    return "they are ignored"
+
+
+@case("no tag in any training row")
+def _(folder):
+    data, y = table()
+    make().fit(data.assign(tags=[[] for _ in range(len(data))]), y)
+
+
+@case("a string in place of a list of tags")
+def _(folder):
+    make().fit(*changed("tags", "a|b"))
+
+
+@case("tags with NUL, emoji, half of a surrogate pair, or 10,000 characters")
+def _(folder):
+    odd = ["a\0b", "🎬👩‍🚀", "\ud83c", "x" * 10_000]
+    data, y = changed("tags", odd, row=0)
+    classifier = make(BagOfWordsEncoder("tags")).fit(
+        pd.concat([data] * 2, ignore_index=True), pd.concat([y] * 2, ignore_index=True)
+    )
+    assert set(odd) <= set(classifier.encoders_[0].vocabulary_)
+    classifier.save(folder / "odd.mme")
+    loaded = MultimodalClassifier.load(folder / "odd.mme")
+    assert loaded.encoders_[0].vocabulary_ == classifier.encoders_[0].vocabulary_
+    np.testing.assert_array_equal(loaded.predict_proba(data), classifier.predict_proba(data))
+    return "tags like any others, in the saved file, too"
+
+
+@case("a name that Keras refuses (`_x`, `año`, `a b`)")
+def _(folder):
+    for name in ("_x", "a b"):
+        with pytest.raises(ValueError, match="ASCII letters"):
+            BagOfWordsEncoder(name)
+    BagOfWordsEncoder("año")
+
+
+@case("two encoders of one name")
+def _(folder):
+    fit(DenseEncoder("number"), DenseEncoder("number", units=3))
+
+
+@case("an encoder that reads the column of the labels")
+def _(folder):
+    data, y = table()
+    data["first"] = y["first"]
+    _, warned = quietly(lambda: make(DenseEncoder("first")).fit(data, y))
+    assert "knows the answer" in warned
+    return "a warning: it knows the answer"
+
+
+@case("columns of different lengths")
+def _(folder):
+    data, y = table()
+    make().fit({"tags": list(data["tags"]), "number": [1.0]}, y)
+
+
+@case("no rows")
+def _(folder):
+    data, y = table()
+    make().fit(data.iloc[:0], y.iloc[:0])
+
+
+@case("one row, and none for validation")
+def _(folder):
+    data, y = table()
+    make().fit(data.iloc[:1], y.iloc[:1])
+
+
+@case("one row to predict")
+def _(folder):
+    data, _ = table()
+    classifier = fit()
+    np.testing.assert_allclose(
+        classifier.predict_proba(data.iloc[[3]]), classifier.predict_proba(data)[[3]], atol=1e-6
+    )
+    return "what it gets among others"
+
+
+# -- labels ----------------------------------------------------------------------------------------
+
+
+@case("X and y of different lengths")
+def _(folder):
+    data, y = table()
+    make().fit(data, y.iloc[1:])
+
+
+@case("tables X and y whose rows have different index labels")
+def _(folder):
+    data, y = table()
+    make().fit(data, y.set_axis(range(100, 140)))
+
+
+@case("y of 0.5")
+def _(folder):
+    data, y = table()
+    make().fit(data, y * 0.5)
+
+
+@case("y of one axis")
+def _(folder):
+    data, y = table()
+    make().fit(data, y["first"])
+
+
+@case("delimited strings as y")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.Series(["first|second"] * 40))
+
+
+@case("None among label lists")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.Series([["first"], None] * 20))
+
+
+@case("an empty list among label lists")
+def _(folder):
+    data, _ = table()
+    classifier = make().fit(data, pd.Series([["first"], []] * 20))
+    assert classifier.classes_.tolist() == ["first"]
+    return "a row without labels"
+
+
+@case("two labels of one name")
+def _(folder):
+    data, y = table()
+    make().fit(data, y.set_axis(["first", "first"], axis=1))
+
+
+@case("labels that training has not seen, in validation or evaluation")
+def _(folder):
+    data, _ = table()
+    classifier = make().fit(data, pd.Series([["first"], ["second"]] * 20))
+    evaluation, warned = quietly(
+        lambda: classifier.evaluate(data, pd.Series([["first", "third"], ["second"]] * 20))
+    )
+    assert "'third'" in warned
+    assert evaluation.report.index.tolist() == ["first", "second"]
+    return "a warning that names them; they are left out"
+
+
+@case("columns of y in another order in evaluation")
+def _(folder):
+    data, y = table()
+    classifier = fit()
+    one, other = (classifier.evaluate(data, part) for part in (y, y[["second", "first"]]))
+    assert one.report.equals(other.report)
+    return "they are found by their names"
+
+
+@case("a label that no training row has")
+def _(folder):
+    data, y = table()
+    classifier, warned = quietly(lambda: make(epochs=3).fit(data, y.assign(third=0)))
+    assert "No training row has the label(s) ['third']" in warned
+    assert classifier.thresholds_[2] == np.inf
+    return "a warning that names it; it is never predicted"
+
+
+@case("a label that no validation row has")
+def _(folder):
+    data, y = table()
+    valid = (data, y.assign(second=0))
+    classifier, warned = quietly(lambda: make().fit(data, y, validation_data=valid))
+    assert "['second'] are of one class in the validation rows" in warned
+    assert classifier.thresholds_[1] == np.inf
+    return "a warning that names it; it is left out of the score, and never predicted"
+
+
+@case("no label both present and absent in the validation rows")
+def _(folder):
+    data, y = table()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        make().fit(data, y, validation_data=(data, y * 0))
+
+
+@case("thresholds learned on training rows")
+def _(folder):
+    data, y = table()
+    _, warned = quietly(lambda: make(validation_fraction=None).fit(data, y))
+    assert "too good to be true" in warned
+    return "a warning: they are too good to be true"
+
+
+@case("Keras's `class_weight`")
+def _(folder):
+    data, y = table()
+    make().fit(data, y, class_weight={0: 1.0, 1: 5.0})
+
+
+# -- interruptions, disks and files ----------------------------------------------------------------
+
+
+def stop_at(epoch):
+    def stop(number, logs):
+        if number == epoch:
+            raise KeyboardInterrupt
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=stop)
+
+
+@case("Ctrl-C in the middle of training")
+def _(folder):
+    data, y = table()
+    classifier = make(epochs=9)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(data, y, callbacks=[stop_at(2)])
+    stopped = make(epochs=3, patience=None).fit(data, y)
+    np.testing.assert_array_equal(classifier.predict_proba(data), stopped.predict_proba(data))
+    return "the best weights so far are kept, a line says so, KeyboardInterrupt goes on"
+
+
+@case("a process that is killed during a fit with `checkpoint=`")
+def _(folder):
+    # With a real kill: tests/classifier/test_multimodal_classifier.py.
+    data, y = table()
+    with pytest.raises(KeyboardInterrupt):
+        make(epochs=6).fit(data, y, checkpoint=folder / "fit", callbacks=[stop_at(2)])
+    resumed = make(epochs=6).fit(data, y, resume_from=folder / "fit")
+    np.testing.assert_array_equal(
+        resumed.predict_proba(data), make(epochs=6).fit(data, y).predict_proba(data)
+    )
+    return "`resume_from=` ends where an uninterrupted fit ends"
+
+
+@case("a checkpoint of other rows")
+def _(folder):
+    data, y = table()
+    make().fit(data, y, checkpoint=folder / "fit")
+    make().fit(data, 1 - y, resume_from=folder / "fit")
+
+
+@case("no checkpoint to resume from")
+def _(folder):
+    make().fit(*table(), resume_from=folder / "fit")
+
+
+@case("a feature store in a place that is no folder of one")
+def _(folder):
+    written(folder, "thesis.txt", b"everything")
+    fit(photo(), store=folder)
+
+
+def refuse_to_write(*args, **kwargs):
+    raise OSError(28, "No space left on device")
+
+
+def full_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", refuse_to_write)
+
+
+@case("a full disk while a classifier is saved")
+def _(folder):
+    classifier = fit()
+    classifier.save(folder / "old.mme")
+    before = (folder / "old.mme").read_bytes()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        full_disk(monkeypatch)
+        try:
+            classifier.save(folder / "old.mme")
+        finally:
+            assert (folder / "old.mme").read_bytes() == before
+            assert [path.name for path in folder.iterdir()] == ["old.mme"]
+
+
+@case("a folder that cannot be written to, for a classifier")
+def _(folder):
+    # Not by its permissions: a superuser may write everywhere.
+    written(folder, "file", b"")
+    fit().save(folder / "file" / "genres.mme")
+
+
+@case("a full disk while features are stored")
+def _(folder):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        full_disk(monkeypatch)
+        monkeypatch.setattr(
+            np.lib.format,
+            "write_array",
+            refuse_to_write,
+        )
+        fit(photo(), store=folder / "store")
+
+
+def saved(folder):
+    fit().save(folder / "genres.mme")
+    return folder / "genres.mme"
+
+
+@case("a saved classifier that is cut short")
+def _(folder):
+    path = saved(folder)
+    path.write_bytes(path.read_bytes()[:-100])
+    MultimodalClassifier.load(path)
+
+
+@case("a file that is no saved classifier")
+def _(folder):
+    MultimodalClassifier.load(written(folder, "notes.mme", b"not a classifier at all"))
+
+
+@case("a saved classifier with a changed byte in its weights")
+def _(folder):
+    path = saved(folder)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"weights/scores/0.npy") + 160] ^= 1
+    path.write_bytes(content)
+    MultimodalClassifier.load(path)
+
+
+@case("a saved classifier of a newer version")
+def _(folder):
+    path = saved(folder)
+    rewrite(path, b'"format_version": 1', b'"format_version": 9')
+    MultimodalClassifier.load(path)
+
+
+@case("a saved classifier with a Lambda layer, or anything else that would run code")
+def _(folder):
+    classifier = fit(photo())
+    classifier.save(folder / "genres.mme")
+    rewrite(folder / "genres.mme", b'"Conv2D"', b'"Lambda"')
+    MultimodalClassifier.load(folder / "genres.mme")
+
+
+@case("a member of a saved classifier whose path climbs out")
+def _(folder):
+    path = saved(folder)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("../../outside.py", "print('run')")
+    MultimodalClassifier.load(path)
+
+
+@case("a saved classifier that unpacks to far more than its size")
+def _(folder):
+    path = saved(folder)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("arrays/bomb.npy", bytes(10_000_000))
+    MultimodalClassifier.load(path)
+
+
+@case("a saved classifier whose backbone was left out, with other weights than then")
+def _(folder):
+    def weights(seed):
+        keras.utils.set_random_seed(seed)
+        keras.applications.MobileNet(
+            weights=None, include_top=False, input_shape=(32, 32, 3)
+        ).save_weights(folder / f"{seed}.weights.h5")
+        return folder / f"{seed}.weights.h5"
+
+    encoder = ImageEncoder("photo", backbone="MobileNet", weights=weights(1), image_size=32)
+    fit(encoder).save(folder / "genres.mme", include_backbones=False)
+    MultimodalClassifier.load(folder / "genres.mme", weights={"photo": weights(2)})
+
+
+def rewrite(path, old, new):
+    """Replace some bytes of the manifest in a saved classifier."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    assert old in members["manifest.json"]
+    members["manifest.json"] = members["manifest.json"].replace(old, new)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
