@@ -154,3 +154,9 @@ def test_an_unknown_criterion_is_refused_with_those_that_are_known(threshold):
     match = rf"threshold must be one of 'accuracy', 'balanced_accuracy', 'f1'. .*'{threshold}'"
     with pytest.raises(ValueError, match=match):
         check_threshold(threshold)
+
+
+def test_a_series_is_read_by_its_labels():
+    series = pd.Series({"noir": 0.3, "war": 0.1, "love": 0.2})
+    classes = np.array(["war", "love", "noir"], dtype=object)
+    assert given_thresholds(series, classes).tolist() == [0.1, 0.2, 0.3]

@@ -76,3 +76,14 @@ def test_features_from_before_the_backbone_was_unfrozen_are_refused(
     encoders[0].unfreeze(1)
     with pytest.raises(ModalityError, match="Make the data set anew"):
         predict_scores(model, validation)
+
+
+def test_progress_is_shown_where_images_are_read(problem, capsys):
+    numbers, poster = problem.numbers(), problem.poster()
+    for encoder, is_shown in ((numbers, False), (poster, True)):
+        _, rows = problem.datasets(encoder)
+        model = build_concat_fusion([encoder], 3, seed=1)
+        quiet = predict_scores(model, rows)
+        assert capsys.readouterr().out == ""
+        np.testing.assert_array_equal(predict_scores(model, rows, verbose=1), quiet)
+        assert ("40/40" in capsys.readouterr().out) == is_shown

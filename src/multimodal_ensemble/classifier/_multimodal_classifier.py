@@ -357,7 +357,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
                 "their other modalities are used."
             )
             raise ImageReadError(msg)
-        return predict_scores(self.model_, dataset)
+        return predict_scores(self.model_, dataset, verbose=min(self.verbose, 1))
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the log-odds of the scores, which rank rows like these.

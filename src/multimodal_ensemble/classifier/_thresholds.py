@@ -47,7 +47,7 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
     """Return one threshold a label from None, a number, an array, or a mapping from labels."""
     if threshold is None:
         threshold = _HALF
-    if isinstance(threshold, pd.Series):
+    if isinstance(threshold, pd.Series) and not isinstance(threshold.index, pd.RangeIndex):
         # By its labels, not by its order.
         threshold = threshold.to_dict()
     if not isinstance(threshold, Mapping | Sequence | bool) and np.ndim(threshold) == 0:

@@ -113,6 +113,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         Multi-hot labels of the rows that are left, bool.
     labels : list of str
         Names of the labels; empty without `y`.
+    pass_number : int
+        Number of the present pass over the rows, from 0.
 
     Raises
     ------
@@ -203,8 +205,7 @@ class MultimodalDataset(keras.utils.PyDataset):
             for encoder in self.encoders
             if encoder.optional
         }
-        self._pass = 0
-        self._draw()
+        self.begin_pass(0)
 
     # -- what Keras calls --------------------------------------------------------------------
 
@@ -229,8 +230,7 @@ class MultimodalDataset(keras.utils.PyDataset):
 
     def on_epoch_end(self) -> None:
         """Draw the order, and the augmented views, of the next pass."""
-        self._pass += 1
-        self._draw()
+        self.begin_pass(self.pass_number + 1)
 
     # -- for people and for the other rooms --------------------------------------------------
 
@@ -238,6 +238,32 @@ class MultimodalDataset(keras.utils.PyDataset):
     def n_samples(self) -> int:
         """Number of rows."""
         return self._n_samples
+
+    def begin_pass(self, number: int) -> None:
+        """Draw the order of rows, and the augmented views, of a pass, for example to go on from it.
+
+        Parameters
+        ----------
+        number : int
+            Number of the pass, from 0. Keras begins pass 1 before the first epoch.
+        """
+        self.pass_number = number
+        self._order, self._views = self._draw(number)
+
+    def order_of(self, number: int) -> NDArray[np.intp]:
+        """Return the order of rows in a pass.
+
+        Parameters
+        ----------
+        number : int
+            Number of the pass, from 0.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Numbers of rows.
+        """
+        return self._draw(number)[0]
 
     def peek(self, index: int) -> Batch:
         """Return a batch beside the raw rows that it was made from.
@@ -331,16 +357,18 @@ class MultimodalDataset(keras.utils.PyDataset):
             if encoder.optional
         }
 
-    def _draw(self) -> None:
+    def _draw(self, number: int) -> tuple[NDArray[np.intp], dict[str, NDArray[np.intp]]]:
+        """Return the order of rows, and which augmented view of each, in a pass."""
         # From the seed and the pass alone, so that any pass can be drawn again.
-        generator = np.random.default_rng([self.seed, self._pass])
+        generator = np.random.default_rng([self.seed, number])
         n = self.n_samples
-        self._order = generator.permutation(n) if self.shuffle else np.arange(n)
-        self._views = {
+        order = generator.permutation(n) if self.shuffle else np.arange(n)
+        views = {
             encoder.name: generator.integers(encoder.n_views, size=n)
             for encoder in self.encoders
             if self.augment and encoder.n_views
         }
+        return order, views
 
     def _drop_unusable(self, columns: dict[str, Any]) -> dict[str, Any]:
         reasons: dict[int, str] = {}

@@ -25,7 +25,6 @@ from multimodal_ensemble.training._checkpoint import (
     write_checkpoint,
 )
 from multimodal_ensemble.training._identity import Identity, check_same_training
-from multimodal_ensemble.training._passes import current_pass, draw_pass
 from multimodal_ensemble.training._scoring_state import ScoringState
 from multimodal_ensemble.training._validation_scoring import ValidationScoring
 
@@ -138,7 +137,7 @@ class CheckpointWriting(keras.callbacks.Callback):
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Set the pass: Keras ends one of its own before the first epoch."""
         if self._next_pass is not None:
-            draw_pass(self.train, self._next_pass)
+            self.train.begin_pass(self._next_pass)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write everything that training needs to go on."""
@@ -146,7 +145,7 @@ class CheckpointWriting(keras.callbacks.Callback):
         about = {
             **self._about,
             "epoch": epoch + 1,
-            "next_pass": current_pass(self.train),
+            "next_pass": self.train.pass_number,
             "stopped": bool(self.model.stop_training),
             "scoring": state.to_json(),
         }

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from multimodal_ensemble.exceptions import CheckpointError
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._changing_variables import changing_variables
-from multimodal_ensemble.training._passes import current_pass, draw_pass
 
 Identity = dict[str, dict[str, Any]]
 
@@ -91,9 +90,7 @@ def _describe(variable: Any) -> str:
 
 
 def _describe_rows(dataset: MultimodalDataset) -> dict[str, Any]:
-    present = current_pass(dataset)
-    order = draw_pass(dataset, 0)
-    draw_pass(dataset, present)
+    order = dataset.order_of(0)
     return {
         "number of rows": dataset.n_samples,
         "labels": list(dataset.labels),

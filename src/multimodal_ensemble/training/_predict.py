@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -26,7 +27,9 @@ from multimodal_ensemble.generators import MultimodalDataset
 _VECTORS_AT_ONCE = 4096
 
 
-def predict_scores(model: keras.Model, dataset: MultimodalDataset) -> NDArray[np.float32]:
+def predict_scores(
+    model: keras.Model, dataset: MultimodalDataset, *, verbose: int = 0
+) -> NDArray[np.float32]:
     """Return a model's scores for the rows of a data set, in the order of its rows.
 
     Parameters
@@ -35,6 +38,8 @@ def predict_scores(model: keras.Model, dataset: MultimodalDataset) -> NDArray[np
         Made by `build_concat_fusion` or `fuse_models`.
     dataset : MultimodalDataset
         The rows, with or without labels. That it shuffles its batches does not matter.
+    verbose : {0, 1}, default=0
+        Whether a progress bar is shown, where rows are more than vectors, such as images.
 
     Returns
     -------
@@ -57,7 +62,10 @@ def predict_scores(model: keras.Model, dataset: MultimodalDataset) -> NDArray[np
     (3, 2)
     """
     check_modalities(model, dataset)
-    return score_inputs(model_on_dataset(model, dataset), all_inputs(dataset))
+    inputs = all_inputs(dataset)
+    if verbose and not _gives_vectors(dataset):
+        inputs = _show_progress(inputs, dataset.n_samples)
+    return score_inputs(model_on_dataset(model, dataset), inputs)
 
 
 def model_on_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.Model:
@@ -140,15 +148,31 @@ def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bo
 
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the inputs of all rows in their order, in batches that fit their size."""
-    gives_vectors = all(
+    is_small = _gives_vectors(dataset)
+    step = max(dataset.batch_size, _VECTORS_AT_ONCE) if is_small else dataset.batch_size
+    for start in range(0, dataset.n_samples, step):
+        yield dataset.encode_rows(np.arange(start, min(start + step, dataset.n_samples)))
+
+
+def _gives_vectors(dataset: MultimodalDataset) -> bool:
+    """Return whether each modality gives one vector a row, and no image or the like."""
+    return all(
         dataset.features[encoder.name].ndim == 2
         if encoder.name in dataset.features
         else len(encoder.input_shape) == 1
         for encoder in dataset.encoders
     )
-    step = max(dataset.batch_size, _VECTORS_AT_ONCE) if gives_vectors else dataset.batch_size
-    for start in range(0, dataset.n_samples, step):
-        yield dataset.encode_rows(np.arange(start, min(start + step, dataset.n_samples)))
+
+
+def _show_progress(
+    inputs: Iterable[dict[str, NDArray[Any]]], total: int
+) -> Iterator[dict[str, NDArray[Any]]]:
+    # A terminal's line is redrawn; in a log each redraw would be a line of its own.
+    interval = 0.2 if sys.stdout.isatty() else 30
+    bar = keras.utils.Progbar(total, unit_name="row", interval=interval)
+    for batch in inputs:
+        yield batch
+        bar.add(len(next(iter(batch.values()))))
 
 
 def score_inputs(
