@@ -20,15 +20,9 @@ def test_the_readme_s_example_runs(tmp_path, monkeypatch):
         files.append(str(tmp_path / f"{row}.png"))
         Image.fromarray(rng.integers(0, 256, (30, 20, 3), dtype=np.uint8)).save(files[-1])
     tags = [["space"] if row % 2 else ["love", "war"] for row in range(24)]
-    data = pd.DataFrame({"poster": files, "tags": tags})
-    y = pd.DataFrame({"scifi": np.arange(24) % 2, "romance": np.arange(24) // 2 % 2})
-    names = {
-        "train": data[:12],
-        "valid": data[12:18],
-        "test": data[18:],
-        "y_train": y[:12],
-        "y_valid": y[12:18],
-    }
+    genres = [["scifi"] * (row % 2) + ["romance"] * (row // 2 % 2) for row in range(24)]
+    data = pd.DataFrame({"poster": files, "tags": tags, "genres": genres})
+    names = {"train": data[:12], "valid": data[12:18], "test": data[18:]}
     mobilenet = keras.applications.MobileNet
 
     def random_mobilenet(include_top=True, weights="imagenet", **kwargs):
@@ -40,7 +34,8 @@ def test_the_readme_s_example_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     exec(code, names)
-    assert names["y_pred"].shape == (6, 2)
+    assert names["clf"].classes_.tolist() == ["romance", "scifi"]
+    assert (tmp_path / "genres.mme").stat().st_size > 10_000_000
 
 
 def test_the_readme_s_example_is_short():
