@@ -110,7 +110,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         when, and which versions of the libraries.
     n_features_in_ : int
         How many columns X had.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Their names, where X had some.
 
     Raises
@@ -277,11 +277,19 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X, y, validation_data, sample_weight, callbacks
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `fit`.
+        y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
             As for `fit`, with the same labels.
         modalities : sequence of str
             Names of the encoders whose heads are trained; a name that the classifier has not had
             so far joins as a new modality.
+        validation_data : tuple of (X, y), optional
+            As for `fit`.
+        sample_weight : array-like of shape (n_samples,), optional
+            As for `fit`.
+        callbacks : sequence of keras.callbacks.Callback, default=()
+            As for `fit`.
 
         Returns
         -------

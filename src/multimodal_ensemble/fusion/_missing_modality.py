@@ -34,6 +34,9 @@ class MissingModality(keras.layers.Layer):
     [[3.0, 4.0], [7.0, 8.0]]
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
     def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
         """Create the vector: zeros until it is trained."""
         (_, size), _ = input_shape

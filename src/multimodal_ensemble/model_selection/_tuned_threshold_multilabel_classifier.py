@@ -84,7 +84,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         Which scores the thresholds are for.
     n_features_in_ : int
         Number of features; only where `estimator_` has it.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features; only where `estimator_` has them.
 
     See Also
