@@ -47,6 +47,8 @@ EXPECTED_FAILED = {
 }
 
 
+# Slow, so that it is left to the newest scikit-learn: older ones check other things.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
     [

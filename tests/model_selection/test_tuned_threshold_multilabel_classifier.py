@@ -190,7 +190,7 @@ def test_prefit_takes_the_estimator_as_it_is(data):
     assert tuned.thresholds_.tolist() == expected.tolist()
     predicted = tuned.predict(X)
     assert np.array_equal(predicted, apply_thresholds(fitted.predict_proba(X), expected))
-    assert predicted.dtype == np.int8
+    assert predicted.dtype == np.int64
 
 
 def test_the_estimator_given_stays_unfitted(data):
@@ -565,7 +565,6 @@ EXPECTED_FAILED_CHECKS = {
     "check_sample_weights_shape": NOT_MULTI_HOT,
     "check_classifiers_train": "wants predictions of shape (n_samples,) for y of (n_samples, 1)",
     "check_classifier_multioutput": "wants predictions at a threshold of 0.5",
-    "check_classifiers_multilabel_output_format_predict": "predictions are int8, not y's dtype",
 }
 
 
@@ -656,3 +655,19 @@ def test_bad_scores(scores, classes, message):
     tuned = TunedThresholdMultilabelClassifier(Given(scores, classes), cv="prefit")
     with pytest.raises(ValueError, match=message):
         tuned.fit(np.zeros((2, 1)), np.eye(2, 3, dtype=int))
+
+
+def test_one_label_that_is_called_0_is_no_class_of_its_own():
+    class OneColumn(ClassifierMixin, BaseEstimator):
+        classes_ = np.array([0])
+
+        def fit(self, X, y):
+            return self
+
+        def predict_proba(self, X):
+            return np.asarray(X, dtype=float)
+
+    X = np.linspace(0, 0.9, 20).reshape(-1, 1)
+    tuned = TunedThresholdMultilabelClassifier(OneColumn(), cv=2, random_state=0)
+    tuned.fit(X, (X > 0.5).astype(int))
+    np.testing.assert_array_equal(tuned.predict(X), X > 0.5)

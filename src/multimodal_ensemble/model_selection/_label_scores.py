@@ -69,8 +69,10 @@ def _is_binary(scores: NDArray[Any], classes: Any) -> bool:
     """Return whether the columns of one label's scores are classes rather than labels."""
     if scores.ndim != 2 or isinstance(classes, list):
         return False
-    # Of one class only, some estimators give two columns and some one.
-    return scores.shape[1] == 2 or (classes is not None and _are_zero_or_one(classes))
+    # Of one class only, some estimators give two columns and some one, which is 1 throughout. A
+    # label may be called 0, too.
+    is_sure = bool((scores == 1).all())
+    return scores.shape[1] == 2 or (is_sure and classes is not None and _are_zero_or_one(classes))
 
 
 def _probability_of_one(scores: NDArray[Any], classes: Any, name: str) -> NDArray[Any]:

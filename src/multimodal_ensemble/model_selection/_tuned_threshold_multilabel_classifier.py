@@ -211,7 +211,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         self.response_method_ = method
         return self
 
-    def predict(self, X: Any) -> NDArray[np.int8]:
+    def predict(self, X: Any) -> NDArray[np.int64]:
         """Predict each label whose score is at least its threshold.
 
         Parameters
@@ -221,12 +221,12 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
 
         Returns
         -------
-        ndarray of shape (n_samples, n_labels), int8
+        ndarray of shape (n_samples, n_labels), int64
             1 or 0.
         """
         check_is_fitted(self)
         scores = label_scores(self.estimator_, X, self.response_method_, self.n_labels_)
-        return apply_thresholds(scores, self.thresholds_)
+        return apply_thresholds(scores, self.thresholds_).astype(np.int64)
 
     @_if_estimator_has("predict_proba")
     def predict_proba(self, X: Any) -> Any:
