@@ -7,6 +7,7 @@ the cases, and prints a table of how each does on the test movies.
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from multimodal_ensemble import (
     ImageEncoder,
     MultimodalClassifier,
 )
+from multimodal_ensemble.exceptions import MultimodalEnsembleError
 from multimodal_ensemble.reporting import to_markdown
 
-from ._data import Filters, MovieData, prepare_movies, split_rows
+from ._data import DataError, Filters, MovieData, prepare_movies, split_rows
 from ._recipes import RECOMMENDED
 
 ONE_FOR_ALL = "one for all"
@@ -47,6 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="the first seed")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="how many seeds")
     options = parser.parse_args(arguments)
+    try:
+        table = run(options)
+    except (DataError, MultimodalEnsembleError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"\n{to_markdown(table)}\n")
+    return 0
+
+
+def run(options: argparse.Namespace) -> pd.DataFrame:
+    """Return the table of all seeds."""
     data = prepare_movies(Path(options.data), Filters(min_tag_users=options.min_tag_users))
     poster = ImageEncoder(
         "poster",
@@ -64,8 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for seed in range(options.seed, options.seed + options.repeat)
         for row in compare(data, poster, store, seed)
     ]
-    print(f"\n{to_markdown(summarize(pd.DataFrame(rows)))}\n")
-    return 0
+    return summarize(pd.DataFrame(rows))
 
 
 def compare(

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
@@ -102,7 +103,8 @@ def _export_saved_model(model: keras.Model, path: Path) -> None:
 
 def _export_litert(model: keras.Model, path: Path) -> None:
     saved = path.with_name("saved_model")
-    _export_saved_model(model, saved)
+    with _without_log1p(model):
+        _export_saved_model(model, saved)
     path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
     shutil.rmtree(saved)
 
@@ -110,23 +112,29 @@ def _export_litert(model: keras.Model, path: Path) -> None:
 def _export_onnx(model: keras.Model, path: Path) -> None:
     import onnx
 
-    scalings = [layer for layer in _all_layers(model) if isinstance(layer, FeatureScaling)]
-    try:
-        for scaling in scalings:
-            scaling.avoids_log1p = True
-        with warnings.catch_warnings():
-            # Keras 3.15 looks for names that NumPy is about to give another meaning.
-            warnings.simplefilter("ignore", FutureWarning)
-            model.export(path, format="onnx", verbose=False)
-    finally:
-        for scaling in scalings:
-            scaling.avoids_log1p = False
+    with _without_log1p(model), warnings.catch_warnings():
+        # Keras 3.15 looks for names that NumPy is about to give another meaning.
+        warnings.simplefilter("ignore", FutureWarning)
+        model.export(path, format="onnx", verbose=False)
     try:
         onnx.checker.check_model(str(path))
     except onnx.checker.ValidationError as error:
         # What tf2onnx cannot convert it only logs.
         msg = f"The model has operations that ONNX, or tf2onnx, does not have: {error}"
         raise ValueError(msg) from error
+
+
+@contextmanager
+def _without_log1p(model: keras.Model) -> Iterator[None]:
+    """Trace a model without log1p: ONNX has none, and LiteRT computes ``log(1 + x)`` for it."""
+    scalings = [layer for layer in _all_layers(model) if isinstance(layer, FeatureScaling)]
+    try:
+        for scaling in scalings:
+            scaling.avoids_log1p = True
+        yield
+    finally:
+        for scaling in scalings:
+            scaling.avoids_log1p = False
 
 
 def _all_layers(model: keras.Model) -> Iterator[keras.Layer]:

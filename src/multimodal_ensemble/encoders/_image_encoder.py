@@ -469,6 +469,12 @@ class ImageEncoder(Encoder):
                 # Those that the configuration names may not be on this machine.
                 self._backbone = self._build_backbone(None)
             self._backbone.set_weights(weights)
+            if isinstance(self._backbone_option, keras.Model):
+                # A clone of this encoder starts from it. A copy, because the model may be the
+                # caller's.
+                option = keras.models.clone_model(self._backbone_option)
+                option.set_weights(weights)
+                self._backbone_option = option
         return super().set_state(learned)
 
     def _build_backbone(self, weights: str | Path | None) -> keras.Model:

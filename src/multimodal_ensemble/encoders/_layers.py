@@ -44,7 +44,7 @@ class FeatureScaling(keras.layers.Layer):
         # be lost, and what is above 65504 would be infinite.
         super().__init__(autocast=False, **kwargs)
         self.log = log
-        # Set while the model is exported to a format that has no log1p.
+        # Set while the model is exported to a format that has no exact log1p.
         self.avoids_log1p = False
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -95,12 +95,7 @@ class FeatureScaling(keras.layers.Layer):
         inputs = keras.ops.cast(inputs, "float32")
         if self.log:
             size = keras.ops.abs(inputs)
-            # The same function of numbers that are not negative, as exact for tiny ones.
-            log1p = (
-                keras.ops.arcsinh(size / (1 + size) * (1 + size / 2))
-                if self.avoids_log1p
-                else keras.ops.log1p(size)
-            )
+            log1p = _log1p(size) if self.avoids_log1p else keras.ops.log1p(size)
             inputs = keras.ops.sign(inputs) * log1p
         return keras.ops.cast((inputs - self.mean) / self.scale, self.compute_dtype)
 
@@ -158,3 +153,19 @@ class ApplicationPreprocessing(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         return {**super().get_config(), "application": self.application}
+
+
+def _log1p(size: Any) -> Any:
+    """Return ``log(1 + size)`` of numbers that are not negative, exact for tiny ones, too.
+
+    References
+    ----------
+    .. [1] D. Goldberg, "What every computer scientist should know about floating-point
+       arithmetic", ACM Computing Surveys 23(1), 1991, theorem 4.
+    """
+    above = 1 + size
+    step = above - 1
+    is_seen = step > 0
+    return keras.ops.where(
+        is_seen, keras.ops.log(above) * (size / keras.ops.where(is_seen, step, 1.0)), size
+    )

@@ -1,0 +1,28 @@
+"""The comparison of one model for all cases with one made for each."""
+
+import dataclasses
+
+import pytest
+
+from examples.movielens_genres import missing
+from examples.movielens_genres._sample import write_sample
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_each_case_is_measured_with_both_models(tmp_path, monkeypatch, capsys):
+    short = dataclasses.replace(missing.RECOMMENDED, epochs=2)
+    monkeypatch.setattr(missing, "RECOMMENDED", short)
+    write_sample(tmp_path / "data", seed=3, n_movies=240)
+    arguments = ["--data", str(tmp_path / "data"), "--store", str(tmp_path / "store")]
+    network = ["--backbone", "MobileNet", "--weights", "random", "--image-size", "32"]
+    assert missing.main([*arguments, *network, "--repeat", "2"]) == 0
+    table = [line for line in capsys.readouterr().out.splitlines() if " ± " in line]
+    assert [line.split("|")[1].strip() for line in table] == [
+        case for case in missing.CASES for _ in range(2)
+    ]
+
+
+def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(tmp_path, capsys):
+    assert missing.main(["--data", str(tmp_path / "nowhere")]) == 2
+    assert "does not exist" in capsys.readouterr().err
