@@ -588,7 +588,8 @@ def test_head_has_a_layer_for_each_option_and_for_no_other():
         ({"input_dropout": "0.5"}, r"input_dropout must be .*'0.5'"),
         ({"name": "a/b"}, r"begin with a letter or digit. Received name='a/b'"),
     ],
-    ids=str,
+    # Without the address of a function, which differs from one worker of the tests to another.
+    ids=lambda value: str(value).split(" at 0x")[0],
 )
 def test_an_option_out_of_range_is_refused_by_name(options, match):
     with pytest.raises(ValueError, match=match):
