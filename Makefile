@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
 
+# Two workers, each with whole files, so that what a file prepares is prepared once.
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # All ratios, some 20 minutes on two cores; BENCH="--data FOLDER --weights NAME=FILE ..." for real data.
 bench: $(VENV)/.test
@@ -52,7 +53,7 @@ test-lowest: $(VENV)/.dev
 	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
 	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
 		--editable ".[plots,export]" --group test
-	$(VENV_LOWEST)/bin/python -m pytest -m "not slow" -W "ignore::DeprecationWarning"
+	$(VENV_LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not slow" -W "ignore::DeprecationWarning"
 
 clean:
 	rm -rf build dist docs/_build docs/api/generated $(VENV) $(VENV_LOWEST)

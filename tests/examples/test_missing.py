@@ -11,7 +11,7 @@ from examples.movielens_genres._sample import write_sample
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 def test_each_case_is_measured_with_both_models(tmp_path, monkeypatch, capsys):
-    short = dataclasses.replace(missing.RECOMMENDED, epochs=2)
+    short = dataclasses.replace(missing.RECOMMENDED, epochs=1)
     monkeypatch.setattr(missing, "RECOMMENDED", short)
     write_sample(tmp_path / "data", seed=3, n_movies=240)
     arguments = ["--data", str(tmp_path / "data"), "--store", str(tmp_path / "store")]

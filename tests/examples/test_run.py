@@ -1,5 +1,6 @@
 """The command line, from a folder of data to tables and figures."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres._data import Filters, prepare_movies, split_rows
+from examples.movielens_genres._recipes import RECIPES
 from examples.movielens_genres._sample import write_sample
 from multimodal_ensemble import mean_accuracy, tune_thresholds
 
@@ -15,6 +17,15 @@ from multimodal_ensemble import mean_accuracy, tune_thresholds
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 
 MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_trainings():
+    """Train for a few passes: that the figures are good is not what is tested."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, recipe in RECIPES.items():
+            monkeypatch.setitem(RECIPES, name, dataclasses.replace(recipe, epochs=6))
+        yield
 
 
 @pytest.fixture(scope="module")
