@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.utils.validation import validate_data
 
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.generators._multimodal_dataset import to_frame
 
 # The column, and modality, that a plain array of numbers becomes.
 ARRAY_COLUMN = "features"
@@ -35,7 +36,7 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     """
     # One kind of sparse matrix calls itself a mapping.
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):
-        X = _to_frame(X)
+        X = to_frame(X)
     if not isinstance(X, pd.DataFrame):
         array = validate_data(estimator, X, reset=reset, dtype="numeric")
         return pd.DataFrame({ARRAY_COLUMN: list(array)})
@@ -67,13 +68,3 @@ def warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None
                 UserWarning,
                 stacklevel=4,
             )
-
-
-def _to_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
-    lists = {name: list(values) for name, values in columns.items()}
-    lengths = {name: len(values) for name, values in lists.items()}
-    if len(set(lengths.values())) > 1:
-        msg = f"The columns of X must have the same length. Received {lengths}."
-        raise ValueError(msg)
-    # As objects: pandas would turn None among numbers into NaN, and lists into anything.
-    return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in lists.items()})

@@ -167,7 +167,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.raw = data if isinstance(data, pd.DataFrame) else _to_frame(data)
+        self.raw = data if isinstance(data, pd.DataFrame) else to_frame(data)
         columns = {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
         n_rows = len(self.raw)
         if n_rows == 0:
@@ -396,7 +396,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         return {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
 
 
-def _to_frame(data: Any) -> pd.DataFrame:
+def to_frame(data: Any) -> pd.DataFrame:
+    """Return a table of a mapping of columns, as objects, or raise a ModalityError."""
     columns = {name: list(values) for name, values in data.items()}
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
