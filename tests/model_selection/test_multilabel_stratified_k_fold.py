@@ -15,12 +15,13 @@ from multimodal_ensemble.model_selection import MultilabelStratifiedKFold
 from multimodal_ensemble.model_selection._assign_parts import assign_parts
 
 
+def build(rows, columns, density, seed):
+    rng = np.random.default_rng(seed)
+    return rng.random((rows, columns)) < density * rng.random(columns) * 2
+
+
 def label_matrices(min_rows):
     """Return a strategy of label matrices, from nearly empty to nearly full."""
-
-    def build(rows, columns, density, seed):
-        rng = np.random.default_rng(seed)
-        return rng.random((rows, columns)) < density * rng.random(columns) * 2
 
     return st.builds(
         build,

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings, strategies as st
 from scipy.sparse import csr_array
 
 from multimodal_ensemble.model_selection import stratified_holdout
-from tests.model_selection.test_multilabel_stratified_k_fold import genres, label_matrices
+from tests.model_selection.test_multilabel_stratified_k_fold import build, genres, label_matrices
 
 FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
 
@@ -20,6 +20,8 @@ FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
 # Any two of these three rows have all labels, and no single row has.
 @example(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1]], dtype=bool), 0.9, 0)
 @example(np.repeat(np.eye(20, dtype=bool), 2, axis=0), 0.9, 0)
+# The last row that comes to training leaves another one to spare.
+@example(build(54, 8, 0.3, 859824831), 0.9375, 207)
 def test_training_keeps_every_label_of_two_rows(y, fraction, seed):
     train, holdout = stratified_holdout(y, fraction, random_state=seed)
     assert np.array_equal(np.sort(np.concatenate([train, holdout])), np.arange(len(y)))

@@ -98,7 +98,19 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
 
 
 def _export_saved_model(model: keras.Model, path: Path) -> None:
-    model.export(path, format="tf_saved_model", verbose=False)
+    # Not `model.export`, which in Keras 3.8 takes the inputs of a dictionary for a list.
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    signature = {
+        tensor.name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    }
+
+    def serve(inputs: Any) -> Any:
+        return model(inputs, training=False)
+
+    archive.add_endpoint("serve", serve, input_signature=[signature])
+    archive.write_out(path, verbose=False)
 
 
 def _export_litert(model: keras.Model, path: Path) -> None:
@@ -112,16 +124,39 @@ def _export_litert(model: keras.Model, path: Path) -> None:
 def _export_onnx(model: keras.Model, path: Path) -> None:
     import onnx
 
+    # As a list, for the same reason.
+    inputs = {
+        tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    }
     with _without_log1p(model), warnings.catch_warnings():
         # Keras 3.15 looks for names that NumPy is about to give another meaning.
         warnings.simplefilter("ignore", FutureWarning)
-        model.export(path, format="onnx", verbose=False)
+        tensors = list(inputs.values())
+        # Of one input, not even as a list.
+        positional = keras.Model(tensors if len(tensors) > 1 else tensors[0], _Call(model)(inputs))
+        # Keras exports only what was called.
+        rows = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in tensors]
+        positional(rows if len(rows) > 1 else rows[0])
+        positional.export(path, format="onnx", verbose=False)
     try:
         onnx.checker.check_model(str(path))
     except onnx.checker.ValidationError as error:
         # What tf2onnx cannot convert it only logs.
         msg = f"The model has operations that ONNX, or tf2onnx, does not have: {error}"
         raise ValueError(msg) from error
+
+
+class _Call(keras.layers.Layer):
+    """A model as a layer of another name, because its own may be that of an input."""
+
+    def __init__(self, model: keras.Model) -> None:
+        super().__init__(name="exported_model")
+        self.model = model
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        return self.model(inputs, training=False)
 
 
 @contextmanager

@@ -73,11 +73,13 @@ def stratified_holdout(
         raise ValueError(msg)
     n_holdout = min(max(round(float(fraction) * n_rows), 1), n_rows - 1)
     parts = assign_parts(labels, [n_rows - n_holdout, n_holdout], check_random_state(random_state))
-    _keep_labels_in_training(labels, parts)
+    _keep_labels_in_training(labels, parts, n_holdout)
     return np.flatnonzero(parts == _TRAINING), np.flatnonzero(parts == _HOLDOUT)
 
 
-def _keep_labels_in_training(labels: NDArray[np.bool_], parts: NDArray[np.intp]) -> None:
+def _keep_labels_in_training(
+    labels: NDArray[np.bool_], parts: NDArray[np.intp], n_holdout: int
+) -> None:
     """Exchange rows, in place, until training has each label of at least two rows.
 
     One holdout row always stays: while there is but one, training has every such label.
@@ -89,14 +91,16 @@ def _keep_labels_in_training(labels: NDArray[np.bool_], parts: NDArray[np.intp])
         row = rows[np.argmax(labels[rows][:, missing].sum(axis=1))]
         parts[row] = _TRAINING
         n_training += labels[row]
-        # The row just moved is not spared: it is the only one of the label that was missing.
+    # Rows that were moved may have made others superfluous.
+    while (parts == _HOLDOUT).sum() < n_holdout:
         rows = np.flatnonzero(parts == _TRAINING)
         only_here = promised & (n_training == 1)
         rows = rows[~labels[rows][:, only_here].any(axis=1)]
-        if len(rows):
-            row = rows[np.argmin(labels[rows].sum(axis=1))]
-            parts[row] = _HOLDOUT
-            n_training -= labels[row]
+        if not len(rows):
+            break
+        row = rows[np.argmin(labels[rows].sum(axis=1))]
+        parts[row] = _HOLDOUT
+        n_training -= labels[row]
 
 
 def _check_open_fraction(fraction: Any) -> None:
