@@ -262,6 +262,21 @@ def _(folder):
     return "all rows lack it: one learned vector takes its place"
 
 
+@case("a table with none of the columns, all modalities `optional`")
+def _(folder):
+    fit(BagOfWordsEncoder("tags", optional=True)).predict({"Tags": [["a"]]})
+
+
+@case("an `optional` modality that no validation row has")
+def _(folder):
+    data, y = table()
+    encoders = BagOfWordsEncoder("tags", optional=True), DenseEncoder("number")
+    valid = (data[["number"]], y)
+    _, warned = quietly(lambda: make(*encoders).fit(data, y, validation_data=valid))
+    assert "No validation row has the modalities ['tags']" in warned
+    return "a warning: thresholds are chosen for rows without it"
+
+
 @case("an `optional` modality that no training row has")
 def _(folder):
     make(BagOfWordsEncoder("tag", optional=True), DenseEncoder("number")).fit(*table())
@@ -412,6 +427,49 @@ def _(folder):
     make().fit(data, y.set_axis(range(100, 140)))
 
 
+@case("weights of rows whose index labels differ from those of X")
+def _(folder):
+    data, y = table()
+    make().fit(data, y, sample_weight=pd.Series(range(40), index=range(40)[::-1]))
+
+
+@case("a mapping of Series with different index labels")
+def _(folder):
+    data, y = table()
+    make().fit({"tags": data["tags"], "number": data["number"][::-1]}, y.to_numpy())
+
+
+@case("a list of dicts as X")
+def _(folder):
+    fit().predict([{"tags": ["a"], "number": 1.0}])
+
+
+@case("a missing value among multi-hot labels")
+def _(folder):
+    data, y = table()
+    y = y.astype("boolean")
+    y.iloc[3, 0] = pd.NA
+    make().fit(data, y)
+
+
+@case("labels that are named by tuples")
+def _(folder):
+    data, y = table()
+    y.columns = pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])
+    make().fit(data, y)
+
+
+@case("a table of one column of label lists")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.DataFrame({"labels": [["first"], []] * 20}))
+
+
+@case("a callable `threshold` that takes other arguments")
+def _(folder):
+    fit(threshold=lambda y_true, y_score: 0.5)
+
+
 @case("y of 0.5")
 def _(folder):
     data, y = table()
@@ -532,6 +590,33 @@ def _(folder):
     stopped = make(epochs=3, patience=None).fit(data, y)
     np.testing.assert_array_equal(classifier.predict_proba(data), stopped.predict_proba(data))
     return "the best weights so far are kept, a line says so, KeyboardInterrupt goes on"
+
+
+@case("a second fit that fails")
+def _(folder):
+    data, y = table()
+    classifier = fit()
+    before = classifier.predict_proba(data)
+    with pytest.raises(ValueError, match="which the data lacks"):
+        classifier.fit(data[["tags"]], y)
+    np.testing.assert_array_equal(classifier.predict_proba(data), before)
+    return "of a table that cannot be read: the classifier is as it was"
+
+
+@case("a `warm_start` that fails")
+def _(folder):
+    data, y = table()
+    classifier = fit(warm_start=True)
+    before = classifier.predict_proba(data)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        classifier.set_params(batch_size=4).fit(data, y, callbacks=[Stop()])
+    np.testing.assert_array_equal(classifier.predict_proba(data), before)
+    return "the classifier is as it was"
 
 
 @case("a process that is killed during a fit with `checkpoint=`")

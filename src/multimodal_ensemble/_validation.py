@@ -42,7 +42,11 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
     if array.dtype == np.bool_:
         return array
     try:
-        is_binary = (array == 0) | (array == 1)
+        if array.dtype == object:
+            # What pandas has for a missing value compares as neither.
+            is_binary = np.vectorize(_is_zero_or_one, otypes=[bool])(array)
+        else:
+            is_binary = (array == 0) | (array == 1)
     except TypeError:  # pragma: no cover - dtypes that cannot be compared with a number
         is_binary = np.zeros(array.shape, dtype=bool)
     if not np.all(is_binary):
@@ -52,6 +56,10 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
         msg = f"{name} must hold only 0 and 1. Received {value!r} in row {row}, column {column}."
         raise ValueError(msg)
     return array.astype(bool)
+
+
+def _is_zero_or_one(value: Any) -> bool:
+    return isinstance(value, Real | np.bool_) and value in (0, 1)
 
 
 def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArray:

@@ -292,6 +292,26 @@ def test_warm_start_goes_on_from_where_it_was():
         classifier.fit(data, y.to_numpy()[:, :2])
 
 
+def test_weights_of_labels_in_a_series_are_found_by_their_names():
+    data, y = draw()
+    series = pd.Series({"rare": 8.0, "busy": 1.0, "bright": 2.0})
+    one, other = (
+        make(epochs=1, label_weight=weight).fit(data, y).predict_proba(data)
+        for weight in (series, series.to_dict())
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_dropped_row_is_counted_once(tmp_path):
+    data, y = draw()
+    photos = [tmp_path / "nowhere.png", *data["photo"][1:]]
+    given = [ImageEncoder("photo", backbone=network(), units=4, on_error="drop")]
+    classifier = make(given, epochs=1, validation_fraction=None, threshold=0.5)
+    with pytest.warns(UnreadableImageWarning):
+        classifier.fit({"photo": photos}, y.to_numpy())
+    assert classifier.provenance_["n_dropped"] == 1
+
+
 # -- heads anew ------------------------------------------------------------------------------------
 
 

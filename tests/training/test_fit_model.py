@@ -581,3 +581,15 @@ def test_unfreezing_an_encoder_does_not_reach_a_loaded_model_and_is_told(problem
     model = build_concat_fusion([poster], num_labels=3)
     model.set_weights(loaded.get_weights())
     fit_model(model, *problem.datasets(poster), epochs=1, verbose=0)
+
+
+def test_one_callback_will_do_and_what_is_none_is_refused(problem):
+    numbers = problem.numbers()
+    train, validation = problem.datasets(numbers)
+    model = build_concat_fusion([numbers], 3, seed=1)
+    epochs = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
+    fit_model(model, train, validation, epochs=2, callbacks=callback, verbose=0)
+    assert epochs == [0, 1]
+    with pytest.raises(TypeError, match="instances of keras.callbacks.Callback. Received 'early'"):
+        fit_model(model, train, validation, callbacks=["early"], verbose=0)

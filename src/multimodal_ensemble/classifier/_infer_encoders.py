@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,9 +70,10 @@ def infer_encoders(
     """Choose an encoder for each column of a table, and say why.
 
     Paths of image files that exist (or images themselves) get an `ImageEncoder`, lists of tokens,
-    delimited strings, categories and texts a `BagOfWordsEncoder`, vectors a `DenseEncoder`, and all
-    columns of numbers together another one. What looks like an id, is the same in each row, or
-    fits none of these is left out. A column with missing values is made `optional`.
+    strings delimited by ``|`` or ``;``, categories and texts a `BagOfWordsEncoder`, vectors a
+    `DenseEncoder`, and all columns of numbers together another one. What looks like an id, is one
+    number or text in each row, or fits none of these is left out. A column with missing values
+    is made `optional`.
 
     Parameters
     ----------
@@ -186,7 +188,7 @@ def _choose_column(column: str, values: Any, root: Path) -> _Choice:
 def _look_at(
     column: str, known: list[Any], root: Path
 ) -> tuple[type[Encoder] | None, str, dict[str, Any]]:
-    if all(_is_image(value) for value in known):
+    if all(_is_image(value) for value in known) and any(_can_open(value) for value in known):
         return ImageEncoder, "images", {}
     if all(_is_list(value) for value in known):
         return _look_at_lists(known)
@@ -286,6 +288,16 @@ def _is_image(value: Any) -> bool:
     is_array = isinstance(value, np.ndarray) and value.ndim in (2, 3)
     is_array = is_array and value.dtype in ("u1", "u2")
     return is_array or isinstance(value, Image.Image | bytes)
+
+
+def _can_open(value: Any) -> bool:
+    if not isinstance(value, bytes):
+        return True
+    try:
+        Image.open(io.BytesIO(value)).close()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+    return True
 
 
 def _is_list(value: Any) -> bool:

@@ -36,6 +36,12 @@ def read_labels(
     if y is None:
         msg = f"This classifier requires y to be passed, but the target {name} is None."
         raise ValueError(msg)
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1 and y.map(_is_label_list).to_numpy().any():
+        msg = (
+            f"{name} is a table of one column, which holds lists of labels. Pass the column "
+            f"itself: {name}[{y.columns[0]!r}]."
+        )
+        raise ValueError(msg)
     lists = _as_label_lists(y, name)
     if lists is not None:
         return _read_lists(lists, classes, name)
@@ -160,6 +166,12 @@ def _warn_of_unseen(unseen: set[Any], name: str) -> None:
 
 def _check_distinct(names: list[Any], what: str) -> list[Any]:
     names = [_plain(name) for name in names]
+    if odd := [name for name in names if not isinstance(name, str | int)]:
+        msg = (
+            f"The columns of {what} must be named by strings or whole numbers. Received {odd[0]!r} "
+            f"of type {type(odd[0]).__name__}; rename them."
+        )
+        raise ValueError(msg)
     if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
         msg = f"The columns of {what} must have distinct names. Received {repeated} repeatedly."
         raise ValueError(msg)

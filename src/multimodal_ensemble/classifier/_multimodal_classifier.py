@@ -85,7 +85,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         Where features of frozen backbones are kept for the next training. None keeps them only
         while one training lasts.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last one: with the same fitted encoders and weights.
+        Whether `fit` goes on from the last one: with the same fitted encoders and model, whatever
+        `encoders`, `dropout` and `modality_dropout` are now.
     random_state : int, RandomState instance or None, default=None
         Whence the held-out rows, the initial weights, dropout and the order of rows follow. Give a
         number for repeatable results.
@@ -238,7 +239,6 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         known = getattr(self, "classes_", None) if is_further else None
         rows = self._read_rows(X, y, validation_data, sample_weight, known, seed)
         if not is_further:
-            self._forget()
             columns = label_columns(X, y)
             encoders = (
                 infer_encoders(rows.train.data, exclude=columns, verbose=min(self.verbose, 1))
@@ -247,16 +247,25 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             )
             warn_of_leakage(encoders, columns)
             with rows.train.telling_rows():
-                self.encoders_ = fit_encoders(encoders, rows.train.data)
-            self.model_ = self._build(self.encoders_, len(rows.classes), seed)
-        self._train(
-            rows,
-            seed,
-            callbacks=callbacks,
-            checkpoint=checkpoint,
-            resume_from=resume_from,
-            class_weight=class_weight,
-        )
+                fit_encoders(encoders, rows.train.data)
+            model = self._build(encoders, len(rows.classes), seed)
+            self._forget()
+            self.encoders_, self.model_ = encoders, model
+        weights = self.model_.get_weights() if is_further else None
+        before = getattr(self, "thresholds_", None)
+        try:
+            self._train(
+                rows,
+                seed,
+                callbacks=callbacks,
+                checkpoint=checkpoint,
+                resume_from=resume_from,
+                class_weight=class_weight,
+            )
+        finally:
+            if weights is not None and getattr(self, "thresholds_", None) is before:
+                # It failed, or was stopped before it came to anything: nothing has changed.
+                self.model_.set_weights(weights)
         return self
 
     def refit_heads(
@@ -610,6 +619,7 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         """Return training and validation rows, read and checked."""
         table = read_table(self, X, reset=True)
         check_same_index(table, y)
+        check_same_index(table, sample_weight, name="sample_weight")
         y_true, classes = read_labels(y, classes)
         rows = Rows(table, y_true, sample_weight)
         if validation_data is None:

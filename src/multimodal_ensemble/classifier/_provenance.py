@@ -28,6 +28,7 @@ def describe_training(
     train: MultimodalDataset,
     validation: MultimodalDataset,
     *,
+    is_same: bool,
     thresholds_from: str,
     mean_accuracy: float,
     seed: int,
@@ -37,7 +38,7 @@ def describe_training(
     return {
         "n_train": train.n_samples,
         "n_validation": validation.n_samples,
-        "n_dropped": len(train.dropped) + len(validation.dropped),
+        "n_dropped": len(train.dropped) + (0 if is_same else len(validation.dropped)),
         "label_shares": [] if y is None else [float(share) for share in y.mean(axis=0)],
         "seed": seed,
         "best_step": result.best_step,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -37,6 +37,13 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     # One kind of sparse matrix calls itself a mapping.
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):
         X = to_frame(X)
+    is_rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
+    if isinstance(X, str | bytes | Iterator | pd.Series) or is_rows:
+        msg = (
+            "X must be a DataFrame, a mapping of columns, or an array of numbers. Received "
+            f"{type(X).__name__}; try pandas.DataFrame(X), or X.to_frame().T for a single row."
+        )
+        raise ValueError(msg)
     if not isinstance(X, pd.DataFrame):
         array = validate_data(estimator, X, reset=reset, dtype="numeric")
         return pd.DataFrame({ARRAY_COLUMN: list(array)})

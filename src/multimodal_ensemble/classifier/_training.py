@@ -106,6 +106,14 @@ def train_model(
                 rows.validation.data, encoders, rows.validation.y, **common
             )
 
+        if absent := [e.name for e in encoders if not validation.present(e.name).any()]:
+            warnings.warn(
+                f"No validation row has the modalities {absent}, so weights and thresholds are "
+                "chosen for rows without them.",
+                UserWarning,
+                stacklevel=4,
+            )
+
         def finish(result: FitResult) -> None:
             y_true = np.asarray(validation.y)
             y_score = predict_scores(model, validation)
@@ -115,6 +123,7 @@ def train_model(
                 result,
                 train,
                 validation,
+                is_same=rows.is_same,
                 thresholds_from=learned_from if is_criterion(threshold) else "given",
                 mean_accuracy=mean_accuracy(y_true, y_score, thresholds),
                 seed=seed,

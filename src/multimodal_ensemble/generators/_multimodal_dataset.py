@@ -169,6 +169,11 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.seed = seed
         self.raw = data if isinstance(data, pd.DataFrame) else to_frame(data)
         columns = {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
+        wanted = [column for encoder in self.encoders for column in encoder.columns]
+        if not any(column in self.raw for column in wanted):
+            # Each of them may be missing, but hardly all: the table is another one.
+            msg = f"The data has none of the columns {wanted}. It has {list(self.raw.columns)}."
+            raise ModalityError(msg)
         n_rows = len(self.raw)
         if n_rows == 0:
             msg = "The data has no rows."
@@ -177,6 +182,7 @@ class MultimodalDataset(keras.utils.PyDataset):
             msg = "sample_weight weighs labels in the loss, and there are none; pass y=..., too."
             raise ValueError(msg)
         check_same_index(data, y)
+        check_same_index(data, sample_weight, name="sample_weight")
         self.y = None if y is None else _check_y(y, n_rows)
         self.labels = [] if self.y is None else check_label_names(labels, self.y.shape[1], y_true=y)
         weight = check_sample_weight(sample_weight, n_rows)
@@ -398,6 +404,24 @@ class MultimodalDataset(keras.utils.PyDataset):
 
 def to_frame(data: Any) -> pd.DataFrame:
     """Return a table of a mapping of columns, as objects, or raise a ModalityError."""
+    scalars = [
+        name
+        for name, values in data.items()
+        if isinstance(values, str | bytes) or not hasattr(values, "__iter__")
+    ]
+    if scalars:
+        msg = (
+            f"The columns of the data must be sequences. Received one value for {scalars}; for a "
+            "single row, give lists of one value."
+        )
+        raise ModalityError(msg)
+    indexes = [values.index for values in data.values() if isinstance(values, pd.Series)]
+    if any(not index.equals(indexes[0]) for index in indexes):
+        msg = (
+            "The columns of the data are Series with different index labels. Make a DataFrame of "
+            "them, which aligns them, or pass lists to pair them by their order."
+        )
+        raise ModalityError(msg)
     columns = {name: list(values) for name, values in data.items()}
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
@@ -412,13 +436,13 @@ def _check_store(store: object) -> None:
         raise TypeError(msg)
 
 
-def check_same_index(data: Any, y: Any) -> None:
-    """Raise a ValueError if a table and its labels number their rows differently."""
+def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
+    """Raise a ValueError if a table and what belongs to its rows number them differently."""
     has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
     if has_index and len(y) == len(data) and not y.index.equals(data.index):
         msg = (
-            "The rows of y and of the data have different index labels. Align them with "
-            "y.loc[data.index], or pass y.to_numpy() to pair them by their order."
+            f"The rows of {name} and of the data have different index labels. Align them with "
+            f"{name}.loc[data.index], or pass {name}.to_numpy() to pair them by their order."
         )
         raise ValueError(msg)
 

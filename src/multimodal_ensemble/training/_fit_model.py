@@ -152,6 +152,10 @@ def fit_model(
     """
     check_at_least(epochs, 1, name="epochs")
     check_choice(verbose, (0, 1, 2), name="verbose")
+    callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks)
+    if odd := [each for each in callbacks if not isinstance(each, keras.callbacks.Callback)]:
+        msg = f"callbacks must be instances of keras.callbacks.Callback. Received {odd[0]!r}."
+        raise TypeError(msg)
     start = time.perf_counter()
     if evaluate_every is None:
         evaluate_every = min(_EVALUATE_EVERY, len(check_dataset(train)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._validation import check_label_matrix
@@ -82,6 +83,9 @@ def weighted_loss(
             f"loss='binary_crossentropy'. Received loss={loss!r}."
         )
         raise ValueError(msg)
+    if isinstance(label_weight, pd.Series) and not isinstance(label_weight.index, pd.RangeIndex):
+        # By its labels, not by its order.
+        label_weight = {str(label): weight for label, weight in label_weight.items()}
     if isinstance(label_weight, str):
         if label_weight != "balanced":
             msg = (
