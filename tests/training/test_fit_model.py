@@ -591,5 +591,5 @@ def test_one_callback_will_do_and_what_is_none_is_refused(problem):
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
     fit_model(model, train, validation, epochs=2, callbacks=callback, verbose=0)
     assert epochs == [0, 1]
-    with pytest.raises(TypeError, match=r"instances of keras\.callbacks\.Callback. Received 'early'"):
+    with pytest.raises(TypeError, match=r"Callback\. Received 'early'"):
         fit_model(model, train, validation, callbacks=["early"], verbose=0)
