@@ -235,8 +235,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_options()
         seed = self._seed(resume_from)
-        is_further = self.warm_start and hasattr(self, "model_")
-        known = getattr(self, "classes_", None) if is_further else None
+        is_further = self.warm_start and hasattr(self, "thresholds_")
+        known = self.classes_ if is_further else None
         rows = self._read_rows(X, y, validation_data, sample_weight, known, seed)
         if not is_further:
             columns = label_columns(X, y)
