@@ -7,13 +7,12 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._validation import check_fraction
 from multimodal_ensemble.encoders._layers import PACKAGE
-from multimodal_ensemble.fusion._modality_dropout import draw_kept
+from multimodal_ensemble.fusion._modality_dropout import ModalityDropout, draw_kept
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class PresenceDropout(keras.layers.Layer):
+class PresenceDropout(ModalityDropout):
     """Let some rows lack modalities in training, never all that a row has.
 
     What `ModalityDropout` is for modalities that are always there: a dropped modality looks to the
@@ -45,14 +44,6 @@ class PresenceDropout(keras.layers.Layer):
     (1.0, 2.0, 0.0)
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        check_fraction(rate, name="rate")
-        self.rate = rate
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        self.built = True
-
     def call(self, inputs: Sequence[Any], training: bool = False) -> list[Any]:
         """Return the presence of each modality, with fewer of them in training."""
         inputs = list(inputs)
@@ -61,11 +52,3 @@ class PresenceDropout(keras.layers.Layer):
         kept = draw_kept(keras.ops.concatenate(inputs, axis=1), self.rate, self.seed_generator)
         kept = keras.ops.cast(kept, inputs[0].dtype)
         return [kept[:, position : position + 1] for position in range(len(inputs))]
-
-    def compute_output_shape(self, input_shape: Sequence[Any]) -> list[Any]:
-        """Return the shapes of the inputs."""
-        return list(input_shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}

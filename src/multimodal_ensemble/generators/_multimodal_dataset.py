@@ -198,19 +198,16 @@ class MultimodalDataset(keras.utils.PyDataset):
             else {}
         )
         self.features: dict[str, NDArray[Any]] = {name: plain[0] for name, plain in stored.items()}
-        self._rows = {
-            encoder.name: (
-                StoredRows(encoder, stored[encoder.name])
-                if encoder.name in stored
-                else EncodedRows(encoder, columns[encoder.name], augment=self.augment)
+        self._rows: dict[str, StoredRows | EncodedRows] = {}
+        self._present: dict[str, NDArray[np.bool_]] = {}
+        for encoder in self.encoders:
+            name = encoder.name
+            values, self._present[name] = present_values(encoder, columns[name])
+            self._rows[name] = (
+                StoredRows(encoder, stored[name])
+                if name in stored
+                else EncodedRows(encoder, values, self._present[name], augment=self.augment)
             )
-            for encoder in self.encoders
-        }
-        self._present = {
-            encoder.name: present_values(encoder, columns[encoder.name])[1]
-            for encoder in self.encoders
-            if encoder.optional
-        }
         self.begin_pass(0)
 
     # -- what Keras calls --------------------------------------------------------------------
@@ -328,8 +325,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         ndarray of shape (n_samples,)
             False where an optional modality is missing.
         """
-        everywhere = np.ones(self.n_samples, dtype=bool)
-        return self._present.get(modality, everywhere)
+        return self._present[modality]
 
     def has_features_of(self, encoder: Encoder) -> bool:
         """Return whether the features are still those of what is frozen of an encoder's backbone.

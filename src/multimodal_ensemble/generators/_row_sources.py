@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.encoders._presence import present_values
 
 # Rows of numbers are encoded once if all of them take no more: encoding them batch by batch, out
 # of a sparse matrix for example, takes longer than training on them. 400 tags of 160,000 movies.
@@ -23,15 +22,19 @@ class EncodedRows:
     ----------
     encoder : Encoder
         A fitted encoder.
-    values : sequence of length n
-        Raw values.
+    values : sequence
+        The raw values that are there.
+    present : ndarray of shape (n,)
+        Which rows have one.
     augment : bool
         Whether augmented views will be asked for.
     """
 
-    def __init__(self, encoder: Encoder, values: Any, *, augment: bool) -> None:
+    def __init__(
+        self, encoder: Encoder, values: Any, present: NDArray[np.bool_], *, augment: bool
+    ) -> None:
         self._encoder = encoder
-        values, self._present = present_values(encoder, values)
+        self._present = present
         # Of each row, where it stands among those that are there.
         self._position = np.cumsum(self._present) - 1
         n_rows = int(self._present.sum())
