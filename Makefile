@@ -4,6 +4,8 @@ LOWEST_PYTHON ?= python3.11
 VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
+# What tests need of the extras.
+EXTRAS := plots,export,retrieve,parquet
 
 .PHONY: example test bench bench-check lint types docs build-check test-lowest clean
 
@@ -52,7 +54,7 @@ build-check: $(VENV)/.dev
 test-lowest: $(VENV)/.dev
 	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
 	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
-		--editable ".[plots,export]" --group test
+		--editable ".[$(EXTRAS)]" --group test
 	$(VENV_LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not slow" -W "ignore::DeprecationWarning"
 
 clean:
@@ -68,9 +70,9 @@ $(VENV)/.example: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[plots,export]" --group test
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[plots,export]" --group dev
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group dev
 	touch $@

@@ -1,1 +1,1 @@
-"""Predict genres of movies from their posters and tags."""
+"""Predict a movie's genres from its poster and its user-generated tags."""

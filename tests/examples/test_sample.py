@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from examples.movielens_genres import _sample
-from examples.movielens_genres._sample import write_sample
+from examples.movielens_genres.sample import _sample, write_sample
 
 COLUMNS = {
     "movies.csv": ["movieId", "title", "genres"],

@@ -1,19 +1,12 @@
 """Tables and figures of a finished run."""
 
 import json
-import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pandas as pd
-import PIL
-import sklearn
-import tensorflow as tf
 
-import multimodal_ensemble
 from multimodal_ensemble import apply_thresholds, label_report, read_images
 from multimodal_ensemble.reporting import (
     compare_models,
@@ -24,7 +17,8 @@ from multimodal_ensemble.reporting import (
     to_markdown,
 )
 
-from ._data import MovieData
+from ..data import MANIFEST_FILE, MovieData
+from ._modalities import join_names
 from ._outcome import Split
 
 N_EXAMPLES = 12
@@ -95,36 +89,8 @@ def write_results(
     report = _markdown(readable(mean, spread), reports, examples, data, settings)
     (out / "report.md").write_text(report, encoding="utf-8")
     _write_json(out / "results.json", mean, spread, splits, data, settings)
-    _draw(out, mean, spread, histories, examples)
+    _draw(out, mean, spread, histories, examples, with_posters="poster" in settings["modalities"])
     return report
-
-
-def describe_versions() -> dict[str, str]:
-    """Return what the figures depend on besides the data and the options."""
-    gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
-    return {
-        "multimodal_ensemble": multimodal_ensemble.__version__,
-        "commit": _find_commit(),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "scikit-learn": sklearn.__version__,
-        "numpy": np.__version__,
-        "pillow": PIL.__version__,
-        "device": ", ".join(gpus) or "CPU",
-    }
-
-
-def _find_commit() -> str:
-    """Return the commit that the example's code is of, marked if files were changed since."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        done = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def _examples(data: MovieData, split: Split, folder: Path) -> pd.DataFrame:
@@ -159,11 +125,12 @@ def _markdown(
         index=pd.Index(examples["title"], name="movie"),
     )
     seeds = settings["seeds"]
+    backbones = "; ".join(f"{k} ({v})" for k, v in settings["backbones"].items())
     parts = [
-        "# Movie genres from posters and tags",
+        f"# Movie genres from {join_names(settings['modalities'])}",
         *settings["notes"],
-        "Data: " + settings["data"],
-        "Backbones: " + "; ".join(f"{k} ({v})" for k, v in settings["backbones"].items()) + ".",
+        f"Data: {settings['data']}, as {MANIFEST_FILE} describes it.",
+        *([f"Backbones: {backbones}."] if backbones else []),
         f"Recipe: {settings['recipe']}. Seeds: {', '.join(map(str, seeds))}. "
         f"Command: `{settings['command']}`. "
         "Versions: " + ", ".join(f"{k} {v}" for k, v in settings["versions"].items()) + ".",
@@ -177,6 +144,7 @@ def _markdown(
         "Seconds are for training alone, without the backbone's pass over the posters.",
         "## What each filter left",
         to_markdown(data.steps),
+        to_markdown(data.tag_steps),
         f"## Test movies of seed {seeds[0]}, genre by genre",
     ]
     for model, labels in reports.items():
@@ -200,7 +168,7 @@ def _write_json(
     content = {
         "settings": settings,
         "genres": list(data.genres.columns),
-        "filters": data.steps["movies"].to_dict(),
+        "filters": {step: int(count) for step, count in data.steps["movies"].items()},
         "mean": mean.to_dict("index"),
         "standard_deviation": spread[SCORES].to_dict("index") if len(splits) > 1 else None,
         "thresholds": {
@@ -218,12 +186,16 @@ def _draw(
     spread: pd.DataFrame,
     histories: dict[str, pd.DataFrame],
     examples: pd.DataFrame,
+    *,
+    with_posters: bool,
 ) -> None:
     plot_histories(histories).savefig(out / "training.png", dpi=120)
     has_spread = not spread[SCORES].isna().all(axis=None)
     plot_comparison(mean, spread=spread if has_spread else None).savefig(
         out / "results.png", dpi=120
     )
+    if not with_posters:
+        return
     posters = read_images(examples["poster_file"], (300, 200)).images
     plot_predictions(
         list(posters),

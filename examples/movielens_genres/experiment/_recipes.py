@@ -13,8 +13,9 @@ class Recipe:
 
     Parameters
     ----------
-    posters, tags : mapping of str to object
-        Options of `ImageEncoder` and of `BagOfWordsEncoder`.
+    posters, words, relevances, years : mapping of str to object
+        Options of `ImageEncoder`, of `BagOfWordsEncoder` for tags, titles and languages, and of
+        `DenseEncoder` for the relevances of the tag genome and for years.
     modality_dropout : float
         Of `build_concat_fusion`.
     optimizer : callable
@@ -26,7 +27,9 @@ class Recipe:
     """
 
     posters: Mapping[str, Any]
-    tags: Mapping[str, Any]
+    words: Mapping[str, Any]
+    relevances: Mapping[str, Any]
+    years: Mapping[str, Any]
     modality_dropout: float
     optimizer: Callable[[], keras.optimizers.Optimizer]
     loss: Any
@@ -69,7 +72,9 @@ RECOMMENDED = Recipe(
         "activation": "relu",
         "dropout": 0.5,
     },
-    tags={"input_dropout": 0.5, "units": 128, "activation": "relu", "dropout": 0.5},
+    words={"input_dropout": 0.5, "units": 128, "activation": "relu", "dropout": 0.5},
+    relevances={"input_dropout": 0.5, "units": 128, "activation": "relu", "dropout": 0.5},
+    years={"units": 16, "activation": "relu"},
     modality_dropout=0.3,
     optimizer=lambda: keras.optimizers.AdamW(2e-3, weight_decay=0.01),
     loss="binary_crossentropy",
@@ -83,7 +88,10 @@ RECOMMENDED = Recipe(
 # one, and training stops when five scorings in a row have not been better.
 REFERENCE = Recipe(
     posters={"preprocessing": "unit", "scaling": None, "units": 256, "activation": "relu"},
-    tags={"units": None, "activation": "sigmoid"},
+    words={"units": None, "activation": "sigmoid"},
+    # Not in the study, in its manner.
+    relevances={"units": 256, "activation": "sigmoid"},
+    years={"units": 16, "activation": "sigmoid"},
     modality_dropout=0,
     optimizer=keras.optimizers.RMSprop,
     loss=categorical_crossentropy_of_sigmoids,

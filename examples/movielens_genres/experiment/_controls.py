@@ -1,23 +1,21 @@
-"""Two linear controls and the trivial benchmark, which the five models have to beat."""
+"""Two linear controls and the trivial benchmark, which the models have to beat."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from multimodal_ensemble import (
-    BagOfWordsEncoder,
-    FeatureStore,
-    ImageEncoder,
-    mean_roc_auc,
-    tune_thresholds,
-)
+from multimodal_ensemble import FeatureStore, mean_roc_auc, tune_thresholds
+from multimodal_ensemble.encoders import Encoder
 
-from ._data import MovieData
+from ..data import MovieData
 from ._outcome import Outcome
+
+T = TypeVar("T")
 
 TRIVIAL = "trivial (same scores for all)"
 # Strengths of the penalty of the linear controls; the best on validation rows is taken.
@@ -26,55 +24,72 @@ INVERSE_PENALTIES = (0.0003, 0.001, 0.003, 0.01)
 
 def linear_inputs(
     data: MovieData,
-    tags: BagOfWordsEncoder,
-    posters: Mapping[str, ImageEncoder],
+    encoders: Sequence[Encoder],
     store: FeatureStore,
     rows: dict[str, list[int]],
-) -> dict[str, dict[str, np.ndarray]]:
-    """Return what the controls see: the five models' inputs, standardised on training rows.
+) -> dict[Encoder, dict[str, np.ndarray]]:
+    """Return what the controls see: the models' inputs, standardised on training rows.
 
-    Tags too: one penalty serves both modalities, and what suits some hundred posters' features
+    Tags too: one penalty serves all modalities, and what suits some hundred posters' features
     would silence tags that are mostly 0.
     """
-    inputs = {"tags": tags.encode(data.movies["tags"])}
-    for name, poster in posters.items():
-        features = store.get_features(poster, data.movies["poster_file"])
-        inputs[name] = np.sign(features) * np.log1p(np.abs(features))
-    scaled = {}
-    for name, values in inputs.items():
+    inputs = {}
+    for encoder in encoders:
+        column = data.movies[encoder.column or encoder.name]
+        if encoder.backbone() is None:
+            values = encoder.encode(column)
+        else:
+            features = store.get_features(encoder, column)
+            values = np.sign(features) * np.log1p(np.abs(features))
         scaler = StandardScaler().fit(values[rows["train"]])
-        scaled[name] = {part: scaler.transform(values[numbers]) for part, numbers in rows.items()}
-    return scaled
+        inputs[encoder] = {
+            part: scaler.transform(values[numbers]) for part, numbers in rows.items()
+        }
+    return inputs
 
 
 def linear_controls(
-    inputs: dict[str, dict[str, np.ndarray]],
-    posters: Sequence[str],
+    inputs: Mapping[Encoder, dict[str, np.ndarray]],
+    together: Mapping[str, Sequence[Encoder]],
     y: dict[str, np.ndarray],
 ) -> list[Outcome]:
-    """Fit logistic regressions: modalities joined in one, and the sum of one a modality."""
-    start = time.perf_counter()
-    tags = _fit_linear(inputs["tags"], y)
-    tags_seconds = time.perf_counter() - start
+    """Fit logistic regressions: modalities joined in one, and the sum of one a modality.
+
+    Parameters
+    ----------
+    inputs : mapping of Encoder to dict of str to ndarray
+        See `linear_inputs`.
+    together : mapping of str to sequence of Encoder
+        Which are joined or summed, by how the name of the control ends.
+    y : dict of str to ndarray
+        The genres of each part.
+    """
+    alone = {encoder: _timed(_fit_linear, values, y) for encoder, values in inputs.items()}
     outcomes = []
-    for name in posters:
-        start = time.perf_counter()
-        joined = _fit_linear(
-            {part: np.hstack([inputs[name][part], inputs["tags"][part]]) for part in y}, y
-        )
-        joined_seconds = time.perf_counter() - start
-        start = time.perf_counter()
-        alone = _fit_linear(inputs[name], y)
-        sum_seconds = time.perf_counter() - start + tags_seconds
-        parameters = (inputs[name]["train"].shape[1] + inputs["tags"]["train"].shape[1] + 1) * y[
-            "train"
-        ].shape[1]
-        summed = {part: alone[part] + tags[part] for part in ("validation", "test")}
+    for suffix, encoders in together.items():
+        n_features = sum(inputs[encoder]["train"].shape[1] for encoder in encoders)
+        parameters = (n_features + 1) * y["train"].shape[1]
+        fitted = [alone[encoder] for encoder in encoders]
+        summed = {
+            part: sum(logits[part] for logits, _ in fitted) for part in ("validation", "test")
+        }
+        seconds = sum(seconds for _, seconds in fitted)
+        if len(encoders) == 1:
+            outcomes.append(_control(f"linear{suffix}", summed, y, parameters, seconds))
+            continue
+        stacked = {part: np.hstack([inputs[encoder][part] for encoder in encoders]) for part in y}
+        joined, joined_seconds = _timed(_fit_linear, stacked, y)
         outcomes += [
-            _control(f"linear, joined ({name})", joined, y, parameters, joined_seconds),
-            _control(f"linear, summed ({name})", summed, y, parameters, sum_seconds),
+            _control(f"linear, joined{suffix}", joined, y, parameters, joined_seconds),
+            _control(f"linear, summed{suffix}", summed, y, parameters, seconds),
         ]
     return outcomes
+
+
+def _timed(function: Callable[..., T], *arguments: Any) -> tuple[T, float]:
+    start = time.perf_counter()
+    result = function(*arguments)
+    return result, time.perf_counter() - start
 
 
 def _fit_linear(x: dict[str, np.ndarray], y: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

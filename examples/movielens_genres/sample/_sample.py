@@ -5,7 +5,7 @@ of the real data (the CSV files of ``ml-20m``, the cached movie table and a fold
 the example reads it with the very code that reads the real one, and every filter has something to
 drop. The relations between genres, tags and posters are made up as well: tags cannot tell Comedy
 from Romance nor Action from Crime, posters cannot tell Thriller from Horror nor Drama from Romance
-(see `_sample_posters`), and a part of either says nothing at all. Scores on it show that the
+(see `_posters`), and a part of either says nothing at all. Scores on it show that the
 pipeline works and say nothing about real movies.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ._sample_posters import draw_poster, pick
+from ._posters import draw_poster, pick
 
 # Movies by genre combination, per hundred: shares and pairings after the reference study's counts.
 # Horror and Crime get more than there, so that none of the eight hangs at the 5 % filter.

@@ -1,8 +1,8 @@
 """One run: encoders and store from the options, every seed, the results."""
 
 import argparse
-import dataclasses
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from multimodal_ensemble import FeatureStore, ImageEncoder
 
-from ._data import MovieData
+from .._versions import describe_versions
+from ..data import MANIFEST_FILE, MovieData, write_json
 from ._experiment import run_split
 from ._recipes import RECIPES, poster_augmentation
-from ._results import describe_versions, write_results
+from ._results import write_results
 
 
 def use_gpu(*, mixed_precision: bool) -> str:
@@ -60,14 +61,15 @@ def run_session(
     posters: dict[str, ImageEncoder],
     store: FeatureStore,
     options: argparse.Namespace,
-    settings: dict[str, object],
+    settings: dict[str, Any],
     out: Path,
 ) -> str:
     """Train on every seed, write the results, return the Markdown report."""
-    if options.unreadable_posters == "drop":
+    if posters and options.unreadable_posters == "drop":
         data = _drop_unreadable(data, next(iter(posters.values())))
-    # Once over all posters, so that each is decoded once for all backbones.
-    store.compute_features(list(posters.values()), data.movies)
+    if posters:
+        # Once over all posters, so that each is decoded once for all backbones.
+        store.compute_features(list(posters.values()), data.movies)
     splits = []
     seeds = list(range(options.seed, options.seed + options.repeat))
     for seed in seeds:
@@ -75,6 +77,7 @@ def run_session(
         splits.append(
             run_split(
                 data,
+                settings["modalities"],
                 posters,
                 store,
                 RECIPES[options.recipe],
@@ -84,6 +87,7 @@ def run_session(
             )
         )
     settings = {**settings, "seeds": seeds, "versions": describe_versions()}
+    write_json(out / MANIFEST_FILE, settings.pop("trained_on"))
     return write_results(out, data, splits, settings, folder)
 
 
@@ -93,11 +97,4 @@ def _drop_unreadable(data: MovieData, poster: ImageEncoder) -> MovieData:
     if not unusable:
         return data
     kept = np.setdiff1d(np.arange(len(data.movies)), list(unusable))
-    steps = data.steps.copy()
-    steps.loc["with a poster that can be read"] = len(kept)
-    return dataclasses.replace(
-        data,
-        movies=data.movies.iloc[kept].reset_index(drop=True),
-        genres=data.genres.iloc[kept].reset_index(drop=True),
-        steps=steps,
-    )
+    return data.take(kept, "with a poster that can be read")

@@ -1,17 +1,6 @@
-"""One model for movies with poster and tags, poster only and tags only, against one for each.
+"""One model for movies with poster and tags, poster only and tags only, against one for each."""
 
-``python -m examples.movielens_genres.missing --data FOLDER --weights FILE`` trains, on the split of
-each seed, a classifier whose modalities are both optional, and three that are made for just one of
-the cases, and prints a table of how each does on the test movies.
-"""
-
-import argparse
-import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pandas as pd
 
@@ -21,11 +10,10 @@ from multimodal_ensemble import (
     ImageEncoder,
     MultimodalClassifier,
 )
-from multimodal_ensemble.exceptions import MultimodalEnsembleError
-from multimodal_ensemble.reporting import to_markdown
 
-from ._data import DataError, Filters, MovieData, prepare_movies, split_rows
+from ..data import MovieData
 from ._recipes import RECOMMENDED
+from ._split import split_rows
 
 ONE_FOR_ALL = "one for all"
 CASES = {
@@ -33,51 +21,6 @@ CASES = {
     "poster only": ["poster"],
     "tags only": ["tags"],
 }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m examples.movielens_genres.missing", description=__doc__.split("\n")[0]
-    )
-    parser.add_argument("--data", required=True, metavar="FOLDER", help="data folder")
-    parser.add_argument("--backbone", default="VGG16", help="a network of keras.applications")
-    parser.add_argument("--weights", default="imagenet", help="a path, 'imagenet' or 'random'")
-    parser.add_argument("--image-size", type=int, metavar="PIXELS", help="side of the posters")
-    parser.add_argument("--store", default=".feature_store", metavar="FOLDER")
-    parser.add_argument("--min-tag-users", type=int, default=Filters.min_tag_users)
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="how many seeds")
-    options = parser.parse_args(arguments)
-    try:
-        table = run(options)
-    except (DataError, MultimodalEnsembleError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"\n{to_markdown(table)}\n")
-    return 0
-
-
-def run(options: argparse.Namespace) -> pd.DataFrame:
-    """Return the table of all seeds."""
-    data = prepare_movies(Path(options.data), Filters(min_tag_users=options.min_tag_users))
-    poster = ImageEncoder(
-        "poster",
-        column="poster_file",
-        backbone=options.backbone,
-        weights=None if options.weights == "random" else options.weights,
-        image_size=options.image_size,
-        root=options.data,
-        seed=options.seed,
-        **RECOMMENDED.posters,
-    )
-    store = FeatureStore(options.store)
-    rows = [
-        row
-        for seed in range(options.seed, options.seed + options.repeat)
-        for row in compare(data, poster, store, seed)
-    ]
-    return summarize(pd.DataFrame(rows))
 
 
 def compare(
@@ -88,7 +31,7 @@ def compare(
     # A movie without a single tag has not been tagged: its tags are unknown, not none. Models that
     # know no difference take an empty list for both.
     unknown = movies.assign(tags=[tags or None for tags in movies["tags"]])
-    tags = BagOfWordsEncoder("tags", max_tokens=400, **RECOMMENDED.tags)
+    tags = BagOfWordsEncoder("tags", max_tokens=400, **RECOMMENDED.words)
     encoders = {"poster": poster, "tags": tags}
     train, validation, test = split_rows(len(movies), seed)
     rows = []
@@ -140,7 +83,3 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
 def _only(movies: pd.DataFrame, given: Sequence[str]) -> pd.DataFrame:
     columns = {"poster": "poster_file", "tags": "tags"}
     return movies[[columns[name] for name in given]]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,27 +1,30 @@
-"""The five models on one split, beside what they are compared with."""
+"""The models on one split, beside what they are compared with."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from multimodal_ensemble import (
-    BagOfWordsEncoder,
     FeatureStore,
     ImageEncoder,
     MultimodalDataset,
     build_concat_fusion,
+    fit_encoders,
     fit_model,
     predict_scores,
     tune_thresholds,
 )
 from multimodal_ensemble.encoders import Encoder
 
+from ..data import MovieData
 from ._controls import linear_controls, linear_inputs, trivial_benchmark
-from ._data import MovieData, split_rows
+from ._modalities import list_joined, list_models, make_encoders
 from ._outcome import Outcome, Split
 from ._recipes import Recipe
+from ._split import split_rows
 
 
 def run_split(
     data: MovieData,
+    modalities: Collection[str],
     posters: Mapping[str, ImageEncoder],
     store: FeatureStore,
     recipe: Recipe,
@@ -33,21 +36,19 @@ def run_split(
     """Train and score everything on the split of one seed; the test rows are only scored."""
     train, validation, test = split_rows(len(data.movies), seed)
     rows = {"train": train, "validation": validation, "test": test}
-    tags = BagOfWordsEncoder("tags", max_tokens=max_tags, **recipe.tags)
-    tags.fit(data.movies["tags"].iloc[train])
-    five: dict[str, list[Encoder]] = {"tags": [tags]}
-    five |= {f"posters ({name})": [poster] for name, poster in posters.items()}
-    five |= {f"posters and tags ({name})": [poster, tags] for name, poster in posters.items()}
-    # The augmented views of the training posters; all plain features are there.
-    store.compute_features(list(posters.values()), data.movies.iloc[train], augment=True)
+    encoders = make_encoders(data, modalities, recipe, max_tags=max_tags)
+    fit_encoders(list(encoders.values()), data.movies.iloc[train])
+    if posters:
+        # The augmented views of the training posters; all plain features are there.
+        store.compute_features(list(posters.values()), data.movies.iloc[train], augment=True)
     outcomes = []
-    for name, encoders in five.items():
+    for name, seen in list_models(encoders, posters).items():
         if verbose:
             print(f"\nTraining: {name}")
         datasets = {
             part: MultimodalDataset(
                 data.movies.iloc[numbers],
-                encoders,
+                seen,
                 data.genres.iloc[numbers],
                 batch_size=recipe.batch_size,
                 shuffle=part == "train",
@@ -56,10 +57,10 @@ def run_split(
             )
             for part, numbers in rows.items()
         }
-        outcomes.append(_train_model(name, encoders, datasets, recipe, seed, verbose))
-    inputs = linear_inputs(data, tags, posters, store, rows)
+        outcomes.append(_train_model(name, seen, datasets, recipe, seed, verbose))
     y = {part: data.genres.to_numpy()[numbers] for part, numbers in rows.items()}
-    outcomes += linear_controls(inputs, list(posters), y)
+    inputs = linear_inputs(data, [*encoders.values(), *posters.values()], store, rows)
+    outcomes += linear_controls(inputs, list_joined(encoders, posters), y)
     outcomes.append(trivial_benchmark(y))
     return Split(seed, train, validation, test, outcomes)
 

@@ -1,0 +1,28 @@
+"""What figures depend on besides data and options."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = (
+    "multimodal-ensemble", "tensorflow", "keras", "scikit-learn", "numpy", "pandas", "pillow",
+)  # fmt: skip
+
+
+def describe_versions() -> dict[str, str]:
+    """Return versions, read without importing anything, and the commit of the example's code."""
+    versions = {"commit": _find_commit(), "python": platform.python_version()}
+    return versions | {package: metadata.version(package) for package in PACKAGES}
+
+
+def _find_commit() -> str:
+    """Return the commit that the example's code is of, marked if files were changed since."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()

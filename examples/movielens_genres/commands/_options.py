@@ -1,0 +1,179 @@
+"""Options that several commands share, and what they come to."""
+
+import argparse
+import dataclasses
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .._errors import UsageError
+from ..data import GENRE_TAG_RULES, MODALITIES, TAG_SOURCES, Filters
+from ..sample import write_sample
+
+SAMPLE = "sample"
+
+Add = Callable[..., None]
+
+
+def adder(parser: argparse.ArgumentParser) -> Add:
+    """Return a function that adds options whose help tells the default, where there is one."""
+
+    def add(option: str, *, help: str, default: object = None, **kwargs: Any) -> None:
+        # argparse's own formatter would also print the defaults that are None.
+        shown = " ".join(default) if isinstance(default, list) else default
+        if default is not None:
+            kwargs["default"], help = default, f"{help} (default: {shown})"
+        parser.add_argument(option, help=help, **kwargs)
+
+    return add
+
+
+def add_data_option(add: Add) -> None:
+    """Add the data folder."""
+    add(
+        "--data",
+        default=SAMPLE,
+        metavar="FOLDER",
+        help="data folder, or the synthetic 'sample'",
+    )
+
+
+def add_filter_options(add: Add) -> None:
+    """Add the filters of movies and of tags that users typed."""
+    # Without defaults, so that one that was given can be told from one that was not.
+    add("--min-year", type=int, help=f"first release year (default: {Filters.min_year})")
+    add("--language", help=f"original language, or 'all' (default: {Filters.language})")
+    add(
+        "--min-genre-share",
+        type=float,
+        help="share of all genre occurrences that a kept genre has at least "
+        f"(default: {Filters.min_genre_share})",
+    )
+    add(
+        "--min-tag-users",
+        type=int,
+        help="users that must have given a tag to a movie for it to count there "
+        f"(default: {Filters.min_tag_users})",
+    )
+    add(
+        "--drop-genre-tags",
+        choices=GENRE_TAG_RULES,
+        help="tags that give the answer away: those that name a genre exactly, those that have "
+        f"the name within, or none (default: {Filters.drop_genre_tags})",
+    )
+
+
+def add_input_options(add: Add) -> None:
+    """Add what each movie has, for models to see."""
+    add(
+        "--modalities",
+        metavar="NAME,NAME",
+        help=f"what models see, of {','.join(MODALITIES)} (default: poster,tags)",
+    )
+    add(
+        "--tags",
+        choices=TAG_SOURCES,
+        help="tags that users typed, or the relevances of the tag genome "
+        f"(default: {Filters.tags})",
+    )
+    add(
+        "--min-relevance",
+        type=float,
+        metavar="R",
+        help="with --tags genome: a movie has the tags of at least this relevance, in 0..1 "
+        "(default: it has the relevances themselves)",
+    )
+    add(
+        "--movielens",
+        metavar="FOLDER",
+        help="with --tags genome: the MovieLens folder that has it (default: the data folder)",
+    )
+
+
+def filters_from(options: argparse.Namespace) -> Filters:
+    """Return the filters that the options ask for.
+
+    Raises
+    ------
+    UsageError
+        If a value is out of range, or asked for together with what makes no use of it.
+    """
+    given = given_filters(options)
+    filters = Filters(**given)
+    if not 0 <= filters.min_genre_share <= 1:
+        msg = f"--min-genre-share must lie in 0..1, not {filters.min_genre_share}."
+        raise UsageError(msg)
+    if filters.min_tag_users < 1:
+        msg = f"--min-tag-users must be at least 1, not {filters.min_tag_users}."
+        raise UsageError(msg)
+    if filters.min_relevance is not None and not 0 <= filters.min_relevance <= 1:
+        msg = f"--min-relevance must lie in 0..1, not {filters.min_relevance}."
+        raise UsageError(msg)
+    if filters.tags == "user":
+        for name in ("min_relevance", "movielens"):
+            if getattr(options, name, None) is not None:
+                msg = f"--{name.replace('_', '-')} belongs to --tags genome, which is not given."
+                raise UsageError(msg)
+    return filters
+
+
+def given_filters(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the filters that were given on the command line."""
+    names = [field.name for field in dataclasses.fields(Filters)]
+    values = {name: getattr(options, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def modalities_from(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the modalities that are asked for, in the order of `MODALITIES`."""
+    if options.modalities is None:
+        return ("poster", "tags")
+    names = [name.strip() for name in options.modalities.split(",")]
+    unknown = [name for name in names if name not in MODALITIES]
+    if unknown or len(set(names)) < len(names):
+        msg = (
+            f"--modalities takes each of {','.join(MODALITIES)} once at most, not "
+            f"{options.modalities!r}."
+        )
+        raise UsageError(msg)
+    return tuple(name for name in MODALITIES if name in names)
+
+
+def choose_data(options: argparse.Namespace, out: Path, *, seed: int = 1) -> Path:
+    """Return the data folder; the sample is written into ``out/data`` first."""
+    if options.data != SAMPLE:
+        return Path(options.data)
+    folder = out / "data"
+    write_sample(folder, seed=seed)
+    print(f"Synthetic movies and posters, drawn by code: {folder}")
+    return folder
+
+
+def make_out(name: str | None, default: Path) -> Path:
+    """Return the output folder, made now, and not after an hour of work.
+
+    Raises
+    ------
+    UsageError
+        If it is a file, is not empty, or cannot be made.
+    """
+    out = default if name is None else Path(name)
+    if out.exists() and not out.is_dir():
+        msg = f"--out {str(out)!r} is a file; name a new or an empty folder."
+        raise UsageError(msg)
+    try:
+        if out.exists() and any(out.iterdir()):
+            msg = f"The output folder {str(out)!r} is not empty; name another one with --out."
+            raise UsageError(msg)
+        # An empty folder does no harm if the command then fails.
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"The output folder {str(out)!r} cannot be made ({error.strerror})."
+        raise UsageError(msg) from error
+    return out
+
+
+def join_arguments(arguments: Sequence[str]) -> str:
+    """Return the command line as it can be typed again."""
+    return shlex.join(["python", "-m", "examples.movielens_genres", *arguments])

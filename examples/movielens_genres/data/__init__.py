@@ -1,0 +1,46 @@
+"""From files of MovieLens to the training table; nothing here needs TensorFlow."""
+
+from ._describe import describe_data
+from ._filters import ALL_LANGUAGES, GENRE_TAG_RULES, TAG_SOURCES, Filters
+from ._findings import Findings
+from ._folder import MOVIES_FILE, TAGS_FILE, DataFolder, read_folder
+from ._manifest import (
+    FORMATS,
+    MANIFEST_FILE,
+    check_posters,
+    is_prepared,
+    load_table,
+    make_manifest,
+    save_table,
+    write_json,
+)
+from ._movielens import MovieLens, read_movielens
+from ._prepare import MODALITIES, MovieData, prepare_movies
+from ._tags import normalize_tag
+
+__all__ = [
+    "ALL_LANGUAGES",
+    "FORMATS",
+    "GENRE_TAG_RULES",
+    "MANIFEST_FILE",
+    "MODALITIES",
+    "MOVIES_FILE",
+    "TAGS_FILE",
+    "TAG_SOURCES",
+    "DataFolder",
+    "Filters",
+    "Findings",
+    "MovieData",
+    "MovieLens",
+    "check_posters",
+    "describe_data",
+    "is_prepared",
+    "load_table",
+    "make_manifest",
+    "normalize_tag",
+    "prepare_movies",
+    "read_folder",
+    "read_movielens",
+    "save_table",
+    "write_json",
+]

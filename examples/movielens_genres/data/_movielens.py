@@ -1,0 +1,220 @@
+"""A folder of MovieLens files as three clean tables: movies, their links, their tags."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .._errors import DataError
+from ._findings import Findings
+from ._tables import read_table
+
+NO_GENRES = "(no genres listed)"
+_IMDB_DIGITS = 7
+_WHOLE_NUMBER = re.compile(r"\+?([0-9]+)(\.0*)?")
+_MAX_ID = np.iinfo(np.int64).max
+
+
+@dataclasses.dataclass(frozen=True)
+class MovieLens:
+    """What a MovieLens folder holds.
+
+    Parameters
+    ----------
+    movies : DataFrame
+        Columns ``movieId`` (int64, each once), ``title`` and ``genres`` (str, as in the file).
+    links : DataFrame
+        Columns ``movieId``, ``imdbId`` (str of at least 7 digits) and ``tmdbId`` (str of digits);
+        one row a movie, in the order of `movies`, "" where an id is missing.
+    tags : DataFrame
+        Columns ``userId``, ``movieId`` (int64) and ``tag`` (str, as in the file).
+    findings : Findings
+        What was wrong in the files, and what was done about it.
+    """
+
+    movies: pd.DataFrame
+    links: pd.DataFrame
+    tags: pd.DataFrame
+    findings: Findings
+
+
+def read_movielens(folder: Path, *, links: Path | None = None) -> MovieLens:
+    """Read the files of any MovieLens release: ``.csv`` since 20M, ``.dat`` of 1M and 10M.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``movies.csv`` or ``movies.dat`` and, if there are any, ``links.csv`` and
+        ``tags.csv`` or ``tags.dat``.
+    links : Path, optional
+        A file to read in place of the folder's ``links.csv``, such as that of another release.
+
+    Raises
+    ------
+    DataError
+        If the folder has no movies, or a file in it cannot be used at all.
+    """
+    findings = Findings()
+    movies = _read_movies(folder, findings)
+    if links is None and (folder / "links.csv").exists():
+        links = folder / "links.csv"
+    if links is None:
+        rule = (
+            "no movie has links; --links FILE takes the links.csv of a newer MovieLens release, "
+            "as movie ids are the same in all of them"
+        )
+        findings.add("links.csv", "the folder has none", 0, rule)
+    tags_path = _find(folder, "tags", findings)
+    if tags_path is None:
+        findings.add("tags.csv", "the folder has none", 0, "no movie has tags")
+        tags = pd.DataFrame({"userId": [], "movieId": []}, dtype=np.int64)
+        tags["tag"] = pd.Series([], dtype=str)
+    else:
+        tags = read_tags(tags_path, findings)
+        unknown = tags[~tags["movieId"].isin(movies["movieId"])]
+        rule = "kept, unused"
+        _add_rows(findings, tags_path.name, "movieId not among the movies", unknown, rule)
+    return MovieLens(movies, _match_links(movies, links, findings), tags, findings)
+
+
+def read_tags(path: Path, findings: Findings) -> pd.DataFrame:
+    """Return ``userId``, ``movieId`` and ``tag``, without rows that lack one of them."""
+    # A tags.dat has timestamps, too, and tells its columns by their place.
+    optional = ["timestamp"] if path.suffix.lower() == ".dat" else []
+    ids = ["userId", "movieId"]
+    columns = [*ids, "tag"]
+    tags = read_table(path, columns, findings, optional=optional, ids=ids, text="tag")[columns]
+    for column in ids:
+        tags = parse_ids(tags, column, path.name, findings)
+    empty = _is_empty(tags["tag"])
+    _add_rows(findings, path.name, "empty tag", tags[empty], "dropped")
+    return tags[~empty].reset_index(drop=True) if empty.any() else tags
+
+
+def parse_ids(table: pd.DataFrame, column: str, path_name: str, findings: Findings) -> pd.DataFrame:
+    """Return the table with a column of ids as int64, without rows whose id is no whole number.
+
+    A decimal point followed by zeros, as spreadsheets write it, is taken and told of.
+    """
+    if table[column].dtype == np.int64:
+        numbers = table[column].to_numpy()
+        decimal = np.zeros(len(table), dtype=bool)
+    else:
+        codes, uniques = pd.factorize(table[column])
+        texts = uniques.tolist()
+        numbers = np.array([_to_id(text) for text in texts], dtype=np.int64)[codes]
+        decimal = np.array(["." in text for text in texts], dtype=bool)[codes]
+    kept = numbers >= 0
+    _add_rows(findings, path_name, f"{column} is no whole number", table[~kept], "dropped")
+    rule = "kept, read as whole numbers"
+    _add_rows(findings, path_name, f"{column} with a decimal point", table[decimal & kept], rule)
+    table = table.assign(**{column: numbers})
+    return table if kept.all() else table[kept].reset_index(drop=True)
+
+
+def drop_repeated_ids(
+    table: pd.DataFrame, column: str, name: str, findings: Findings
+) -> pd.DataFrame:
+    """Return the table with the first row of each id; tell whether the others differed from it."""
+    repeated = table[column].duplicated()
+    if not repeated.any():
+        return table
+    others = table[repeated]
+    first = table[~repeated].set_index(column, drop=False).loc[others[column]]
+    differ = (others.to_numpy() != first.to_numpy()).any(axis=1)
+    rule = "the first is kept"
+    _add_rows(findings, name, f"{column} repeated, the rows equal", others[~differ], rule)
+    _add_rows(findings, name, f"{column} repeated, the rows differ", others[differ], rule)
+    return table[~repeated].reset_index(drop=True)
+
+
+def _read_movies(folder: Path, findings: Findings) -> pd.DataFrame:
+    if not folder.is_dir():
+        what = "is a file; unpack it if it is an archive" if folder.exists() else "does not exist"
+        msg = f"Expected a folder of MovieLens files, but {str(folder)!r} {what}."
+        raise DataError(msg)
+    path = _find(folder, "movies", findings)
+    if path is None:
+        within = [path.parent for path in sorted(folder.glob("*/movies.[cd][sa][vt]"))]
+        fix = f"name its folder {str(within[0])!r}" if within else "name the folder that has it"
+        msg = f"The folder {str(folder)!r} has no movies.csv or movies.dat; {fix}."
+        raise DataError(msg)
+    movies = read_table(
+        path, ["movieId", "title", "genres"], findings, ids=["movieId"], text="title"
+    )
+    movies = parse_ids(movies, "movieId", path.name, findings)
+    movies = drop_repeated_ids(movies, "movieId", path.name, findings)
+    if movies.empty:
+        msg = f"{str(path)!r} lists no movie; download or unpack it again."
+        raise DataError(msg)
+    untitled = movies[_is_empty(movies["title"])]
+    _add_rows(findings, path.name, "empty title", untitled, "kept")
+    no_genres = movies[_is_empty(movies["genres"]) | (movies["genres"] == NO_GENRES)]
+    _add_rows(findings, path.name, "no genres", no_genres, "kept")
+    return movies
+
+
+def _match_links(movies: pd.DataFrame, path: Path | None, findings: Findings) -> pd.DataFrame:
+    links = movies[["movieId"]].assign(imdbId="", tmdbId="")
+    if path is None:
+        return links
+    table = read_table(path, ["movieId", "imdbId", "tmdbId"], findings, ids=["movieId"])
+    table = parse_ids(table, "movieId", path.name, findings)
+    table = drop_repeated_ids(table, "movieId", path.name, findings)
+    known = movies["movieId"].isin(table["movieId"])
+    _add_rows(findings, path.name, "movie without a row", movies[~known], "kept, without links")
+    matched = table.set_index("movieId").reindex(movies["movieId"]).fillna("").reset_index()
+    for column, width in (("imdbId", _IMDB_DIGITS), ("tmdbId", 0)):
+        # "tt" begins the ids in the addresses of IMDb's pages.
+        texts = matched[column].str.strip().str.removeprefix("tt")
+        # 0, too, is the id of nothing.
+        digits = [(_to_digits(text) or "").removeprefix("0") for text in texts.tolist()]
+        # IMDb pads its ids with zeros, which a spreadsheet takes away.
+        links[column] = [number and number.zfill(width) for number in digits]
+        without = links[column] == ""
+        cases = {
+            "with a decimal point": ~without & texts.str.contains(".", regex=False),
+            "is no id": without & (texts != ""),
+            "is empty": without & (texts == "") & known,
+        }
+        for case, rows in cases.items():
+            rule = "kept, read as whole numbers" if case.startswith("with") else "kept, without it"
+            _add_rows(findings, path.name, f"{column} {case}", matched[rows], rule)
+    return links
+
+
+def _to_digits(text: str) -> str | None:
+    """Return a whole number without leading zeros, or None where there is none."""
+    if not (text.isascii() and text.isdecimal()):
+        match = _WHOLE_NUMBER.fullmatch(text.strip())
+        if match is None:
+            return None
+        text = match[1]
+    return text.lstrip("0") or "0"
+
+
+def _to_id(text: str) -> int:
+    """Return the id, or -1 where there is none that fits into int64."""
+    digits = _to_digits(text)
+    # Python refuses to read thousands of digits.
+    if digits is None or len(digits) > len(str(_MAX_ID)) or int(digits) > _MAX_ID:
+        return -1
+    return int(digits)
+
+
+def _is_empty(texts: pd.Series) -> pd.Series:
+    return texts.str.isspace() | (texts == "")
+
+
+def _find(folder: Path, stem: str, findings: Findings) -> Path | None:
+    csv, dat = folder / f"{stem}.csv", folder / f"{stem}.dat"
+    if csv.exists() and dat.exists():
+        findings.add(dat.name, f"{csv.name} is there, too", 0, f"{csv.name} is read instead")
+    return next((path for path in (csv, dat) if path.exists()), None)
+
+
+def _add_rows(findings: Findings, name: str, problem: str, rows: pd.DataFrame, rule: str) -> None:
+    if len(rows):
+        findings.add(name, problem, len(rows), rule, ",".join(map(str, rows.iloc[0])))

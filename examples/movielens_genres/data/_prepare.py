@@ -1,0 +1,236 @@
+"""From a data folder to the training table: one row a movie, with everything that models see."""
+
+import dataclasses
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from .._errors import DataError
+from ._filters import ALL_LANGUAGES, Filters
+from ._findings import Findings
+from ._folder import MOVIES_FILE, NO_GENRE, DataFolder, read_folder
+from ._genome import read_genome
+from ._tags import collect_tags, drops, find_genre, genre_names, normalize_tag
+
+# Of fewer, some tenth that is for validation holds next to nothing.
+MIN_MOVIES = 40
+COLUMNS = [
+    "movieId", "title", "title_words", "year", "language", "poster_file", "tags", "genres",
+]  # fmt: skip
+MODALITIES = ("poster", "tags", "title", "year", "language")
+# MovieLens writes the year behind the title.
+_YEAR = re.compile(r"\s*\(\d{4}(?:[-\u2013]\d{0,4})?\)\s*$")
+
+
+@dataclasses.dataclass(frozen=True)
+class MovieData:
+    """The prepared movies.
+
+    Parameters
+    ----------
+    movies : DataFrame
+        One row a movie, numbered from 0: ``movieId``, ``title``, ``title_words`` (without the
+        year), ``year``, ``language``, ``poster_file``, ``tags`` (lists of normalised tags, or the
+        relevances of `genome_tags`) and ``genres`` (lists of the kept genres).
+    genres : DataFrame of shape (n_movies, n_genres)
+        Multi-hot, one column a kept genre.
+    steps : DataFrame
+        How many movies each filter left.
+    tag_steps : DataFrame
+        Rows, distinct tags and movies that each filter of tags left.
+    genre_counts : DataFrame
+        Count, share and fate of every genre before the genre filter.
+    genre_tags : DataFrame
+        Tags that name a genre; see `MovieTags`.
+    findings : Findings
+        What was wrong in the files, and what was done about it.
+    genome_tags : list of str
+        The tags whose relevances ``tags`` holds; empty where it holds tags.
+    """
+
+    movies: pd.DataFrame
+    genres: pd.DataFrame
+    steps: pd.DataFrame
+    tag_steps: pd.DataFrame
+    genre_counts: pd.DataFrame
+    genre_tags: pd.DataFrame
+    findings: Findings
+    genome_tags: list[str] = dataclasses.field(default_factory=list)
+
+    def take(self, rows: Collection[int], step: str) -> "MovieData":
+        """Return some of the movies, with a further line in the table of steps."""
+        steps = self.steps.copy()
+        steps.loc[step] = len(rows)
+        return dataclasses.replace(
+            self,
+            movies=self.movies.iloc[list(rows)].reset_index(drop=True),
+            genres=self.genres.iloc[list(rows)].reset_index(drop=True),
+            steps=steps,
+        )
+
+
+def prepare_movies(
+    folder: Path,
+    filters: Filters,
+    *,
+    modalities: Collection[str] = ("poster", "tags"),
+    genome: Path | None = None,
+    drop_missing_posters: bool = False,
+) -> MovieData:
+    """Read a data folder and apply the filters, one after the other.
+
+    Parameters
+    ----------
+    folder : Path
+        The data folder.
+    filters : Filters
+        What is kept.
+    modalities : collection of str
+        What each movie must have: those without a poster are dropped if posters are among them.
+        A movie without tags is kept, and has none.
+    genome : Path, optional
+        The folder of the tag genome. Default: `folder`.
+    drop_missing_posters : bool
+        Whether a movie goes whose poster file is named and not there; else that is an error.
+
+    Raises
+    ------
+    DataError
+        If a file, a column or a poster is missing, or too few movies are left.
+    """
+    content = read_folder(folder)
+    movies, steps = _select_movies(content, filters)
+    counts = count_genres(movies["all_genres"], filters.min_genre_share)
+    kept = sorted(counts.index[counts["kept"]])
+    movies["genres"] = [[name for name in names if name in kept] for names in movies["all_genres"]]
+    movies = movies[movies["genres"].map(len) > 0]
+    steps[f"with one of the {len(kept)} genres kept"] = len(movies)
+    if "poster" in modalities:
+        movies = _with_posters(folder, movies, steps, drop_missing=drop_missing_posters)
+    genome_tags: list[str] = []
+    if filters.tags == "genome" and "tags" in modalities:
+        movies, genome_tags = _with_genome(genome or folder, movies, filters, content.findings)
+        steps["in the tag genome"] = len(movies)
+    _check_enough(folder, steps, len(movies))
+    found = collect_tags(
+        content.tags, dict(zip(movies["movieId"], movies["all_genres"], strict=True)), filters
+    )
+    if filters.tags == "user":
+        movies = movies.assign(tags=[found.tags.get(movie, []) for movie in movies["movieId"]])
+    if "tags" in modalities and not movies["tags"].map(len).any():
+        option = "--min-tag-users" if filters.tags == "user" else "--min-relevance"
+        msg = f"No movie that is left has a tag that is left; lower {option}."
+        raise DataError(msg)
+    binarizer = MultiLabelBinarizer(classes=kept)
+    return MovieData(
+        movies=movies[COLUMNS].reset_index(drop=True),
+        genres=pd.DataFrame(binarizer.fit_transform(movies["genres"]), columns=kept),
+        steps=pd.DataFrame({"movies": steps}).rename_axis("filter"),
+        tag_steps=found.steps,
+        genre_counts=counts,
+        genre_tags=found.genre_tags,
+        findings=content.findings,
+        genome_tags=genome_tags,
+    )
+
+
+def count_genres(genre_lists: pd.Series, min_share: float) -> pd.DataFrame:
+    """Return how often each genre occurs, its share of all occurrences, and whether it is kept."""
+    counts = genre_lists.explode().dropna().value_counts()
+    share = counts / counts.sum()
+    # "(no genres listed)" is an occurrence, as in the study, and never a genre to predict.
+    kept = (share >= min_share) & (counts.index != NO_GENRE)
+    return pd.DataFrame({"movies": counts, "share": share, "kept": kept}).rename_axis("genre")
+
+
+def split_genres(genres: str) -> list[str]:
+    """Return the genres of a movie, each once: MovieLens joins them by ``|``."""
+    return list(dict.fromkeys(name.strip() for name in genres.split("|") if name.strip()))
+
+
+def split_title(title: str) -> list[str]:
+    """Return the words of a title in lower case, without the year that MovieLens puts behind it.
+
+    Examples
+    --------
+    >>> split_title("Copper Café, The (1999)")
+    ['copper', 'café', 'the']
+    """
+    return normalize_tag(re.sub(r"[-/:]", " ", _YEAR.sub("", title))).split()
+
+
+def _select_movies(content: DataFolder, filters: Filters) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Return the movies of the language and the years, and how many each of both left."""
+    movies = content.movies
+    steps = {"in the data": len(movies)}
+    if filters.language != ALL_LANGUAGES:
+        movies = movies[movies["language"] == filters.language]
+        steps[f"in the language {filters.language!r}"] = len(movies)
+    movies = movies[(movies["release_year"] >= filters.min_year).fillna(value=False)]
+    steps[f"released in {filters.min_year} or later"] = len(movies)
+    movies = movies.rename(columns={"release_year": "year"}).astype({"year": "int64"})
+    return (
+        movies.assign(
+            all_genres=movies["genres"].map(split_genres),
+            title_words=movies["title"].map(split_title),
+        ),
+        steps,
+    )
+
+
+def _with_posters(
+    folder: Path, movies: pd.DataFrame, steps: dict[str, int], *, drop_missing: bool
+) -> pd.DataFrame:
+    movies = movies[movies["poster_file"] != ""]
+    steps["with a poster"] = len(movies)
+    is_there = movies["poster_file"].map(lambda file: (folder / file).is_file()).astype(bool)
+    if is_there.all():
+        return movies
+    if not drop_missing:
+        missing = movies["poster_file"][~is_there]
+        msg = (
+            f"{len(missing)} of {len(movies)} posters are missing in {str(folder)!r}, the first "
+            f"is {missing.iloc[0]!r}; restore them, remove these movies from {MOVIES_FILE}, or "
+            "pass --unreadable-posters drop."
+        )
+        raise DataError(msg)
+    steps["with a poster that is there"] = int(is_there.sum())
+    return movies[is_there]
+
+
+def _with_genome(
+    folder: Path, movies: pd.DataFrame, filters: Filters, findings: Findings
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the movies that the genome has, with their tags, and the tags whose relevances."""
+    genome = read_genome(folder, movies["movieId"], findings)
+    names = genre_names({name for names in movies["all_genres"] for name in names})
+    tags = [normalize_tag(tag) for tag in genome.tags]
+    columns = [
+        column
+        for column, tag in enumerate(tags)
+        if not ((found := find_genre(tag, names)) and drops(filters.drop_genre_tags, found[1]))
+    ]
+    relevance = dict(zip(genome.movies, genome.relevance[:, columns], strict=True))
+    tags = [tags[column] for column in columns]
+    movies = movies[movies["movieId"].isin(genome.movies)]
+    vectors = [relevance[movie] for movie in movies["movieId"]]
+    if filters.min_relevance is None:
+        return movies.assign(tags=pd.Series(vectors, index=movies.index, dtype=object)), tags
+    chosen = [
+        sorted({tags[column] for column in (vector >= filters.min_relevance).nonzero()[0]})
+        for vector in vectors
+    ]
+    return movies.assign(tags=chosen), []
+
+
+def _check_enough(folder: Path, steps: dict[str, int], left: int) -> None:
+    if left < MIN_MOVIES:
+        counts = ", ".join(f"{count} {step}" for step, count in steps.items())
+        msg = (
+            f"Too few movies of {str(folder)!r} are left after the filters, at least {MIN_MOVIES} "
+            f"are needed ({counts})."
+        )
+        raise DataError(msg)

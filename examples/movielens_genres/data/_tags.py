@@ -1,0 +1,162 @@
+"""Tags in one spelling, without those that give a genre away."""
+
+import dataclasses
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ._filters import Filters
+
+
+@dataclasses.dataclass(frozen=True)
+class MovieTags:
+    """The tags of each movie.
+
+    Parameters
+    ----------
+    tags : dict of int to list of str
+        Sorted tags by movie; a movie without any is not in it.
+    steps : DataFrame
+        Rows, distinct tags and movies that each filter left.
+    genre_tags : DataFrame
+        Tags that name a genre, most frequent first: ``tag``, ``genre``, ``how`` (``"exact"`` or
+        ``"within"``), ``movies``, ``precision`` (share of these movies that have the genre),
+        ``share`` (share of all movies that have it) and ``dropped``.
+    """
+
+    tags: dict[int, list[str]]
+    steps: pd.DataFrame
+    genre_tags: pd.DataFrame
+
+
+def normalize_tag(tag: str) -> str:
+    """Return a tag in lower case, without punctuation, blanks made single: Sci-Fi is scifi.
+
+    Examples
+    --------
+    >>> normalize_tag(" Sci-Fi,  80's ")
+    'scifi 80s'
+    """
+    text = unicodedata.normalize("NFKC", tag).casefold()
+    return " ".join("".join(c for c in text if c.isalnum() or c.isspace()).split())
+
+
+def find_genre(tag: str, names: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the genre that a normalised tag names, and how, or None.
+
+    A tag is a name ``"exact"`` if it differs in blanks at most; it has one ``"within"`` if some of
+    its words, one after the other, are a name or its plural. A genre within another word is none:
+    software is no war.
+
+    Parameters
+    ----------
+    tag : str
+        The tag, normalised.
+    names : mapping of str to str
+        Genres by normalised name without blanks; see `genre_names`.
+
+    Examples
+    --------
+    >>> names = genre_names(["Comedy", "Sci-Fi", "War"])
+    >>> find_genre("sci fi", names), find_genre("romantic comedies", names)
+    (('Sci-Fi', 'exact'), ('Comedy', 'within'))
+    >>> find_genre("software", names)
+    """
+    words = tag.split()
+    whole = "".join(words)
+    if whole in names:
+        return names[whole], "exact"
+    for start in range(len(words)):
+        run = ""
+        for word in words[start:]:
+            run += word
+            for name in _singulars(run):
+                if name in names:
+                    return names[name], "within"
+    return None
+
+
+def genre_names(genres: Iterable[str]) -> dict[str, str]:
+    """Return genres by their normalised names without blanks."""
+    return {normalize_tag(genre).replace(" ", ""): genre for genre in genres}
+
+
+def _singulars(word: str) -> list[str]:
+    forms = [word]
+    if word.endswith("ies"):
+        forms.append(word[:-3] + "y")
+    if word.endswith("s"):
+        forms.append(word[:-1])
+    return forms
+
+
+def collect_tags(
+    tags: pd.DataFrame, genres: Mapping[int, Sequence[str]], filters: Filters
+) -> MovieTags:
+    """Return the tags of movies that enough users gave them and that do not give a genre away.
+
+    Parameters
+    ----------
+    tags : DataFrame
+        Columns ``userId``, ``movieId`` and ``tag``; a row for each time that a user gave a tag.
+    genres : mapping of int to sequence of str
+        All genres of each movie that is left, those that are not predicted too.
+    filters : Filters
+        Which tags are kept.
+    """
+    steps = {"in the data": tags}
+    tags = tags[tags["movieId"].isin(list(genres))]
+    steps["of a movie that is left"] = tags
+    # A tag is normalised once, and not once for each time that it was given.
+    codes, spellings = pd.factorize(tags["tag"])
+    normalized = np.array([normalize_tag(tag) for tag in spellings], dtype=object)
+    tags = tags.assign(tag=normalized[codes] if len(tags) else tags["tag"])
+    tags = tags[tags["tag"] != ""]
+    steps["with a letter or digit"] = tags
+    pairs = tags.drop_duplicates().groupby(["movieId", "tag"], sort=False).size()
+    pairs = pairs[pairs >= filters.min_tag_users].reset_index()[["movieId", "tag"]]
+    steps[f"given to the movie by {filters.min_tag_users} user(s), counted once"] = pairs
+    naming = _count_genre_tags(pairs, genres, filters.drop_genre_tags)
+    if filters.drop_genre_tags != "none":
+        pairs = pairs[~pairs["tag"].isin(naming["tag"][naming["dropped"]])]
+        what = "that is no genre" if filters.drop_genre_tags == "exact" else "without a genre in it"
+        steps[what] = pairs
+    kept = pairs.sort_values(["movieId", "tag"])
+    return MovieTags(
+        tags={int(movie): list(group) for movie, group in kept.groupby("movieId")["tag"]},
+        steps=pd.DataFrame(
+            {
+                step: [len(rows), rows["tag"].nunique(), rows["movieId"].nunique()]
+                for step, rows in steps.items()
+            },
+            index=["rows", "distinct", "movies"],
+        ).T.rename_axis("tag"),
+        genre_tags=naming,
+    )
+
+
+def _count_genre_tags(
+    pairs: pd.DataFrame, genres: Mapping[int, Sequence[str]], rule: str
+) -> pd.DataFrame:
+    """Return the tags that name a genre, with how often they are right."""
+    has = {movie: frozenset(names) for movie, names in genres.items()}
+    occurrences = pd.Series([genre for names in has.values() for genre in names], dtype=object)
+    shares = occurrences.value_counts() / max(len(has), 1)
+    names = genre_names(shares.index)
+    found = {tag: match for tag in pairs["tag"].unique() if (match := find_genre(tag, names))}
+    rows = []
+    for tag, movies in pairs[pairs["tag"].isin(list(found))].groupby("tag")["movieId"]:
+        genre, how = found[tag]
+        right = sum(genre in has[movie] for movie in movies) / len(movies)
+        rows.append((tag, genre, how, len(movies), right, shares[genre], drops(rule, how)))
+    columns = ["tag", "genre", "how", "movies", "precision", "share", "dropped"]
+    return pd.DataFrame(rows, columns=columns).sort_values(
+        ["movies", "tag"], ascending=[False, True], ignore_index=True
+    )
+
+
+def drops(rule: str, how: str) -> bool:
+    """Return whether a tag that names a genre in this way is dropped by the rule."""
+    return rule == "within" or rule == how

@@ -1,0 +1,1 @@
+"""The experiment: models and controls on splits, and what they came to."""

@@ -1,0 +1,121 @@
+"""What TMDB answers, read without trust: anything of another shape is no answer."""
+
+import dataclasses
+import ipaddress
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from ._errors import KeyRefusedError, UnansweredError
+
+# TMDB's own codes, in the body: authentication failed, invalid key, suspended key.
+_KEY_CODES = (3, 7, 10)
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """Where posters are, and in which sizes."""
+
+    image_url: str
+    poster_sizes: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Details:
+    """What TMDB knows of a movie; texts are empty where it knows nothing."""
+
+    tmdb_id: int
+    release_year: str
+    language: str
+    poster_path: str
+
+
+def read_configuration(answer: dict[str, Any]) -> Configuration:
+    """Read the answer of ``/configuration``."""
+    images = _field(answer, "images", dict)
+    url = _field(images, "secure_base_url", str)
+    sizes = _field(images, "poster_sizes", list)
+    if not is_safe(url) or not all(isinstance(size, str) for size in sizes):
+        raise UnansweredError(_without("images"))
+    return Configuration(url.rstrip("/"), tuple(sizes))
+
+
+def read_details(answer: dict[str, Any]) -> Details:
+    """Read what all answers about a movie have in common."""
+    date = _field(answer, "release_date", str, optional=True)
+    language = _field(answer, "original_language", str, optional=True)
+    path = _field(answer, "poster_path", str, optional=True)
+    if path and not re.fullmatch(r"/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", path):
+        raise UnansweredError(_without("poster_path"))
+    if date and not re.fullmatch(r"[0-9]{4}(-[0-9]{2}){0,2}", date):
+        raise UnansweredError(_without("release_date"))
+    return Details(
+        tmdb_id=_field(answer, "id", int),
+        release_year=date[:4],
+        language=language,
+        poster_path=path,
+    )
+
+
+def read_details_of(tmdb_id: str, answer: dict[str, Any]) -> Details:
+    """Read the answer of ``/movie/{id}``."""
+    details = read_details(answer)
+    if str(details.tmdb_id) != tmdb_id:
+        msg = "JSON about another movie"
+        raise UnansweredError(msg)
+    return details
+
+
+def read_found(answer: dict[str, Any]) -> Details | None:
+    """Read the answer of ``/find``: the first movie, if any."""
+    results = _field(answer, "movie_results", list)
+    if not results:
+        return None
+    if not isinstance(results[0], dict):
+        raise UnansweredError(_without("movie_results"))
+    # Lists of results leave out a date that is not known.
+    return read_details({"release_date": None, **results[0]})
+
+
+def check_success(answer: dict[str, Any]) -> None:
+    """Raise if an answer says of itself that it is an error."""
+    if answer.get("success") is False:
+        if answer.get("status_code") in _KEY_CODES:
+            raise KeyRefusedError
+        msg = "an error in place of the data"
+        raise UnansweredError(msg)
+
+
+def is_safe(url: str) -> bool:
+    """Return whether nobody on the way can read or change what an address gives."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (
+        parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _field(answer: dict[str, Any], name: str, kind: type, *, optional: bool = False) -> Any:
+    if name not in answer:
+        raise UnansweredError(_without(name))
+    value = answer[name]
+    if value is None and optional:
+        return kind()
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UnansweredError(_without(name))
+    return value
+
+
+def _without(name: str) -> str:
+    return f"JSON without a proper {name!r}"

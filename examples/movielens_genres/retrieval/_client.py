@@ -1,0 +1,277 @@
+"""Requests to TMDB: at a given pace, again after a failure, and never with the key in a message."""
+
+import dataclasses
+import email.utils
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import tenacity
+from requests import exceptions
+
+from ._answers import check_success, is_loopback
+from ._errors import KeyRefusedError, StoppedError, UnansweredError
+from ._key import Credential, NoCredential
+from ._pace import Pace
+from ._sockets import OpenSockets
+
+T = TypeVar("T")
+
+_MAX_JSON = 2 * 2**20
+_MAX_POSTER = 50 * 2**20
+_CHUNK = 2**14
+_LONGEST_BACKOFF = 30.0
+# What a server says of a request that it may well take later.
+_PASSING = (408, 425)
+
+
+@dataclasses.dataclass(frozen=True)
+class Manners:
+    """How requests are made.
+
+    Parameters
+    ----------
+    rate : float
+        Requests a second to the API; TMDB asks for no more than about 40. Its images have no such
+        limit.
+    connections : int
+        Requests under way at the same time.
+    timeout : float
+        Seconds to wait for a connection and for each part of an answer. A whole answer may take
+        three times as long.
+    attempts : int
+        How often something is asked until it counts as not answered.
+    backoff : float
+        Seconds before the second attempt, twice as many before the third, and so on.
+    patience : float
+        For how many seconds everything may be refused until one gives up.
+    """
+
+    rate: float = 40.0
+    connections: int = 16
+    timeout: float = 20.0
+    attempts: int = 6
+    backoff: float = 0.5
+    patience: float = 600.0
+
+
+class Client:
+    """Asks the API and its image host; any number of threads may share it.
+
+    Parameters
+    ----------
+    api_url : str
+        Address of the API, without a final slash.
+    credential : Credential
+        Signs the requests to the API, and to nothing else.
+    manners : Manners
+        How requests are made.
+    stop : Event
+        Ends all waiting, with `StoppedError`.
+    """
+
+    def __init__(
+        self, api_url: str, credential: Credential, manners: Manners, stop: threading.Event
+    ) -> None:
+        self._api_url = api_url
+        self._credential = credential
+        self._manners = manners
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._sockets = OpenSockets()
+        self._api = Pace(manners.rate, manners.patience, stop)
+        self._images = Pace(float("inf"), manners.patience, stop)
+        self._retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(manners.attempts),
+            wait=tenacity.wait_exponential(multiplier=manners.backoff, max=_LONGEST_BACKOFF)
+            + tenacity.wait_random(0, manners.backoff),
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, UnansweredError) and error.passing
+            ),
+            sleep=tenacity.sleep_using_event(stop),
+            reraise=True,
+        )
+        self.requests = 0
+        self.bytes = 0
+
+    def ask(self, path: str, read: Callable[[dict[str, Any]], T], **query: str) -> T | None:
+        """Return what the API answers, as `read` reads it; None for a 404.
+
+        Raises
+        ------
+        UnansweredError
+            If no attempt brought an answer that `read` accepts.
+        KeyRefusedError, StoppedError
+            If nothing will be answered, whatever is asked.
+        """
+
+        def attempt() -> T | None:
+            status, body = self._get(self._api, f"{self._api_url}/{path}", query, _MAX_JSON)
+            answer = _parse(body)
+            if status == 404:
+                return None
+            check_success(answer)
+            return read(answer)
+
+        return self._retrying(attempt)
+
+    def fetch(self, url: str, check: Callable[[bytes], T]) -> T | None:
+        """Return what `check` makes of a file on the image host; None for a 404.
+
+        Raises
+        ------
+        UnansweredError
+            If no attempt brought a file that `check` accepts.
+        RefusedError, StoppedError
+            If nothing will be answered, whatever is asked.
+        """
+
+        def attempt() -> T | None:
+            status, body = self._get(self._images, url, {}, _MAX_POSTER)
+            return None if status == 404 else check(body)
+
+        return self._retrying(attempt)
+
+    def paused_for(self) -> float:
+        """Return how many seconds no request will be made, because the server asked for that."""
+        return max(self._api.paused_for(), self._images.paused_for())
+
+    def shut_late(self) -> None:
+        """End the requests that take too long; to be called now and then."""
+        self._sockets.shut_late()
+
+    def close(self) -> None:
+        """End all requests and connections."""
+        self._sockets.shut()
+        with self._lock:
+            for session in self._sessions:
+                session.close()
+
+    def _get(self, pace: Pace, url: str, query: dict[str, str], limit: int) -> tuple[int, bytes]:
+        """Return status (200 or 404) and body, once the server does not refuse any more."""
+        end = None
+        while True:
+            ticket = pace.wait()
+            status, retry_after, body = self._send(pace is self._api, url, query, limit)
+            if status != 429:
+                break
+            end = end or time.monotonic() + self._manners.patience
+            if time.monotonic() > end:
+                # Others are answered, or `refused` would not have let it come to this.
+                msg = "HTTP status 429"
+                raise UnansweredError(msg, passing=False)
+            pace.refused(ticket, retry_after)
+        pace.accepted()
+        if status in (200, 404):
+            return status, body
+        if status == 401 and pace is self._api:
+            raise KeyRefusedError
+        if retry_after is not None:
+            pace.pause(retry_after)
+        what = "a redirection" if 300 <= status < 400 else f"HTTP status {status}"
+        raise UnansweredError(what, passing=not 400 <= status < 500 or status in _PASSING)
+
+    def _send(
+        self, signed: bool, url: str, query: dict[str, str], limit: int
+    ) -> tuple[int, float | None, bytes]:
+        until = time.monotonic() + 3 * self._manners.timeout
+        self._sockets.begin(until)
+        try:
+            return self._exchange(url, query, limit, until, signed=signed)
+        except UnansweredError:
+            raise
+        except Exception as error:
+            # Whatever it is: its text may show the address, and that the key.
+            reason = _reason(error, late=time.monotonic() > until)
+        finally:
+            self._sockets.end()
+        if self._stop.is_set():
+            raise StoppedError
+        raise UnansweredError(reason)
+
+    def _exchange(
+        self, url: str, query: dict[str, str], limit: int, until: float, *, signed: bool
+    ) -> tuple[int, float | None, bytes]:
+        session = self._session()
+        # What stays on this machine is nothing for a proxy.
+        session.trust_env = not is_loopback(urlsplit(url).hostname or "")
+        session.auth = self._credential if signed else NoCredential()
+        with self._lock:
+            self.requests += 1
+        body = bytearray()
+        # A redirection could lead the key, or an answer, astray.
+        with session.get(
+            url, params=query, timeout=self._manners.timeout, stream=True, allow_redirects=False
+        ) as response:
+            for chunk in response.iter_content(_CHUNK):
+                body += chunk
+                if len(body) > limit:
+                    msg = f"more than {limit // 2**20} MiB"
+                    raise UnansweredError(msg)
+                if time.monotonic() > until:
+                    raise TimeoutError
+            headers = response.headers
+            with self._lock:
+                self.bytes += len(body)
+            length = headers.get("Content-Length", "")
+            # Not every version of urllib3 looks after that.
+            encoded = headers.get("Content-Encoding", "identity") != "identity"
+            if length.isdecimal() and not encoded and int(length) != len(body):
+                raise exceptions.ChunkedEncodingError
+            return response.status_code, _retry_after(headers.get("Retry-After")), bytes(body)
+
+    def _session(self) -> requests.Session:
+        """Return this thread's session: requests does not promise that threads may share one."""
+        if not hasattr(self._local, "session"):
+            self._local.session = session = requests.Session()
+            session.headers["User-Agent"] = "movielens-genres-example"
+            session.headers["Accept-Encoding"] = "identity"
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, self._sockets.adapter())
+            with self._lock:
+                self._sessions.append(session)
+        return self._local.session
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        msg = "something other than JSON"
+        raise UnansweredError(msg)
+    return answer
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, which holds seconds or a date."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+        return max(0.0, date.timestamp() - time.time())
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _reason(error: Exception, *, late: bool) -> str:
+    if late or isinstance(error, exceptions.Timeout | TimeoutError):
+        return "no answer in time"
+    if isinstance(error, exceptions.SSLError):
+        return "no secure connection"
+    if isinstance(error, exceptions.ProxyError):
+        return "no connection to the proxy"
+    if isinstance(error, exceptions.ChunkedEncodingError | exceptions.ContentDecodingError):
+        return "an answer that breaks off"
+    if isinstance(error, exceptions.ConnectionError):
+        return "no connection, or a broken one"
+    return f"a failed request ({type(error).__name__})"

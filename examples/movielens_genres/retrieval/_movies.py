@@ -1,0 +1,139 @@
+"""What is known of a movie, and what has to be asked next to know more."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from ._answers import Details
+from ._journal import Journal, Poster
+from ._posters import POSTER_FOLDER
+
+NO_LINK = "no link to TMDB or IMDb"
+NOT_ON_TMDB = "not on TMDB"
+NO_POSTER = "no poster on TMDB"
+POSTER_GONE = "the poster is not there (404)"
+NOT_ASKED = "not asked yet"
+NO_YEAR = "no release date on TMDB"
+NO_LANGUAGE = "no language on TMDB"
+
+
+@dataclasses.dataclass(frozen=True)
+class Movie:
+    """One movie of MovieLens, with the ids that TMDB may know it by."""
+
+    movie_id: int
+    title: str
+    genres: str
+    imdb_id: str
+    tmdb_id: str
+
+    def lookups(self) -> Iterator["Question"]:
+        """Yield the questions for its details, the next one for where the last found nothing."""
+        if self.tmdb_id:
+            yield Question("movie", self.tmdb_id)
+        # Ids of TMDB go stale when two entries of it are joined; those of IMDb hardly ever do.
+        if self.imdb_id:
+            yield Question("find", f"tt{self.imdb_id}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """Something to ask TMDB; questions are equal if their answers are.
+
+    Parameters
+    ----------
+    kind : {"configuration", "movie", "find", "poster"}
+        What is asked for.
+    name : str
+        The id or the poster's path.
+    file : str
+        The name of the file for a poster.
+    """
+
+    kind: str
+    name: str = ""
+    file: str = dataclasses.field(default="", compare=False)
+
+    @property
+    def key(self) -> str:
+        """Return the name of its answer in the journal."""
+        return f"{self.kind}/{self.name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Knowledge:
+    """What the journal knows of a movie.
+
+    Parameters
+    ----------
+    details : Details or None
+        None if TMDB has none, or was not asked yet.
+    poster : Poster or None
+        None if TMDB has none, or was not asked yet.
+    question : Question or None
+        What to ask next; None if all is known.
+    linked : bool
+        Whether there is an id to ask for.
+    """
+
+    details: Details | None = None
+    poster: Poster | None = None
+    question: Question | None = None
+    linked: bool = True
+
+    @property
+    def poster_file(self) -> str:
+        """Return the poster's path in the data folder, or an empty text."""
+        return f"{POSTER_FOLDER}/{self.poster.file}" if self.poster and self.poster.file else ""
+
+    def no_poster(self, failures: Mapping[Question, str]) -> str:
+        """Return why there is no poster, or an empty text if there is one.
+
+        Parameters
+        ----------
+        failures : mapping from Question to str
+            Why questions got no answer in this run.
+        """
+        if self.poster_file:
+            return ""
+        if self.question is not None:
+            reason = failures.get(self.question)
+            return f"not answered: {reason}" if reason else NOT_ASKED
+        if not self.linked:
+            return NO_LINK
+        if self.details is None:
+            return NOT_ON_TMDB
+        return POSTER_GONE if self.details.poster_path else NO_POSTER
+
+    def unknown(self) -> list[str]:
+        """Return which of the details TMDB does not know, other than the poster."""
+        if self.details is None:
+            return []
+        both = {NO_YEAR: self.details.release_year, NO_LANGUAGE: self.details.language}
+        return [reason for reason, value in both.items() if not value]
+
+
+def list_movies(movies: pd.DataFrame, links: pd.DataFrame) -> list[Movie]:
+    """Return the movies of two tables that have the same rows."""
+    columns = [movies[name] for name in ("movieId", "title", "genres")]
+    columns += [links[name] for name in ("imdbId", "tmdbId")]
+    return [Movie(int(row[0]), *row[1:]) for row in zip(*columns, strict=True)]
+
+
+def look_up(movie: Movie, journal: Journal) -> Knowledge:
+    """Return what the journal knows of a movie."""
+    linked = False
+    for question in movie.lookups():
+        linked = True
+        answer = journal.answer(question.key)
+        if answer is None:
+            return Knowledge(question=question)
+        if (details := answer[0]) is None:
+            continue
+        if not details.poster_path:
+            return Knowledge(details)
+        poster = journal.poster(details.poster_path)
+        question = Question("poster", details.poster_path, f"{movie.movie_id}.jpg")
+        return Knowledge(details, poster, None if poster else question)
+    return Knowledge(linked=linked)

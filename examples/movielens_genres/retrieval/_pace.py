@@ -1,0 +1,103 @@
+"""How fast requests may follow one another, and when none may be made."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from ._errors import RefusedError, StoppedError
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 300.0
+
+
+class Pace:
+    """Gives every request of all threads its turn at one host.
+
+    Parameters
+    ----------
+    rate : float
+        Requests a second; ``inf`` for as many as there are.
+    patience : float
+        For how many seconds the host may refuse everything until `RefusedError`.
+    stop : Event
+        Ends every wait, with `StoppedError`.
+    clock : callable
+        Seconds, from whenever on.
+    """
+
+    def __init__(
+        self,
+        rate: float,
+        patience: float,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._interval = 1 / rate
+        self._patience = patience
+        self._stop = stop
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = clock()
+        self._pause_ends = clock()
+        self._pauses = 0
+        self._growing = _FIRST_PAUSE
+        self._refused_since: float | None = None
+
+    def wait(self) -> int:
+        """Wait for a turn; return a ticket, which `refused` asks for."""
+        while True:
+            with self._lock:
+                now, ticket = self._clock(), self._pauses
+                turn = max(now, self._next)
+                self._next = turn + self._interval
+            if self._stop.is_set() or (turn > now and self._stop.wait(turn - now)):
+                raise StoppedError
+            with self._lock:
+                # A pause that began meanwhile holds for this request, too.
+                if ticket == self._pauses:
+                    return ticket
+
+    def accepted(self) -> None:
+        """Say that the host answered."""
+        with self._lock:
+            self._growing = _FIRST_PAUSE
+            self._refused_since = None
+
+    def refused(self, ticket: int, seconds: float | None) -> None:
+        """Say that the host refused a request, until so many seconds later if it said so.
+
+        Raises
+        ------
+        RefusedError
+            If the pause would go on beyond the patience, or nothing else has come for as long.
+        """
+        with self._lock:
+            now = self._clock()
+            if self._refused_since is None:
+                self._refused_since = now
+            if seconds is None:
+                # Of requests sent side by side only the first to be refused makes pauses longer.
+                if ticket != self._pauses:
+                    return
+                seconds = self._growing
+                self._growing = min(2 * self._growing, _LONGEST_PAUSE)
+            if now + seconds > self._refused_since + self._patience:
+                msg = f"refuses every request, and asks to wait {seconds:.0f} s more"
+                raise RefusedError(msg)
+            self._pause(now + seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Make no request for so many seconds, or as long as the patience lasts."""
+        with self._lock:
+            self._pause(self._clock() + min(seconds, self._patience))
+
+    def paused_for(self) -> float:
+        """Return how many seconds of a pause are left."""
+        with self._lock:
+            return max(0.0, self._pause_ends - self._clock())
+
+    def _pause(self, until: float) -> None:
+        if until > self._pause_ends:
+            self._pause_ends = until
+            self._next = max(self._next, until)
+            self._pauses += 1

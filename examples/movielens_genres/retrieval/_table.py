@@ -1,0 +1,106 @@
+"""What the command leaves in the data folder, and what it says at the end."""
+
+import csv
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import pandas as pd
+
+from ..data import MOVIES_FILE, TAGS_FILE
+from ._journal import Journal
+from ._movies import NOT_ASKED, Movie, Question, look_up
+
+MISSING_FILE = "missing.csv"
+COLUMNS = ["movieId", "title", "genres", "tmdbId", "release_year", "language", "poster_file"]
+_N_EXAMPLES = 3
+
+
+@dataclasses.dataclass
+class Summary:
+    """How many movies have what, and why the others have not."""
+
+    movies: int = 0
+    with_poster: int = 0
+    unanswered: int = 0
+    counts: Counter[str] = dataclasses.field(default_factory=Counter)
+    examples: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+
+    def add(self, movie: Movie, reasons: Iterable[str]) -> None:
+        """Count one movie that lacks something."""
+        for reason in reasons:
+            self.counts[reason] += 1
+            examples = self.examples.setdefault(reason, [])
+            if len(examples) < _N_EXAMPLES:
+                examples.append(f"{movie.movie_id} {movie.title}")
+
+    def lines(self) -> list[str]:
+        """Return the lines of a table."""
+        rows = [("movies", self.movies, ""), ("with poster", self.with_poster, "")]
+        for reason, count in self.counts.most_common():
+            more = "; …" if count > _N_EXAMPLES else ""
+            rows.append((reason, count, "; ".join(self.examples[reason]) + more))
+        width = max(len(row[0]) for row in rows)
+        return [f"{name:<{width}}  {count:>7,}  {text}".rstrip() for name, count, text in rows]
+
+
+def write_tables(
+    out: Path, movies: Iterable[Movie], journal: Journal, failures: Mapping[Question, str]
+) -> Summary:
+    """Write the table of the movies and the list of what is missing, row by row."""
+    summary = Summary()
+    with (
+        _replacing(out / MOVIES_FILE) as table_file,
+        _replacing(out / MISSING_FILE) as missing_file,
+    ):
+        table, missing = _writer(table_file), _writer(missing_file)
+        table.writerow(COLUMNS)
+        missing.writerow(["movieId", "title", "reason"])
+        for movie in movies:
+            known = look_up(movie, journal)
+            details = known.details
+            found = (
+                (movie.tmdb_id, "", "")
+                if details is None
+                else (details.tmdb_id, details.release_year, details.language)
+            )
+            table.writerow([movie.movie_id, movie.title, movie.genres, *found, known.poster_file])
+            no_poster = known.no_poster(failures)
+            summary.movies += 1
+            summary.with_poster += not no_poster
+            summary.unanswered += known.question is not None
+            if reasons := [reason for reason in (no_poster, *known.unknown()) if reason]:
+                summary.add(movie, reasons)
+                missing.writerow([movie.movie_id, movie.title, "; ".join(reasons)])
+    return summary
+
+
+def write_tags(out: Path, tags: pd.DataFrame) -> None:
+    """Write the tags in the layout of MovieLens."""
+    with _replacing(out / TAGS_FILE) as file:
+        tags.to_csv(file, index=False, columns=["userId", "movieId", "tag"], lineterminator="\n")
+
+
+def describe_reason(summary: Summary) -> str:
+    """Return how many movies the next run will ask for, and why."""
+    not_asked = summary.counts[NOT_ASKED]
+    return f"{summary.unanswered - not_asked} not answered, {not_asked} not asked yet"
+
+
+def _writer(file: TextIO) -> "csv._writer":
+    return csv.writer(file, lineterminator="\n")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[TextIO]:
+    """Open a file for writing whose content takes the place of another in one step."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
