@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._figure import Figure, time_pairs
-from examples.movielens_genres.data import MOVIES_FILE, TAGS_FILE, Filters, prepare_movies
+from examples.movielens_genres.data import (
+    MOVIES_FILE,
+    TAGS_FILE,
+    Filters,
+    prepare_movies,
+    read_folder,
+)
 
 # The size of ml-20m, and about its number of distinct tags and of users that gave one.
 N_MOVIES = 27_278
@@ -29,7 +35,7 @@ def measure_preparation(folder: Path, repeats: int, scale: float) -> Iterable[Fi
     write_movielens(folder, n_movies, n_tags)
     # Nothing of posters is measured here, so none is written.
     ratios, details = time_pairs(
-        lambda: prepare_movies(folder, Filters(), modalities=["tags"]),
+        lambda: prepare_movies(read_folder(folder), Filters(), modalities=["tags"]),
         lambda: [pd.read_csv(folder / name) for name in (MOVIES_FILE, TAGS_FILE)],
         repeats=repeats,
     )

@@ -15,6 +15,7 @@ from examples.movielens_genres.data import (
     check_posters,
     load_table,
     prepare_movies,
+    read_folder,
 )
 from examples.movielens_genres.sample import write_sample
 
@@ -33,7 +34,7 @@ def prepare(folder, out, *options):
 @pytest.mark.parametrize("table_format", ["csv", "parquet"])
 def test_a_saved_table_is_read_back_as_it_was(folder, tmp_path, table_format):
     assert prepare(folder, tmp_path / "out", "--format", table_format) == 0
-    data = prepare_movies(folder, Filters())
+    data = prepare_movies(read_folder(folder), Filters())
     loaded, manifest, posters = load_table(tmp_path / "out")
     for name in ("movies", "genres", "steps", "tag_steps", "genre_counts", "genre_tags"):
         pd.testing.assert_frame_equal(
@@ -57,7 +58,9 @@ def test_relevances_are_read_back_as_they_were(folder, tmp_path):
     scores.to_csv(genome / "genome-scores.csv", index=False)
     options = ["--tags", "genome", "--movielens", str(genome), "--modalities", "tags"]
     assert prepare(folder, tmp_path / "out", *options) == 0
-    data = prepare_movies(folder, Filters(tags="genome"), modalities=["tags"], genome=genome)
+    data = prepare_movies(
+        read_folder(folder), Filters(tags="genome"), modalities=["tags"], genome=genome
+    )
     loaded, manifest, _ = load_table(tmp_path / "out")
     assert loaded.genome_tags == ["a", "b", "c"]
     np.testing.assert_array_equal(np.stack(loaded.movies["tags"]), np.stack(data.movies["tags"]))

@@ -13,6 +13,7 @@ from examples.movielens_genres.data import (
     describe_data,
     normalize_tag,
     prepare_movies,
+    read_folder,
 )
 from examples.movielens_genres.data._prepare import count_genres, split_title
 from examples.movielens_genres.data._tags import collect_tags, find_genre, genre_names
@@ -77,7 +78,7 @@ def _few_movies_will_do(monkeypatch):
 
 def prepare(folder, **filters):
     # Comedy 2, Drama 2, Film-Noir 2 of 6 occurrences; only Film-Noir is asked to go.
-    return prepare_movies(folder, Filters(**{"min_genre_share": 0.3, **filters}))
+    return prepare_movies(read_folder(folder), Filters(**{"min_genre_share": 0.3, **filters}))
 
 
 def test_each_filter_leaves_what_it_should(folder):
@@ -330,13 +331,15 @@ def test_a_movie_without_a_poster_is_dropped_where_models_see_posters(folder):
     data = prepare(folder)
     assert data.movies["movieId"].tolist() == [1, 5, 7]
     assert data.steps.loc["with a poster", "movies"] == 3
-    data = prepare_movies(folder, Filters(min_genre_share=0.3), modalities=["tags"])
+    data = prepare_movies(read_folder(folder), Filters(min_genre_share=0.3), modalities=["tags"])
     assert data.movies["movieId"].tolist() == [1, 4, 5, 7]
 
 
 def test_a_missing_poster_is_dropped_on_demand(folder):
     (folder / "posters/4.jpg").unlink()
-    data = prepare_movies(folder, Filters(min_genre_share=0.3), drop_missing_posters=True)
+    data = prepare_movies(
+        read_folder(folder), Filters(min_genre_share=0.3), drop_missing_posters=True
+    )
     assert data.movies["movieId"].tolist() == [1, 5, 7]
     assert data.steps["movies"].tolist() == [7, 6, 4, 4, 4, 3]
 
@@ -380,7 +383,7 @@ def write_genome(folder, rows):
 
 def prepare_genome(folder, **filters):
     filters = {"tags": "genome", "min_genre_share": 0.3, **filters}
-    return prepare_movies(folder, Filters(**filters), modalities=["tags"])
+    return prepare_movies(read_folder(folder), Filters(**filters), modalities=["tags"])
 
 
 def test_relevances_of_the_genome_replace_tags(folder):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from examples.movielens_genres.__main__ import main
-from examples.movielens_genres.data import Filters, prepare_movies
+from examples.movielens_genres.data import Filters, prepare_movies, read_folder
 from examples.movielens_genres.experiment._recipes import RECIPES
 from examples.movielens_genres.experiment._split import split_rows
 from examples.movielens_genres.sample import write_sample
@@ -66,7 +66,7 @@ def test_every_model_control_and_benchmark_is_in_the_table(out):
 
 @pytest.mark.slow
 def test_the_trivial_benchmark_is_what_the_study_says(out, folder):
-    data = prepare_movies(folder, Filters())
+    data = prepare_movies(read_folder(folder), Filters())
     by_seed = pd.read_csv(out / "results_by_seed.csv", index_col=["seed", "model"])
     for seed in (1, 2):
         _, validation, test = split_rows(len(data.movies), seed)
@@ -214,7 +214,7 @@ def test_the_reference_recipe_trains(arguments, tmp_path, monkeypatch):
 def test_an_unreadable_poster_is_dropped_on_demand(arguments, folder, tmp_path, capsys):
     copy = tmp_path / "data"
     write_sample(copy, seed=3, n_movies=240)
-    data = prepare_movies(copy, Filters())
+    data = prepare_movies(read_folder(copy), Filters())
     (copy / data.movies["poster_file"][0]).write_bytes(b"no image")
     changed = [str(copy) if argument == str(folder) else argument for argument in arguments]
     assert main([*changed, "--out", str(tmp_path / "refused")]) == 2

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ..data import prepare_movies
+from ..data import prepare_movies, read_folder
 from . import _options
 
 
@@ -29,7 +29,7 @@ def add_parser(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
-    data = prepare_movies(Path(options.data), _options.filters_from(options))
+    data = prepare_movies(read_folder(Path(options.data)), _options.filters_from(options))
     # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.
     import pandas as pd
 

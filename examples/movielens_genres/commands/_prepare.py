@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..data import FORMATS, describe_data, make_manifest, prepare_movies, save_table
+from ..data import FORMATS, describe_data, make_manifest, prepare_movies, read_folder, save_table
 from . import _options
 
 
@@ -36,7 +36,7 @@ def execute(options: argparse.Namespace) -> int:
     out = _options.make_out(options.out, Path())
     folder = _options.choose_data(options, out)
     data = prepare_movies(
-        folder,
+        read_folder(folder),
         filters,
         modalities=modalities,
         genome=genome,

@@ -16,6 +16,7 @@ from ..data import (
     load_table,
     make_manifest,
     prepare_movies,
+    read_folder,
 )
 from . import _options
 
@@ -184,7 +185,7 @@ def _get_data(
     filters = _options.filters_from(options)
     genome = None if options.movielens is None else Path(options.movielens)
     data = prepare_movies(
-        folder,
+        read_folder(folder),
         filters,
         modalities=modalities,
         genome=genome,

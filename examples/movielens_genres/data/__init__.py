@@ -15,7 +15,7 @@ from ._manifest import (
     write_json,
 )
 from ._movielens import MovieLens, read_movielens
-from ._prepare import MODALITIES, MovieData, prepare_movies
+from ._prepare import MODALITIES, MovieData, prepare_movies, split_genres
 from ._tags import normalize_tag
 
 __all__ = [
@@ -42,5 +42,6 @@ __all__ = [
     "read_folder",
     "read_movielens",
     "save_table",
+    "split_genres",
     "write_json",
 ]

@@ -22,6 +22,8 @@ class DataFolder:
 
     Parameters
     ----------
+    folder : Path
+        The folder.
     movies : DataFrame
         One row a movie: ``movieId``, ``title``, ``genres`` (as in the file, joined by ``|``),
         ``release_year`` (missing where unknown), ``language`` and ``poster_file`` (empty where
@@ -32,6 +34,7 @@ class DataFolder:
         What was wrong in the files, and what was done about it.
     """
 
+    folder: Path
     movies: pd.DataFrame
     tags: pd.DataFrame
     findings: Findings
@@ -66,9 +69,8 @@ def read_folder(folder: Path) -> DataFolder:
         language=movies["language"].str.strip(),
         poster_file=movies["poster_file"].str.strip(),
     )
-    return DataFolder(
-        movies.reset_index(drop=True), read_tags(folder / TAGS_FILE, findings), findings
-    )
+    tags = read_tags(folder / TAGS_FILE, findings)
+    return DataFolder(folder, movies.reset_index(drop=True), tags, findings)
 
 
 def _parse_years(texts: pd.Series, findings: Findings) -> pd.Series:

@@ -56,6 +56,16 @@ def read_movielens(folder: Path, *, links: Path | None = None) -> MovieLens:
     DataError
         If the folder has no movies, or a file in it cannot be used at all.
     """
+    try:
+        return _read_folder(folder, links)
+    except OSError as error:
+        msg = (
+            f"The folder {str(folder)!r} cannot be read ({error.strerror}); check its permissions."
+        )
+        raise DataError(msg) from error
+
+
+def _read_folder(folder: Path, links: Path | None) -> MovieLens:
     findings = Findings()
     movies = _read_movies(folder, findings)
     if links is None and (folder / "links.csv").exists():
@@ -137,8 +147,8 @@ def _read_movies(folder: Path, findings: Findings) -> pd.DataFrame:
         raise DataError(msg)
     path = _find(folder, "movies", findings)
     if path is None:
-        within = [path.parent for path in sorted(folder.glob("*/movies.[cd][sa][vt]"))]
-        fix = f"name its folder {str(within[0])!r}" if within else "name the folder that has it"
+        within = sorted([*folder.glob("*/movies.csv"), *folder.glob("*/movies.dat")])
+        fix = f"name {str(within[0].parent)!r}, which has it" if within else "name one that has it"
         msg = f"The folder {str(folder)!r} has no movies.csv or movies.dat; {fix}."
         raise DataError(msg)
     movies = read_table(

@@ -11,7 +11,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from .._errors import DataError
 from ._filters import ALL_LANGUAGES, Filters
 from ._findings import Findings
-from ._folder import MOVIES_FILE, NO_GENRE, DataFolder, read_folder
+from ._folder import MOVIES_FILE, NO_GENRE, DataFolder
 from ._genome import read_genome
 from ._tags import collect_tags, drops, find_genre, genre_names, normalize_tag
 
@@ -73,35 +73,35 @@ class MovieData:
 
 
 def prepare_movies(
-    folder: Path,
+    content: DataFolder,
     filters: Filters,
     *,
     modalities: Collection[str] = ("poster", "tags"),
     genome: Path | None = None,
     drop_missing_posters: bool = False,
 ) -> MovieData:
-    """Read a data folder and apply the filters, one after the other.
+    """Apply the filters to what a data folder holds, one after the other.
 
     Parameters
     ----------
-    folder : Path
-        The data folder.
+    content : DataFolder
+        The data folder's content.
     filters : Filters
         What is kept.
     modalities : collection of str
         What each movie must have: those without a poster are dropped if posters are among them.
         A movie without tags is kept, and has none.
     genome : Path, optional
-        The folder of the tag genome. Default: `folder`.
+        The folder of the tag genome. Default: the data folder.
     drop_missing_posters : bool
         Whether a movie goes whose poster file is named and not there; else that is an error.
 
     Raises
     ------
     DataError
-        If a file, a column or a poster is missing, or too few movies are left.
+        If a poster or a file of the tag genome is missing, or too few movies are left.
     """
-    content = read_folder(folder)
+    folder = content.folder
     movies, steps = _select_movies(content, filters)
     counts = count_genres(movies["all_genres"], filters.min_genre_share)
     kept = sorted(counts.index[counts["kept"]])

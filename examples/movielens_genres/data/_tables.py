@@ -56,14 +56,14 @@ def read_table(
     optional : sequence of str
         Columns to read from a CSV file only if they are there; the last ones of a ``.dat`` file.
     ids : sequence of str
-        Columns to read as int64, for speed, if that is what all of their cells hold.
+        Columns that may be returned as int64, which is faster, if all of their cells fit.
     text : str, optional
         A column of free text, the only one of a ``.dat`` file that may itself hold ``::``.
 
     Returns
     -------
     table : DataFrame
-        Columns of dtype str, or int64 if they are in `ids`; the word "NA" is a word. Blank lines
+        Columns of dtype str, or int64 for some of `ids`; the word "NA" is a word. Blank lines
         are left out, and so are, counted in `findings`, lines with too many or too few cells or
         a quote that stays open.
 
@@ -173,10 +173,10 @@ class _Dat:
 
 def _read_text(path: Path) -> bytes:
     """Return the file without byte order mark, each line end made a line feed."""
-    if path.is_dir():
-        msg = f"Expected a file, but {str(path)!r} is a folder; name a file within it."
-        raise DataError(msg)
     try:
+        if path.is_dir():
+            msg = f"Expected a file, but {str(path)!r} is a folder; name a file within it."
+            raise DataError(msg)
         raw = path.read_bytes()
     except FileNotFoundError as error:
         msg = f"The file {str(path)!r} does not exist; check its name and folder."
@@ -204,8 +204,7 @@ def _read_text(path: Path) -> bytes:
 
 def _read_header(path: Path, header: bytes, columns: Sequence[str]) -> list[str]:
     line, _ = _decode(header)
-    # Python 3.11's csv module takes a NUL as the end of a line, and says so.
-    names = [name.strip() for name in next(csv.reader([line.replace("\0", "")]), [])]
+    names = [name.strip() for name in _Csv([], 1).split([line.replace("\0", "")], 0).cells]
     if missing := [name for name in columns if name not in names]:
         msg = (
             f"{str(path)!r} lacks the column(s) {missing}; its first line must name the columns, "
@@ -258,8 +257,9 @@ def _read_fast(
         lines = body.decode().split("\n")
         if any(len(layout.split(lines, row).cells) != n_cells for row in empty):
             return None
-    if any(table[at].dtype != dtype for at, dtype in inferred.items()):
-        return _read_fast(body, layout, positions, {})
+    right = {at: dtype for at, dtype in inferred.items() if table[at].dtype == dtype}
+    if len(right) < len(inferred):
+        return _read_fast(body, layout, positions, right)
     return table[positions]
 
 
@@ -276,13 +276,14 @@ def _read_carefully(
         count, first = notes.get((problem, rule), (0, example))
         notes[problem, rule] = (count + 1, first)
 
-    for raw_line in body.split(b"\n"):
+    for at, raw_line in enumerate(body.split(b"\n")):
         line, is_utf8 = _decode(raw_line)
-        lines.append(line.replace("\0", ""))
+        lines.append(line)
         if not is_utf8:
-            note("not UTF-8", "kept, decoded as Latin-1", len(lines) - 1)
+            note("not UTF-8", "kept, decoded as Latin-1", at)
         if "\0" in line:
-            note("NUL characters", "kept without them", len(lines) - 1)
+            lines[at] = line.replace("\0", "")
+            note("NUL characters", "kept without them", at)
     at = 0
     while at < len(lines):
         if not lines[at].strip(" \t"):

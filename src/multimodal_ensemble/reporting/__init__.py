@@ -1,4 +1,4 @@
-"""Reporting: comparison tables and figures; reads results, never trains."""
+"""Reporting: tables, figures and HTML pages of data and results; never trains."""
 
 from multimodal_ensemble.reporting._figures import (
     mark_predictions,
@@ -6,13 +6,31 @@ from multimodal_ensemble.reporting._figures import (
     plot_histories,
     plot_predictions,
 )
+from multimodal_ensemble.reporting._html import ReportFigure, ReportTable, write_html_report
+from multimodal_ensemble.reporting._label_cooccurrence import (
+    label_cooccurrence,
+    plot_label_cooccurrence,
+)
+from multimodal_ensemble.reporting._label_figures import (
+    plot_distribution,
+    plot_label_counts,
+    plot_rank_frequency,
+)
 from multimodal_ensemble.reporting._tables import compare_models, to_markdown
 
 __all__ = [
+    "ReportFigure",
+    "ReportTable",
     "compare_models",
+    "label_cooccurrence",
     "mark_predictions",
     "plot_comparison",
+    "plot_distribution",
     "plot_histories",
+    "plot_label_cooccurrence",
+    "plot_label_counts",
     "plot_predictions",
+    "plot_rank_frequency",
     "to_markdown",
+    "write_html_report",
 ]

@@ -1,0 +1,313 @@
+"""The HTML page: figures of the tables, with captions that are computed from them."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from multimodal_ensemble.reporting import (
+    ReportFigure,
+    ReportTable,
+    plot_distribution,
+    plot_label_cooccurrence,
+    plot_label_counts,
+    plot_rank_frequency,
+    write_html_report,
+)
+
+from ..data import ALL_LANGUAGES, Filters, MovieData
+from ._tables import Analysis
+
+PAGE_NAME = "analysis.html"
+N_COMMON = 30
+N_EXAMPLES = 10
+
+Parts = list[str | pd.DataFrame | ReportTable | ReportFigure]
+
+
+def write_analysis(
+    out: Path, analysis: Analysis, data: MovieData, filters: Filters, notes: Sequence[str]
+) -> Path:
+    """Write the page and one CSV file a table; return the page's path.
+
+    Parameters
+    ----------
+    out : Path
+        The folder; it must be there.
+    analysis : Analysis
+        The tables.
+    data : MovieData
+        What the filters left.
+    filters : Filters
+        The filters.
+    notes : sequence of str
+        What a reader must know before believing a figure.
+    """
+    for field in dataclasses.fields(analysis):
+        table = getattr(analysis, field.name)
+        table.to_csv(out / f"{field.name}.csv", index=table.index.name is not None)
+    sections = {
+        "What the filters leave": [*notes, *_filters(analysis, filters)],
+        "What is wrong in the files": _findings(analysis),
+        "Figure 2: movies per release year and language": _movies(analysis, filters),
+        "Figure 3: genres before and after the filters": _genres(analysis, filters),
+        "Figure 4: common and rare tags": _tags(analysis, filters),
+        "Figure 5: tags per movie": _tags_per_movie(analysis),
+        "Figure 6: genres that go together": _together(analysis, data),
+        "Tags that give a genre away": _leaks(analysis, filters),
+    }
+    page = out / PAGE_NAME
+    write_html_report(page, "The movies, their genres and their tags", sections)
+    return page
+
+
+def _filters(analysis: Analysis, filters: Filters) -> Parts:
+    first, last = analysis.movies_left["movies"].iloc[[0, -1]]
+    options = ", ".join(
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in dataclasses.asdict(filters).items()
+        if value is not None
+    )
+    return [
+        f"Of {_count(first, 'movie')} in the data, the filters leave {last:,} "
+        f"({_percent(last, first)}). Filters: {options}.",
+        _table(analysis.movies_left, "Movies that are left after each filter."),
+        _table(
+            analysis.tags_left,
+            "Tags that are left after each filter: rows, different tags, and movies with any.",
+        ),
+    ]
+
+
+def _findings(analysis: Analysis) -> Parts:
+    findings = analysis.findings
+    if findings.empty:
+        return ["Nothing was found wrong in the files."]
+    return [
+        _table(
+            findings,
+            f"{_count(len(findings), 'problem')} in {_count(findings['file'].nunique(), 'file')}, "
+            f"{_count(findings['rows'].sum(), 'row')} in all, and what was done about them.",
+        )
+    ]
+
+
+def _movies(analysis: Analysis, filters: Filters) -> Parts:
+    years, languages = analysis.years, analysis.languages
+    known, total = years["movies"].sum(), languages["movies"].sum()
+    unknown = total - known
+    late = years["movies"][years.index >= filters.min_year].sum()
+    top, kept = languages.index[0], languages["movies"][languages["kept"]].sum()
+    busiest = years["movies"].idxmax()
+    return [
+        ReportFigure(
+            plot_distribution(
+                years["movies"], label="release year", unit="movies", first_kept=filters.min_year
+            ),
+            alt=f"Bars: movies of each release year, from {years.index[0]} to {years.index[-1]}.",
+            caption=f"{_count(known, 'movie')} by release year; {late:,} "
+            f"({_percent(late, known)}) are of {filters.min_year} or later. Most, "
+            f"{years['movies'].max():,}, are of {busiest}."
+            + (f" {_count(unknown, 'movie')} of no known year cannot be shown." if unknown else ""),
+        ),
+        ReportFigure(
+            plot_label_counts(
+                languages["movies"].head(N_COMMON),
+                shares=languages["share"].head(N_COMMON),
+                kept=languages["kept"].head(N_COMMON),
+                unit="movies",
+            ),
+            alt="Bars: movies of each language, the most common on top.",
+            caption=f"The most common of {_count(len(languages), 'language')} is {top} with "
+            f"{languages['movies'].iloc[0]:,} of {total:,} movies. "
+            + (
+                "All languages are kept."
+                if filters.language == ALL_LANGUAGES
+                else f"Kept: {kept:,} ({_percent(kept, total)}) in {filters.language}."
+            ),
+        ),
+        _table(years, "Movies per release year: in the data, and left after all filters."),
+        _table(languages, "Movies per language, and its share of all movies."),
+    ]
+
+
+def _genres(analysis: Analysis, filters: Filters) -> Parts:
+    genres = analysis.genres
+    filtered = genres[genres["filtered"] > 0].sort_values("filtered", ascending=False)
+    left = genres[genres["kept"]].sort_values("left", ascending=False)
+    dropped = len(filtered) - len(left)
+
+    def bars(table: pd.DataFrame, stage: str, caption: str, kept: Any = None) -> ReportFigure:
+        figure = plot_label_counts(
+            table[stage], shares=table[f"{stage}_share"], kept=kept, unit="movies"
+        )
+        return ReportFigure(figure, alt=f"Bars: movies of each genre. {caption}", caption=caption)
+
+    return [
+        bars(
+            genres,
+            "in_data",
+            f"Before the filters: {_count(len(genres), 'genre')}, {genres.index[0]} on most "
+            f"movies ({genres['in_data'].iloc[0]:,}). Shares are of all "
+            f"{_count(genres['in_data'].sum(), 'occurrence')} of a genre.",
+        ),
+        bars(
+            filtered,
+            "filtered",
+            "After the filters of language and year: "
+            f"{_count(len(left), 'genre')} kept for having {100 * filters.min_genre_share:g} % of "
+            f"the {_count(filtered['filtered'].sum(), 'occurrence')} at least, {dropped} dropped.",
+            kept=filtered["kept"],
+        ),
+        bars(
+            left,
+            "left",
+            f"After all filters: {left.index[0]} is most common ({left['left'].iloc[0]:,} movies), "
+            f"{left.index[-1]} rarest ({left['left'].iloc[-1]:,}).",
+        ),
+        _table(genres, "Movies of each genre, and its share of all occurrences of a genre."),
+    ]
+
+
+def _tags(analysis: Analysis, filters: Filters) -> Parts:
+    tags, rarity, typed = analysis.tags, analysis.rarity, analysis.typed_tags
+    curves = {"as typed, all movies": typed["movies"], "after the filters": tags["movies"]}
+    curves = {name: counts for name, counts in curves.items() if len(counts)}
+    parts: Parts = []
+    if curves:
+        parts.append(
+            ReportFigure(
+                plot_rank_frequency(curves, label="tags", unit="movies with the tag"),
+                alt="Curves: movies with a tag against the tag's rank, both logarithmic.",
+                caption=f"Users typed {_count(len(typed), 'different tag')}; the filters leave "
+                f"{len(tags):,}. A tag counts once a movie.",
+            )
+        )
+    if tags.empty:
+        return [*parts, _no_tag(filters)]
+    common, rarest = tags.head(N_COMMON), tags["movies"].min()
+    rare = tags.index[tags["movies"] == rarest]
+    return [
+        ReportFigure(
+            plot_label_counts(common["movies"], shares=common["share"], unit="movies"),
+            alt=f"Bars: movies of each of the {len(common)} most common tags.",
+            caption=f"The {len(common)} most common of {_count(len(tags), 'tag')}, led by "
+            f"{tags.index[0]!r} on {_percent(tags['share'].iloc[0])} of the movies that are left.",
+        ),
+        *parts,
+        f"The rarest: {_count(len(rare), 'tag')} ({_percent(len(rare), len(tags))}) on "
+        f"{_count(rarest, 'movie')} each, such as {', '.join(map(repr, rare[:N_EXAMPLES]))}.",
+        _table(rarity.head(N_EXAMPLES), "How many tags are on how few movies."),
+    ]
+
+
+def _tags_per_movie(analysis: Analysis) -> Parts:
+    table = analysis.tags_per_movie
+    total, without = table["movies"].sum(), table["movies"].iloc[0]
+    return [
+        ReportFigure(
+            plot_distribution(table["movies"], label="tags of a movie", unit="movies", log=True),
+            alt=f"Bars: movies by how many tags they have, from 0 to {table.index[-1]}.",
+            caption=f"{_count(without, 'movie')} of {total:,} ({_percent(without, total)}) "
+            f"without any tag; {_mean(table):.1f} tags a movie on average, at most "
+            f"{table.index[-1]:,}. The scale of the movies is logarithmic.",
+        ),
+        _table(table[table["movies"] > 0], "Movies by how many tags they have."),
+    ]
+
+
+def _together(analysis: Analysis, data: MovieData) -> Parts:
+    genres = analysis.genres_per_movie
+    several = genres["movies"][genres.index > 1].sum()
+    parts: Parts = [
+        ReportFigure(
+            plot_distribution(genres["movies"], label="kept genres of a movie", unit="movies"),
+            alt=f"Bars: movies by how many kept genres they have, at most {genres.index[-1]}.",
+            caption=f"{_mean(genres):.2f} kept genres a movie on average; {several:,} of "
+            f"{genres['movies'].sum():,} movies ({_percent(several, genres['movies'].sum())}) "
+            "have more than one.",
+        )
+    ]
+    lift = analysis.cooccurrence_lift
+    if len(lift) < 2:
+        return [*parts, "Only one genre is kept, so there are no pairs of genres."]
+    pairs = {
+        (one, other): lift.loc[one, other]
+        for row, one in enumerate(lift.index)
+        for other in lift.columns[row + 1 :]
+    }
+    share = analysis.cooccurrence_share
+    (often, also), (seldom, avoided) = max(pairs, key=pairs.get), min(pairs, key=pairs.get)
+    caption = (
+        f"Share of the movies of a row's genre that have the column's genre, too. "
+        f"{often} and {also} are together {pairs[often, also]:.1f} times as often as if genres "
+        f"were independent, {seldom} and {avoided} {pairs[seldom, avoided]:.2f} times: "
+        f"{_percent(share.loc[often, also])} of {often} movies are {also}, "
+        f"{_percent(share.loc[seldom, avoided])} of {seldom} movies are {avoided}."
+    )
+    return [
+        *parts,
+        ReportFigure(
+            plot_label_cooccurrence(data.genres, unit="movies"),
+            alt=f"Heat map of {len(lift)} by {len(lift)} genres; the table has its numbers.",
+            caption=caption,
+        ),
+        _table(share, "Of the movies with the row's genre, the share with the column's."),
+        _table(
+            lift,
+            "Lift: how many times as often as if independent; above 1 the two seek each other.",
+        ),
+        _table(analysis.cooccurrence, "Movies with both genres; on the diagonal, with the one."),
+    ]
+
+
+def _leaks(analysis: Analysis, filters: Filters) -> Parts:
+    tags = analysis.genre_tags
+    if tags.empty:
+        return ["No tag names or contains a genre."]
+    left = tags[~tags["dropped"]]
+    uses = tags["movies"].sum()
+    right = (tags["precision"] * tags["movies"]).sum()
+    parts: Parts = [
+        "A tag that is a genre's name, or has one among its words, gives the answer away: a model "
+        "that sees it reads the genre off instead of predicting it, and its scores say nothing "
+        "about movies whose genre nobody has typed.",
+        f"Such tags: {len(tags):,}, on movies {_count(uses, 'time')} in all; in "
+        f"{_percent(right, uses)} of these the movie has the genre that the tag names. With the "
+        f"filter {filters.drop_genre_tags!r}, {len(tags) - len(left):,} are dropped and "
+        f"{len(left):,} stay"
+        + (
+            f", the most common of these {left['tag'].iloc[0]!r} on "
+            f"{_count(left['movies'].iloc[0], 'movie')}."
+            if len(left)
+            else "."
+        ),
+    ]
+    shown = tags.set_index("tag").head(N_COMMON)
+    caption = (
+        f"The {len(shown)} most common. Precision is the share of the tag's movies that have the "
+        "genre, share that of all movies; the further apart, the more the tag gives away."
+    )
+    return [*parts, _table(shown, caption)]
+
+
+def _no_tag(filters: Filters) -> str:
+    return f"No movie that is left has a tag that {_count(filters.min_tag_users, 'user')} gave it."
+
+
+def _table(table: pd.DataFrame, caption: str) -> ReportTable:
+    return ReportTable(table.rename(columns=lambda name: name.replace("_", " ")), caption)
+
+
+def _mean(table: pd.DataFrame) -> float:
+    return float((table.index.to_numpy() * table["share"]).sum())
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _percent(part: float, whole: float = 1) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "none"

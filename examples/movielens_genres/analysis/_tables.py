@@ -1,0 +1,154 @@
+"""What the page shows, as tables; the figures draw these and nothing else."""
+
+import dataclasses
+
+import pandas as pd
+
+from multimodal_ensemble.reporting import label_cooccurrence
+
+from ..data import ALL_LANGUAGES, DataFolder, Filters, MovieData, split_genres
+
+UNKNOWN = "unknown"
+
+
+@dataclasses.dataclass(frozen=True)
+class Analysis:
+    """All tables, each a file of its name.
+
+    Parameters
+    ----------
+    movies_left, tags_left : DataFrame
+        What each filter left of the movies and of the tags.
+    findings : DataFrame
+        What is wrong in the files.
+    years : DataFrame
+        Movies per release year, in the data and left by the filters.
+    languages : DataFrame
+        Movies per language, with share and fate.
+    genres : DataFrame
+        Movies per genre and share of all genre occurrences: in the data, after the filters of
+        language and year (``filtered``, with the fate of the genre), and left in the end.
+    tags : DataFrame
+        Movies per tag and their share of the movies left, the most common first.
+    typed_tags : DataFrame
+        Movies per tag as users typed it, of all movies in the data, the most common first.
+    rarity : DataFrame
+        How many tags are on just one movie, on two, and so on.
+    tags_per_movie, genres_per_movie : DataFrame
+        How many of the movies left have how many.
+    cooccurrence, cooccurrence_share, cooccurrence_lift : DataFrame
+        Kept genres against kept genres; see `multimodal_ensemble.reporting.label_cooccurrence`.
+    genre_tags : DataFrame
+        Tags that name or contain a genre.
+    """
+
+    movies_left: pd.DataFrame
+    tags_left: pd.DataFrame
+    findings: pd.DataFrame
+    years: pd.DataFrame
+    languages: pd.DataFrame
+    genres: pd.DataFrame
+    tags: pd.DataFrame
+    typed_tags: pd.DataFrame
+    rarity: pd.DataFrame
+    tags_per_movie: pd.DataFrame
+    genres_per_movie: pd.DataFrame
+    cooccurrence: pd.DataFrame
+    cooccurrence_share: pd.DataFrame
+    cooccurrence_lift: pd.DataFrame
+    genre_tags: pd.DataFrame
+
+
+def analyse(content: DataFolder, data: MovieData, filters: Filters) -> Analysis:
+    """Return all tables.
+
+    Parameters
+    ----------
+    content : DataFolder
+        The data before the filters.
+    data : MovieData
+        What the filters left of it.
+    filters : Filters
+        The filters.
+    """
+    tags = count_tags(data.movies)
+    return Analysis(
+        movies_left=data.steps,
+        tags_left=data.tag_steps,
+        findings=content.findings.table(),
+        years=count_years(content.movies, data.movies),
+        languages=count_languages(content.movies, filters.language),
+        genres=count_genre_fates(content.movies, data),
+        tags=tags,
+        typed_tags=count_typed_tags(content.tags),
+        rarity=count_rarity(tags),
+        tags_per_movie=count_lengths(data.movies["tags"]).rename_axis("tags"),
+        genres_per_movie=count_lengths(data.movies["genres"]).rename_axis("genres"),
+        cooccurrence=label_cooccurrence(data.genres).rename_axis("genre"),
+        cooccurrence_share=label_cooccurrence(data.genres, normalize="row").rename_axis("genre"),
+        cooccurrence_lift=label_cooccurrence(data.genres, normalize="lift").rename_axis("genre"),
+        genre_tags=data.genre_tags,
+    )
+
+
+def count_years(movies: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
+    """Return the movies of each release year that is known, in the data and left."""
+    table = pd.DataFrame(
+        {"movies": movies["release_year"].value_counts(), "left": left["year"].value_counts()}
+    )
+    table.index = table.index.astype("int64")
+    return table.fillna(0).astype("int64").sort_index().rename_axis("year")
+
+
+def count_languages(movies: pd.DataFrame, language: str) -> pd.DataFrame:
+    """Return the movies of each language, with their share and whether they are kept."""
+    counts = _by_count(movies["language"].replace("", UNKNOWN))
+    kept = (counts.index == language) | (language == ALL_LANGUAGES)
+    return pd.DataFrame(
+        {"movies": counts, "share": counts / counts.sum(), "kept": kept}
+    ).rename_axis("language")
+
+
+def count_genre_fates(movies: pd.DataFrame, data: MovieData) -> pd.DataFrame:
+    """Return count and share of each genre before, between and after the filters."""
+    stages = {
+        "in_data": _by_count(movies["genres"].map(split_genres).explode()),
+        "filtered": data.genre_counts["movies"],
+        "left": data.genres.sum(),
+    }
+    table = pd.DataFrame(index=stages["in_data"].index)
+    for name, counts in stages.items():
+        table[name] = counts.reindex(table.index, fill_value=0).astype("int64")
+        table[f"{name}_share"] = table[name] / table[name].sum()
+    table["kept"] = data.genre_counts["kept"].reindex(table.index, fill_value=False).astype(bool)
+    return table.rename_axis("genre")
+
+
+def count_tags(movies: pd.DataFrame) -> pd.DataFrame:
+    """Return on how many movies each tag is, and on which share of them."""
+    counts = _by_count(movies["tags"].explode())
+    return pd.DataFrame({"movies": counts, "share": counts / len(movies)}).rename_axis("tag")
+
+
+def count_typed_tags(tags: pd.DataFrame) -> pd.DataFrame:
+    """Return on how many movies each tag is, as it was typed."""
+    pairs = tags[["movieId", "tag"]].drop_duplicates()
+    return pd.DataFrame({"movies": _by_count(pairs["tag"])}).rename_axis("tag")
+
+
+def count_rarity(tags: pd.DataFrame) -> pd.DataFrame:
+    """Return how many tags are on one movie, on two, and so on."""
+    counts = tags["movies"].value_counts().sort_index()
+    return pd.DataFrame({"tags": counts, "share": counts / counts.sum()}).rename_axis("movies")
+
+
+def count_lengths(lists: pd.Series) -> pd.DataFrame:
+    """Return how many lists there are of each length, up to the longest."""
+    counts = lists.map(len).value_counts()
+    counts = counts.reindex(range(counts.index.max() + 1), fill_value=0)
+    return pd.DataFrame({"movies": counts, "share": counts / counts.sum()})
+
+
+def _by_count(values: pd.Series) -> pd.Series:
+    """Return counts, the highest first, those of equal count by name."""
+    return values.value_counts().sort_index().sort_values(ascending=False, kind="stable")

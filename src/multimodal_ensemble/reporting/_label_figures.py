@@ -1,0 +1,251 @@
+"""How often labels and numbers occur, as figures; they need matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from multimodal_ensemble.reporting._figures import _new_figure, _shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Blue and orange differ to every kind of colour vision, and in brightness, too.
+_BLUE, _ORANGE = "#4878a8", "#d98b3a"
+# The bars that a filter keeps, and those that it drops: not told apart by colour alone.
+_FATES: dict[bool, dict[str, Any]] = {
+    True: {"color": _BLUE, "label": "kept"},
+    False: {"color": "#dbe5ee", "edgecolor": _BLUE, "hatch": "////", "label": "dropped"},
+}
+
+
+def plot_label_counts(
+    counts: pd.Series,
+    *,
+    shares: pd.Series | None = None,
+    kept: pd.Series | None = None,
+    unit: str = "rows",
+) -> Figure:
+    """Plot how often each label occurs, as bars with their numbers.
+
+    Parameters
+    ----------
+    counts : Series of shape (n_labels,)
+        Count of each label, 0 or more; the index names the labels. Bars stand in this order.
+    shares : Series of shape (n_labels,), optional
+        Shares in 0..1 with the same index, written behind the counts.
+    kept : Series of shape (n_labels,), optional
+        Booleans with the same index; the bars of labels that are not kept are hatched.
+    unit : str, default="rows"
+        What is counted, for the axis.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One bar a label, the first one on top.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+    TypeError
+        If the counts are no Series.
+    ValueError
+        If there is no label, or an index is another one than that of the counts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble.reporting import plot_label_counts
+    >>> counts = pd.Series({"Drama": 12, "Western": 1})
+    >>> figure = plot_label_counts(counts, shares=counts / 13, kept=counts > 5, unit="movies")
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['12 (92.3 %)', '1 (7.7 %)']
+    """
+    _check_counts(counts)
+    for name, other in {"shares": shares, "kept": kept}.items():
+        if other is not None and not other.index.equals(counts.index):
+            msg = (
+                f"{name} must have the index of counts. Received {other.index.tolist()} instead of "
+                f"{counts.index.tolist()}; try {name}.reindex(counts.index)."
+            )
+            raise ValueError(msg)
+    figure = _new_figure(8, 0.9 + 0.27 * len(counts))
+    axis = figure.subplots()
+    positions = np.arange(len(counts))[::-1]
+    is_kept = np.ones(len(counts), dtype=bool) if kept is None else kept.to_numpy(dtype=bool)
+    for fate, style in _FATES.items():
+        if (chosen := is_kept == fate).any():
+            axis.barh(positions[chosen], counts.to_numpy()[chosen], **style)
+    texts = [f"{count:,.0f}" for count in counts]
+    if shares is not None:
+        texts = [f"{text} ({100 * share:.1f} %)" for text, share in zip(texts, shares, strict=True)]
+    for position, count, text in zip(positions, counts, texts, strict=True):
+        axis.annotate(
+            text, (count, position), (4, 0), textcoords="offset points", va="center", fontsize=8
+        )
+    axis.set_yticks(positions, [_shorten(str(label), 40) for label in counts.index])
+    # Room for the numbers.
+    axis.set_xlim(0, 1.2 * max(counts.max(), 1))
+    axis.set_ylim(-0.6, len(counts) - 0.4)
+    axis.set_xlabel(unit)
+    if kept is not None:
+        figure.legend(loc="outside upper right", ncols=2, frameon=False)
+    _tidy(axis, grid="x")
+    return figure
+
+
+def plot_distribution(
+    counts: pd.Series,
+    *,
+    label: str,
+    unit: str = "rows",
+    first_kept: int | None = None,
+    log: bool = False,
+) -> Figure:
+    """Plot how often each whole number occurs, for example labels a row.
+
+    Parameters
+    ----------
+    counts : Series of shape (n_numbers,)
+        Count of each number, 0 or more; the index holds the numbers.
+    label : str
+        What the numbers are, for the axis.
+    unit : str, default="rows"
+        What is counted, for the axis.
+    first_kept : int, optional
+        The smallest number that a filter keeps; bars below it are hatched.
+    log : bool, default=False
+        Whether the scale of the counts is logarithmic.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One bar a number.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+    TypeError
+        If the counts are no Series.
+    ValueError
+        If there is no number, or the index holds something else.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble.reporting import plot_distribution
+    >>> figure = plot_distribution(pd.Series({1: 5, 2: 3, 3: 1}), label="labels of a row")
+    >>> [int(bar.get_height()) for bar in figure.axes[0].patches]
+    [5, 3, 1]
+    """
+    _check_counts(counts)
+    if not pd.api.types.is_integer_dtype(counts.index.dtype):
+        msg = (
+            "counts must have whole numbers as its index. Received an index of dtype "
+            f"{counts.index.dtype}; for names, use plot_label_counts."
+        )
+        raise ValueError(msg)
+    numbers, heights = counts.index.to_numpy(dtype=np.int64), counts.to_numpy()
+    figure = _new_figure(8, 3.6)
+    axis = figure.subplots()
+    is_kept = np.ones(len(numbers), dtype=bool) if first_kept is None else numbers >= first_kept
+    for fate, style in _FATES.items():
+        if (chosen := is_kept == fate).any():
+            axis.bar(numbers[chosen], heights[chosen], width=0.8, **style)
+    if first_kept is not None:
+        label_of_line = f"{first_kept}: the first that is kept"
+        axis.axvline(first_kept - 0.5, color="#333333", linestyle="--", label=label_of_line)
+        figure.legend(loc="outside upper right", ncols=3, frameon=False)
+    if log:
+        axis.set_yscale("log")
+        # So that a count of 1 is a bar, too.
+        axis.set_ylim(bottom=0.7)
+    axis.locator_params(axis="x", integer=True)
+    axis.set_xlim(numbers.min() - 0.6, numbers.max() + 0.6)
+    axis.set_xlabel(label)
+    axis.set_ylabel(unit)
+    _tidy(axis, grid="y")
+    return figure
+
+
+def plot_rank_frequency(
+    counts: Mapping[str, ArrayLike], *, label: str = "labels", unit: str = "rows"
+) -> Figure:
+    """Plot counts from the most common to the rarest, both axes logarithmic.
+
+    Parameters
+    ----------
+    counts : mapping of str to array-like of shape (n_labels,)
+        Counts of labels, in any order and each above 0, by name of the curve.
+    label : str, default="labels"
+        What is ranked, for the axis.
+    unit : str, default="rows"
+        What is counted, for the axis.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One curve a name.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed; the message says how to install it.
+    ValueError
+        If a curve has no counts, or one that is not above 0.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.reporting import plot_rank_frequency
+    >>> figure = plot_rank_frequency({"all": [1, 7, 1, 1]}, label="tags", unit="movies")
+    >>> figure.axes[0].lines[0].get_xydata().tolist()
+    [[1.0, 7.0], [2.0, 1.0], [4.0, 1.0]]
+    """
+    figure = _new_figure(8, 4)
+    axis = figure.subplots()
+    styles = [(_BLUE, "-"), (_ORANGE, "--"), ("#333333", ":"), ("#8c5a9e", "-.")]
+    for number, (name, values) in enumerate(counts.items()):
+        ordered = np.sort(np.asarray(values))[::-1]
+        if ordered.ndim != 1 or not len(ordered) or not ordered[-1] > 0:
+            msg = (
+                f"counts[{name!r}] must hold at least one count, all above 0. "
+                f"Received {values!r}; leave out what does not occur."
+            )
+            raise ValueError(msg)
+        # The ends of each run of equal counts draw the same line as all of its points.
+        steps = np.flatnonzero(np.diff(ordered))
+        corners = np.unique(np.concatenate([[0], steps, steps + 1, [len(ordered) - 1]]))
+        colour, line = styles[number % len(styles)]
+        axis.plot(corners + 1, ordered[corners], line, color=colour, label=name, linewidth=1.8)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel(f"rank among the {label}")
+    axis.set_ylabel(unit)
+    axis.legend(loc="best")
+    _tidy(axis, grid="both")
+    return figure
+
+
+def _check_counts(counts: Any) -> None:
+    if not isinstance(counts, pd.Series):
+        msg = (
+            f"counts must be a pandas Series. Received {type(counts).__name__}; "
+            "try pandas.Series(counts)."
+        )
+        raise TypeError(msg)
+    if counts.empty:
+        msg = "counts must hold at least one count. Received none; there is nothing to draw."
+        raise ValueError(msg)
+
+
+def _tidy(axis: Axes, *, grid: Literal["x", "y", "both"]) -> None:
+    axis.grid(axis=grid, alpha=0.3)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
