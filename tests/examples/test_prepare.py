@@ -308,10 +308,11 @@ def test_a_file_that_is_no_table_is_told(folder, content):
 
 def test_damaged_rows_are_counted_and_the_others_kept(folder):
     with (folder / "extended_movie_data_with_local_files.csv").open("ab") as file:
-        file.write("8,Verité,Drama,,2003,en,posters/1.jpg\n".encode("latin-1"))
+        file.write("8,Verité,Drama,,2003,en,posters/8.jpg\n".encode("latin-1"))
         file.write(b"9,too,few\n1,Kept again,Drama,,2000,en,posters/1.jpg\n")
         file.write(b"ten,No id,Drama,,2000,en,posters/1.jpg\n")
         file.write(b"11,Odd year,Drama,,MCMXCV,en,posters/1.jpg\n")
+    (folder / "posters/8.jpg").write_bytes(b"not read here")
     data = prepare(folder, min_genre_share=0.2)
     assert data.movies["movieId"].tolist() == [1, 4, 5, 7, 8]
     assert data.movies["title"].tolist()[-1] == "Verité"
@@ -333,6 +334,16 @@ def test_a_movie_without_a_poster_is_dropped_where_models_see_posters(folder):
     assert data.steps.loc["with a poster", "movies"] == 3
     data = prepare_movies(read_folder(folder), Filters(min_genre_share=0.3), modalities=["tags"])
     assert data.movies["movieId"].tolist() == [1, 4, 5, 7]
+
+
+def test_a_movie_that_is_listed_under_two_ids_is_taken_once(folder):
+    path = folder / "extended_movie_data_with_local_files.csv"
+    movies = pd.read_csv(path)
+    movies.loc[movies["movieId"] == 7, "poster_file"] = "posters/1.jpg"
+    movies.to_csv(path, index=False)
+    data = prepare(folder)
+    assert data.movies["movieId"].tolist() == [1, 4, 5]
+    assert data.steps.loc["with a poster of its own", "movies"] == 3
 
 
 def test_a_missing_poster_is_dropped_on_demand(folder):

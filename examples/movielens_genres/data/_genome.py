@@ -51,7 +51,7 @@ def read_genome(folder: Path, movies: Iterable[int], findings: Findings) -> Geno
                 "(ml-20m, ml-25m and ml-latest have it) with --movielens, or use --tags user."
             )
             raise DataError(msg)
-    names = read_table(folder / GENOME_TAGS_FILE, ["tagId", "tag"], findings)
+    names = read_table(folder / GENOME_TAGS_FILE, ["tagId", "tag"], findings, text="tag")
     tag_ids = pd.to_numeric(names["tagId"], errors="coerce")
     columns = pd.Index(tag_ids)
     if tag_ids.isna().any() or not columns.is_unique:

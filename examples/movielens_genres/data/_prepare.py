@@ -186,6 +186,10 @@ def _with_posters(
 ) -> pd.DataFrame:
     movies = movies[movies["poster_file"] != ""]
     steps["with a poster"] = len(movies)
+    # MovieLens lists a few movies twice; one of the two could train and the other be tested.
+    if (repeated := movies["poster_file"].duplicated()).any():
+        movies = movies[~repeated]
+        steps["with a poster of its own"] = len(movies)
     is_there = movies["poster_file"].map(lambda file: (folder / file).is_file()).astype(bool)
     if is_there.all():
         return movies

@@ -221,16 +221,14 @@ def _read_fast(
 
     Columns are faster read if their dtype is inferred, where that comes to the same.
     """
-    while body.endswith(b"\n\n"):
-        body = body[:-1]
+    if body.endswith(b"\n\n"):
+        body = body.rstrip(b"\n")
     prepared = None if b"\0" in body else layout.for_parser(body)
     if prepared is None:
         return None
     data, options = prepared
     n_cells = len(layout.names)
     try:
-        # Each byte, also of columns that are not asked for.
-        body.decode()
         with warnings.catch_warnings():
             # Mixed columns are not asked for, or seen to below.
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)
@@ -239,7 +237,7 @@ def _read_fast(
                 header=None,
                 names=range(n_cells),
                 dtype={at: str for at in positions if at not in inferred},
-                keep_default_na=False,
+                # A tag may be "null" or "NA".
                 na_filter=False,
                 **options,
             )
