@@ -35,7 +35,8 @@ def read_configuration(answer: dict[str, Any]) -> Configuration:
     images = _field(answer, "images", dict)
     url = _field(images, "secure_base_url", str)
     sizes = _field(images, "poster_sizes", list)
-    if not is_safe(url) or not all(isinstance(size, str) for size in sizes):
+    are_texts = all(isinstance(size, str) and re.fullmatch("[a-z0-9]+", size) for size in sizes)
+    if not are_texts or not re.fullmatch("[!-~]+", url) or not is_safe(url):
         raise UnansweredError(_without("images"))
     return Configuration(url.rstrip("/"), tuple(sizes))
 
@@ -45,12 +46,17 @@ def read_details(answer: dict[str, Any]) -> Details:
     date = _field(answer, "release_date", str, optional=True)
     language = _field(answer, "original_language", str, optional=True)
     path = _field(answer, "poster_path", str, optional=True)
-    if path and not re.fullmatch(r"/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", path):
-        raise UnansweredError(_without("poster_path"))
-    if date and not re.fullmatch(r"[0-9]{4}(-[0-9]{2}){0,2}", date):
-        raise UnansweredError(_without("release_date"))
+    tmdb_id = _field(answer, "id", int)
+    for name, value, form in (
+        ("id", str(tmdb_id), r"[0-9]{1,18}"),
+        ("release_date", date, r"([0-9]{4}(-[0-9]{2}){0,2})?"),
+        ("original_language", language, r"[A-Za-z-]{0,20}"),
+        ("poster_path", path, r"(/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?"),
+    ):
+        if not re.fullmatch(form, value):
+            raise UnansweredError(_without(name))
     return Details(
-        tmdb_id=_field(answer, "id", int),
+        tmdb_id=tmdb_id,
         release_year=date[:4],
         language=language,
         poster_path=path,

@@ -24,6 +24,7 @@ T = TypeVar("T")
 _MAX_JSON = 2 * 2**20
 _MAX_POSTER = 50 * 2**20
 _CHUNK = 2**14
+_NO_PROXIES = {"http": None, "https": None, "all": None}
 _LONGEST_BACKOFF = 30.0
 # What a server says of a request that it may well take later.
 _PASSING = (408, 425)
@@ -199,15 +200,19 @@ class Client:
         self, url: str, query: dict[str, str], limit: int, until: float, *, signed: bool
     ) -> tuple[int, float | None, bytes]:
         session = self._session()
-        # What stays on this machine is nothing for a proxy.
-        session.trust_env = not is_loopback(urlsplit(url).hostname or "")
         session.auth = self._credential if signed else NoCredential()
         with self._lock:
             self.requests += 1
         body = bytearray()
-        # A redirection could lead the key, or an answer, astray.
         with session.get(
-            url, params=query, timeout=self._manners.timeout, stream=True, allow_redirects=False
+            url,
+            params=query,
+            timeout=self._manners.timeout,
+            # What stays on this machine is nothing for a proxy of the environment.
+            proxies=_NO_PROXIES if is_loopback(urlsplit(url).hostname or "") else None,
+            stream=True,
+            # A redirection could lead the key, or an answer, astray.
+            allow_redirects=False,
         ) as response:
             for chunk in response.iter_content(_CHUNK):
                 body += chunk
@@ -216,6 +221,9 @@ class Client:
                     raise UnansweredError(msg)
                 if time.monotonic() > until:
                     raise TimeoutError
+            # An answer that was ended for its lateness may look whole.
+            if time.monotonic() > until:
+                raise TimeoutError
             headers = response.headers
             with self._lock:
                 self.bytes += len(body)

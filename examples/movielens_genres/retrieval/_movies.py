@@ -18,7 +18,7 @@ NO_YEAR = "no release date on TMDB"
 NO_LANGUAGE = "no language on TMDB"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Movie:
     """One movie of MovieLens, with the ids that TMDB may know it by."""
 

@@ -8,6 +8,8 @@ from ._errors import RefusedError, StoppedError
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
+# A server that says "at once" is not taken at its word.
+_SHORTEST_PAUSE = 0.1
 
 
 class Pace:
@@ -81,6 +83,7 @@ class Pace:
                     return
                 seconds = self._growing
                 self._growing = min(2 * self._growing, _LONGEST_PAUSE)
+            seconds = max(seconds, _SHORTEST_PAUSE)
             if now + seconds > self._refused_since + self._patience:
                 msg = f"refuses every request, and asks to wait {seconds:.0f} s more"
                 raise RefusedError(msg)

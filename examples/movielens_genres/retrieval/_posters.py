@@ -1,6 +1,7 @@
 """The folder of posters: a file in it is whole and an image, or it is not there."""
 
 import os
+import threading
 from pathlib import Path
 
 from multimodal_ensemble import read_image
@@ -11,6 +12,8 @@ from ._journal import Poster
 
 POSTER_FOLDER = "posters"
 _PART = ".part"
+# Pixels take a hundred times the memory of their file, so that not all threads may decode at once.
+_DECODING = threading.Semaphore(2)
 
 
 class PosterFolder:
@@ -62,7 +65,8 @@ def check_image(content: bytes) -> bytes:
         If it cannot.
     """
     try:
-        read_image(content, 8, resampling="nearest")
+        with _DECODING:
+            read_image(content, 8, resampling="nearest")
     except ImageReadError:
         msg = "something other than an image"
         raise UnansweredError(msg) from None

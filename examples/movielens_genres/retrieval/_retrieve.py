@@ -104,14 +104,14 @@ def retrieve(
     try:
         _check_out(out, source)
         _check_links(movies)
-        findings = movielens.findings.table()
-        if not findings.empty:
-            print(f"Found in the MovieLens files:\n{findings.to_string(index=False)}\n")
         with open_journal(out / JOURNAL_FILE) as journal, credential.hidden_in_logs():
             posters = PosterFolder(out / POSTER_FOLDER)
             _prepare_journal(journal, posters, out, settings)
             if not (out.samefile(source) and (out / TAGS_FILE).exists()):
                 write_tags(out, movielens.tags)
+            findings = movielens.findings.table()
+            if not findings.empty:
+                print(f"Found in the MovieLens files:\n{findings.to_string(index=False)}\n")
             asking = _Asking(journal, posters, settings, credential)
             asking.run(movies)
             summary = write_tables(out, movies, journal, asking.failures)
@@ -190,6 +190,7 @@ class _Asking:
         self.failures: dict[Question, str] = {}
         self.interrupted = False
         self.given_up = ""
+        self._error: Exception | None = None
 
     def run(self, movies: Sequence[Movie]) -> None:
         """Ask until all is known, or nothing more can be."""
@@ -226,7 +227,7 @@ class _Asking:
             self._ask(CONFIGURATION, [])
         else:
             self._check_poster_size()
-        while not (interruption.came or self.given_up):
+        while not (interruption.came or self.given_up or self._error):
             # More than there are connections, so that none waits for this thread.
             while (
                 self._configuration and len(self._waiting) < 2 * self._settings.manners.connections
@@ -241,6 +242,8 @@ class _Asking:
             self._show_pause()
         self.interrupted = interruption.came
         self._end()
+        if self._error:
+            raise self._error
 
     def _end(self) -> None:
         """Keep what is answered in the next moments, and end the rest."""
@@ -310,9 +313,11 @@ class _Asking:
                     "TMDB refuses the key (HTTP status 401); check it. What was answered so far "
                     "is kept."
                 )
-                raise UsageError(msg)
+                self._error = self._error or UsageError(msg)
+                return
             case _:
-                raise done.error
+                self._error = self._error or done.error
+                return
         for movie in movies:
             self._advance(movie)
 

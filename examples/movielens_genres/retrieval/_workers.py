@@ -89,4 +89,5 @@ class Interruption:
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # None: one that was not set by Python.
+            signal.signal(number, handler or signal.SIG_DFL)

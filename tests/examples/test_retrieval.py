@@ -1,0 +1,767 @@
+"""The parts of the command ``retrieve`` that need no server."""
+
+import argparse
+import csv
+import io
+import logging
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+import time
+
+import pandas as pd
+import pytest
+import requests
+from PIL import Image
+
+from examples.movielens_genres._errors import UsageError
+from examples.movielens_genres.commands import _retrieve as command
+from examples.movielens_genres.data import MOVIES_FILE, TAGS_FILE, MovieLens
+from examples.movielens_genres.data._findings import Findings
+from examples.movielens_genres.retrieval import (
+    Credential,
+    Manners,
+    Settings,
+    is_safe,
+    read_credential,
+    retrieve,
+)
+from examples.movielens_genres.retrieval._answers import (
+    Configuration,
+    Details,
+    check_success,
+    read_configuration,
+    read_details_of,
+    read_found,
+)
+from examples.movielens_genres.retrieval._client import _retry_after
+from examples.movielens_genres.retrieval._errors import (
+    KeyRefusedError,
+    RefusedError,
+    StoppedError,
+    UnansweredError,
+)
+from examples.movielens_genres.retrieval._journal import (
+    JOURNAL_FILE,
+    Journal,
+    Poster,
+    open_journal,
+)
+from examples.movielens_genres.retrieval._key import NoCredential
+from examples.movielens_genres.retrieval._movies import Movie, Question, list_movies, look_up
+from examples.movielens_genres.retrieval._pace import Pace
+from examples.movielens_genres.retrieval._posters import PosterFolder, check_image
+from examples.movielens_genres.retrieval._sockets import OpenSockets
+from examples.movielens_genres.retrieval._table import MISSING_FILE, write_tables, write_tags
+from examples.movielens_genres.retrieval._workers import Interruption, Workers
+
+KEY = "00112233445566778899aabbccddeeff"
+TOKEN = "eyJhbGciOiJub25lIn0.eyJhdWQiOiJ0ZXN0In0.c2lnbmF0dXJl"
+URL = "https://tmdb.example/3"
+TOY = Details(tmdb_id=862, release_year="1995", language="en", poster_path="/toy.jpg")
+TOY_STORY = Movie(1, 'Toy Story, "the" (1995)', "Animation|Comedy", "0114709", "862")
+SECOND = Movie(9, "Toy Story again", "", "", "862")
+STALE = Movie(2, "Moved", "Drama", "0000002", "999")
+LINKED_BY_IMDB = Movie(3, "Old", "Drama", "0000003", "")
+NO_LINKS = Movie(4, "Nowhere", "Drama", "", "")
+
+
+class Clock:
+    """A clock, and an event whose waiting makes it go on."""
+
+    def __init__(self):
+        self.now, self.waits, self.stopped, self.during = 100.0, [], False, None
+
+    def __call__(self):
+        return self.now
+
+    def is_set(self):
+        return self.stopped
+
+    def wait(self, seconds):
+        self.waits.append(round(seconds, 6))
+        self.now += seconds
+        if self.during:
+            during, self.during = self.during, None
+            during()
+        return self.stopped
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / JOURNAL_FILE) as journal:
+        yield journal
+
+
+def image(form="JPEG"):
+    file = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((20, 30)).save(file, form)
+    return file.getvalue()
+
+
+def signed(credential, url=f"{URL}/movie/1"):
+    return requests.Request("GET", url, params={"a": "b"}, auth=credential).prepare()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bearer"),
+    [
+        ("TMDB_API_KEY", KEY, False),
+        ("TMDB_API_KEY", f" {KEY}\n", False),
+        ("TMDB_API_KEY", TOKEN, True),
+        ("TMDB_API_KEY", "another-form", False),
+        ("TMDB_BEARER_TOKEN", TOKEN, True),
+        ("TMDB_BEARER_TOKEN", "another-form", True),
+        ("TMDB_BEARER_TOKEN", KEY.upper(), False),
+        ("TMDB_ACCESS_TOKEN", TOKEN, True),
+    ],
+)
+def test_a_key_of_the_environment_is_sent_in_its_own_way(name, value, bearer):
+    request = signed(read_credential(None, {name: value}))
+    if bearer:
+        assert request.headers["Authorization"] == f"Bearer {value.strip()}"
+        assert request.url == f"{URL}/movie/1?a=b"
+    else:
+        assert request.url == f"{URL}/movie/1?a=b&api_key={value.strip()}"
+        assert "Authorization" not in request.headers
+
+
+def test_a_file_goes_before_the_environment(tmp_path):
+    file = tmp_path / "key"
+    file.write_text(f"{TOKEN}\n")
+    credential = read_credential(str(file), {"TMDB_API_KEY": KEY})
+    assert signed(credential).headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", r"^The variable TMDB_API_KEY is blank; it must be .*settings/api"),
+        (" \n", r"TMDB_API_KEY is blank"),
+        ("secret words", r"^The variable TMDB_API_KEY holds blanks, line breaks or other"),
+        ("secret\nwords", r"holds blanks"),
+        ("secrét", r"holds blanks, line breaks or other than ASCII"),
+    ],
+)
+def test_what_is_no_key_is_told_and_not_shown(value, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        read_credential(None, {"TMDB_API_KEY": value})
+    assert "secr" not in str(caught.value)
+
+
+def test_no_key_and_no_file_are_told(tmp_path):
+    with pytest.raises(UsageError, match=r"set TMDB_API_KEY or TMDB_BEARER_TOKEN .*--key-file"):
+        read_credential(None, {})
+    with pytest.raises(UsageError, match=r"^--key-file '.*none' cannot be read \(No such file"):
+        read_credential(str(tmp_path / "none"), {})
+    file = tmp_path / "key"
+    file.write_bytes(b"\xff\xfesecret")
+    with pytest.raises(UsageError, match=r"key' holds blanks, line breaks or other than ASCII"):
+        read_credential(str(file), {})
+
+
+def test_a_key_does_not_show_itself():
+    credential = Credential(KEY, bearer=False)
+    assert KEY not in f"{credential} {credential!r} {[credential]}"
+    assert "bearer=False" in repr(credential)
+
+
+def test_logs_do_not_show_the_key(caplog):
+    caplog.set_level(logging.DEBUG)
+    logger = logging.getLogger("urllib3.connectionpool")
+    credential = Credential("a+b/c", bearer=False)
+    with credential.hidden_in_logs():
+        logger.debug('"GET %s HTTP/1.1" %s', "/3?api_key=a%2Bb%2Fc", 200)
+        logger.warning("a+b/c")
+        logger.warning("%s left alone", "rest")
+    logger.warning("a+b/c afterwards")
+    assert caplog.messages == [
+        '"GET /3?api_key=[key hidden] HTTP/1.1" 200',
+        "[key hidden]",
+        "rest left alone",
+        "a+b/c afterwards",
+    ]
+
+
+@pytest.mark.parametrize("auth", [Credential(TOKEN, bearer=True), NoCredential()])
+def test_netrc_has_no_say(tmp_path, monkeypatch, auth):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine tmdb.example login me password mine\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with requests.Session() as session:
+        plain = session.prepare_request(requests.Request("GET", URL))
+        assert plain.headers["Authorization"].startswith("Basic")
+        session.auth = auth
+        request = session.prepare_request(requests.Request("GET", URL))
+    assert request.headers.get("Authorization") in (None, f"Bearer {TOKEN}")
+
+
+def test_requests_are_spread_evenly(clock):
+    pace = Pace(10, 600, clock, clock)
+    start = clock.now
+    turns = []
+    for _ in range(4):
+        pace.wait()
+        turns.append(round(clock.now - start, 6))
+    assert turns == [0, 0.1, 0.2, 0.3]
+    clock.now += 5
+    pace.wait()
+    pace.wait()
+    assert clock.waits[3:] == [0.1]
+
+
+def test_a_pause_holds_for_requests_that_wait_already(clock):
+    pace = Pace(10, 600, clock, clock)
+    start = clock.now
+    ticket = pace.wait()
+    clock.during = lambda: pace.refused(ticket, 5)
+    pace.wait()
+    assert clock.now - start == pytest.approx(5.1)
+    assert pace.paused_for() == 0
+
+
+def test_pauses_without_a_time_grow_once_for_requests_side_by_side(clock):
+    pace = Pace(float("inf"), 600, clock, clock)
+    lengths = []
+    for _ in range(4):
+        ticket = pace.wait()
+        for _ in range(16):
+            pace.refused(ticket, None)
+        lengths.append(pace.paused_for())
+    assert lengths == [1, 2, 4, 8]
+    pace.wait()
+    pace.accepted()
+    pace.refused(pace.wait(), None)
+    assert pace.paused_for() == 1
+
+
+def test_at_once_is_not_taken_at_its_word(clock):
+    pace = Pace(float("inf"), 600, clock, clock)
+    pace.refused(pace.wait(), 0)
+    assert pace.paused_for() == pytest.approx(0.1)
+
+
+def test_the_longer_of_two_pauses_holds(clock):
+    pace = Pace(float("inf"), 600, clock, clock)
+    ticket = pace.wait()
+    pace.refused(ticket, 30)
+    pace.refused(ticket, 10)
+    assert pace.paused_for() == 30
+    pace.pause(3_600)
+    assert pace.paused_for() == 600
+
+
+def test_patience_ends(clock):
+    pace = Pace(float("inf"), 60, clock, clock)
+    with pytest.raises(RefusedError, match="asks to wait 3600 s more"):
+        pace.refused(pace.wait(), 3_600)
+    pace.accepted()
+    for _ in range(3):
+        pace.refused(pace.wait(), 20)
+    with pytest.raises(RefusedError, match="refuses every request"):
+        pace.refused(pace.wait(), 20)
+    pace.accepted()
+    pace.refused(pace.wait(), 20)
+
+
+def test_a_stop_ends_all_waiting(clock):
+    pace = Pace(1, 60, clock, clock)
+    pace.wait()
+    clock.during = lambda: setattr(clock, "stopped", True)
+    with pytest.raises(StoppedError):
+        pace.wait()
+    with pytest.raises(StoppedError):
+        pace.wait()
+    assert clock.waits == [1]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("0", 0),
+        (" 120 ", 120),
+        ("soon", None),
+        ("-5", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("9" * 400, float("inf")),
+    ],
+)
+def test_retry_after_is_read(value, expected):
+    assert _retry_after(value) == expected
+
+
+def test_retry_after_may_be_a_date(monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1445412400.0)
+    assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 80
+
+
+def answer(**values):
+    given = {
+        "id": 862,
+        "release_date": "1995-10-30",
+        "original_language": "en",
+        "poster_path": "/toy.jpg",
+    }
+    return given | values
+
+
+@pytest.mark.parametrize(
+    ("values", "changed"),
+    [
+        ({}, {}),
+        ({"release_date": ""}, {"release_year": ""}),
+        ({"release_date": None}, {"release_year": ""}),
+        ({"original_language": None}, {"language": ""}),
+        ({"poster_path": None}, {"poster_path": ""}),
+        ({"title": 5}, {}),
+    ],
+)
+def test_details_are_read(values, changed):
+    assert read_details_of("862", answer(**values)) == Details(**(TOY.__dict__ | changed))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"id": 863}, "about another movie"),
+        ({"id": True}, "'id'"),
+        ({"id": "862"}, "'id'"),
+        ({"id": 10**30}, "'id'"),
+        ({"release_date": 1995}, "'release_date'"),
+        ({"release_date": "soon"}, "'release_date'"),
+        ({"release_date": "\u0661\u0669\u0669\u0665-10-30"}, "'release_date'"),
+        ({"original_language": ["en"]}, "'original_language'"),
+        ({"original_language": "\ud800"}, "'original_language'"),
+        ({"poster_path": "/../key"}, "'poster_path'"),
+        ({"poster_path": "//other.example/a.jpg"}, "'poster_path'"),
+        ({"poster_path": "/a.jpg\n"}, "'poster_path'"),
+        ({"poster_path": "/a.jpg?b"}, "'poster_path'"),
+    ],
+)
+def test_details_of_another_shape_are_no_answer(values, message):
+    with pytest.raises(UnansweredError, match=message):
+        read_details_of("862", answer(**values))
+
+
+@pytest.mark.parametrize("name", ["id", "release_date", "original_language", "poster_path"])
+def test_details_that_lack_a_key_are_no_answer(name):
+    given = answer()
+    del given[name]
+    with pytest.raises(UnansweredError, match=f"'{name}'"):
+        read_details_of("862", given)
+
+
+def test_found_movies_are_read():
+    without_date = answer()
+    del without_date["release_date"]
+    assert read_found({"movie_results": []}) is None
+    assert read_found({"movie_results": [answer(), answer(id=1)]}) == TOY
+    assert read_found({"movie_results": [without_date]}).release_year == ""
+    for wrong in ({}, {"movie_results": None}, {"movie_results": [5]}, {"movie_results": {}}):
+        with pytest.raises(UnansweredError, match="'movie_results'"):
+            read_found(wrong)
+
+
+def test_the_configuration_is_read():
+    images = {"secure_base_url": "https://images.example/t/p/", "poster_sizes": ["w92", "original"]}
+    expected = Configuration("https://images.example/t/p", ("w92", "original"))
+    assert read_configuration({"images": images}) == expected
+    for wrong in (
+        {"secure_base_url": "http://images.example/t/p/"},
+        {"secure_base_url": "https://images.example/\u2028"},
+        {"poster_sizes": "w92"},
+        {"poster_sizes": ["w92", 5]},
+        {"poster_sizes": ["../w92"]},
+    ):
+        with pytest.raises(UnansweredError, match="JSON without a proper"):
+            read_configuration({"images": images | wrong})
+
+
+def test_an_error_with_status_200_is_no_answer():
+    check_success(answer())
+    with pytest.raises(UnansweredError, match="an error in place of the data"):
+        check_success({"success": False, "status_code": 11})
+    with pytest.raises(KeyRefusedError):
+        check_success({"success": False, "status_code": 7})
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("https://api.themoviedb.org/3", True),
+        ("http://localhost:80/3", True),
+        ("http://127.0.0.7/3", True),
+        ("http://[::1]:8/3", True),
+        ("http://api.themoviedb.org/3", False),
+        ("http://127.0.0.1.example/3", False),
+        ("http://localhost.example", False),
+        ("ftp://127.0.0.1", False),
+        ("https://", False),
+        ("https://[", False),
+        ("", False),
+    ],
+)
+def test_addresses_that_others_could_listen_to_are_not_safe(url, safe):
+    assert is_safe(url) == safe
+
+
+def test_answers_stay(tmp_path):
+    path = tmp_path / JOURNAL_FILE
+    configuration = Configuration("https://images.example", ("w92", "w185"))
+    with Journal(path) as journal:
+        assert journal.answer("movie/862") is None
+        journal.keep_answer("movie/862", TOY)
+        journal.keep_answer("movie/5", None)
+        journal.keep_poster("/toy.jpg", Poster("1.jpg", 55))
+        journal.keep_poster("/lost.jpg", Poster(None, 0))
+        journal.keep_configuration(URL, configuration)
+    with Journal(path) as journal:
+        assert journal.answer("movie/862") == (TOY,)
+        assert journal.answer("movie/5") == (None,)
+        assert journal.answer("movie/6") is None
+        assert journal.poster("/toy.jpg") == Poster("1.jpg", 55)
+        assert journal.poster("/lost.jpg") == Poster(None, 0)
+        assert journal.poster("/other.jpg") is None
+        assert journal.configuration(URL) == configuration
+        assert journal.configuration("https://other.example") is None
+
+
+def test_answers_stay_when_the_process_is_killed(tmp_path):
+    path = tmp_path / JOURNAL_FILE
+    journal = Journal(path)
+    journal.keep_answer("movie/862", TOY)
+    # What the files hold now is what a killed process leaves.
+    copy = tmp_path / "copy"
+    for suffix in ("", "-wal"):
+        (tmp_path / f"copy{suffix}").write_bytes(path.with_name(path.name + suffix).read_bytes())
+    journal.close()
+    with Journal(copy) as killed:
+        assert killed.answer("movie/862") == (TOY,)
+
+
+def test_what_is_absent_can_be_forgotten(journal):
+    journal.keep_answer("movie/862", TOY)
+    journal.keep_answer("movie/5", None)
+    journal.keep_answer("movie/6", Details(6, "1990", "en", ""))
+    journal.keep_poster("/toy.jpg", Poster("1.jpg", 55))
+    journal.keep_poster("/lost.jpg", Poster(None, 0))
+    journal.keep_configuration(URL, Configuration("https://images.example", ("w92",)))
+    journal.forget_absent()
+    assert journal.answer("movie/862") == (TOY,)
+    assert journal.poster("/toy.jpg")
+    assert [journal.answer("movie/5"), journal.answer("movie/6")] == [None, None]
+    assert [journal.poster("/lost.jpg"), journal.configuration(URL)] == [None, None]
+
+
+def test_posters_that_are_gone_are_forgotten(journal):
+    for number in range(3):
+        journal.keep_poster(f"/{number}.jpg", Poster(f"{number}.jpg", 55))
+    journal.keep_poster("/lost.jpg", Poster(None, 0))
+    assert journal.forget_posters_but({"0.jpg": 55, "1.jpg": 54}) == 2
+    assert [journal.poster(f"/{number}.jpg") is None for number in range(3)] == [False, True, True]
+    assert journal.poster("/lost.jpg")
+    assert journal.has_posters()
+    assert journal.forget_posters_but({}) == 1
+    assert not journal.has_posters()
+
+
+def test_a_journal_is_open_once(journal, tmp_path, monkeypatch):
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **_: connect(path, timeout=0))
+    with pytest.raises(UsageError, match=r"^Another retrieve is at work in '.*'; wait until"):
+        open_journal(tmp_path / JOURNAL_FILE)
+    journal.close()
+    open_journal(tmp_path / JOURNAL_FILE).close()
+
+
+def test_a_damaged_journal_is_put_aside(tmp_path, capsys):
+    path = tmp_path / JOURNAL_FILE
+    path.write_bytes(b"not a database, but long enough for one" * 100)
+    path.with_name(f"{path.name}-wal").write_bytes(b"of that one")
+    with open_journal(path) as journal:
+        assert journal.answer("movie/862") is None
+    assert path.with_name(f"{path.name}.damaged").read_bytes().startswith(b"not a database")
+    assert "was damaged and is now 'retrieval.sqlite.damaged'" in capsys.readouterr().out
+
+
+def test_a_journal_of_another_version_is_left_alone(tmp_path):
+    path = tmp_path / JOURNAL_FILE
+    Journal(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 9")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=r"is of format 9, not 1; use another --out"):
+        open_journal(path)
+    assert path.read_bytes() == before
+
+
+def test_posters_are_whole_or_not_there(tmp_path):
+    folder = tmp_path / "posters"
+    folder.mkdir()
+    (folder / ".7.jpg.part").write_bytes(b"half")
+    posters = PosterFolder(folder)
+    content = image()
+    assert posters.write("1.jpg", content) == Poster("1.jpg", len(content))
+    assert posters.sizes() == {"1.jpg": len(content)}
+    assert posters.find("1.jpg") == Poster("1.jpg", len(content))
+    assert posters.find("2.jpg") is None
+    (folder / "2.jpg").write_bytes(content[:-200])
+    assert posters.find("2.jpg") is None
+    with pytest.raises(OSError, match="File name too long"):
+        posters.write("x" * 300, content)
+    assert sorted(posters.sizes()) == ["1.jpg", "2.jpg"]
+
+
+def test_images_of_any_kind_are_images():
+    assert check_image(image("PNG")) == image("PNG")
+    for content in (b"", b"<html></html>", image()[:-100], image("PNG")[:-60]):
+        with pytest.raises(UnansweredError, match="something other than an image"):
+            check_image(content)
+
+
+def test_what_to_ask_next_follows_from_what_is_known(journal):
+    assert look_up(STALE, journal).question == Question("movie", "999")
+    journal.keep_answer("movie/999", None)
+    assert look_up(STALE, journal).question == Question("find", "tt0000002")
+    journal.keep_answer("find/tt0000002", TOY)
+    poster = look_up(STALE, journal).question
+    assert (poster, poster.file) == (Question("poster", "/toy.jpg"), "2.jpg")
+    # Another movie with that poster needs none of its own.
+    journal.keep_poster("/toy.jpg", Poster("2.jpg", 55))
+    journal.keep_answer("movie/862", TOY)
+    assert look_up(TOY_STORY, journal).question is None
+    assert look_up(TOY_STORY, journal).poster_file == "posters/2.jpg"
+    assert look_up(LINKED_BY_IMDB, journal).question == Question("find", "tt0000003")
+    assert look_up(NO_LINKS, journal).question is None
+
+
+def test_tables_become_movies():
+    movies = pd.DataFrame({"movieId": [1], "title": ["A"], "genres": ["B"]})
+    links = pd.DataFrame({"movieId": [1], "imdbId": ["0000007"], "tmdbId": [""]})
+    assert list_movies(movies, links) == [Movie(1, "A", "B", "0000007", "")]
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_the_tables_tell_what_is_known_and_what_is_not(journal, tmp_path):
+    no_poster, no_year = Movie(5, "B", "", "", "5"), Movie(6, "C", "", "", "6")
+    lost, failed = Movie(7, "D", "", "", "7"), Movie(8, "E", "", "", "8")
+    journal.keep_answer("movie/862", TOY)
+    journal.keep_poster("/toy.jpg", Poster("1.jpg", 55))
+    journal.keep_answer("find/tt0000003", None)
+    journal.keep_answer("movie/5", Details(5, "2001", "en", ""))
+    journal.keep_answer("movie/6", Details(6, "", "", "/toy.jpg"))
+    journal.keep_answer("movie/7", Details(7, "2002", "fr", "/lost.jpg"))
+    journal.keep_poster("/lost.jpg", Poster(None, 0))
+    movies = [TOY_STORY, STALE, LINKED_BY_IMDB, NO_LINKS, no_poster, no_year, lost, failed, SECOND]
+    failures = {Question("movie", "8"): "HTTP status 500"}
+    summary = write_tables(tmp_path, movies, journal, failures)
+    header, *rows = read_csv(tmp_path / MOVIES_FILE)
+    assert ",".join(header) == "movieId,title,genres,tmdbId,release_year,language,poster_file"
+    title = 'Toy Story, "the" (1995)'
+    assert rows == [
+        ["1", title, "Animation|Comedy", "862", "1995", "en", "posters/1.jpg"],
+        ["2", "Moved", "Drama", "999", "", "", ""],
+        ["3", "Old", "Drama", "", "", "", ""],
+        ["4", "Nowhere", "Drama", "", "", "", ""],
+        ["5", "B", "", "5", "2001", "en", ""],
+        ["6", "C", "", "6", "", "", "posters/1.jpg"],
+        ["7", "D", "", "7", "2002", "fr", ""],
+        ["8", "E", "", "8", "", "", ""],
+        ["9", "Toy Story again", "", "862", "1995", "en", "posters/1.jpg"],
+    ]
+    assert read_csv(tmp_path / MISSING_FILE) == [
+        ["movieId", "title", "reason"],
+        ["2", "Moved", "not asked yet"],
+        ["3", "Old", "not on TMDB"],
+        ["4", "Nowhere", "no link to TMDB or IMDb"],
+        ["5", "B", "no poster on TMDB"],
+        ["6", "C", "no release date on TMDB; no language on TMDB"],
+        ["7", "D", "the poster is not there (404)"],
+        ["8", "E", "not answered: HTTP status 500"],
+    ]
+    assert (summary.movies, summary.with_poster, summary.unanswered) == (9, 3, 2)
+    lines = summary.lines()
+    assert lines[0].split() == ["movies", "9"]
+    assert "not answered: HTTP status 500        1  8 E" in lines
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_summary_shows_some_examples(journal, tmp_path):
+    movies = [Movie(number, f"M{number}", "", "", "") for number in range(1500)]
+    lines = write_tables(tmp_path, movies, journal, {}).lines()
+    assert lines[-1] == "no link to TMDB or IMDb    1,500  0 M0; 1 M1; 2 M2; …"
+
+
+def test_a_table_that_cannot_be_finished_leaves_the_old_one(journal, tmp_path):
+    (tmp_path / MOVIES_FILE).write_text("old")
+
+    def movies():
+        yield TOY_STORY
+        raise OSError(28, "No space left")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_tables(tmp_path, movies(), journal, {})
+    assert (tmp_path / MOVIES_FILE).read_text() == "old"
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_tags_are_written_in_the_layout_of_movielens(tmp_path):
+    tags = pd.DataFrame({"userId": [1, 2], "movieId": [3, 4], "tag": ['a, "b"', "NA"], "more": 0})
+    write_tags(tmp_path, tags)
+    assert (tmp_path / TAGS_FILE).read_bytes() == b'userId,movieId,tag\n1,3,"a, ""b"""\n2,4,NA\n'
+
+
+def movielens(**links):
+    movies = pd.DataFrame({"movieId": [1], "title": ["A"], "genres": ["B"]})
+    links = pd.DataFrame({"movieId": [1], "imdbId": [""], "tmdbId": ["862"]} | links)
+    tags = pd.DataFrame({"userId": [1], "movieId": [1], "tag": ["c"]})
+    return MovieLens(movies, links, tags, Findings())
+
+
+def run_without_server(folder, **options):
+    (folder / "source").mkdir(exist_ok=True)
+    given = {"movielens": movielens(), "out": folder / "out", "poster_size": "w185"} | options
+    settings = Settings(api_url=URL, poster_size=given["poster_size"], quiet=True)
+    credential = Credential(KEY, bearer=False)
+    return retrieve(given["movielens"], folder / "source", given["out"], settings, credential)
+
+
+def test_foreign_files_are_not_written_over(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in (MOVIES_FILE, TAGS_FILE):
+        (out / name).write_text("mine")
+        with pytest.raises(UsageError, match=rf"has a {name} that is not of this command"):
+            run_without_server(tmp_path)
+        assert [path.name for path in out.iterdir()] == [name]
+        (out / name).unlink()
+
+
+def test_nothing_to_ask_for_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match=r"^No movie has an id of TMDB or IMDb.*--links"):
+        run_without_server(tmp_path, movielens=movielens(tmdbId=[""]))
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"^--out '.*file' is a file; name a folder"):
+        run_without_server(tmp_path, out=tmp_path / "file")
+    with pytest.raises(UsageError, match=r"cannot be written \(.*Not a directory.*is kept; make"):
+        run_without_server(tmp_path, out=tmp_path / "file" / "out")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "posters").write_text("")
+    with pytest.raises(UsageError, match=r"cannot be written \(.*File exists"):
+        run_without_server(tmp_path)
+
+
+def test_all_that_is_known_is_told_without_a_request(tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    with Journal(out / JOURNAL_FILE) as journal:
+        journal.keep_answer("movie/862", TOY)
+        journal.keep_poster("/toy.jpg", PosterFolder(out / "posters").write("1.jpg", image()))
+        journal.keep_setting("poster_size", "w185")
+    assert run_without_server(tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "0 requests and 0.0 MB" in said
+    assert "not endorsed or certified by TMDB" in said
+    with pytest.raises(UsageError, match=r"of the size w185: use --poster-size w185, or another"):
+        run_without_server(tmp_path, poster_size="w342")
+
+
+def test_workers_hand_over_results_and_errors():
+    workers = Workers(2, lambda task: 6 // task)
+    assert workers.next_done(0.001) is None
+    for task in (2, 0, 3):
+        workers.submit(task)
+    done = {each.task: each for each in (workers.next_done(5) for _ in range(3))}
+    assert (done[2].result, done[3].result, done[0].result) == (3, 2, None)
+    assert isinstance(done[0].error, ZeroDivisionError)
+    before = threading.active_count()
+    workers.close(5)
+    assert threading.active_count() == before - 2
+
+
+def test_the_first_signal_is_noted_and_the_second_acts():
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption() as interruption:
+        assert not interruption.came
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.came
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_sockets_that_are_late_are_shut():
+    near, far = socket.socketpair()
+    with near, far:
+        sockets = OpenSockets()
+        sockets.begin(until=100)
+        sockets.shut()  # There is none yet.
+        sockets.use(near)
+        sockets.shut(late_at=99)
+        near.send(b"a")
+        sockets.shut(late_at=101)
+        with pytest.raises(OSError, match="Broken pipe"):
+            near.send(b"a")
+        sockets.end()
+        sockets.shut()
+
+
+def options(*arguments):
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    return parser.parse_args(["retrieve", "--movielens", "a", "--out", "b", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rate", "0"], r"^--rate must be above 0, not 0\.0\.$"),
+        (["--rate", "nan"], r"^--rate must be above 0, not nan"),
+        (["--timeout", "-1"], r"^--timeout must be above 0"),
+        (["--patience", "0"], r"^--patience must be above 0"),
+        (["--connections", "0"], r"^--connections must be at least 1, not 0\.$"),
+        (["--connections", "101"], r"^--connections must be at most 100, not 101\.$"),
+        (["--attempts", "0"], r"^--attempts must be at least 1"),
+        (["--limit", "0"], r"^--limit must be at least 1"),
+        (["--api-url", "http://tmdb.example/3"], r"must begin with https://.* 'http://tmdb"),
+        (["--api-url", f"{URL}?api_key={KEY}"], r"must be without user, query and fragment"),
+        (["--api-url", f"https://{KEY}@tmdb.example"], r"must be without user, query"),
+    ],
+)
+def test_wrong_options_are_told(arguments, message, monkeypatch):
+    monkeypatch.setenv("TMDB_API_KEY", KEY)
+    with pytest.raises(UsageError, match=message) as caught:
+        command.execute(options(*arguments))
+    assert KEY not in str(caught.value)
+
+
+def test_the_defaults_of_the_command_are_those_of_the_library():
+    given = options()
+    names = ("rate", "connections", "timeout", "attempts", "patience")
+    assert Manners(**{name: getattr(given, name) for name in names}) == Manners()
+    assert given.poster_size == Settings().poster_size
+    assert Settings().api_url == command._API_URL
+
+
+def test_a_library_that_is_missing_is_named(monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("examples.movielens_genres.retr")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "requests", None)
+    with pytest.raises(UsageError, match=r"needs the package 'requests'; run pip install"):
+        command.execute(options())
