@@ -265,10 +265,19 @@ def test_patience_ends(clock):
     pace.accepted()
     for _ in range(3):
         pace.refused(pace.wait(), 20)
-    with pytest.raises(RefusedError, match="refuses every request"):
+    with pytest.raises(RefusedError, match="refused every request for 60 s, and asks"):
         pace.refused(pace.wait(), 20)
     pace.accepted()
     pace.refused(pace.wait(), 20)
+
+
+def test_a_pause_that_nobody_asked_for_is_not_said_to_be_asked_for(clock):
+    pace = Pace(float("inf"), 5, clock, clock)
+    for _ in range(2):
+        pace.refused(pace.wait(), None)
+    for _ in range(3):
+        with pytest.raises(RefusedError, match=r"refused every request for 3 s$"):
+            pace.refused(pace.wait(), None)
 
 
 def test_a_stop_ends_all_waiting(clock):

@@ -77,16 +77,19 @@ class Pace:
             now = self._clock()
             if self._refused_since is None:
                 self._refused_since = now
-            if seconds is None:
+            asked = seconds is not None
+            if not asked:
                 # Of requests sent side by side only the first to be refused makes pauses longer.
                 if ticket != self._pauses:
                     return
                 seconds = self._growing
-                self._growing = min(2 * self._growing, _LONGEST_PAUSE)
             seconds = max(seconds, _SHORTEST_PAUSE)
             if now + seconds > self._refused_since + self._patience:
-                msg = f"refuses every request, and asks to wait {seconds:.0f} s more"
+                wait = f", and asks to wait {seconds:.0f} s more" if asked else ""
+                msg = f"has refused every request for {now - self._refused_since:.0f} s{wait}"
                 raise RefusedError(msg)
+            if not asked:
+                self._growing = min(2 * self._growing, _LONGEST_PAUSE)
             self._pause(now + seconds)
 
     def pause(self, seconds: float) -> None:
