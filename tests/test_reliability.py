@@ -5,13 +5,13 @@ that the second column begins with, with the words that stand there in quotation
 does not must return the second column.
 """
 
+import functools
 import os
 import re
 import struct
 import warnings
 import zipfile
 import zlib
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -102,12 +102,24 @@ def photo(**options):
 
 def make(*encoders, **options):
     encoders = encoders or (BagOfWordsEncoder("tags", units=2), DenseEncoder("number", units=2))
-    defaults = {"epochs": 1, "random_state": 1, "verbose": 0}
+    defaults = {"epochs": 1, "optimizer": "sgd", "random_state": 1, "verbose": 0}
     return MultimodalClassifier(list(encoders), **{**defaults, **options})
 
 
 def fit(*encoders, **options):
     return make(*encoders, **options).fit(*table())
+
+
+@functools.cache
+def fitted():
+    """Return one that no case may change."""
+    return fit()
+
+
+@functools.cache
+def fitted_to_photos():
+    """Return one that no case may change."""
+    return fit(photo())
 
 
 def changed(column, value, row=5):
@@ -180,7 +192,7 @@ def check_same_scores(folder, instead, **options):
     data, y = unreadable_in_six_rows(folder)
     classifier, warned = quietly(lambda: make(photo(**options)).fit(data, y))
     assert re.search("[456] images cannot be read", warned)
-    y_score, _ = quietly(partial(classifier.predict_proba, data))
+    y_score, _ = quietly(functools.partial(classifier.predict_proba, data))
     photos = [instead] * 6 + data["photo"].tolist()[6:]
     np.testing.assert_array_equal(y_score, classifier.predict_proba({"photo": photos}))
 
@@ -224,7 +236,7 @@ def _(folder):
 def _(folder):
     wrong = png(folder, "photo.jpg")
     right = png(folder)
-    classifier = fit(photo())
+    classifier = fitted_to_photos()
     np.testing.assert_array_equal(
         classifier.predict_proba({"photo": [wrong]}), classifier.predict_proba({"photo": [right]})
     )
@@ -235,7 +247,7 @@ def _(folder):
 def _(folder):
     frames = [Image.new("RGB", (9, 9), (level, level, level)) for level in (0, 255)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
-    classifier = fit(photo())
+    classifier = fitted_to_photos()
     np.testing.assert_array_equal(
         classifier.predict_proba({"photo": [folder / "moving.gif"]}),
         classifier.predict_proba({"photo": [np.zeros((9, 9, 3), dtype="uint8")]}),
@@ -248,7 +260,7 @@ def _(folder):
 
 @case("a column that is not there")
 def _(folder):
-    fit().predict(table()[0][["tags"]])
+    fitted().predict(table()[0][["tags"]])
 
 
 @case("a column that is not there, of an `optional` modality")
@@ -405,7 +417,7 @@ def _(folder):
 @case("one row to predict")
 def _(folder):
     data, _ = table()
-    classifier = fit()
+    classifier = fitted()
     np.testing.assert_allclose(
         classifier.predict_proba(data.iloc[[3]]), classifier.predict_proba(data)[[3]], atol=1e-6
     )
@@ -441,7 +453,7 @@ def _(folder):
 
 @case("a list of dicts as X")
 def _(folder):
-    fit().predict([{"tags": ["a"], "number": 1.0}])
+    fitted().predict([{"tags": ["a"], "number": 1.0}])
 
 
 @case("a missing value among multi-hot labels")
@@ -523,7 +535,7 @@ def _(folder):
 @case("columns of y in another order in evaluation")
 def _(folder):
     data, y = table()
-    classifier = fit()
+    classifier = fitted()
     one, other = (classifier.evaluate(data, part) for part in (y, y[["second", "first"]]))
     assert one.report.equals(other.report)
     return "they are found by their names"
@@ -660,7 +672,7 @@ def full_disk(monkeypatch):
 
 @case("a full disk while a classifier is saved")
 def _(folder):
-    classifier = fit()
+    classifier = fitted()
     classifier.save(folder / "old.mme")
     before = (folder / "old.mme").read_bytes()
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -676,7 +688,7 @@ def _(folder):
 def _(folder):
     # Not by its permissions: a superuser may write everywhere.
     written(folder, "file", b"")
-    fit().save(folder / "file" / "genres.mme")
+    fitted().save(folder / "file" / "genres.mme")
 
 
 @case("a full disk while features are stored")
@@ -692,7 +704,7 @@ def _(folder):
 
 
 def saved(folder):
-    fit().save(folder / "genres.mme")
+    fitted().save(folder / "genres.mme")
     return folder / "genres.mme"
 
 
@@ -726,7 +738,7 @@ def _(folder):
 
 @case("a saved classifier with a Lambda layer, or anything else that would run code")
 def _(folder):
-    classifier = fit(photo())
+    classifier = fitted_to_photos()
     classifier.save(folder / "genres.mme")
     rewrite(folder / "genres.mme", b'"Conv2D"', b'"Lambda"')
     MultimodalClassifier.load(folder / "genres.mme")

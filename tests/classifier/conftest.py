@@ -44,7 +44,8 @@ def build_network():
 
 
 def fit_classifier(encoders, *, y=None, **options):
-    options = {"epochs": 3, "verbose": 0, "random_state": 1, **options}
+    # An optimizer that keeps nothing is the quickest one to build.
+    options = {"epochs": 3, "optimizer": "sgd", "verbose": 0, "random_state": 1, **options}
     y = draw_labels() if y is None else y
     return MultimodalClassifier(encoders, **options).fit(draw_table(), y)
 

@@ -4,8 +4,6 @@ import copy
 import errno
 import json
 import os
-import subprocess
-import sys
 import zipfile
 
 import keras
@@ -26,6 +24,7 @@ from multimodal_ensemble.encoders import _image_backbone
 from multimodal_ensemble.encoders._applications import build_application
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from tests.classifier.conftest import draw_labels
+from tests.fresh_process import run_fresh
 from tests.testing.third_party_encoder import ClipEncoder
 
 MANIFEST = "manifest.json"
@@ -158,7 +157,7 @@ def test_labels_may_be_numbers_and_columns_may_lack_names(table, tmp_path):
     X = table[["year", "minutes"]].to_numpy()
     y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
     classifier = MultimodalClassifier(
-        [DenseEncoder("features", units=2)], epochs=3, random_state=1, verbose=0
+        [DenseEncoder("features", units=2)], epochs=3, optimizer="sgd", random_state=1, verbose=0
     ).fit(X, y)
     loaded = reload(classifier, tmp_path / "file")
     assert_predicts_the_same(loaded, classifier, X)
@@ -188,15 +187,10 @@ print(classifier.predict_labels(draw_table()))
 
 @pytest.mark.slow
 def test_another_process_predicts_the_same_to_the_last_bit(classifier, saved, table, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(saved), str(tmp_path / "scores.npy")],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    printed = run_fresh(CODE, saved, tmp_path / "scores.npy")
     scores = np.load(tmp_path / "scores.npy")
     np.testing.assert_array_equal(scores, classifier.predict_proba(table))
-    assert done.stdout.strip() == str(classifier.predict_labels(table))
+    assert printed.strip() == str(classifier.predict_labels(table))
 
 
 @keras.saving.register_keras_serializable(package="tests.classifier")
@@ -255,7 +249,8 @@ def test_each_kind_of_encoder_comes_back(name, make_network, table, tmp_path):
     )
     y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
     encoders = ENCODERS[name](make_network)
-    classifier = MultimodalClassifier(encoders, epochs=3, random_state=1, verbose=0).fit(table, y)
+    options = {"epochs": 3, "optimizer": "sgd", "random_state": 1, "verbose": 0}
+    classifier = MultimodalClassifier(encoders, **options).fit(table, y)
     loaded = reload(classifier, tmp_path / "file")
     assert_predicts_the_same(loaded, classifier, table)
     assert as_json(loaded.encoders_) == as_json(classifier.encoders_)

@@ -1,9 +1,5 @@
 """One call to train: rows, thresholds, weights, missing modalities, and going on."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -31,6 +27,7 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.images import UnreadableImageWarning
+from tests.fresh_process import FreshProcess
 
 LABELS = ["bright", "busy", "rare"]
 
@@ -68,16 +65,26 @@ def encoders(**options):
     ]
 
 
+def adam():
+    return keras.optimizers.Adam(1e-2)
+
+
 def make(given=None, **options):
+    # An optimizer that keeps nothing is the quickest one to build.
     defaults = {"epochs": 12, "batch_size": 16, "random_state": 1, "verbose": 0}
-    options = {**defaults, "optimizer": keras.optimizers.Adam(1e-2), **options}
+    options = {**defaults, "optimizer": keras.optimizers.SGD(0.1), **options}
     return MultimodalClassifier(encoders() if given is None else given, **options)
+
+
+def make_quick(**options):
+    """Return one of numbers alone, for what does not depend on the encoders."""
+    return make([DenseEncoder("number", units=4)], **options)
 
 
 @pytest.fixture(scope="module")
 def fitted():
     data, _ = draw()
-    return make(epochs=40).fit(data, data["labels"])
+    return make(epochs=40, optimizer=adam()).fit(data, data["labels"])
 
 
 # -- training --------------------------------------------------------------------------------------
@@ -86,16 +93,15 @@ def fitted():
 def test_it_does_what_the_parts_do_one_by_one(tmp_path):
     (train, y), (valid, y_valid), (test, _) = draw(), draw(40, seed=2), draw(20, seed=3)
     store = FeatureStore(tmp_path)
-    classifier = make(store=store).fit(train, y, validation_data=(valid, y_valid))
+    classifier = make(epochs=4, optimizer=adam(), store=store)
+    classifier.fit(train, y, validation_data=(valid, y_valid))
 
     parts = fit_encoders(encoders(), train)
     options = {"batch_size": 16, "store": store, "verbose": 0}
     rows = MultimodalDataset(train, parts, y, shuffle=True, seed=1, **options)
     valid_rows = MultimodalDataset(valid, parts, y_valid, **options)
     model = build_concat_fusion(parts, 3, seed=1)
-    result = fit_model(
-        model, rows, valid_rows, epochs=12, optimizer=keras.optimizers.Adam(1e-2), verbose=0
-    )
+    result = fit_model(model, rows, valid_rows, epochs=4, optimizer=adam(), verbose=0)
     thresholds = tune_thresholds(y_valid, predict_scores(model, valid_rows))
     y_score = predict_scores(model, MultimodalDataset(test, parts, **options))
 
@@ -133,9 +139,9 @@ def test_names_of_labels_go_in_and_come_out(fitted):
         for row in fitted.predict(data)
     ]
     assert fitted.predict_labels(data) == expected
-    matrix = make(epochs=1).fit(data, y)
+    matrix = make_quick(epochs=1).fit(data, y)
     assert matrix.classes_.tolist() == LABELS
-    assert make(epochs=1).fit(data, y.to_numpy()).classes_.tolist() == [0, 1, 2]
+    assert make_quick(epochs=1).fit(data, y.to_numpy()).classes_.tolist() == [0, 1, 2]
 
 
 def test_a_mapping_of_columns_is_as_good_as_a_table(fitted):
@@ -153,7 +159,7 @@ def test_the_same_seed_gives_the_same_classifier():
 
 def test_without_validation_rows_each_label_gets_its_share_of_those_held_out():
     data, y = draw(200)
-    classifier = make(epochs=1, validation_fraction=0.2).fit(data, y)
+    classifier = make_quick(epochs=1, validation_fraction=0.2).fit(data, y)
     assert classifier.provenance_["n_validation"] == pytest.approx(40, abs=2)
     n_train = classifier.provenance_["n_train"]
     assert n_train + classifier.provenance_["n_validation"] == 200
@@ -164,12 +170,12 @@ def test_without_validation_rows_each_label_gets_its_share_of_those_held_out():
 def test_thresholds_of_training_rows_are_warned_of():
     data, y = draw()
     with pytest.warns(UserWarning, match="Thresholds are learned on the training rows"):
-        classifier = make(epochs=1, validation_fraction=None).fit(data, y)
+        classifier = make_quick(epochs=1, validation_fraction=None).fit(data, y)
     assert classifier.provenance_["thresholds_from"] == "training rows"
     with pytest.warns(UserWarning, match="Thresholds are learned on the training rows"):
-        make(epochs=1).fit(data, y, validation_data=(data, y))
+        make_quick(epochs=1).fit(data, y, validation_data=(data, y))
     # With thresholds that are given there is nothing to warn of.
-    make(epochs=1, validation_fraction=None, threshold=0.4).fit(data, y)
+    make_quick(epochs=1, validation_fraction=None, threshold=0.4).fit(data, y)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,7 @@ def test_thresholds_of_training_rows_are_warned_of():
 )
 def test_thresholds_that_are_given(threshold, expected):
     data, y = draw()
-    classifier = make(epochs=1, threshold=threshold).fit(data, y)
+    classifier = make_quick(epochs=1, threshold=threshold).fit(data, y)
     assert classifier.thresholds_.tolist() == expected
     assert classifier.provenance_["thresholds_from"] == "given"
 
@@ -192,16 +198,18 @@ def test_thresholds_that_are_given(threshold, expected):
 @pytest.mark.parametrize("threshold", ["f1", "balanced_accuracy", lambda tp, fp, fn, tn: tp - fp])
 def test_thresholds_of_another_criterion(threshold):
     (data, y), (valid, y_valid) = draw(), draw(40, seed=2)
-    classifier = make(epochs=1, threshold=threshold).fit(data, y, validation_data=(valid, y_valid))
+    classifier = make_quick(epochs=1, threshold=threshold)
+    classifier.fit(data, y, validation_data=(valid, y_valid))
     expected = tune_thresholds(y_valid, classifier.predict_proba(valid), criterion=threshold)
     np.testing.assert_allclose(classifier.thresholds_, expected, rtol=1e-3)
 
 
 def test_features_are_computed_once_for_all_trainings(tmp_path, capsys):
     data, y = draw()
-    make(epochs=1, store=tmp_path / "store", verbose=1).fit(data, y)
+    make(encoders()[:1], epochs=1, store=tmp_path / "store", verbose=1).fit(data, y)
     assert "Computing the features" in capsys.readouterr().out
-    make(epochs=1, store=str(tmp_path / "store"), verbose=1, batch_size=8).fit(data, y)
+    options = {"epochs": 1, "store": str(tmp_path / "store"), "verbose": 1, "batch_size": 8}
+    make(encoders()[:1], **options).fit(data, y)
     assert "Computing the features" not in capsys.readouterr().out
 
 
@@ -214,16 +222,20 @@ def test_images_are_read_once_in_a_training_without_a_store(monkeypatch):
         "encode",
         lambda self, values: calls.append(len(values)) or encode(self, values),
     )
-    make(epochs=5).fit(data, y)
+    make(encoders()[:1], epochs=3).fit(data, y)
     assert sum(calls) == len(data)
 
 
 def test_a_rare_label_is_scored_higher_with_balanced_weights():
     data, y = draw()
-    plain = make().fit(data, y).predict_proba(data)[:, 2].mean()
-    weighted = make(label_weight="balanced").fit(data, y).predict_proba(data)[:, 2].mean()
+
+    def mean_score(weight):
+        optimizer = keras.optimizers.SGD(0.5)
+        classifier = make_quick(epochs=5, optimizer=optimizer, label_weight=weight)
+        return classifier.fit(data, y).predict_proba(data)[:, 2].mean()
+
+    plain, weighted, named = map(mean_score, (None, "balanced", {"rare": 8}))
     assert weighted > plain + 0.1
-    named = make(label_weight={"rare": 8}).fit(data, y).predict_proba(data)[:, 2].mean()
     assert named > plain + 0.1
 
 
@@ -238,28 +250,29 @@ def test_sample_weights_and_callbacks_are_passed_on():
     epochs = []
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
     weight = np.where(np.arange(90) < 45, 1.0, 0.0)
-    weighted = make(epochs=3).fit(data, y, sample_weight=weight, callbacks=[callback])
+    weighted = make_quick(epochs=3).fit(data, y, sample_weight=weight, callbacks=[callback])
     assert epochs == [0, 1, 2]
-    assert np.any(weighted.predict_proba(data) != make(epochs=3).fit(data, y).predict_proba(data))
+    plain = make_quick(epochs=3).fit(data, y)
+    assert np.any(weighted.predict_proba(data) != plain.predict_proba(data))
 
 
 def test_an_optimizer_may_serve_several_trainings():
     data, y = draw()
     optimizer = keras.optimizers.AdamW(1e-2)
-    classifier = make(epochs=2, optimizer=optimizer)
+    classifier = make_quick(epochs=2, optimizer=optimizer)
     once = classifier.fit(data, y).predict_proba(data)
     np.testing.assert_array_equal(classifier.fit(data, y).predict_proba(data), once)
 
 
 def test_what_is_printed(capsys):
     data, y = draw()
-    make(epochs=1, verbose=0).fit(data, y)
+    make_quick(epochs=1, verbose=0).fit(data, y)
     assert capsys.readouterr().out == ""
-    make(epochs=1, verbose=1).fit(data, y)
+    make_quick(epochs=1, verbose=1).fit(data, y)
     out = capsys.readouterr().out
     assert "step      6  epoch   1" in out
     assert "Epoch" not in out
-    make(epochs=2, verbose=2).fit(data, y)
+    make_quick(epochs=2, verbose=2).fit(data, y)
     assert "Epoch 1/2" in capsys.readouterr().out
 
 
@@ -296,7 +309,7 @@ def test_weights_of_labels_in_a_series_are_found_by_their_names():
     data, y = draw()
     series = pd.Series({"rare": 8.0, "busy": 1.0, "bright": 2.0})
     one, other = (
-        make(epochs=1, label_weight=weight).fit(data, y).predict_proba(data)
+        make_quick(epochs=1, label_weight=weight).fit(data, y).predict_proba(data)
         for weight in (series, series.to_dict())
     )
     np.testing.assert_array_equal(one, other)
@@ -317,7 +330,7 @@ def test_a_dropped_row_is_counted_once(tmp_path):
 
 def test_one_head_is_trained_anew_and_the_others_stay(tmp_path, capsys):
     data, y = draw()
-    classifier = make(store=tmp_path, verbose=1).fit(data, y)
+    classifier = make(epochs=2, store=tmp_path, verbose=1).fit(data, y)
     kept = {
         name: classifier.model_.get_layer(f"{name}_head").get_weights()
         for name in ("photo", "number")
@@ -369,7 +382,9 @@ def test_heads_that_cannot_be_trained_anew(fitted, modalities, match):
 def test_one_classifier_for_rows_with_and_without_a_modality():
     data, y = draw(200)
     test, y_test = draw(100, seed=3)
-    classifier = make(encoders(optional=True), epochs=40, modality_dropout=0.2).fit(data, y)
+    classifier = make(
+        encoders(optional=True), epochs=40, modality_dropout=0.2, optimizer=adam()
+    ).fit(data, y)
     busy = mean_roc_auc(y_test[["busy"]], classifier.predict_proba(test)[:, [1]])
     without = mean_roc_auc(
         y_test[["busy"]], classifier.predict_proba(test.drop(columns="tags"))[:, [1]]
@@ -410,20 +425,20 @@ def interrupt_at(epoch):
 
 def test_ctrl_c_keeps_the_best_weights_so_far_and_says_so(capsys):
     data, y = draw()
-    classifier = make(epochs=50)
+    classifier = make_quick(epochs=50)
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(data, y, callbacks=[interrupt_at(4)])
     assert "Training was interrupted after 30 batches; the model has the weights of" in (
         capsys.readouterr().out
     )
-    stopped = make(epochs=5, patience=None).fit(data, y)
+    stopped = make_quick(epochs=5, patience=None).fit(data, y)
     np.testing.assert_array_equal(classifier.predict_proba(data), stopped.predict_proba(data))
     np.testing.assert_array_equal(classifier.thresholds_, stopped.thresholds_)
 
 
 def test_ctrl_c_before_any_scoring_leaves_nothing_that_looks_fitted():
     data, y = draw()
-    classifier = make(epochs=1).fit(data, y)
+    classifier = make_quick(epochs=1).fit(data, y)
     stop = keras.callbacks.LambdaCallback(on_train_begin=interrupt_at(0).on_epoch_end)
     stop.on_train_begin = lambda logs: interrupt_at(0).on_epoch_end(0, None)
     with pytest.raises(KeyboardInterrupt):
@@ -434,13 +449,16 @@ def test_ctrl_c_before_any_scoring_leaves_nothing_that_looks_fitted():
 
 def test_a_training_goes_on_from_its_checkpoint_and_ends_as_if_never_stopped(tmp_path):
     data, y = draw()
-    options = {"epochs": 8, "patience": None, "dropout": 0.3, "modality_dropout": 0.2}
-    whole = make(encoders(optional=True), **options).fit(data, y)
+    options = {"epochs": 5, "patience": None, "dropout": 0.3, "modality_dropout": 0.2}
+
+    def make_one():
+        return make(encoders(optional=True)[1:], optimizer=adam(), **options)
+
+    whole = make_one().fit(data, y)
     path = tmp_path / "training.checkpoint"
-    stopped = make(encoders(optional=True), **options)
     with pytest.raises(KeyboardInterrupt):
-        stopped.fit(data, y, checkpoint=path, callbacks=[interrupt_at(3)])
-    resumed = make(encoders(optional=True), **options).fit(data, y, resume_from=path)
+        make_one().fit(data, y, checkpoint=path, callbacks=[interrupt_at(2)])
+    resumed = make_one().fit(data, y, resume_from=path)
     np.testing.assert_array_equal(resumed.predict_proba(data), whole.predict_proba(data))
     np.testing.assert_array_equal(resumed.thresholds_, whole.thresholds_)
     pd.testing.assert_frame_equal(
@@ -451,16 +469,14 @@ def test_a_training_goes_on_from_its_checkpoint_and_ends_as_if_never_stopped(tmp
 def test_without_a_seed_the_checkpoint_knows_which_one_was_drawn(tmp_path):
     data, y = draw()
     path = tmp_path / "training.checkpoint"
-    first = make(random_state=None, epochs=3)
+    first = make_quick(random_state=None, epochs=3)
     with pytest.raises(KeyboardInterrupt):
         first.fit(data, y, checkpoint=path, callbacks=[interrupt_at(1)])
-    resumed = make(random_state=None, epochs=3).fit(data, y, resume_from=path)
+    resumed = make_quick(random_state=None, epochs=3).fit(data, y, resume_from=path)
     assert resumed.provenance_["seed"] == first.provenance_["seed"]
 
 
 KILLED = """
-import sys
-sys.path.insert(0, {root!r})
 from tests.classifier.test_multimodal_classifier import draw, encoders, make
 data, y = draw()
 clf = make(encoders(optional=True), epochs={epochs}, patience=None, dropout=0.3)
@@ -473,19 +489,17 @@ clf.save({saved!r})
 
 @pytest.mark.slow
 def test_a_killed_process_is_taken_up_by_the_next_one(tmp_path):
-    root = str(Path(__file__).parents[2])
     path = str(tmp_path / "training.checkpoint")
 
     def start(epochs, saved, **options):
-        code = KILLED.format(root=root, epochs=epochs, options=options, saved=str(tmp_path / saved))
-        env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        return subprocess.Popen([sys.executable, "-c", code], env=env)
+        saved = str(tmp_path / saved)
+        return FreshProcess(KILLED.format(epochs=epochs, options=options, saved=saved))
 
     killed = start(100_000, "never.mme", checkpoint=path)
     while not Path(path).exists():
-        assert killed.poll() is None
-        time.sleep(0.05)
-    killed.send_signal(signal.SIGKILL)
+        assert killed.is_running, killed.stdout.read()
+        time.sleep(0.01)
+    killed.kill()
     killed.wait()
     from multimodal_ensemble.training._checkpoint import read_checkpoint
 
@@ -540,7 +554,7 @@ def test_rows_of_x_and_y_that_differ():
         make().fit(data, y.iloc[:-1])
     with pytest.raises(ValueError, match="validation_data must be a pair"):
         make().fit(data, y, validation_data=data)
-    classifier = make(epochs=1).fit(data, y)
+    classifier = make_quick(epochs=1).fit(data, y)
     for method in (classifier.evaluate, classifier.score):
         with pytest.raises(ValueError, match=r"same number of rows\. Received 90 and 89"):
             method(data, y.iloc[:-1])
@@ -553,7 +567,7 @@ def test_no_rows_and_one_row():
     with pytest.raises(ValueError, match="one row cannot be parted"):
         make().fit(data.iloc[:1], y.iloc[:1])
     with pytest.warns(UserWarning, match="No training row has the label"):
-        classifier = make(epochs=1).fit(data.iloc[:1], y.iloc[:1], validation_data=(data, y))
+        classifier = make_quick(epochs=1).fit(data.iloc[:1], y.iloc[:1], validation_data=(data, y))
     assert classifier.predict(data.iloc[:1]).shape == (1, 3)
     with pytest.raises(ValueError, match=r"Found 0 sample\(s\)"):
         classifier.predict(data.iloc[:0])
@@ -571,7 +585,7 @@ def test_a_label_without_positives_is_never_predicted():
         pytest.warns(UserWarning, match=r"No training row has the label\(s\) \['rare'\]"),
         pytest.warns(UndefinedMetricWarning, match=r"\['rare'\] are of one class"),
     ):
-        classifier = make(epochs=2).fit(data, y.assign(rare=0))
+        classifier = make_quick(epochs=2).fit(data, y.assign(rare=0))
     assert not classifier.predict(data)[:, 2].any()
 
 

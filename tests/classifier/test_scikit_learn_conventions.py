@@ -1,5 +1,6 @@
 """The classifier as an estimator of scikit-learn: its own checks, and its tools around it."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,7 +61,8 @@ EXPECTED_FAILED = {
     [
         # An array of numbers, of which often too few rows are given to hold some out.
         MultimodalClassifier(
-            epochs=3,
+            epochs=1,
+            optimizer="sgd",
             patience=None,
             threshold=None,
             validation_fraction=None,
@@ -86,7 +88,7 @@ def make(**options):
     encoders = [BagOfWordsEncoder("tags", units=4), DenseEncoder("number", units=4)]
     return MultimodalClassifier(
         encoders,
-        **{"epochs": 15, "batch_size": 16, "random_state": 1, "verbose": 0, **options},
+        **{"epochs": 15, "optimizer": "sgd", "random_state": 1, "verbose": 0, **options},
     )
 
 
@@ -105,7 +107,7 @@ def test_params_are_those_of_the_constructor_and_clone_copies_them():
     assert copy.encoders is not classifier.encoders
     assert [encoder.name for encoder in copy.encoders] == ["tags", "number"]
     assert copy.set_params(batch_size=7).batch_size == 7
-    assert classifier.batch_size == 16
+    assert classifier.batch_size == 32
 
 
 def test_fitting_leaves_the_encoders_that_were_given_as_they_are():
@@ -133,10 +135,10 @@ def test_the_attributes_that_scikit_learn_names():
 
 def test_cross_val_predict_gives_scores_for_each_row():
     data, y = draw()
-    y_score = cross_val_predict(make(epochs=2), data, y, cv=3, method="predict_proba")
+    y_score = cross_val_predict(make(epochs=2), data, y, cv=2, method="predict_proba")
     assert y_score.shape == (120, 2)
     by_hand = np.empty_like(y_score)
-    for fold in np.split(np.arange(120), 3):
+    for fold in np.split(np.arange(120), 2):
         rest = np.setdiff1d(np.arange(120), fold)
         fitted = make(epochs=2).fit(data.iloc[rest], y[rest])
         by_hand[fold] = fitted.predict_proba(data.iloc[fold])
@@ -171,11 +173,13 @@ def test_scorers_of_scikit_learn(n_labels):
 
 def test_the_last_step_of_a_pipeline():
     rng = np.random.default_rng(1)
-    numbers = 100 + 20 * rng.normal(size=(300, 3))
+    numbers = 100 + 20 * rng.normal(size=(160, 3))
     y = (numbers[:, :2] > 100).astype(int)
     pipeline = make_pipeline(
         StandardScaler(),
-        MultimodalClassifier(epochs=30, batch_size=16, random_state=1, verbose=0),
+        MultimodalClassifier(
+            epochs=8, optimizer=keras.optimizers.SGD(0.5), random_state=1, verbose=0
+        ),
     )
     scores = cross_val_score(pipeline, numbers, y, cv=2)
     assert scores.mean() > 0.6

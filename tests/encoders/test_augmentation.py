@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import cloudpickle
@@ -17,6 +15,7 @@ from sklearn.base import clone
 from multimodal_ensemble import DenseEncoder, FeatureStore, ImageEncoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.testing import check_encoder
+from tests.fresh_process import run_fresh
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype="uint8")
 VIEWS = np.array([0, 1, 2, 2, 1, 0])
@@ -95,9 +94,8 @@ def test_global_generators_do_not_matter_and_are_left_alone():
 
 @pytest.mark.slow
 def test_another_process_gives_the_same_views(tmp_path, request):
-    script = SCRIPT.format(folder=str(request.path.parent))
     path = tmp_path / "views.npy"
-    subprocess.run([sys.executable, "-c", script, str(path)], check=True, timeout=120)
+    run_fresh(SCRIPT.format(folder=str(request.path.parent)), path)
     np.testing.assert_array_equal(np.load(path), augment(own(jitter()), PIXELS, VIEWS))
 
 

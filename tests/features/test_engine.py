@@ -14,6 +14,7 @@ from joblib.externals.loky import get_reusable_executor
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import FeatureStoreError, ImageReadError
 from multimodal_ensemble.features import _fill
+from tests.fresh_process import METHOD, start_server
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -99,6 +100,19 @@ def test_workers_find_relative_paths_and_a_relative_store(
 
 
 @pytest.mark.slow
+def test_the_backbone_that_lies_there_for_workers_takes_no_room(
+    tmp_path, make_encoder, posters, compute, monkeypatch
+):
+    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 5)
+    encoder = make_encoder()
+    store = FeatureStore(tmp_path / "store", max_bytes=4000)
+    with joblib.parallel_config("loky", n_jobs=2):
+        features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-3)
+    assert store.n_bytes <= 4000
+
+
+@pytest.mark.slow
 def test_an_unreadable_image_is_named_by_a_worker(store, make_encoder, posters):
     posters[9].write_bytes(b"not an image")
     encoder = make_encoder()
@@ -125,7 +139,8 @@ def test_what_cannot_fit_is_refused_before_it_is_sent_to_workers(store, make_enc
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypatch):
-    distributed = pytest.importorskip("distributed")
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+    start_server()
     monkeypatch.setattr(_fill, "ROWS_A_SHARD", 2)
     images = [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(40)]
     encoder = make_encoder()
@@ -133,6 +148,7 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypat
     expected = plain.get_features(encoder, images, verbose=0)
     store = FeatureStore(tmp_path / "store", dtype="float32")
     with (
+        dask.config.set({"distributed.worker.multiprocessing-method": METHOD}),
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,

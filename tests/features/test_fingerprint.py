@@ -2,9 +2,6 @@
 
 import contextlib
 import io
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -12,6 +9,7 @@ import pytest
 
 from multimodal_ensemble import ImageEncoder
 from multimodal_ensemble.features import model_fingerprint
+from tests.fresh_process import run_fresh
 
 
 def dense(units=2, *, name=None, activation="relu", seed=1, **options):
@@ -155,13 +153,7 @@ print(model_fingerprint(encoder.backbone()), model_fingerprint(keras.Model(input
 
 @pytest.mark.slow
 def test_processes_agree_whatever_they_built_before():
-    elsewhere = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+    elsewhere = run_fresh(SCRIPT).split()
     ImageEncoder("before", backbone="MobileNet", weights=None, image_size=32).backbone()
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(2)])
     with contextlib.redirect_stdout(io.StringIO()) as here:

@@ -1,17 +1,12 @@
 """A pass that stops, a process that dies, two that write at once: the store stays right."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.features import _fill
+from tests.fresh_process import FreshProcess
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
@@ -116,33 +111,13 @@ print(features.shape, np.round(features.sum(), 3), flush=True)
 """
 
 
-def start(folder, mode, paths):
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), mode, *map(str, paths)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(process, line):
-    deadline = time.monotonic() + 120
-    for printed in process.stdout:
-        if printed.strip() == line:
-            return
-        assert time.monotonic() < deadline
-    pytest.fail(process.stderr.read())
-
-
 @pytest.mark.slow
 def test_a_process_killed_in_a_pass_leaves_a_readable_store(
     tmp_path, make_encoder, posters, compute, counter
 ):
-    with start(tmp_path / "store", "forever", posters) as process:
-        wait_for(process, "third batch")
-        process.send_signal(signal.SIGKILL)
+    with FreshProcess(SCRIPT, tmp_path / "store", "forever", *posters) as process:
+        process.wait_for("third batch")
+        process.kill()
     store = FeatureStore(tmp_path / "store", batch_size=4, dtype="float32")
     encoder = make_encoder()
     expected = compute(encoder, posters)
@@ -162,8 +137,8 @@ def test_two_processes_that_fill_a_store_at_once_agree(
     monkeypatch.setattr(_fill, "ROWS_A_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, posters)
-    with start(tmp_path / "store", "together", posters) as process:
-        wait_for(process, "ready")
+    with FreshProcess(SCRIPT, tmp_path / "store", "together", *posters) as process:
+        process.wait_for("ready")
         process.stdin.write("go\n")
         process.stdin.flush()
         store = FeatureStore(tmp_path / "store", batch_size=1, dtype="float32")

@@ -3,14 +3,12 @@
 import re
 from datetime import timedelta
 
-import joblib
 import keras
 import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
-from multimodal_ensemble.features import _fill
 from multimodal_ensemble.features._half_precision import from_half, to_half
 
 
@@ -32,19 +30,6 @@ def test_a_limit_that_digests_alone_exceed_is_told_before_the_work(
     with pytest.raises(FeatureStoreError, match=r"need [\d,]+ bytes, .* Raise the limit"):
         store.get_features(encoder, posters, verbose=0)
     assert counter.rows == 0
-
-
-@pytest.mark.slow
-def test_the_backbone_that_lies_there_for_workers_takes_no_room(
-    tmp_path, make_encoder, posters, compute, monkeypatch
-):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 5)
-    encoder = make_encoder()
-    store = FeatureStore(tmp_path / "store", max_bytes=4000)
-    with joblib.parallel_config("loky", n_jobs=2):
-        features = store.get_features(encoder, posters, verbose=0)
-    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-3)
-    assert store.n_bytes <= 4000
 
 
 def test_the_largest_float32_stays_finite():

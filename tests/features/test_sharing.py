@@ -1,8 +1,6 @@
 """Several processes use one store at once; a store that cannot be written says so."""
 
 import os
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -12,6 +10,7 @@ from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features import _fill
 from multimodal_ensemble.features._shards import ShardFolder
+from tests.fresh_process import FreshProcess
 
 
 def images(count):
@@ -64,19 +63,8 @@ def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, 
     monkeypatch.setattr(backbone, "predict_on_batch", slowly)
     counter.watch(backbone)
     store = FeatureStore(tmp_path / "store", batch_size=1, dtype="float32")
-    with subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "store")],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        for line in process.stdout:
-            if line.strip() == "ready":
-                break
-        else:
-            pytest.fail(process.stderr.read())
+    with FreshProcess(SCRIPT, tmp_path / "store") as process:
+        process.wait_for("ready")
         process.stdin.write("go\n")
         process.stdin.flush()
         here = store.get_features(encoder, images(40), verbose=0)

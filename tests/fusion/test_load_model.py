@@ -1,13 +1,11 @@
 """A saved model can be loaded in a process that has used nothing of the package before."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 
 from multimodal_ensemble import ImageEncoder, build_concat_fusion
+from tests.fresh_process import run_fresh
 
 CODE = """
 import sys
@@ -23,11 +21,6 @@ def test_a_model_is_loaded_in_a_new_process(tmp_path):
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
     model = build_concat_fusion([ImageEncoder("poster", backbone=network)], num_labels=2)
     model.save(tmp_path / "model.keras")
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(tmp_path / "model.keras")],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    printed = run_fresh(CODE, tmp_path / "model.keras")
     expected = np.asarray(model({"poster": np.full((1, 8, 8, 3), 100.0)}))
-    np.testing.assert_allclose(eval(done.stdout), expected, rtol=1e-6)
+    np.testing.assert_allclose(eval(printed), expected, rtol=1e-6)

@@ -249,11 +249,11 @@ def test_augmented_validation_rows_are_refused(poster, store, options):
     before = model.get_weights()
     rows = make_dataset(poster, store=store, **options)
     with pytest.raises(ValueError, match="make their data set with augment=False"):
-        fit_model(model, rows, rows, verbose=0)
+        fit_model(model, rows, rows, optimizer="sgd", verbose=0)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     validation = make_dataset(poster, store=store, shuffle=True, augment=False)
-    fit_model(model, rows, validation, epochs=1, verbose=0)
+    fit_model(model, rows, validation, epochs=1, optimizer="sgd", verbose=0)
 
 
 @pytest.mark.slow
@@ -281,7 +281,9 @@ def test_training_sees_augmented_rows_and_scaling_the_plain_ones(make_poster, st
     encoder = make_poster(scaling="standard")
     model = build_concat_fusion([encoder], num_labels=3, seed=1)
     train = make_dataset(encoder, shuffle=True, store=store)
-    fit_model(model, train, make_dataset(encoder, store=store), epochs=1, verbose=0)
+    fit_model(
+        model, train, make_dataset(encoder, store=store), epochs=1, optimizer="sgd", verbose=0
+    )
     features = np.asarray(encoder.backbone()(PIXELS))
     scaling = model.get_layer("poster_head").get_layer("scaling")
     np.testing.assert_allclose(scaling.mean.numpy(), features.mean(axis=0), rtol=1e-4, atol=1e-5)

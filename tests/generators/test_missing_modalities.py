@@ -150,7 +150,7 @@ def test_training_with_missing_modalities_from_pixels_or_features(tmp_path, stor
     train = MultimodalDataset(data, encoders, y, shuffle=True, seed=1, batch_size=5, **options)
     validation = MultimodalDataset(data, encoders, y, **options)
     model = build_concat_fusion(encoders, 2, modality_dropout=0.2, seed=1)
-    fit_model(model, train, validation, epochs=10, verbose=0)
+    fit_model(model, train, validation, epochs=10, optimizer="sgd", verbose=0)
     plain = predict_scores(model, MultimodalDataset(data, encoders))
     np.testing.assert_allclose(predict_scores(model, validation), plain, atol=1e-5)
     # Scaling was learned from the posters that are there.

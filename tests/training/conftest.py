@@ -60,7 +60,8 @@ class Problem:
                 encoders,
                 self.y_validation,
                 labels=LABELS,
-                batch_size=16,
+                # Batches of one size, so that a graph is traced once.
+                batch_size=20,
                 verbose=0,
                 **options,
             ),

@@ -143,7 +143,9 @@ def run(problem, seed, make_noise):
     poster = problem.poster(dropout=0.2, scaling="standard")
     train, validation = problem.datasets(numbers, poster, seed=seed)
     model = build_concat_fusion([numbers, poster], num_labels=3, dropout=0.2, seed=seed)
-    result = fit_model(model, train, validation, epochs=3, evaluate_every=4, verbose=0)
+    result = fit_model(
+        model, train, validation, epochs=3, evaluate_every=4, optimizer="sgd", verbose=0
+    )
     return without_time(result.history), model.get_weights(), result.best_step
 
 
@@ -197,7 +199,7 @@ def test_heads_are_adapted_to_the_features_of_the_training_rows(problem, tmp_pat
     store = FeatureStore(tmp_path / "store", dtype="float32") if with_store else None
     train, validation = problem.datasets(poster, store=store)
     model = build_concat_fusion([poster], num_labels=3, seed=1)
-    fit_model(model, train, validation, epochs=1, verbose=0)
+    fit_model(model, train, validation, epochs=1, optimizer="sgd", verbose=0)
     features = np.asarray(poster.backbone()(poster.encode(problem.train["poster"])))
     scaling = model.get_layer("poster_head").get_layer("scaling")
     np.testing.assert_allclose(scaling.mean.numpy(), features.mean(axis=0), rtol=1e-4)
@@ -209,7 +211,7 @@ def test_a_frozen_backbone_does_not_change(problem):
     train, validation = problem.datasets(poster)
     model = build_concat_fusion([poster], num_labels=3, seed=1)
     before = model.get_weights()
-    fit_model(model, train, validation, epochs=1, verbose=0)
+    fit_model(model, train, validation, epochs=1, optimizer="sgd", verbose=0)
     paths = changed(model, before)
     assert {"scores/kernel", "scores/bias"} <= set(paths)
     assert not [path for path in paths if "conv2d" in path]
@@ -223,7 +225,7 @@ def test_an_unfrozen_backbone_is_trained_and_the_store_steps_aside(problem, tmp_
     assert train.features == {}
     model = build_concat_fusion([poster], num_labels=3, seed=1)
     before = poster.backbone().get_weights()
-    result = fit_model(model, train, validation, epochs=2, verbose=0)
+    result = fit_model(model, train, validation, epochs=2, optimizer="sgd", verbose=0)
     assert len(changed(poster.backbone(), before)) == 2
     assert result.n_trainable == (27 * 6 + 6) + (6 * 5 + 5) + (5 * 3 + 3)
     assert score(model, validation) == pytest.approx(result.best_roc_auc)
@@ -237,12 +239,16 @@ def test_a_fusion_of_trained_models_is_trained(problem, tmp_path, freeze):
     parts = []
     for encoder in (poster, numbers):
         part = build_concat_fusion([encoder], num_labels=3, seed=1)
-        fit_model(part, *problem.datasets(encoder, store=store), epochs=2, verbose=0)
+        fit_model(
+            part, *problem.datasets(encoder, store=store), epochs=2, optimizer="sgd", verbose=0
+        )
         parts.append(part)
     kept = [part.get_weights() for part in parts]
     fused = fuse_models(parts, num_labels=3, freeze=freeze, seed=1)
     before = fused.get_weights()
-    result = fit_model(fused, *problem.datasets(poster, numbers, store=store), epochs=5, verbose=0)
+    result = fit_model(
+        fused, *problem.datasets(poster, numbers, store=store), epochs=5, optimizer="sgd", verbose=0
+    )
     assert result.best_roc_auc > 0.5
     assert (set(changed(fused, before)) == {"scores/kernel", "scores/bias"}) == freeze
     assert not [path for part, old in zip(parts, kept, strict=True) for path in changed(part, old)]
@@ -265,7 +271,9 @@ def test_a_normalization_layer_of_keras_is_adapted_before_training(problem):
     train, validation = problem.datasets(encoder)
     model = build_concat_fusion([encoder], num_labels=3, seed=1)
     model.predict(validation, verbose=0)
-    result = fit_model(model, train, validation, epochs=2, evaluate_every=4, verbose=0)
+    result = fit_model(
+        model, train, validation, epochs=2, evaluate_every=4, optimizer="sgd", verbose=0
+    )
     expected = np.stack(problem.train["numbers"]).mean(axis=0)
     normalization = model.get_layer("numbers_head").layers[0].layers[0]
     np.testing.assert_allclose(np.ravel(normalization.mean), expected, rtol=1e-4, atol=1e-6)
@@ -318,10 +326,14 @@ def test_workers_do_not_change_a_training(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers, workers=2)
     model = build_concat_fusion([numbers], num_labels=3, seed=1)
-    result = fit_model(model, train, validation, epochs=2, evaluate_every=4, verbose=0)
+    result = fit_model(
+        model, train, validation, epochs=2, evaluate_every=4, optimizer="sgd", verbose=0
+    )
     train, validation = problem.datasets(numbers)
     twin = build_concat_fusion([numbers], num_labels=3, seed=1)
-    expected = fit_model(twin, train, validation, epochs=2, evaluate_every=4, verbose=0)
+    expected = fit_model(
+        twin, train, validation, epochs=2, evaluate_every=4, optimizer="sgd", verbose=0
+    )
     pd.testing.assert_frame_equal(without_time(result.history), without_time(expected.history))
 
 
@@ -346,6 +358,7 @@ def test_an_interrupted_training_leaves_the_best_weights(problem, spy):
             epochs=5,
             evaluate_every=6,
             callbacks=[spy(interrupt)],
+            optimizer="sgd",
             verbose=0,
         )
     for weight, expected in zip(model.get_weights(), copies[6], strict=True):
@@ -369,6 +382,7 @@ def test_divergence_is_an_error_that_leaves_the_best_weights(problem, spy):
             epochs=5,
             evaluate_every=4,
             callbacks=[spy(diverge)],
+            optimizer="sgd",
             verbose=0,
         )
     assert np.isfinite(predict_scores(model, validation)).all()
@@ -385,6 +399,7 @@ def test_a_loss_that_is_no_number_is_found_at_the_end_at_the_latest(problem):
             validation,
             epochs=1,
             loss=lambda y, p: keras.ops.mean(p) * np.nan,
+            optimizer="sgd",
             verbose=0,
         )
 
@@ -488,7 +503,7 @@ def test_another_verbosity_is_refused(problem):
     numbers = problem.numbers()
     model = build_concat_fusion([numbers], num_labels=3)
     with pytest.raises(ValueError, match=r"verbose must be one of 0, 1, 2\. Received verbose=3"):
-        fit_model(model, *problem.datasets(numbers), verbose=3)
+        fit_model(model, *problem.datasets(numbers), optimizer="sgd", verbose=3)
 
 
 def test_scaling_is_learned_once(problem, tmp_path):
@@ -496,13 +511,13 @@ def test_scaling_is_learned_once(problem, tmp_path):
     store = FeatureStore(tmp_path / "store", dtype="float32")
     train, validation = problem.datasets(poster, store=store)
     model = build_concat_fusion([poster], num_labels=3, seed=1)
-    fit_model(model, train, validation, epochs=1, verbose=0)
+    fit_model(model, train, validation, epochs=1, optimizer="sgd", verbose=0)
     scaling = model.get_layer("poster_head").get_layer("scaling")
     before = scaling.get_weights()
     other = MultimodalDataset(
         {"poster": problem.train["poster"][:10]}, [poster], problem.y_train[:10], store=store
     )
-    fit_model(model, other, validation, epochs=1, verbose=0)
+    fit_model(model, other, validation, epochs=1, optimizer="sgd", verbose=0)
     for old, new in zip(before, scaling.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -514,7 +529,7 @@ def test_features_of_another_backbone_than_the_model_s_are_refused(problem, tmp_
     model = build_concat_fusion([poster], num_labels=3, seed=1)
     datasets = problem.datasets(other, store=FeatureStore(tmp_path / "store", dtype="float32"))
     with pytest.raises(ModalityError, match="features of another backbone for 'poster'"):
-        fit_model(model, *datasets, verbose=0)
+        fit_model(model, *datasets, optimizer="sgd", verbose=0)
 
 
 def test_a_loaded_model_takes_stored_features(problem, tmp_path):
@@ -523,7 +538,7 @@ def test_a_loaded_model_takes_stored_features(problem, tmp_path):
     train, validation = problem.datasets(
         poster, store=FeatureStore(tmp_path / "store", dtype="float32")
     )
-    fit_model(model, train, validation, epochs=1, verbose=0)
+    fit_model(model, train, validation, epochs=1, optimizer="sgd", verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(
@@ -537,7 +552,7 @@ def test_labels_in_another_order_are_refused(problem):
     validation.labels = validation.labels[::-1]
     model = build_concat_fusion([numbers], num_labels=3)
     with pytest.raises(ValueError, match="the same labels in the same order"):
-        fit_model(model, train, validation, verbose=0)
+        fit_model(model, train, validation, optimizer="sgd", verbose=0)
 
 
 @pytest.mark.parametrize(
@@ -548,9 +563,9 @@ def test_categorical_cross_entropy_is_for_rows_of_one_label(problem, loss):
     train, validation = problem.datasets(numbers)
     model = build_concat_fusion([numbers], num_labels=3)
     with pytest.raises(ValueError, match="Use loss='binary_crossentropy'"):
-        fit_model(model, train, validation, loss=loss, verbose=0)
+        fit_model(model, train, validation, loss=loss, optimizer="sgd", verbose=0)
     train.y = np.eye(3, dtype=bool)[np.arange(len(train.y)) % 3]
-    fit_model(model, train, validation, loss=loss, epochs=1, verbose=0)
+    fit_model(model, train, validation, loss=loss, epochs=1, optimizer="sgd", verbose=0)
 
 
 def test_a_table_is_no_data_set(problem):
@@ -567,7 +582,7 @@ def test_scoring_is_once_a_pass_where_passes_are_short(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
     model = build_concat_fusion([numbers], num_labels=3)
-    result = fit_model(model, train, validation, epochs=3, verbose=0)
+    result = fit_model(model, train, validation, epochs=3, optimizer="sgd", verbose=0)
     assert result.history["step"].tolist() == [len(train), 2 * len(train), 3 * len(train)]
 
 
@@ -577,10 +592,10 @@ def test_unfreezing_an_encoder_does_not_reach_a_loaded_model_and_is_told(problem
     loaded = load_model(tmp_path / "model.keras")
     poster.unfreeze(1)
     with pytest.raises(ModalityError, match="a frozen one of its own, as a loaded model does"):
-        fit_model(loaded, *problem.datasets(poster), verbose=0)
+        fit_model(loaded, *problem.datasets(poster), optimizer="sgd", verbose=0)
     model = build_concat_fusion([poster], num_labels=3)
     model.set_weights(loaded.get_weights())
-    fit_model(model, *problem.datasets(poster), epochs=1, verbose=0)
+    fit_model(model, *problem.datasets(poster), epochs=1, optimizer="sgd", verbose=0)
 
 
 def test_one_callback_will_do_and_what_is_none_is_refused(problem):
@@ -589,7 +604,7 @@ def test_one_callback_will_do_and_what_is_none_is_refused(problem):
     model = build_concat_fusion([numbers], 3, seed=1)
     epochs = []
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
-    fit_model(model, train, validation, epochs=2, callbacks=callback, verbose=0)
+    fit_model(model, train, validation, epochs=2, callbacks=callback, optimizer="sgd", verbose=0)
     assert epochs == [0, 1]
     with pytest.raises(TypeError, match=r"Callback\. Received 'early'"):
-        fit_model(model, train, validation, callbacks=["early"], verbose=0)
+        fit_model(model, train, validation, callbacks=["early"], optimizer="sgd", verbose=0)

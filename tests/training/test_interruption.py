@@ -20,7 +20,7 @@ def interrupt(problem, spy, capsys):
             if step == at:
                 raise KeyboardInterrupt
 
-        options = {"epochs": 5, "evaluate_every": 6, "verbose": 0, **options}
+        options = {"epochs": 5, "evaluate_every": 6, "optimizer": "sgd", "verbose": 0, **options}
         with pytest.raises(KeyboardInterrupt) as caught:
             fit_model(model, *problem.datasets(numbers), callbacks=[spy(press)], **options)
         result = caught.value.fit_result

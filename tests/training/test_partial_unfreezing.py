@@ -54,7 +54,8 @@ def make_poster(n_layers=0, **options):
 
 @pytest.fixture
 def store(tmp_path):
-    return FeatureStore(tmp_path / "store", dtype="float32")
+    # Of which the rows are a multiple, so that a graph is traced once.
+    return FeatureStore(tmp_path / "store", batch_size=20, dtype="float32")
 
 
 def build(*encoders, **options):
@@ -102,7 +103,7 @@ def test_features_are_what_goes_into_the_trained_layers(problem, store, n_layers
         assert dataset.features["poster"].shape == (n_rows, *SHAPES[n_layers])
     assert poster.frozen_part().output_shape[1:] == SHAPES[n_layers]
     (inputs, _) = validation[0]
-    pixels = poster.encode(problem.validation["poster"][:16])
+    pixels = poster.encode(problem.validation["poster"][:20])
     np.testing.assert_allclose(inputs["poster"], poster.frozen_part()(pixels), rtol=1e-5, atol=1e-6)
 
 
