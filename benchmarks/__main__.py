@@ -15,7 +15,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from benchmarks._figure import Figure
 from benchmarks._machine import describe_machine
 
-GROUPS = ("metrics", "import", "loading", "models", "store", "engine", "memory")
+GROUPS = (
+    "metrics",
+    "import",
+    "loading",
+    "models",
+    "store",
+    "engine",
+    "memory",
+    "retrieval",
+    "preparation",
+)
 
 
 def main() -> int:
@@ -78,7 +88,7 @@ def _parse() -> argparse.Namespace:
 
 def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Iterable[Figure]]]:
     # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.
-    from benchmarks import _loading, _metrics, _models, _processes
+    from benchmarks import _loading, _metrics, _models, _preparation, _processes, _retrieval
     from benchmarks._data import N_TAGS, make_movies
     from multimodal_ensemble import BagOfWordsEncoder, FeatureStore
 
@@ -120,6 +130,10 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         "store": store,
         "engine": engine,
         "memory": lambda: _processes.measure_memory(tuple(options.memory_images)),
+        "retrieval": lambda: _retrieval.measure_retrieval(options.scale),
+        "preparation": lambda: _preparation.measure_preparation(
+            folder / "movielens", options.repeats, options.scale
+        ),
     }
 
 

@@ -151,7 +151,7 @@ def test_the_share_of_a_genre_is_of_all_occurrences():
 
 def test_no_tags_at_all_is_no_error():
     nothing = pd.DataFrame({"userId": [], "movieId": [], "tag": []}).astype({"tag": object})
-    found = collect_tags(nothing, {1: ["Drama"]}, Filters())
+    found = collect_tags(nothing, {1: ["Drama"]}, {"drama": "Drama"}, Filters())
     assert found.tags == {}
     assert found.steps["rows"].tolist() == [0, 0, 0, 0, 0]
     assert found.genre_tags.empty

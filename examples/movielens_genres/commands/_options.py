@@ -110,7 +110,14 @@ def filters_from(options: argparse.Namespace) -> Filters:
     if filters.min_relevance is not None and not 0 <= filters.min_relevance <= 1:
         msg = f"--min-relevance must lie in 0..1, not {filters.min_relevance}."
         raise UsageError(msg)
-    if filters.tags == "user":
+    if filters.tags == "genome":
+        if "min_tag_users" in given:
+            msg = "--min-tag-users belongs to --tags user; the tag genome has no users."
+            raise UsageError(msg)
+        if "tags" not in modalities_from(options):
+            msg = "--tags genome is for models that see tags; add tags to --modalities."
+            raise UsageError(msg)
+    else:
         for name in ("min_relevance", "movielens"):
             if getattr(options, name, None) is not None:
                 msg = f"--{name.replace('_', '-')} belongs to --tags genome, which is not given."

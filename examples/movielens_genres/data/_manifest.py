@@ -20,6 +20,7 @@ from ._findings import Findings
 from ._folder import MOVIES_FILE, TAGS_FILE
 from ._genome import GENOME_TAGS_FILE, SCORES_FILE
 from ._prepare import MovieData
+from ._tags import GENRE_TAG_COLUMNS
 
 MANIFEST_FILE = "manifest.json"
 TABLE_NAME = "training_table"
@@ -211,7 +212,7 @@ def _assemble(table: pd.DataFrame, manifest: dict[str, Any]) -> MovieData:
         steps=pd.DataFrame(manifest["steps"]).set_index("filter"),
         tag_steps=pd.DataFrame(manifest["tag_steps"]).set_index("tag"),
         genre_counts=pd.DataFrame(manifest["genre_counts"]).set_index("genre"),
-        genre_tags=pd.DataFrame(manifest["genre_tags"]),
+        genre_tags=pd.DataFrame(manifest["genre_tags"], columns=GENRE_TAG_COLUMNS),
         findings=findings,
         genome_tags=manifest["genome_tags"],
     )

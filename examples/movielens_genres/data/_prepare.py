@@ -2,9 +2,11 @@
 
 import dataclasses
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.preprocessing import MultiLabelBinarizer
 
@@ -12,11 +14,21 @@ from .._errors import DataError
 from ._filters import ALL_LANGUAGES, Filters
 from ._findings import Findings
 from ._folder import MOVIES_FILE, NO_GENRE, DataFolder
-from ._genome import read_genome
-from ._tags import collect_tags, drops, find_genre, genre_names, normalize_tag
+from ._genome import Genome, read_genome
+from ._tags import (
+    MovieTags,
+    collect_tags,
+    drops,
+    find_genre,
+    genre_names,
+    normalize_tag,
+    sift_tags,
+)
 
 # Of fewer, some tenth that is for validation holds next to nothing.
 MIN_MOVIES = 40
+# From here on a tag of the genome counts as one of the movie, where tables tell of tags.
+RELEVANT = 0.5
 COLUMNS = [
     "movieId", "title", "title_words", "year", "language", "poster_file", "tags", "genres",
 ]  # fmt: skip
@@ -110,18 +122,21 @@ def prepare_movies(
     steps[f"with one of the {len(kept)} genres kept"] = len(movies)
     if "poster" in modalities:
         movies = _with_posters(folder, movies, steps, drop_missing=drop_missing_posters)
+    names = genre_names(counts.index)
     genome_tags: list[str] = []
     if filters.tags == "genome" and "tags" in modalities:
-        movies, genome_tags = _with_genome(genome or folder, movies, filters, content.findings)
+        relevances = read_genome(genome or folder, movies["movieId"], content.findings)
+        movies = movies[movies["movieId"].isin(relevances.movies)]
         steps["in the tag genome"] = len(movies)
+        found, vectors, genome_tags = _choose_genome_tags(relevances, movies, names, filters)
+    else:
+        genres = dict(zip(movies["movieId"], movies["all_genres"], strict=True))
+        found, vectors = collect_tags(content.tags, genres, names, filters), None
     _check_enough(folder, steps, len(movies))
-    found = collect_tags(
-        content.tags, dict(zip(movies["movieId"], movies["all_genres"], strict=True)), filters
-    )
-    if filters.tags == "user":
-        movies = movies.assign(tags=[found.tags.get(movie, []) for movie in movies["movieId"]])
+    tags = found.tags if vectors is None else vectors
+    movies = movies.assign(tags=_in_rows(tags, movies))
     if "tags" in modalities and not movies["tags"].map(len).any():
-        option = "--min-tag-users" if filters.tags == "user" else "--min-relevance"
+        option = "--min-relevance" if filters.tags == "genome" else "--min-tag-users"
         msg = f"No movie that is left has a tag that is left; lower {option}."
         raise DataError(msg)
     binarizer = MultiLabelBinarizer(classes=kept)
@@ -205,29 +220,35 @@ def _with_posters(
     return movies[is_there]
 
 
-def _with_genome(
-    folder: Path, movies: pd.DataFrame, filters: Filters, findings: Findings
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return the movies that the genome has, with their tags, and the tags whose relevances."""
-    genome = read_genome(folder, movies["movieId"], findings)
-    names = genre_names({name for names in movies["all_genres"] for name in names})
-    tags = [normalize_tag(tag) for tag in genome.tags]
-    columns = [
+def _choose_genome_tags(
+    genome: Genome, movies: pd.DataFrame, names: Mapping[str, str], filters: Filters
+) -> tuple[MovieTags, dict[int, np.ndarray] | None, list[str]]:
+    """Return the tags of enough relevance; without a least one, also the relevances of which tags.
+
+    What the filters leave is told of the tags of enough relevance in either case.
+    """
+    least = RELEVANT if filters.min_relevance is None else filters.min_relevance
+    tags = np.array([normalize_tag(tag) for tag in genome.tags], dtype=object)
+    rows, columns = (genome.relevance >= least).nonzero()
+    pairs = pd.DataFrame({"movieId": genome.movies[rows], "tag": tags[columns]}).drop_duplicates()
+    genres = dict(zip(movies["movieId"], movies["all_genres"], strict=True))
+    step = {f"of relevance {least:g} at least": pairs}
+    found = sift_tags(pairs, genres, names, filters.drop_genre_tags, step)
+    if filters.min_relevance is not None:
+        return found, None, []
+    kept = [
         column
         for column, tag in enumerate(tags)
-        if not ((found := find_genre(tag, names)) and drops(filters.drop_genre_tags, found[1]))
+        if not ((match := find_genre(tag, names)) and drops(filters.drop_genre_tags, match[1]))
     ]
-    relevance = dict(zip(genome.movies, genome.relevance[:, columns], strict=True))
-    tags = [tags[column] for column in columns]
-    movies = movies[movies["movieId"].isin(genome.movies)]
-    vectors = [relevance[movie] for movie in movies["movieId"]]
-    if filters.min_relevance is None:
-        return movies.assign(tags=pd.Series(vectors, index=movies.index, dtype=object)), tags
-    chosen = [
-        sorted({tags[column] for column in (vector >= filters.min_relevance).nonzero()[0]})
-        for vector in vectors
-    ]
-    return movies.assign(tags=chosen), []
+    vectors = dict(zip(genome.movies.tolist(), genome.relevance[:, kept], strict=True))
+    return found, vectors, tags[kept].tolist()
+
+
+def _in_rows(tags: Mapping[int, Any], movies: pd.DataFrame) -> pd.Series:
+    return pd.Series(
+        [tags.get(movie, []) for movie in movies["movieId"]], index=movies.index, dtype=object
+    )
 
 
 def _check_enough(folder: Path, steps: dict[str, int], left: int) -> None:

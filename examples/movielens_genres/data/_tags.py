@@ -9,6 +9,8 @@ import pandas as pd
 
 from ._filters import Filters
 
+GENRE_TAG_COLUMNS = ["tag", "genre", "how", "movies", "precision", "share", "dropped"]
+
 
 @dataclasses.dataclass(frozen=True)
 class MovieTags:
@@ -93,7 +95,10 @@ def _singulars(word: str) -> list[str]:
 
 
 def collect_tags(
-    tags: pd.DataFrame, genres: Mapping[int, Sequence[str]], filters: Filters
+    tags: pd.DataFrame,
+    genres: Mapping[int, Sequence[str]],
+    names: Mapping[str, str],
+    filters: Filters,
 ) -> MovieTags:
     """Return the tags of movies that enough users gave them and that do not give a genre away.
 
@@ -103,6 +108,8 @@ def collect_tags(
         Columns ``userId``, ``movieId`` and ``tag``; a row for each time that a user gave a tag.
     genres : mapping of int to sequence of str
         All genres of each movie that is left, those that are not predicted too.
+    names : mapping of str to str
+        All genres of the data; see `genre_names`.
     filters : Filters
         Which tags are kept.
     """
@@ -118,11 +125,34 @@ def collect_tags(
     pairs = tags.drop_duplicates().groupby(["movieId", "tag"], sort=False).size()
     pairs = pairs[pairs >= filters.min_tag_users].reset_index()[["movieId", "tag"]]
     steps[f"given to the movie by {filters.min_tag_users} user(s), counted once"] = pairs
-    naming = _count_genre_tags(pairs, genres, filters.drop_genre_tags)
-    if filters.drop_genre_tags != "none":
+    return sift_tags(pairs, genres, names, filters.drop_genre_tags, steps)
+
+
+def sift_tags(
+    pairs: pd.DataFrame,
+    genres: Mapping[int, Sequence[str]],
+    names: Mapping[str, str],
+    rule: str,
+    steps: Mapping[str, pd.DataFrame],
+) -> MovieTags:
+    """Return the tags without those that the rule drops.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        Columns ``movieId`` and ``tag``, normalised; each pair once.
+    genres, names
+        As for `collect_tags`.
+    rule : {"exact", "within", "none"}
+        Which tags give too much away.
+    steps : mapping of str to DataFrame
+        What was there before, by the filter that left it.
+    """
+    naming = _count_genre_tags(pairs, genres, names, rule)
+    if rule != "none":
         pairs = pairs[~pairs["tag"].isin(naming["tag"][naming["dropped"]])]
-        what = "that is no genre" if filters.drop_genre_tags == "exact" else "without a genre in it"
-        steps[what] = pairs
+        what = "that is no genre" if rule == "exact" else "without a genre in it"
+        steps = {**steps, what: pairs}
     kept = pairs.sort_values(["movieId", "tag"])
     return MovieTags(
         tags={int(movie): list(group) for movie, group in kept.groupby("movieId")["tag"]},
@@ -138,21 +168,24 @@ def collect_tags(
 
 
 def _count_genre_tags(
-    pairs: pd.DataFrame, genres: Mapping[int, Sequence[str]], rule: str
+    pairs: pd.DataFrame,
+    genres: Mapping[int, Sequence[str]],
+    names: Mapping[str, str],
+    rule: str,
 ) -> pd.DataFrame:
     """Return the tags that name a genre, with how often they are right."""
-    has = {movie: frozenset(names) for movie, names in genres.items()}
-    occurrences = pd.Series([genre for names in has.values() for genre in names], dtype=object)
-    shares = occurrences.value_counts() / max(len(has), 1)
-    names = genre_names(shares.index)
+    has = {movie: frozenset(movie_genres) for movie, movie_genres in genres.items()}
+    shares = {
+        genre: sum(genre in movie_genres for movie_genres in has.values()) / max(len(has), 1)
+        for genre in names.values()
+    }
     found = {tag: match for tag in pairs["tag"].unique() if (match := find_genre(tag, names))}
     rows = []
     for tag, movies in pairs[pairs["tag"].isin(list(found))].groupby("tag")["movieId"]:
         genre, how = found[tag]
         right = sum(genre in has[movie] for movie in movies) / len(movies)
         rows.append((tag, genre, how, len(movies), right, shares[genre], drops(rule, how)))
-    columns = ["tag", "genre", "how", "movies", "precision", "share", "dropped"]
-    return pd.DataFrame(rows, columns=columns).sort_values(
+    return pd.DataFrame(rows, columns=GENRE_TAG_COLUMNS).sort_values(
         ["movies", "tag"], ascending=[False, True], ignore_index=True
     )
 
