@@ -86,8 +86,11 @@ def execute(options: argparse.Namespace) -> int:
     )
     credential = read_credential(options.key_file, os.environ)
     source = Path(options.movielens)
-    movielens = read_movielens(source, links=Path(options.links) if options.links else None)
-    return retrieve(movielens, source, Path(options.out), settings, credential)
+    links = Path(options.links) if options.links else None
+    # Not named here, so that it can be let go of.
+    return retrieve(
+        read_movielens(source, links=links), source, Path(options.out), settings, credential
+    )
 
 
 def _check_ranges(options: argparse.Namespace) -> None:

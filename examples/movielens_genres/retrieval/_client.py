@@ -120,7 +120,12 @@ class Client:
             check_success(answer)
             return read(answer)
 
-        return self._retrying(attempt)
+        try:
+            return self._retrying(attempt)
+        except KeyRefusedError:
+            # No other request shall go out with that key.
+            self._stop.set()
+            raise
 
     def fetch(self, url: str, check: Callable[[bytes], T]) -> T | None:
         """Return what `check` makes of a file on the image host; None for a 404.

@@ -112,6 +112,8 @@ def retrieve(
             findings = movielens.findings.table()
             if not findings.empty:
                 print(f"Found in the MovieLens files:\n{findings.to_string(index=False)}\n")
+            # So that its memory serves what follows.
+            del movielens
             asking = _Asking(journal, posters, settings, credential)
             asking.run(movies)
             summary = write_tables(out, movies, journal, asking.failures)
