@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Sequence
@@ -33,18 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # Each once, and not for each model and seed.
             warnings.filterwarnings("once", category=UndefinedMetricWarning)
             return options.execute(options)
-    except ImageReadError as error:
-        print(f"error: {error} Here: --unreadable-posters blank or drop.", file=sys.stderr)
-        return 2
-    except WeightsUnavailableError as error:
-        print(f"error: {error} Here: --weights NAME=PATH or NAME=random.", file=sys.stderr)
-        return 2
     except (UsageError, DataError, MultimodalEnsembleError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{_hint(error)}", file=sys.stderr)
+        if options.sample is not None:
+            # So that the mended command finds its output folder as this one did.
+            shutil.rmtree(options.sample, ignore_errors=True)
         return 2
     except KeyboardInterrupt:
         print(f"\nInterrupted; {options.kept}.", file=sys.stderr)
         return 130
+
+
+def _hint(error: Exception) -> str:
+    if isinstance(error, ImageReadError):
+        return " Here: --unreadable-posters blank or drop."
+    if isinstance(error, WeightsUnavailableError):
+        return " Here: --weights NAME=PATH or NAME=random."
+    return ""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Predict a movie's genres from its poster and its user-generated tags.",
     )
     # What a command keeps when it is interrupted; commands say more.
-    parser.set_defaults(kept="nothing was changed")
+    parser.set_defaults(kept="nothing was changed", sample=None)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
         command.add_parser(commands)

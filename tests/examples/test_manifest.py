@@ -138,6 +138,9 @@ def test_posters_that_changed_since_are_refused(folder, tmp_path, change):
         (["--min-relevance", "0.5"], "--min-relevance belongs to --tags genome"),
         (["--movielens", "."], "--movielens belongs to --tags genome"),
         (["--tags", "genome"], "has no genome-scores.csv"),
+        (["--data", "sample", "--tags", "genome"], "has no genome-scores.csv"),
+        (["--tags", "genome", "--min-tag-users", "2"], "--min-tag-users belongs to --tags user"),
+        (["--tags", "genome", "--modalities", "poster"], "add tags to --modalities"),
         (["--modalities", "poster,sound"], "--modalities takes each of poster,tags"),
         (["--modalities", "tags,tags"], "--modalities takes each of poster,tags"),
         (["--modalities", ""], "--modalities takes each of poster,tags"),
@@ -154,3 +157,5 @@ def test_a_wrong_option_is_one_sentence_and_status_2(
     assert error.startswith("error: ")
     assert message in error
     assert error.count("\n") == 1
+    # The mended command can take the same folder.
+    assert not list((tmp_path / "out").glob("*"))

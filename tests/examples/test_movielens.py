@@ -161,7 +161,7 @@ def test_the_links_of_another_release_serve(folder, tmp_path_factory):
         (
             ["4,,Drama", "5, ,Drama"],
             [4, 5],
-            [["empty title", 2, "kept", "4,,Drama"]],
+            [["no title", 2, "kept", "4,,Drama"]],
         ),
         (
             ["4,A,", "5,B,(no genres listed)"],

@@ -148,10 +148,14 @@ def modalities_from(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def choose_data(options: argparse.Namespace, out: Path, *, seed: int = 1) -> Path:
-    """Return the data folder; the sample is written into ``out/data`` first."""
+    """Return the data folder; the sample is written into ``out/data`` first.
+
+    It is named in the options, so that a command that fails can take it away again.
+    """
     if options.data != SAMPLE:
         return Path(options.data)
     folder = out / "data"
+    options.sample = folder
     write_sample(folder, seed=seed)
     print(f"Synthetic movies and posters, drawn by code: {folder}")
     return folder

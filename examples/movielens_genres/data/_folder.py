@@ -7,7 +7,7 @@ import pandas as pd
 
 from .._errors import DataError
 from ._findings import Findings
-from ._movielens import drop_repeated_ids, parse_ids, read_tags
+from ._movielens import drop_repeated_ids, note_gaps, note_unknown_movies, parse_ids, read_tags
 from ._tables import read_table
 
 MOVIES_FILE = "extended_movie_data_with_local_files.csv"
@@ -69,8 +69,11 @@ def read_folder(folder: Path) -> DataFolder:
         language=movies["language"].str.strip(),
         poster_file=movies["poster_file"].str.strip(),
     )
+    movies = movies.reset_index(drop=True)
+    note_gaps(movies, MOVIES_FILE, findings)
     tags = read_tags(folder / TAGS_FILE, findings)
-    return DataFolder(folder, movies.reset_index(drop=True), tags, findings)
+    note_unknown_movies(tags, movies, TAGS_FILE, findings)
+    return DataFolder(folder, movies, tags, findings)
 
 
 def _parse_years(texts: pd.Series, findings: Findings) -> pd.Series:

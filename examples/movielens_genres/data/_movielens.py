@@ -83,9 +83,7 @@ def _read_folder(folder: Path, links: Path | None) -> MovieLens:
         tags["tag"] = pd.Series([], dtype=str)
     else:
         tags = read_tags(tags_path, findings)
-        unknown = tags[~tags["movieId"].isin(movies["movieId"])]
-        rule = "kept, unused"
-        _add_rows(findings, tags_path.name, "movieId not among the movies", unknown, rule)
+        note_unknown_movies(tags, movies, tags_path.name, findings)
     return MovieLens(movies, _match_links(movies, links, findings), tags, findings)
 
 
@@ -140,6 +138,27 @@ def drop_repeated_ids(
     return table[~repeated].reset_index(drop=True)
 
 
+def note_gaps(movies: pd.DataFrame, name: str, findings: Findings) -> None:
+    """Tell of movies that lack something; all of them are kept."""
+    for column in movies.columns.drop("movieId"):
+        if column == "genres":
+            lacking = _is_empty(movies[column]) | (movies[column] == NO_GENRES)
+        elif pd.api.types.is_numeric_dtype(movies[column]):
+            lacking = movies[column].isna()
+        else:
+            lacking = _is_empty(movies[column])
+        what = f"no {column.removesuffix('_file').replace('_', ' ')}"
+        _add_rows(findings, name, what, movies[lacking], "kept")
+
+
+def note_unknown_movies(
+    tags: pd.DataFrame, movies: pd.DataFrame, name: str, findings: Findings
+) -> None:
+    """Tell of tags of movies that are not among the movies."""
+    unknown = tags[~tags["movieId"].isin(movies["movieId"])]
+    _add_rows(findings, name, "movieId not among the movies", unknown, "kept, unused")
+
+
 def _read_movies(folder: Path, findings: Findings) -> pd.DataFrame:
     if not folder.is_dir():
         what = "is a file; unpack it if it is an archive" if folder.exists() else "does not exist"
@@ -159,10 +178,7 @@ def _read_movies(folder: Path, findings: Findings) -> pd.DataFrame:
     if movies.empty:
         msg = f"{str(path)!r} lists no movie; download or unpack it again."
         raise DataError(msg)
-    untitled = movies[_is_empty(movies["title"])]
-    _add_rows(findings, path.name, "empty title", untitled, "kept")
-    no_genres = movies[_is_empty(movies["genres"]) | (movies["genres"] == NO_GENRES)]
-    _add_rows(findings, path.name, "no genres", no_genres, "kept")
+    note_gaps(movies, path.name, findings)
     return movies
 
 
