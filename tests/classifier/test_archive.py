@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import math
+import os
 import struct
 import warnings
 import zipfile
@@ -175,7 +176,7 @@ def test_a_failed_write_leaves_the_older_file(error, kind, path, monkeypatch):
     def fail(descriptor):
         raise error
 
-    monkeypatch.setattr(_archive.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     reason = error.strerror or "no"
     match = rf"could not be written \({reason}\); an older file of that name is unchanged"
     with pytest.raises(kind, match=match) as raised:
@@ -194,7 +195,7 @@ def test_an_interrupted_write_leaves_nothing(error, at, path, monkeypatch):
     def fail(*args, **kwargs):
         raise error
 
-    module = np.lib.format if at == "write_array" else _archive.os
+    module = np.lib.format if at == "write_array" else os
     monkeypatch.setattr(module, at, fail)
     with pytest.raises(error):
         write_archive(path, {}, ARRAYS)
@@ -215,7 +216,7 @@ def test_a_system_that_cannot_sync_folders_will_do(tmp_path, monkeypatch):
     def refuse(*args):
         raise PermissionError
 
-    monkeypatch.setattr(_archive.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     write_archive(tmp_path / "file", DOCUMENT, ARRAYS)
     assert read(tmp_path / "file")[0] == DOCUMENT
 

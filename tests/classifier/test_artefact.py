@@ -19,7 +19,6 @@ from multimodal_ensemble import (
     ImageEncoder,
     MultimodalClassifier,
 )
-from multimodal_ensemble.classifier import _archive
 from multimodal_ensemble.encoders import _image_backbone
 from multimodal_ensemble.encoders._applications import build_application
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
@@ -586,7 +585,7 @@ def test_a_full_disk_leaves_the_old_file_whole(classifier, saved_small, tmp_path
     def fail(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(_archive.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match=r"No space left on device\); an older file.*unchanged"):
         classifier.save(path)
     assert path.read_bytes() == saved_small.read_bytes()

@@ -2,6 +2,7 @@
 
 import base64
 import html.parser
+import os
 import re
 
 import numpy as np
@@ -185,7 +186,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     def fail(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_html.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         write_html_report(path, "Report", {"Here": "text"})
     assert path.read_text() == "the old one"

@@ -12,16 +12,16 @@ import math
 import os
 import re
 import reprlib
-import uuid
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._files import replacing
 from multimodal_ensemble.exceptions import ArtefactError
 
 MANIFEST = "manifest.json"
@@ -74,23 +74,16 @@ def write_archive(
     path = Path(path)
     manifest = _manifest_bytes(document)
     _check_arrays(arrays)
-    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
     try:
-        with temporary.open("xb") as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                with archive.open(_member(MANIFEST), "w") as member:
-                    member.write(manifest)
-                for name in sorted(arrays):
-                    array = np.asarray(arrays[name], order="C")
-                    # Beforehand, because the size of an entry's header depends on it.
-                    large = array.nbytes >= _LARGE
-                    with archive.open(
-                        _member(f"arrays/{name}.npy"), "w", force_zip64=large
-                    ) as member:
-                        np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            with archive.open(_member(MANIFEST), "w") as member:
+                member.write(manifest)
+            for name in sorted(arrays):
+                array = np.asarray(arrays[name], order="C")
+                # Beforehand, because the size of an entry's header depends on it.
+                large = array.nbytes >= _LARGE
+                with archive.open(_member(f"arrays/{name}.npy"), "w", force_zip64=large) as member:
+                    np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
     except OSError as error:
         msg = (
             f"The file could not be written ({error.strerror or error}); "
@@ -101,10 +94,6 @@ def write_archive(
             raise type(error)(msg) from error
         # With its number, OSError becomes the same subclass again.
         raise OSError(error.errno, msg, str(path)) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-    _sync_folder(path.parent)
 
 
 def read_archive(
@@ -271,16 +260,6 @@ def _member(name: str) -> zipfile.ZipInfo:
     info.create_system = 3
     info.external_attr = 0o600 << 16
     return info
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut, where the system can."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 # -- reading ---------------------------------------------------------------------------------

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._files import replacing
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features._half_precision import from_half, to_half
 
@@ -161,20 +161,13 @@ def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
     FeatureStoreError
         If it cannot be written; nothing is left of it.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with replacing(path) as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
         msg = (
             f"The feature store cannot write {str(path)!r}: {error.strerror or error}. What it "
             "holds is kept. Make room, or use a store in another folder."
         )
         raise FeatureStoreError(msg) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

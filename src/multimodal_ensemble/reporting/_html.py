@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import os
-import uuid
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+from multimodal_ensemble._files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -192,7 +192,8 @@ def write_html_report(
         "</html>",
     ]
     # What UTF-8 does not know, half a surrogate pair, is shown as a character that is missing.
-    _write_whole(Path(path), ("\n".join(page) + "\n").encode("utf-8", "xmlcharrefreplace"))
+    with replacing(Path(path)) as file:
+        file.write(("\n".join(page) + "\n").encode("utf-8", "xmlcharrefreplace"))
 
 
 def _part_html(part: object, heading: str) -> str:
@@ -317,16 +318,3 @@ def _cell(value: Any, digits: int) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

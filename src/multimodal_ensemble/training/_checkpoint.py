@@ -8,7 +8,6 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._files import SUFFIX, replacing
 from multimodal_ensemble.exceptions import CheckpointError
 
 _ABOUT = "about.json"
@@ -51,21 +51,12 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """
     sizes = {group: len(values) for group, values in checkpoint.arrays.items()}
     about = {"format": _FORMAT, "arrays": sizes, **checkpoint.about}
-    temporary = _temporary(path)
-    try:
-        with temporary.open("wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                archive.writestr(_ABOUT, json.dumps(about))
-                for group, values in checkpoint.arrays.items():
-                    for number, value in enumerate(values):
-                        with archive.open(f"{group}/{number}.npy", "w", force_zip64=True) as member:
-                            np.lib.format.write_array(member, _plain(value), allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with replacing(path, part=_part(path)) as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(_ABOUT, json.dumps(about))
+        for group, values in checkpoint.arrays.items():
+            for number, value in enumerate(values):
+                with archive.open(f"{group}/{number}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, _plain(value), allow_pickle=False)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -121,8 +112,8 @@ def check_writable(path: Path) -> None:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
-        _temporary(path).write_bytes(b"")
-        _temporary(path).unlink()
+        _part(path).write_bytes(b"")
+        _part(path).unlink()
         is_other = path.exists() and path.stat().st_size > 0 and not _is_checkpoint(path)
     except OSError as error:
         msg = (
@@ -151,10 +142,9 @@ def _plain(value: NDArray[Any]) -> NDArray[Any]:
     return value.astype(np.float32) if value.dtype.kind == "V" else value
 
 
-def _temporary(path: Path) -> Path:
-    # In the same folder, or renaming would be copying. The same name each time, so that killed
-    # processes leave one such file at most.
-    return path.with_name(f".{path.name}.tmp")
+def _part(path: Path) -> Path:
+    # The same name each time, so that killed processes leave one such file at most.
+    return path.with_name(f".{path.name}{SUFFIX}")
 
 
 def _read(path: Path, *, with_arrays: bool) -> Checkpoint:
