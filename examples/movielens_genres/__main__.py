@@ -6,18 +6,13 @@ import shutil
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 # Before TensorFlow is imported: its start-up lines would bury the example's own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-from sklearn.exceptions import UndefinedMetricWarning
-
-from multimodal_ensemble.exceptions import (
-    ImageReadError,
-    MultimodalEnsembleError,
-    WeightsUnavailableError,
-)
+from multimodal_ensemble.exceptions import MultimodalEnsembleError
 
 from ._errors import DataError, UsageError
 from .commands import COMMANDS
@@ -26,44 +21,68 @@ from .commands import COMMANDS
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A title in letters that the terminal does not have is no reason to stop.
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     # What the results say that they were made with.
     options.arguments = list(arguments)
     try:
         with warnings.catch_warnings():
-            # Each once, and not for each model and seed.
-            warnings.filterwarnings("once", category=UndefinedMetricWarning)
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = _Notes()
             return options.execute(options)
     except (UsageError, DataError, MultimodalEnsembleError) as error:
-        print(f"error: {error}{_hint(error)}", file=sys.stderr)
+        hint = next((hint for kind, hint in options.hints.items() if isinstance(error, kind)), "")
+        print(f"error: {error}{hint}", file=sys.stderr)
         if options.sample is not None:
             # So that the mended command finds its output folder as this one did.
             shutil.rmtree(options.sample, ignore_errors=True)
+        return 2
+    except OSError as error:
+        where = f" ({str(error.filename)!r})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nInterrupted; {options.kept}.", file=sys.stderr)
         return 130
 
 
-def _hint(error: Exception) -> str:
-    if isinstance(error, ImageReadError):
-        return " Here: --unreadable-posters blank or drop."
-    if isinstance(error, WeightsUnavailableError):
-        return " Here: --weights NAME=PATH or NAME=random."
-    return ""
+class _Notes:
+    """Prints each warning once, and not for each model and seed; without its place in the code."""
+
+    def __init__(self) -> None:
+        self._printed: set[str] = set()
+
+    def __call__(self, message: Warning | str, *_: Any, **__: Any) -> None:
+        text = str(message)
+        if text not in self._printed:
+            self._printed.add(text)
+            print(f"warning: {text}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m examples.movielens_genres",
         description="Predict a movie's genres from its poster and its user-generated tags.",
+        allow_abbrev=False,
     )
-    # What a command keeps when it is interrupted; commands say more.
-    parser.set_defaults(kept="nothing was changed", sample=None)
-    commands = parser.add_subparsers(dest="command", required=True)
+    # What a command keeps when it is interrupted, and what to add to its errors, by their type.
+    parser.set_defaults(kept="nothing was changed", hints={}, sample=None)
+    commands = parser.add_subparsers(
+        dest="command", required=True, parser_class=_Parser, metavar="COMMAND"
+    )
     for command in COMMANDS:
         command.add_parser(commands)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A command's parser; what is not an option in full is none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs, allow_abbrev=False)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,15 @@ PACKAGES = (
 def describe_versions() -> dict[str, str]:
     """Return versions, read without importing anything, and the commit of the example's code."""
     versions = {"commit": _find_commit(), "python": platform.python_version()}
-    return versions | {package: metadata.version(package) for package in PACKAGES}
+    return versions | {package: _find_version(package) for package in PACKAGES}
+
+
+def _find_version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        # There are other builds of TensorFlow, too, and the data part needs none.
+        return "not installed under this name"
 
 
 def _find_commit() -> str:

@@ -108,6 +108,32 @@ def test_a_table_that_was_changed_is_refused(folder, tmp_path):
         load_table(tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"genres": ["Drama"]},
+        {"movies": 3},
+        {"steps": 5},
+        {"genome_tags": ["a", "b"]},
+        {"table": {"file": "training_table.csv"}},
+        {"findings": [{"file": "a"}]},
+    ],
+)
+def test_a_manifest_that_was_edited_is_told(folder, tmp_path, change):
+    prepare(folder, tmp_path / "out")
+    path = tmp_path / "out/manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(manifest | change), encoding="utf-8")
+    with pytest.raises(DataError, match=r"run prepare again"):
+        load_table(tmp_path / "out")
+
+
+def test_only_run_takes_a_training_table(folder, tmp_path, capsys):
+    prepare(folder, tmp_path / "out")
+    assert prepare(tmp_path / "out", tmp_path / "again") == 2
+    assert "holds a training table, which only the command run takes" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"format": 99}', "\xff", '{"format": 1}'])
 def test_a_damaged_manifest_is_told(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content, encoding="latin-1")

@@ -10,7 +10,6 @@ from examples.movielens_genres.sample import write_sample
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
 def test_each_case_is_measured_with_both_models(tmp_path, monkeypatch, capsys):
     short = dataclasses.replace(_missing.RECOMMENDED, epochs=1)
     monkeypatch.setattr(_missing, "RECOMMENDED", short)
@@ -27,3 +26,31 @@ def test_each_case_is_measured_with_both_models(tmp_path, monkeypatch, capsys):
 def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(tmp_path, capsys):
     assert main(["missing", "--data", str(tmp_path / "nowhere")]) == 2
     assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def small_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("movies") / "data"
+    write_sample(folder, seed=3, n_movies=100)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backbone", "Nope", "--weights", "random"], "keras.applications has no network 'Nope'"),
+        (["--weights", "gone.weights.h5"], "Here: --weights PATH or random."),
+        (["--image-size", "0"], "--image-size must be at least 1"),
+        (["--image-size", "5", "--weights", "random"], "Input size must be at least"),
+        (["--repeat", "0"], "--repeat must be at least 1"),
+        (["--seed", "-1"], "--seed must be at least 0"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_status_2(
+    small_folder, options, message, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["missing", "--data", str(small_folder), *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from examples.movielens_genres._errors import DataError
 from examples.movielens_genres.data import (
@@ -18,6 +19,7 @@ from examples.movielens_genres.data import (
 from examples.movielens_genres.data._prepare import count_genres, split_title
 from examples.movielens_genres.data._tags import collect_tags, find_genre, genre_names
 from examples.movielens_genres.experiment._split import split_rows
+from multimodal_ensemble.images import UnreadableImageWarning
 
 MOVIES = [
     # movieId, title, genres, year, language
@@ -206,7 +208,7 @@ def test_how_often_a_tag_that_names_a_genre_is_right(folder):
         "how": "exact",
         "movies": 3,
         "precision": pytest.approx(2 / 3),
-        "share": 0.5,
+        "prevalence": 0.5,
         "dropped": True,
     }
     assert not prepare(folder, drop_genre_tags="none").genre_tags["dropped"].any()
@@ -359,23 +361,51 @@ def test_a_movie_without_a_poster_is_dropped_where_models_see_posters(folder):
     assert data.movies["movieId"].tolist() == [1, 4, 5, 7]
 
 
-def test_a_movie_that_is_listed_under_two_ids_is_taken_once(folder):
+@pytest.mark.parametrize("column", ["tmdbId", "poster_file"])
+def test_a_movie_that_is_listed_under_two_ids_is_taken_once(folder, column):
+    path = folder / "extended_movie_data_with_local_files.csv"
+    movies = pd.read_csv(path, dtype=str, keep_default_na=False)
+    movies.loc[movies["movieId"].isin(["1", "7"]), column] = "1"
+    movies.to_csv(path, index=False)
+    data = prepare_movies(read_folder(folder), Filters(min_genre_share=0.2), modalities=["tags"])
+    assert data.movies["movieId"].tolist() == [1, 4, 5]
+    assert data.steps["movies"].tolist() == [7, 6, 5, 3, 3]
+    assert data.steps.index[1] == "listed for the first time"
+
+
+def test_a_poster_that_cannot_be_read_is_dropped_on_demand(folder):
+    for movie in (1, 4, 7):
+        Image.new("RGB", (2, 3)).save(folder / f"posters/{movie}.jpg")
+    (folder / "posters/4.jpg").unlink()
+    with pytest.warns(UnreadableImageWarning, match=r"2 of 4 images"):
+        data = prepare_movies(
+            read_folder(folder), Filters(min_genre_share=0.3), drop_unreadable_posters=True
+        )
+    assert data.movies["movieId"].tolist() == [1, 7]
+    assert data.steps.loc["with a poster that can be read", "movies"] == 2
+
+
+@pytest.mark.parametrize(
+    "file", ["../posters/1.jpg", "/etc/hostname", "c:/posters/1.jpg", "a" * 256, "a/../../b.jpg"]
+)
+def test_a_poster_outside_the_folder_is_no_poster(folder, file):
     path = folder / "extended_movie_data_with_local_files.csv"
     movies = pd.read_csv(path)
-    movies.loc[movies["movieId"] == 7, "poster_file"] = "posters/1.jpg"
+    movies.loc[movies["movieId"] == 1, "poster_file"] = file
+    movies.loc[movies["movieId"] == 4, "poster_file"] = "posters\\4.jpg"
     movies.to_csv(path, index=False)
     data = prepare(folder)
-    assert data.movies["movieId"].tolist() == [1, 4, 5]
-    assert data.steps.loc["with a poster of its own", "movies"] == 3
+    assert data.movies["movieId"].tolist() == [4, 5, 7]
+    assert data.movies["poster_file"][0] == "posters/4.jpg"
+    found = data.findings.table().set_index("problem")
+    assert found.loc["poster file is not within the folder", "rows"] == 1
 
 
-def test_a_missing_poster_is_dropped_on_demand(folder):
-    (folder / "posters/4.jpg").unlink()
-    data = prepare_movies(
-        read_folder(folder), Filters(min_genre_share=0.3), drop_missing_posters=True
-    )
-    assert data.movies["movieId"].tolist() == [1, 5, 7]
-    assert data.steps["movies"].tolist() == [7, 6, 4, 4, 4, 3]
+def test_what_retrieve_found_is_told_again(folder):
+    text = 'file,problem,rows,rule,example\nmovies.csv,no title,2,kept,"1,"\n'
+    (folder / "findings.csv").write_text(text, encoding="utf-8")
+    found = read_folder(folder).findings.table()
+    assert found.iloc[0].tolist() == ["movies.csv", "no title", 2, "kept", "1,"]
 
 
 def test_all_languages_on_demand(folder):

@@ -135,8 +135,8 @@ def _movies(analysis: Analysis, filters: Filters) -> Parts:
 
 def _genres(analysis: Analysis, filters: Filters) -> Parts:
     genres = analysis.genres
-    filtered = genres[genres["filtered"] > 0].sort_values("filtered", ascending=False)
-    left = genres[genres["kept"]].sort_values("left", ascending=False)
+    filtered = _by(genres[genres["filtered"] > 0], "filtered")
+    left = _by(genres[genres["kept"]], "left")
     dropped = len(filtered) - len(left)
 
     def bars(table: pd.DataFrame, stage: str, caption: str, kept: Any = None) -> ReportFigure:
@@ -241,7 +241,8 @@ def _together(analysis: Analysis, data: MovieData) -> Parts:
     share = analysis.cooccurrence_share
     (often, also), (seldom, avoided) = max(pairs, key=pairs.get), min(pairs, key=pairs.get)
     caption = (
-        f"Share of the movies of a row's genre that have the column's genre, too. "
+        f"Share of the movies of a row's genre that have the column's genre, too. Among the "
+        f"movies that are left, each of which has a kept genre, "
         f"{often} and {also} are together {pairs[often, also]:.1f} times as often as if genres "
         f"were independent, {seldom} and {avoided} {pairs[seldom, avoided]:.2f} times: "
         f"{_percent(share.loc[often, also])} of {often} movies are {also}, "
@@ -311,3 +312,7 @@ def _count(number: int, noun: str) -> str:
 
 def _percent(part: float, whole: float = 1) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "none"
+
+
+def _by(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    return table.sort_values(column, ascending=False, kind="stable")

@@ -37,7 +37,8 @@ class Analysis:
     tags_per_movie, genres_per_movie : DataFrame
         How many of the movies left have how many.
     cooccurrence, cooccurrence_share, cooccurrence_lift : DataFrame
-        Kept genres against kept genres; see `multimodal_ensemble.reporting.label_cooccurrence`.
+        Kept genres against kept genres, of movies that have one of them; see
+        `multimodal_ensemble.reporting.label_cooccurrence`.
     genre_tags : DataFrame
         Tags that name or contain a genre.
     """
@@ -80,7 +81,7 @@ def analyse(content: DataFolder, data: MovieData, filters: Filters) -> Analysis:
         languages=count_languages(content.movies, filters.language),
         genres=count_genre_fates(content.movies, data),
         tags=tags,
-        typed_tags=count_typed_tags(content.tags),
+        typed_tags=count_typed_tags(content),
         rarity=count_rarity(tags),
         tags_per_movie=count_lengths(data.movies["tags"]).rename_axis("tags"),
         genres_per_movie=count_lengths(data.movies["genres"]).rename_axis("genres"),
@@ -130,8 +131,9 @@ def count_tags(movies: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"movies": counts, "share": counts / len(movies)}).rename_axis("tag")
 
 
-def count_typed_tags(tags: pd.DataFrame) -> pd.DataFrame:
-    """Return on how many movies each tag is, as it was typed."""
+def count_typed_tags(content: DataFolder) -> pd.DataFrame:
+    """Return on how many of the movies in the data each tag is, as it was typed."""
+    tags = content.tags[content.tags["movieId"].isin(content.movies["movieId"])]
     pairs = tags[["movieId", "tag"]].drop_duplicates()
     return pd.DataFrame({"movies": _by_count(pairs["tag"])}).rename_axis("tag")
 

@@ -2,7 +2,6 @@
 
 import argparse
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,7 @@ def execute(options: argparse.Namespace) -> int:
     filters = _options.filters_from(options)
     is_sample = options.data == _options.SAMPLE
     name = _options.SAMPLE if is_sample else Path(options.data).resolve().name
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    out = _options.make_out(options.out, Path("runs") / f"{stamp}-{name}-analysis")
+    out = _options.make_out(options.out, _options.default_out(options, "analysis"))
     folder = _options.choose_data(options, out)
     # Movies without tags or posters are what a look at the data is for: nothing is required.
     content = read_folder(folder)

@@ -8,6 +8,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from multimodal_ensemble.exceptions import WeightsUnavailableError
+
+from .._errors import UsageError
 from ..data import prepare_movies, read_folder
 from . import _options
 
@@ -15,7 +18,11 @@ from . import _options
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
     parser = commands.add_parser("missing", help=__doc__.split("\n")[0].rstrip(".").lower())
-    parser.set_defaults(execute=execute, kept="features computed so far are kept")
+    parser.set_defaults(
+        execute=execute,
+        kept="features computed so far are kept",
+        hints={WeightsUnavailableError: " Here: --weights PATH or random."},
+    )
     add = _options.adder(parser)
     add("--data", required=True, metavar="FOLDER", help="data folder")
     _options.add_filter_options(add)
@@ -29,6 +36,8 @@ def add_parser(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
+    _options.check_at_least(options, image_size=1)
+    _options.check_seeds(options)
     data = prepare_movies(read_folder(Path(options.data)), _options.filters_from(options))
     # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.
     import pandas as pd
@@ -38,16 +47,20 @@ def execute(options: argparse.Namespace) -> int:
 
     from ..experiment import _missing
 
-    poster = ImageEncoder(
-        "poster",
-        column="poster_file",
-        backbone=options.backbone,
-        weights=None if options.weights == "random" else options.weights,
-        image_size=options.image_size,
-        root=options.data,
-        seed=options.seed,
-        **_missing.RECOMMENDED.posters,
-    )
+    try:
+        poster = ImageEncoder(
+            "poster",
+            column="poster_file",
+            backbone=options.backbone,
+            weights=None if options.weights == "random" else options.weights,
+            image_size=options.image_size,
+            root=options.data,
+            seed=options.seed,
+            **_missing.RECOMMENDED.posters,
+        )
+        poster.backbone()
+    except ValueError as error:
+        raise UsageError(error) from error
     store = FeatureStore(options.store)
     rows = [
         row

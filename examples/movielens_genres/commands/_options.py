@@ -3,12 +3,22 @@
 import argparse
 import dataclasses
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from .._errors import UsageError
-from ..data import GENRE_TAG_RULES, MODALITIES, TAG_SOURCES, Filters
+from ..data import (
+    GENRE_TAG_RULES,
+    MODALITIES,
+    TAG_SOURCES,
+    Filters,
+    MovieData,
+    make_manifest,
+    prepare_movies,
+    read_folder,
+)
 from ..sample import write_sample
 
 SAMPLE = "sample"
@@ -145,6 +155,46 @@ def modalities_from(options: argparse.Namespace) -> tuple[str, ...]:
         )
         raise UsageError(msg)
     return tuple(name for name in MODALITIES if name in names)
+
+
+def prepare(
+    options: argparse.Namespace, folder: Path, modalities: Collection[str]
+) -> tuple[MovieData, dict[str, Any]]:
+    """Return the movies that the options ask for, and the manifest of what they were made of."""
+    filters = filters_from(options)
+    genome = None if options.movielens is None else Path(options.movielens)
+    data = prepare_movies(
+        read_folder(folder),
+        filters,
+        modalities=modalities,
+        genome=genome,
+        drop_unreadable_posters=options.unreadable_posters == "drop",
+    )
+    return data, make_manifest(data, folder, filters, modalities=modalities, genome=genome)
+
+
+def default_out(options: argparse.Namespace, suffix: str) -> Path:
+    """Return an output folder that tells time, data and purpose."""
+    name = options.data if options.data == SAMPLE else Path(options.data).resolve().name
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / f"{stamp}-{name}-{suffix}"
+
+
+def check_at_least(options: argparse.Namespace, **least: int) -> None:
+    """Check that options that are whole numbers are large enough, if they are given."""
+    for name, smallest in least.items():
+        value = getattr(options, name)
+        if value is not None and value < smallest:
+            msg = f"--{name.replace('_', '-')} must be at least {smallest}, not {value}."
+            raise UsageError(msg)
+
+
+def check_seeds(options: argparse.Namespace) -> None:
+    """Check that there are seeds from ``--seed`` on, ``--repeat`` of them."""
+    check_at_least(options, repeat=1, seed=0)
+    if options.seed + options.repeat > 2**32:
+        msg = f"--seed must be below 4294967296, not {options.seed}."
+        raise UsageError(msg)
 
 
 def choose_data(options: argparse.Namespace, out: Path, *, seed: int = 1) -> Path:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..data import FORMATS, describe_data, make_manifest, prepare_movies, read_folder, save_table
+from ..data import FORMATS, describe_data, save_table
 from . import _options
 
 
@@ -23,33 +23,24 @@ def add_parser(commands: Any) -> None:
         "--unreadable-posters",
         choices=["raise", "drop"],
         default="raise",
-        help="what a poster file leads to that is named and not there",
+        help="what a poster leads to that is not there or, with drop, cannot be read",
     )
 
 
 def execute(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
-    start = time.perf_counter()
     modalities = _options.modalities_from(options)
-    filters = _options.filters_from(options)
-    genome = None if options.movielens is None else Path(options.movielens)
+    _options.filters_from(options)
     out = _options.make_out(options.out, Path())
     folder = _options.choose_data(options, out)
-    data = prepare_movies(
-        read_folder(folder),
-        filters,
-        modalities=modalities,
-        genome=genome,
-        drop_missing_posters=options.unreadable_posters == "drop",
-    )
-    seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    data, manifest = _options.prepare(options, folder, modalities)
     print(f"\n{describe_data(data)}\n")
-    manifest = make_manifest(data, folder, filters, modalities=modalities, genome=genome)
     table = save_table(out, data, manifest, folder, options.format)
+    seconds = time.perf_counter() - start
     rows = data.steps["movies"].iloc[0] + data.tag_steps["rows"].iloc[0]
     print(
-        f"Took {seconds:.1f} s for {rows:,} rows, {rows / seconds:,.0f} a second, and "
-        f"{time.perf_counter() - start - seconds:.1f} s to hash the inputs and to write."
+        f"Took {seconds:.1f} s for {rows:,} rows. The training table is {table}; "
+        f"`run --data {out}` trains on it."
     )
-    print(f"The training table is {table}; `run --data {out}` trains on it.")
     return 0

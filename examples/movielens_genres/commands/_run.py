@@ -3,9 +3,10 @@
 import argparse
 import time
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from multimodal_ensemble.exceptions import ImageReadError, WeightsUnavailableError
 
 from .._errors import UsageError
 from ..data import (
@@ -14,19 +15,24 @@ from ..data import (
     describe_data,
     is_prepared,
     load_table,
-    make_manifest,
-    prepare_movies,
-    read_folder,
 )
 from . import _options
 
+BACKBONES = ("VGG16", "InceptionV3")
 SAMPLE_IMAGE_SIZE = 75  # the smallest that InceptionV3 takes
 
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
     parser = commands.add_parser("run", help=__doc__.rstrip(".").lower())
-    parser.set_defaults(execute=execute, kept="features computed so far are kept")
+    parser.set_defaults(
+        execute=execute,
+        kept="features computed so far are kept",
+        hints={
+            ImageReadError: " Here: --unreadable-posters blank or drop.",
+            WeightsUnavailableError: " Here: --weights NAME=PATH or NAME=random.",
+        },
+    )
     add = _options.adder(parser)
     _options.add_data_option(add)
     _options.add_filter_options(add)
@@ -41,9 +47,8 @@ def add_parser(commands: Any) -> None:
     add(
         "--backbones",
         nargs="+",
-        default=["VGG16", "InceptionV3"],
         metavar="NAME",
-        help="networks of keras.applications",
+        help=f"networks of keras.applications (default: {' '.join(BACKBONES)})",
     )
     add(
         "--weights",
@@ -108,9 +113,13 @@ def execute(options: argparse.Namespace) -> int:
     modalities = _options.modalities_from(options)
     _check_ranges(options)
     weights = {}
-    if "poster" in modalities:
-        weights = _parse_weights(options.weights or [], options.backbones, is_sample=is_sample)
-    out = _options.make_out(options.out, _default_out(options))
+    if "poster" not in modalities:
+        _check_no_poster_options(options)
+    else:
+        weights = _parse_weights(
+            options.weights or [], options.backbones or BACKBONES, is_sample=is_sample
+        )
+    out = _options.make_out(options.out, _options.default_out(options, options.recipe))
     # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.
     from multimodal_ensemble import FeatureStore
 
@@ -166,10 +175,13 @@ def _get_data(
 ) -> tuple[MovieData, dict[str, Any], Path]:
     """Return the movies, what they were made of, and the folder of the posters."""
     if is_prepared(folder):
-        if given := _options.given_filters(options):
+        given = list(_options.given_filters(options))
+        given += ["movielens"] if options.movielens else []
+        given += ["unreadable-posters"] if options.unreadable_posters == "drop" else []
+        if given:
             msg = (
                 f"{str(folder)!r} holds a training table whose filters are settled; run without "
-                f"--{next(iter(given)).replace('_', '-')}, or prepare the table again."
+                f"--{given[0].replace('_', '-')}, or prepare the table again."
             )
             raise UsageError(msg)
         data, manifest, folder = load_table(folder)
@@ -181,36 +193,25 @@ def _get_data(
             raise UsageError(msg)
         if "poster" in modalities:
             check_posters(manifest, data, folder)
-        return data, manifest, folder
-    filters = _options.filters_from(options)
-    genome = None if options.movielens is None else Path(options.movielens)
-    data = prepare_movies(
-        read_folder(folder),
-        filters,
-        modalities=modalities,
-        genome=genome,
-        drop_missing_posters=options.unreadable_posters == "drop",
-    )
-    manifest = make_manifest(data, folder, filters, modalities=modalities, genome=genome)
+        # The way to the posters leads from the table, and not from the results.
+        return data, {k: v for k, v in manifest.items() if k != "data_folder"}, folder
+    data, manifest = _options.prepare(options, folder, modalities)
     return data, manifest, folder
 
 
 def _check_ranges(options: argparse.Namespace) -> None:
-    least = {
-        "image_size": 1,
-        "max_tags": 1,
-        "repeat": 1,
-        "seed": 0,
-        "views": 0,
-    }
-    for name, smallest in least.items():
-        value = getattr(options, name)
-        if value is not None and value < smallest:
-            msg = f"--{name.replace('_', '-')} must be at least {smallest}, not {value}."
+    _options.check_at_least(options, image_size=1, max_tags=1, views=0)
+    _options.check_seeds(options)
+
+
+def _check_no_poster_options(options: argparse.Namespace) -> None:
+    for name in ("backbones", "weights", "image_size", "views"):
+        if getattr(options, name):
+            msg = (
+                f"--{name.replace('_', '-')} is for models that see posters; add poster to "
+                "--modalities, or run without it."
+            )
             raise UsageError(msg)
-    if options.seed + options.repeat > 2**32:
-        msg = f"--seed must be below 4294967296, not {options.seed}."
-        raise UsageError(msg)
 
 
 def _parse_weights(
@@ -247,9 +248,3 @@ def _notes(weights: dict[str, str], *, is_sample: bool) -> list[str]:
             "is how far an untrained network gets."
         )
     return notes
-
-
-def _default_out(options: argparse.Namespace) -> Path:
-    kind = options.data if options.data == _options.SAMPLE else Path(options.data).resolve().name
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{stamp}-{kind}-{options.recipe}"

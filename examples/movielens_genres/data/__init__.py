@@ -3,16 +3,14 @@
 from ._describe import describe_data
 from ._filters import ALL_LANGUAGES, GENRE_TAG_RULES, TAG_SOURCES, Filters
 from ._findings import Findings
-from ._folder import MOVIES_FILE, TAGS_FILE, DataFolder, read_folder
+from ._folder import MANIFEST_FILE, MOVIES_FILE, TAGS_FILE, DataFolder, read_folder
 from ._manifest import (
     FORMATS,
-    MANIFEST_FILE,
     check_posters,
     is_prepared,
     load_table,
     make_manifest,
     save_table,
-    write_json,
 )
 from ._movielens import MovieLens, read_movielens
 from ._prepare import MODALITIES, MovieData, prepare_movies, split_genres
@@ -43,5 +41,4 @@ __all__ = [
     "read_movielens",
     "save_table",
     "split_genres",
-    "write_json",
 ]

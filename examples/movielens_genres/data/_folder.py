@@ -1,7 +1,7 @@
 """The data folder: movies with their posters, and tags."""
 
 import dataclasses
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
@@ -12,8 +12,12 @@ from ._tables import read_table
 
 MOVIES_FILE = "extended_movie_data_with_local_files.csv"
 TAGS_FILE = "tags.csv"
+# Of a file, in bytes, on all systems that are common.
+MAX_NAME = 255
+# Where a training table is.
+MANIFEST_FILE = "manifest.json"
+FINDINGS_FILE = "findings.csv"
 MOVIE_COLUMNS = ["movieId", "title", "genres", "release_year", "language", "poster_file"]
-NO_GENRE = "(no genres listed)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +31,7 @@ class DataFolder:
     movies : DataFrame
         One row a movie: ``movieId``, ``title``, ``genres`` (as in the file, joined by ``|``),
         ``release_year`` (missing where unknown), ``language`` and ``poster_file`` (empty where
-        unknown).
+        unknown), and ``tmdbId`` if the file has it.
     tags : DataFrame
         One row for each time that a user gave a tag: ``userId``, ``movieId``, ``tag``.
     findings : Findings
@@ -52,6 +56,9 @@ def read_folder(folder: Path) -> DataFolder:
         what = "is a file" if folder.exists() else "does not exist"
         msg = f"The data folder {str(folder)!r} {what}."
         raise DataError(msg)
+    if (folder / MANIFEST_FILE).is_file():
+        msg = f"{str(folder)!r} holds a training table, which only the command run takes."
+        raise DataError(msg)
     for name in (MOVIES_FILE, TAGS_FILE):
         if not (folder / name).is_file():
             msg = (
@@ -61,19 +68,50 @@ def read_folder(folder: Path) -> DataFolder:
             )
             raise DataError(msg)
     findings = Findings()
-    movies = read_table(folder / MOVIES_FILE, MOVIE_COLUMNS, findings)
+    _add_earlier_findings(folder / FINDINGS_FILE, findings)
+    movies = read_table(folder / MOVIES_FILE, MOVIE_COLUMNS, findings, optional=["tmdbId"])
     movies = parse_ids(movies, "movieId", MOVIES_FILE, findings)
     movies = drop_repeated_ids(movies, "movieId", MOVIES_FILE, findings)
     movies = movies.assign(
         release_year=_parse_years(movies["release_year"], findings),
         language=movies["language"].str.strip(),
-        poster_file=movies["poster_file"].str.strip(),
+        poster_file=_check_files(movies["poster_file"], findings),
     )
     movies = movies.reset_index(drop=True)
     note_gaps(movies, MOVIES_FILE, findings)
     tags = read_tags(folder / TAGS_FILE, findings)
     note_unknown_movies(tags, movies, TAGS_FILE, findings)
     return DataFolder(folder, movies, tags, findings)
+
+
+def _add_earlier_findings(path: Path, findings: Findings) -> None:
+    """Add what the command retrieve found in the files of MovieLens, if it found something."""
+    if path.is_file():
+        columns = ["file", "problem", "rows", "rule", "example"]
+        for row in read_table(path, columns, findings).to_dict("records"):
+            rows = int(row.pop("rows")) if str(row["rows"]).isdecimal() else 0
+            findings.add(**row, rows=rows)
+
+
+def _check_files(files: pd.Series, findings: Findings) -> pd.Series:
+    """Return files with forward slashes, "" for those that lead out of the folder."""
+    files = files.str.strip().str.replace("\\", "/", regex=False)
+    leads_out = files.map(_leads_out).astype(bool)
+    if leads_out.any():
+        findings.add(
+            MOVIES_FILE,
+            "poster file is not within the folder",
+            int(leads_out.sum()),
+            "kept, poster unknown",
+            files[leads_out].iloc[0],
+        )
+    return files.mask(leads_out, "")
+
+
+def _leads_out(file: str) -> bool:
+    path = PurePosixPath(file)
+    too_long = any(len(part.encode()) > MAX_NAME for part in path.parts)
+    return path.is_absolute() or ".." in path.parts or too_long or ":" in file or "\0" in file
 
 
 def _parse_years(texts: pd.Series, findings: Findings) -> pd.Series:

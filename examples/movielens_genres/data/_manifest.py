@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,15 @@ import pandas as pd
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from .._errors import DataError, UsageError
+from .._files import replacing, write_json
 from .._versions import describe_versions
 from ._filters import Filters
 from ._findings import Findings
-from ._folder import MOVIES_FILE, TAGS_FILE
+from ._folder import MANIFEST_FILE, MOVIES_FILE, TAGS_FILE
 from ._genome import GENOME_TAGS_FILE, SCORES_FILE
 from ._prepare import MovieData
 from ._tags import GENRE_TAG_COLUMNS
 
-MANIFEST_FILE = "manifest.json"
 TABLE_NAME = "training_table"
 FORMATS = ("csv", "parquet")
 MANIFEST_FORMAT = 1
@@ -95,10 +96,10 @@ def save_table(
     """
     table = data.movies
     path = out / f"{TABLE_NAME}.{table_format}"
-    temporary = path.with_name(f".{path.name}")
     if table_format == "parquet":
         try:
-            table.to_parquet(temporary, index=False)
+            with replacing(path, "wb") as file:
+                table.to_parquet(file, index=False)
         except ImportError as error:
             msg = "--format parquet needs pyarrow: pip install '.[parquet]', or use --format csv."
             raise UsageError(msg) from error
@@ -106,24 +107,15 @@ def save_table(
         joined = {
             name: table[name].map(lambda items: _JOINT.join(map(str, items))) for name in _LISTS
         }
-        table.assign(**joined).to_csv(temporary, index=False)
-    temporary.replace(path)
+        with replacing(path) as file:
+            table.assign(**joined).to_csv(file, index=False, lineterminator="\n")
     described = {
-        # Posters are looked for from there; relative, so that both may move together.
-        "data_folder": Path(os.path.relpath(folder.resolve(), out.resolve())).as_posix(),
+        "data_folder": _path_from(out.resolve(), folder.resolve()),
         "table": {"file": path.name, **_describe_file(path)},
         "columns": {name: str(dtype) for name, dtype in table.dtypes.items()},
     }
     write_json(out / MANIFEST_FILE, manifest | described)
     return path
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write strict JSON, whole or not at all."""
-    temporary = path.with_name(f".{path.name}")
-    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def is_prepared(folder: Path) -> bool:
@@ -152,8 +144,14 @@ def load_table(out: Path) -> tuple[MovieData, dict[str, Any], Path]:
                 "since; run prepare again."
             )
             raise DataError(msg)
-        return _assemble(_read_table(table), manifest), manifest, out / manifest["data_folder"]
-    except (OSError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        data = _assemble(_read_table(table), manifest)
+        if len(data.movies) != manifest["movies"] or not data.genres.any(axis=1).all():
+            msg = f"{str(path)!r} and its table contradict one another; run prepare again."
+            raise DataError(msg)
+        return data, manifest, out / manifest["data_folder"]
+    except DataError:
+        raise
+    except (OSError, LookupError, TypeError, ValueError, AttributeError) as error:
         msg = f"{str(path)!r} or its table cannot be read ({error!r}); run prepare again."
         raise DataError(msg) from error
 
@@ -202,6 +200,9 @@ def _assemble(table: pd.DataFrame, manifest: dict[str, Any]) -> MovieData:
         vectors = [np.asarray(vector, dtype=np.float32) for vector in table["tags"]]
         table = table.assign(tags=pd.Series(vectors, index=table.index, dtype=object))
     genres = manifest["genres"]
+    if not set(chain.from_iterable(table["genres"])) <= set(genres):
+        msg = "genres"
+        raise ValueError(msg)
     hot = MultiLabelBinarizer(classes=genres).fit_transform(table["genres"])
     findings = Findings()
     for finding in manifest["findings"]:
@@ -216,6 +217,15 @@ def _assemble(table: pd.DataFrame, manifest: dict[str, Any]) -> MovieData:
         findings=findings,
         genome_tags=manifest["genome_tags"],
     )
+
+
+def _path_from(start: Path, folder: Path) -> str:
+    """Return the way to a folder, relative where there is one, so that both may move together."""
+    try:
+        return Path(os.path.relpath(folder, start)).as_posix()
+    except ValueError:
+        # On another drive of Windows.
+        return folder.as_posix()
 
 
 def _describe_file(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from .._errors import DataError
 from ._findings import Findings
 from ._tables import read_table
 
-NO_GENRES = "(no genres listed)"
+NO_GENRE = "(no genres listed)"
 _IMDB_DIGITS = 7
 _WHOLE_NUMBER = re.compile(r"\+?([0-9]+)(\.0*)?")
 _MAX_ID = np.iinfo(np.int64).max
@@ -140,9 +140,9 @@ def drop_repeated_ids(
 
 def note_gaps(movies: pd.DataFrame, name: str, findings: Findings) -> None:
     """Tell of movies that lack something; all of them are kept."""
-    for column in movies.columns.drop("movieId"):
+    for column in movies.columns.drop(["movieId", "tmdbId"], errors="ignore"):
         if column == "genres":
-            lacking = _is_empty(movies[column]) | (movies[column] == NO_GENRES)
+            lacking = _is_empty(movies[column]) | (movies[column] == NO_GENRE)
         elif pd.api.types.is_numeric_dtype(movies[column]):
             lacking = movies[column].isna()
         else:

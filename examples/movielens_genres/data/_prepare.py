@@ -1,6 +1,7 @@
 """From a data folder to the training table: one row a movie, with everything that models see."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -10,11 +11,14 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from multimodal_ensemble import read_images
+
 from .._errors import DataError
 from ._filters import ALL_LANGUAGES, Filters
 from ._findings import Findings
-from ._folder import MOVIES_FILE, NO_GENRE, DataFolder
+from ._folder import MOVIES_FILE, DataFolder
 from ._genome import Genome, read_genome
+from ._movielens import NO_GENRE
 from ._tags import (
     MovieTags,
     collect_tags,
@@ -72,17 +76,6 @@ class MovieData:
     findings: Findings
     genome_tags: list[str] = dataclasses.field(default_factory=list)
 
-    def take(self, rows: Collection[int], step: str) -> "MovieData":
-        """Return some of the movies, with a further line in the table of steps."""
-        steps = self.steps.copy()
-        steps.loc[step] = len(rows)
-        return dataclasses.replace(
-            self,
-            movies=self.movies.iloc[list(rows)].reset_index(drop=True),
-            genres=self.genres.iloc[list(rows)].reset_index(drop=True),
-            steps=steps,
-        )
-
 
 def prepare_movies(
     content: DataFolder,
@@ -90,7 +83,7 @@ def prepare_movies(
     *,
     modalities: Collection[str] = ("poster", "tags"),
     genome: Path | None = None,
-    drop_missing_posters: bool = False,
+    drop_unreadable_posters: bool = False,
 ) -> MovieData:
     """Apply the filters to what a data folder holds, one after the other.
 
@@ -105,8 +98,9 @@ def prepare_movies(
         A movie without tags is kept, and has none.
     genome : Path, optional
         The folder of the tag genome. Default: the data folder.
-    drop_missing_posters : bool
-        Whether a movie goes whose poster file is named and not there; else that is an error.
+    drop_unreadable_posters : bool
+        Whether to read each poster, and drop the movies of those that cannot be read. Else one that
+        is named and not there is an error.
 
     Raises
     ------
@@ -121,7 +115,7 @@ def prepare_movies(
     movies = movies[movies["genres"].map(len) > 0]
     steps[f"with one of the {len(kept)} genres kept"] = len(movies)
     if "poster" in modalities:
-        movies = _with_posters(folder, movies, steps, drop_missing=drop_missing_posters)
+        movies = _with_posters(folder, movies, steps, drop_unreadable=drop_unreadable_posters)
     names = genre_names(counts.index)
     genome_tags: list[str] = []
     if filters.tags == "genome" and "tags" in modalities:
@@ -181,6 +175,11 @@ def _select_movies(content: DataFolder, filters: Filters) -> tuple[pd.DataFrame,
     """Return the movies of the language and the years, and how many each of both left."""
     movies = content.movies
     steps = {"in the data": len(movies)}
+    # MovieLens lists a few movies twice; one of the two could train and the other be tested.
+    repeated = _is_repeated(movies, "poster_file") | _is_repeated(movies, "tmdbId")
+    if repeated.any():
+        movies = movies[~repeated]
+        steps["listed for the first time"] = len(movies)
     if filters.language != ALL_LANGUAGES:
         movies = movies[movies["language"] == filters.language]
         steps[f"in the language {filters.language!r}"] = len(movies)
@@ -196,19 +195,26 @@ def _select_movies(content: DataFolder, filters: Filters) -> tuple[pd.DataFrame,
     )
 
 
+def _is_repeated(movies: pd.DataFrame, column: str) -> pd.Series:
+    if column not in movies.columns:
+        return pd.Series(data=False, index=movies.index)
+    return movies[column].duplicated() & (movies[column] != "")
+
+
 def _with_posters(
-    folder: Path, movies: pd.DataFrame, steps: dict[str, int], *, drop_missing: bool
+    folder: Path, movies: pd.DataFrame, steps: dict[str, int], *, drop_unreadable: bool
 ) -> pd.DataFrame:
     movies = movies[movies["poster_file"] != ""]
     steps["with a poster"] = len(movies)
-    # MovieLens lists a few movies twice; one of the two could train and the other be tested.
-    if (repeated := movies["poster_file"].duplicated()).any():
-        movies = movies[~repeated]
-        steps["with a poster of its own"] = len(movies)
-    is_there = movies["poster_file"].map(lambda file: (folder / file).is_file()).astype(bool)
-    if is_there.all():
+    if drop_unreadable:
+        files = [folder / file for file in movies["poster_file"]]
+        # One pixel of each will do, and all of it has to be decoded for that.
+        read = read_images(files, 1, on_error="drop", workers=os.cpu_count() or 1)
+        movies = movies.iloc[read.kept]
+        steps["with a poster that can be read"] = len(movies)
         return movies
-    if not drop_missing:
+    is_there = movies["poster_file"].map(lambda file: (folder / file).is_file()).astype(bool)
+    if not is_there.all():
         missing = movies["poster_file"][~is_there]
         msg = (
             f"{len(missing)} of {len(movies)} posters are missing in {str(folder)!r}, the first "
@@ -216,8 +222,7 @@ def _with_posters(
             "pass --unreadable-posters drop."
         )
         raise DataError(msg)
-    steps["with a poster that is there"] = int(is_there.sum())
-    return movies[is_there]
+    return movies
 
 
 def _choose_genome_tags(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ._filters import Filters
 
-GENRE_TAG_COLUMNS = ["tag", "genre", "how", "movies", "precision", "share", "dropped"]
+GENRE_TAG_COLUMNS = ["tag", "genre", "how", "movies", "precision", "prevalence", "dropped"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,9 +23,10 @@ class MovieTags:
     steps : DataFrame
         Rows, distinct tags and movies that each filter left.
     genre_tags : DataFrame
-        Tags that name a genre, most frequent first: ``tag``, ``genre``, ``how`` (``"exact"`` or
-        ``"within"``), ``movies``, ``precision`` (share of these movies that have the genre),
-        ``share`` (share of all movies that have it) and ``dropped``.
+        Tags that name a genre, most frequent first: ``tag``, ``genre`` (the first one, if it names
+        several), ``how`` (``"exact"`` or ``"within"``), ``movies``, ``precision`` (share of these
+        movies that have the genre), ``prevalence`` (share of all movies that have it) and
+        ``dropped``.
     """
 
     tags: dict[int, list[str]]

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+import numpy as np
+
 from multimodal_ensemble import (
     FeatureStore,
     ImageEncoder,
@@ -14,6 +16,7 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.encoders import Encoder
 
+from .._errors import DataError
 from ..data import MovieData
 from ._controls import linear_controls, linear_inputs, trivial_benchmark
 from ._modalities import list_joined, list_models, make_encoders
@@ -37,7 +40,14 @@ def run_split(
     train, validation, test = split_rows(len(data.movies), seed)
     rows = {"train": train, "validation": validation, "test": test}
     encoders = make_encoders(data, modalities, recipe, max_tags=max_tags)
-    fit_encoders(list(encoders.values()), data.movies.iloc[train])
+    y = {part: data.genres.to_numpy()[numbers] for part, numbers in rows.items()}
+    _check_varied(y["validation"], seed)
+    try:
+        if encoders:
+            fit_encoders(list(encoders.values()), data.movies.iloc[train])
+    except ValueError as error:
+        msg = f"{error} Change the filters, or run with other --modalities."
+        raise DataError(msg) from error
     if posters:
         # The augmented views of the training posters; all plain features are there.
         store.compute_features(list(posters.values()), data.movies.iloc[train], augment=True)
@@ -58,11 +68,19 @@ def run_split(
             for part, numbers in rows.items()
         }
         outcomes.append(_train_model(name, seen, datasets, recipe, seed, verbose))
-    y = {part: data.genres.to_numpy()[numbers] for part, numbers in rows.items()}
     inputs = linear_inputs(data, [*encoders.values(), *posters.values()], store, rows)
     outcomes += linear_controls(inputs, list_joined(encoders, posters), y)
     outcomes.append(trivial_benchmark(y))
     return Split(seed, train, validation, test, outcomes)
+
+
+def _check_varied(y: np.ndarray, seed: int) -> None:
+    if not (y != y[0]).any():
+        msg = (
+            f"All validation movies of seed {seed} have the same genres, so that nothing can be "
+            "chosen by them; keep more genres or movies, or take another --seed."
+        )
+        raise DataError(msg)
 
 
 def _train_model(

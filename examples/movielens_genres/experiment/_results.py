@@ -1,6 +1,5 @@
 """Tables and figures of a finished run."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,14 @@ from multimodal_ensemble.reporting import (
     to_markdown,
 )
 
-from ..data import MANIFEST_FILE, MovieData
+from .._files import write_json
+from ..data import MovieData
 from ._modalities import join_names
 from ._outcome import Split
 
 N_EXAMPLES = 12
+# Not called a manifest: the folder of results holds no training table.
+TRAINED_ON_FILE = "trained_on.json"
 SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]
 
 
@@ -129,7 +131,7 @@ def _markdown(
     parts = [
         f"# Movie genres from {join_names(settings['modalities'])}",
         *settings["notes"],
-        f"Data: {settings['data']}, as {MANIFEST_FILE} describes it.",
+        f"Data: {settings['data']}, as {TRAINED_ON_FILE} describes it.",
         *([f"Backbones: {backbones}."] if backbones else []),
         f"Recipe: {settings['recipe']}. Seeds: {', '.join(map(str, seeds))}. "
         f"Command: `{settings['command']}`. "
@@ -177,7 +179,7 @@ def _write_json(
             for outcome in splits[0].outcomes
         },
     }
-    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(path, content)
 
 
 def _draw(

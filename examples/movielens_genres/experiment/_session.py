@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from multimodal_ensemble import FeatureStore, ImageEncoder
 
+from .._errors import DataError
+from .._files import write_json
 from .._versions import describe_versions
-from ..data import MANIFEST_FILE, MovieData, write_json
+from ..data import MovieData
 from ._experiment import run_split
 from ._recipes import RECIPES, poster_augmentation
-from ._results import write_results
+from ._results import TRAINED_ON_FILE, write_results
 
 
 def use_gpu(*, mixed_precision: bool) -> str:
@@ -65,8 +66,7 @@ def run_session(
     out: Path,
 ) -> str:
     """Train on every seed, write the results, return the Markdown report."""
-    if posters and options.unreadable_posters == "drop":
-        data = _drop_unreadable(data, next(iter(posters.values())))
+    _check_genres_differ(data)
     if posters:
         # Once over all posters, so that each is decoded once for all backbones.
         store.compute_features(list(posters.values()), data.movies)
@@ -87,14 +87,16 @@ def run_session(
             )
         )
     settings = {**settings, "seeds": seeds, "versions": describe_versions()}
-    write_json(out / MANIFEST_FILE, settings.pop("trained_on"))
+    write_json(out / TRAINED_ON_FILE, settings.pop("trained_on"))
     return write_results(out, data, splits, settings, folder)
 
 
-def _drop_unreadable(data: MovieData, poster: ImageEncoder) -> MovieData:
-    checking = ImageEncoder("poster", weights=None, image_size=8, root=poster.root, on_error="drop")
-    unusable = checking.find_unusable(data.movies["poster_file"])
-    if not unusable:
-        return data
-    kept = np.setdiff1d(np.arange(len(data.movies)), list(unusable))
-    return data.take(kept, "with a poster that can be read")
+def _check_genres_differ(data: MovieData) -> None:
+    genres = data.genres.to_numpy()
+    if (genres == genres[0]).all():
+        names = ", ".join(data.movies["genres"].iloc[0])
+        msg = (
+            f"All {len(genres)} movies that are left have the same genres, {names}, so that there "
+            "is nothing to predict; lower --min-genre-share."
+        )
+        raise DataError(msg)
