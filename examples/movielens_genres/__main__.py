@@ -17,6 +17,10 @@ from multimodal_ensemble.exceptions import MultimodalEnsembleError
 from ._errors import DataError, UsageError
 from .commands import COMMANDS
 
+# Exit statuses.
+REFUSED = 2
+INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
@@ -28,6 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     # What the results say that they were made with.
     options.arguments = list(arguments)
+    status = _execute(options)
+    if status in (REFUSED, INTERRUPTED) and options.sample is not None:
+        # So that the next command finds its output folder as this one did.
+        shutil.rmtree(options.sample, ignore_errors=True)
+    return status
+
+
+def _execute(options: argparse.Namespace) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
@@ -36,17 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, DataError, MultimodalEnsembleError) as error:
         hint = next((hint for kind, hint in options.hints.items() if isinstance(error, kind)), "")
         print(f"error: {error}{hint}", file=sys.stderr)
-        if options.sample is not None:
-            # So that the mended command finds its output folder as this one did.
-            shutil.rmtree(options.sample, ignore_errors=True)
-        return 2
     except OSError as error:
         where = f" ({str(error.filename)!r})" if error.filename else ""
         print(f"error: {error.strerror or error}{where}.", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print(f"\nInterrupted; {options.kept}.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
+    return REFUSED
 
 
 class _Notes:

@@ -10,6 +10,7 @@ import pytest
 
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres._errors import DataError
+from examples.movielens_genres.commands import _options
 from examples.movielens_genres.data import (
     Filters,
     check_posters,
@@ -126,6 +127,17 @@ def test_a_manifest_that_was_edited_is_told(folder, tmp_path, change):
     path.write_text(json.dumps(manifest | change), encoding="utf-8")
     with pytest.raises(DataError, match=r"run prepare again"):
         load_table(tmp_path / "out")
+
+
+def test_an_interruption_leaves_nothing_of_the_sample(tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_options, "prepare_movies", interrupt)
+    assert prepare("sample", tmp_path / "out") == 130
+    assert "Interrupted; nothing was changed." in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_only_run_takes_a_training_table(folder, tmp_path, capsys):

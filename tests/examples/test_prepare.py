@@ -430,6 +430,12 @@ def test_too_few_movies_are_told(folder, monkeypatch):
         prepare(folder)
 
 
+def test_a_folder_without_tags_is_told(folder):
+    (folder / "tags.csv").write_text("userId,movieId,tag,timestamp\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"tag that is left; leave tags out of --modalities\.$"):
+        prepare(folder)
+
+
 def test_no_tag_at_all_is_told(folder):
     with pytest.raises(DataError, match=r"has a tag that is left; lower --min-tag-users"):
         prepare(folder, min_tag_users=99)

@@ -131,7 +131,8 @@ def prepare_movies(
     movies = movies.assign(tags=_in_rows(tags, movies))
     if "tags" in modalities and not movies["tags"].map(len).any():
         option = "--min-relevance" if filters.tags == "genome" else "--min-tag-users"
-        msg = f"No movie that is left has a tag that is left; lower {option}."
+        fix = f"lower {option}, or " if filters.tags == "genome" or len(content.tags) else ""
+        msg = f"No movie that is left has a tag that is left; {fix}leave tags out of --modalities."
         raise DataError(msg)
     binarizer = MultiLabelBinarizer(classes=kept)
     return MovieData(
