@@ -194,6 +194,9 @@ def fit_model(
     start -= scoring._state.seconds
     # Scaling that came with the checkpoint is not learned again.
     adapt_heads(model, {name: _head_input(model, train, name) for name in heads_to_adapt(model)})
+    if not trained.optimizer.built:
+        # Keras would build it within the first step, and trace that step twice.
+        trained.optimizer.build(trained.trainable_variables)
     try:
         trained.fit(
             train,
