@@ -496,6 +496,7 @@ def test_genome_tags_are_chosen_by_relevance(folder):
     ("rows", "message"),
     [
         ([(3, 1, 0.5)], r"has none of the 4 movies that are left; use --tags user"),
+        ([(10**20, 1, 0.5)], r"genome-scores\.csv' must be a table of whole numbers"),
         ([(1, 1, "much")], r"genome-scores\.csv' must be a table of whole numbers.*get the file"),
         ([(1, 1, 0.1)], r"has a tag that is left; lower --min-relevance"),
     ],
@@ -511,6 +512,17 @@ def test_relevances_out_of_range_are_counted(folder):
     data = prepare_genome(folder)
     assert data.findings.table()["rows"].tolist()[1:] == [2, 1]
     np.testing.assert_allclose(data.movies["tags"][0], [0.5, 0, 0.2, 0.2])
+
+
+def test_what_is_odd_in_a_genome_is_told(folder, monkeypatch):
+    monkeypatch.setitem(globals(), "GENOME_TAGS", ["space", "!?", "drama", "twist"])
+    write_genome(folder, [(1, tag, 0.1) for tag in (1, 2, 3, 4)] + [(1, 4, 0.9)])
+    data = prepare_genome(folder)
+    found = data.findings.table().set_index("problem")["rows"]
+    assert found["movie and tag come twice"] == 1
+    assert found["tag without a letter or digit"] == 1
+    assert data.genome_tags == ["space", "twist"]
+    np.testing.assert_allclose(data.movies["tags"][0], [0.1, 0.9])
 
 
 def test_a_folder_without_genome_is_told(folder):

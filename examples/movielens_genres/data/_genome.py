@@ -10,6 +10,7 @@ import pandas as pd
 from .._errors import DataError
 from ._findings import Findings
 from ._tables import read_table
+from ._tags import normalize_tag
 
 SCORES_FILE = "genome-scores.csv"
 GENOME_TAGS_FILE = "genome-tags.csv"
@@ -54,17 +55,23 @@ def read_genome(folder: Path, movies: Iterable[int], findings: Findings) -> Geno
     names = read_table(folder / GENOME_TAGS_FILE, ["tagId", "tag"], findings, text="tag")
     tag_ids = pd.to_numeric(names["tagId"], errors="coerce")
     columns = pd.Index(tag_ids)
+    wordless = names["tag"].map(normalize_tag) == ""
+    if wordless.any():
+        findings.add(
+            GENOME_TAGS_FILE, "tag without a letter or digit", int(wordless.sum()), "dropped"
+        )
     if tag_ids.isna().any() or not columns.is_unique:
         msg = f"{GENOME_TAGS_FILE} must give each tag a number of its own; get the file anew."
         raise DataError(msg)
     rows = pd.Index(sorted(set(movies)))
     relevance = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
-    unused = 0
+    unused = used = 0
     for part in _read_parts(folder / SCORES_FILE):
         part = part[part["movieId"].isin(rows)]
         column = columns.get_indexer(part["tagId"])
         good = (column >= 0) & part["relevance"].between(0, 1).to_numpy()
         unused += int((~good).sum())
+        used += int(good.sum())
         row = rows.get_indexer(part["movieId"])
         relevance[row[good], column[good]] = part["relevance"].to_numpy()[good]
     if unused:
@@ -72,14 +79,16 @@ def read_genome(folder: Path, movies: Iterable[int], findings: Findings) -> Geno
             SCORES_FILE, "tag without a name, or relevance outside 0..1", unused, "dropped"
         )
     known = ~np.isnan(relevance)
+    if repeated := used - int(known.sum()):
+        findings.add(SCORES_FILE, "movie and tag come twice", repeated, "the last is kept")
     has_any = known.any(axis=1)
     if not has_any.any():
         msg = f"{SCORES_FILE} has none of the {len(rows)} movies that are left; use --tags user."
         raise DataError(msg)
     if holes := int((~known[has_any]).sum()):
         findings.add(SCORES_FILE, "relevance of a movie's tag is missing", holes, "taken as 0")
-    relevance = np.nan_to_num(relevance[has_any], copy=False)
-    return Genome(rows.to_numpy()[has_any], list(names["tag"]), relevance)
+    relevance = np.nan_to_num(relevance[has_any][:, ~wordless])
+    return Genome(rows.to_numpy()[has_any], list(names["tag"][~wordless]), relevance)
 
 
 def _read_parts(path: Path) -> Iterator[pd.DataFrame]:
@@ -89,7 +98,7 @@ def _read_parts(path: Path) -> Iterator[pd.DataFrame]:
             path, usecols=list(types), dtype=types, chunksize=ROWS_A_PART, encoding="utf-8-sig"
         ) as parts:
             yield from parts
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         # Nobody types these numbers, so a damaged file is one that was not copied whole.
         msg = (
             f"{str(path)!r} must be a table of whole numbers movieId, tagId and a number relevance "
