@@ -2,11 +2,12 @@
 
 import argparse
 import os
+import re
 import shutil
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 # Before TensorFlow is imported: its start-up lines would bury the example's own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,6 +21,8 @@ from .commands import COMMANDS
 # Exit statuses.
 REFUSED = 2
 INTERRUPTED = 130
+# The two forms of TMDB's keys.
+_KEY = re.compile(r"\b[0-9a-fA-F]{32}\b|\beyJ[\w.-]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,26 +74,26 @@ class _Notes:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m examples.movielens_genres",
         description="Predict a movie's genres from its poster and its user-generated tags.",
-        allow_abbrev=False,
     )
     # What a command keeps when it is interrupted, and what to add to its errors, by their type.
     parser.set_defaults(kept="nothing was changed", hints={}, sample=None)
-    commands = parser.add_subparsers(
-        dest="command", required=True, parser_class=_Parser, metavar="COMMAND"
-    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(commands)
     return parser
 
 
 class _Parser(argparse.ArgumentParser):
-    """A command's parser; what is not an option in full is none."""
+    """What is not an option in full is none, and a key in the wrong place is not shown."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        super().error(_KEY.sub("[a key]", message))
 
 
 if __name__ == "__main__":

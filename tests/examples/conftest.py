@@ -22,8 +22,8 @@ def watch(capsys, caplog, monkeypatch):
     from examples.movielens_genres.retrieval import _pace
 
     # So that nobody waits for seconds before the next attempt.
-    quick = functools.partial(retrieval.Manners, backoff=0.01)
-    monkeypatch.setattr(retrieval, "Manners", quick)
+    quick = functools.partial(retrieval.RequestPolicy, backoff=0.01)
+    monkeypatch.setattr(retrieval, "RequestPolicy", quick)
     monkeypatch.setattr(_pace, "_FIRST_PAUSE", 0.02)
 
     def said():

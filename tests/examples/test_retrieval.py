@@ -2,28 +2,35 @@
 
 import argparse
 import csv
+import dataclasses
 import io
 import logging
+import re
 import signal
 import socket
 import sqlite3
 import sys
 import threading
 import time
+import weakref
 
 import pandas as pd
 import pytest
 import requests
 from PIL import Image
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
 
+from examples.movielens_genres.__main__ import main
 from examples.movielens_genres._errors import UsageError
 from examples.movielens_genres.commands import _retrieve as command
-from examples.movielens_genres.data import MOVIES_FILE, TAGS_FILE, MovieLens
-from examples.movielens_genres.data._findings import Findings
+from examples.movielens_genres.data import MOVIES_FILE, TAGS_FILE, read_movielens
 from examples.movielens_genres.retrieval import (
     Credential,
-    Manners,
+    RequestPolicy,
     Settings,
+    _journal,
+    _retrieve,
     is_safe,
     read_credential,
     retrieve,
@@ -49,7 +56,7 @@ from examples.movielens_genres.retrieval._journal import (
     Poster,
     open_journal,
 )
-from examples.movielens_genres.retrieval._key import NoCredential
+from examples.movielens_genres.retrieval._key import unsigned
 from examples.movielens_genres.retrieval._movies import Movie, Question, list_movies, look_up
 from examples.movielens_genres.retrieval._pace import Pace
 from examples.movielens_genres.retrieval._posters import PosterFolder, check_image
@@ -159,7 +166,7 @@ def test_what_is_no_key_is_told_and_not_shown(value, message):
 def test_no_key_and_no_file_are_told(tmp_path):
     with pytest.raises(UsageError, match=r"set TMDB_API_KEY or TMDB_BEARER_TOKEN .*--key-file"):
         read_credential(None, {})
-    with pytest.raises(UsageError, match=r"^--key-file '.*none' cannot be read \(No such file"):
+    with pytest.raises(UsageError, match=r"--key-file names cannot be read \(No such file"):
         read_credential(str(tmp_path / "none"), {})
     file = tmp_path / "key"
     file.write_bytes(b"\xff\xfesecret")
@@ -190,17 +197,24 @@ def test_logs_do_not_show_the_key(caplog):
     ]
 
 
-@pytest.mark.parametrize("auth", [Credential(TOKEN, bearer=True), NoCredential()])
-def test_netrc_has_no_say(tmp_path, monkeypatch, auth):
+@pytest.mark.parametrize(
+    ("auth", "header"),
+    [
+        (Credential(TOKEN, bearer=True), f"Bearer {TOKEN}"),
+        (Credential(KEY, bearer=False), None),
+        (unsigned, None),
+    ],
+    ids=["token", "key", "none"],
+)
+def test_netrc_has_no_say(tmp_path, monkeypatch, auth, header):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine tmdb.example login me password mine\n")
     monkeypatch.setenv("NETRC", str(netrc))
     with requests.Session() as session:
         plain = session.prepare_request(requests.Request("GET", URL))
         assert plain.headers["Authorization"].startswith("Basic")
-        session.auth = auth
-        request = session.prepare_request(requests.Request("GET", URL))
-    assert request.headers.get("Authorization") in (None, f"Bearer {TOKEN}")
+        request = session.prepare_request(requests.Request("GET", URL, auth=auth))
+    assert request.headers.get("Authorization") == header
 
 
 def test_requests_are_spread_evenly(clock):
@@ -353,6 +367,7 @@ def test_details_are_read(values, changed):
         ({"poster_path": "//other.example/a.jpg"}, "'poster_path'"),
         ({"poster_path": "/a.jpg\n"}, "'poster_path'"),
         ({"poster_path": "/a.jpg?b"}, "'poster_path'"),
+        ({"poster_path": f"/{'a' * 97}.jpg"}, "'poster_path'"),
     ],
 )
 def test_details_of_another_shape_are_no_answer(values, message):
@@ -443,6 +458,18 @@ def test_answers_stay(tmp_path):
         assert journal.configuration("https://other.example") is None
 
 
+def test_details_are_kept_by_name(journal, monkeypatch):
+    fields = [(field.name, field.type) for field in reversed(dataclasses.fields(Details))]
+    other = dataclasses.make_dataclass("Other", fields)
+    monkeypatch.setattr(_journal, "Details", other)
+    monkeypatch.setattr(_journal, "_DETAILS", ", ".join(name for name, _ in fields))
+    given = other(**dataclasses.asdict(TOY))
+    journal.keep_answer("movie/862", given)
+    assert journal.answer("movie/862") == (given,)
+    row = journal._run("SELECT tmdb_id, poster_path FROM answers").fetchone()
+    assert row == (862, "/toy.jpg")
+
+
 def test_answers_stay_when_the_process_is_killed(tmp_path):
     path = tmp_path / JOURNAL_FILE
     journal = Journal(path)
@@ -530,6 +557,19 @@ def test_posters_are_whole_or_not_there(tmp_path):
     assert sorted(posters.sizes()) == ["1.jpg", "2.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("/toy.jpg", "toy-w92.jpg"),
+        ("/toy-w92.jpg", "toy-w92-w92.jpg"),
+        ("/a.b.png", "a.b-w92.png"),
+        ("/toy", "toy-w92"),
+    ],
+)
+def test_a_poster_is_named_after_its_path_and_size(path, file):
+    assert PosterFolder.name(path, "w92") == file
+
+
 def test_images_of_any_kind_are_images():
     assert check_image(image("PNG")) == image("PNG")
     for content in (b"", b"<html></html>", image()[:-100], image("PNG")[:-60]):
@@ -542,13 +582,12 @@ def test_what_to_ask_next_follows_from_what_is_known(journal):
     journal.keep_answer("movie/999", None)
     assert look_up(STALE, journal).question == Question("find", "tt0000002")
     journal.keep_answer("find/tt0000002", TOY)
-    poster = look_up(STALE, journal).question
-    assert (poster, poster.file) == (Question("poster", "/toy.jpg"), "2.jpg")
+    assert look_up(STALE, journal).question == Question("poster", "/toy.jpg")
     # Another movie with that poster needs none of its own.
-    journal.keep_poster("/toy.jpg", Poster("2.jpg", 55))
+    journal.keep_poster("/toy.jpg", Poster("toy-w92.jpg", 55))
     journal.keep_answer("movie/862", TOY)
     assert look_up(TOY_STORY, journal).question is None
-    assert look_up(TOY_STORY, journal).poster_file == "posters/2.jpg"
+    assert look_up(TOY_STORY, journal).poster_file == "posters/toy-w92.jpg"
     assert look_up(LINKED_BY_IMDB, journal).question == Question("find", "tt0000003")
     assert look_up(NO_LINKS, journal).question is None
 
@@ -609,9 +648,9 @@ def test_the_tables_tell_what_is_known_and_what_is_not(journal, tmp_path):
 
 
 def test_a_summary_shows_some_examples(journal, tmp_path):
-    movies = [Movie(number, f"M{number}", "", "", "") for number in range(1500)]
+    movies = [Movie(number, f"M\x1b{number}", "", "", "") for number in range(1500)]
     lines = write_tables(tmp_path, movies, journal, {}).lines()
-    assert lines[-1] == "no link to TMDB or IMDb    1,500  0 M0; 1 M1; 2 M2; …"
+    assert lines[-1] == "no link to TMDB or IMDb    1,500  0 M?0; 1 M?1; 2 M?2; …"
 
 
 def test_a_table_that_cannot_be_finished_leaves_the_old_one(journal, tmp_path):
@@ -633,62 +672,117 @@ def test_tags_are_written_in_the_layout_of_movielens(tmp_path):
     assert (tmp_path / TAGS_FILE).read_bytes() == b'userId,movieId,tag\n1,3,"a, ""b"""\n2,4,NA\n'
 
 
-def movielens(**links):
-    movies = pd.DataFrame({"movieId": [1], "title": ["A"], "genres": ["B"]})
-    links = pd.DataFrame({"movieId": [1], "imdbId": [""], "tmdbId": ["862"]} | links)
-    tags = pd.DataFrame({"userId": [1], "movieId": [1], "tag": ["c"]})
-    return MovieLens(movies, links, tags, Findings())
+@pytest.fixture
+def source(tmp_path):
+    """Return a MovieLens folder of one movie."""
+    files = {
+        "movies.csv": "movieId,title,genres\n1,A,B\n",
+        "links.csv": "movieId,imdbId,tmdbId\n1,0114709,862\n",
+        "tags.csv": "userId,movieId,tag,timestamp\n1,1,c,5\n",
+    }
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
 
 
-def run_without_server(folder, **options):
-    (folder / "source").mkdir(exist_ok=True)
-    given = {"movielens": movielens(), "out": folder / "out", "poster_size": "w185"} | options
-    settings = Settings(api_url=URL, poster_size=given["poster_size"], quiet=True)
-    credential = Credential(KEY, bearer=False)
-    return retrieve(given["movielens"], folder / "source", given["out"], settings, credential)
+def find_credential():
+    return Credential(KEY, bearer=False)
 
 
-def test_foreign_files_are_not_written_over(tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    for name in (MOVIES_FILE, TAGS_FILE):
-        (out / name).write_text("mine")
-        with pytest.raises(UsageError, match=rf"has a {name} that is not of this command"):
-            run_without_server(tmp_path)
-        assert [path.name for path in out.iterdir()] == [name]
-        (out / name).unlink()
+def run_without_server(source, out, poster_size="w185", find_credential=find_credential):
+    settings = Settings(api_url=URL, poster_size=poster_size, quiet=True)
+    return retrieve(source, out, settings, find_credential)
 
 
-def test_nothing_to_ask_for_is_an_error(tmp_path):
+@pytest.mark.parametrize(
+    "name", [MOVIES_FILE, TAGS_FILE, "missing.csv", "findings.csv", "posters/1.jpg"]
+)
+def test_foreign_files_are_left_alone(source, tmp_path, name):
+    file = tmp_path / "out" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("mine")
+    told = re.escape(name.removesuffix("/1.jpg"))
+    with pytest.raises(UsageError, match=rf"holds {told}, which is not of this command"):
+        run_without_server(source, tmp_path / "out")
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [file]
+
+
+def test_nothing_to_ask_for_is_an_error(source, tmp_path):
+    (source / "links.csv").unlink()
     with pytest.raises(UsageError, match=r"^No movie has an id of TMDB or IMDb.*--links"):
-        run_without_server(tmp_path, movielens=movielens(tmdbId=[""]))
+        run_without_server(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_told(source, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"^--out '.*file' is a file; name a folder"):
-        run_without_server(tmp_path, out=tmp_path / "file")
+        run_without_server(source, tmp_path / "file")
     with pytest.raises(UsageError, match=r"cannot be written \(.*Not a directory.*is kept; make"):
-        run_without_server(tmp_path, out=tmp_path / "file" / "out")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "posters").write_text("")
-    with pytest.raises(UsageError, match=r"cannot be written \(.*File exists"):
-        run_without_server(tmp_path)
+        run_without_server(source, tmp_path / "file" / "out")
 
 
-def test_all_that_is_known_is_told_without_a_request(tmp_path, capsys):
+def test_all_that_is_known_is_told_without_a_request_and_a_key(source, tmp_path, capsys):
+    def find_none():
+        pytest.fail("a key was asked for")
+
     out = tmp_path / "out"
     out.mkdir()
     with Journal(out / JOURNAL_FILE) as journal:
         journal.keep_answer("movie/862", TOY)
         journal.keep_poster("/toy.jpg", PosterFolder(out / "posters").write("1.jpg", image()))
         journal.keep_setting("poster_size", "w185")
-    assert run_without_server(tmp_path) == 0
+    assert run_without_server(source, out, find_credential=find_none) == 0
     said = capsys.readouterr().out
     assert "0 requests and 0.0 MB" in said
     assert "not endorsed or certified by TMDB" in said
     with pytest.raises(UsageError, match=r"of the size w185: use --poster-size w185, or another"):
-        run_without_server(tmp_path, poster_size="w342")
+        run_without_server(source, out, poster_size="w342")
+
+
+def test_without_a_key_nothing_is_begun(source, tmp_path):
+    with pytest.raises(UsageError, match="TMDB answers only with a key"):
+        run_without_server(
+            source, tmp_path / "out", find_credential=lambda: read_credential(None, {})
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_was_wrong_in_the_files_is_kept_as_long_as_it_is(source, tmp_path):
+    tags, out = source / "tags.csv", tmp_path / "out"
+    whole = tags.read_text()
+    tags.write_text(f"{whole}2,1, ,5\n3,1,,5\n")
+    out.mkdir()
+    with Journal(out / JOURNAL_FILE) as journal:
+        journal.keep_answer("movie/862", dataclasses.replace(TOY, poster_path=""))
+    assert run_without_server(source, out) == 0
+    assert read_csv(out / "findings.csv") == [
+        ["file", "problem", "rows", "rule", "example"],
+        ["tags.csv", "empty tag", "2", "dropped", "2,1, "],
+    ]
+    tags.write_text(whole)
+    assert run_without_server(source, out) == 0
+    assert not (out / "findings.csv").exists()
+
+
+def test_the_tables_of_movielens_are_let_go_of(source, tmp_path, monkeypatch):
+    tables = []
+
+    def read(*arguments, **options):
+        movielens = read_movielens(*arguments, **options)
+        tables.extend(map(weakref.ref, (movielens.movies, movielens.links, movielens.tags)))
+        return movielens
+
+    def ask(*_):
+        assert [table() for table in tables] == [None] * 3
+        raise StoppedError
+
+    monkeypatch.setattr(_retrieve, "read_movielens", read)
+    monkeypatch.setattr(_retrieve, "Asking", ask)
+    with pytest.raises(StoppedError):
+        run_without_server(source, tmp_path / "out")
 
 
 def test_workers_hand_over_results_and_errors():
@@ -731,6 +825,27 @@ def test_sockets_that_are_late_are_shut():
         sockets.shut()
 
 
+def test_each_kind_of_pool_keeps_its_kind_of_connection():
+    # As SOCKS proxies have one that takes more arguments than the others.
+    class Connection(HTTPSConnection):
+        def __init__(self, *args, through, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.through = through
+
+    class Pool(HTTPSConnectionPool):
+        ConnectionCls = Connection
+
+    adapter = OpenSockets().adapter()
+    adapter.poolmanager.pool_classes_by_scheme = {"https": Pool}
+    request = requests.Request("GET", URL).prepare()
+    for _ in range(2):
+        pool = adapter.get_connection_with_tls_context(request, verify=True)
+        assert pool.ConnectionCls("tmdb.example", through="proxy").through == "proxy"
+        # Once, however often the pool is asked for.
+        assert pool.ConnectionCls.__bases__ == (Connection,)
+    assert Pool.ConnectionCls is Connection
+
+
 def options(*arguments):
     parser = argparse.ArgumentParser()
     command.add_parser(parser.add_subparsers())
@@ -740,15 +855,18 @@ def options(*arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--rate", "0"], r"^--rate must be above 0, not 0\.0\.$"),
-        (["--rate", "nan"], r"^--rate must be above 0, not nan"),
+        (["--rate", "0"], r"^--rate must be above 0 and below 10,000,000, not 0\.0\.$"),
+        (["--rate", "nan"], r"^--rate must be above 0 .* not nan"),
         (["--timeout", "-1"], r"^--timeout must be above 0"),
+        (["--timeout", "inf"], r"^--timeout must be above 0 and below 10,000,000, not inf"),
         (["--patience", "0"], r"^--patience must be above 0"),
         (["--connections", "0"], r"^--connections must be at least 1, not 0\.$"),
         (["--connections", "101"], r"^--connections must be at most 100, not 101\.$"),
         (["--attempts", "0"], r"^--attempts must be at least 1"),
         (["--limit", "0"], r"^--limit must be at least 1"),
         (["--api-url", "http://tmdb.example/3"], r"must begin with https://.* 'http://tmdb"),
+        (["--api-url", "https://[::1/3"], r"is no URL; TMDB's is https"),
+        (["--api-url", f"https://tmdb.example:{KEY}/3"], r"is no URL; TMDB's is https"),
         (["--api-url", f"{URL}?api_key={KEY}"], r"must be without user, query and fragment"),
         (["--api-url", f"https://{KEY}@tmdb.example"], r"must be without user, query"),
     ],
@@ -760,10 +878,19 @@ def test_wrong_options_are_told(arguments, message, monkeypatch):
     assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize("wrong", [["--apikey", KEY], [KEY], ["--rate", KEY], ["--help-me", TOKEN]])
+def test_a_key_in_a_wrong_place_is_not_shown(wrong, capsys):
+    with pytest.raises(SystemExit):
+        main(["retrieve", "--movielens", "a", "--out", "b", *wrong])
+    said = capsys.readouterr().err
+    assert "[a key]" in said
+    assert wrong[-1] not in said
+
+
 def test_the_defaults_of_the_command_are_those_of_the_library():
     given = options()
     names = ("rate", "connections", "timeout", "attempts", "patience")
-    assert Manners(**{name: getattr(given, name) for name in names}) == Manners()
+    assert RequestPolicy(**{name: getattr(given, name) for name in names}) == RequestPolicy()
     assert given.poster_size == Settings().poster_size
     assert Settings().api_url == command._API_URL
 

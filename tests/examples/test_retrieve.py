@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import random
 import re
+import shutil
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .tmdb_movies import expected_row, make_movies, needed_paths
+from .tmdb_movies import draw_poster, expected_row, make_movies, needed_paths, write_movielens
 from .tmdb_scene import ALL_KINDS, CONFIGURATION, CONNECTIONS, PLAIN, TABLE
 from .tmdb_server import KEY, TOKEN, Fault
 
@@ -83,7 +84,7 @@ def test_a_deleted_poster_is_asked_again_and_nothing_else(make_scene):
     scene = make_scene()
     scene.run()
     movie = ALL_KINDS[12]
-    (scene.out / "posters" / f"{movie.movie_id}.jpg").unlink()
+    (scene.out / movie.file()).unlink()
     before = len(scene.server.log)
     assert scene.run()[0] == 0
     scene.check_files()
@@ -158,6 +159,23 @@ def test_links_may_lie_elsewhere(make_scene):
     assert not scene.server.log
     assert scene.run(links=links)[0] == 0
     scene.check_files()
+
+
+def test_a_movie_whose_link_is_mended_gets_the_other_poster(make_scene):
+    scene = make_scene(PLAIN)
+    write_movielens(scene.folder / "movielens", PLAIN[:2])
+    assert scene.run()[0] == 0
+    # The first two have changed places, and the third is known now, as the first.
+    mended = [
+        dataclasses.replace(movie, movie_id=of.movie_id, title=of.title, genres=of.genres)
+        for movie, of in zip([PLAIN[2], PLAIN[0]], PLAIN, strict=False)
+    ]
+    write_movielens(scene.folder / "other", mended)
+    assert scene.run(links=scene.folder / "other" / "links.csv")[0] == 0
+    assert scene.rows() == [expected_row(movie) for movie in mended]
+    for movie in mended:
+        assert (scene.out / movie.file()).read_bytes() == draw_poster(movie.poster())
+    assert scene.asked()[PLAIN[0].poster()] == 1
 
 
 def test_a_movie_that_links_do_not_name_is_told(make_scene):
@@ -247,6 +265,16 @@ def test_a_damaged_journal_is_told_and_costs_no_poster(make_scene, content):
     assert again == [movie.poster() for movie in ALL_KINDS if movie.kind == "lost poster"]
 
 
+def test_a_damaged_journal_does_not_mix_sizes(make_scene):
+    scene = make_scene(PLAIN)
+    scene.run()
+    (scene.out / "retrieval.sqlite").write_bytes(b"no database, and long enough to be sure")
+    assert scene.run(poster_size="w92")[0] == 0
+    assert scene.rows() == [expected_row(movie, "w92") for movie in PLAIN]
+    for movie in PLAIN:
+        assert (scene.out / movie.file("w92")).read_bytes() == draw_poster(movie.poster("w92"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -258,7 +286,13 @@ def test_a_damaged_journal_is_told_and_costs_no_poster(make_scene, content):
         ({"attempts": 0}, "--attempts"),
         ({"limit": 0}, "--limit"),
         ({"links": "nowhere.csv"}, "nowhere.csv"),
-        ({"key_file": "nowhere.txt"}, "nowhere.txt"),
+        ({"key_file": "nowhere.txt"}, "--key-file names cannot be read"),
+        ({"key_file": KEY}, "and not the key itself"),
+        ({"key_file": TOKEN}, "and not the key itself"),
+        ({"key": KEY}, "TMDB_API_KEY"),
+        ({"api_key": KEY}, "TMDB_API_KEY"),
+        ({"token": TOKEN}, "TMDB_API_KEY"),
+        ({"bearer_token": TOKEN}, "TMDB_API_KEY"),
         ({"out": "mine.txt"}, "mine.txt"),
         ({"api_url": "ftp://tmdb.example"}, "ftp://tmdb.example"),
     ],
@@ -330,6 +364,16 @@ def test_movies_with_one_imdb_id_are_asked_for_once(make_scene):
     assert second == first | {"movieId": "99"}
 
 
+def test_netrc_signs_nothing(make_scene, monkeypatch):
+    scene = make_scene(PLAIN)
+    netrc = scene.folder / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password mine\n", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert scene.run()[0] == 0
+    # Nothing but a key is brought anywhere, and that not to the images.
+    scene.check_files()
+
+
 def test_no_proxy_is_asked_for_this_machine(make_scene, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -340,8 +384,10 @@ def test_no_proxy_is_asked_for_this_machine(make_scene, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(make_scene):
     scene = make_scene(PLAIN)
-    scene.out.mkdir()
+    scene.run(limit=1)
+    shutil.rmtree(scene.out / "posters")
     (scene.out / "posters").write_bytes(b"a file")
     status, said = scene.run()
     assert status == 2
-    assert re.fullmatch(r"error: The data folder .* cannot be written \(.*\).*\n", said)
+    error = r"^error: The data folder '.*' cannot be written \(.*File exists.*\)\. .*\n\Z"
+    assert re.search(error, said, re.MULTILINE)

@@ -60,6 +60,9 @@ class Movie:
     def poster(self, size: str = "w185") -> str:
         return f"/t/p/{size}{self.poster_path}"
 
+    def file(self, size: str = "w185") -> str:
+        return f"posters{self.poster_path.removesuffix('.jpg')}-{size}.jpg"
+
 
 def make_movies(n_movies: int) -> list[Movie]:
     """Return invented movies: ten kinds of trouble in every sixty."""
@@ -89,11 +92,9 @@ def _make_movie(number: int) -> Movie:
     )
 
 
-def expected_row(movie: Movie) -> dict[str, str]:
+def expected_row(movie: Movie, size: str = "w185") -> dict[str, str]:
     """Return the row of the finished table, in which all values are texts."""
     is_kept = movie.poster_path is not None and movie.kind != "lost poster"
-    # Two movies with one poster share the file of the first.
-    file = movie.movie_id - (_STEP if movie.kind == "original" else 0)
     known_id = movie.tmdb_id if movie.true_id is None else movie.true_id
     return {
         "movieId": str(movie.movie_id),
@@ -102,7 +103,7 @@ def expected_row(movie: Movie) -> dict[str, str]:
         "tmdbId": "" if known_id is None else str(known_id),
         "release_year": movie.release_date[:4],
         "language": movie.language,
-        "poster_file": f"posters/{file}.jpg" if is_kept else "",
+        "poster_file": movie.file(size) if is_kept else "",
     }
 
 

@@ -74,7 +74,7 @@ class Scene:
 
     def check_files(self, expected=None, *, size="w185"):
         """Check that table and posters are right, to the byte, and that no key is anywhere."""
-        expected = expected or [expected_row(movie) for movie in self.movies]
+        expected = expected or [expected_row(movie, size) for movie in self.movies]
         assert self.rows() == expected
         header = (self.out / TABLE).read_text(encoding="utf-8").splitlines()[0]
         assert header == "movieId,title,genres,tmdbId,release_year,language,poster_file"

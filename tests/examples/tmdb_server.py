@@ -53,6 +53,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0  # seconds before the first byte
     trickle: float = 0  # seconds between a byte of the body and the next
+    trickle_head: float = 0  # the same of the headers
     # Bytes of the body after which the connection is reset, or closed as if all were said; -1 is
     # before the first line of the answer.
     reset_at: int | None = None
@@ -238,8 +239,10 @@ class TmdbServer:
         await asyncio.sleep(fault.delay)
         stops = [stop for stop in (fault.reset_at, fault.end_at) if stop is not None]
         end = min([*stops, len(body)])
-        if end >= 0:
-            writer.write(top)
+        step = 1 if fault.trickle_head else 1 << 16
+        for start in range(0, len(top) if end >= 0 else 0, step):
+            writer.write(top[start : start + step])
+            await asyncio.sleep(fault.trickle_head)
         step = 1 if fault.trickle else 1 << 16
         for start in range(0, end, step):
             writer.write(body[start : min(start + step, end)])

@@ -1,18 +1,20 @@
 """``retrieve``: make a data folder of MovieLens files and what TMDB knows of the movies."""
 
 import argparse
+import functools
 import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from .._errors import UsageError
-from ..data import read_movielens
 from ._options import adder
 
 _API_URL = "https://api.themoviedb.org/3"
 _LIBRARIES = ("requests", "tenacity", "tqdm", "urllib3")
 _MAX_CONNECTIONS = 100
+_MAX_NUMBER = 10_000_000
+_KEY_OPTIONS = ("--key", "--api-key", "--token", "--bearer-token")
 
 
 def add_parser(commands: Any) -> None:
@@ -32,6 +34,8 @@ def add_parser(commands: Any) -> None:
     add("--links", metavar="FILE", help="a links.csv in place of the one of the MovieLens folder")
     add("--poster-size", default="w185", metavar="SIZE", help="size of the posters, as TMDB has it")
     add("--key-file", metavar="FILE", help="a file that holds the key or bearer token alone")
+    # So that one who tries it is told why not, without the key in the message.
+    parser.add_argument(*_KEY_OPTIONS, dest="key", help=argparse.SUPPRESS)
     add("--rate", type=float, default=40.0, help="requests a second to the API, at most")
     add("--connections", type=int, default=16, metavar="N", help="requests at the same time")
     add(
@@ -62,18 +66,24 @@ def add_parser(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
     try:
-        from ..retrieval import Manners, Settings, read_credential, retrieve
+        from ..retrieval import RequestPolicy, Settings, read_credential, retrieve
     except ModuleNotFoundError as error:
         if error.name not in _LIBRARIES:
             raise
         msg = f'retrieve needs the package {error.name!r}; run pip install ".[retrieve]".'
         raise UsageError(msg) from error
+    if options.key is not None:
+        msg = (
+            "A key on the command line can be read by everybody on this machine; put it into the "
+            "environment, as TMDB_API_KEY, or into a file, see --key-file."
+        )
+        raise UsageError(msg)
     _check_ranges(options)
     api_url = options.api_url or os.environ.get("TMDB_API_URL") or _API_URL
     settings = Settings(
         api_url=_check_url(api_url),
         poster_size=options.poster_size,
-        manners=Manners(
+        policy=RequestPolicy(
             rate=options.rate,
             connections=options.connections,
             timeout=options.timeout,
@@ -84,19 +94,20 @@ def execute(options: argparse.Namespace) -> int:
         ask_again=options.ask_again,
         quiet=options.quiet,
     )
-    credential = read_credential(options.key_file, os.environ)
-    source = Path(options.movielens)
-    links = Path(options.links) if options.links else None
-    # Not named here, so that it can be let go of.
     return retrieve(
-        read_movielens(source, links=links), source, Path(options.out), settings, credential
+        Path(options.movielens),
+        Path(options.out),
+        settings,
+        functools.partial(read_credential, options.key_file, os.environ),
+        links=Path(options.links) if options.links else None,
     )
 
 
 def _check_ranges(options: argparse.Namespace) -> None:
     for name in ("rate", "timeout", "patience"):
-        if not (value := getattr(options, name)) > 0:
-            msg = f"--{name} must be above 0, not {value}."
+        # More than a year is what sockets do not take.
+        if not 0 < (value := getattr(options, name)) < _MAX_NUMBER:
+            msg = f"--{name} must be above 0 and below {_MAX_NUMBER:,}, not {value}."
             raise UsageError(msg)
     for name in ("connections", "attempts", "limit"):
         if (value := getattr(options, name)) is not None and value < 1:
@@ -110,7 +121,13 @@ def _check_ranges(options: argparse.Namespace) -> None:
 def _check_url(url: str) -> str:
     from ..retrieval import is_safe
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        # Reading it checks it.
+        _ = parts.port
+    except ValueError as error:
+        msg = f"The address of the API is no URL; TMDB's is {_API_URL}."
+        raise UsageError(msg) from error
     if parts.query or parts.fragment or "@" in parts.netloc:
         msg = (
             "The address of the API must be without user, query and fragment; the key has a place "

@@ -3,7 +3,7 @@
 from ._describe import describe_data
 from ._filters import ALL_LANGUAGES, GENRE_TAG_RULES, TAG_SOURCES, Filters
 from ._findings import Findings
-from ._folder import MANIFEST_FILE, MOVIES_FILE, TAGS_FILE, DataFolder, read_folder
+from ._folder import FINDINGS_FILE, MANIFEST_FILE, MOVIES_FILE, TAGS_FILE, DataFolder, read_folder
 from ._manifest import (
     FORMATS,
     check_posters,
@@ -18,6 +18,7 @@ from ._tags import normalize_tag
 
 __all__ = [
     "ALL_LANGUAGES",
+    "FINDINGS_FILE",
     "FORMATS",
     "GENRE_TAG_RULES",
     "MANIFEST_FILE",

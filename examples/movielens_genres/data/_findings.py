@@ -39,7 +39,10 @@ class Findings:
         if len(example) > MAX_EXAMPLE:
             example = example[: MAX_EXAMPLE - 1] + "…"
         example = "".join(char if char.isprintable() else "?" for char in example)
-        self._rows.append((file, problem, int(rows), rule, example))
+        row = (file, problem, int(rows), rule, example)
+        # Two commands may read one file after the other.
+        if row not in self._rows:
+            self._rows.append(row)
 
     def table(self) -> pd.DataFrame:
         """Return all problems in the order in which they were found."""

@@ -51,7 +51,7 @@ def read_details(answer: dict[str, Any]) -> Details:
         ("id", str(tmdb_id), r"[0-9]{1,18}"),
         ("release_date", date, r"([0-9]{4}(-[0-9]{2}){0,2})?"),
         ("original_language", language, r"[A-Za-z-]{0,20}"),
-        ("poster_path", path, r"(/[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?"),
+        ("poster_path", path, r"(/(?!.{101})[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?"),
     ):
         if not re.fullmatch(form, value):
             raise UnansweredError(_without(name))

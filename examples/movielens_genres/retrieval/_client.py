@@ -1,6 +1,5 @@
 """Requests to TMDB: at a given pace, again after a failure, and never with the key in a message."""
 
-import dataclasses
 import email.utils
 import json
 import threading
@@ -15,8 +14,9 @@ from requests import exceptions
 
 from ._answers import check_success, is_loopback
 from ._errors import KeyRefusedError, StoppedError, UnansweredError
-from ._key import Credential, NoCredential
+from ._key import Credential, unsigned
 from ._pace import Pace
+from ._settings import RequestPolicy
 from ._sockets import OpenSockets
 
 T = TypeVar("T")
@@ -30,36 +30,6 @@ _LONGEST_BACKOFF = 30.0
 _PASSING = (408, 425)
 
 
-@dataclasses.dataclass(frozen=True)
-class Manners:
-    """How requests are made.
-
-    Parameters
-    ----------
-    rate : float
-        Requests a second to the API; TMDB asks for no more than about 40. Its images have no such
-        limit.
-    connections : int
-        Requests under way at the same time.
-    timeout : float
-        Seconds to wait for a connection and for each part of an answer. A whole answer may take
-        three times as long.
-    attempts : int
-        How often something is asked until it counts as not answered.
-    backoff : float
-        Seconds before the second attempt, twice as many before the third, and so on.
-    patience : float
-        For how many seconds everything may be refused until one gives up.
-    """
-
-    rate: float = 40.0
-    connections: int = 16
-    timeout: float = 20.0
-    attempts: int = 6
-    backoff: float = 0.5
-    patience: float = 600.0
-
-
 class Client:
     """Asks the API and its image host; any number of threads may share it.
 
@@ -69,29 +39,29 @@ class Client:
         Address of the API, without a final slash.
     credential : Credential
         Signs the requests to the API, and to nothing else.
-    manners : Manners
+    policy : RequestPolicy
         How requests are made.
     stop : Event
         Ends all waiting, with `StoppedError`.
     """
 
     def __init__(
-        self, api_url: str, credential: Credential, manners: Manners, stop: threading.Event
+        self, api_url: str, credential: Credential, policy: RequestPolicy, stop: threading.Event
     ) -> None:
         self._api_url = api_url
         self._credential = credential
-        self._manners = manners
+        self._policy = policy
         self._stop = stop
         self._lock = threading.Lock()
         self._local = threading.local()
         self._sessions: list[requests.Session] = []
         self._sockets = OpenSockets()
-        self._api = Pace(manners.rate, manners.patience, stop)
-        self._images = Pace(float("inf"), manners.patience, stop)
+        self._api = Pace(policy.rate, policy.patience, stop)
+        self._images = Pace(float("inf"), policy.patience, stop)
         self._retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(manners.attempts),
-            wait=tenacity.wait_exponential(multiplier=manners.backoff, max=_LONGEST_BACKOFF)
-            + tenacity.wait_random(0, manners.backoff),
+            stop=tenacity.stop_after_attempt(policy.attempts),
+            wait=tenacity.wait_exponential(multiplier=policy.backoff, max=_LONGEST_BACKOFF)
+            + tenacity.wait_random(0, policy.backoff),
             retry=tenacity.retry_if_exception(
                 lambda error: isinstance(error, UnansweredError) and error.passing
             ),
@@ -164,10 +134,10 @@ class Client:
         end = None
         while True:
             ticket = pace.wait()
-            status, retry_after, body = self._send(pace is self._api, url, query, limit)
+            status, retry_after, body = self._send(url, query, limit, signed=pace is self._api)
             if status != 429:
                 break
-            end = end or time.monotonic() + self._manners.patience
+            end = end or time.monotonic() + self._policy.patience
             if time.monotonic() > end:
                 # Others are answered, or `refused` would not have let it come to this.
                 msg = "HTTP status 429"
@@ -184,12 +154,31 @@ class Client:
         raise UnansweredError(what, passing=not 400 <= status < 500 or status in _PASSING)
 
     def _send(
-        self, signed: bool, url: str, query: dict[str, str], limit: int
+        self, url: str, query: dict[str, str], limit: int, *, signed: bool
     ) -> tuple[int, float | None, bytes]:
-        until = time.monotonic() + 3 * self._manners.timeout
+        """Return status, the seconds of a Retry-After header, and body."""
+        until = time.monotonic() + 3 * self._policy.timeout
         self._sockets.begin(until)
+        with self._lock:
+            self.requests += 1
         try:
-            return self._exchange(url, query, limit, until, signed=signed)
+            with self._session().get(
+                url,
+                params=query,
+                auth=self._credential if signed else unsigned,
+                timeout=self._policy.timeout,
+                # What stays on this machine is nothing for a proxy of the environment.
+                proxies=_NO_PROXIES if is_loopback(urlsplit(url).hostname or "") else None,
+                stream=True,
+                # A redirection could lead the key, or an answer, astray.
+                allow_redirects=False,
+            ) as response:
+                body = _read_body(response, limit, until)
+                with self._lock:
+                    self.bytes += len(body)
+                _check_length(response, body)
+                retry_after = _retry_after(response.headers.get("Retry-After"))
+                return response.status_code, retry_after, body
         except UnansweredError:
             raise
         except Exception as error:
@@ -200,44 +189,6 @@ class Client:
         if self._stop.is_set():
             raise StoppedError
         raise UnansweredError(reason)
-
-    def _exchange(
-        self, url: str, query: dict[str, str], limit: int, until: float, *, signed: bool
-    ) -> tuple[int, float | None, bytes]:
-        session = self._session()
-        session.auth = self._credential if signed else NoCredential()
-        with self._lock:
-            self.requests += 1
-        body = bytearray()
-        with session.get(
-            url,
-            params=query,
-            timeout=self._manners.timeout,
-            # What stays on this machine is nothing for a proxy of the environment.
-            proxies=_NO_PROXIES if is_loopback(urlsplit(url).hostname or "") else None,
-            stream=True,
-            # A redirection could lead the key, or an answer, astray.
-            allow_redirects=False,
-        ) as response:
-            for chunk in response.iter_content(_CHUNK):
-                body += chunk
-                if len(body) > limit:
-                    msg = f"more than {limit // 2**20} MiB"
-                    raise UnansweredError(msg)
-                if time.monotonic() > until:
-                    raise TimeoutError
-            # An answer that was ended for its lateness may look whole.
-            if time.monotonic() > until:
-                raise TimeoutError
-            headers = response.headers
-            with self._lock:
-                self.bytes += len(body)
-            length = headers.get("Content-Length", "")
-            # Not every version of urllib3 looks after that.
-            encoded = headers.get("Content-Encoding", "identity") != "identity"
-            if length.isdecimal() and not encoded and int(length) != len(body):
-                raise exceptions.ChunkedEncodingError
-            return response.status_code, _retry_after(headers.get("Retry-After")), bytes(body)
 
     def _session(self) -> requests.Session:
         """Return this thread's session: requests does not promise that threads may share one."""
@@ -250,6 +201,29 @@ class Client:
             with self._lock:
                 self._sessions.append(session)
         return self._local.session
+
+
+def _read_body(response: requests.Response, limit: int, until: float) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK):
+        body += chunk
+        if len(body) > limit:
+            msg = f"more than {limit // 2**20} MiB"
+            raise UnansweredError(msg)
+        if time.monotonic() > until:
+            raise TimeoutError
+    # An answer that was ended for its lateness may look whole.
+    if time.monotonic() > until:
+        raise TimeoutError
+    return bytes(body)
+
+
+def _check_length(response: requests.Response, body: bytes) -> None:
+    """Raise if there is less than was said; not every version of urllib3 looks after that."""
+    length = response.headers.get("Content-Length", "")
+    encoded = response.headers.get("Content-Encoding", "identity") != "identity"
+    if length.isdecimal() and not encoded and int(length) != len(body):
+        raise exceptions.ChunkedEncodingError
 
 
 def _parse(body: bytes) -> dict[str, Any]:
@@ -279,6 +253,9 @@ def _retry_after(value: str | None) -> float | None:
 def _reason(error: Exception, *, late: bool) -> str:
     if late or isinstance(error, exceptions.Timeout | TimeoutError):
         return "no answer in time"
+    if isinstance(error, exceptions.InvalidSchema):
+        # Addresses are checked before, so that it can only be the proxy's.
+        return "a proxy of a kind that needs the package PySocks, or of none"
     if isinstance(error, exceptions.SSLError):
         return "no secure connection"
     if isinstance(error, exceptions.ProxyError):

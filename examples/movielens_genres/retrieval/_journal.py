@@ -1,5 +1,6 @@
 """What was answered so far: kept answer by answer, so that a run can end at any moment."""
 
+import dataclasses
 import json
 import sqlite3
 from pathlib import Path
@@ -17,6 +18,7 @@ CREATE TABLE IF NOT EXISTS answers (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS posters (path TEXT PRIMARY KEY, file TEXT, bytes INTEGER) WITHOUT ROWID;
 """
+_DETAILS = ", ".join(field.name for field in dataclasses.fields(Details))
 
 
 class Poster(NamedTuple):
@@ -72,7 +74,7 @@ class Journal:
             # Held as long as the connection, and let go by the system if the process is killed.
             self._run("PRAGMA locking_mode = EXCLUSIVE")
             self._run("PRAGMA journal_mode = WAL")
-            # A killed process loses nothing; a power failure may cost the last answers.
+            # A killed process loses nothing; a power cut may cost the last answers.
             self._run("PRAGMA synchronous = NORMAL")
             self._run("BEGIN EXCLUSIVE")
             if self._run("PRAGMA quick_check(1)").fetchone()[0] != "ok":
@@ -124,20 +126,22 @@ class Journal:
 
     def keep_configuration(self, api_url: str, configuration: Configuration) -> None:
         """Keep the configuration that an address of the API answered."""
-        kept = {"api_url": api_url, **configuration.__dict__}
+        kept = {"api_url": api_url, **dataclasses.asdict(configuration)}
         self.keep_setting("configuration", json.dumps(kept))
 
     def answer(self, question: str) -> tuple[Details | None] | None:
         """Return the answer in a tuple, which holds None for a 404; None if there is no answer."""
-        row = self._run("SELECT * FROM answers WHERE question = ?", question).fetchone()
+        statement = f"SELECT {_DETAILS} FROM answers WHERE question = ?"
+        row = self._run(statement, question).fetchone()
         if row is None:
             return None
-        return (None,) if row[1] is None else (Details(*row[1:]),)
+        return (None,) if row[0] is None else (Details(*row),)
 
     def keep_answer(self, question: str, details: Details | None) -> None:
         """Keep the answer to a question; None for a 404."""
-        known = [None] * 4 if details is None else list(details.__dict__.values())
-        self._run("REPLACE INTO answers VALUES (?, ?, ?, ?, ?)", question, *known)
+        known = (None,) * 4 if details is None else dataclasses.astuple(details)
+        statement = f"REPLACE INTO answers (question, {_DETAILS}) VALUES (?, ?, ?, ?, ?)"
+        self._run(statement, question, *known)
 
     def poster(self, path: str) -> Poster | None:
         """Return what came of a poster path of TMDB; None if it was not asked for."""

@@ -64,12 +64,9 @@ class Credential(AuthBase):
             logging.setLogRecordFactory(before)
 
 
-class NoCredential(AuthBase):
-    """Signs nothing, and keeps requests from ``~/.netrc``."""
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        """Return the request as it is."""
-        return request
+def unsigned(request: PreparedRequest) -> PreparedRequest:
+    """Return a request as it is; in place of a credential this keeps requests from ``~/.netrc``."""
+    return request
 
 
 def read_credential(key_file: str | None, environment: Mapping[str, str]) -> Credential:
@@ -111,5 +108,9 @@ def _read(key_file: str) -> str:
         with Path(key_file).open("rb") as file:
             return file.read(_MAX_BYTES).decode("ascii", errors="replace")
     except OSError as error:
-        msg = f"--key-file {key_file!r} cannot be read ({error.strerror})."
+        # Without the name, which somebody may have taken for the place of the key.
+        msg = (
+            f"What --key-file names cannot be read ({error.strerror}); it must be the path of a "
+            "file that holds the key, and not the key itself."
+        )
         raise UsageError(msg) from error

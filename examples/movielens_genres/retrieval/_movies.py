@@ -47,13 +47,10 @@ class Question:
         What is asked for.
     name : str
         The id or the poster's path.
-    file : str
-        The name of the file for a poster.
     """
 
     kind: str
     name: str = ""
-    file: str = dataclasses.field(default="", compare=False)
 
     @property
     def key(self) -> str:
@@ -134,6 +131,7 @@ def look_up(movie: Movie, journal: Journal) -> Knowledge:
         if not details.poster_path:
             return Knowledge(details)
         poster = journal.poster(details.poster_path)
-        question = Question("poster", details.poster_path, f"{movie.movie_id}.jpg")
-        return Knowledge(details, poster, None if poster else question)
+        return Knowledge(
+            details, poster, None if poster else Question("poster", details.poster_path)
+        )
     return Knowledge(linked=linked)

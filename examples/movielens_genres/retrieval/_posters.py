@@ -7,17 +7,20 @@ from pathlib import Path
 from multimodal_ensemble import read_image
 from multimodal_ensemble.exceptions import ImageReadError
 
+from .._files import replacing
 from ._errors import UnansweredError
 from ._journal import Poster
 
 POSTER_FOLDER = "posters"
-_PART = ".part"
 # Pixels take a hundred times the memory of their file, so that not all threads may decode at once.
 _DECODING = threading.Semaphore(2)
 
 
 class PosterFolder:
     """Posters of movies; threads may share it as long as they write different files.
+
+    A file is named after TMDB's path and the size, so that what is there under a name is that
+    poster, whatever was asked before, and for which movie.
 
     Parameters
     ----------
@@ -28,13 +31,19 @@ class PosterFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(exist_ok=True)
-        for path in folder.glob(f".*{_PART}"):
+        for path in folder.glob(".*.part"):
             path.unlink()
 
     def sizes(self) -> dict[str, int]:
         """Return the size of every file in bytes."""
         with os.scandir(self._folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
+
+    @staticmethod
+    def name(path: str, size: str) -> str:
+        """Return the file's name for a poster path of TMDB in a size."""
+        stem, dot, suffix = path.removeprefix("/").rpartition(".")
+        return f"{stem}-{size}{dot}{suffix}" if dot else f"{suffix}-{size}"
 
     def find(self, file: str) -> Poster | None:
         """Return the poster of that name if it is there and an image."""
@@ -46,13 +55,8 @@ class PosterFolder:
 
     def write(self, file: str, content: bytes) -> Poster:
         """Write a poster, whole or not at all."""
-        part = self._folder / f".{file}{_PART}"
-        try:
-            part.write_bytes(content)
-            part.replace(self._folder / file)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        with replacing(self._folder / file, "wb") as part:
+            part.write(content)
         return Poster(file, len(content))
 
 

@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 
 class OpenSockets:
@@ -58,34 +56,23 @@ class OpenSockets:
 
 class _Adapter(HTTPAdapter):
     def __init__(self, sockets: OpenSockets) -> None:
-        self._pools = _pools(sockets)
+        self._sockets = sockets
         super().__init__(pool_connections=2, pool_maxsize=1)
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool = super().get_connection_with_tls_context(*args, **kwargs)
+        # Each kind of pool has connections of its own kind: plain, secure, or through SOCKS.
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = _naming(pool.ConnectionCls, self._sockets)
+        return pool
 
 
-def _pools(sockets: OpenSockets) -> dict[str, type[HTTPConnectionPool]]:
-    class Plain(HTTPConnection):
+def _naming(kind: type, sockets: OpenSockets) -> type:
+    """Return a kind of connection that names its socket when it begins to await an answer."""
+
+    class Naming(kind):
         def getresponse(self) -> Any:
             sockets.use(self.sock)
             return super().getresponse()
 
-    class Secure(HTTPSConnection):
-        def getresponse(self) -> Any:
-            sockets.use(self.sock)
-            return super().getresponse()
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
+    return Naming

@@ -3,14 +3,14 @@
 import csv
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
 import pandas as pd
 
-from ..data import MOVIES_FILE, TAGS_FILE
+from .._files import replacing
+from ..data import FINDINGS_FILE, MOVIES_FILE, TAGS_FILE
 from ._journal import Journal
 from ._movies import NOT_ASKED, Movie, Question, look_up
 
@@ -35,7 +35,7 @@ class Summary:
             self.counts[reason] += 1
             examples = self.examples.setdefault(reason, [])
             if len(examples) < _N_EXAMPLES:
-                examples.append(f"{movie.movie_id} {movie.title}")
+                examples.append(f"{movie.movie_id} {_for_terminal(movie.title)}")
 
     def lines(self) -> list[str]:
         """Return the lines of a table."""
@@ -53,8 +53,8 @@ def write_tables(
     """Write the table of the movies and the list of what is missing, row by row."""
     summary = Summary()
     with (
-        _replacing(out / MOVIES_FILE) as table_file,
-        _replacing(out / MISSING_FILE) as missing_file,
+        replacing(out / MOVIES_FILE) as table_file,
+        replacing(out / MISSING_FILE) as missing_file,
     ):
         table, missing = _writer(table_file), _writer(missing_file)
         table.writerow(COLUMNS)
@@ -80,7 +80,7 @@ def write_tables(
 
 def write_tags(out: Path, tags: pd.DataFrame) -> None:
     """Write the tags in the layout of MovieLens."""
-    with _replacing(out / TAGS_FILE) as file:
+    with replacing(out / TAGS_FILE) as file:
         tags.to_csv(file, index=False, columns=["userId", "movieId", "tag"], lineterminator="\n")
 
 
@@ -90,17 +90,20 @@ def describe_reason(summary: Summary) -> str:
     return f"{summary.unanswered - not_asked} not answered, {not_asked} not asked yet"
 
 
+def write_findings(out: Path, findings: pd.DataFrame) -> None:
+    """Write what was wrong in the MovieLens files, which the written files do not show any more."""
+    path = out / FINDINGS_FILE
+    if findings.empty:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path) as file:
+        findings.to_csv(file, index=False, lineterminator="\n")
+
+
 def _writer(file: TextIO) -> "csv._writer":
     return csv.writer(file, lineterminator="\n")
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[TextIO]:
-    """Open a file for writing whose content takes the place of another in one step."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def _for_terminal(text: str) -> str:
+    """Return a text of a file so that it cannot give a terminal orders."""
+    return "".join(char if char.isprintable() else "?" for char in text)
