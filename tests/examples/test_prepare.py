@@ -10,7 +10,7 @@ from PIL import Image
 from examples.movielens_genres._errors import DataError
 from examples.movielens_genres.data import (
     Filters,
-    _prepare,
+    check_enough,
     describe_data,
     normalize_tag,
     prepare_movies,
@@ -71,11 +71,6 @@ def folder(tmp_path):
 def add_tags(folder, rows):
     with (folder / "tags.csv").open("a", encoding="utf-8", newline="") as file:
         pd.DataFrame(rows).assign(timestamp=0).to_csv(file, index=False, header=False)
-
-
-@pytest.fixture(autouse=True)
-def _few_movies_will_do(monkeypatch):
-    monkeypatch.setattr(_prepare, "MIN_MOVIES", 1)
 
 
 def prepare(folder, **filters):
@@ -297,8 +292,9 @@ def test_a_missing_folder_is_named(tmp_path):
 
 
 def test_filters_that_leave_nothing_are_told(folder):
-    with pytest.raises(DataError, match=r"at least 1 are needed \(7 in the data"):
-        prepare(folder, min_year=2050)
+    data = prepare(folder, min_year=2050)
+    with pytest.raises(DataError, match=r"at least 40 are needed \(7 in the data, 6 in the"):
+        check_enough(data, folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"movieId,title\n1,x\n", b"PK\x03\x04\x00\x00"])
@@ -424,10 +420,11 @@ def test_movies_without_a_genre_are_no_genre(folder):
     assert data.movies["movieId"].tolist() == [5, 7]
 
 
-def test_too_few_movies_are_told(folder, monkeypatch):
-    monkeypatch.setattr(_prepare, "MIN_MOVIES", 5)
+def test_too_few_movies_are_told(folder):
+    data = prepare(folder)
+    check_enough(data, folder, 4)
     with pytest.raises(DataError, match=r"Too few movies .* at least 5 are needed"):
-        prepare(folder)
+        check_enough(data, folder, 5)
 
 
 def test_a_folder_without_tags_is_told(folder):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis import analyse, write_analysis
-from ..data import prepare_movies, read_folder
+from ..data import check_enough, describe_data, prepare_movies, read_folder
 from . import _options
 
 SYNTHETIC = (
@@ -17,7 +17,7 @@ SYNTHETIC = (
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    parser = commands.add_parser("analyse", help=__doc__.rstrip(".").lower())
+    parser = _options.add_command(commands, "analyse", __doc__)
     parser.set_defaults(execute=execute)
     add = _options.adder(parser)
     _options.add_data_option(add)
@@ -36,13 +36,17 @@ def execute(options: argparse.Namespace) -> int:
     # Movies without tags or posters are what a look at the data is for: nothing is required.
     content = read_folder(folder)
     data = prepare_movies(content, filters, modalities=())
+    check_enough(data, folder, 1)
+    n_posters = int((data.movies["poster_file"] != "").sum())
     analysis = analyse(content, data, filters)
     notes = [
         *([SYNTHETIC] if is_sample else []),
+        f"Nothing is required of a movie here: {n_posters:,} of the {len(data.movies):,} that are "
+        "left have a poster.",
         f"Data: {name}. Command: {_options.join_arguments(options.arguments)}",
     ]
     page = write_analysis(out, analysis, data, filters, notes)
-    print(f"\n{analysis.movies_left.to_string()}\n\n{analysis.tags_left.to_string()}\n")
+    print(f"\n{describe_data(data)}\n")
     print(
         f"Took {time.perf_counter() - start:.1f} s. The page is {page}; its tables lie beside it."
     )

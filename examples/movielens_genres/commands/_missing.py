@@ -11,13 +11,13 @@ from typing import Any
 from multimodal_ensemble.exceptions import WeightsUnavailableError
 
 from .._errors import UsageError
-from ..data import prepare_movies, read_folder
+from ..data import check_enough, describe_data, prepare_movies, read_folder
 from . import _options
 
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    parser = commands.add_parser("missing", help=__doc__.split("\n")[0].rstrip(".").lower())
+    parser = _options.add_command(commands, "missing", __doc__)
     parser.set_defaults(
         execute=execute,
         kept="features computed so far are kept",
@@ -28,7 +28,12 @@ def add_parser(commands: Any) -> None:
     _options.add_filter_options(add)
     add("--backbone", default="VGG16", help="a network of keras.applications")
     add("--weights", default="imagenet", help="a path, 'imagenet' or 'random'")
-    add("--image-size", type=int, metavar="PIXELS", help="side of the posters")
+    add(
+        "--image-size",
+        type=int,
+        metavar="PIXELS",
+        help="side of the posters (default: what the backbone was trained with)",
+    )
     add("--store", default=".feature_store", metavar="FOLDER", help="where features are kept")
     add("--seed", type=int, default=1, help="the first seed")
     add("--repeat", type=int, default=1, metavar="N", help="how many seeds")
@@ -39,13 +44,15 @@ def execute(options: argparse.Namespace) -> int:
     _options.check_at_least(options, image_size=1)
     _options.check_seeds(options)
     data = prepare_movies(read_folder(Path(options.data)), _options.filters_from(options))
+    print(f"\n{describe_data(data)}\n")
+    check_enough(data, Path(options.data))
     # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.
     import pandas as pd
 
     from multimodal_ensemble import FeatureStore, ImageEncoder
     from multimodal_ensemble.reporting import to_markdown
 
-    from ..experiment import _missing
+    from ..experiment import _missing, _session
 
     try:
         poster = ImageEncoder(
@@ -55,7 +62,7 @@ def execute(options: argparse.Namespace) -> int:
             weights=None if options.weights == "random" else options.weights,
             image_size=options.image_size,
             root=options.data,
-            seed=options.seed,
+            seed=_session.RANDOM_WEIGHTS_SEED,
             **_missing.RECOMMENDED.posters,
         )
         poster.backbone()

@@ -15,6 +15,7 @@ from ..data import (
     TAG_SOURCES,
     Filters,
     MovieData,
+    check_enough,
     make_manifest,
     prepare_movies,
     read_folder,
@@ -39,14 +40,18 @@ def adder(parser: argparse.ArgumentParser) -> Add:
     return add
 
 
-def add_data_option(add: Add) -> None:
-    """Add the data folder."""
-    add(
-        "--data",
-        default=SAMPLE,
-        metavar="FOLDER",
-        help="data folder, or the synthetic 'sample'",
+def add_command(commands: Any, name: str, description: str) -> argparse.ArgumentParser:
+    """Return a new command's parser; the first sentence of the description stands in the list."""
+    summary, _, _ = description.partition(".\n")
+    summary = summary.rstrip(".")
+    return commands.add_parser(
+        name, help=summary[0].lower() + summary[1:], description=description.strip()
     )
+
+
+def add_data_option(add: Add, what: str = "data folder") -> None:
+    """Add the data folder."""
+    add("--data", default=SAMPLE, metavar="FOLDER", help=f"{what}, or the synthetic 'sample'")
 
 
 def add_filter_options(add: Add) -> None:
@@ -170,6 +175,7 @@ def prepare(
         genome=genome,
         drop_unreadable_posters=options.unreadable_posters == "drop",
     )
+    check_enough(data, folder)
     return data, make_manifest(data, folder, filters, modalities=modalities, genome=genome)
 
 

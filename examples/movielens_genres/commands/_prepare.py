@@ -11,7 +11,7 @@ from . import _options
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    parser = commands.add_parser("prepare", help=__doc__.rstrip(".").lower())
+    parser = _options.add_command(commands, "prepare", __doc__)
     parser.set_defaults(execute=execute)
     add = _options.adder(parser)
     _options.add_data_option(add)

@@ -24,7 +24,7 @@ SAMPLE_IMAGE_SIZE = 75  # the smallest that InceptionV3 takes
 
 def add_parser(commands: Any) -> None:
     """Add the command's options."""
-    parser = commands.add_parser("run", help=__doc__.rstrip(".").lower())
+    parser = _options.add_command(commands, "run", __doc__)
     parser.set_defaults(
         execute=execute,
         kept="features computed so far are kept",
@@ -34,7 +34,7 @@ def add_parser(commands: Any) -> None:
         },
     )
     add = _options.adder(parser)
-    _options.add_data_option(add)
+    _options.add_data_option(add, "data folder, training table that prepare made")
     _options.add_filter_options(add)
     _options.add_input_options(add)
     add("--out", metavar="FOLDER", help="folder for results, new or empty (default: below runs/)")

@@ -13,7 +13,7 @@ from ._manifest import (
     save_table,
 )
 from ._movielens import MovieLens, read_movielens
-from ._prepare import MODALITIES, MovieData, prepare_movies, split_genres
+from ._prepare import MODALITIES, MovieData, check_enough, prepare_movies, split_genres
 from ._tags import normalize_tag
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Findings",
     "MovieData",
     "MovieLens",
+    "check_enough",
     "check_posters",
     "describe_data",
     "is_prepared",

@@ -105,7 +105,7 @@ def prepare_movies(
     Raises
     ------
     DataError
-        If a poster or a file of the tag genome is missing, or too few movies are left.
+        If a poster or a file of the tag genome is missing, or no tag is left.
     """
     folder = content.folder
     movies, steps = _select_movies(content, filters)
@@ -126,10 +126,9 @@ def prepare_movies(
     else:
         genres = dict(zip(movies["movieId"], movies["all_genres"], strict=True))
         found, vectors = collect_tags(content.tags, genres, names, filters), None
-    _check_enough(folder, steps, len(movies))
     tags = found.tags if vectors is None else vectors
     movies = movies.assign(tags=_in_rows(tags, movies))
-    if "tags" in modalities and not movies["tags"].map(len).any():
+    if len(movies) and "tags" in modalities and not movies["tags"].map(len).any():
         option = "--min-relevance" if filters.tags == "genome" else "--min-tag-users"
         fix = f"lower {option}, or " if filters.tags == "genome" or len(content.tags) else ""
         msg = f"No movie that is left has a tag that is left; {fix}leave tags out of --modalities."
@@ -257,11 +256,18 @@ def _in_rows(tags: Mapping[int, Any], movies: pd.DataFrame) -> pd.Series:
     )
 
 
-def _check_enough(folder: Path, steps: dict[str, int], left: int) -> None:
-    if left < MIN_MOVIES:
-        counts = ", ".join(f"{count} {step}" for step, count in steps.items())
+def check_enough(data: MovieData, folder: Path, least: int = MIN_MOVIES) -> None:
+    """Check that there are movies enough, by default to train on.
+
+    Raises
+    ------
+    DataError
+        If there are too few.
+    """
+    if len(data.movies) < least:
+        counts = ", ".join(f"{count} {step}" for step, count in data.steps["movies"].items())
         msg = (
-            f"Too few movies of {str(folder)!r} are left after the filters, at least {MIN_MOVIES} "
+            f"Too few movies of {str(folder)!r} are left after the filters, at least {least} "
             f"are needed ({counts})."
         )
         raise DataError(msg)

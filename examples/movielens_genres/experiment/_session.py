@@ -17,6 +17,9 @@ from ._experiment import run_split
 from ._recipes import RECIPES, poster_augmentation
 from ._results import TRAINED_ON_FILE, write_results
 
+# Of a backbone that is not pretrained: the same network, and so the same features, for each split.
+RANDOM_WEIGHTS_SEED = 1
+
 
 def use_gpu(*, mixed_precision: bool) -> str:
     """Let TensorFlow take GPU memory as it needs it; return the name of the device."""
@@ -46,7 +49,7 @@ def make_posters(
             weights=None if source == "random" else source,
             image_size=image_size,
             root=folder,
-            seed=options.seed,
+            seed=RANDOM_WEIGHTS_SEED,
             on_error="blank" if options.unreadable_posters == "blank" else "raise",
             augmentation=poster_augmentation() if options.views else (),
             views=options.views or 1,
