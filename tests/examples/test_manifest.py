@@ -1,6 +1,7 @@
 """The training table as a file, and the manifest beside it."""
 
 import hashlib
+import importlib.util
 import json
 import shutil
 
@@ -17,6 +18,7 @@ from examples.movielens_genres.data import (
     load_table,
     prepare_movies,
     read_folder,
+    read_modalities,
 )
 from examples.movielens_genres.sample import write_sample
 
@@ -127,6 +129,20 @@ def test_a_manifest_that_was_edited_is_told(folder, tmp_path, change):
     path.write_text(json.dumps(manifest | change), encoding="utf-8")
     with pytest.raises(DataError, match=r"run prepare again"):
         load_table(tmp_path / "out")
+
+
+def test_figures_that_cannot_be_drawn_are_told_at_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for command in ("run", "analyse"):
+        assert main([command, "--out", str(tmp_path / "out")]) == 2
+        assert 'pip install ".[plots]"' in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_is_for_the_modalities_that_it_was_prepared_for(folder, tmp_path):
+    assert read_modalities(tmp_path) == ()
+    prepare(folder, tmp_path / "out", "--modalities", "title,tags")
+    assert read_modalities(tmp_path / "out") == ("tags", "title")
 
 
 def test_an_interruption_leaves_nothing_of_the_sample(tmp_path, monkeypatch, capsys):

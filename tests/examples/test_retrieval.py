@@ -147,11 +147,22 @@ def test_a_file_goes_before_the_environment(tmp_path):
     assert signed(credential).headers["Authorization"] == f"Bearer {TOKEN}"
 
 
+def test_a_variable_without_value_is_none():
+    environment = {"TMDB_BEARER_TOKEN": "", "TMDB_ACCESS_TOKEN": " ", "TMDB_API_KEY": KEY}
+    assert read_credential(None, environment) == Credential(KEY, bearer=False)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path):
+    path = tmp_path / "key.txt"
+    path.write_text(f"{KEY}\n", encoding="utf-8-sig")
+    assert read_credential(str(path), {}) == Credential(KEY, bearer=False)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", r"^The variable TMDB_API_KEY is blank; it must be .*settings/api"),
-        (" \n", r"TMDB_API_KEY is blank"),
+        ("", r"^TMDB answers only with a key: set TMDB_API_KEY .*settings/api"),
+        (" \n", r"^TMDB answers only with a key"),
         ("secret words", r"^The variable TMDB_API_KEY holds blanks, line breaks or other"),
         ("secret\nwords", r"holds blanks"),
         ("secrét", r"holds blanks, line breaks or other than ASCII"),

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres.data import Filters, prepare_movies, read_folder
@@ -115,10 +116,24 @@ def test_the_json_is_strict_and_thresholds_can_be_read_back(out):
 def test_all_tables_and_figures_are_written(out):
     assert {path.name for path in out.iterdir()} == {
         "histories.csv", "labels.csv", "predictions.png", "report.md", "results.csv",
-        "results.json", "results.png", "results_by_seed.csv", "trained_on.json", "training.png",
+        "results.json", "results.png", "results_by_seed.csv", "test_scores.csv", "trained_on.json",
+        "training.png",
     }  # fmt: skip
     labels = pd.read_csv(out / "labels.csv")
     assert set(labels["model"]) == set(pd.read_csv(out / "results.csv")["model"])
+
+
+@pytest.mark.slow
+def test_the_scores_of_each_test_movie_give_the_table(out, folder):
+    data = prepare_movies(read_folder(folder), Filters())
+    y = data.genres.set_index(data.movies["movieId"])
+    scores = pd.read_csv(out / "test_scores.csv").set_index("movieId")
+    by_seed = pd.read_csv(out / "results_by_seed.csv", index_col=["seed", "model"])
+    for key, group in scores.groupby(["seed", "model"]):
+        y_true, y_score = y.loc[group.index], group[y.columns]
+        varied = [genre for genre in y.columns if y_true[genre].nunique() > 1]
+        expected = roc_auc_score(y_true[varied], y_score[varied], average="macro")
+        assert by_seed.loc[key, "mean_roc_auc"] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.slow
@@ -252,7 +267,7 @@ def test_an_unreadable_poster_is_dropped_on_demand(arguments, folder, tmp_path, 
         (["--max-tags", "0"], "--max-tags must be at least 1"),
         (["--image-size", "0"], "--image-size must be at least 1"),
         (["--seed", "-1"], "--seed must be at least 0"),
-        (["--seed", "4294967296"], "--seed must be below"),
+        (["--seed", "4294967295", "--repeat", "2"], "the last of all seeds is 4294967296"),
         (["--min-genre-share", "1.5"], "--min-genre-share must lie in 0..1"),
         (["--min-tag-users", "99"], "lower --min-tag-users"),
         (["--out", "mine.txt"], "'mine.txt' is a file"),

@@ -29,6 +29,7 @@ def execute(options: argparse.Namespace) -> int:
     """Run the command; return the exit status."""
     start = time.perf_counter()
     filters = _options.filters_from(options)
+    _options.check_plots()
     is_sample = options.data == _options.SAMPLE
     name = _options.SAMPLE if is_sample else Path(options.data).resolve().name
     out = _options.make_out(options.out, _options.default_out(options, "analysis"))

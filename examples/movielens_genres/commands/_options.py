@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import importlib.util
 import shlex
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -19,6 +20,7 @@ from ..data import (
     make_manifest,
     prepare_movies,
     read_folder,
+    read_modalities,
 )
 from ..sample import write_sample
 
@@ -148,9 +150,12 @@ def given_filters(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def modalities_from(options: argparse.Namespace) -> tuple[str, ...]:
-    """Return the modalities that are asked for, in the order of `MODALITIES`."""
+    """Return the modalities that are asked for, in the order of `MODALITIES`.
+
+    Of a training table, all that it was prepared with, if nothing is said.
+    """
     if options.modalities is None:
-        return ("poster", "tags")
+        return read_modalities(Path(options.data)) or ("poster", "tags")
     names = [name.strip() for name in options.modalities.split(",")]
     unknown = [name for name in names if name not in MODALITIES]
     if unknown or len(set(names)) < len(names):
@@ -186,6 +191,13 @@ def default_out(options: argparse.Namespace, suffix: str) -> Path:
     return Path("runs") / f"{stamp}-{name}-{suffix}"
 
 
+def check_plots() -> None:
+    """Check that figures can be drawn, better now than after an hour of work."""
+    if importlib.util.find_spec("matplotlib") is None:
+        msg = 'The figures need matplotlib; run pip install ".[plots]".'
+        raise UsageError(msg)
+
+
 def check_at_least(options: argparse.Namespace, **least: int) -> None:
     """Check that options that are whole numbers are large enough, if they are given."""
     for name, smallest in least.items():
@@ -198,8 +210,8 @@ def check_at_least(options: argparse.Namespace, **least: int) -> None:
 def check_seeds(options: argparse.Namespace) -> None:
     """Check that there are seeds from ``--seed`` on, ``--repeat`` of them."""
     check_at_least(options, repeat=1, seed=0)
-    if options.seed + options.repeat > 2**32:
-        msg = f"--seed must be below 4294967296, not {options.seed}."
+    if (last := options.seed + options.repeat - 1) >= 2**32:
+        msg = f"--seed must be below 4294967296, and the last of all seeds is {last}."
         raise UsageError(msg)
 
 

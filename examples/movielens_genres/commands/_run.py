@@ -112,6 +112,7 @@ def execute(options: argparse.Namespace) -> int:
     is_sample = options.data == _options.SAMPLE
     modalities = _options.modalities_from(options)
     _check_ranges(options)
+    _options.check_plots()
     weights = {}
     if "poster" not in modalities:
         _check_no_poster_options(options)

@@ -10,6 +10,7 @@ from ._manifest import (
     is_prepared,
     load_table,
     make_manifest,
+    read_modalities,
     save_table,
 )
 from ._movielens import MovieLens, read_movielens
@@ -40,6 +41,7 @@ __all__ = [
     "normalize_tag",
     "prepare_movies",
     "read_folder",
+    "read_modalities",
     "read_movielens",
     "save_table",
     "split_genres",

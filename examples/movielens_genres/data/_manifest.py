@@ -21,7 +21,7 @@ from ._filters import Filters
 from ._findings import Findings
 from ._folder import MANIFEST_FILE, MOVIES_FILE, TAGS_FILE
 from ._genome import GENOME_TAGS_FILE, SCORES_FILE
-from ._prepare import MovieData
+from ._prepare import MODALITIES, MovieData
 from ._tags import GENRE_TAG_COLUMNS
 
 TABLE_NAME = "training_table"
@@ -121,6 +121,16 @@ def save_table(
 def is_prepared(folder: Path) -> bool:
     """Return whether a folder holds a training table with its manifest."""
     return (folder / MANIFEST_FILE).is_file()
+
+
+def read_modalities(folder: Path) -> tuple[str, ...]:
+    """Return what a training table was prepared for; empty where there is none that can be read."""
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        names = manifest["options"]["modalities"]
+    except (OSError, LookupError, TypeError, ValueError):
+        return ()
+    return tuple(name for name in MODALITIES if name in names)
 
 
 def load_table(out: Path) -> tuple[MovieData, dict[str, Any], Path]:

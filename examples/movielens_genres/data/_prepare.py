@@ -268,6 +268,6 @@ def check_enough(data: MovieData, folder: Path, least: int = MIN_MOVIES) -> None
         counts = ", ".join(f"{count} {step}" for step, count in data.steps["movies"].items())
         msg = (
             f"Too few movies of {str(folder)!r} are left after the filters, at least {least} "
-            f"are needed ({counts})."
+            f"are needed ({counts}); loosen --language, --min-year or --min-genre-share."
         )
         raise DataError(msg)

@@ -83,6 +83,7 @@ def write_results(
         for outcome in first.outcomes
     }
     pd.concat(reports, names=["model"]).to_csv(out / "labels.csv")
+    _list_test_scores(data, splits).to_csv(out / "test_scores.csv", index=False)
     histories = {
         outcome.model: outcome.history for outcome in first.outcomes if outcome.history is not None
     }
@@ -93,6 +94,23 @@ def write_results(
     _write_json(out / "results.json", mean, spread, splits, data, settings)
     _draw(out, mean, spread, histories, examples, with_posters="poster" in settings["modalities"])
     return report
+
+
+def _list_test_scores(data: MovieData, splits: list[Split]) -> pd.DataFrame:
+    """Return what every model says of every test movie, to look into or to compare elsewhere."""
+    tables = []
+    for split in splits:
+        movies = data.movies["movieId"].iloc[split.test].to_numpy()
+        for outcome in split.outcomes:
+            table = pd.DataFrame(outcome.test_scores, columns=data.genres.columns)
+            for column, value in (
+                ("movieId", movies),
+                ("model", outcome.model),
+                ("seed", split.seed),
+            ):
+                table.insert(0, column, value)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _examples(data: MovieData, split: Split, folder: Path) -> pd.DataFrame:
@@ -171,8 +189,8 @@ def _write_json(
         "settings": settings,
         "genres": list(data.genres.columns),
         "filters": {step: int(count) for step, count in data.steps["movies"].items()},
-        "mean": mean.to_dict("index"),
-        "standard_deviation": spread[SCORES].to_dict("index") if len(splits) > 1 else None,
+        "mean": _without_nan(mean),
+        "standard_deviation": _without_nan(spread[SCORES]) if len(splits) > 1 else None,
         "thresholds": {
             # As text, because strict JSON has no infinity; float() reads it back.
             outcome.model: [str(threshold) for threshold in outcome.thresholds.tolist()]
@@ -180,6 +198,11 @@ def _write_json(
         },
     }
     write_json(path, content)
+
+
+def _without_nan(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the table by rows, with None for what is not a number, which JSON does not know."""
+    return table.astype(object).where(table.notna(), None).to_dict("index")
 
 
 def _draw(
@@ -198,7 +221,7 @@ def _draw(
     )
     if not with_posters:
         return
-    posters = read_images(examples["poster_file"], (300, 200)).images
+    posters = read_images(examples["poster_file"], (300, 200), on_error="blank").images
     plot_predictions(
         list(posters),
         list(examples["title"]),

@@ -1,5 +1,6 @@
 """The key for TMDB: where it comes from, and that it goes nowhere else."""
 
+import codecs
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -80,7 +81,8 @@ def read_credential(key_file: str | None, environment: Mapping[str, str]) -> Cre
     if key_file is not None:
         return _credential(_read(key_file), f"The file {key_file!r}", bearer=False)
     for name in (*BEARER_VARIABLES, KEY_VARIABLE):
-        if name in environment:
+        # Shells and CI set a variable to nothing where there is no value.
+        if environment.get(name, "").strip():
             bearer = name in BEARER_VARIABLES
             return _credential(environment[name], f"The variable {name}", bearer=bearer)
     msg = (
@@ -106,7 +108,8 @@ def _credential(value: str, where: str, *, bearer: bool) -> Credential:
 def _read(key_file: str) -> str:
     try:
         with Path(key_file).open("rb") as file:
-            return file.read(_MAX_BYTES).decode("ascii", errors="replace")
+            raw = file.read(_MAX_BYTES).removeprefix(codecs.BOM_UTF8)
+            return raw.decode("ascii", errors="replace")
     except OSError as error:
         # Without the name, which somebody may have taken for the place of the key.
         msg = (
