@@ -24,14 +24,15 @@ def replacing(path: Path, *, part: Path | None = None) -> Iterator[BinaryIO]:
         The file.
     part : Path, optional
         What the file is called until it is whole, in the same folder; a killed process leaves it
-        there. Default: another name each time, a dot before it and `SUFFIX` behind.
+        there. Default: a dot, the name's beginning, something new each time, `SUFFIX`.
 
     Raises
     ------
     OSError
         If it cannot be written.
     """
-    temporary = part or path.parent / f".{uuid.uuid4().hex}{SUFFIX}"
+    # The name's beginning tells what it is; the whole could be too long.
+    temporary = part or path.parent / f".{path.name[:40]}.{uuid.uuid4().hex}{SUFFIX}"
     try:
         with temporary.open("wb") as file:
             yield file
