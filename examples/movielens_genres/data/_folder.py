@@ -1,7 +1,8 @@
 """The data folder: movies with their posters, and tags."""
 
 import dataclasses
-from pathlib import Path, PurePosixPath
+import re
+from pathlib import Path
 
 import pandas as pd
 
@@ -14,6 +15,8 @@ MOVIES_FILE = "extended_movie_data_with_local_files.csv"
 TAGS_FILE = "tags.csv"
 # Of a file, in bytes, on all systems that are common.
 MAX_NAME = 255
+# An absolute path, one that goes up, a drive of Windows.
+_OUTSIDE = re.compile(r"^/|(^|/)\.\.(/|$)|[:\0]")
 # Where a training table is.
 MANIFEST_FILE = "manifest.json"
 FINDINGS_FILE = "findings.csv"
@@ -109,9 +112,8 @@ def _check_files(files: pd.Series, findings: Findings) -> pd.Series:
 
 
 def _leads_out(file: str) -> bool:
-    path = PurePosixPath(file)
-    too_long = any(len(part.encode()) > MAX_NAME for part in path.parts)
-    return path.is_absolute() or ".." in path.parts or too_long or ":" in file or "\0" in file
+    too_long = any(len(part.encode()) > MAX_NAME for part in file.split("/"))
+    return too_long or _OUTSIDE.search(file) is not None
 
 
 def _parse_years(texts: pd.Series, findings: Findings) -> pd.Series:
