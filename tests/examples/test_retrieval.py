@@ -386,6 +386,15 @@ def test_details_of_another_shape_are_no_answer(values, message):
         read_details_of("862", answer(**values))
 
 
+@pytest.mark.parametrize("secure", [{}, {"secure_base_url": ""}, {"secure_base_url": None}])
+def test_the_plain_address_of_images_will_do_if_it_is_safe(secure):
+    sizes = {"poster_sizes": ["w185"], **secure}
+    answer = {"images": {"base_url": "https://image.example/t/p/", **sizes}}
+    assert read_configuration(answer).image_url == "https://image.example/t/p"
+    with pytest.raises(UnansweredError):
+        read_configuration({"images": {"base_url": "http://image.example/t/p/", **sizes}})
+
+
 @pytest.mark.parametrize("name", ["id", "release_date", "original_language", "poster_path"])
 def test_details_that_lack_a_key_are_no_answer(name):
     given = answer()

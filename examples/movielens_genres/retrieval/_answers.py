@@ -33,7 +33,7 @@ class Details:
 def read_configuration(answer: dict[str, Any]) -> Configuration:
     """Read the answer of ``/configuration``."""
     images = _field(answer, "images", dict)
-    url = _field(images, "secure_base_url", str)
+    url = _field(images, "secure_base_url" if images.get("secure_base_url") else "base_url", str)
     sizes = _field(images, "poster_sizes", list)
     are_texts = all(isinstance(size, str) and re.fullmatch("[a-z0-9]+", size) for size in sizes)
     if not are_texts or not re.fullmatch("[!-~]+", url) or not is_safe(url):
