@@ -818,6 +818,15 @@ def test_workers_hand_over_results_and_errors():
     assert threading.active_count() == before - 2
 
 
+@pytest.fixture
+def _sigint_is_python_s():
+    # A shell that starts the tests in the background has it ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_sigint_is_python_s")
 def test_the_first_signal_is_noted_and_the_second_acts():
     before = signal.getsignal(signal.SIGTERM)
     with Interruption() as interruption:
