@@ -1,7 +1,6 @@
 """What is known of a movie, and what has to be asked next to know more."""
 
 import dataclasses
-import sys
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
@@ -114,9 +113,7 @@ class Knowledge:
 
 def list_movies(movies: pd.DataFrame, links: pd.DataFrame) -> list[Movie]:
     """Return the movies of two tables that have the same rows."""
-    # A few hundred combinations of genres need not be kept some ten thousand times.
-    genres = movies["genres"].map(sys.intern)
-    columns = [movies["movieId"], movies["title"], genres]
+    columns = [movies[name] for name in ("movieId", "title", "genres")]
     columns += [links[name] for name in ("imdbId", "tmdbId")]
     return [Movie(int(row[0]), *row[1:]) for row in zip(*columns, strict=True)]
 
