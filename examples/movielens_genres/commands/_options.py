@@ -86,7 +86,8 @@ def add_input_options(add: Add) -> None:
     add(
         "--modalities",
         metavar="NAME,NAME",
-        help=f"what models see, of {','.join(MODALITIES)} (default: poster,tags)",
+        help=f"what models see, of {','.join(MODALITIES)} (default: poster,tags, or what a "
+        "training table was prepared with)",
     )
     add(
         "--tags",

@@ -16,7 +16,7 @@ from multimodal_ensemble import read_images
 from .._errors import DataError
 from ._filters import ALL_LANGUAGES, Filters
 from ._findings import Findings
-from ._folder import MOVIES_FILE, DataFolder
+from ._folder import DataFolder
 from ._genome import Genome, read_genome
 from ._movielens import NO_GENRE
 from ._tags import (
@@ -218,8 +218,8 @@ def _with_posters(
         missing = movies["poster_file"][~is_there]
         msg = (
             f"{len(missing)} of {len(movies)} posters are missing in {str(folder)!r}, the first "
-            f"is {missing.iloc[0]!r}; restore them, remove these movies from {MOVIES_FILE}, or "
-            "pass --unreadable-posters drop."
+            f"is {missing.iloc[0]!r}; restore them, pass --unreadable-posters drop to go without "
+            "these movies, or leave poster out of --modalities."
         )
         raise DataError(msg)
     return movies
