@@ -94,8 +94,11 @@ def test_mean_and_spread_are_those_of_the_seeds(out):
 @pytest.mark.slow
 def test_the_report_says_what_is_random_and_shows_a_dozen_movies(out):
     report = (out / "report.md").read_text(encoding="utf-8")
-    assert "**Random weights** in MobileNet" in report
+    assert "Random weights in MobileNet" in report
     assert "Seeds: 1, 2." in report
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "Random weights in MobileNet" in page
+    assert page.count("<img") == 3
     shown = report[report.index("A dozen test movies") :]
     assert len([line for line in shown.splitlines() if line.startswith("| ")]) == 13
 
@@ -115,7 +118,7 @@ def test_the_json_is_strict_and_thresholds_can_be_read_back(out):
 @pytest.mark.slow
 def test_all_tables_and_figures_are_written(out):
     assert {path.name for path in out.iterdir()} == {
-        "histories.csv", "labels.csv", "predictions.png", "report.md", "results.csv",
+        "histories.csv", "labels.csv", "predictions.png", "report.html", "report.md", "results.csv",
         "results.json", "results.png", "results_by_seed.csv", "test_scores.csv", "trained_on.json",
         "training.png",
     }  # fmt: skip

@@ -163,11 +163,9 @@ def execute(options: argparse.Namespace) -> int:
     results, _, rest = report.partition("## What each filter left")
     print(f"\n{results}{rest[rest.index('## A dozen') :]}")
     print(
-        f"Took {time.perf_counter() - start:.0f} s. Tables: {out / 'report.md'}, "
-        f"{out / 'results.csv'}, {out / 'results.json'}."
+        f"Took {time.perf_counter() - start:.0f} s. The report with its figures is "
+        f"{out / 'report.html'}; tables and figures lie beside it."
     )
-    figures = ", ".join(str(path) for path in sorted(out.glob("*.png")))
-    print(f"Figures: {figures}.")
     return 0
 
 
@@ -239,13 +237,13 @@ def _notes(weights: dict[str, str], *, is_sample: bool) -> list[str]:
     notes = []
     if is_sample:
         notes.append(
-            "**Synthetic data**: movies, tags and posters are invented and drawn by code. These "
+            "Synthetic data: movies, tags and posters are invented and drawn by code. These "
             "figures show that the pipeline works; they say nothing about real movies."
         )
     random = [name for name, source in weights.items() if source == "random"]
     if random:
         notes.append(
-            f"**Random weights** in {', '.join(random)}: not pretrained, so what these rows show "
+            f"Random weights in {', '.join(random)}: not pretrained, so what these rows show "
             "is how far an untrained network gets."
         )
     return notes

@@ -1,5 +1,6 @@
 """Tables and figures of a finished run."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,15 @@ import pandas as pd
 
 from multimodal_ensemble import apply_thresholds, label_report, read_images
 from multimodal_ensemble.reporting import (
+    ReportFigure,
+    ReportTable,
     compare_models,
     mark_predictions,
     plot_comparison,
     plot_histories,
     plot_predictions,
     to_markdown,
+    write_html_report,
 )
 
 from .._files import write_json
@@ -24,6 +28,7 @@ from ._outcome import Split
 N_EXAMPLES = 12
 # Not called a manifest: the folder of results holds no training table.
 TRAINED_ON_FILE = "trained_on.json"
+Part = str | pd.DataFrame | ReportTable | ReportFigure
 SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]
 
 
@@ -89,10 +94,15 @@ def write_results(
     }
     pd.concat(histories, names=["model", "scoring"]).to_csv(out / "histories.csv")
     examples = _examples(data, first, folder)
-    report = _markdown(readable(mean, spread), reports, examples, data, settings)
+    figures = _draw(mean, spread, histories, examples, settings["modalities"])
+    for name, part in figures.items():
+        part.figure.savefig(out / f"{name}.png", dpi=120)
+    title = f"Movie genres from {join_names(settings['modalities'])}"
+    sections = _sections(readable(mean, spread), reports, examples, data, settings, figures)
+    report = _to_markdown(title, sections)
     (out / "report.md").write_text(report, encoding="utf-8")
+    write_html_report(out / "report.html", title, sections)
     _write_json(out / "results.json", mean, spread, splits, data, settings)
-    _draw(out, mean, spread, histories, examples, with_posters="poster" in settings["modalities"])
     return report
 
 
@@ -127,13 +137,15 @@ def _examples(data: MovieData, split: Split, folder: Path) -> pd.DataFrame:
     return examples
 
 
-def _markdown(
+def _sections(
     table: pd.DataFrame,
     reports: dict[str, pd.DataFrame],
     examples: pd.DataFrame,
     data: MovieData,
     settings: dict[str, Any],
-) -> str:
+    figures: dict[str, ReportFigure],
+) -> dict[str, list[Part]]:
+    """Return what the report says, by its headings."""
     shown = pd.DataFrame(
         {
             "true genres": [", ".join(genres) for genres in examples["genres"]],
@@ -146,35 +158,51 @@ def _markdown(
     )
     seeds = settings["seeds"]
     backbones = "; ".join(f"{k} ({v})" for k, v in settings["backbones"].items())
-    parts = [
-        f"# Movie genres from {join_names(settings['modalities'])}",
-        *settings["notes"],
-        f"Data: {settings['data']}, as {TRAINED_ON_FILE} describes it.",
-        *([f"Backbones: {backbones}."] if backbones else []),
-        f"Recipe: {settings['recipe']}. Seeds: {', '.join(map(str, seeds))}. "
-        f"Command: `{settings['command']}`. "
-        "Versions: " + ", ".join(f"{k} {v}" for k, v in settings["versions"].items()) + ".",
-        "## Results on the test movies",
-        "Mean ± standard deviation over seeds (each a split and initial weights)."
-        if len(seeds) > 1
-        else "One seed; the sampling error of the mean ROC-AUC is not shown.",
-        to_markdown(table),
-        "Thresholds, the penalty of the linear controls and the best state of each model were "
-        "chosen on validation movies. F1 is at the thresholds that are best for accuracy. "
-        "Seconds are for training alone, without the backbone's pass over the posters.",
-        "## What each filter left",
-        to_markdown(data.steps),
-        to_markdown(data.tag_steps),
-        f"## Test movies of seed {seeds[0]}, genre by genre",
-    ]
-    for model, labels in reports.items():
-        parts += [f"### {model}", to_markdown(labels)]
-    parts += [
-        f"## A dozen test movies, by the model that did best on validation: "
-        f"{examples.attrs['model']}",
-        to_markdown(shown),
-    ]
-    return "\n\n".join(parts) + "\n"
+    dozen = (
+        f"A dozen test movies, by the model that did best on validation: {examples.attrs['model']}"
+    )
+    return {
+        "Results on the test movies": [
+            *settings["notes"],
+            "Mean ± standard deviation over seeds (each a split and initial weights)."
+            if len(seeds) > 1
+            else "One seed; the sampling error of the mean ROC-AUC is not shown.",
+            table,
+            figures["results"],
+            "Thresholds, the penalty of the linear controls and the best state of each model were "
+            "chosen on validation movies. F1 is at the thresholds that are best for accuracy. "
+            "Seconds are for training alone, without the backbone's pass over the posters.",
+            figures["training"],
+        ],
+        "What each filter left": [data.steps, data.tag_steps],
+        f"Test movies of seed {seeds[0]}, genre by genre": [
+            ReportTable(labels, caption=model) for model, labels in reports.items()
+        ],
+        dozen: [shown, *([figures["predictions"]] if "predictions" in figures else [])],
+        "How it was made": [
+            f"Data: {settings['data']}, as {TRAINED_ON_FILE} describes it.",
+            *([f"Backbones: {backbones}."] if backbones else []),
+            f"Recipe: {settings['recipe']}. Seeds: {', '.join(map(str, seeds))}.",
+            f"Command: {settings['command']}",
+            "Versions: " + ", ".join(f"{k} {v}" for k, v in settings["versions"].items()) + ".",
+        ],
+    }
+
+
+def _to_markdown(title: str, sections: dict[str, list[Part]]) -> str:
+    """Return the report without its figures, which lie beside it."""
+    blocks = [f"# {title}"]
+    for heading, parts in sections.items():
+        blocks.append(f"## {heading}")
+        for part in parts:
+            match part:
+                case str():
+                    blocks.append(part)
+                case pd.DataFrame():
+                    blocks.append(to_markdown(part))
+                case ReportTable():
+                    blocks += [f"### {part.caption}", to_markdown(part.table)]
+    return "\n\n".join(blocks) + "\n"
 
 
 def _write_json(
@@ -206,25 +234,33 @@ def _without_nan(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def _draw(
-    out: Path,
     mean: pd.DataFrame,
     spread: pd.DataFrame,
     histories: dict[str, pd.DataFrame],
     examples: pd.DataFrame,
-    *,
-    with_posters: bool,
-) -> None:
-    plot_histories(histories).savefig(out / "training.png", dpi=120)
+    modalities: Collection[str],
+) -> dict[str, ReportFigure]:
     has_spread = not spread[SCORES].isna().all(axis=None)
-    plot_comparison(mean, spread=spread if has_spread else None).savefig(
-        out / "results.png", dpi=120
-    )
-    if not with_posters:
-        return
-    posters = read_images(examples["poster_file"], (300, 200), on_error="blank").images
-    plot_predictions(
-        list(posters),
-        list(examples["title"]),
-        list(examples["genres"]),
-        list(examples["predicted"]),
-    ).savefig(out / "predictions.png", dpi=120)
+    figures = {
+        "results": ReportFigure(
+            plot_comparison(mean, spread=spread if has_spread else None),
+            alt="Bars: the scores of each model, as in the table.",
+        ),
+        "training": ReportFigure(
+            plot_histories(histories),
+            alt="Curves of loss, ROC-AUC and accuracy over training, one a model.",
+            caption="Training loss, and the scores on validation movies during training.",
+        ),
+    }
+    if "poster" in modalities:
+        posters = read_images(examples["poster_file"], (300, 200), on_error="blank").images
+        figures["predictions"] = ReportFigure(
+            plot_predictions(
+                list(posters),
+                list(examples["title"]),
+                list(examples["genres"]),
+                list(examples["predicted"]),
+            ),
+            alt="The posters of the movies of the table, with their true and predicted genres.",
+        )
+    return figures
