@@ -48,11 +48,11 @@ figure { margin: 1.2rem 0; }
 img { display: block; max-width: 100%; height: auto; padding: 8px; border-radius: 6px;
   border: 1px solid var(--line); background: #fff; }
 figcaption { margin: 0.4rem 0; max-width: 50rem; color: var(--soft); font-size: 0.92rem; }
-figure div { max-width: 100%; max-height: 25rem; overflow: auto; }
+figure div { max-width: 100%; max-height: 34rem; overflow: auto; }
 table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; overflow-wrap: break-word; }
-thead th { position: sticky; top: 0; background: var(--band); white-space: nowrap; }
+thead th { position: sticky; top: 0; background: var(--band); }
 tbody th { font-weight: 600; }
 .n { text-align: right; white-space: nowrap; }
 @media print { figure div { max-height: none; } }
