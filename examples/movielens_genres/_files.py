@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import pandas as pd
+
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
@@ -31,6 +33,12 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Write a table without its index, whole or not at all, with the same bytes on each system."""
+    with replacing(path) as file:
+        table.to_csv(file, index=False, lineterminator="\n")
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

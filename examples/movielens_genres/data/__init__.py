@@ -2,12 +2,19 @@
 
 from ._describe import describe_data
 from ._filters import ALL_LANGUAGES, GENRE_TAG_RULES, TAG_SOURCES, Filters
-from ._findings import Findings
-from ._folder import FINDINGS_FILE, MANIFEST_FILE, MOVIES_FILE, TAGS_FILE, DataFolder, read_folder
+from ._findings import Findings, make_printable
+from ._folder import (
+    FINDINGS_FILE,
+    MANIFEST_FILE,
+    MOVIES_FILE,
+    TAGS_FILE,
+    DataFolder,
+    is_prepared,
+    read_folder,
+)
 from ._manifest import (
     FORMATS,
     check_posters,
-    is_prepared,
     load_table,
     make_manifest,
     read_modalities,
@@ -38,6 +45,7 @@ __all__ = [
     "is_prepared",
     "load_table",
     "make_manifest",
+    "make_printable",
     "normalize_tag",
     "prepare_movies",
     "read_folder",

@@ -5,6 +5,11 @@ import pandas as pd
 MAX_EXAMPLE = 60
 
 
+def make_printable(text: str) -> str:
+    """Return a text of a file so that it cannot give a terminal orders."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 class Findings:
     """Collects what was found wrong in input files; each problem of a file is one row.
 
@@ -38,8 +43,7 @@ class Findings:
         """
         if len(example) > MAX_EXAMPLE:
             example = example[: MAX_EXAMPLE - 1] + "…"
-        example = "".join(char if char.isprintable() else "?" for char in example)
-        row = (file, problem, int(rows), rule, example)
+        row = (file, problem, int(rows), rule, make_printable(example))
         # Two commands may read one file after the other.
         if row not in self._rows:
             self._rows.append(row)

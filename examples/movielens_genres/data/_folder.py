@@ -47,6 +47,11 @@ class DataFolder:
     findings: Findings
 
 
+def is_prepared(folder: Path) -> bool:
+    """Return whether a folder holds a training table with its manifest."""
+    return (folder / MANIFEST_FILE).is_file()
+
+
 def read_folder(folder: Path) -> DataFolder:
     """Read a data folder, row by row where a file is damaged.
 
@@ -59,7 +64,7 @@ def read_folder(folder: Path) -> DataFolder:
         what = "is a file" if folder.exists() else "does not exist"
         msg = f"The data folder {str(folder)!r} {what}."
         raise DataError(msg)
-    if (folder / MANIFEST_FILE).is_file():
+    if is_prepared(folder):
         msg = f"{str(folder)!r} holds a training table, which only the command run takes."
         raise DataError(msg)
     for name in (MOVIES_FILE, TAGS_FILE):

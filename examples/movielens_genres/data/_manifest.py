@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from .._errors import DataError, UsageError
-from .._files import replacing, write_json
+from .._files import replacing, write_csv, write_json
 from .._versions import describe_versions
 from ._filters import Filters
 from ._findings import Findings
@@ -107,8 +107,7 @@ def save_table(
         joined = {
             name: table[name].map(lambda items: _JOINT.join(map(str, items))) for name in _LISTS
         }
-        with replacing(path) as file:
-            table.assign(**joined).to_csv(file, index=False, lineterminator="\n")
+        write_csv(path, table.assign(**joined))
     described = {
         "data_folder": _path_from(out.resolve(), folder.resolve()),
         "table": {"file": path.name, **_describe_file(path)},
@@ -116,11 +115,6 @@ def save_table(
     }
     write_json(out / MANIFEST_FILE, manifest | described)
     return path
-
-
-def is_prepared(folder: Path) -> bool:
-    """Return whether a folder holds a training table with its manifest."""
-    return (folder / MANIFEST_FILE).is_file()
 
 
 def read_modalities(folder: Path) -> tuple[str, ...]:

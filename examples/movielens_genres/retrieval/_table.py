@@ -9,8 +9,8 @@ from typing import TextIO
 
 import pandas as pd
 
-from .._files import replacing
-from ..data import FINDINGS_FILE, MOVIES_FILE, TAGS_FILE
+from .._files import replacing, write_csv
+from ..data import FINDINGS_FILE, MOVIES_FILE, TAGS_FILE, make_printable
 from ._journal import Journal
 from ._movies import NOT_ASKED, Movie, Question, look_up
 
@@ -35,7 +35,7 @@ class Summary:
             self.counts[reason] += 1
             examples = self.examples.setdefault(reason, [])
             if len(examples) < _N_EXAMPLES:
-                examples.append(f"{movie.movie_id} {_for_terminal(movie.title)}")
+                examples.append(f"{movie.movie_id} {make_printable(movie.title)}")
 
     def lines(self) -> list[str]:
         """Return the lines of a table."""
@@ -80,8 +80,7 @@ def write_tables(
 
 def write_tags(out: Path, tags: pd.DataFrame) -> None:
     """Write the tags in the layout of MovieLens."""
-    with replacing(out / TAGS_FILE) as file:
-        tags.to_csv(file, index=False, columns=["userId", "movieId", "tag"], lineterminator="\n")
+    write_csv(out / TAGS_FILE, tags[["userId", "movieId", "tag"]])
 
 
 def describe_reason(summary: Summary) -> str:
@@ -96,14 +95,8 @@ def write_findings(out: Path, findings: pd.DataFrame) -> None:
     if findings.empty:
         path.unlink(missing_ok=True)
         return
-    with replacing(path) as file:
-        findings.to_csv(file, index=False, lineterminator="\n")
+    write_csv(path, findings)
 
 
 def _writer(file: TextIO) -> "csv._writer":
     return csv.writer(file, lineterminator="\n")
-
-
-def _for_terminal(text: str) -> str:
-    """Return a text of a file so that it cannot give a terminal orders."""
-    return "".join(char if char.isprintable() else "?" for char in text)
