@@ -113,6 +113,9 @@ def execute(options: argparse.Namespace) -> int:
     modalities = _options.modalities_from(options)
     _check_ranges(options)
     _options.check_plots()
+    if not is_prepared(Path(options.data)):
+        # Told now, and not after TensorFlow and the sample.
+        _options.filters_from(options)
     weights = {}
     if "poster" not in modalities:
         _check_no_poster_options(options)
