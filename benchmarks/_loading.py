@@ -10,8 +10,8 @@ from multimodal_ensemble import (
     DenseEncoder,
     FeatureStore,
     MultimodalDataset,
-    build_concat_fusion,
     fit_model,
+    fuse_encoders,
     read_images,
 )
 
@@ -109,7 +109,7 @@ def _scoring(n_train: int, repeats: int) -> Figure:
     )
 
     def model() -> object:
-        return build_concat_fusion([encoder], N_LABELS, seed=1)
+        return fuse_encoders([encoder], N_LABELS, seed=1)
 
     def without() -> None:
         plain = model()

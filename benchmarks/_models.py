@@ -16,9 +16,9 @@ from multimodal_ensemble import (
     FeatureStore,
     ImageEncoder,
     MultimodalDataset,
-    build_concat_fusion,
     feature_model,
     fit_model,
+    fuse_encoders,
     predict_scores,
     tune_thresholds,
 )
@@ -63,7 +63,7 @@ class Setting:
             for name, weights in self.weights.items()
         }
         for poster in posters.values():
-            poster.backbone()
+            poster.get_backbone()
         return posters
 
     def details(self, movies: Movies) -> dict[str, object]:
@@ -94,7 +94,7 @@ def _cold(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
 
     def floor() -> None:
         for poster in posters.values():
-            poster.backbone().predict(pixels, batch_size=BATCH_SIZE, verbose=0)
+            poster.get_backbone().predict(pixels, batch_size=BATCH_SIZE, verbose=0)
 
     numbers = itertools.count()
 
@@ -105,7 +105,7 @@ def _cold(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
     # What TensorFlow does once a process is no part of either.
     _train_five(movies.head(80), posters, FeatureStore(setting.folder / "first"), 1)
     for poster in posters.values():
-        poster.backbone().predict(pixels[:BATCH_SIZE], batch_size=BATCH_SIZE, verbose=0)
+        poster.get_backbone().predict(pixels[:BATCH_SIZE], batch_size=BATCH_SIZE, verbose=0)
     ratios, seconds = time_pairs(ours, floor, repeats=setting.repeats, warm_up=False)
     return Figure(
         "five models, cold store",
@@ -129,7 +129,7 @@ def _warm(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
     y = train.labels.astype("float32")
 
     def compiled_heads(encoders: list[Encoder], *, is_cut: bool) -> keras.Model:
-        model = build_concat_fusion(encoders, N_LABELS, seed=1)
+        model = fuse_encoders(encoders, N_LABELS, seed=1)
         heads = feature_model(model) if is_cut else model
         heads.compile("adam", "binary_crossentropy")
         return heads
@@ -201,7 +201,7 @@ def _train_five(
             )
             for part in (train, validation, test)
         ]
-        model = build_concat_fusion(encoders, N_LABELS, seed=1)
+        model = fuse_encoders(encoders, N_LABELS, seed=1)
         fit_model(model, rows[0], rows[1], epochs=epochs, patience=None, verbose=0)
         tune_thresholds(rows[1].y, predict_scores(model, rows[1]))
         predict_scores(model, rows[2])

@@ -633,7 +633,7 @@ def _(folder):
 
 @case("a process that is killed during a fit with `checkpoint=`")
 def _(folder):
-    # With a real kill: tests/classifier/test_multimodal_classifier.py.
+    # With a real kill: tests/estimators/test_multimodal_classifier.py.
     data, y = table()
     with pytest.raises(KeyboardInterrupt):
         make(epochs=6).fit(data, y, checkpoint=folder / "fit", callbacks=[stop_at(2)])

@@ -13,10 +13,6 @@ from typing import TYPE_CHECKING, Any
 from multimodal_ensemble._version import __version__
 
 if TYPE_CHECKING:
-    from multimodal_ensemble.classifier import (
-        MultimodalClassifier as MultimodalClassifier,
-        infer_encoders as infer_encoders,
-    )
     from multimodal_ensemble.encoders import (
         BagOfWordsEncoder as BagOfWordsEncoder,
         DenseEncoder as DenseEncoder,
@@ -24,6 +20,10 @@ if TYPE_CHECKING:
         FeatureScaling as FeatureScaling,
         ImageEncoder as ImageEncoder,
         fit_encoders as fit_encoders,
+        infer_encoders as infer_encoders,
+    )
+    from multimodal_ensemble.estimators import (
+        MultimodalClassifier as MultimodalClassifier,
     )
     from multimodal_ensemble.features import (
         FeatureStore as FeatureStore,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from multimodal_ensemble.fusion import (
         ModalityDropout as ModalityDropout,
         adapt_heads as adapt_heads,
-        build_concat_fusion as build_concat_fusion,
         feature_model as feature_model,
+        fuse_encoders as fuse_encoders,
         fuse_models as fuse_models,
         load_model as load_model,
     )
@@ -76,19 +76,19 @@ _ROOMS = {
     "LabelWeightedCrossentropy": "training",
     "ModalityDropout": "fusion",
     "MultilabelStratifiedKFold": "model_selection",
-    "MultimodalClassifier": "classifier",
+    "MultimodalClassifier": "estimators",
     "MultimodalDataset": "generators",
     "TunedThresholdMultilabelClassifier": "model_selection",
     "ValidationScoring": "training",
     "adapt_heads": "fusion",
     "apply_thresholds": "metrics",
     "balanced_label_weights": "training",
-    "build_concat_fusion": "fusion",
     "feature_model": "fusion",
     "fit_encoders": "encoders",
     "fit_model": "training",
+    "fuse_encoders": "fusion",
     "fuse_models": "fusion",
-    "infer_encoders": "classifier",
+    "infer_encoders": "encoders",
     "label_report": "metrics",
     "load_model": "fusion",
     "mean_accuracy": "metrics",

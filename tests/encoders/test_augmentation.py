@@ -271,7 +271,7 @@ def test_views_do_not_change_the_backbone_nor_the_plain_images():
     plain, augmented = own(), own(jitter())
     np.testing.assert_array_equal(plain.encode(list(PIXELS)), augmented.encode(list(PIXELS)))
     assert plain.content_digests(list(PIXELS)) == augmented.content_digests(list(PIXELS))
-    np.testing.assert_array_equal(plain.backbone()(PIXELS), augmented.backbone()(PIXELS))
+    np.testing.assert_array_equal(plain.get_backbone()(PIXELS), augmented.get_backbone()(PIXELS))
     assert plain.encoding_config() == augmented.encoding_config()
 
 
@@ -315,7 +315,7 @@ def test_digests_of_views_do_not_depend_on_what_the_views_do_not():
 
 def test_a_copy_without_the_backbone_encodes_and_augments_alike():
     encoder = own(jitter(), seed=2, resampling="nearest")
-    encoder.backbone()
+    encoder.get_backbone()
     copy = encoder.without_backbone()
     large = np.random.default_rng(1).integers(0, 256, (6, 20, 30, 3), dtype="uint8")
     np.testing.assert_array_equal(copy.encode(list(large)), encoder.encode(list(large)))
@@ -332,7 +332,7 @@ def test_a_copy_without_the_backbone_is_small_to_send(used):
     )
     images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
     expected = augment(encoder, images, VIEWS)
-    encoder.backbone()
+    encoder.get_backbone()
     copy = encoder.without_backbone()
     if used:
         augment(copy, images, VIEWS)
@@ -372,7 +372,7 @@ def test_stored_features_of_a_view_are_those_of_the_view(tmp_path):
     store = FeatureStore(tmp_path / "store", dtype="float32", batch_size=4)
     for view in range(3):
         stored = store.get_features(encoder, list(PIXELS), view=view, verbose=0)
-        computed = encoder.backbone()(augment(encoder, PIXELS, [view] * 6))
+        computed = encoder.get_backbone()(augment(encoder, PIXELS, [view] * 6))
         np.testing.assert_allclose(stored, computed, rtol=1e-5, atol=1e-5)
 
 

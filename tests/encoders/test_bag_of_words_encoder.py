@@ -195,15 +195,15 @@ def test_embedding_has_half_as_many_units_as_the_vocabulary_by_default(n_tokens,
     assert encoder.input_shape == (n_tokens,)
     assert encoder.feature_shape == (n_tokens,)
     assert encoder.output_dim == expected
-    assert encoder.head().count_params() == (n_tokens + 1) * expected
+    assert encoder.build_head().count_params() == (n_tokens + 1) * expected
 
 
 def test_head_has_a_layer_for_each_option_and_for_no_other():
     encoder = BagOfWordsEncoder("tags", activation="tanh").fit(ROWS)
-    assert [layer.name for layer in encoder.head().layers] == ["dense"]
-    assert encoder.head().layers[0].activation is keras.activations.tanh
+    assert [layer.name for layer in encoder.build_head().layers] == ["dense"]
+    assert encoder.build_head().layers[0].activation is keras.activations.tanh
     encoder.set_params(dropout=0.25, input_dropout=0.5, scaling="log")
-    scaling, before, _, after = encoder.head().layers
+    scaling, before, _, after = encoder.build_head().layers
     assert (scaling.log, before.rate, after.rate) == (True, 0.5, 0.25)
 
 
@@ -288,7 +288,7 @@ def test_fit_without_a_token_left_says_so(options, rows):
         lambda encoder: encoder.input_shape,
         lambda encoder: encoder.encode(ROWS),
         lambda encoder: encoder.prepare(ROWS),
-        lambda encoder: encoder.head(),
+        lambda encoder: encoder.build_head(),
         lambda encoder: encoder.output_dim,
     ],
     ids=["input_shape", "encode", "prepare", "head", "output_dim"],

@@ -128,11 +128,11 @@ def test_the_training_rows_are_not_changed():
 
 def test_head_has_a_layer_for_each_option_and_for_no_other():
     encoder = DenseEncoder("numbers", units=5, activation=None).fit(MATRIX)
-    assert [layer.name for layer in encoder.head().layers] == ["dense"]
-    assert encoder.head().layers[0].activation is keras.activations.linear
-    assert (encoder.output_dim, encoder.head().count_params()) == (5, (3 + 1) * 5)
+    assert [layer.name for layer in encoder.build_head().layers] == ["dense"]
+    assert encoder.build_head().layers[0].activation is keras.activations.linear
+    assert (encoder.output_dim, encoder.build_head().count_params()) == (5, (3 + 1) * 5)
     encoder.set_params(dropout=0.25, input_dropout=0.5)
-    before, _, after = encoder.head().layers
+    before, _, after = encoder.build_head().layers
     assert (before.rate, after.rate) == (0.5, 0.25)
 
 
@@ -209,7 +209,7 @@ def test_fit_to_no_rows_is_refused():
     [
         lambda encoder: encoder.input_shape,
         lambda encoder: encoder.encode(MATRIX),
-        lambda encoder: encoder.head(),
+        lambda encoder: encoder.build_head(),
         lambda encoder: encoder.output_dim,
     ],
     ids=["input_shape", "encode", "head", "output_dim"],

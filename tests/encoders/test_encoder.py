@@ -22,7 +22,7 @@ class PairEncoder(Encoder):
     def encode(self, values):
         return np.array([list(value) for value in values], dtype="float32").reshape(-1, 2)
 
-    def head(self):
+    def build_head(self):
         return keras.layers.Dense(3)
 
 
@@ -40,7 +40,7 @@ def test_a_name_that_keras_would_refuse_is_refused(name):
 def test_a_name_that_is_taken_can_be_built_trained_saved_and_loaded(name, tmp_path):
     encoder = PairEncoder(name)
     inputs = {encoder.name: keras.Input(encoder.input_shape, name=encoder.name)}
-    model = keras.Model(inputs, encoder.head()(inputs[encoder.name]))
+    model = keras.Model(inputs, encoder.build_head()(inputs[encoder.name]))
     model.compile("adam", "mse")
     model.fit({name: np.ones((4, 2))}, np.ones((4, encoder.output_dim)), verbose=0)
     model.save(tmp_path / "model.keras")
@@ -60,7 +60,7 @@ def test_a_subclass_that_says_too_little_cannot_be_made():
 def test_defaults_of_the_contract():
     encoder = PairEncoder("pair")
     assert encoder.fit([[1, 2]]) is encoder
-    assert encoder.backbone() is None
+    assert encoder.get_backbone() is None
     assert not encoder.is_frozen
     assert encoder.feature_shape == (2,)
     assert encoder.output_dim == 3

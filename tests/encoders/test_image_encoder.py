@@ -211,7 +211,7 @@ def test_the_backbone_preprocesses_inside_as_keras_does_outside(name, module, po
     encoder = ImageEncoder(
         "poster", backbone=name, weights=None, image_size=32, seed=3, pooling=pooling
     )
-    backbone = encoder.backbone()
+    backbone = encoder.get_backbone()
     features = backbone(PIXELS)
     expected = features_outside(
         name,
@@ -230,7 +230,7 @@ def test_the_backbone_preprocesses_inside_as_keras_does_outside(name, module, po
     [("unit", lambda x: x / 255), (None, lambda x: x), ("imagenet", lambda x: x / 127.5 - 1)],
 )
 def test_the_other_ways_to_preprocess(preprocessing, formula):
-    backbone = mobile_net(preprocessing=preprocessing).backbone()
+    backbone = mobile_net(preprocessing=preprocessing).get_backbone()
     weights = inner_network(backbone).get_weights()
     expected = features_outside("MobileNet", weights, PIXELS, formula, "avg")
     np.testing.assert_allclose(
@@ -240,28 +240,28 @@ def test_the_other_ways_to_preprocess(preprocessing, formula):
 
 def test_the_backbone_is_built_once_for_height_and_width():
     encoder = mobile_net(image_size=(32, 48))
-    assert encoder.backbone() is encoder.backbone()
-    assert encoder.backbone().input_shape == (None, 32, 48, 3)
+    assert encoder.get_backbone() is encoder.get_backbone()
+    assert encoder.get_backbone().input_shape == (None, 32, 48, 3)
     assert encoder.feature_shape == (1024,)
     assert (encoder.output_dim, mobile_net(units=7).output_dim) == (256, 7)
 
 
 def test_the_network_s_own_least_size_is_told():
     with pytest.raises(ValueError, match="at least 32x32"):
-        mobile_net(image_size=31).backbone()
+        mobile_net(image_size=31).get_backbone()
 
 
 def test_random_weights_repeat_by_seed_and_leave_python_s_random_numbers_alone():
     before = random.getstate()
     kernels = [
-        np.concatenate([w.ravel() for w in mobile_net(seed=seed).backbone().get_weights()])
+        np.concatenate([w.ravel() for w in mobile_net(seed=seed).get_backbone().get_weights()])
         for seed in (1, 1, 2)
     ]
     assert random.getstate() == before
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert not np.array_equal(kernels[0], kernels[2])
-    unseeded = mobile_net(seed=None).backbone().get_weights()[0]
-    assert not np.array_equal(unseeded, mobile_net(seed=None).backbone().get_weights()[0])
+    unseeded = mobile_net(seed=None).get_backbone().get_weights()[0]
+    assert not np.array_equal(unseeded, mobile_net(seed=None).get_backbone().get_weights()[0])
 
 
 # -- weights ---------------------------------------------------------------------------------------
@@ -281,7 +281,9 @@ def test_weights_are_read_from_a_file(saved, as_path):
     path, network = saved
     encoder = mobile_net(weights=as_path(path), seed=None)
     maps = np.asarray(network(PIXELS / np.float32(127.5) - 1, training=False))
-    np.testing.assert_allclose(encoder.backbone()(PIXELS), maps.mean((1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        encoder.get_backbone()(PIXELS), maps.mean((1, 2)), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_weights_of_an_own_model_are_read_from_a_file(tmp_path):
@@ -289,13 +291,13 @@ def test_weights_of_an_own_model_are_read_from_a_file(tmp_path):
     source.save_weights(tmp_path / "small.weights.h5")
     encoder = own(target, weights=tmp_path / "small.weights.h5")
     expected = np.asarray(source(PIXELS[:, :8, :8].astype("float32"))).mean((1, 2))
-    np.testing.assert_allclose(encoder.backbone()(PIXELS[:, :8, :8]), expected, rtol=1e-4)
+    np.testing.assert_allclose(encoder.get_backbone()(PIXELS[:, :8, :8]), expected, rtol=1e-4)
 
 
 def test_an_own_model_keeps_its_weights_by_default():
     network = small_cnn()
     before = [weight.copy() for weight in network.get_weights()]
-    own(network).backbone()
+    own(network).get_backbone()
     for old, new in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -309,7 +311,7 @@ def test_a_missing_weights_file_is_named_beside_the_other_options(tmp_path, name
     with pytest.raises(
         WeightsUnavailableError, match=rf"{re.escape(str(path))}' of MobileNet does not.*{OPTIONS}"
     ):
-        mobile_net(weights=path).backbone()
+        mobile_net(weights=path).get_backbone()
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
@@ -322,7 +324,7 @@ def test_a_weights_file_that_does_not_fit_is_named_beside_the_other_options(tmp_
         path.write_text("not a weights file")
     match = rf"{re.escape(str(path))}' does not fit MobileNet without its classifier"
     with pytest.raises(WeightsUnavailableError, match=rf"(?s){match}.*{OPTIONS}"):
-        mobile_net(weights=path).backbone()
+        mobile_net(weights=path).get_backbone()
 
 
 def test_a_failed_download_says_so_and_names_the_other_options(monkeypatch):
@@ -336,9 +338,9 @@ def test_a_failed_download_says_so_and_names_the_other_options(monkeypatch):
         r"\(URL fetch failure.*weights='path/to/file.weights.h5'.*weights=None for random"
     )
     with pytest.raises(WeightsUnavailableError, match=match):
-        mobile_net(weights="imagenet").backbone()
+        mobile_net(weights="imagenet").get_backbone()
     with pytest.raises(OSError, match=match):
-        mobile_net(weights="imagenet").backbone()
+        mobile_net(weights="imagenet").get_backbone()
 
 
 def test_keras_s_own_failure_to_download_is_understood(monkeypatch, tmp_path):
@@ -351,7 +353,7 @@ def test_keras_s_own_failure_to_download_is_understood(monkeypatch, tmp_path):
     monkeypatch.setattr(files, "urlretrieve", fail)
     monkeypatch.setattr(files.config, "keras_home", lambda: str(tmp_path))
     with pytest.raises(WeightsUnavailableError, match=r"not be downloaded .*no route to host"):
-        mobile_net(weights="imagenet", image_size=None).backbone()
+        mobile_net(weights="imagenet", image_size=None).get_backbone()
 
 
 # -- a network of one's own ------------------------------------------------------------------------
@@ -367,7 +369,7 @@ def test_feature_maps_of_an_own_model_are_pooled_and_vectors_are_not(pooling):
         reduce = {"avg": np.mean, "max": np.max}[pooling]
         expected = maps if flat else reduce(maps, axis=(1, 2))
         assert encoder.feature_shape == expected.shape[1:] == ((80,) if flat else (5,))
-        np.testing.assert_allclose(encoder.backbone()(pixels), expected, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(encoder.get_backbone()(pixels), expected, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -377,13 +379,13 @@ def test_an_own_model_preprocesses_by_itself_unless_unit_is_asked_for(preprocess
     network = small_cnn(flat=True)
     pixels = PIXELS[:, :8, :8]
     expected = network((pixels * factor).astype("float32"), training=False)
-    features = own(network, preprocessing=preprocessing).backbone()(pixels)
+    features = own(network, preprocessing=preprocessing).get_backbone()(pixels)
     np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_the_backbone_is_in_inference_mode_whatever_surrounds_it():
     encoder = own()
-    backbone, pixels = encoder.backbone(), PIXELS[:, :8, :8]
+    backbone, pixels = encoder.get_backbone(), PIXELS[:, :8, :8]
     expected = np.asarray(backbone(pixels))
     np.testing.assert_array_equal(backbone(pixels, training=True), expected)
     inputs = keras.Input(encoder.input_shape)
@@ -394,7 +396,7 @@ def test_the_backbone_is_in_inference_mode_whatever_surrounds_it():
 
 
 def test_a_saved_and_loaded_backbone_gives_the_same_and_stays_in_inference_mode(tmp_path):
-    backbone = own().backbone()
+    backbone = own().get_backbone()
     backbone.save(tmp_path / "backbone.keras")
     loaded = keras.models.load_model(tmp_path / "backbone.keras")
     assert isinstance(loaded, InferenceModel)
@@ -444,7 +446,7 @@ def with_output(change):
 )
 def test_an_own_model_that_takes_no_rgb_images_of_the_size_is_refused(network, options, match):
     with pytest.raises(ModalityError, match=match):
-        own(network, **options).backbone()
+        own(network, **options).get_backbone()
 
 
 @pytest.mark.parametrize(
@@ -457,28 +459,28 @@ def test_an_own_model_that_takes_no_rgb_images_of_the_size_is_refused(network, o
 )
 def test_an_own_model_that_gives_no_maps_or_vectors_is_refused(network, gives):
     with pytest.raises(ModalityError, match=rf"must give feature maps.*'net' gives {gives}"):
-        own(network).backbone()
+        own(network).get_backbone()
 
 
 @pytest.mark.parametrize("size", [6, (6, 7)])
 def test_an_own_model_for_any_size_takes_the_size_asked_for(size):
     encoder = own(small_cnn((None, None, 3)), image_size=size)
-    assert encoder.backbone()(encoder.encode([PIXELS[0]])).shape == (1, 5)
+    assert encoder.get_backbone()(encoder.encode([PIXELS[0]])).shape == (1, 5)
 
 
 # -- fine-tuning -----------------------------------------------------------------------------------
 
 
 def trained_layers(encoder):
-    network = inner_network(encoder.backbone())
+    network = inner_network(encoder.get_backbone())
     return [layer.name for layer in network.layers if layer.trainable_weights]
 
 
 def test_the_backbone_is_frozen_by_default():
     for encoder in (mobile_net(), own()):
-        assert encoder.backbone().trainable_weights == []
+        assert encoder.get_backbone().trainable_weights == []
         assert encoder.is_frozen
-        assert encoder.backbone().weights
+        assert encoder.get_backbone().weights
 
 
 @pytest.mark.parametrize(
@@ -491,7 +493,7 @@ def test_unfreezing_trains_the_last_layers_that_are_no_batch_normalisation(n_lay
         encoder = mobile_net()
         assert encoder.unfreeze(n_layers) is encoder
         assert encoder.trainable_layers == ("all" if n_layers is None else n_layers)
-    network = inner_network(encoder.backbone())
+    network = inner_network(encoder.get_backbone())
     # MobileNet: a convolution, then 13 blocks of two convolutions each.
     convolutions = [layer.name for layer in network.layers if re.match(r"conv\w*\d$", layer.name)]
     convolutions = [name for name in convolutions if network.get_layer(name).weights]
@@ -500,9 +502,9 @@ def test_unfreezing_trains_the_last_layers_that_are_no_batch_normalisation(n_lay
     assert trained_layers(encoder) == expected
     assert not encoder.is_frozen
     n_weights = sum(len(network.get_layer(name).weights) for name in expected)
-    assert len(encoder.backbone().trainable_weights) == n_weights
+    assert len(encoder.get_backbone().trainable_weights) == n_weights
     assert encoder.unfreeze(0).is_frozen
-    assert encoder.backbone().trainable_weights == []
+    assert encoder.get_backbone().trainable_weights == []
 
 
 def test_unfreezing_again_counts_from_the_frozen_network():
@@ -517,7 +519,7 @@ def test_layers_of_models_within_a_model_are_counted_too():
     inputs = keras.Input((8, 8, 3))
     last = keras.layers.Conv2D(2, 1, name="last")
     network = keras.Model(inputs, last(inner(inputs)), name="outer")
-    backbone = own(network).unfreeze(2).backbone()
+    backbone = own(network).unfreeze(2).get_backbone()
     trained = {weight.path.split("/")[-2] for weight in backbone.trainable_weights}
     assert trained == {"second", "last"}
     assert len(backbone.trainable_weights) == 4
@@ -525,10 +527,10 @@ def test_layers_of_models_within_a_model_are_counted_too():
 
 def test_training_changes_the_unfrozen_layers_only():
     encoder = own().unfreeze(1)
-    network = inner_network(encoder.backbone())
+    network = inner_network(encoder.get_backbone())
     before = {layer.name: layer.get_weights() for layer in network.layers}
     inputs = keras.Input(encoder.input_shape)
-    scores = keras.layers.Dense(1)(encoder.backbone()(inputs))
+    scores = keras.layers.Dense(1)(encoder.get_backbone()(inputs))
     model = keras.Model(inputs, scores)
     model.compile("sgd", "mse")
     model.fit(PIXELS[:, :8, :8] / 255, np.ones((3, 1)), verbose=0)
@@ -545,7 +547,7 @@ def test_more_layers_than_there_are_is_refused():
     with pytest.raises(ValueError, match=r"'poster_backbone' has 2 layers to train, not 3"):
         own().unfreeze(3)
     with pytest.raises(ValueError, match=r"has 2 layers to train, not 9"):
-        own(trainable_layers=9).backbone()
+        own(trainable_layers=9).get_backbone()
 
 
 @pytest.mark.parametrize("n_layers", [-1, 1.5, True, "last", "1", [1]])
@@ -560,12 +562,12 @@ def test_a_number_of_layers_that_is_none_is_refused(n_layers):
 
 
 def test_head_has_a_layer_for_each_option_and_for_no_other():
-    assert [layer.name for layer in own(scaling=None).head().layers] == ["dense"]
-    scaling, before, dense, after = own(dropout=0.25, input_dropout=0.5).head().layers
+    assert [layer.name for layer in own(scaling=None).build_head().layers] == ["dense"]
+    scaling, before, dense, after = own(dropout=0.25, input_dropout=0.5).build_head().layers
     assert isinstance(scaling, FeatureScaling)
     assert (scaling.log, before.rate, after.rate) == (True, 0.5, 0.25)
     assert dense.activation is keras.activations.relu
-    assert own(scaling="standard", activation="tanh").head().layers[0].log is False
+    assert own(scaling="standard", activation="tanh").build_head().layers[0].log is False
 
 
 # -- options, configuration, state -----------------------------------------------------------------
@@ -620,10 +622,10 @@ def test_params_are_the_constructor_s_arguments():
 
 def test_set_params_checks_the_options_and_builds_the_backbone_anew():
     encoder = mobile_net()
-    small = encoder.backbone()
+    small = encoder.get_backbone()
     assert encoder.set_params(image_size=48, units=9) is encoder
-    assert encoder.backbone() is not small
-    assert encoder.backbone().input_shape == (None, 48, 48, 3)
+    assert encoder.get_backbone() is not small
+    assert encoder.get_backbone().input_shape == (None, 48, 48, 3)
     assert (encoder.output_dim, encoder.seed) == (9, 1)
     with pytest.raises(ValueError, match=r"no parameter \['size'\]. It has \['activation'"):
         encoder.set_params(size=3)
@@ -644,11 +646,11 @@ def test_set_params_of_a_subclass_knows_its_own_arguments():
 
 def test_a_clone_has_the_options_and_a_backbone_of_its_own():
     encoder = mobile_net(units=5)
-    encoder.backbone()
+    encoder.get_backbone()
     copy = clone(encoder)
     assert copy.get_params() == encoder.get_params()
-    assert copy.backbone() is not encoder.backbone()
-    np.testing.assert_array_equal(copy.backbone()(PIXELS), encoder.backbone()(PIXELS))
+    assert copy.get_backbone() is not encoder.get_backbone()
+    np.testing.assert_array_equal(copy.get_backbone()(PIXELS), encoder.get_backbone()(PIXELS))
 
 
 def test_a_clone_of_an_encoder_with_an_own_model_has_a_copy_of_it():
@@ -656,7 +658,7 @@ def test_a_clone_of_an_encoder_with_an_own_model_has_a_copy_of_it():
     copy = clone(own(network))
     assert copy.get_params()["backbone"] is not network
     pixels = PIXELS[:, :8, :8]
-    np.testing.assert_array_equal(copy.backbone()(pixels), own(network).backbone()(pixels))
+    np.testing.assert_array_equal(copy.get_backbone()(pixels), own(network).get_backbone()(pixels))
 
 
 @pytest.mark.parametrize(
@@ -712,7 +714,7 @@ def test_state_holds_the_backbone_where_the_configuration_cannot_give_it_again(s
         assert set(state) == {"backbone_weights"}
         copy = ImageEncoder.from_config(encoder.get_config()).set_state(state)
         pixels = encoder.encode(list(PIXELS))
-        np.testing.assert_array_equal(copy.backbone()(pixels), encoder.backbone()(pixels))
+        np.testing.assert_array_equal(copy.get_backbone()(pixels), encoder.get_backbone()(pixels))
 
 
 def test_repr_names_what_differs_from_the_defaults():
@@ -726,15 +728,15 @@ def test_a_model_of_the_user_s_own_is_copied():
     network = small_cnn()
     before = network.get_weights()
     first, second = own(network), own(network).unfreeze()
-    first.backbone()
+    first.get_backbone()
     assert network.trainable
     assert first.is_frozen
     assert not second.is_frozen
-    for weight in second.backbone().trainable_weights:
+    for weight in second.get_backbone().trainable_weights:
         weight.assign(weight.numpy() + 1)
     for old, new in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    for old, new in zip(before, first.backbone().get_weights(), strict=True):
+    for old, new in zip(before, first.get_backbone().get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
@@ -766,5 +768,5 @@ def test_what_a_subclass_learned_moves_with_the_state():
     encoder = Counting("poster", backbone=small_cnn()).fit(PIXELS)
     copy = Counting("poster", backbone=small_cnn()).set_state(encoder.get_state())
     assert copy.count_ == len(PIXELS)
-    for old, new in zip(encoder.backbone().weights, copy.backbone().weights, strict=True):
+    for old, new in zip(encoder.get_backbone().weights, copy.get_backbone().weights, strict=True):
         np.testing.assert_array_equal(old.numpy(), new.numpy())

@@ -334,12 +334,12 @@ PIXELS = np.random.default_rng(1).integers(0, 256, (2, 80, 80, 3), dtype="uint8"
 )
 def test_networks_of_keras_applications_are_cut_wherever_training_begins(name, size):
     encoder = ImageEncoder("poster", backbone=name, weights=None, image_size=size, seed=1)
-    backbone = encoder.backbone()
+    backbone = encoder.get_backbone()
     pixels = PIXELS[:, :size, :size]
     whole = run(backbone, pixels)
     depths = []
     for n_layers in (1, 3, 10):
-        split = split_backbone(encoder.unfreeze(n_layers).backbone())
+        split = split_backbone(encoder.unfreeze(n_layers).get_backbone())
         assert encoder.frozen_part() is split.frozen
         if n_layers == 1:
             # As a store computes them.
@@ -361,12 +361,12 @@ def test_an_encoder_is_cut_as_its_backbone_is():
     )
     encoder = ImageEncoder("poster", backbone=network, preprocessing="unit")
     pixels = PIXELS[:, :8, :8]
-    assert encoder.frozen_part() is encoder.backbone()
-    split = check_split(encoder.unfreeze(1).backbone(), pixels)
+    assert encoder.frozen_part() is encoder.get_backbone()
+    split = check_split(encoder.unfreeze(1).get_backbone(), pixels)
     assert encoder.frozen_part() is split.frozen
     assert split.frozen.output_shape == (None, 6, 6, 4)
     assert encoder.unfreeze().frozen_part() is None
-    assert encoder.unfreeze(0).frozen_part() is encoder.backbone()
+    assert encoder.unfreeze(0).frozen_part() is encoder.get_backbone()
 
 
 # -- graphs that are easily cut wrongly ------------------------------------------------------------
@@ -447,7 +447,7 @@ def test_parts_do_not_keep_a_backbone_in_memory(n_layers):
     )
     encoder = ImageEncoder("poster", backbone=network, trainable_layers=n_layers)
     encoder.frozen_part()
-    alive = weakref.ref(encoder.backbone())
+    alive = weakref.ref(encoder.get_backbone())
     del encoder
     gc.collect()
     assert alive() is None

@@ -89,7 +89,7 @@ def compute():
     """Return the oracle: features without a store, image by image."""
 
     def compute_features(encoder, values):
-        backbone = encoder.backbone()
+        backbone = encoder.get_backbone()
         return np.concatenate(
             [np.asarray(backbone(encoder.encode([value]), training=False)) for value in values]
         )

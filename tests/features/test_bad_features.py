@@ -8,7 +8,7 @@ from multimodal_ensemble.exceptions import ModalityError
 
 def test_features_that_are_not_finite_are_refused(make_network, make_encoder, posters, store):
     encoder = make_encoder(network=make_network(activation=None))
-    kernel = encoder.backbone().weights[0]
+    kernel = encoder.get_backbone().weights[0]
     kernel.assign(np.full(kernel.shape, np.nan))
     match = r"backbone of 'poster' gives features that are not finite, first for value number 0"
     with pytest.raises(ModalityError, match=match):

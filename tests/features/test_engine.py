@@ -38,7 +38,7 @@ def test_threads_and_single_workers_stay_in_this_process(
 ):
     encoder = make_encoder()
     expected = compute(encoder, posters)
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     with joblib.parallel_config(backend, n_jobs=n_jobs):
         features = store.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(features, expected, rtol=1e-5)
@@ -65,7 +65,7 @@ def test_processes_give_the_features_of_a_plain_pass(
     store = FeatureStore(tmp_path / "store", batch_size=4)
     store.get_features(encoders[0], posters[:2], verbose=0)
     for encoder in encoders:
-        counter.watch(encoder.backbone())
+        counter.watch(encoder.get_backbone())
     with joblib.parallel_config("loky", n_jobs=2):
         assert store.compute_features(encoders, data, augment=True) == 2 * 3 * 10 - 2
         features = store.load_features(encoders, data, augment=True, verbose=0)

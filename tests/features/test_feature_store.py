@@ -32,7 +32,7 @@ def test_cached_equals_uncached_of_a_network_of_keras(store, posters, compute):
 def test_another_store_object_finds_the_features(store, make_encoder, posters, counter):
     first = store.get_features(make_encoder(), posters, verbose=0)
     encoder = make_encoder()
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     again = FeatureStore(store.folder, dtype="float32").get_features(encoder, posters, verbose=0)
     np.testing.assert_array_equal(again, first)
     assert counter.rows == 0
@@ -52,7 +52,7 @@ def test_each_distinct_image_is_computed_once(
     encoder = make_encoder()
     expected = compute(encoder, posters)
     counter.batches.clear()
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     seen = set()
     for numbers in calls:
         paths = [posters[number] for number in numbers]
@@ -67,7 +67,7 @@ def test_each_distinct_image_is_computed_once(
 @pytest.mark.parametrize("values", [[], np.empty((0, 8, 8, 3), dtype="uint8")])
 def test_no_values_have_no_features(store, make_encoder, counter, values):
     encoder = make_encoder()
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     assert store.get_features(encoder, values).shape == (0, 4)
     assert store.count_missing(encoder, values) == 0
     assert counter.batches == []
@@ -79,8 +79,8 @@ def test_encoders_of_one_network_share_a_pass(store, make_network, posters, coun
         ImageEncoder(name, backbone=network, units=units, scaling=scaling, column="path")
         for name, units, scaling in (("poster", 3, "log"), ("still", 9, None))
     )
-    counter.watch(one.backbone())
-    counter.watch(other.backbone())
+    counter.watch(one.get_backbone())
+    counter.watch(other.get_backbone())
     features = store.get_features(one, posters, verbose=0)
     np.testing.assert_array_equal(store.get_features(other, posters, verbose=0), features)
     assert counter.rows == len(posters)
@@ -90,14 +90,16 @@ def test_networks_built_alike_share_a_pass(store, make_encoder, posters, counter
     features = store.get_features(make_encoder(), posters, verbose=0)
     keras.layers.Conv2D(1, 1)  # a layer in between changes Keras's numbering
     again = make_encoder("still")
-    counter.watch(again.backbone())
+    counter.watch(again.get_backbone())
     np.testing.assert_array_equal(store.get_features(again, posters, verbose=0), features)
     assert counter.rows == 0
 
 
 def test_a_copy_of_an_encoder_finds_the_features(store, make_encoder, posters):
     encoder = make_encoder()
-    encoder.backbone().set_weights([value + 1 for value in encoder.backbone().get_weights()])
+    encoder.get_backbone().set_weights(
+        [value + 1 for value in encoder.get_backbone().get_weights()]
+    )
     store.get_features(encoder, posters, verbose=0)
     copy = ImageEncoder.from_config(json.loads(json.dumps(encoder.get_config())))
     assert store.count_missing(copy, posters) == len(posters)

@@ -120,9 +120,9 @@ def test_whether_layers_are_trained_does_not_count():
 def test_use_in_other_models_does_not_count():
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
     encoders = [ImageEncoder(name, backbone=network) for name in "ab"]
-    one, other = (model_fingerprint(encoder.backbone()) for encoder in encoders)
+    one, other = (model_fingerprint(encoder.get_backbone()) for encoder in encoders)
     keras.Sequential([network, keras.layers.Flatten()])
-    assert one == other == model_fingerprint(encoders[0].backbone())
+    assert one == other == model_fingerprint(encoders[0].get_backbone())
 
 
 def test_saving_and_loading_does_not_count(tmp_path):
@@ -147,14 +147,14 @@ inputs = keras.Input((2,))
 kernel = keras.initializers.GlorotUniform(3)
 dense = keras.layers.Dense(2, kernel_initializer=kernel)(inputs)
 graph = keras.layers.Concatenate()([dense, inputs])
-print(model_fingerprint(encoder.backbone()), model_fingerprint(keras.Model(inputs, graph)))
+print(model_fingerprint(encoder.get_backbone()), model_fingerprint(keras.Model(inputs, graph)))
 """
 
 
 @pytest.mark.slow
 def test_processes_agree_whatever_they_built_before():
     elsewhere = run_fresh(SCRIPT).split()
-    ImageEncoder("before", backbone="MobileNet", weights=None, image_size=32).backbone()
+    ImageEncoder("before", backbone="MobileNet", weights=None, image_size=32).get_backbone()
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(2)])
     with contextlib.redirect_stdout(io.StringIO()) as here:
         exec(SCRIPT, {})

@@ -15,7 +15,7 @@ def test_an_interrupted_pass_goes_on_where_it_stopped(
 ):
     encoder = make_encoder()
     expected = compute(encoder, posters)
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     counter.stop_after, counter.error = 2, error
     with pytest.raises(error):
         store.get_features(encoder, posters, verbose=0)
@@ -31,7 +31,7 @@ def test_a_pass_stopped_before_its_first_batch_leaves_nothing(
     store, make_encoder, posters, counter
 ):
     encoder = make_encoder()
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     counter.stop_after = 0
     with pytest.raises(KeyboardInterrupt):
         store.get_features(encoder, posters, verbose=0)
@@ -43,7 +43,7 @@ def test_an_unreadable_image_stops_the_pass_and_keeps_what_was_done(
 ):
     posters[9].write_bytes(b"not an image")
     encoder = make_encoder()
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     with pytest.raises(ImageReadError, match=r"9\.png"):
         store.get_features(encoder, posters, verbose=0)
     assert counter.rows >= 4
@@ -52,7 +52,7 @@ def test_an_unreadable_image_stops_the_pass_and_keeps_what_was_done(
 
 def test_a_stopped_pass_says_how_much_is_kept(store, make_encoder, posters, counter, capsys):
     encoder = make_encoder()
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     counter.stop_after = 1
     with pytest.raises(KeyboardInterrupt):
         store.get_features(encoder, posters)
@@ -91,7 +91,7 @@ network = keras.Sequential([
     keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255),
     keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel)], name="network")
 encoder = ImageEncoder("poster", backbone=network)
-predict, calls = encoder.backbone().predict_on_batch, []
+predict, calls = encoder.get_backbone().predict_on_batch, []
 
 def slowly(batch):
     calls.append(len(batch))
@@ -101,7 +101,7 @@ def slowly(batch):
     time.sleep(0.05)
     return predict(batch)
 
-encoder.backbone().predict_on_batch = slowly
+encoder.get_backbone().predict_on_batch = slowly
 print("ready", flush=True)
 if mode == "together":
     sys.stdin.readline()
@@ -124,7 +124,7 @@ def test_a_process_killed_in_a_pass_leaves_a_readable_store(
     # Two of the pieces of 4, 4 and 2 rows, whose order is drawn by chance, were finished.
     missing = store.count_missing(encoder, posters)
     assert missing in (2, 4)
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     features = store.get_features(encoder, posters, verbose=0)
     assert counter.batches == [missing]
     np.testing.assert_allclose(features, expected, rtol=1e-5)

@@ -25,7 +25,7 @@ def test_a_limit_that_digests_alone_exceed_is_told_before_the_work(
     tmp_path, make_encoder, posters, counter
 ):
     encoder = make_encoder()
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     store = FeatureStore(tmp_path / "store", max_bytes=10 * 4 * 2 + 100)
     with pytest.raises(FeatureStoreError, match=r"need [\d,]+ bytes, .* Raise the limit"):
         store.get_features(encoder, posters, verbose=0)

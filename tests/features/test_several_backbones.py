@@ -77,7 +77,7 @@ def test_only_what_each_backbone_lacks_is_computed(store, pair, posters, decoded
     decoded.clear()
     counters = [counter, type(counter)()]
     for encoder, watching in zip(pair, counters, strict=True):
-        watching.watch(encoder.backbone())
+        watching.watch(encoder.get_backbone())
     assert store.compute_features(pair, {"path": posters}, verbose=0) == 4 + 7
     assert [watching.rows for watching in counters] == [4, 7]
     # Numbers 4 and 5 are lacked by neither.
@@ -93,7 +93,7 @@ def test_two_encoders_of_one_network_share_a_pass(store, make_network, posters, 
     network = make_network()
     encoders = [ImageEncoder(name, backbone=network, column="path") for name in ("a", "b")]
     for encoder in encoders:
-        counter.watch(encoder.backbone())
+        counter.watch(encoder.get_backbone())
     assert store.compute_features(encoders, {"path": posters}, verbose=0) == 10
     assert counter.rows == 10
     features = store.load_features(encoders, {"path": posters}, verbose=0)
@@ -127,7 +127,7 @@ def test_no_rows_have_no_features(store, pair):
 def test_a_backbone_inside_an_interrupted_pass_keeps_as_much_as_the_other(
     store, pair, posters, counter
 ):
-    counter.watch(pair[1].backbone())
+    counter.watch(pair[1].get_backbone())
     counter.stop_after = 2
     with pytest.raises(KeyboardInterrupt):
         store.compute_features(pair, {"path": posters}, verbose=0)
@@ -142,8 +142,8 @@ def test_an_unreadable_image_is_named(store, pair, posters):
 
 
 def test_a_missing_column_is_named_before_anything_is_computed(store, pair, posters, counter):
-    counter.watch(pair[0].backbone())
-    strange = ImageEncoder("c", backbone=pair[0].backbone(), column="nowhere")
+    counter.watch(pair[0].get_backbone())
+    strange = ImageEncoder("c", backbone=pair[0].get_backbone(), column="nowhere")
     with pytest.raises(ModalityError, match="'c' reads the column"):
         store.compute_features([pair[0], strange], {"path": posters}, verbose=0)
     assert counter.rows == 0

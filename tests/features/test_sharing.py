@@ -30,16 +30,16 @@ network = keras.Sequential([
     keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255),
     keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel)], name="network")
 encoder = ImageEncoder("poster", backbone=network)
-predict, rows = encoder.backbone().predict_on_batch, []
+predict, rows = encoder.get_backbone().predict_on_batch, []
 
 def slowly(batch):
     rows.append(len(batch))
     time.sleep(0.05)
     return predict(batch)
 
-encoder.backbone().predict_on_batch = slowly
+encoder.get_backbone().predict_on_batch = slowly
 images = [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(40)]
-encoder.backbone()(np.stack(images[:1]))
+encoder.get_backbone()(np.stack(images[:1]))
 store = FeatureStore(sys.argv[1], batch_size=1, dtype="float32")
 print("ready", flush=True)
 sys.stdin.readline()
@@ -53,7 +53,7 @@ def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, 
     monkeypatch.setattr(_fill, "ROWS_A_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, images(40))
-    backbone = encoder.backbone()
+    backbone = encoder.get_backbone()
     predict = backbone.predict_on_batch
 
     def slowly(batch):
@@ -85,14 +85,14 @@ def test_what_another_process_finishes_meanwhile_is_not_computed(
     monkeypatch.setattr(_fill, "ROWS_A_SHARD", 2)
     encoder, other = make_encoder(), make_encoder()
     expected = compute(encoder, images(40))
-    counter.watch(encoder.backbone())
-    predict = encoder.backbone().predict_on_batch
+    counter.watch(encoder.get_backbone())
+    predict = encoder.get_backbone().predict_on_batch
 
     def after_another_process(batch):
         FeatureStore(store.folder, dtype="float32").get_features(other, images(40), verbose=0)
         return predict(batch)
 
-    monkeypatch.setattr(encoder.backbone(), "predict_on_batch", after_another_process)
+    monkeypatch.setattr(encoder.get_backbone(), "predict_on_batch", after_another_process)
     features = store.get_features(encoder, images(40), verbose=0)
     np.testing.assert_allclose(features, expected, rtol=1e-5)
     # The piece at hand and the one that was read ahead.
@@ -104,7 +104,7 @@ def test_a_shard_removed_before_it_is_read_is_computed_again(
 ):
     encoder = make_encoder()
     expected = compute(encoder, posters)
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     read = ShardFolder.read
     left = [1]
 

@@ -71,7 +71,7 @@ def test_weights_trained_meanwhile_get_features_of_their_own(
     filled, make_encoder, posters, compute
 ):
     encoder = make_encoder().unfreeze()
-    backbone = encoder.backbone()
+    backbone = encoder.get_backbone()
     backbone.compile("sgd", "mse")
     backbone.fit(encoder.encode(posters), np.ones((10, 4)), verbose=0)
     encoder.unfreeze(0)

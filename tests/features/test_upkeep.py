@@ -161,7 +161,7 @@ def test_damage_is_found_removed_and_computed_again(
     assert not path.exists()
     assert filled.verify() == {}
     expected = compute(pair[0], posters)
-    counter.watch(pair[0].backbone())
+    counter.watch(pair[0].get_backbone())
     features = filled.get_features(pair[0], posters, verbose=0)
     np.testing.assert_allclose(features, expected, rtol=1e-5)
     assert counter.rows == 3
@@ -345,7 +345,7 @@ def test_what_a_call_needs_itself_stays(store, three, posters, compute, counter)
         store.folder, batch_size=4, dtype="float32", max_bytes=size_of(store.folder) + 100
     )
     expected = compute(three[0], posters)
-    counter.watch(three[0].backbone())
+    counter.watch(three[0].get_backbone())
     features = limited.get_features(three[0], posters, verbose=0)
     np.testing.assert_allclose(features, expected, rtol=1e-5)
     assert counter.rows == 5
@@ -356,7 +356,7 @@ def test_what_a_call_needs_itself_stays(store, three, posters, compute, counter)
 def test_what_can_never_fit_is_refused_before_it_is_computed(tmp_path, three, posters, counter):
     store = FeatureStore(tmp_path / "store", dtype="float32", max_bytes=150)
     for encoder in three:
-        counter.watch(encoder.backbone())
+        counter.watch(encoder.get_backbone())
     message = r"need [\d,]+ bytes, .* limited to max_bytes=150\. Raise the limit"
     with pytest.raises(FeatureStoreError, match=message):
         store.get_features(three[0], posters, verbose=0)

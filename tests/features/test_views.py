@@ -32,7 +32,7 @@ def compute_view(encoder, values, view):
     images = encoder.augment(
         encoder.encode(values), encoder.content_digests(prepared), np.full(len(values), view)
     )
-    return np.asarray(encoder.backbone()(images, training=False))
+    return np.asarray(encoder.get_backbone()(images, training=False))
 
 
 def test_a_view_is_what_the_backbone_gives_for_augmented_images(store, make_augmented, posters):
@@ -63,7 +63,7 @@ def test_views_do_not_depend_on_order_batch_or_what_was_there(
     encoder = make_augmented()
     other.get_features(encoder, posters[::-2], view=1, verbose=0)
     other.get_features(encoder, posters[3:5], verbose=0)
-    counter.watch(encoder.backbone())
+    counter.watch(encoder.get_backbone())
     data = {"poster": posters[::-1]}
     found = other.load_features([encoder], data, augment=True, verbose=0)
     assert counter.rows == 40 - 5 - 2

@@ -9,7 +9,7 @@ from multimodal_ensemble import (
     Encoder,
     FeatureScaling,
     adapt_heads,
-    build_concat_fusion,
+    fuse_encoders,
 )
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._feature_model import heads_to_adapt
@@ -29,7 +29,7 @@ class HeadEncoder(Encoder):
     def encode(self, values):
         return np.array(list(values), dtype="float32").reshape(-1, 2)
 
-    def head(self):
+    def build_head(self):
         return self.make_head()
 
 
@@ -81,7 +81,7 @@ def test_a_head_is_adapted_to_what_reaches_each_layer(name):
     make_head, expected = HEADS[name]
     encoder = HeadEncoder("pair", make_head)
     other = DenseEncoder("year").fit([1, 2])
-    model = build_concat_fusion([encoder, other], num_labels=1)
+    model = fuse_encoders([encoder, other], n_labels=1)
     assert heads_to_adapt(model) == ([] if name == "nothing to adapt" else ["pair"])
     adapt_heads(model, {"pair": ROWS} if heads_to_adapt(model) else {})
     head = model.get_layer("pair_head")
@@ -92,7 +92,7 @@ def test_a_head_is_adapted_to_what_reaches_each_layer(name):
 
 def test_adapting_again_forgets_the_rows_before():
     encoder = HeadEncoder("pair", lambda: keras.Sequential([FeatureScaling(), ones()]))
-    model = build_concat_fusion([encoder], num_labels=1)
+    model = fuse_encoders([encoder], n_labels=1)
     adapt_heads(model, {"pair": ROWS + 100})
     adapt_heads(model, {"pair": ROWS})
     scaling = model.get_layer("pair_head").layers[0].layers[0]
@@ -103,7 +103,7 @@ def test_adapting_again_forgets_the_rows_before():
 @pytest.mark.parametrize("layer", [FeatureScaling, keras.layers.Normalization])
 def test_predictions_made_before_do_not_keep_the_old_statistics(layer):
     encoder = HeadEncoder("pair", lambda: keras.Sequential([layer(), ones()]))
-    model = build_concat_fusion([encoder], num_labels=1, seed=1)
+    model = fuse_encoders([encoder], n_labels=1, seed=1)
     rows = {"pair": ROWS.astype("float32")}
     model.predict_on_batch(rows)
     adapt_heads(model, {"pair": ROWS})
@@ -111,6 +111,6 @@ def test_predictions_made_before_do_not_keep_the_old_statistics(layer):
 
 
 def test_a_modality_that_the_model_lacks_is_named():
-    model = build_concat_fusion([DenseEncoder("year").fit([1, 2])], num_labels=1)
+    model = fuse_encoders([DenseEncoder("year").fit([1, 2])], n_labels=1)
     with pytest.raises(ModalityError, match=r"no head for 'pair'.*'year_head'"):
         adapt_heads(model, {"pair": ROWS})

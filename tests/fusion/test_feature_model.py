@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import Encoder, ImageEncoder, build_concat_fusion, feature_model
+from multimodal_ensemble import Encoder, ImageEncoder, feature_model, fuse_encoders
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -24,8 +24,8 @@ def pixels(batch):
 
 @pytest.mark.parametrize("given", [["poster"], ["still"], ["still", "poster"], None])
 def test_full_model_equals_feature_model_of_backbone(poster, still, tags, pixels, given):
-    model = build_concat_fusion([poster, still, tags], num_labels=3, dropout=0.3, seed=1)
-    backbones = {"poster": poster.backbone(), "still": still.backbone()}
+    model = fuse_encoders([poster, still, tags], n_labels=3, dropout=0.3, seed=1)
+    backbones = {"poster": poster.get_backbone(), "still": still.get_backbone()}
     cut = list(backbones) if given is None else given
     mixed = {
         name: call(backbones[name], array) if name in cut else array
@@ -39,17 +39,17 @@ def test_full_model_equals_feature_model_of_backbone(poster, still, tags, pixels
 
 
 def test_it_shares_the_layers_so_that_training_it_trains_the_whole(poster, tags, batch):
-    model = build_concat_fusion([poster, tags], num_labels=2, seed=1)
+    model = fuse_encoders([poster, tags], n_labels=2, seed=1)
     short = feature_model(model)
     before = call(model, batch)
-    frozen = poster.backbone().get_weights()
-    features = {**batch, "poster": call(poster.backbone(), batch["poster"])}
+    frozen = poster.get_backbone().get_weights()
+    features = {**batch, "poster": call(poster.get_backbone(), batch["poster"])}
     short.compile("sgd", "binary_crossentropy")
     short.fit(features, np.ones((4, 2)), epochs=3, verbose=0)
     assert [id(w) for w in short.trainable_weights] == [id(w) for w in model.trainable_weights]
     assert not np.allclose(call(model, batch), before, rtol=1e-6)
     np.testing.assert_allclose(call(model, batch), call(short, features), rtol=1e-6)
-    for old, new in zip(frozen, poster.backbone().get_weights(), strict=True):
+    for old, new in zip(frozen, poster.get_backbone().get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
@@ -74,18 +74,18 @@ class TokenEncoder(Encoder):
     def encode(self, values):
         return np.array([list(value) for value in values], dtype="int32").reshape(-1, 3)
 
-    def backbone(self):
+    def get_backbone(self):
         return self._tokens
 
-    def head(self):
+    def build_head(self):
         return keras.layers.Dense(2)
 
 
 def test_features_of_whole_numbers_stay_fractions():
     encoder = TokenEncoder("text")
-    model = build_concat_fusion([encoder], num_labels=2, seed=1)
+    model = fuse_encoders([encoder], n_labels=2, seed=1)
     tokens = encoder.encode([[1, 2, 3], [3, 4, 8]])
-    features = call(encoder.backbone(), tokens)
+    features = call(encoder.get_backbone(), tokens)
     assert feature_model(model).inputs[0].dtype == "float32"
     np.testing.assert_allclose(
         call(feature_model(model), {"text": features}), call(model, {"text": tokens}), rtol=1e-6
@@ -93,7 +93,7 @@ def test_features_of_whole_numbers_stay_fractions():
 
 
 def test_a_modality_without_backbone_cannot_be_cut(poster, tags):
-    model = build_concat_fusion([poster, tags], num_labels=2)
+    model = fuse_encoders([poster, tags], n_labels=2)
     with pytest.raises(ModalityError, match=r"no backbone for \['tags'\]; it has one for \['post"):
         feature_model(model, ["tags"])
 

@@ -6,8 +6,8 @@ import pytest
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
-    build_concat_fusion,
     feature_model,
+    fuse_encoders,
     fuse_models,
 )
 from multimodal_ensemble.exceptions import ModalityError
@@ -51,14 +51,14 @@ def sequential(name, *, size=3, units=4, labels=2, hidden="hidden", ending=None)
 @pytest.fixture
 def trained(poster, tags, batch):
     """Return a model of posters and one of tags, both trained."""
-    models = [build_concat_fusion([encoder], num_labels=2, seed=1) for encoder in (poster, tags)]
+    models = [fuse_encoders([encoder], n_labels=2, seed=1) for encoder in (poster, tags)]
     for model in models:
         train(model, {name: batch[name] for name in names(model)})
     return models
 
 
 def test_the_output_is_one_new_layer_on_what_fed_the_old_ones(trained, batch):
-    fused = fuse_models(trained, num_labels=2, seed=3)
+    fused = fuse_models(trained, n_labels=2, seed=3)
     embeddings = [
         call(
             keras.Model({name: model.inputs[0]}, model.get_layer("scores").input),
@@ -75,7 +75,7 @@ def test_the_output_is_one_new_layer_on_what_fed_the_old_ones(trained, batch):
 
 def test_training_the_fusion_leaves_the_models_alone(trained, batch):
     before = [copy_weights(model) for model in trained]
-    fused = fuse_models(trained, num_labels=2)
+    fused = fuse_models(trained, n_labels=2)
     own = copy_weights(fused)
     train(fused, batch)
     for model, weights in zip(trained, before, strict=True):
@@ -92,26 +92,26 @@ def test_a_layer_whose_statistics_move_is_copied_though_it_has_nothing_to_train(
     hidden = keras.layers.Dense(4)(normalised)
     model = keras.Model(inputs, keras.layers.Dense(2, "sigmoid")(hidden))
     before = copy_weights(model)
-    train(fuse_models([model], num_labels=2), {"x": np.full((4, 3), 7.0)})
+    train(fuse_models([model], n_labels=2), {"x": np.full((4, 3), 7.0)})
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
 def test_a_frozen_head_that_adapts_is_copied():
     tags = BagOfWordsEncoder("tags", scaling="standard").fit([["a", "b"], ["b"]])
-    model = build_concat_fusion([tags], num_labels=2)
+    model = fuse_encoders([tags], n_labels=2)
     model.trainable = False
-    fused = fuse_models([model], num_labels=2)
+    fused = fuse_models([model], n_labels=2)
     assert fused.get_layer("tags_head") is not model.get_layer("tags_head")
 
 
 def test_a_frozen_backbone_is_shared(trained, poster):
-    fused = fuse_models(trained, num_labels=2)
-    assert fused.get_layer("poster_backbone") is poster.backbone()
+    fused = fuse_models(trained, n_labels=2)
+    assert fused.get_layer("poster_backbone") is poster.get_backbone()
 
 
 def test_with_freeze_only_the_output_layer_changes(trained, batch):
-    fused = fuse_models(trained, num_labels=2, freeze=True)
+    fused = fuse_models(trained, n_labels=2, freeze=True)
     before = copy_weights(fused)
     train(fused, batch)
     changed = [
@@ -123,7 +123,7 @@ def test_with_freeze_only_the_output_layer_changes(trained, batch):
 
 @pytest.mark.parametrize("freeze", [True, False])
 def test_the_models_stay_trainable(trained, batch, freeze):
-    fuse_models(trained, num_labels=2, freeze=freeze)
+    fuse_models(trained, n_labels=2, freeze=freeze)
     before = copy_weights(trained[1])
     train(trained[1], {"tags": batch["tags"]})
     assert any(
@@ -133,7 +133,7 @@ def test_the_models_stay_trainable(trained, batch, freeze):
 
 def test_layers_of_one_name_are_renamed_and_keep_their_weights():
     first, second, third = sequential("a"), sequential("b", units=5), sequential("c")
-    fused = fuse_models([first, second, third], num_labels=2, seed=1)
+    fused = fuse_models([first, second, third], n_labels=2, seed=1)
     layers = [layer.name for layer in fused.layers]
     assert len(set(layers)) == len(layers)
     assert {"hidden", "b_model_hidden", "c_model_hidden"} <= set(layers)
@@ -150,7 +150,7 @@ def test_layers_of_one_name_are_renamed_and_keep_their_weights():
 
 def test_a_layer_may_be_called_as_another_models_input_is():
     fused = fuse_models(
-        [sequential("a", hidden="b"), sequential("b", hidden="embeddings")], num_labels=2
+        [sequential("a", hidden="b"), sequential("b", hidden="embeddings")], n_labels=2
     )
     assert names(fused) == ["a", "b"]
 
@@ -158,7 +158,7 @@ def test_a_layer_may_be_called_as_another_models_input_is():
 def test_models_of_one_name_are_joined():
     one, other = sequential("a"), sequential("b")
     one.name = other.name = "same"
-    assert fuse_models([one, other], num_labels=2).get_layer("embeddings").output.shape == (None, 8)
+    assert fuse_models([one, other], n_labels=2).get_layer("embeddings").output.shape == (None, 8)
 
 
 def functional(name, ending):
@@ -185,7 +185,7 @@ def added(name, ending):
 )
 def test_an_activation_behind_the_output_layer_is_dropped_with_it(make):
     model = make("a", keras.layers.Activation("sigmoid"))
-    fused = fuse_models([model], num_labels=2, seed=1)
+    fused = fuse_models([model], n_labels=2, seed=1)
     rows = np.random.default_rng(1).normal(size=(4, 3))
     kernel = model.get_weights()[0]
     out, bias = fused.get_layer("scores").get_weights()
@@ -195,10 +195,10 @@ def test_an_activation_behind_the_output_layer_is_dropped_with_it(make):
 
 
 def test_a_fusion_can_still_be_cut_at_its_backbones(trained, poster, batch):
-    fused = fuse_models(trained, num_labels=2, seed=3)
+    fused = fuse_models(trained, n_labels=2, seed=3)
     short = feature_model(fused)
     assert short.inputs[0].shape == (None, 4)
-    features = call(poster.backbone(), batch["poster"])
+    features = call(poster.get_backbone(), batch["poster"])
     np.testing.assert_allclose(
         call(short, {**batch, "poster": features}), call(fused, batch), rtol=1e-6
     )
@@ -207,14 +207,14 @@ def test_a_fusion_can_still_be_cut_at_its_backbones(trained, poster, batch):
 def test_models_that_were_cut_before_can_be_fused(trained, batch):
     for model in trained:
         feature_model(model)
-    again = fuse_models(trained, num_labels=2, seed=3)
+    again = fuse_models(trained, n_labels=2, seed=3)
     np.testing.assert_array_equal(
-        call(again, batch), call(fuse_models(trained, num_labels=2, seed=3), batch)
+        call(again, batch), call(fuse_models(trained, n_labels=2, seed=3), batch)
     )
 
 
 def test_a_fusion_is_saved_and_loaded(trained, batch, tmp_path):
-    fused = fuse_models(trained, num_labels=2)
+    fused = fuse_models(trained, n_labels=2)
     fused.save(tmp_path / "fused.keras")
     loaded = keras.models.load_model(tmp_path / "fused.keras")
     np.testing.assert_array_equal(call(loaded, batch), call(fused, batch))
@@ -222,7 +222,7 @@ def test_a_fusion_is_saved_and_loaded(trained, batch, tmp_path):
 
 def test_a_seed_repeats_the_new_layer_and_the_dropout(trained, batch):
     one, other, third = (
-        fuse_models(trained, num_labels=2, dropout=0.5, seed=seed) for seed in (1, 1, 2)
+        fuse_models(trained, n_labels=2, dropout=0.5, seed=seed) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(call(one, batch), call(other, batch))
     assert not np.array_equal(call(one, batch), call(third, batch))
@@ -251,7 +251,7 @@ def ends_in(layer):
         (lambda: [sequential("a"), sequential("a")], r"input name\(s\) \['a'\] stand in more"),
         (
             lambda: [sequential("a"), sequential("b", labels=3)],
-            r"num_labels=2 labels. Received {'a_model': 2, 'b_model': 3}",
+            r"n_labels=2 labels. Received {'a_model': 2, 'b_model': 3}",
         ),
         (lambda: [ends_in(keras.layers.GlobalAveragePooling1D(name="pool"))], "ends in 'pool'"),
         (lambda: [ends_in(keras.layers.ReLU(name="last"))], r"ends in 'last' \(ReLU\)"),
@@ -296,12 +296,12 @@ def ends_in(layer):
 )
 def test_what_cannot_be_fused_is_refused(make, match):
     with pytest.raises(ModalityError, match=match):
-        fuse_models(make(), num_labels=2)
+        fuse_models(make(), n_labels=2)
 
 
 @pytest.mark.parametrize(
     ("options", "match"),
-    [({"num_labels": 0}, "num_labels"), ({"num_labels": 2, "dropout": 1}, "dropout")],
+    [({"n_labels": 0}, "n_labels"), ({"n_labels": 2, "dropout": 1}, "dropout")],
 )
 def test_options_out_of_range_are_refused(options, match):
     with pytest.raises(ValueError, match=match):
@@ -313,4 +313,4 @@ def test_an_input_named_like_a_layer_of_the_fusion_is_refused():
     hidden = keras.layers.Dense(2)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, "sigmoid")(hidden))
     with pytest.raises(ModalityError, match=r"\['scores'\] are those of layers of the fusion"):
-        fuse_models([model], num_labels=2)
+        fuse_models([model], n_labels=2)

@@ -8,8 +8,8 @@ from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
     ImageEncoder,
-    build_concat_fusion,
     feature_model,
+    fuse_encoders,
     fuse_models,
     load_model,
 )
@@ -81,7 +81,7 @@ def set_learned(model, **vectors):
 def test_a_fusion_takes_the_learned_vector_where_a_modality_is_missing(
     encoders, inputs, modality_dropout
 ):
-    model = build_concat_fusion(encoders, 2, modality_dropout=modality_dropout, seed=1)
+    model = fuse_encoders(encoders, 2, modality_dropout=modality_dropout, seed=1)
     set_learned(model, poster=0.25, tags=-0.5)
     heads = {
         "poster": model.get_layer("poster_head")(
@@ -97,7 +97,7 @@ def test_a_fusion_takes_the_learned_vector_where_a_modality_is_missing(
 
 
 def test_what_stands_in_a_missing_place_does_not_matter(encoders, inputs):
-    model = build_concat_fusion(encoders, 2, seed=1)
+    model = fuse_encoders(encoders, 2, seed=1)
     other = {**inputs, "poster": inputs["poster"].copy()}
     other["poster"][[1, 3]] = 99
     np.testing.assert_array_equal(model(inputs), model(other))
@@ -108,17 +108,17 @@ def test_only_optional_modalities_have_a_vector_unless_all_are_dropped(encoders)
         return {layer.name for layer in model.layers if isinstance(layer, MissingModality)}
 
     names = {"poster_or_missing", "tags_or_missing"}
-    assert learned(build_concat_fusion(encoders, 2)) == names
-    assert learned(build_concat_fusion(encoders, 2, modality_dropout=0.1)) == {
+    assert learned(fuse_encoders(encoders, 2)) == names
+    assert learned(fuse_encoders(encoders, 2, modality_dropout=0.1)) == {
         *names,
         "year_or_missing",
     }
-    assert learned(build_concat_fusion(encoders[2:], 2, modality_dropout=0.1)) == set()
+    assert learned(fuse_encoders(encoders[2:], 2, modality_dropout=0.1)) == set()
 
 
 def test_dropout_trains_the_vectors_of_modalities_that_are_always_there(encoders, inputs):
     inputs["poster_present"][:] = inputs["tags_present"][:] = 1
-    model = build_concat_fusion(encoders, 2, modality_dropout=0.5, seed=1)
+    model = fuse_encoders(encoders, 2, modality_dropout=0.5, seed=1)
     model.compile("sgd", "binary_crossentropy")
     model.fit(inputs, np.eye(4, 2), epochs=5, verbose=0)
     for name in ("poster", "tags", "year"):
@@ -127,14 +127,14 @@ def test_dropout_trains_the_vectors_of_modalities_that_are_always_there(encoders
 
 @pytest.mark.parametrize("modality_dropout", [0, 0.3])
 def test_such_a_model_is_saved_cut_and_fused(encoders, inputs, tmp_path, modality_dropout):
-    model = build_concat_fusion(encoders, 2, modality_dropout=modality_dropout, seed=1)
+    model = fuse_encoders(encoders, 2, modality_dropout=modality_dropout, seed=1)
     set_learned(model, poster=0.25, tags=-0.5)
     scores = np.array(model(inputs))
     model.save(tmp_path / "model.keras")
     np.testing.assert_array_equal(load_model(tmp_path / "model.keras")(inputs), scores)
-    features = {**inputs, "poster": np.array(encoders[0].backbone()(inputs["poster"]))}
+    features = {**inputs, "poster": np.array(encoders[0].get_backbone()(inputs["poster"]))}
     np.testing.assert_allclose(feature_model(model)(features), scores, atol=1e-6)
-    alone = build_concat_fusion(
+    alone = fuse_encoders(
         [DenseEncoder("price", optional=True).fit([1.0, 2.0])], 2, modality_dropout=modality_dropout
     )
     fused = fuse_models([model, alone], 2)
@@ -146,7 +146,7 @@ def test_a_modality_named_like_the_presence_of_another_is_refused():
     tags = BagOfWordsEncoder("tags", optional=True).fit([["space"]])
     clash = DenseEncoder("tags_present").fit([1.0, 2.0])
     with pytest.raises(ModalityError, match=r"the name\(s\) \['tags_present'\]. Rename"):
-        build_concat_fusion([tags, clash], 2)
+        fuse_encoders([tags, clash], 2)
 
 
 @pytest.mark.parametrize("optional", [True, False])
@@ -155,7 +155,7 @@ def test_modalities_are_dropped_in_half_precision_too(encoders, inputs, optional
     try:
         given = encoders[1:]
         given[0].set_params(optional=optional)
-        model = build_concat_fusion(given, 2, modality_dropout=0.3, seed=1)
+        model = fuse_encoders(given, 2, modality_dropout=0.3, seed=1)
         inputs = {tensor.name: inputs[tensor.name] for tensor in model.inputs}
         assert model(inputs, training=True).dtype == "float32"
     finally:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import DenseEncoder, ModalityDropout, build_concat_fusion
+from multimodal_ensemble import DenseEncoder, ModalityDropout, fuse_encoders
 
 
 def drop(rate, n_modalities, *, n_rows=4000, seed=1, training=True):
@@ -54,14 +54,14 @@ def test_a_rate_out_of_range_is_refused():
 def test_the_fusion_refuses_a_rate_out_of_range(rate):
     x = DenseEncoder("x").fit([1.0, 2.0])
     with pytest.raises(ValueError, match="modality_dropout must be at least 0 and below 1"):
-        build_concat_fusion([x], 1, modality_dropout=rate)
+        fuse_encoders([x], 1, modality_dropout=rate)
 
 
 def test_the_fusion_drops_only_where_there_are_several_modalities(tmp_path):
     x, z = (DenseEncoder(name).fit([1.0, 2.0]) for name in "xz")
-    alone = build_concat_fusion([x], 1, modality_dropout=0.5)
+    alone = fuse_encoders([x], 1, modality_dropout=0.5)
     assert not any(isinstance(layer, ModalityDropout) for layer in alone.layers)
-    both = build_concat_fusion([x, z], 1, modality_dropout=0.5, seed=1)
+    both = fuse_encoders([x, z], 1, modality_dropout=0.5, seed=1)
     inputs = {"x": np.ones((50, 1)), "z": np.ones((50, 1))}
     scores = np.asarray(both(inputs, training=True))
     assert len(np.unique(scores)) > 1

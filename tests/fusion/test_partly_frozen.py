@@ -7,8 +7,8 @@ from keras import layers
 
 from multimodal_ensemble import (
     ImageEncoder,
-    build_concat_fusion,
     feature_model,
+    fuse_encoders,
     fuse_models,
     load_model,
 )
@@ -51,12 +51,12 @@ def call(model, inputs):
 @pytest.mark.parametrize("n_layers", [0, 1, 2])
 def test_it_takes_what_goes_into_the_trained_layers(make_still, poster, tags, pixels, n_layers):
     still = make_still(n_layers)
-    model = build_concat_fusion([still, poster, tags], num_labels=3, seed=1)
+    model = fuse_encoders([still, poster, tags], n_labels=3, seed=1)
     short = feature_model(model)
     assert input_shapes(short) == {"still": SHAPES[n_layers], "poster": (4,), "tags": (3,)}
     features = {
         "still": call(still.frozen_part(), pixels["still"]),
-        "poster": call(poster.backbone(), pixels["poster"]),
+        "poster": call(poster.get_backbone(), pixels["poster"]),
         "tags": pixels["tags"],
     }
     np.testing.assert_allclose(call(short, features), call(model, pixels), rtol=1e-5)
@@ -67,7 +67,7 @@ def test_it_takes_what_goes_into_the_trained_layers(make_still, poster, tags, pi
 
 def test_a_model_of_one_modality_takes_the_shape_at_the_cut(make_still):
     still = make_still(1)
-    model = build_concat_fusion([still], num_labels=3)
+    model = fuse_encoders([still], n_labels=3)
     assert feature_model(model).input_shape == (None, 4, 4, 5)
     still.unfreeze(2)
     assert feature_model(model).input_shape == (None, 6, 6, 4)
@@ -77,10 +77,10 @@ def test_a_model_of_one_modality_takes_the_shape_at_the_cut(make_still):
 
 def test_a_backbone_trained_from_its_first_layer_on_is_left_out(make_still, pixels):
     still = make_still(3)
-    model = build_concat_fusion([still], num_labels=3, seed=1)
+    model = fuse_encoders([still], n_labels=3, seed=1)
     short = feature_model(model)
     assert short.input_shape == (None, 6)
-    features = {"still": call(still.backbone(), pixels["still"])}
+    features = {"still": call(still.get_backbone(), pixels["still"])}
     np.testing.assert_allclose(
         call(short, features), call(model, {"still": pixels["still"]}), rtol=1e-5
     )
@@ -88,11 +88,11 @@ def test_a_backbone_trained_from_its_first_layer_on_is_left_out(make_still, pixe
 
 def test_the_parts_of_a_model_s_backbone_are_told(make_still):
     still = make_still(1)
-    model = build_concat_fusion([still], num_labels=3)
+    model = fuse_encoders([still], n_labels=3)
     assert frozen_part(model, "still") is still.frozen_part()
     assert trained_part(model, "still").input_shape == (None, 4, 4, 5)
     still.unfreeze(0)
-    assert frozen_part(model, "still") is still.backbone()
+    assert frozen_part(model, "still") is still.get_backbone()
     assert trained_part(model, "still") is None
     still.unfreeze()
     assert frozen_part(model, "still") is None
@@ -101,15 +101,15 @@ def test_the_parts_of_a_model_s_backbone_are_told(make_still):
 
 def test_training_it_trains_the_end_of_the_backbone(make_still, pixels):
     still = make_still(1)
-    model = build_concat_fusion([still], num_labels=2, seed=1)
+    model = fuse_encoders([still], n_labels=2, seed=1)
     short = feature_model(model)
-    before = still.backbone().get_weights()
+    before = still.get_backbone().get_weights()
     features = call(still.frozen_part(), pixels["still"])
     short.compile("sgd", "binary_crossentropy")
     short.fit({"still": features}, np.ones((4, 2)), epochs=2, verbose=0)
     changed = [
         not np.array_equal(old, new)
-        for old, new in zip(before, still.backbone().get_weights(), strict=True)
+        for old, new in zip(before, still.get_backbone().get_weights(), strict=True)
     ]
     assert changed == [False] * 4 + [True] * 2
     np.testing.assert_array_equal(call(still.frozen_part(), pixels["still"]), features)
@@ -120,7 +120,7 @@ def test_training_it_trains_the_end_of_the_backbone(make_still, pixels):
 
 def test_cutting_a_model_again_and_again_leaves_it_as_it_is(make_still, pixels, tmp_path):
     still = make_still(1)
-    model = build_concat_fusion([still], num_labels=2, seed=1)
+    model = fuse_encoders([still], n_labels=2, seed=1)
     expected = call(model, {"still": pixels["still"]})
     n_layers = len(model.layers)
     for n_unfrozen in (1, 2, 0, 1):
@@ -138,8 +138,8 @@ def test_cutting_a_model_again_and_again_leaves_it_as_it_is(make_still, pixels, 
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
 def test_a_fusion_has_a_copy_of_what_is_trained(make_still, poster, pixels, n_layers):
     still = make_still(n_layers)
-    models = [build_concat_fusion([encoder], num_labels=3, seed=1) for encoder in (still, poster)]
-    fused = fuse_models(models, num_labels=3, seed=2)
+    models = [fuse_encoders([encoder], n_labels=3, seed=1) for encoder in (still, poster)]
+    fused = fuse_models(models, n_labels=3, seed=2)
     short = feature_model(fused)
     assert input_shapes(short) == {"still": SHAPES[n_layers] or (6,), "poster": (4,)}
     images = {name: pixels[name] for name in ("still", "poster")}
@@ -151,9 +151,9 @@ def test_a_fusion_has_a_copy_of_what_is_trained(make_still, poster, pixels, n_la
     np.testing.assert_allclose(call(joined, images), np.concatenate(embeddings, 1), rtol=1e-5)
     trained = {id(weight) for weight in fused.trainable_weights}
     assert trained.isdisjoint(id(weight) for weight in models[0].trainable_weights)
-    part = still.frozen_part() or still.backbone()
+    part = still.frozen_part() or still.get_backbone()
     features = {
         "still": call(part, images["still"]),
-        "poster": call(poster.backbone(), images["poster"]),
+        "poster": call(poster.get_backbone(), images["poster"]),
     }
     np.testing.assert_allclose(call(short, features), call(fused, images), rtol=1e-5)

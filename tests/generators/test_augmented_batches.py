@@ -12,8 +12,8 @@ from multimodal_ensemble import (
     FeatureStore,
     ImageEncoder,
     MultimodalDataset,
-    build_concat_fusion,
     fit_model,
+    fuse_encoders,
     predict_scores,
 )
 from multimodal_ensemble.generators import _row_sources
@@ -66,7 +66,7 @@ def all_views(encoder):
 
 
 def all_features(encoder):
-    return np.stack([np.asarray(encoder.backbone()(images)) for images in all_views(encoder)])
+    return np.stack([np.asarray(encoder.get_backbone()(images)) for images in all_views(encoder)])
 
 
 def find_views(batch, rows, views):
@@ -103,7 +103,7 @@ def one_pass(dataset, views):
 def test_training_rows_are_augmented_by_default(poster, store, options, augments, with_store):
     dataset = make_dataset(poster, store=store if with_store else None, **options)
     assert dataset.augment is augments
-    plain = np.asarray(poster.backbone()(PIXELS)) if with_store else PIXELS
+    plain = np.asarray(poster.get_backbone()(PIXELS)) if with_store else PIXELS
     batch = dataset.peek(0)
     inputs = batch.inputs["poster"]
     if augments:
@@ -118,7 +118,7 @@ def test_without_augmentation_there_is_nothing_to_show(make_poster, store):
     encoder = make_poster(augmentation=())
     dataset = make_dataset(encoder, augment=True, shuffle=True, store=store)
     assert dataset.augment is False
-    features = np.asarray(encoder.backbone()(PIXELS))
+    features = np.asarray(encoder.get_backbone()(PIXELS))
     batch = dataset.peek(0)
     np.testing.assert_allclose(batch.inputs["poster"], features[batch.raw.index], rtol=1e-5)
 
@@ -133,7 +133,7 @@ def test_stored_batches_are_the_features_of_the_computed_ones(make_poster, store
             pixels, same_y = computed[index]
             np.testing.assert_array_equal(y, same_y)
             np.testing.assert_allclose(
-                features["poster"], encoder.backbone()(pixels["poster"]), rtol=1e-5, atol=1e-5
+                features["poster"], encoder.get_backbone()(pixels["poster"]), rtol=1e-5, atol=1e-5
             )
         cached.on_epoch_end()
         computed.on_epoch_end()
@@ -200,7 +200,7 @@ def test_a_batch_asked_for_twice_is_the_same(poster):
 def test_rows_that_are_asked_for_by_number_are_plain(poster, store, with_store):
     dataset = make_dataset(poster, shuffle=True, store=store if with_store else None)
     rows = np.array([7, 1, 1])
-    plain = np.asarray(poster.backbone()(PIXELS)) if with_store else PIXELS
+    plain = np.asarray(poster.get_backbone()(PIXELS)) if with_store else PIXELS
     np.testing.assert_allclose(
         dataset.encode_rows(rows)["poster"], plain[rows], rtol=1e-5, atol=1e-5
     )
@@ -235,7 +235,7 @@ def test_dropped_rows_take_their_views_with_them(make_poster):
 
 @pytest.mark.parametrize("with_store", [False, True])
 def test_scores_of_augmented_rows_are_those_of_the_plain_ones(poster, store, with_store):
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    model = fuse_encoders([poster], n_labels=3, seed=1)
     dataset = make_dataset(poster, shuffle=True, store=store if with_store else None)
     expected = np.asarray(model({"poster": PIXELS}, training=False))
     np.testing.assert_allclose(predict_scores(model, dataset), expected, rtol=1e-5)
@@ -245,7 +245,7 @@ def test_scores_of_augmented_rows_are_those_of_the_plain_ones(poster, store, wit
 
 @pytest.mark.parametrize("options", [{"shuffle": True}, {"augment": True}])
 def test_augmented_validation_rows_are_refused(poster, store, options):
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    model = fuse_encoders([poster], n_labels=3, seed=1)
     before = model.get_weights()
     rows = make_dataset(poster, store=store, **options)
     with pytest.raises(ValueError, match="make their data set with augment=False"):
@@ -261,7 +261,7 @@ def test_training_on_stored_views_is_training_on_computed_ones(make_poster, stor
     models, histories = [], []
     for given in (store, None):
         encoder = make_poster()
-        model = build_concat_fusion([encoder], num_labels=3, seed=1)
+        model = fuse_encoders([encoder], n_labels=3, seed=1)
         result = fit_model(
             model,
             make_dataset(encoder, shuffle=True, store=given),
@@ -279,12 +279,12 @@ def test_training_on_stored_views_is_training_on_computed_ones(make_poster, stor
 
 def test_training_sees_augmented_rows_and_scaling_the_plain_ones(make_poster, store):
     encoder = make_poster(scaling="standard")
-    model = build_concat_fusion([encoder], num_labels=3, seed=1)
+    model = fuse_encoders([encoder], n_labels=3, seed=1)
     train = make_dataset(encoder, shuffle=True, store=store)
     fit_model(
         model, train, make_dataset(encoder, store=store), epochs=1, optimizer="sgd", verbose=0
     )
-    features = np.asarray(encoder.backbone()(PIXELS))
+    features = np.asarray(encoder.get_backbone()(PIXELS))
     scaling = model.get_layer("poster_head").get_layer("scaling")
     np.testing.assert_allclose(scaling.mean.numpy(), features.mean(axis=0), rtol=1e-4, atol=1e-5)
     augmented = all_features(encoder)

@@ -11,9 +11,9 @@ from multimodal_ensemble import (
     FeatureStore,
     ImageEncoder,
     MultimodalDataset,
-    build_concat_fusion,
     fit_encoders,
     fit_model,
+    fuse_encoders,
     predict_scores,
 )
 from multimodal_ensemble.exceptions import ModalityError
@@ -73,7 +73,7 @@ def test_presence_stands_beside_the_inputs():
 def test_no_tags_and_unknown_tags_are_different():
     data, _ = draw_data()
     encoders = make_encoders(data)
-    model = build_concat_fusion(encoders, 2, seed=1)
+    model = fuse_encoders(encoders, 2, seed=1)
     model.get_layer("tags_or_missing").learned.assign([3.0])
     known = {**data, "tags": [[]] * N_ROWS}
     unknown = {**data, "tags": [None] * N_ROWS}
@@ -92,7 +92,7 @@ def test_everything_that_pandas_calls_missing_is(nothing):
 def test_an_absent_column_is_a_modality_that_all_rows_lack():
     data, _ = draw_data()
     encoders = make_encoders(data)
-    model = build_concat_fusion(encoders, 2, seed=1)
+    model = fuse_encoders(encoders, 2, seed=1)
     absent = pd.DataFrame({"number": data["number"]})
     nothing = {**data, "poster": [None] * N_ROWS, "tags": [np.nan] * N_ROWS}
     np.testing.assert_array_equal(
@@ -149,7 +149,7 @@ def test_training_with_missing_modalities_from_pixels_or_features(tmp_path, stor
     options = {"store": FeatureStore(tmp_path, dtype="float32"), "verbose": 0} if store else {}
     train = MultimodalDataset(data, encoders, y, shuffle=True, seed=1, batch_size=5, **options)
     validation = MultimodalDataset(data, encoders, y, **options)
-    model = build_concat_fusion(encoders, 2, modality_dropout=0.2, seed=1)
+    model = fuse_encoders(encoders, 2, modality_dropout=0.2, seed=1)
     fit_model(model, train, validation, epochs=10, optimizer="sgd", verbose=0)
     plain = predict_scores(model, MultimodalDataset(data, encoders))
     np.testing.assert_allclose(predict_scores(model, validation), plain, atol=1e-5)
@@ -157,7 +157,7 @@ def test_training_with_missing_modalities_from_pixels_or_features(tmp_path, stor
     scaling = model.get_layer("poster_head").get_layer("scaling")
     features = (
         encoders[0]
-        .backbone()
+        .get_backbone()
         .predict(
             encoders[0].encode([poster for poster in data["poster"] if poster is not None]),
             verbose=0,
@@ -174,7 +174,7 @@ def test_stored_features_of_rows_that_all_lack_the_modality(tmp_path):
     dataset = MultimodalDataset(absent, encoders, store=FeatureStore(tmp_path), verbose=0)
     assert not dataset.features["poster"].any()
     assert not dataset.present("poster").any()
-    model = build_concat_fusion(encoders, 2, seed=1)
+    model = fuse_encoders(encoders, 2, seed=1)
     np.testing.assert_allclose(
         predict_scores(model, dataset),
         predict_scores(model, MultimodalDataset(absent, encoders)),
@@ -217,7 +217,7 @@ def test_images_can_only_count_as_missing_if_the_modality_is_optional():
 def test_a_model_and_a_data_set_must_agree_on_what_is_optional():
     data, _ = draw_data()
     encoders = make_encoders(data)
-    model = build_concat_fusion(encoders, 2)
+    model = fuse_encoders(encoders, 2)
     other = [encoders[0], BagOfWordsEncoder("tags").fit([["space", "war"]]), encoders[2]]
     known = {**data, "tags": [[]] * N_ROWS}
     with pytest.raises(ModalityError, match=r"Missing: \['tags_present'\]"):

@@ -229,7 +229,7 @@ def test_unreadable_rows_are_dropped_before_the_store_is_asked(make_poster, post
             verbose=0,
         )
     kept = [posters[row] for row in (0, 2, 3, 4)]
-    expected = np.asarray(encoder.backbone()(encoder.encode(kept)))
+    expected = np.asarray(encoder.get_backbone()(encoder.encode(kept)))
     np.testing.assert_allclose(dataset[0][0]["poster"], expected, rtol=1e-5)
     np.testing.assert_array_equal(dataset[0][1], Y[[0, 2, 3, 4]])
 
@@ -268,7 +268,7 @@ def test_features_of_the_store_are_the_backbones_output(make_poster, posters, ta
     assert list(cached.features) == ["poster"]
     for index in range(3):
         (inputs, y), (features, same_y) = plain[index], cached[index]
-        expected = np.asarray(encoder.backbone()(inputs["poster"], training=False))
+        expected = np.asarray(encoder.get_backbone()(inputs["poster"], training=False))
         np.testing.assert_allclose(features["poster"], expected, rtol=1e-5)
         np.testing.assert_array_equal(features["tags"], inputs["tags"])
         np.testing.assert_array_equal(same_y, y)

@@ -227,7 +227,7 @@ class StateOfTheWrongKind(ClipEncoder):
 
 
 class BackboneNotRepeated(ClipEncoder):
-    def backbone(self):
+    def get_backbone(self):
         if self._network is None:
             self._network = keras.Sequential([keras.Input(self.input_shape), keras.layers.Dense(3)])
             self._network.trainable = False
@@ -235,20 +235,20 @@ class BackboneNotRepeated(ClipEncoder):
 
 
 class BackboneNewEachCall(ClipEncoder):
-    def backbone(self):
+    def get_backbone(self):
         self._network = None
-        return super().backbone()
+        return super().get_backbone()
 
 
 class BackboneIsALayer(ClipEncoder):
-    def backbone(self):
+    def get_backbone(self):
         if self._network is None:
             self._network = keras.layers.Activation("tanh")
         return self._network
 
 
 class BackboneTakesAnotherShape(ClipEncoder):
-    def backbone(self):
+    def get_backbone(self):
         if self._network is None:
             self._network = keras.Sequential(
                 [keras.Input((None,)), keras.layers.Activation("tanh")]
@@ -265,7 +265,7 @@ class FeatureShapeIsWrong(ClipEncoder):
 class BackboneInTrainingMode(ClipEncoder):
     model = keras.Model
 
-    def backbone(self):
+    def get_backbone(self):
         if self._network is None:
             inputs = keras.Input(self.input_shape)
             self._network = self.model(inputs, keras.layers.Dropout(0.5)(inputs))
@@ -283,64 +283,64 @@ class MinusBatchMean(keras.layers.Layer):
 
 
 class BackboneMixesRows(ClipEncoder):
-    def backbone(self):
+    def get_backbone(self):
         if self._network is None:
             self._network = keras.Sequential([keras.Input(self.input_shape), MinusBatchMean()])
         return self._network
 
 
 class HeadShared(ClipEncoder):
-    def head(self):
+    def build_head(self):
         if not hasattr(self, "_head"):
-            self._head = super().head()
+            self._head = super().build_head()
         return self._head
 
 
 class HeadsShareWeights(ClipEncoder):
-    def head(self):
+    def build_head(self):
         if not hasattr(self, "_dense"):
-            self._dense = super().head()
+            self._dense = super().build_head()
         return keras.Sequential([keras.Input(self.feature_shape), self._dense])
 
 
 class HeadsDiffer(ClipEncoder):
     calls = 0
 
-    def head(self):
+    def build_head(self):
         self.calls += 1
         hidden = keras.layers.Dense(self.calls)
-        return keras.Sequential([keras.Input(self.feature_shape), hidden, super().head()])
+        return keras.Sequential([keras.Input(self.feature_shape), hidden, super().build_head()])
 
 
 class HeadGivesNoVector(ClipEncoder):
-    def head(self):
+    def build_head(self):
         return keras.layers.Reshape((2, 3))
 
 
 class HeadNotTrained(ClipEncoder):
-    def head(self):
+    def build_head(self):
         return keras.layers.Dense(3, trainable=False)
 
 
 class HeadOnlyAdapts(ClipEncoder):
-    def head(self):
+    def build_head(self):
         return keras.Sequential([keras.Input(self.feature_shape), FeatureScaling()])
 
 
 class HeadDiverges(ClipEncoder):
-    def head(self):
+    def build_head(self):
         big = keras.initializers.Constant(1e38)
         return keras.layers.Dense(3, kernel_initializer=big, bias_initializer=big)
 
 
 class HeadOfALambda(ClipEncoder):
-    def head(self):
+    def build_head(self):
         scale = keras.layers.Lambda(lambda x: x * 2, output_shape=self.feature_shape)
-        return keras.Sequential([keras.Input(self.feature_shape), scale, super().head()])
+        return keras.Sequential([keras.Input(self.feature_shape), scale, super().build_head()])
 
 
 class HeadForgetsItsOption(ClipEncoder):
-    def head(self):
+    def build_head(self):
         @keras.saving.register_keras_serializable(package="third_party")
         class Times(keras.layers.Layer):
             def __init__(self, factor=1, **kwargs):
@@ -353,16 +353,16 @@ class HeadForgetsItsOption(ClipEncoder):
             def get_config(self):
                 return {"name": self.name}
 
-        return keras.Sequential([keras.Input(self.feature_shape), Times(3), super().head()])
+        return keras.Sequential([keras.Input(self.feature_shape), Times(3), super().build_head()])
 
 
 class HeadNotRegistered(ClipEncoder):
-    def head(self):
+    def build_head(self):
         class Twice(keras.layers.Layer):
             def call(self, inputs):
                 return inputs * 2
 
-        return keras.Sequential([keras.Input(self.feature_shape), Twice(), super().head()])
+        return keras.Sequential([keras.Input(self.feature_shape), Twice(), super().build_head()])
 
 
 @pytest.mark.parametrize(

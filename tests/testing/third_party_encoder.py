@@ -54,7 +54,7 @@ class ClipEncoder(Encoder):
             row[: len(start)] = start / self.peak_
         return rows
 
-    def backbone(self):
+    def get_backbone(self):
         if self.frozen and self._network is None:
             inputs = keras.Input(self.input_shape)
             kernel = keras.initializers.RandomNormal(seed=0)
@@ -64,5 +64,5 @@ class ClipEncoder(Encoder):
             self._network.trainable = False
         return self._network
 
-    def head(self):
+    def build_head(self):
         return keras.layers.Dense(self.units, activation="tanh")

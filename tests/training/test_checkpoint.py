@@ -13,8 +13,8 @@ import pytest
 from multimodal_ensemble import (
     DenseEncoder,
     FeatureStore,
-    build_concat_fusion,
     fit_model,
+    fuse_encoders,
 )
 from multimodal_ensemble.exceptions import CheckpointError, MultimodalEnsembleError
 from multimodal_ensemble.training._checkpoint import read_checkpoint, read_checkpoint_metadata
@@ -45,9 +45,7 @@ def make(problem, *, images=False, store=None, seed=1, **options):
         other = problem.numbers(column="numbers", dropout=0.1)
         other.name = "figures"
         encoders.append(other)
-    model = build_concat_fusion(
-        encoders, num_labels=3, dropout=0.2, modality_dropout=0.3, seed=seed
-    )
+    model = fuse_encoders(encoders, n_labels=3, dropout=0.2, modality_dropout=0.3, seed=seed)
     return model, *problem.datasets(*encoders, store=store, **options)
 
 
@@ -268,7 +266,7 @@ def test_a_file_of_a_later_format_is_refused(untouched, path):
 
 def test_another_model_is_refused(problem, written):
     _, train, validation = make(problem)
-    plain = build_concat_fusion(train.encoders, num_labels=3)
+    plain = fuse_encoders(train.encoders, n_labels=3)
     match = r"of another training\. Model: \d+ variables are trained there, \d+ here\. Build the"
     check_refused((plain, train, validation), CheckpointError, match, resume_from=written)
 
@@ -289,7 +287,7 @@ def test_another_frozen_backbone_is_refused(problem, path):
     assert any("seed_generator_state" in name for name in variables)
     assert not [name for name in variables if "conv2d" in name]
     parts = make(problem, images=True)
-    kernel = parts[1].encoders[1].backbone().weights[0]
+    kernel = parts[1].encoders[1].get_backbone().weights[0]
     kernel.assign(kernel.numpy() + 1)
     match = "Model: frozen weights not the same"
     check_refused(parts, CheckpointError, match, resume_from=path)

@@ -11,8 +11,8 @@ from multimodal_ensemble import (
     Encoder,
     FeatureStore,
     MultimodalDataset,
-    build_concat_fusion,
     fit_model,
+    fuse_encoders,
     fuse_models,
     load_model,
     mean_roc_auc,
@@ -41,7 +41,7 @@ def without_time(history):
 def test_training_learns(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     before = score(model, validation)
     result = fit_model(
         model,
@@ -63,7 +63,7 @@ def test_training_learns(problem):
 def test_the_model_is_left_with_the_best_weights(problem, spy):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     copies = {}
 
     def spoil(step):
@@ -101,7 +101,7 @@ def test_the_model_is_left_with_the_best_weights(problem, spy):
 def test_it_stops_after_so_many_scorings_without_a_better_one(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     result = fit_model(
         model,
         train,
@@ -120,7 +120,7 @@ def test_it_stops_after_so_many_scorings_without_a_better_one(problem):
 def test_without_patience_it_goes_on_and_the_end_is_scored(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     result = fit_model(
         model,
         train,
@@ -142,7 +142,7 @@ def run(problem, seed, make_noise):
     numbers = problem.numbers(dropout=0.3, input_dropout=0.1)
     poster = problem.poster(dropout=0.2, scaling="standard")
     train, validation = problem.datasets(numbers, poster, seed=seed)
-    model = build_concat_fusion([numbers, poster], num_labels=3, dropout=0.2, seed=seed)
+    model = fuse_encoders([numbers, poster], n_labels=3, dropout=0.2, seed=seed)
     result = fit_model(
         model, train, validation, epochs=3, evaluate_every=4, optimizer="sgd", verbose=0
     )
@@ -175,7 +175,7 @@ def test_training_on_stored_features_is_training_the_whole_model(problem, tmp_pa
         encoders = problem.poster(scaling="standard"), problem.numbers()
         train, validation = problem.datasets(*encoders, store=store)
         assert list(train.features) == ([] if store is None else ["poster"])
-        model = build_concat_fusion(encoders, num_labels=3, seed=1)
+        model = fuse_encoders(encoders, n_labels=3, seed=1)
         results.append(fit_model(model, train, validation, epochs=3, evaluate_every=6, verbose=0))
         models.append(model)
     plain, cached = results
@@ -198,9 +198,9 @@ def test_heads_are_adapted_to_the_features_of_the_training_rows(problem, tmp_pat
     poster = problem.poster(scaling="standard")
     store = FeatureStore(tmp_path / "store", dtype="float32") if with_store else None
     train, validation = problem.datasets(poster, store=store)
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    model = fuse_encoders([poster], n_labels=3, seed=1)
     fit_model(model, train, validation, epochs=1, optimizer="sgd", verbose=0)
-    features = np.asarray(poster.backbone()(poster.encode(problem.train["poster"])))
+    features = np.asarray(poster.get_backbone()(poster.encode(problem.train["poster"])))
     scaling = model.get_layer("poster_head").get_layer("scaling")
     np.testing.assert_allclose(scaling.mean.numpy(), features.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(scaling.scale.numpy(), features.std(axis=0), rtol=1e-3)
@@ -209,7 +209,7 @@ def test_heads_are_adapted_to_the_features_of_the_training_rows(problem, tmp_pat
 def test_a_frozen_backbone_does_not_change(problem):
     poster = problem.poster()
     train, validation = problem.datasets(poster)
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    model = fuse_encoders([poster], n_labels=3, seed=1)
     before = model.get_weights()
     fit_model(model, train, validation, epochs=1, optimizer="sgd", verbose=0)
     paths = changed(model, before)
@@ -223,10 +223,10 @@ def test_an_unfrozen_backbone_is_trained_and_the_store_steps_aside(problem, tmp_
         poster, store=FeatureStore(tmp_path / "store", dtype="float32")
     )
     assert train.features == {}
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
-    before = poster.backbone().get_weights()
+    model = fuse_encoders([poster], n_labels=3, seed=1)
+    before = poster.get_backbone().get_weights()
     result = fit_model(model, train, validation, epochs=2, optimizer="sgd", verbose=0)
-    assert len(changed(poster.backbone(), before)) == 2
+    assert len(changed(poster.get_backbone(), before)) == 2
     assert result.n_trainable == (27 * 6 + 6) + (6 * 5 + 5) + (5 * 3 + 3)
     assert score(model, validation) == pytest.approx(result.best_roc_auc)
 
@@ -238,13 +238,13 @@ def test_a_fusion_of_trained_models_is_trained(problem, tmp_path, freeze):
     store = FeatureStore(tmp_path / "store", dtype="float32")
     parts = []
     for encoder in (poster, numbers):
-        part = build_concat_fusion([encoder], num_labels=3, seed=1)
+        part = fuse_encoders([encoder], n_labels=3, seed=1)
         fit_model(
             part, *problem.datasets(encoder, store=store), epochs=2, optimizer="sgd", verbose=0
         )
         parts.append(part)
     kept = [part.get_weights() for part in parts]
-    fused = fuse_models(parts, num_labels=3, freeze=freeze, seed=1)
+    fused = fuse_models(parts, n_labels=3, freeze=freeze, seed=1)
     before = fused.get_weights()
     result = fit_model(
         fused, *problem.datasets(poster, numbers, store=store), epochs=5, optimizer="sgd", verbose=0
@@ -262,14 +262,14 @@ class PairEncoder(Encoder):
     def encode(self, values):
         return np.array(list(values), dtype="float32").reshape(-1, 4)
 
-    def head(self):
+    def build_head(self):
         return keras.Sequential([keras.layers.Normalization(), keras.layers.Dense(3)])
 
 
 def test_a_normalization_layer_of_keras_is_adapted_before_training(problem):
     encoder = PairEncoder("numbers")
     train, validation = problem.datasets(encoder)
-    model = build_concat_fusion([encoder], num_labels=3, seed=1)
+    model = fuse_encoders([encoder], n_labels=3, seed=1)
     model.predict(validation, verbose=0)
     result = fit_model(
         model, train, validation, epochs=2, evaluate_every=4, optimizer="sgd", verbose=0
@@ -286,14 +286,14 @@ def test_a_normalization_layer_of_keras_is_adapted_before_training(problem):
 class MovingHeadEncoder(PairEncoder):
     """A third party's encoder whose head has statistics that move and nothing to train."""
 
-    def head(self):
+    def build_head(self):
         return keras.layers.BatchNormalization(center=False, scale=False, momentum=0.5)
 
 
 def test_statistics_that_move_are_restored_with_the_best_weights(problem, spy):
     encoder = MovingHeadEncoder("numbers")
     train, validation = problem.datasets(encoder)
-    model = build_concat_fusion([encoder], num_labels=3, seed=1)
+    model = fuse_encoders([encoder], n_labels=3, seed=1)
     copies = {}
     result = fit_model(
         model,
@@ -317,7 +317,7 @@ def test_sample_weights_decide_what_is_learned(problem):
     weight = np.repeat([1.0, 0.0], len(opposite))
     train = MultimodalDataset(data, [numbers], y, batch_size=8, shuffle=True, sample_weight=weight)
     _, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     fit_model(model, train, validation, epochs=8, optimizer=keras.optimizers.Adam(0.03), verbose=0)
     assert score(model, validation) > 0.9
 
@@ -325,12 +325,12 @@ def test_sample_weights_decide_what_is_learned(problem):
 def test_workers_do_not_change_a_training(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers, workers=2)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     result = fit_model(
         model, train, validation, epochs=2, evaluate_every=4, optimizer="sgd", verbose=0
     )
     train, validation = problem.datasets(numbers)
-    twin = build_concat_fusion([numbers], num_labels=3, seed=1)
+    twin = fuse_encoders([numbers], n_labels=3, seed=1)
     expected = fit_model(
         twin, train, validation, epochs=2, evaluate_every=4, optimizer="sgd", verbose=0
     )
@@ -340,7 +340,7 @@ def test_workers_do_not_change_a_training(problem):
 def test_an_interrupted_training_leaves_the_best_weights(problem, spy):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     copies = {}
 
     def interrupt(step):
@@ -368,7 +368,7 @@ def test_an_interrupted_training_leaves_the_best_weights(problem, spy):
 def test_divergence_is_an_error_that_leaves_the_best_weights(problem, spy):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
 
     def diverge(step):
         if step == 5:
@@ -391,7 +391,7 @@ def test_divergence_is_an_error_that_leaves_the_best_weights(problem, spy):
 def test_a_loss_that_is_no_number_is_found_at_the_end_at_the_latest(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     with pytest.raises(FloatingPointError, match="Training diverged: after 8 batches"):
         fit_model(
             model,
@@ -422,7 +422,7 @@ def refused(problem):
 
 def test_a_missing_modality_is_named(problem, refused):
     poster, numbers = problem.poster(), problem.numbers()
-    model = build_concat_fusion([poster, numbers], num_labels=3)
+    model = fuse_encoders([poster, numbers], n_labels=3)
     complete, lacking = problem.datasets(poster, numbers), problem.datasets(numbers)
     match = r"gives \['numbers'\]. Missing: \['poster'\]. Not taken: \[\]"
     refused(model, lacking[0], complete[1], ModalityError, match)
@@ -431,7 +431,7 @@ def test_a_missing_modality_is_named(problem, refused):
 
 def test_an_extra_modality_is_named(problem, refused):
     poster, numbers = problem.poster(), problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     train, validation = problem.datasets(poster, numbers)
     match = r"Missing: \[\]. Not taken: \['poster'\]"
     refused(model, train, validation, ModalityError, match)
@@ -439,7 +439,7 @@ def test_an_extra_modality_is_named(problem, refused):
 
 def test_an_encoder_fitted_again_since_is_noticed(problem, refused):
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     numbers.fit([1, 2])
     dataset = MultimodalDataset({"numbers": [1, 2]}, [numbers], np.eye(3)[:2])
     match = r"takes rows of shape \(4,\) as 'numbers', and the data set's encoder gives \(1,\)"
@@ -448,7 +448,7 @@ def test_an_encoder_fitted_again_since_is_noticed(problem, refused):
 
 def test_features_of_only_one_data_set_are_refused(problem, refused, tmp_path):
     poster = problem.poster()
-    model = build_concat_fusion([poster], num_labels=3)
+    model = fuse_encoders([poster], n_labels=3)
     train, _ = problem.datasets(poster, store=FeatureStore(tmp_path / "store", dtype="float32"))
     _, validation = problem.datasets(poster)
     match = r"features of the same modalities. Received \['poster'\] and \[\]"
@@ -460,7 +460,7 @@ def test_features_from_before_the_backbone_was_unfrozen_are_refused(problem, ref
     train, validation = problem.datasets(
         poster, store=FeatureStore(tmp_path / "store", dtype="float32")
     )
-    model = build_concat_fusion([poster], num_labels=3)
+    model = fuse_encoders([poster], n_labels=3)
     poster.unfreeze(1)
     match = "backbone of 'poster' was unfrozen after the data set took its features"
     refused(model, train, validation, ModalityError, match)
@@ -468,16 +468,16 @@ def test_features_from_before_the_backbone_was_unfrozen_are_refused(problem, ref
 
 def test_another_number_of_labels_is_refused(problem, refused):
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=2)
+    model = fuse_encoders([numbers], n_labels=2)
     train, validation = problem.datasets(numbers)
-    match = "predicts 2 labels, and the training rows have 3. Build the model with num_labels=3"
+    match = "predicts 2 labels, and the training rows have 3. Build the model with n_labels=3"
     refused(model, train, validation, ValueError, match)
 
 
 @pytest.mark.parametrize("what", ["training", "validation"])
 def test_rows_without_labels_are_refused(problem, refused, what):
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     labelled, _ = problem.datasets(numbers)
     bare = MultimodalDataset(problem.train, [numbers])
     pair = (bare, labelled) if what == "training" else (labelled, bare)
@@ -495,13 +495,13 @@ def test_rows_without_labels_are_refused(problem, refused, what):
 )
 def test_options_out_of_range_are_refused(problem, refused, options, match):
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     refused(model, *problem.datasets(numbers), ValueError, match, **options)
 
 
 def test_another_verbosity_is_refused(problem):
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     with pytest.raises(ValueError, match=r"verbose must be one of 0, 1, 2\. Received verbose=3"):
         fit_model(model, *problem.datasets(numbers), optimizer="sgd", verbose=3)
 
@@ -510,7 +510,7 @@ def test_scaling_is_learned_once(problem, tmp_path):
     poster = problem.poster()
     store = FeatureStore(tmp_path / "store", dtype="float32")
     train, validation = problem.datasets(poster, store=store)
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    model = fuse_encoders([poster], n_labels=3, seed=1)
     fit_model(model, train, validation, epochs=1, optimizer="sgd", verbose=0)
     scaling = model.get_layer("poster_head").get_layer("scaling")
     before = scaling.get_weights()
@@ -524,9 +524,9 @@ def test_scaling_is_learned_once(problem, tmp_path):
 
 def test_features_of_another_backbone_than_the_model_s_are_refused(problem, tmp_path):
     poster, other = problem.poster(), problem.poster()
-    kernel = other.backbone().weights[0]
+    kernel = other.get_backbone().weights[0]
     kernel.assign(kernel.numpy() + 1)
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    model = fuse_encoders([poster], n_labels=3, seed=1)
     datasets = problem.datasets(other, store=FeatureStore(tmp_path / "store", dtype="float32"))
     with pytest.raises(ModalityError, match="features of another backbone for 'poster'"):
         fit_model(model, *datasets, optimizer="sgd", verbose=0)
@@ -534,7 +534,7 @@ def test_features_of_another_backbone_than_the_model_s_are_refused(problem, tmp_
 
 def test_a_loaded_model_takes_stored_features(problem, tmp_path):
     poster = problem.poster()
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    model = fuse_encoders([poster], n_labels=3, seed=1)
     train, validation = problem.datasets(
         poster, store=FeatureStore(tmp_path / "store", dtype="float32")
     )
@@ -550,7 +550,7 @@ def test_labels_in_another_order_are_refused(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
     validation.labels = validation.labels[::-1]
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     with pytest.raises(ValueError, match="the same labels in the same order"):
         fit_model(model, train, validation, optimizer="sgd", verbose=0)
 
@@ -561,7 +561,7 @@ def test_labels_in_another_order_are_refused(problem):
 def test_categorical_cross_entropy_is_for_rows_of_one_label(problem, loss):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     with pytest.raises(ValueError, match="Use loss='binary_crossentropy'"):
         fit_model(model, train, validation, loss=loss, optimizer="sgd", verbose=0)
     train.y = np.eye(3, dtype=bool)[np.arange(len(train.y)) % 3]
@@ -570,7 +570,7 @@ def test_categorical_cross_entropy_is_for_rows_of_one_label(problem, loss):
 
 def test_a_table_is_no_data_set(problem):
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     table = pd.DataFrame({"numbers": problem.train["numbers"]})
     with pytest.raises(TypeError, match="Received a DataFrame; make MultimodalDataset"):
         fit_model(model, table, table)
@@ -581,19 +581,19 @@ def test_a_table_is_no_data_set(problem):
 def test_scoring_is_once_a_pass_where_passes_are_short(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3)
+    model = fuse_encoders([numbers], n_labels=3)
     result = fit_model(model, train, validation, epochs=3, optimizer="sgd", verbose=0)
     assert result.history["step"].tolist() == [len(train), 2 * len(train), 3 * len(train)]
 
 
 def test_unfreezing_an_encoder_does_not_reach_a_loaded_model_and_is_told(problem, tmp_path):
     poster = problem.poster()
-    build_concat_fusion([poster], num_labels=3).save(tmp_path / "model.keras")
+    fuse_encoders([poster], n_labels=3).save(tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras")
     poster.unfreeze(1)
     with pytest.raises(ModalityError, match="a frozen one of its own, as a loaded model does"):
         fit_model(loaded, *problem.datasets(poster), optimizer="sgd", verbose=0)
-    model = build_concat_fusion([poster], num_labels=3)
+    model = fuse_encoders([poster], n_labels=3)
     model.set_weights(loaded.get_weights())
     fit_model(model, *problem.datasets(poster), epochs=1, optimizer="sgd", verbose=0)
 
@@ -601,7 +601,7 @@ def test_unfreezing_an_encoder_does_not_reach_a_loaded_model_and_is_told(problem
 def test_one_callback_will_do_and_what_is_none_is_refused(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], 3, seed=1)
+    model = fuse_encoders([numbers], 3, seed=1)
     epochs = []
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
     fit_model(model, train, validation, epochs=2, callbacks=callback, optimizer="sgd", verbose=0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from multimodal_ensemble import FitResult, build_concat_fusion, fit_model
+from multimodal_ensemble import FitResult, fit_model, fuse_encoders
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def interrupt(problem, spy, capsys):
 
     def interrupt(at, **options):
         numbers = problem.numbers()
-        model = build_concat_fusion([numbers], num_labels=3, seed=1)
+        model = fuse_encoders([numbers], n_labels=3, seed=1)
         copies = {}
 
         def press(step):

@@ -8,8 +8,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from multimodal_ensemble import (
     LabelWeightedCrossentropy,
     balanced_label_weights,
-    build_concat_fusion,
     fit_model,
+    fuse_encoders,
     predict_scores,
 )
 
@@ -22,7 +22,7 @@ def rare(problem):
 
 def train(problem, **options):
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     datasets = problem.datasets(numbers)
     optimizer = keras.optimizers.SGD(0.5)
     options = {"epochs": 4, "patience": None, **options}
@@ -114,7 +114,7 @@ def test_balanced_weights_raise_the_scores_of_a_rare_label(problem):
 def test_balanced_weights_are_counted_from_the_training_rows(problem, spy):
     rare(problem)
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     seen = []
     fit_model(
         model,

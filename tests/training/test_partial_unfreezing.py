@@ -12,8 +12,8 @@ from multimodal_ensemble import (
     FeatureStore,
     ImageEncoder,
     MultimodalDataset,
-    build_concat_fusion,
     fit_model,
+    fuse_encoders,
     fuse_models,
     load_model,
     predict_scores,
@@ -59,7 +59,7 @@ def store(tmp_path):
 
 
 def build(*encoders, **options):
-    return build_concat_fusion(encoders, num_labels=3, seed=1, **options)
+    return fuse_encoders(encoders, n_labels=3, seed=1, **options)
 
 
 def train(model, datasets, **options):
@@ -133,7 +133,7 @@ def run(problem, n_layers, store, **options):
     poster, numbers = make_poster(n_layers, scaling="standard", dropout=0.2), problem.numbers()
     datasets = problem.datasets(poster, numbers, store=store)
     model = build(poster, numbers, dropout=0.2)
-    before = weights_by_layer(poster.backbone())
+    before = weights_by_layer(poster.get_backbone())
     result = train(model, datasets, evaluate_every=5, **options)
     return Run(poster, model, before, result, datasets)
 
@@ -166,7 +166,7 @@ def test_training_from_stored_features_is_training_from_pixels(problem, store, n
 @pytest.mark.parametrize("n_layers", [1, 3])
 def test_training_changes_the_unfrozen_layers_and_no_others(problem, store, n_layers):
     done = run(problem, n_layers, store, epochs=1)
-    after = weights_by_layer(done.poster.backbone())
+    after = weights_by_layer(done.poster.get_backbone())
     assert changed_layers(done.before, after) == TRAINED[n_layers]
     trained = sum(weight.size for name in TRAINED[n_layers] for weight in after[name])
     others = build(make_poster(scaling="standard"), problem.numbers()).trainable_weights
@@ -175,7 +175,7 @@ def test_training_changes_the_unfrozen_layers_and_no_others(problem, store, n_la
 
 def test_the_frozen_part_runs_once_for_each_image(problem, store):
     poster = make_poster(2)
-    frozen, whole = Counter(poster.frozen_part()), Counter(poster.backbone())
+    frozen, whole = Counter(poster.frozen_part()), Counter(poster.get_backbone())
     datasets = problem.datasets(poster, store=store)
     assert frozen.rows == 100
     model = build(poster)
@@ -210,7 +210,7 @@ def test_an_encoder_is_unfrozen_after_its_model_was_trained(problem, store):
     model = build(poster, numbers)
     datasets = problem.datasets(poster, numbers, store=store)
     first = train(model, datasets)
-    before, head = weights_by_layer(poster.backbone()), model.get_layer("scores").get_weights()
+    before, head = weights_by_layer(poster.get_backbone()), model.get_layer("scores").get_weights()
     scores = predict_scores(model, datasets[1])
     scaling = model.get_layer("poster_head").get_layer("scaling").get_weights()
     poster.unfreeze(1)
@@ -218,7 +218,7 @@ def test_an_encoder_is_unfrozen_after_its_model_was_trained(problem, store):
     np.testing.assert_allclose(predict_scores(model, datasets[1]), scores, rtol=1e-5, atol=1e-6)
     tuned = train(model, datasets)
     assert tuned.n_trainable == first.n_trainable + 9 * 6 * 7 + 7
-    assert changed_layers(before, weights_by_layer(poster.backbone())) == ["last"]
+    assert changed_layers(before, weights_by_layer(poster.get_backbone())) == ["last"]
     assert not np.array_equal(head[0], model.get_layer("scores").get_weights()[0])
     for old, new in zip(
         scaling, model.get_layer("poster_head").get_layer("scaling").get_weights(), strict=True
@@ -256,9 +256,9 @@ def test_features_are_still_those_where_the_cut_is_the_same(problem, store):
     model = build(poster)
     datasets = problem.datasets(poster, store=store)
     poster.unfreeze(3)
-    before = weights_by_layer(poster.backbone())
+    before = weights_by_layer(poster.get_backbone())
     train(model, datasets, epochs=1)
-    assert changed_layers(before, weights_by_layer(poster.backbone())) == TRAINED[3]
+    assert changed_layers(before, weights_by_layer(poster.get_backbone())) == TRAINED[3]
 
 
 def test_a_saved_model_predicts_alike_from_stored_features(problem, store, tmp_path):
@@ -294,7 +294,7 @@ def test_a_saved_model_with_other_layers_unfrozen_is_refused(problem, store, tmp
 
 def test_a_model_with_a_frozen_part_of_its_own_is_refused(problem, store):
     other = make_poster(1)
-    kernel = next(weight for weight in other.backbone().weights if "first" in weight.path)
+    kernel = next(weight for weight in other.get_backbone().weights if "first" in weight.path)
     kernel.assign(kernel.numpy() * 2)
     datasets = problem.datasets(other, store=store)
     with pytest.raises(ModalityError, match="features of another backbone for 'poster'"):
@@ -305,7 +305,7 @@ def test_a_model_with_a_frozen_part_of_its_own_is_refused(problem, store):
 @pytest.mark.parametrize("with_store", [False, True])
 def test_heads_adapt_to_what_the_trained_layers_give(problem, store, scaling, with_store):
     poster = make_poster(2, scaling=scaling)
-    features = np.asarray(poster.backbone()(poster.encode(problem.train["poster"])))
+    features = np.asarray(poster.get_backbone()(poster.encode(problem.train["poster"])))
     if scaling == "log":
         features = np.sign(features) * np.log1p(np.abs(features))
     datasets = problem.datasets(poster, store=store if with_store else None)
@@ -322,8 +322,8 @@ def test_a_fusion_of_tuned_models_is_trained_from_stored_features(problem, store
     for encoder in (poster, numbers):
         parts.append(build(encoder))
         train(parts[-1], problem.datasets(encoder, store=store), epochs=1)
-    kept = weights_by_layer(poster.backbone())
-    fused = fuse_models(parts, num_labels=3, seed=1)
+    kept = weights_by_layer(poster.get_backbone())
+    fused = fuse_models(parts, n_labels=3, seed=1)
     datasets = problem.datasets(poster, numbers, store=store)
     pixels = problem.datasets(poster, numbers)
     np.testing.assert_allclose(
@@ -333,7 +333,7 @@ def test_a_fusion_of_tuned_models_is_trained_from_stored_features(problem, store
     train(fused, datasets, epochs=1)
     after = weights_by_layer(fused.get_layer("poster_backbone"))
     assert changed_layers(before, after) == TRAINED[2]
-    assert changed_layers(kept, weights_by_layer(poster.backbone())) == []
+    assert changed_layers(kept, weights_by_layer(poster.get_backbone())) == []
     np.testing.assert_allclose(
         predict_scores(fused, datasets[1]), predict_scores(fused, pixels[1]), rtol=1e-5
     )
@@ -363,9 +363,9 @@ def test_a_backbone_trained_from_its_first_layer_on_takes_pixels(problem, store,
     assert datasets[0].features == datasets[1].features == {}
     assert datasets[0][0][0]["poster"].shape == (8, 8, 8, 3)
     model = build(poster)
-    before = weights_by_layer(poster.backbone())
+    before = weights_by_layer(poster.get_backbone())
     train(model, datasets, epochs=1)
-    assert changed_layers(before, weights_by_layer(poster.backbone())) == sorted(
+    assert changed_layers(before, weights_by_layer(poster.get_backbone())) == sorted(
         ["first", *TRAINED[4]]
     )
     with pytest.raises(ModalityError, match="poster"):
@@ -406,7 +406,7 @@ def test_batch_statistics_and_dropout_rest_while_layers_around_them_are_trained(
     expected = keras.losses.BinaryCrossentropy()(problem.y_train.astype("float32"), scores)
     # With dropout at work the training loss would be another.
     assert seen[0]["loss"] == pytest.approx(float(expected), rel=1e-4)
-    assert not weights_by_layer(poster.backbone())["norm"][2].any()
+    assert not weights_by_layer(poster.get_backbone())["norm"][2].any()
 
 
 def test_a_fusion_that_froze_a_tuned_model_says_what_to_do(tmp_path):
@@ -414,8 +414,8 @@ def test_a_fusion_that_froze_a_tuned_model_says_what_to_do(tmp_path):
         [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Conv2D(4, 3)]
     )
     encoder = ImageEncoder("poster", backbone=network, trainable_layers=1)
-    model = build_concat_fusion([encoder], num_labels=2, seed=1)
-    fused = fuse_models([model], num_labels=2, freeze=True, seed=1)
+    model = fuse_encoders([encoder], n_labels=2, seed=1)
+    fused = fuse_models([model], n_labels=2, freeze=True, seed=1)
     pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype="uint8")
     data, y = {"poster": list(pixels)}, np.arange(12).reshape(6, 2) % 2
 

@@ -6,7 +6,7 @@ import pytest
 from multimodal_ensemble import (
     FeatureStore,
     MultimodalDataset,
-    build_concat_fusion,
+    fuse_encoders,
     predict_scores,
 )
 from multimodal_ensemble.exceptions import ModalityError
@@ -19,7 +19,7 @@ def encoders(problem):
 
 @pytest.fixture
 def model(encoders):
-    return build_concat_fusion(encoders, num_labels=3, dropout=0.4, seed=1)
+    return fuse_encoders(encoders, n_labels=3, dropout=0.4, seed=1)
 
 
 @pytest.mark.parametrize("with_store", [False, True])
@@ -48,7 +48,7 @@ def test_predicting_does_not_change_the_order_of_training(problem, encoders, mod
 
 def test_a_model_of_vectors_alone(problem):
     numbers = problem.numbers()
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     _, validation = problem.datasets(numbers)
     expected = model.predict(validation, verbose=0)
     np.testing.assert_allclose(predict_scores(model, validation), expected, rtol=1e-5)
@@ -82,7 +82,7 @@ def test_progress_is_shown_where_images_are_read(problem, capsys):
     numbers, poster = problem.numbers(), problem.poster()
     for encoder, is_shown in ((numbers, False), (poster, True)):
         _, rows = problem.datasets(encoder)
-        model = build_concat_fusion([encoder], 3, seed=1)
+        model = fuse_encoders([encoder], 3, seed=1)
         quiet = predict_scores(model, rows)
         assert capsys.readouterr().out == ""
         np.testing.assert_array_equal(predict_scores(model, rows, verbose=1), quiet)

@@ -9,8 +9,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 from multimodal_ensemble import (
     MultimodalDataset,
     ValidationScoring,
-    build_concat_fusion,
     fit_model,
+    fuse_encoders,
     mean_accuracy,
     mean_roc_auc,
     predict_scores,
@@ -30,7 +30,7 @@ def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(problem, spy, wi
     weight = np.linspace(0, 2, len(problem.y_train)) if weighted else None
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers, sample_weight=weight)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     losses, sizes = [], []
 
     def compute(step):
@@ -58,7 +58,7 @@ def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(problem, spy, wi
 def test_the_scores_are_those_of_the_validation_rows_with_these_weights(problem, spy):
     numbers, poster = problem.numbers(), problem.poster()
     train, validation = problem.datasets(numbers, poster)
-    model = build_concat_fusion([numbers, poster], num_labels=3, seed=1, dropout=0.3)
+    model = fuse_encoders([numbers, poster], n_labels=3, seed=1, dropout=0.3)
     expected = {}
 
     def compute(step):
@@ -108,7 +108,7 @@ def test_before_a_training_there_is_no_history(problem):
 def test_it_works_as_a_callback_of_keras_and_restores_when_asked(problem):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     model.compile("sgd", "binary_crossentropy")
     scoring = ValidationScoring(validation, evaluate_every=4)
     model.fit(train, epochs=2, shuffle=False, callbacks=[scoring], verbose=0)
@@ -129,7 +129,7 @@ def one_class(problem, columns):
 def test_a_label_of_one_class_is_left_out_with_one_warning(problem):
     validation = one_class(problem, [1])
     train, _ = problem.datasets(problem.numbers())
-    model = build_concat_fusion(validation.encoders, num_labels=3, seed=1)
+    model = fuse_encoders(validation.encoders, n_labels=3, seed=1)
     with pytest.warns(UndefinedMetricWarning, match=r"labels \['second'\] are of one") as caught:
         result = fit_model(
             model, train, validation, epochs=1, evaluate_every=2, optimizer="sgd", verbose=0
@@ -143,7 +143,7 @@ def test_a_label_of_one_class_is_left_out_with_one_warning(problem):
 def test_no_label_of_two_classes_is_an_error(problem):
     train, _ = problem.datasets(problem.numbers())
     validation = one_class(problem, [0, 1, 2])
-    model = build_concat_fusion(validation.encoders, num_labels=3, seed=1)
+    model = fuse_encoders(validation.encoders, n_labels=3, seed=1)
     with pytest.raises(ValueError, match="No label is both present and absent"):
         fit_model(model, train, validation, optimizer="sgd", verbose=0)
 
@@ -152,7 +152,7 @@ def test_no_label_of_two_classes_is_an_error(problem):
 def test_a_line_a_scoring_is_printed_when_asked_for(problem, capsys, verbose):
     numbers = problem.numbers()
     train, validation = problem.datasets(numbers)
-    model = build_concat_fusion([numbers], num_labels=3, seed=1)
+    model = fuse_encoders([numbers], n_labels=3, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message="__array__ implementation")
@@ -171,7 +171,7 @@ def test_a_line_a_scoring_is_printed_when_asked_for(problem, capsys, verbose):
 def test_images_are_not_kept_in_memory_for_scoring(problem, monkeypatch):
     poster = problem.poster()
     train, validation = problem.datasets(poster)
-    model = build_concat_fusion([poster], num_labels=3, seed=1)
+    model = fuse_encoders([poster], n_labels=3, seed=1)
     largest = []
     encode = poster.encode
     monkeypatch.setattr(poster, "encode", lambda v: largest.append(len(v)) or encode(v))

@@ -65,7 +65,7 @@ def execute(options: argparse.Namespace) -> int:
             seed=_session.RANDOM_WEIGHTS_SEED,
             **_missing.RECOMMENDED.posters,
         )
-        poster.backbone()
+        poster.get_backbone()
     except ValueError as error:
         raise UsageError(error) from error
     store = FeatureStore(options.store)

@@ -140,7 +140,7 @@ def execute(options: argparse.Namespace) -> int:
     try:
         posters = _session.make_posters(options, weights, folder, image_size)
         for poster in posters.values():
-            poster.backbone()
+            poster.get_backbone()
     except ValueError as error:
         raise UsageError(error) from error
     print(f"\n{describe_data(data)}\n")

@@ -36,7 +36,7 @@ def linear_inputs(
     inputs = {}
     for encoder in encoders:
         column = data.movies[encoder.column or encoder.name]
-        if encoder.backbone() is None:
+        if encoder.get_backbone() is None:
             values = encoder.encode(column)
         else:
             features = store.get_features(encoder, column)

@@ -8,9 +8,9 @@ from multimodal_ensemble import (
     FeatureStore,
     ImageEncoder,
     MultimodalDataset,
-    build_concat_fusion,
     fit_encoders,
     fit_model,
+    fuse_encoders,
     predict_scores,
     tune_thresholds,
 )
@@ -92,7 +92,7 @@ def _train_model(
     verbose: int,
 ) -> Outcome:
     validation, test = datasets["validation"], datasets["test"]
-    model = build_concat_fusion(
+    model = fuse_encoders(
         encoders, len(validation.labels), modality_dropout=recipe.modality_dropout, seed=seed
     )
     result = fit_model(

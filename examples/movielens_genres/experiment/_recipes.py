@@ -17,7 +17,7 @@ class Recipe:
         Options of `ImageEncoder`, of `BagOfWordsEncoder` for tags, titles and languages, and of
         `DenseEncoder` for the relevances of the tag genome and for years.
     modality_dropout : float
-        Of `build_concat_fusion`.
+        Of `fuse_encoders`.
     optimizer : callable
         Makes a new optimizer.
     loss : str or keras.losses.Loss

@@ -5,6 +5,7 @@ from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._fit_encoders import fit_encoders
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
+from multimodal_ensemble.encoders._infer_encoders import infer_encoders
 from multimodal_ensemble.encoders._inference_model import InferenceModel
 from multimodal_ensemble.encoders._layers import ApplicationPreprocessing, FeatureScaling
 
@@ -17,4 +18,5 @@ __all__ = [
     "ImageEncoder",
     "InferenceModel",
     "fit_encoders",
+    "infer_encoders",
 ]

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._keras import without_names
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble.encoders._config import without_names
 
 # A layer's state is set for an image and then used: two threads must not come in between.
 _ONE_AT_A_TIME = threading.Lock()

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 
+from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._heads import SCALINGS, build_dense_head
-from multimodal_ensemble.encoders._layers import PACKAGE
 
 _WORDS = re.compile(r"\w+")
 
@@ -229,7 +229,7 @@ class BagOfWordsEncoder(Encoder):
         dense: NDArray[np.float32] = bags.toarray()
         return dense
 
-    def head(self) -> keras.Sequential:
+    def build_head(self) -> keras.Sequential:
         """Return new layers: scaling, dropout, one dense layer, dropout.
 
         Returns

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
+from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._heads import build_dense_head
-from multimodal_ensemble.encoders._layers import PACKAGE
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -228,7 +228,7 @@ class DenseEncoder(Encoder):
             numbers = (numbers - self.mean_) / self.scale_
         return numbers.astype(np.float32)
 
-    def head(self) -> keras.Sequential:
+    def build_head(self) -> keras.Sequential:
         """Return new layers: dropout, one dense layer, dropout.
 
         Returns

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 
+from multimodal_ensemble._tables import as_object_array, is_missing, to_python
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
@@ -72,7 +73,7 @@ class Encoder(BaseEstimator, ABC):
     ...     input_shape = (3,)
     ...     def encode(self, values):
     ...         return np.array(list(values), dtype="float32").reshape(-1, 3)
-    ...     def head(self):
+    ...     def build_head(self):
     ...         return keras.layers.Dense(4, activation="relu")
     >>> encoder = TripleEncoder("position")
     >>> encoder.encode([[1, 2, 3], [4, 5, 6]]).shape
@@ -129,7 +130,7 @@ class Encoder(BaseEstimator, ABC):
         """
 
     @abstractmethod
-    def head(self) -> keras.Layer:
+    def build_head(self) -> keras.Layer:
         """Return new trainable layers from features, or from the input, to an embedding.
 
         Each call returns a new layer or model, so that two models never share a head. Layers
@@ -160,7 +161,7 @@ class Encoder(BaseEstimator, ABC):
         del values
         return self
 
-    def backbone(self) -> keras.Model | None:
+    def get_backbone(self) -> keras.Model | None:
         """Return the pretrained network in front of the head, or None where there is none.
 
         The same model at each call. It maps ``(n, *input_shape)`` to a feature vector, holds
@@ -342,19 +343,19 @@ class Encoder(BaseEstimator, ABC):
     @property
     def feature_shape(self) -> tuple[int, ...]:
         """Shape of what the head receives, without the batch axis."""
-        backbone = self.backbone()
+        backbone = self.get_backbone()
         shape = self.input_shape if backbone is None else backbone.output_shape[1:]
         return tuple(int(size) for size in shape)
 
     @property
     def output_dim(self) -> int:
         """Number of units of the embedding."""
-        return int(self.head()(keras.Input(self.feature_shape)).shape[-1])
+        return int(self.build_head()(keras.Input(self.feature_shape)).shape[-1])
 
     @property
     def is_frozen(self) -> bool:
         """Whether there is a backbone and none of its weights is trainable."""
-        backbone = self.backbone()
+        backbone = self.get_backbone()
         return backbone is not None and not backbone.trainable_weights
 
     @property
@@ -374,13 +375,8 @@ class Encoder(BaseEstimator, ABC):
         keras.Model or None
             None without a backbone, and where training changes its first layers.
         """
-        backbone = self.backbone()
+        backbone = self.get_backbone()
         return None if backbone is None else split_backbone(backbone).frozen
-
-    @property
-    def presence_name(self) -> str:
-        """Name of the Keras input that says whether an `optional` modality is there."""
-        return f"{self.name}_present"
 
     @property
     def columns(self) -> list[str]:
@@ -430,7 +426,7 @@ class Encoder(BaseEstimator, ABC):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as values that Keras can write to JSON."""
         return {
-            key: keras.saving.serialize_keras_object(_plain(value))
+            key: keras.saving.serialize_keras_object(_json_value(value))
             for key, value in self.get_params(deep=False).items()
         }
 
@@ -461,32 +457,12 @@ class Encoder(BaseEstimator, ABC):
         return self
 
 
-def is_missing(value: Any) -> bool:
-    """Return whether a raw value stands for no value: None, NaN, or what pandas has for them."""
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
-
-
 def _count_rows(data: Any) -> int:
     if isinstance(data, pd.DataFrame):
         return len(data)
     return max((len(column) for column in data.values()), default=0)
 
 
-def _plain(value: Any) -> Any:
-    """Return paths and numpy's numbers as what JSON has for them."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def as_object_array(values: Any) -> NDArray[Any]:
-    """Return an array of raw values, one row each; lists among them are kept whole."""
-    if isinstance(values, np.ndarray):
-        return values
-    if isinstance(values, pd.DataFrame):
-        return values.to_numpy(dtype=object)
-    values = list(values)
-    array = np.empty(len(values), dtype=object)
-    for position, value in enumerate(values):
-        array[position] = value
-    return array
+def _json_value(value: Any) -> Any:
+    """Return a path as a string and a NumPy number as a Python one, for JSON."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else to_python(value)

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.encoders._applications import find_application
 from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
@@ -22,7 +23,6 @@ from multimodal_ensemble.encoders._image_backbone import (
     find_image_size,
     set_trainable_layers,
 )
-from multimodal_ensemble.encoders._layers import PACKAGE
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import ImageBatch, content_digest
@@ -229,7 +229,7 @@ class ImageEncoder(Encoder):
         )
         return batch.images
 
-    def backbone(self) -> keras.Model:
+    def get_backbone(self) -> keras.Model:
         """Return the network from RGB images 0..255 to one feature vector an image.
 
         Returns
@@ -246,7 +246,7 @@ class ImageEncoder(Encoder):
             self._backbone = self._build_backbone(self.weights)
         return self._backbone
 
-    def head(self) -> keras.Sequential:
+    def build_head(self) -> keras.Sequential:
         """Return new layers: feature scaling, dropout, one dense layer, dropout.
 
         Returns
@@ -427,7 +427,7 @@ class ImageEncoder(Encoder):
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
         _check_trainable_layers(n_or_all)
-        set_trainable_layers(self.backbone(), n_or_all)
+        set_trainable_layers(self.get_backbone(), n_or_all)
         self.trainable_layers = n_or_all
         return self
 
@@ -457,7 +457,7 @@ class ImageEncoder(Encoder):
         """Return the backbone's weights where the configuration alone cannot give them again."""
         state = super().get_state()
         if not self.has_named_weights:
-            state["backbone_weights"] = self.backbone().get_weights()
+            state["backbone_weights"] = self.get_backbone().get_weights()
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> Self:

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble.encoders._layers import PACKAGE
+from multimodal_ensemble._keras import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

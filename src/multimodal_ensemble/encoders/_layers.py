@@ -7,9 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble.encoders._applications import find_preprocessing
-
-PACKAGE = "multimodal_ensemble"
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

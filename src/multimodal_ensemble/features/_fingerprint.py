@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from multimodal_ensemble.encoders._config import without_names
+from multimodal_ensemble._keras import all_layers, without_names
 
 
 def model_fingerprint(model: keras.Model) -> str:
@@ -70,16 +69,9 @@ class _State:
     def of(cls, model: keras.Model) -> _State:
         values = (np.ascontiguousarray(weight.numpy()) for weight in model.weights)
         return cls(
-            tuple(id(layer) for layer in _all_layers(model)),
+            tuple(id(layer) for layer in all_layers(model)),
             tuple(zlib.crc32(value.view(np.uint8).data) if value.size else 0 for value in values),
         )
-
-
-def _all_layers(model: keras.Model) -> Iterator[keras.Layer]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _all_layers(layer)
 
 
 def _digest(model: keras.Model) -> str:

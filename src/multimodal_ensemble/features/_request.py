@@ -100,7 +100,7 @@ def frozen_backbone(encoder: Encoder) -> keras.Model:
     if backbone is None:
         state = (
             "has no backbone"
-            if encoder.backbone() is None
+            if encoder.get_backbone() is None
             else "has a backbone that is being trained from its first layers on"
         )
         msg = f"Modality {encoder.name!r} {state}, so there are no features to keep."

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._files import replacing
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features._half_precision import from_half, to_half
+from multimodal_ensemble.saving import replacing
 
 SUFFIX = ".npz"
 # File name and row.

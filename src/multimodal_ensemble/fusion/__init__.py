@@ -1,7 +1,7 @@
 """Fusion: encoders, or trained models, joined into one `keras.Model`."""
 
-from multimodal_ensemble.fusion._concat import build_concat_fusion
 from multimodal_ensemble.fusion._feature_model import adapt_heads, feature_model
+from multimodal_ensemble.fusion._fuse_encoders import fuse_encoders
 from multimodal_ensemble.fusion._fuse_models import fuse_models
 from multimodal_ensemble.fusion._load_model import load_model
 from multimodal_ensemble.fusion._missing_modality import MissingModality
@@ -13,8 +13,8 @@ __all__ = [
     "ModalityDropout",
     "PresenceDropout",
     "adapt_heads",
-    "build_concat_fusion",
     "feature_model",
+    "fuse_encoders",
     "fuse_models",
     "load_model",
 ]

@@ -35,7 +35,7 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
     Parameters
     ----------
     model : keras.Model
-        Made by `build_concat_fusion`, or by `fuse_models` of such models.
+        Made by `fuse_encoders`, or by `fuse_models` of such models.
     modalities : sequence of str, optional
         Which modalities are given as features. Default: all that have a backbone.
 
@@ -51,9 +51,9 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
 
     Examples
     --------
-    >>> from multimodal_ensemble import ImageEncoder, build_concat_fusion, feature_model
+    >>> from multimodal_ensemble import ImageEncoder, fuse_encoders, feature_model
     >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
-    >>> model = build_concat_fusion([poster], num_labels=3)
+    >>> model = fuse_encoders([poster], n_labels=3)
     >>> feature_model(model).input_shape
     (None, 1024)
     """
@@ -62,7 +62,7 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
     if unknown := [name for name in modalities if name not in names]:
         msg = (
             f"The model {model.name!r} has no backbone for {unknown}; it has one for {names}. "
-            "Only models made by build_concat_fusion, or by fuse_models of such, can be cut."
+            "Only models made by fuse_encoders, or by fuse_models of such, can be cut."
         )
         raise ModalityError(msg)
     # What stands between the features and the seam in front of the head.
@@ -133,7 +133,7 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
     Parameters
     ----------
     model : keras.Model
-        Made by `build_concat_fusion`.
+        Made by `fuse_encoders`.
     features : mapping of str to ndarray of shape (n_samples, ...)
         For each modality to adapt, what its head receives for the training rows: features, or
         encoded rows where there is no backbone.
@@ -146,10 +146,10 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble import ImageEncoder, adapt_heads, build_concat_fusion
+    >>> from multimodal_ensemble import ImageEncoder, adapt_heads, fuse_encoders
     >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32,
     ...                       scaling="standard")
-    >>> model = build_concat_fusion([poster], num_labels=3)
+    >>> model = fuse_encoders([poster], n_labels=3)
     >>> adapt_heads(model, {"poster": np.full((4, 1024), 7.0)})
     >>> float(model.get_layer("poster_head").get_layer("scaling").mean[0])
     7.0

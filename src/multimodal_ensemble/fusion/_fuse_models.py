@@ -10,15 +10,15 @@ import keras
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.fusion._concat import join_embeddings, score_layer
 from multimodal_ensemble.fusion._feature_model import can_adapt, input_names
+from multimodal_ensemble.fusion._fuse_encoders import join_embeddings, score_layer
 
 _NEW_LAYERS = {"embeddings", "embeddings_dropout", "scores"}
 
 
 def fuse_models(
     models: Sequence[keras.Model],
-    num_labels: int,
+    n_labels: int,
     *,
     freeze: bool = False,
     dropout: float = 0,
@@ -31,9 +31,9 @@ def fuse_models(
     ----------
     models : sequence of keras.Model
         Functional or sequential models with distinct input names, each of which ends in a dense
-        layer of `num_labels` units, with or without an activation layer behind it. They are
+        layer of `n_labels` units, with or without an activation layer behind it. They are
         copied; only frozen layers, such as a backbone, are shared.
-    num_labels : int
+    n_labels : int
         How many labels to predict, at least 1.
     freeze : bool, default=False
         Train only the new output layer; by default the models' weights are trained further.
@@ -48,17 +48,17 @@ def fuse_models(
     -------
     keras.Model
         Takes a dictionary with the inputs of all models, gives scores of shape
-        ``(n, num_labels)`` in 0..1.
+        ``(n, n_labels)`` in 0..1.
 
     Raises
     ------
     ModalityError
-        If two models have an input of the same name, a model does not predict `num_labels`
+        If two models have an input of the same name, a model does not predict `n_labels`
         labels, or a model has no output layer to drop; the message names it.
 
     See Also
     --------
-    build_concat_fusion : The same before training, from encoders.
+    fuse_encoders : The same before training, from encoders.
 
     Examples
     --------
@@ -68,14 +68,14 @@ def fuse_models(
     ...                          keras.layers.Dense(2, "sigmoid")], name="tags_model")
     >>> text = keras.Sequential([keras.Input((5,), name="text"), keras.layers.Dense(3),
     ...                          keras.layers.Dense(2, "sigmoid")], name="text_model")
-    >>> model = fuse_models([tags, text], num_labels=2)
+    >>> model = fuse_models([tags, text], n_labels=2)
     >>> model.get_layer("embeddings").output.shape
     (None, 7)
     """
-    check_at_least(num_labels, 1, name="num_labels")
+    check_at_least(n_labels, 1, name="n_labels")
     check_fraction(dropout, name="dropout")
     models = list(models)
-    _check_models(models, num_labels)
+    _check_models(models, n_labels)
     taken = set(_NEW_LAYERS)
     taken.update(name for model in models for name in input_names(model))
     inputs: dict[str, keras.KerasTensor] = {}
@@ -91,11 +91,11 @@ def fuse_models(
         joined = join_embeddings(embeddings)
         if dropout:
             joined = keras.layers.Dropout(dropout, name="embeddings_dropout")(joined)
-        scores = score_layer(num_labels)(joined)
+        scores = score_layer(n_labels)(joined)
     return keras.Model(inputs, scores, name=name or "_and_".join(model.name for model in models))
 
 
-def _check_models(models: list[keras.Model], num_labels: int) -> None:
+def _check_models(models: list[keras.Model], n_labels: int) -> None:
     if not models:
         msg = "At least one model is needed. Received an empty list."
         raise ModalityError(msg)
@@ -108,8 +108,8 @@ def _check_models(models: list[keras.Model], num_labels: int) -> None:
             raise ModalityError(msg)
         _find_output_layer(model)
     counts = {model.name: model.output_shape[-1] for model in models}
-    if any(count != num_labels for count in counts.values()):
-        msg = f"Each model must predict num_labels={num_labels} labels. Received {counts}."
+    if any(count != n_labels for count in counts.values()):
+        msg = f"Each model must predict n_labels={n_labels} labels. Received {counts}."
         raise ModalityError(msg)
     names = [name for model in models for name in input_names(model)]
     if reserved := sorted(_NEW_LAYERS & set(names)):

@@ -32,8 +32,8 @@ def load_model(path: str | PathLike[str]) -> keras.Model:
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from multimodal_ensemble import DenseEncoder, build_concat_fusion, load_model
-    >>> model = build_concat_fusion([DenseEncoder("year").fit([1977, 1997])], num_labels=2)
+    >>> from multimodal_ensemble import DenseEncoder, fuse_encoders, load_model
+    >>> model = fuse_encoders([DenseEncoder("year").fit([1977, 1997])], n_labels=2)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     model.save(Path(folder) / "model.keras")
     ...     load_model(Path(folder) / "model.keras").name

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
+from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_fraction
-from multimodal_ensemble.encoders._layers import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble.encoders._layers import PACKAGE
+from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout, draw_kept
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._layer_names import presence_name
+from multimodal_ensemble._tables import check_same_index, to_frame
 from multimodal_ensemble._validation import (
     check_at_least,
     check_label_matrix,
@@ -354,7 +356,9 @@ class MultimodalDataset(keras.utils.PyDataset):
     def _presence(self, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
         """Return the inputs beside those of optional modalities: 1 where it is there, else 0."""
         return {
-            encoder.presence_name: self._present[encoder.name][rows, np.newaxis].astype(np.float32)
+            presence_name(encoder.name): self._present[encoder.name][rows, np.newaxis].astype(
+                np.float32
+            )
             for encoder in self.encoders
             if encoder.optional
         }
@@ -398,49 +402,10 @@ class MultimodalDataset(keras.utils.PyDataset):
         return {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
 
 
-def to_frame(data: Any) -> pd.DataFrame:
-    """Return a table of a mapping of columns, as objects, or raise a ModalityError."""
-    scalars = [
-        name
-        for name, values in data.items()
-        if isinstance(values, str | bytes) or not hasattr(values, "__iter__")
-    ]
-    if scalars:
-        msg = (
-            f"The columns of the data must be sequences. Received one value for {scalars}; for a "
-            "single row, give lists of one value."
-        )
-        raise ModalityError(msg)
-    indexes = [values.index for values in data.values() if isinstance(values, pd.Series)]
-    if any(not index.equals(indexes[0]) for index in indexes):
-        msg = (
-            "The columns of the data are Series with different index labels. Make a DataFrame of "
-            "them, which aligns them, or pass lists to pair them by their order."
-        )
-        raise ModalityError(msg)
-    columns = {name: list(values) for name, values in data.items()}
-    lengths = {name: len(values) for name, values in columns.items()}
-    if len(set(lengths.values())) > 1:
-        msg = f"The columns of the data must have the same length. Received {lengths}."
-        raise ModalityError(msg)
-    return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
-
-
 def _check_store(store: object) -> None:
     if store is not None and not isinstance(store, FeatureStore):
         msg = f"store must be a FeatureStore. Received {store!r}; pass FeatureStore(folder)."
         raise TypeError(msg)
-
-
-def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
-    """Raise a ValueError if a table and what belongs to its rows number them differently."""
-    has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
-    if has_index and len(y) == len(data) and not y.index.equals(data.index):
-        msg = (
-            f"The rows of {name} and of the data have different index labels. Align them with "
-            f"{name}.loc[data.index], or pass {name}.to_numpy() to pair them by their order."
-        )
-        raise ValueError(msg)
 
 
 def _check_y(y: Any, n_rows: int) -> NDArray[np.bool_]:

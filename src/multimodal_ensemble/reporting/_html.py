@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from multimodal_ensemble._files import replacing
+from multimodal_ensemble.saving import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

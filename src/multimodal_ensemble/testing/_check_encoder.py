@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.features import FeatureStore
-from multimodal_ensemble.fusion import build_concat_fusion
+from multimodal_ensemble.fusion import fuse_encoders
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training import fit_model, predict_scores
 
-_NUM_LABELS = 3
+_N_LABELS = 3
 _TOLERANCE = 1e-5
 # What half precision may be off, relative to the largest value.
 _HALF_TOLERANCES = {"float16": 3e-2, "bfloat16": 1e-1}
@@ -154,22 +154,26 @@ def _check_round_trip(encoder: Encoder, values: Any) -> None:
     _require_close(
         "a copy from configuration and state encodes alike", encoder.encode(values), encoded, 0
     )
-    if encoder.backbone() is not None:
+    if encoder.get_backbone() is not None:
         batch = encoder.encode(values)
         _require_close(
             "a copy from configuration and state has the same backbone",
-            _run(encoder.backbone(), batch),
-            _run(copy.backbone(), batch),
+            _run(encoder.get_backbone(), batch),
+            _run(copy.get_backbone(), batch),
             _tolerance(),
         )
 
 
 def _check_backbone(encoder: Encoder, values: Any) -> None:
-    backbone = encoder.backbone()
+    backbone = encoder.get_backbone()
     if backbone is None:
         return
-    _require(isinstance(backbone, keras.Model), "backbone() is a keras.Model", "Model", backbone)
-    _require(encoder.backbone() is backbone, "backbone() is the same each time", backbone, "new")
+    _require(
+        isinstance(backbone, keras.Model), "get_backbone() is a keras.Model", "Model", backbone
+    )
+    _require(
+        encoder.get_backbone() is backbone, "get_backbone() is the same each time", backbone, "new"
+    )
     _require_equal(
         "the backbone takes what encode returns",
         tuple(encoder.input_shape),
@@ -191,8 +195,8 @@ def _check_backbone(encoder: Encoder, values: Any) -> None:
 
 
 def _check_head(encoder: Encoder, values: Any) -> None:
-    head, other = encoder.head(), encoder.head()
-    _require(head is not other, "head() is new each time", "another layer", head)
+    head, other = encoder.build_head(), encoder.build_head()
+    _require(head is not other, "build_head() is new each time", "another layer", head)
     symbolic = head(keras.Input(encoder.feature_shape))
     eager = other(np.zeros((len(values), *encoder.feature_shape), dtype="float32"))
     _require_equal("a head gives (n, output_dim)", (None, encoder.output_dim), symbolic.shape)
@@ -204,11 +208,11 @@ def _check_head(encoder: Encoder, values: Any) -> None:
 
 def _check_training(encoder: Encoder, values: Any) -> None:
     data = {column: list(values) for column in encoder.columns}
-    y = np.arange(len(values) * _NUM_LABELS).reshape(-1, _NUM_LABELS) // 2 % 2
+    y = np.arange(len(values) * _N_LABELS).reshape(-1, _N_LABELS) // 2 % 2
     dataset = MultimodalDataset(_one_column(encoder, values, data), [encoder], y, batch_size=2)
     frozen = encoder.is_frozen
-    backbone_before = encoder.backbone().get_weights() if frozen else []  # type: ignore[union-attr]
-    head = encoder.head()
+    backbone_before = encoder.get_backbone().get_weights() if frozen else []  # type: ignore[union-attr]
+    head = encoder.build_head()
     head.build((None, *encoder.feature_shape))
     _require(
         bool(head.trainable_weights) or not head.weights,
@@ -217,14 +221,14 @@ def _check_training(encoder: Encoder, values: Any) -> None:
         "frozen ones only",
     )
     for seed in range(_TRIES):
-        model = build_concat_fusion([encoder], _NUM_LABELS, seed=seed)
+        model = fuse_encoders([encoder], _N_LABELS, seed=seed)
         # A few relu units may all be dead in one start, not in several.
         if _train_head(model.get_layer(f"{encoder.name}_head"), model, dataset):
             break
     else:
         _require(False, "training changes the head", "other weights", "the same")
     if frozen:
-        after = encoder.backbone().get_weights()  # type: ignore[union-attr]
+        after = encoder.get_backbone().get_weights()  # type: ignore[union-attr]
         _require(
             all(np.array_equal(a, b) for a, b in zip(backbone_before, after, strict=True)),
             "training leaves a frozen backbone alone",
@@ -278,7 +282,7 @@ def _check_store(
         _require_equal("stored features are found again", 0, store.count_missing(encoder, values))
         again = store.get_features(encoder, values, verbose=0)
         cached = MultimodalDataset(dataset.raw, [encoder], dataset.y, store=store, verbose=0)
-    computed = _run(encoder.backbone(), encoder.encode(values))
+    computed = _run(encoder.get_backbone(), encoder.encode(values))
     _require_close("stored features equal computed ones", computed, stored, _tolerance())
     _require_close("features are stored as they were computed", stored, again, 0)
     _require_close(

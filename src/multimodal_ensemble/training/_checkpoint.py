@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._files import SUFFIX, replacing
 from multimodal_ensemble.exceptions import CheckpointError
+from multimodal_ensemble.saving._files import SUFFIX, replacing
 
 _ABOUT = "about.json"
 # Counted up when a file of before can no longer be read.

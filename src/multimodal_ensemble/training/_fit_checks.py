@@ -67,10 +67,10 @@ def refuse_class_weight(class_weight: Any) -> None:
 
 
 def _check_labels(model: keras.Model, dataset: MultimodalDataset, what: str) -> None:
-    num_labels = required_labels(dataset, what).shape[1]
-    if num_labels != model.output_shape[-1]:
+    n_labels = required_labels(dataset, what).shape[1]
+    if n_labels != model.output_shape[-1]:
         msg = (
             f"The model {model.name!r} predicts {model.output_shape[-1]} labels, and the {what} "
-            f"rows have {num_labels}. Build the model with num_labels={num_labels}."
+            f"rows have {n_labels}. Build the model with n_labels={n_labels}."
         )
         raise ValueError(msg)

@@ -71,7 +71,7 @@ def fit_model(
     Parameters
     ----------
     model : keras.Model
-        Made by `build_concat_fusion` or `fuse_models`; changed in place.
+        Made by `fuse_encoders` or `fuse_models`; changed in place.
     train, validation : MultimodalDataset
         Rows with labels. Make `train` with ``shuffle=True``.
     epochs : int, default=100
@@ -141,11 +141,11 @@ def fit_model(
     Examples
     --------
     >>> from multimodal_ensemble import (
-    ...     DenseEncoder, MultimodalDataset, build_concat_fusion, fit_model)
+    ...     DenseEncoder, MultimodalDataset, fuse_encoders, fit_model)
     >>> data = {"x": [-1.0, 0.0, 1.0, 2.0]}
     >>> x = DenseEncoder("x").fit(data["x"])
     >>> rows = MultimodalDataset(data, [x], [[0], [0], [1], [1]], shuffle=True)
-    >>> model = build_concat_fusion([x], num_labels=1, seed=1)
+    >>> model = fuse_encoders([x], n_labels=1, seed=1)
     >>> result = fit_model(model, rows, rows, epochs=20, evaluate_every=10, verbose=0)
     >>> result.best_roc_auc
     1.0

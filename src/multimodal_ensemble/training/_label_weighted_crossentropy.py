@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from multimodal_ensemble.encoders._layers import PACKAGE
+from multimodal_ensemble._keras import PACKAGE
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)

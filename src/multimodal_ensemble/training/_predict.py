@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._layer_names import presence_name
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import model_fingerprint
@@ -35,7 +36,7 @@ def predict_scores(
     Parameters
     ----------
     model : keras.Model
-        Made by `build_concat_fusion` or `fuse_models`.
+        Made by `fuse_encoders` or `fuse_models`.
     dataset : MultimodalDataset
         The rows, with or without labels. That it shuffles its batches does not matter.
     verbose : {0, 1}, default=0
@@ -43,7 +44,7 @@ def predict_scores(
 
     Returns
     -------
-    ndarray of shape (n_samples, num_labels)
+    ndarray of shape (n_samples, n_labels)
         Scores in 0..1, float32.
 
     Raises
@@ -54,10 +55,10 @@ def predict_scores(
     Examples
     --------
     >>> from multimodal_ensemble import (
-    ...     BagOfWordsEncoder, MultimodalDataset, build_concat_fusion, predict_scores)
+    ...     BagOfWordsEncoder, MultimodalDataset, fuse_encoders, predict_scores)
     >>> data = {"tags": [["space", "war"], ["love"], []]}
     >>> tags = BagOfWordsEncoder("tags").fit(data["tags"])
-    >>> model = build_concat_fusion([tags], num_labels=2)
+    >>> model = fuse_encoders([tags], n_labels=2)
     >>> predict_scores(model, MultimodalDataset(data, [tags])).shape
     (3, 2)
     """
@@ -89,7 +90,7 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
     check_dataset(dataset)
     wanted = {tensor.name: tensor.shape[1:] for tensor in model.inputs}
     given = {encoder.name: encoder.input_shape for encoder in dataset.encoders}
-    given |= {encoder.presence_name: (1,) for encoder in dataset.encoders if encoder.optional}
+    given |= {presence_name(encoder.name): (1,) for encoder in dataset.encoders if encoder.optional}
     missing = sorted(set(wanted) - set(given))
     extra = sorted(set(given) - set(wanted))
     if missing or extra:
@@ -119,7 +120,7 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
 
 def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bool) -> None:
     """Raise a ModalityError if a model has another backbone than its encoder speaks for."""
-    backbone = encoder.backbone()
+    backbone = encoder.get_backbone()
     if backbone is None or encoder.name not in backbone_names(model):
         return
     here = find_backbone(model, encoder.name)

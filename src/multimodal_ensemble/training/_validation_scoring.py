@@ -63,11 +63,11 @@ class ValidationScoring(keras.callbacks.Callback):
     Examples
     --------
     >>> from multimodal_ensemble import (
-    ...     DenseEncoder, MultimodalDataset, ValidationScoring, build_concat_fusion)
+    ...     DenseEncoder, MultimodalDataset, ValidationScoring, fuse_encoders)
     >>> data = {"x": [-1.0, 0.0, 1.0, 2.0]}
     >>> x = DenseEncoder("x").fit(data["x"])
     >>> dataset = MultimodalDataset(data, [x], [[0], [0], [1], [1]])
-    >>> model = build_concat_fusion([x], num_labels=1, seed=1)
+    >>> model = fuse_encoders([x], n_labels=1, seed=1)
     >>> model.compile("adam", "binary_crossentropy")
     >>> scoring = ValidationScoring(dataset, evaluate_every=5)
     >>> _ = model.fit(dataset, epochs=10, callbacks=[scoring], verbose=0)

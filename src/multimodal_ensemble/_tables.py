@@ -1,0 +1,83 @@
+"""Tables from whatever users have, and their values one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multimodal_ensemble.exceptions import ModalityError
+
+_LISTED = 5
+
+
+def to_frame(data: Any) -> pd.DataFrame:
+    """Return a table of a mapping of columns, as objects, or raise a ModalityError."""
+    scalars = [
+        name
+        for name, values in data.items()
+        if isinstance(values, str | bytes) or not hasattr(values, "__iter__")
+    ]
+    if scalars:
+        msg = (
+            f"The columns of the data must be sequences. Received one value for {scalars}; for a "
+            "single row, give lists of one value."
+        )
+        raise ModalityError(msg)
+    indexes = [values.index for values in data.values() if isinstance(values, pd.Series)]
+    if any(not index.equals(indexes[0]) for index in indexes):
+        msg = (
+            "The columns of the data are Series with different index labels. Make a DataFrame of "
+            "them, which aligns them, or pass lists to pair them by their order."
+        )
+        raise ModalityError(msg)
+    columns = {name: list(values) for name, values in data.items()}
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        msg = f"The columns of the data must have the same length. Received {lengths}."
+        raise ModalityError(msg)
+    return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
+
+
+def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
+    """Raise a ValueError if a table and what belongs to its rows number them differently."""
+    has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
+    if has_index and len(y) == len(data) and not y.index.equals(data.index):
+        msg = (
+            f"The rows of {name} and of the data have different index labels. Align them with "
+            f"{name}.loc[data.index], or pass {name}.to_numpy() to pair them by their order."
+        )
+        raise ValueError(msg)
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a raw value stands for no value: None, NaN, or what pandas has for them."""
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def as_object_array(values: Any) -> NDArray[Any]:
+    """Return an array of raw values, one row each; lists among them are kept whole."""
+    if isinstance(values, np.ndarray):
+        return values
+    if isinstance(values, pd.DataFrame):
+        return values.to_numpy(dtype=object)
+    values = list(values)
+    array = np.empty(len(values), dtype=object)
+    for position, value in enumerate(values):
+        array[position] = value
+    return array
+
+
+def to_python(value: Any) -> Any:
+    """Return a NumPy scalar as the Python value that it holds; anything else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def abbreviate(values: Iterable[Any]) -> str:
+    """Return a list of the first few values for a message, with the number of the others."""
+    listed = [to_python(value) for value in values]
+    n_others = len(listed) - _LISTED
+    return f"{listed[:_LISTED]}" + (f" and {n_others} more" if n_others > 0 else "")

@@ -1,0 +1,6 @@
+"""Estimators: from raw columns to labels, and the file that a fitted one is saved as."""
+
+from multimodal_ensemble.estimators._evaluation import Evaluation
+from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
+
+__all__ = ["Evaluation", "MultimodalClassifier"]

@@ -1,0 +1,79 @@
+"""What an evaluation tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multimodal_ensemble.metrics import label_report, mean_accuracy
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of a classifier on rows that it was not trained on; printed, a small table.
+
+    Parameters
+    ----------
+    n_samples : int
+        How many rows.
+    mean_roc_auc : float
+        Mean over the labels that are both present and absent in these rows.
+    mean_accuracy : float
+        Mean over labels of the share of rows predicted right, with the classifier's thresholds.
+    trivial_accuracy : float
+        The same of a benchmark that predicts for each label what most training rows have. Where
+        labels are rare this is high, and a classifier is worth what it is better.
+    subset_accuracy : float
+        Share of rows of which every label is predicted right: scikit-learn's `score`.
+    report : DataFrame
+        One row a label; see `label_report`.
+
+    See Also
+    --------
+    MultimodalClassifier.evaluate : Returns one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble.estimators import Evaluation
+    >>> Evaluation(200, 0.81, 0.84, 0.79, 0.31, pd.DataFrame()).mean_roc_auc
+    0.81
+    """
+
+    n_samples: int
+    mean_roc_auc: float
+    mean_accuracy: float
+    trivial_accuracy: float
+    subset_accuracy: float
+    report: pd.DataFrame
+
+    def __str__(self) -> str:
+        """Return the figures as text."""
+        return (
+            f"{self.n_samples} rows: mean ROC-AUC {self.mean_roc_auc:.4f}, mean accuracy "
+            f"{self.mean_accuracy:.4f} (trivial benchmark {self.trivial_accuracy:.4f}), all labels "
+            f"of a row right in {self.subset_accuracy:.4f}\n{self.report.round(4).to_string()}"
+        )
+
+
+def evaluate_scores(
+    y_true: NDArray[np.bool_],
+    y_score: NDArray[np.float32],
+    thresholds: NDArray[np.float64],
+    majority: NDArray[np.bool_],
+    labels: list[str],
+) -> Evaluation:
+    """Return the figures of scores."""
+    report = label_report(y_true, y_score, thresholds, labels=labels)
+    y_pred = y_score.astype(np.float64) >= thresholds
+    return Evaluation(
+        n_samples=len(y_true),
+        mean_roc_auc=float(report["roc_auc"].mean()),
+        mean_accuracy=float(mean_accuracy(y_true, y_score, thresholds)),
+        trivial_accuracy=float((y_true == majority).mean()),
+        subset_accuracy=float((y_pred == y_true).all(axis=1).mean()),
+        report=report,
+    )

@@ -1,0 +1,193 @@
+"""Targets as people have them, turned into one multi-hot matrix and back."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from multimodal_ensemble._tables import abbreviate, to_python
+from multimodal_ensemble._validation import check_label_matrix
+
+
+def read_labels(
+    y: Any, classes: NDArray[Any] | None = None, *, name: str = "y"
+) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Return a multi-hot matrix and the labels that its columns stand for.
+
+    Parameters
+    ----------
+    y : array-like, sparse matrix or DataFrame of shape (n_samples, n_labels), or label lists
+        Multi-hot labels, or a sequence with a list, tuple or set of labels for each row.
+    classes : ndarray of shape (n_labels,), optional
+        The labels that are known, in the order of the columns to return. Default: those of `y`.
+    name : str
+        What to call `y` in messages.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or its columns are not those that are known.
+    """
+    if y is None:
+        msg = f"This classifier requires y to be passed, but the target {name} is None."
+        raise ValueError(msg)
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1 and y.map(_is_label_list).to_numpy().any():
+        msg = (
+            f"{name} is a table of one column, which holds lists of labels. Pass the column "
+            f"itself: {name}[{y.columns[0]!r}]."
+        )
+        raise ValueError(msg)
+    lists = _as_label_lists(y, name)
+    if lists is not None:
+        return _read_lists(lists, classes, name)
+    matrix = check_label_matrix(y, name=name)
+    columns = np.arange(matrix.shape[1])
+    if isinstance(y, pd.DataFrame):
+        columns = _object_array(_check_distinct(list(y.columns), name))
+    if classes is None:
+        return matrix, columns
+    is_named = isinstance(y, pd.DataFrame) and not _are_numbers(columns)
+    if isinstance(y, pd.DataFrame) and (
+        set(columns) & set(classes) or (is_named and not _are_numbers(classes))
+    ):
+        return _reorder(matrix, columns, classes, name), classes
+    if matrix.shape[1] != len(classes):
+        msg = (
+            f"{name} must have one column for each of the {len(classes)} labels of the training "
+            f"rows, {abbreviate(classes)}. Received {matrix.shape[1]} columns."
+        )
+        raise ValueError(msg)
+    return matrix, classes
+
+
+def label_tuples(y_pred: NDArray[Any], classes: NDArray[Any]) -> list[tuple[Any, ...]]:
+    """Return the labels of each row of a multi-hot matrix."""
+    names = classes.tolist()
+    return [tuple(names[column] for column in np.flatnonzero(row)) for row in y_pred]
+
+
+def _as_label_lists(y: Any, name: str) -> list[Any] | None:
+    """Return label lists as a list, or None where `y` is a matrix, or nothing of the kind."""
+    if isinstance(y, pd.DataFrame) or hasattr(y, "toarray"):
+        return None
+    is_column = isinstance(y, pd.Series) or getattr(y, "ndim", None) == 1
+    if is_column and getattr(y.dtype, "kind", "O") in "biufc":
+        return None
+    if not is_column and not isinstance(y, list | tuple):
+        return None
+    rows = list(y)
+    is_list = [_is_label_list(row) for row in rows]
+    if all(is_list):
+        has_names = any(isinstance(label, str) for row in rows for label in row)
+        lengths = {len(row) for row in rows}
+        is_matrix = len(lengths) == 1 and lengths != {0} and not has_names
+        return rows if is_column or not is_matrix else None
+    if not is_column and not any(is_list) and not any(isinstance(row, str) for row in rows):
+        return None
+    position = is_list.index(False)
+    row = to_python(rows[position])
+    fix = (
+        "Split delimited strings first, for example with y.str.split('|')."
+        if isinstance(row, str)
+        else "Give an empty list where a row has no label."
+    )
+    msg = (
+        f"{name} must be a multi-hot matrix or hold a list of labels in each row. Received "
+        f"{row!r} in row {position}. {fix}"
+    )
+    raise ValueError(msg)
+
+
+def _is_label_list(row: Any) -> bool:
+    return isinstance(row, Collection) and not isinstance(row, str | bytes | dict)
+
+
+def _read_lists(
+    rows: list[Any], classes: NDArray[Any] | None, name: str
+) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    if not rows:
+        msg = f"{name} has no rows."
+        raise ValueError(msg)
+    rows = [[to_python(label) for label in row] for row in rows]
+    kinds = {type(label) for row in rows for label in row}
+    if not kinds <= {str} and not kinds <= {int}:
+        named = sorted(kind.__name__ for kind in kinds)
+        msg = f"The labels of {name} must be all strings or all whole numbers. Received {named}."
+        raise ValueError(msg)
+    for position, row in enumerate(rows):
+        if kinds == {int} and len(set(row)) < len(row):
+            msg = (
+                f"{name} has a label more than once in row {position}: {row}. If these are "
+                f"multi-hot rows, pass them as one matrix: numpy.stack({name})."
+            )
+            raise ValueError(msg)
+    present = {label for row in rows for label in row}
+    if classes is None:
+        if not present:
+            msg = f"{name} has no labels: all of its {len(rows)} lists are empty."
+            raise ValueError(msg)
+        classes = _object_array(sorted(present))
+    unseen = present - set(classes.tolist())
+    if unseen:
+        _warn_of_unseen(unseen, name)
+        rows = [[label for label in row if label not in unseen] for row in rows]
+    binarizer = MultiLabelBinarizer(classes=classes.tolist())
+    return binarizer.fit_transform(rows).astype(bool), classes
+
+
+def _reorder(
+    matrix: NDArray[np.bool_], columns: NDArray[Any], classes: NDArray[Any], name: str
+) -> NDArray[np.bool_]:
+    known = {label: position for position, label in enumerate(columns.tolist())}
+    if missing := [label for label in classes.tolist() if label not in known]:
+        msg = (
+            f"{name} must have a column for each label of the training rows. It lacks "
+            f"{abbreviate(missing)}; add columns of zeros if no row has these labels."
+        )
+        raise ValueError(msg)
+    if unseen := set(known) - set(classes.tolist()):
+        _warn_of_unseen(unseen, name)
+    return matrix[:, [known[label] for label in classes.tolist()]]
+
+
+def _warn_of_unseen(unseen: set[Any], name: str) -> None:
+    warnings.warn(
+        f"{name} has {len(unseen)} labels that the training rows lack, so nothing can be predicted "
+        f"of them: {abbreviate(sorted(unseen, key=str))}. They are left out.",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+def _check_distinct(names: list[Any], what: str) -> list[Any]:
+    names = [to_python(name) for name in names]
+    if odd := [name for name in names if not isinstance(name, str | int)]:
+        msg = (
+            f"The columns of {what} must be named by strings or whole numbers. Received {odd[0]!r} "
+            f"of type {type(odd[0]).__name__}; rename them."
+        )
+        raise ValueError(msg)
+    if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
+        msg = f"The columns of {what} must have distinct names. Received {repeated} repeatedly."
+        raise ValueError(msg)
+    return names
+
+
+def _are_numbers(columns: NDArray[Any]) -> bool:
+    """Return whether columns have no names: they are the numbers from 0."""
+    return bool(columns.tolist() == list(range(len(columns))))
+
+
+def _object_array(values: list[Any]) -> NDArray[Any]:
+    """Return an array of whole numbers, or else of the values as they are."""
+    if all(isinstance(value, int) for value in values):
+        return np.array(values)
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

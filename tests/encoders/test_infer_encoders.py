@@ -1,0 +1,582 @@
+"""`infer_encoders`, kind of column by kind of column, each choice then fitted to its column."""
+
+import datetime
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings, strategies as st
+from PIL import Image
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    ImageEncoder,
+    fit_encoders,
+    fuse_encoders,
+    infer_encoders,
+)
+from multimodal_ensemble.exceptions import ModalityError
+
+NUMBERS = [1.5, 2.5, 4.0, 8.0]
+
+
+def infer(data, **options):
+    return infer_encoders(data, verbose=0, **options)
+
+
+def infer_one(values, name="column", **options):
+    (encoder,) = infer({name: values}, **options)
+    return encoder
+
+
+def reason(values, capsys, name="column"):
+    """Return why a column is left out beside one of numbers."""
+    data = {name: values, "numbers": np.arange(len(values))}
+    (encoder,) = infer_encoders(data)
+    assert encoder.name == "numbers"
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if ": left out; " in line]
+    return line.removeprefix(f"  {name}: left out; ")
+
+
+def fit_and_encode(encoders, data):
+    """Return by name what encoders make of the rows that they are not missing in."""
+    encoded = {}
+    for encoder in fit_encoders(encoders, data):
+        values = list(encoder.select(data).to_numpy(dtype=object))
+        missing = encoder.find_missing(values)
+        present = [
+            value for value, is_missing in zip(values, missing, strict=True) if not is_missing
+        ]
+        encoded[encoder.name] = encoder.encode(present)
+    return encoded
+
+
+# -- images ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(4):
+        Image.new("RGB", (5, 4), (60 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+NAMES = [f"{number}.png" for number in range(4)]
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_relative_paths_are_looked_for_under_root(folder, kind):
+    encoder = infer_one([kind(name) for name in NAMES], root=folder)
+    assert isinstance(encoder, ImageEncoder)
+    assert (encoder.name, encoder.column, encoder.optional) == ("column", None, False)
+    assert encoder.root == str(folder)
+    images = encoder.set_params(image_size=4).encode(NAMES)
+    assert images[:, 0, 0, 0].tolist() == [0, 60, 120, 180]
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_absolute_paths_need_no_root(folder, kind):
+    encoder = infer_one([kind(folder / name) for name in NAMES])
+    assert isinstance(encoder, ImageEncoder)
+    assert encoder.root is None
+
+
+def test_relative_paths_start_from_the_working_directory(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    encoder = infer_one(NAMES)
+    assert isinstance(encoder, ImageEncoder)
+    assert encoder.root is None
+
+
+def test_some_of_the_files_may_be_missing_and_so_may_some_of_the_paths(folder):
+    encoder = infer_one([*NAMES, "none.JPG", None], root=folder)
+    assert isinstance(encoder, ImageEncoder)
+    assert encoder.optional is True
+
+
+@pytest.mark.parametrize("values", [NAMES, ["https://example.org/a.jpg", "b.webp", "c.TIFF"]])
+def test_paths_of_no_file_are_left_out_and_root_is_asked_for(values, tmp_path, capsys):
+    assert "do not exist under '.'; pass root=..." in reason(values, capsys)
+    with pytest.raises(ModalityError, match=r"do not exist under '.+'; pass root="):
+        infer({"column": values}, root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.jpg", "x" * 5000 + ".jpg", "\ud800.jpg"], ids=len)
+def test_paths_that_no_file_can_have_are_those_of_no_file(name, capsys):
+    assert "do not exist" in reason([name, f"1{name}"], capsys)
+
+
+def test_paths_of_other_files_are_left_out(capsys):
+    values = [Path("a.txt"), Path("b.txt"), Path("a.txt")]
+    assert reason(values, capsys) == "paths of files that are no images"
+
+
+def png(level):
+    file = BytesIO()
+    Image.new("RGB", (5, 4), (level, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        png,
+        lambda level: Image.new("RGB", (5, 4), (level, 0, 0)),
+        lambda level: np.full((4, 5, 3), level, dtype="uint8"),
+        lambda level: np.full((4, 5), level, dtype="uint8"),
+        lambda level: np.full((4, 5), level * 257, dtype="uint16"),
+    ],
+    ids=["bytes", "PIL", "colour", "grey", "grey of 16 bits"],
+)
+def test_images_themselves(make):
+    values = [make(level) for level in (0, 60, 120)]
+    encoder = infer_one([*values, None])
+    assert isinstance(encoder, ImageEncoder)
+    assert encoder.optional is True
+    assert encoder.set_params(image_size=4).encode(values)[:, 0, 0, 0].tolist() == [0, 60, 120]
+
+
+# -- tokens, categories, texts ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, frozenset, np.array])
+def test_collections_of_strings_are_tokens(kind):
+    values = [kind(["space", "war"]), kind(["love"]), kind(["war"])]
+    encoder = infer_one(values)
+    assert isinstance(encoder, BagOfWordsEncoder)
+    assert (encoder.delimiter, encoder.tokenizer, encoder.optional) == (None, None, False)
+    assert encoder.fit(values).vocabulary_ == ["war", "love", "space"]
+
+
+def test_rows_without_tokens_are_not_missing():
+    assert infer_one([["space"], [], ["war"]]).optional is False
+    assert infer_one([["space"], None, ["war"]]).optional is True
+
+
+def test_tokens_after_many_empty_lists_are_found():
+    values = [[]] * 300 + [["late"]]
+    assert infer_one(values).fit(values).vocabulary_ == ["late"]
+
+
+@pytest.mark.parametrize("delimiter", ["|", ";"])
+def test_delimited_strings(delimiter):
+    values = [f"space{delimiter}star war", "love", f"war{delimiter}love", None]
+    encoder = infer_one(values)
+    assert (encoder.delimiter, encoder.tokenizer, encoder.optional) == (delimiter, None, True)
+    assert encoder.fit(values[:3]).vocabulary_ == ["love", "space", "star war", "war"]
+
+
+def test_semicolons_of_a_text_delimit_no_tokens():
+    clause = "it was the best of times, it was the worst of times"
+    encoder = infer_one([f"{clause}; {clause} of {number}" for number in range(9)])
+    assert (encoder.delimiter, encoder.tokenizer) == (None, "words")
+
+
+def test_few_distinct_strings_are_categories_that_are_kept_whole():
+    values = ["New York", "Los Angeles", "New York", "Paris"] * 3
+    encoder = infer_one(values)
+    assert encoder.fit(values).vocabulary_ == ["New York", "Los Angeles", "Paris"]
+
+
+@pytest.mark.parametrize(("rare", "delimiter"), [(["a|b"], ";"), (["a|b", "c;d"], "\n")])
+def test_a_delimiter_that_is_part_of_a_rare_category_does_not_split_it(rare, delimiter):
+    values = ["plain", "simple"] * 50 + rare
+    encoder = infer_one(values)
+    assert encoder.delimiter == delimiter
+    assert set(encoder.fit(values).vocabulary_) == {"plain", "simple", *rare}
+
+
+def test_categories_in_which_each_delimiter_occurs_are_texts():
+    assert infer_one(["a", "b"] * 50 + ["c|d;e\nf"]).tokenizer == "words"
+
+
+def test_more_than_50_categories_are_texts():
+    def values(n_categories):
+        return [f"word {number}" for number in range(n_categories)] * 4
+
+    assert infer_one(values(50)).delimiter == "|"
+    assert infer_one(values(51)).tokenizer == "words"
+
+
+def test_texts():
+    values = ["A space odyssey.", "Love in Paris", "War, and peace", None]
+    encoder = infer_one(values)
+    assert (encoder.delimiter, encoder.tokenizer, encoder.optional) == (None, "words", True)
+    assert "odyssey" in encoder.fit(values[:3]).vocabulary_
+
+
+@pytest.mark.parametrize("text", ["word " * 20_000, "a\0b c"], ids=["long", "NUL"])
+def test_unusual_texts_are_texts(text):
+    assert infer_one([f"{text} {number}" for number in range(4)]).tokenizer == "words"
+
+
+# -- numbers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        NUMBERS,
+        [1, 2, 3, 3],
+        [1, 2.5, np.int64(3), np.float32(2)],
+        np.array([1, 2, 3], dtype="uint8"),
+        [True, False, True],
+        [Decimal("1.5"), Decimal(2)],
+    ],
+    ids=str,
+)
+def test_numbers(values):
+    encoder = infer_one(values)
+    assert isinstance(encoder, DenseEncoder)
+    assert encoder.optional is False
+    assert encoder.fit(values).encode(values).shape == (len(values), 1)
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), Decimal("nan"), pd.NA, np.float32("nan")])
+def test_numbers_of_which_some_are_missing(nothing):
+    encoder = infer_one([1.5, nothing, 2.5])
+    assert isinstance(encoder, DenseEncoder)
+    assert encoder.optional is True
+
+
+def test_columns_of_numbers_are_one_modality_but_those_that_may_be_missing():
+    data = {"year": [1, 2, 3], "note": [1, None, 2], "minutes": NUMBERS[:3]}
+    note, numbers = infer(data)
+    assert (note.name, note.column, note.optional) == ("note", None, True)
+    assert (numbers.name, numbers.column, numbers.optional) == (
+        "numbers",
+        ["year", "minutes"],
+        False,
+    )
+
+
+@pytest.mark.parametrize("number", [float("inf"), -float("inf"), 10**400])
+def test_numbers_that_are_not_finite_are_left_out(number, capsys):
+    expected = "numbers of which some are infinite or too large; replace these to use it"
+    assert reason([1, number, 2], capsys) == expected
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [[1, 2], [3, 4]],
+        [(1.0, 2.5), (3, 4)],
+        list(np.ones((2, 2), dtype="float32")),
+        np.ones((2, 2)),
+        [[True, False], [False, False]],
+        list(np.ones((2, 2), dtype="uint8")),
+    ],
+    ids=str,
+)
+def test_vectors(values):
+    encoder = infer_one(values)
+    assert isinstance(encoder, DenseEncoder)
+    assert encoder.fit(values).input_shape == (2,)
+    assert infer_one([*values, None]).optional is True
+
+
+# -- what pandas has -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "optional"),
+    [
+        (pd.Categorical(["a", "b", "a", None] * 2), BagOfWordsEncoder, True),
+        (pd.Categorical(["a", "b"] * 2), BagOfWordsEncoder, False),
+        (pd.Categorical([1, 2, 1, 2]), DenseEncoder, False),
+        (pd.array(["a", "b", "a", None], dtype="string"), BagOfWordsEncoder, True),
+        (pd.array(["a b", "c d", "a e"], dtype="string"), BagOfWordsEncoder, False),
+        (pd.array([1, 2, None], dtype="Int64"), DenseEncoder, True),
+        (pd.array([1, 2, 3], dtype="Int64"), DenseEncoder, False),
+        (pd.array([1.5, None, 3], dtype="Float64"), DenseEncoder, True),
+        (pd.array([True, False, None], dtype="boolean"), DenseEncoder, True),
+        (pd.array([True, False], dtype="boolean"), DenseEncoder, False),
+        (pd.arrays.SparseArray([0, 0, 1.0]), DenseEncoder, False),
+    ],
+    ids=str,
+)
+def test_types_of_pandas(values, kind, optional):
+    data = pd.DataFrame({"column": values}, index=range(7, 7 + len(values)))
+    (encoder,) = infer(data)
+    assert isinstance(encoder, kind)
+    assert encoder.optional is optional
+    n_rows = len(values) - int(data["column"].isna().sum())
+    assert len(fit_and_encode([encoder], data)["column"]) == n_rows
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pd.date_range("2020-01-01", periods=3),
+        pd.date_range("2020-01-01", periods=3, tz="UTC"),
+        pd.period_range("2020-01", periods=3, freq="M"),
+        pd.to_timedelta([1, 2, 3], unit="s"),
+        [datetime.date(2020, 1, day) for day in (1, 2, 3)],
+        [pd.Timestamp(2020, 1, 1), pd.NaT, None],
+    ],
+    ids=str,
+)
+def test_dates_are_left_out_with_advice(values, capsys):
+    assert reason(values, capsys).startswith("dates and times; turn them into numbers")
+
+
+# -- what is left out ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([None, float("nan"), pd.NaT], "no row has a value"),
+        ([], "no row has a value"),
+        ([1, 1, 1], "the same in each row, 1"),
+        (np.ones(3), "the same in each row, 1.0"),
+        (["x", "x", None], "the same in each row, 'x'"),
+        (["x " * 999] * 3, f"the same in each row, {'x ' * 40!r}"),
+        (["", "", ""], "the same in each row, ''"),
+        (["tt01", "tt02", "tt03"], "a word of its own in each row, as an id is"),
+        (["tt01", None, "tt03"], "a word of its own in each row, as an id is"),
+        ([[], [], None], "empty lists"),
+        (["", " ", ""], "texts without a token"),
+        (["", " "] * 2, "2 categories without a token"),
+        (["... !", "?? ?", "- -"], "texts without a token"),
+        (["|", " | |", "|"], "strings delimited by '|' without a token"),
+        ([["x", 1], ["y"]], "lists of neither tokens nor numbers"),
+        ([["x", None], ["y"]], "lists of neither tokens nor numbers"),
+        ([[["x"], ["y", "z"]], []], "lists of neither tokens nor numbers"),
+        ([[1j], [2j]], "lists of neither tokens nor numbers"),
+        (list(np.ones((3, 4, 2))), "lists of neither tokens nor numbers"),
+        ([[1, 2], [3]], "lists of numbers that differ in length"),
+        ([{1, 2}, {3, 4}], "sets of numbers, which have no order"),
+        ([[1, np.nan], [2, 3]], "vectors with NaN or infinite numbers; replace these to use it"),
+        ([[1, 2]] * 300 + [[np.inf, 3]], "vectors with NaN or infinite numbers; replace these"),
+        ([1, "a"], "values of the type int or str"),
+        ([["a"]] * 300 + [1], "values of the type int or list"),
+        (["a b"] * 300 + [["a"]], "values of the type list or str"),
+        ([1j, 2j], "values of the type complex"),
+        ([{}, {}], "values of the type dict"),
+        ([np.array(1), np.array(2)], "values of the type ndarray"),
+        ([bytearray(b"a"), bytearray(b"b")], "values of the type bytearray"),
+        (pd.interval_range(0, 3), "values of the type Interval"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_what_cannot_be_used_is_left_out_and_the_reason_is_told(values, expected, capsys):
+    if len(values):
+        assert reason(values, capsys).startswith(expected)
+    else:
+        with pytest.raises(ModalityError, match=expected):
+            infer({"column": values})
+
+
+@pytest.mark.parametrize(
+    "name", ["movieId", "id", "ID", "Id", "user_id", "user id", "userID", "index", "Unnamed: 0"]
+)
+def test_whole_numbers_of_their_own_are_ids_by_their_columns_name(name, capsys):
+    expected = "a whole number of its own in each row, as an id has"
+    assert reason([7, 8, 9], capsys, name=name) == expected
+    assert reason([7.0, None, 9.0], capsys, name=name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("video", [7, 8, 9]),
+        ("grid", [7, 8, 9]),
+        ("valid", [7, 8, 9]),
+        ("id", [7, 8, 8]),
+        ("id", [7.5, 8, 9]),
+    ],
+)
+def test_other_numbers_are_no_ids(name, values):
+    assert isinstance(infer_one(values, name), DenseEncoder)
+
+
+# -- names -----------------------------------------------------------------------------------
+
+
+def test_columns_whose_names_keras_refuses_get_other_ones():
+    texts = ["one two", "three four"]
+    data = {"Año de estreno": NUMBERS[:2], "_x": texts, "¡!": texts, "a/b": texts}
+    names = {encoder.name: encoder.column for encoder in infer(data)}
+    assert names == {"x": "_x", "modality": "¡!", "a_b": "a/b", "A_o_de_estreno": "Año de estreno"}
+
+
+def test_columns_whose_names_become_the_same_are_numbered():
+    texts = ["one two", "three four"]
+    names = {e.name: e.column for e in infer(dict.fromkeys(["a b", "a/b", "a_b", "a_b_2"], texts))}
+    assert names == {"a_b": "a b", "a_b_2": "a/b", "a_b_3": "a_b", "a_b_2_2": "a_b_2"}
+
+
+def test_a_column_called_numbers_beside_columns_of_numbers():
+    data = {"numbers": ["one two", "three four"], "x": NUMBERS[:2], "y": NUMBERS[:2]}
+    text, numbers = infer(data)
+    assert (text.name, text.column) == ("numbers", None)
+    assert (numbers.name, numbers.column) == ("numbers_2", ["x", "y"])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["x", "x_present"],
+        ["x_present", "x"],
+        ["x", "x_head"],
+        ["x_or_missing", "x"],
+        ["x_features", "x"],
+        ["embeddings", "scores"],
+        ["modality_dropout", "embeddings_dropout"],
+    ],
+)
+def test_no_encoder_is_called_as_a_layer_of_the_model_is(names):
+    data = pd.DataFrame({name: ["one two", None, "three"] for name in names})
+    encoders = infer(data)
+    assert [encoder.columns for encoder in encoders] == [[name] for name in names]
+    fit_encoders(encoders, data)
+    model = fuse_encoders(encoders, 2, dropout=0.1, modality_dropout=0.1)
+    assert model.output_shape == (None, 2)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(max_size=5), min_size=1, max_size=5, unique=True))
+def test_any_names_of_columns_give_distinct_names_of_encoders(columns):
+    data = pd.DataFrame({column: ["one two", "three"] for column in columns})
+    encoders = fit_encoders(infer(data), data)
+    assert [encoder.columns for encoder in encoders] == [[column] for column in columns]
+
+
+@pytest.mark.parametrize("name", [0, None, ("a", "b")])
+def test_names_of_columns_that_are_no_strings_are_refused(name):
+    with pytest.raises(ModalityError, match=r"must be strings. Received .*rename\(columns=str\)"):
+        infer({name: NUMBERS})
+
+
+def test_names_that_columns_share_are_refused():
+    table = pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["a", "b", "a"])
+    with pytest.raises(ModalityError, match=r"distinct names. Received \['a'\] repeatedly"):
+        infer(table)
+
+
+# -- the whole table -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def movies():
+    return pd.DataFrame(
+        {
+            "movieId": [7, 8, 9, 10, 11, 12],
+            "tags": [["space", "war"], ["love"], [], ["war"], ["love"], ["robot"]],
+            "country": ["US", "FR"] * 3,
+            "cast": ["Ann Lee|Bo Li", "Ann Lee", "Cy Fox|Bo Li", None, "Cy Fox", "Ann Lee"],
+            "plot": ["A war in space", "Love in Paris", "Go", "War again", "Kiss me", "I, robot"],
+            "year": [1977, 1997, 2001, 2003, 1999, 2004],
+            "budget (M$)": pd.array([1.5, None, 2.5, 3.5, 4.5, 5.5], dtype="Float64"),
+            "vector": list(np.arange(12.0).reshape(6, 2)),
+            "released": pd.date_range("2000-01-01", periods=6),
+            "minutes": [90.0, 80.5, 100.0, 120.0, 95.0, 99.0],
+            "genres": [["Action"], ["Romance"]] * 3,
+        },
+        index=[3, 3, 1, 0, 5, 8],
+    )
+
+
+PRINTED = """\
+Encoders for 11 columns:
+  movieId: left out; a whole number of its own in each row, as an id has
+  tags: BagOfWordsEncoder('tags'); lists of tokens
+  country: BagOfWordsEncoder('country', delimiter='|'); 2 categories
+  cast: BagOfWordsEncoder('cast', delimiter='|', optional=True); strings delimited by '|'; \
+missing in 1 of 6 rows
+  plot: BagOfWordsEncoder('plot', tokenizer='words'); texts
+  budget (M$): DenseEncoder('budget_M', optional=True); numbers; missing in 1 of 6 rows
+  vector: DenseEncoder('vector'); vectors of 2 numbers
+  released: left out; dates and times; turn them into numbers, such as the year, to use them
+  genres: left out; not to be used
+  year, minutes: DenseEncoder('numbers'); numbers
+"""
+
+
+def test_what_is_printed(movies, capsys):
+    infer_encoders(movies, exclude=["genres"])
+    assert capsys.readouterr().out == PRINTED
+
+
+def test_nothing_is_printed_where_that_is_asked_for(movies, capsys):
+    infer(movies)
+    assert capsys.readouterr().out == ""
+
+
+def test_encoders_can_be_fitted_and_encode(movies):
+    encoded = fit_and_encode(infer(movies, exclude=["genres"]), movies)
+    assert {name: array.shape for name, array in encoded.items()} == {
+        "tags": (6, 4),
+        "country": (6, 2),
+        "cast": (5, 3),
+        "plot": (6, 12),
+        "budget_M": (5, 1),
+        "vector": (6, 2),
+        "numbers": (6, 2),
+    }
+
+
+def test_a_mapping_gives_the_same_as_a_table(movies, capsys):
+    infer_encoders({name: list(movies[name]) for name in movies}, exclude=["genres"])
+    assert capsys.readouterr().out == PRINTED
+
+
+def test_an_array_is_one_modality(capsys):
+    array = np.arange(6.0).reshape(3, 2)
+    (encoder,) = infer_encoders(array)
+    assert isinstance(encoder, DenseEncoder)
+    assert capsys.readouterr().out == (
+        "Encoders for 1 columns:\n  features: DenseEncoder('features'); an array of numbers\n"
+    )
+    (fitted,) = fit_encoders([encoder], {"features": array})
+    assert fitted.input_shape == (2,)
+
+
+@pytest.mark.parametrize("kind", [list, set, pd.Index, pd.Series, np.array])
+def test_columns_to_leave_out_may_be_any_collection(movies, kind):
+    columns = ["genres", "plot", "year", "minutes"]
+    exclude = set(columns) if kind is set else kind(columns)
+    used = {column for encoder in infer(movies, exclude=exclude) for column in encoder.columns}
+    assert used == {"tags", "country", "cast", "budget (M$)", "vector"}
+
+
+def test_a_string_is_no_collection_of_columns(movies):
+    with pytest.raises(ModalityError, match=r"collection of names. Received the string"):
+        infer(movies, exclude="genres")
+
+
+@pytest.mark.parametrize(
+    ("data", "received"),
+    [
+        (np.arange(3), r"ndarray of shape \(3,\)"),
+        (np.zeros((2, 2, 2)), r"ndarray of shape \(2, 2, 2\)"),
+        ([[1, 2]], "list"),
+        (pd.Series([1, 2]), "Series"),
+        (None, "NoneType"),
+    ],
+)
+def test_data_of_another_kind_is_refused(data, received):
+    with pytest.raises(
+        ModalityError, match=rf"must be a DataFrame, a mapping.*Received {received}"
+    ):
+        infer(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "match"),
+    [
+        ({}, {}, r"No column can be used, so pass encoders=\[...\] yourself:$"),
+        ({"a": [1, 1]}, {}, r"yourself:\n  a: left out; the same in each row, 1$"),
+        ({"a": [1, 2]}, {"exclude": ["a"]}, "  a: left out; not to be used"),
+        (pd.DataFrame({"a": [], "b": []}), {}, "a: left out; no row has a value\n  b: left out"),
+    ],
+    ids=str,
+)
+def test_a_table_without_a_column_to_use_is_an_error_that_says_why(data, options, match):
+    with pytest.raises(ModalityError, match=match):
+        infer(data, **options)

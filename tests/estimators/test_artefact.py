@@ -1,0 +1,929 @@
+"""A classifier as one file: it predicts the same when it is back, and nothing else is loaded."""
+
+import copy
+import errno
+import json
+import os
+import zipfile
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, example, given, settings, strategies as st
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    Encoder,
+    ImageEncoder,
+    MultimodalClassifier,
+)
+from multimodal_ensemble.encoders import _image_backbone
+from multimodal_ensemble.encoders._applications import build_application
+from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
+from tests.estimators.conftest import draw_labels
+from tests.fresh_process import run_fresh
+from tests.testing.third_party_encoder import ClipEncoder
+
+MANIFEST = "manifest.json"
+
+
+def reload(classifier, path, **options):
+    classifier.save(path)
+    return MultimodalClassifier.load(path, **options)
+
+
+def assert_predicts_the_same(loaded, classifier, X):
+    scores = classifier.predict_proba(X)
+    np.testing.assert_array_equal(loaded.predict_proba(X), scores)
+    np.testing.assert_array_equal(loaded.thresholds_, classifier.thresholds_)
+    assert loaded.thresholds_.dtype == np.float64
+    np.testing.assert_array_equal(loaded.classes_, classifier.classes_)
+    assert loaded.classes_.dtype == classifier.classes_.dtype
+    np.testing.assert_array_equal(loaded.predict(X), classifier.predict(X))
+    assert loaded.predict_labels(X) == classifier.predict_labels(X)
+    # Scores that are the same for all rows would show little.
+    assert np.ptp(scores, axis=0).min() > 0
+
+
+def as_json(encoders):
+    """Return configurations as a file has them, without a difference of lists and tuples."""
+    return json.dumps([encoder.get_config() for encoder in encoders])
+
+
+def read_members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def write_members(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def rewrite(source, target, change):
+    """Copy a saved file with another manifest; `change` alters it, or returns another one."""
+    members = read_members(source)
+    document = json.loads(members[MANIFEST])
+    changed = change(document)
+    members[MANIFEST] = json.dumps(document if changed is None else changed)
+    write_members(target, members)
+    return target
+
+
+def put(*path):
+    """Return a change of a manifest: the last element goes to where the others lead."""
+    *start, last, value = path
+
+    def change(document):
+        for key in start:
+            document = document[key]
+        document[last] = value
+
+    return change
+
+
+def drop(*path):
+    *start, last = path
+
+    def change(document):
+        for key in start:
+            document = document[key]
+        del document[last]
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("artefacts")
+
+
+@pytest.fixture(scope="module")
+def saved(classifier, folder):
+    classifier.save(folder / "saved.mme")
+    return folder / "saved.mme"
+
+
+@pytest.fixture(scope="module")
+def saved_small(small, folder):
+    small.save(folder / "small.mme")
+    return folder / "small.mme"
+
+
+# -- there and back --------------------------------------------------------------------------
+
+
+def test_a_loaded_classifier_is_the_saved_one(classifier, saved, table):
+    loaded = MultimodalClassifier.load(saved)
+    assert_predicts_the_same(loaded, classifier, table)
+    assert loaded.thresholds_.tolist() == [0.5, np.inf, -np.inf]
+    pd.testing.assert_frame_equal(loaded.history_, classifier.history_)
+    assert loaded.provenance_ == classifier.provenance_
+    assert loaded.n_features_in_ == 4
+    assert loaded.feature_names_in_.tolist() == list(table)
+    rows = table[["year", "minutes"]]
+    np.testing.assert_array_equal(loaded.predict_proba(rows), classifier.predict_proba(rows))
+
+
+def test_parameters_come_back_but_for_those_of_the_machine(table, fit, tmp_path):
+    classifier = fit(
+        [BagOfWordsEncoder("tags", optional=True, drop=("love",))],
+        store=tmp_path / "store",
+        threshold="f1",
+        dropout=0.1,
+        modality_dropout=0.2,
+        batch_size=5,
+        evaluate_every=2,
+        patience=None,
+        validation_fraction=0.25,
+        label_weight="balanced",
+        random_state=np.random.RandomState(3),
+    )
+    loaded = reload(classifier, tmp_path / "file")
+    before, after = classifier.get_params(deep=False), loaded.get_params(deep=False)
+    assert after.pop("store") is None
+    assert after.pop("random_state") == classifier.provenance_["seed"]
+    assert as_json(after.pop("encoders")) == as_json(classifier.encoders_)
+    assert after == {name: before[name] for name in after}
+    assert len(after) == len(before) - 3
+    assert_predicts_the_same(loaded, classifier, table)
+
+
+def test_labels_may_be_numbers_and_columns_may_lack_names(table, tmp_path):
+    X = table[["year", "minutes"]].to_numpy()
+    y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
+    classifier = MultimodalClassifier(
+        [DenseEncoder("features", units=2)], epochs=3, optimizer="sgd", random_state=1, verbose=0
+    ).fit(X, y)
+    loaded = reload(classifier, tmp_path / "file")
+    assert_predicts_the_same(loaded, classifier, X)
+    assert loaded.classes_.tolist() == [0, 1]
+    assert not hasattr(loaded, "feature_names_in_")
+
+
+def test_label_lists_of_whole_numbers(fit, table, tmp_path):
+    lists = [[1995, 7] if row % 2 else [7][: row % 3] for row in range(24)]
+    options = {"y": pd.Series(lists), "validation_fraction": 0.3}
+    classifier = fit([DenseEncoder("year", units=2)], **options)
+    loaded = reload(classifier, tmp_path / "file")
+    assert_predicts_the_same(loaded, classifier, table)
+    assert loaded.classes_.tolist() == [7, 1995]
+
+
+CODE = """
+import sys
+import numpy as np
+from multimodal_ensemble import MultimodalClassifier
+from tests.estimators.conftest import draw_table
+classifier = MultimodalClassifier.load(sys.argv[1])
+np.save(sys.argv[2], classifier.predict_proba(draw_table()))
+print(classifier.predict_labels(draw_table()))
+"""
+
+
+@pytest.mark.slow
+def test_another_process_predicts_the_same_to_the_last_bit(classifier, saved, table, tmp_path):
+    printed = run_fresh(CODE, saved, tmp_path / "scores.npy")
+    scores = np.load(tmp_path / "scores.npy")
+    np.testing.assert_array_equal(scores, classifier.predict_proba(table))
+    assert printed.strip() == str(classifier.predict_labels(table))
+
+
+@keras.saving.register_keras_serializable(package="tests.estimators")
+def split_letters(text):
+    return list(text)
+
+
+ENCODERS = {
+    "bags of tags": lambda make: [
+        BagOfWordsEncoder("tags", tfidf=True, scaling="log", optional=True),
+        BagOfWordsEncoder("counts", column="tags", binary=False, dropout=0.1, optional=True),
+    ],
+    "bags of words": lambda make: [
+        BagOfWordsEncoder("letters", column="text", tokenizer=split_letters),
+        BagOfWordsEncoder("text", tokenizer="words", drop=["war"]),
+        BagOfWordsEncoder("parts", column="text", delimiter=" ", max_tokens=6),
+    ],
+    "numbers": lambda make: [
+        DenseEncoder("numbers", column=("year", "minutes")),
+        DenseEncoder("share", standardize=False, activation=None),
+    ],
+    "own network": lambda make: [ImageEncoder("poster", backbone=make(), optional=True)],
+    "random network": lambda make: [
+        ImageEncoder(
+            "poster", backbone="MobileNet", weights=None, image_size=32, units=3, optional=True
+        )
+    ],
+    "trained layers": lambda make: [
+        ImageEncoder("poster", backbone=make(), trainable_layers=1, optional=True)
+    ],
+    "augmentation": lambda make: [
+        ImageEncoder(
+            "poster",
+            backbone=make(),
+            augmentation=[keras.layers.RandomFlip("horizontal"), keras.layers.RandomZoom(0.1)],
+            views=2,
+            seed=3,
+            scaling="standard",
+            pooling="max",
+            optional=True,
+        )
+    ],
+    "two modalities": lambda make: [
+        ImageEncoder("poster", backbone=make(), scaling=None, optional=True),
+        ClipEncoder("clip", length=4),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_each_kind_of_encoder_comes_back(name, make_network, table, tmp_path):
+    table = table.assign(
+        text=[f"war {row % 3} and love {'x' * (row % 5)}" for row in range(24)],
+        clip=[[row / 7, 1, -row % 5] for row in range(24)],
+        share=np.linspace(0, 1, 24),
+    )
+    y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
+    encoders = ENCODERS[name](make_network)
+    options = {"epochs": 3, "optimizer": "sgd", "random_state": 1, "verbose": 0}
+    classifier = MultimodalClassifier(encoders, **options).fit(table, y)
+    loaded = reload(classifier, tmp_path / "file")
+    assert_predicts_the_same(loaded, classifier, table)
+    assert as_json(loaded.encoders_) == as_json(classifier.encoders_)
+    for one, other in zip(loaded.encoders_, classifier.encoders_, strict=True):
+        assert one.n_views == other.n_views
+        assert one.is_frozen == other.is_frozen
+
+
+def test_a_loaded_classifier_can_be_trained_further(small, table, saved_small):
+    loaded = MultimodalClassifier.load(saved_small).set_params(warm_start=True)
+    before = loaded.predict_proba(table)
+    loaded.fit(table, draw_labels())
+    assert loaded.classes_.tolist() == small.classes_.tolist()
+    assert np.abs(loaded.predict_proba(table) - before).max() > 0
+    np.testing.assert_array_equal(before, small.predict_proba(table))
+
+
+def test_a_loaded_classifier_can_be_trained_anew(fit, make_network, table, tmp_path):
+    network = make_network()
+    network.set_weights([weights + 0.5 for weights in network.get_weights()])
+    classifier = fit([ImageEncoder("poster", backbone=network, units=4, optional=True)])
+    loaded = reload(classifier, tmp_path / "file")
+    loaded.fit(table, draw_labels())
+    np.testing.assert_array_equal(loaded.predict_proba(table), classifier.predict_proba(table))
+
+
+def test_equal_content_gives_equal_bytes(classifier, saved, tmp_path):
+    classifier.save(tmp_path / "again")
+    assert (tmp_path / "again").read_bytes() == saved.read_bytes()
+    # What a threshold by label came to stands in its place, in both.
+    MultimodalClassifier.load(saved).save(tmp_path / "loaded")
+    assert (tmp_path / "loaded").read_bytes() == saved.read_bytes()
+
+
+def test_a_classifier_must_be_fitted_to_be_saved(tmp_path):
+    with pytest.raises(ValueError, match="not fitted yet"):
+        MultimodalClassifier().save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+# -- options ---------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="tests.estimators")
+def doubled_crossentropy(y_true, y_pred):
+    return 2 * keras.losses.binary_crossentropy(y_true, y_pred)
+
+
+def test_instances_of_optimizers_and_losses_come_back(fit, table, tmp_path):
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.5)
+    classifier = fit(
+        [DenseEncoder("year", units=2)],
+        optimizer=keras.optimizers.SGD(schedule, momentum=0.5),
+        loss=keras.losses.BinaryFocalCrossentropy(gamma=1.5),
+    )
+    loaded = reload(classifier, tmp_path / "file")
+    assert_predicts_the_same(loaded, classifier, table)
+    assert loaded.optimizer.get_config() == classifier.optimizer.get_config()
+    assert loaded.loss.get_config() == classifier.loss.get_config()
+    loaded.fit(table, draw_labels())
+    np.testing.assert_array_equal(loaded.predict_proba(table), classifier.predict_proba(table))
+
+
+@pytest.mark.parametrize("loss", [doubled_crossentropy, keras.losses.binary_crossentropy])
+def test_functions_that_are_known_by_name_come_back(loss, fit, tmp_path):
+    classifier = fit([DenseEncoder("year", units=2)], loss=loss)
+    assert reload(classifier, tmp_path / "file").loss is loss
+
+
+def unknown_loss(y_true, y_pred):
+    return keras.losses.binary_crossentropy(y_true, y_pred)
+
+
+def test_functions_that_nobody_could_find_are_not_saved(small, tmp_path):
+    unsaved = copy.copy(small).set_params(loss=unknown_loss)
+    with pytest.raises(TypeError, match=r"loss cannot be saved.*function 'unknown_loss'"):
+        unsaved.save(tmp_path / "file")
+    with (
+        pytest.warns(UserWarning, match="includes a `lambda`"),
+        pytest.raises(TypeError, match=r"loss cannot be saved.*may run code"),
+    ):
+        unsaved.set_params(loss=lambda y_true, y_pred: y_pred).save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+def hits_less_misses(tp, fp, fn, tn):
+    return tp - fn
+
+
+def test_of_a_callable_criterion_its_thresholds_are_kept(fit, table, tmp_path):
+    classifier = fit([DenseEncoder("year", units=2)], threshold=hits_less_misses)
+    loaded = reload(classifier, tmp_path / "file")
+    assert_predicts_the_same(loaded, classifier, table)
+    np.testing.assert_array_equal(loaded.threshold, classifier.thresholds_)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [(None, None), (0.25, 0.25), (np.float32(0.25), 0.25), (np.inf, np.inf), (1, 1)],
+)
+def test_given_thresholds_come_back(threshold, expected, small, tmp_path):
+    unsaved = copy.copy(small).set_params(threshold=threshold)
+    loaded = reload(unsaved, tmp_path / "file")
+    if isinstance(threshold, np.float32):
+        # What it came to.
+        np.testing.assert_array_equal(loaded.threshold, small.thresholds_)
+    else:
+        assert loaded.threshold == expected
+
+
+@pytest.mark.parametrize(
+    ("label_weight", "expected"),
+    [
+        ({"War": 3}, [1, 3, 1]),
+        (np.array([1, 2, 3]), [1, 2, 3]),
+        (pd.Series([1.5, 2, 3]), [1.5, 2, 3]),
+        ([1, 2, 3], [1, 2, 3]),
+        (None, None),
+    ],
+)
+def test_label_weights_come_back_as_one_a_label(label_weight, expected, small, tmp_path):
+    unsaved = copy.copy(small).set_params(label_weight=label_weight)
+    assert reload(unsaved, tmp_path / "file").label_weight == expected
+
+
+def test_label_weights_of_numbered_labels_may_be_told_by_name(fit, tmp_path):
+    y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
+    classifier = fit([DenseEncoder("year", units=2)], y=y, label_weight={"1": 3})
+    assert reload(classifier, tmp_path / "file").label_weight == [1, 3]
+
+
+# -- encoders of others ----------------------------------------------------------------------
+
+
+class UnregisteredEncoder(DenseEncoder):
+    pass
+
+
+def test_an_encoder_that_is_not_registered_is_not_saved(fit, tmp_path):
+    classifier = fit([UnregisteredEncoder("year", units=2)])
+    with pytest.raises(
+        TypeError,
+        match=r"'year' cannot be saved: its class UnregisteredEncoder is not known.*@keras",
+    ):
+        classifier.save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_encoder_that_holds_something_odd_is_not_saved(small, tmp_path):
+    broken = copy.copy(small)
+    encoder = copy.copy(small.encoders_[0])
+    encoder.counter_ = {1}
+    broken.encoders_ = [encoder, small.encoders_[1]]
+    with pytest.raises(TypeError, match=r"encoders\[0\].counter_ cannot be saved.*builtins.set"):
+        broken.save(tmp_path / "file")
+    encoder.tokenizer = str.split
+    with pytest.raises(TypeError, match=r"encoder 'tags' cannot be saved, because it could not be"):
+        broken.save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def saved_clip(folder, table):
+    table = table.assign(clip=[[row / 7, 1, -row % 5] for row in range(24)])
+    classifier = MultimodalClassifier(
+        [ClipEncoder("clip", length=4)], epochs=1, random_state=1, verbose=0
+    )
+    y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
+    classifier.fit(table, y).save(folder / "clip.mme")
+    return folder / "clip.mme"
+
+
+def test_an_encoder_of_another_package_must_be_imported_first(saved_clip, monkeypatch):
+    monkeypatch.delitem(keras.saving.get_custom_objects(), "third_party>ClipEncoder")
+    with pytest.raises(
+        ArtefactError, match=r"'clip' is a 'third_party>ClipEncoder'.*Import the package that"
+    ):
+        MultimodalClassifier.load(saved_clip)
+
+
+def test_a_backbone_that_is_not_the_same_again_is_refused(saved_clip, monkeypatch):
+    built = ClipEncoder.backbone
+
+    def build_otherwise(self):
+        network = built(self)
+        network.set_weights([weights + 1 for weights in network.get_weights()])
+        return network
+
+    monkeypatch.setattr(ClipEncoder, "backbone", build_otherwise)
+    with pytest.raises(ArtefactError, match=r"backbone of 'clip' has other weights.*SHA-256"):
+        MultimodalClassifier.load(saved_clip)
+
+
+# -- weights that are known by name ----------------------------------------------------------
+
+
+def build_mobilenet(seed):
+    keras.utils.set_random_seed(seed)
+    return keras.applications.MobileNet(
+        include_top=False, input_shape=(32, 32, 3), pooling="avg", weights=None
+    )
+
+
+@pytest.fixture(scope="module")
+def weights_file(folder):
+    build_mobilenet(1).save_weights(folder / "mobilenet.weights.h5")
+    return folder / "mobilenet.weights.h5"
+
+
+@pytest.fixture(scope="module")
+def other_weights_file(folder):
+    build_mobilenet(2).save_weights(folder / "other.weights.h5")
+    return folder / "other.weights.h5"
+
+
+@pytest.fixture(scope="module")
+def named(fit, weights_file):
+    """Return a classifier whose backbone has the weights of a file."""
+    poster = ImageEncoder(
+        "poster",
+        backbone="MobileNet",
+        weights=weights_file,
+        image_size=32,
+        units=3,
+        optional=True,
+    )
+    return fit([poster, DenseEncoder("year", units=2)])
+
+
+@pytest.fixture
+def without_backbones(named, tmp_path):
+    named.save(tmp_path / "small.mme", include_backbones=False)
+    return tmp_path / "small.mme"
+
+
+@pytest.fixture
+def moved(weights_file, tmp_path):
+    """Move the weights file, and back after the test."""
+    there = tmp_path / "moved.weights.h5"
+    weights_file.rename(there)
+    yield there
+    if there.exists():
+        there.rename(weights_file)
+
+
+def test_backbones_can_be_left_out(named, without_backbones, table):
+    assert without_backbones.stat().st_size < 200_000
+    assert_predicts_the_same(MultimodalClassifier.load(without_backbones), named, table)
+
+
+def test_backbones_are_there_without_their_weights_file(named, moved, table, tmp_path):
+    named.save(tmp_path / "large.mme")
+    assert (tmp_path / "large.mme").stat().st_size > 10_000_000
+    assert_predicts_the_same(MultimodalClassifier.load(tmp_path / "large.mme"), named, table)
+
+
+def test_a_backbone_that_was_trained_is_never_left_out(fit, weights_file, table, tmp_path):
+    poster = ImageEncoder(
+        "poster",
+        backbone="MobileNet",
+        weights=weights_file,
+        image_size=32,
+        units=3,
+        trainable_layers=1,
+        optional=True,
+    )
+    classifier = fit([poster], epochs=1)
+    classifier.save(tmp_path / "file", include_backbones=False)
+    hidden = weights_file.rename(tmp_path / "hidden")
+    try:
+        loaded = MultimodalClassifier.load(tmp_path / "file")
+    finally:
+        hidden.rename(weights_file)
+    assert_predicts_the_same(loaded, classifier, table)
+
+
+def test_a_weights_file_may_be_elsewhere(named, without_backbones, moved, table):
+    with pytest.raises(
+        WeightsUnavailableError,
+        match=r"does not exist.*include_backbones=False.*weights=\{'poster': 'file.weights.h5'\}",
+    ):
+        MultimodalClassifier.load(without_backbones)
+    loaded = MultimodalClassifier.load(without_backbones, weights={"poster": moved})
+    assert_predicts_the_same(loaded, named, table)
+    assert loaded.encoders_[0].weights == str(moved)
+
+
+def test_a_weights_file_that_is_not_there_is_named(without_backbones, tmp_path):
+    missing = tmp_path / "missing.weights.h5"
+    with pytest.raises(WeightsUnavailableError, match=r"missing.weights.h5' of MobileNet does not"):
+        MultimodalClassifier.load(without_backbones, weights={"poster": missing})
+
+
+def test_other_weights_are_refused(without_backbones, other_weights_file):
+    with pytest.raises(
+        ArtefactError,
+        match=r"'poster' has other weights.*SHA-256 [0-9a-f]{64}, and not [0-9a-f]{64}",
+    ):
+        MultimodalClassifier.load(without_backbones, weights={"poster": other_weights_file})
+
+
+def test_weights_of_a_modality_that_there_is_not_are_refused(without_backbones, moved):
+    with pytest.raises(
+        ArtefactError, match=r"weights names \['posters'\]; the file has \['poster', 'year'\]"
+    ):
+        MultimodalClassifier.load(without_backbones, weights={"posters": moved})
+
+
+# -- writing ---------------------------------------------------------------------------------
+
+
+def test_a_crash_leaves_the_old_file_whole(classifier, saved_small, tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(saved_small.read_bytes())
+    write_array, written = np.lib.format.write_array, []
+
+    def crash(file, array, **options):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(write_array(file, array, **options))
+
+    monkeypatch.setattr(np.lib.format, "write_array", crash)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.save(path)
+    assert path.read_bytes() == saved_small.read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file_whole(classifier, saved_small, tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(saved_small.read_bytes())
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"No space left on device\); an older file.*unchanged"):
+        classifier.save(path)
+    assert path.read_bytes() == saved_small.read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_newer_file_takes_the_place_of_an_older_one(classifier, saved, saved_small, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(saved_small.read_bytes())
+    classifier.save(path)
+    assert path.read_bytes() == saved.read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_an_error(small, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"could not be written.*No such file"):
+        small.save(tmp_path / "nowhere" / "file")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        MultimodalClassifier.load(tmp_path / "nowhere")
+
+
+# -- files that are not what was saved -------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", range(20))
+def test_a_file_that_is_cut_short_is_refused(part, saved, tmp_path):
+    content = saved.read_bytes()
+    path = tmp_path / "file"
+    path.write_bytes(content[: len(content) * part // 20])
+    with pytest.raises(ArtefactError, match=r"cannot be loaded: .*(empty|cut short|not a zip)"):
+        MultimodalClassifier.load(path)
+
+
+LAMBDA = {
+    "module": "keras.layers",
+    "class_name": "Lambda",
+    "config": {"name": "lambda"},
+    "registered_name": None,
+}
+
+SURGERY = {
+    "newer version": (put("format_version", 2), "Upgrade multimodal_ensemble to load it"),
+    "no version": (drop("format_version"), "whole number of at least 1 as its format_version"),
+    "other format": (put("format", "pickle"), "is not of the format"),
+    "no labels": (drop("classes"), r"parts do not fit together \(KeyError: 'classes'\)"),
+    "labels of lists": (put("classes", [["a"], ["b"], ["c"]]), "no list of names or numbers"),
+    "labels as text": (put("classes", "abc"), "no list of names or numbers"),
+    "fewer labels": (put("classes", ["a"]), r"'scores' has no weights of shape \(\d+, 1\)"),
+    "too many labels": (
+        put("classes", list(range(100_000))), r"'scores' has no weights of shape \(\d+, 100000\)",
+    ),
+    "no encoders": (put("encoders", []), "'scores' has no weights"),
+    "encoders missing": (drop("encoders"), "KeyError: 'encoders'"),
+    "an encoder twice": (
+        lambda document: document["encoders"].append(document["encoders"][1]),
+        "refers to the array|has no weights",
+    ),
+    "fewer thresholds": (put("thresholds", [0.5]), "one number for each of the 3 labels"),
+    "thresholds that are NaN": (
+        put("thresholds", [0.5, {"float": "nan"}, 0.5]), "none of them NaN",
+    ),
+    "thresholds that are text": (put("thresholds", "accuracy"), "one number for each of the 3"),
+    "no weights": (put("weights", {}), "has no weights of shape"),
+    "weights of another layer": (
+        lambda document: document["weights"].update(other=document["weights"].pop("scores")),
+        "'scores' has no weights of shape",
+    ),
+    "a layer too many": (
+        put("weights", "other", [{"array": "arrays/none"}]), "lacks the array 'arrays/none'",
+    ),
+    "weights exchanged": (
+        lambda document: document["weights"]["numbers_head"].reverse(),
+        r"The layer 'numbers_head' has weights \[",
+    ),
+    "too many units": (
+        put("encoders", 1, "config", "units", 10**9),
+        r"'numbers_head' has no weights of shape \(2, 1",
+    ),
+    "too large a vocabulary": (
+        put("encoders", 0, "state", "dict", "vocabulary_", [str(n) for n in range(10**5)]),
+        r"'tags_head' has no weights of shape \(100000, 50000\)",
+    ),
+    "too many numbers": (
+        put("encoders", 1, "state", "dict", "n_features_", 10**9),
+        r"'numbers_head' has no weights of shape \(1000000000, 2\)",
+    ),
+    "an option of the constructor": (
+        put("encoders", 1, "state", "dict", "units", 10**9),
+        r"no weights of shape \(2, 1000000000\)",
+    ),
+    "a state for a method": (
+        put("encoders", 0, "state", "dict", "encode", 1),
+        r"'tags' has a state \['encode'\] that would replace parts of its class",
+    ),
+    "a state for a property": (
+        put("encoders", 0, "state", "dict", "columns", ["x"]), r"a state \['columns'\] that would",
+    ),
+    "a state that is private": (
+        put("encoders", 0, "state", "dict", "__class__", "x"),
+        r"a state \['__class__'\] that would",
+    ),
+    "a state that is a list": (put("encoders", 0, "state", []), "do not fit together"),
+    "another name": (
+        put("encoders", 0, "config", "name", "x"), "'tags' is called 'x' by its configuration",
+    ),
+    "the name as a state": (
+        put("encoders", 0, "state", "dict", "name", "x"), "'tags' is called 'x' by its",
+    ),
+    "no class": (put("encoders", 0, "class", None), "'tags' is a None, which is not known here"),
+    "a class of the standard library": (
+        put("encoders", 0, "class", "os.system"), "is a 'os.system', which is not known here",
+    ),
+    "a layer": (put("encoders", 0, "class", "Dense"), "is a 'Dense', which is not known here"),
+    "a registered layer": (
+        put("encoders", 0, "class", "multimodal_ensemble>FeatureScaling"),
+        "which is not known here",
+    ),
+    "another encoder": (
+        put("encoders", 0, "class", "multimodal_ensemble>DenseEncoder"),
+        "do not fit together|has a state",
+    ),
+    "a Lambda layer as an option": (
+        put("encoders", 0, "config", "tokenizer", LAMBDA),
+        "encoder 'tags' cannot be loaded.*Lambda",
+    ),
+    "a function of Python": (
+        put("encoders", 0, "config", "tokenizer", {
+            "module": "os", "class_name": "function", "config": "system",
+            "registered_name": "function",
+        }),
+        "function 'system' of the module 'os'",
+    ),
+    "an optimizer of Python": (
+        put("params", "dict", "optimizer", {"dict": {
+            "module": "subprocess", "class_name": "Popen", "config": {"dict": {"args": "true"}},
+            "registered_name": None,
+        }}),
+        "optimizer cannot be loaded.*'Popen'",
+    ),
+    "a store": (
+        put("params", "dict", "store", "folder"),
+        r"has the options \['store'\], which files do not",
+    ),
+    "no such option": (put("params", "dict", "magic", 1), r"has the options \['magic'\]"),
+    "no options": (put("params", {"dict": {}}), "KeyError: 'optimizer'"),
+    "a dropout that cannot be": (put("params", "dict", "dropout", 1.5), "dropout.*1.5"),
+    "a history of nothing": (put("history", 3), "do not fit together"),
+    "a state of nothing": (put("encoders", 0, "state", {"code": "x"}), "stands for nothing"),
+    "a backbone that is not there": (
+        put("encoders", 0, "backbone_sha256", "0" * 64),
+        "backbone of 'tags' has other weights.*SHA-256 None",
+    ),
+    "a list": (lambda document: [document], "must be a JSON object, not of type list"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SURGERY)
+def test_a_manifest_that_was_changed_is_refused(name, saved_small, tmp_path):
+    change, match = SURGERY[name]
+    path = rewrite(saved_small, tmp_path / "file", change)
+    with pytest.raises(ArtefactError, match=match) as raised:
+        MultimodalClassifier.load(path)
+    assert len(str(raised.value)) < 2000
+
+
+@pytest.mark.parametrize("place", ["backbone", "augmentation"])
+def test_code_in_the_configuration_of_a_network_is_not_run(place, saved, tmp_path):
+    marker = tmp_path / "ran"
+    layer = keras.layers.Lambda(eval(f"lambda x: [x, open({str(marker)!r}, 'w')][0]"))
+    code = keras.saving.serialize_keras_object(layer)
+
+    def change(document):
+        config = document["encoders"][0]["config"]
+        if place == "backbone":
+            config["backbone"]["config"]["layers"].append(code)
+        else:
+            config["augmentation"] = [code]
+
+    path = rewrite(saved, tmp_path / "file", change)
+    with pytest.raises(ArtefactError, match=r"encoder 'poster' cannot be loaded.*Lambda.*run code"):
+        MultimodalClassifier.load(path)
+    assert not marker.exists()
+
+
+def test_weights_of_a_backbone_that_were_changed_are_refused(saved, tmp_path):
+    members = read_members(saved)
+    name = json.loads(members[MANIFEST])["encoders"][0]["state"]["dict"]["backbone_weights"][0]
+    member = f"arrays/{name['array']}.npy"
+    members[member] = members[member][:-4] + np.float32(7).tobytes()
+    write_members(tmp_path / "file", members)
+    with pytest.raises(ArtefactError, match="backbone of 'poster' has other weights"):
+        MultimodalClassifier.load(tmp_path / "file")
+
+
+def test_an_array_that_is_missing_is_named(saved_small, tmp_path):
+    members = read_members(saved_small)
+    del members["arrays/weights/scores/0.npy"]
+    write_members(tmp_path / "file", members)
+    with pytest.raises(ArtefactError, match="lacks the array 'weights/scores/0'"):
+        MultimodalClassifier.load(tmp_path / "file")
+
+
+def test_errors_of_the_file_keep_no_file_open(saved_small, tmp_path, recwarn):
+    path = rewrite(saved_small, tmp_path / "file", drop("history"))
+    with pytest.raises(ArtefactError, match="KeyError: 'history'"):
+        MultimodalClassifier.load(path)
+    path.unlink()
+    assert not recwarn.list
+
+
+# -- whatever comes --------------------------------------------------------------------------
+
+# For a long run: ARTEFACT_FUZZ_EXAMPLES=20000 pytest tests/estimators/test_artefact.py -k comes
+EXAMPLES = int(os.environ.get("ARTEFACT_FUZZ_EXAMPLES", "40"))
+FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+
+WORDS = (
+    "a tags numbers poster year drop raise missing words dict array tuple float scalar objects nan "
+    "inf encoders/0/0 encoders/1/0 weights/scores/0 weights/scores/1 class_name config module "
+    "keras.layers keras Dense Lambda function builtins relu accuracy adam binary_crossentropy "
+    "multimodal_ensemble>DenseEncoder multimodal_ensemble>BagOfWordsEncoder units vocabulary_ "
+    "multimodal_ensemble>ImageEncoder mean_ backbone_weights name /dev/null ../x \ud800"
+).split()
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 20)
+    | st.floats(-2, 2)
+    | st.sampled_from([*WORDS, "", "x" * 5000]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(["replace", "drop", "rename", "copy"]), st.integers(0), VALUES),
+    min_size=1,
+    max_size=3,
+)
+
+
+def places(value, at=()):
+    """Return the path to every value within a JSON value."""
+    found = [at]
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            found += places(item, (*at, key))
+    return found
+
+
+def get(document, path):
+    for key in path:
+        document = document[key]
+    return document
+
+
+def mutate(document, changes):
+    for kind, choice, new in changes:
+        spots = places(document)[1:]
+        if not spots:
+            return
+        path = spots[choice % len(spots)]
+        holder, last = get(document, path[:-1]), path[-1]
+        if kind == "drop":
+            del holder[last]
+        elif kind == "rename" and isinstance(holder, dict) and isinstance(new, str):
+            holder[new] = holder.pop(last)
+        elif kind == "copy":
+            holder[last] = copy.deepcopy(get(document, spots[choice // 7 % len(spots)]))
+        else:
+            holder[last] = new
+
+
+def download_nothing(name, *, weights, **options):
+    if weights is not None:
+        msg = "No network of Keras is downloaded here."
+        raise WeightsUnavailableError(msg)
+    return build_application(name, weights=weights, **options)
+
+
+def load_or_refuse(path):
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_image_backbone, "build_application", download_nothing)
+            return MultimodalClassifier.load(path)
+    except (ArtefactError, WeightsUnavailableError, FileNotFoundError) as error:
+        assert len(str(error)) < 3000  # noqa: PT017 - either outcome is right
+        return None
+    finally:
+        # Else names and graphs of all these models pile up.
+        keras.utils.clear_session(free_memory=False)
+
+
+# Of a network that the file describes, no size is checked, so only here.
+LARGE = st.tuples(
+    st.just("replace"), st.integers(0), st.sampled_from([10**5, 2**31, 10**12, -(2**63), 10**30])
+)
+
+
+@FUZZ
+@given(st.builds(list.__add__, CHANGES, st.lists(LARGE, max_size=2)))
+def test_whatever_comes_in_a_manifest(saved_small, folder, changes):
+    load_or_refuse(rewrite(saved_small, folder / "fuzz", lambda d: mutate(d, changes)))
+
+
+@settings(FUZZ, max_examples=max(10, EXAMPLES // 4))
+@given(CHANGES)
+def test_whatever_comes_in_the_manifest_of_one_with_a_backbone(saved, folder, changes):
+    load_or_refuse(rewrite(saved, folder / "fuzz", lambda d: mutate(d, changes)))
+
+
+@FUZZ
+@given(
+    st.lists(st.tuples(st.integers(0), st.binary(min_size=1, max_size=4)), max_size=4),
+    st.none() | st.integers(0),
+)
+@example([], None)
+def test_whatever_comes_as_bytes(saved_small, folder, changes, end):
+    content = bytearray(saved_small.read_bytes())
+    for at, new in changes:
+        at %= len(content)
+        content[at : at + len(new)] = new
+    path = folder / "fuzz"
+    path.write_bytes(content[: None if end is None else end % len(content)])
+    assert load_or_refuse(path) is not None or changes or end is not None
+
+
+def test_a_third_partys_encoder_without_units_can_be_loaded(fit, tmp_path, table):
+    classifier = fit([Halves("year")])
+    assert_predicts_the_same(reload(classifier, tmp_path / "file"), classifier, table)
+
+
+@keras.saving.register_keras_serializable(package="tests.estimators")
+class Halves(Encoder):
+    input_shape = (1,)
+
+    def encode(self, values):
+        return np.array(list(values), dtype="float32").reshape(-1, 1) / 2000
+
+    def build_head(self):
+        return keras.layers.Dense(3)

@@ -1,0 +1,281 @@
+"""The model for other programs: it gives the same scores, and beside it stands what they mean."""
+
+import importlib.util
+import json
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    ImageEncoder,
+    MultimodalClassifier,
+    MultimodalDataset,
+)
+from multimodal_ensemble.estimators import _export
+from multimodal_ensemble.metrics import apply_thresholds
+from tests.estimators.conftest import build_network, fit_classifier
+
+
+def encode(classifier, table):
+    """Return what goes into the model, as another program would make it."""
+    dataset = MultimodalDataset(table, classifier.encoders_, batch_size=len(table))
+    inputs, *_ = dataset[0]
+    return {name: np.asarray(values, dtype="float32") for name, values in inputs.items()}
+
+
+def run_saved_model(path, inputs):
+    loaded = tf.saved_model.load(str(path))
+    tensors = {name: tf.constant(values) for name, values in inputs.items()}
+    served = np.asarray(loaded.serve(tensors))
+    (output,) = loaded.signatures["serving_default"](**tensors).values()
+    np.testing.assert_array_equal(served, np.asarray(output))
+    return served
+
+
+def run_litert(path, inputs):
+    with warnings.catch_warnings():
+        # It moves to a package of its own, which is another one to install.
+        warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
+        interpreter = tf.lite.Interpreter(model_path=str(path))
+    (scores,) = interpreter.get_signature_runner()(**inputs).values()
+    return scores
+
+
+def run_onnx(path, inputs):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert {entry.name for entry in session.get_inputs()} == set(inputs)
+    (scores,) = session.run(None, inputs)
+    return scores
+
+
+RUN = {"tf_saved_model": run_saved_model, "litert": run_litert, "onnx": run_onnx}
+
+
+def needs(format):
+    if format == "onnx":
+        pytest.importorskip("tf2onnx")
+        pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def two():
+    """Return a classifier of an image and of optional tags."""
+    return fit_classifier(
+        [
+            ImageEncoder("poster", backbone=build_network(), units=4, optional=True),
+            BagOfWordsEncoder("tags", units=3, tfidf=True, optional=True),
+        ],
+        threshold={"Drama": 0.5, "War": np.inf, "Western": -np.inf},
+        modality_dropout=0.2,
+        dropout=0.1,
+    )
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Return a classifier that is exported in a moment."""
+    return fit_classifier([DenseEncoder("numbers", column=["year", "minutes"], units=2)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", RUN)
+def test_an_exported_model_gives_the_same_scores(format, two, table, tmp_path):
+    needs(format)
+    path = tmp_path / "model"
+    two.export(path, format=format)
+    inputs = encode(two, table)
+    assert sorted(inputs) == ["poster", "poster_present", "tags", "tags_present"]
+    expected = two.predict_proba(table)
+    scores = RUN[format](path, inputs)
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    one = {name: values[:1] for name, values in inputs.items()}
+    np.testing.assert_allclose(RUN[format](path, one), expected[:1], atol=1e-5)
+    # Which rows lack a modality is seen.
+    without = {**inputs, "tags": 0 * inputs["tags"], "tags_present": 0 * inputs["tags_present"]}
+    np.testing.assert_allclose(
+        RUN[format](path, without), two.predict_proba(table[["poster"]]), atol=1e-5
+    )
+    assert np.abs(RUN[format](path, without) - expected).max() > 1e-3
+    # Nothing else was written, and the classifier is as it was.
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["model", "model.json"]
+    np.testing.assert_array_equal(two.predict_proba(table), expected)
+
+
+@pytest.mark.parametrize("format", RUN)
+def test_thresholds_beside_the_model_give_the_same_labels(format, numbers, table, tmp_path):
+    needs(format)
+    numbers.export(tmp_path / "model", format=format)
+    description = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    scores = RUN[format](tmp_path / "model", encode(numbers, table))
+    thresholds = np.array([float(value) for value in description["thresholds"]])
+    np.testing.assert_array_equal(scores >= thresholds, numbers.predict(table))
+    np.testing.assert_array_equal(apply_thresholds(scores, thresholds), numbers.predict(table))
+
+
+def test_a_loaded_classifier_is_exported_like_the_saved_one(numbers, table, tmp_path):
+    numbers.save(tmp_path / "file")
+    MultimodalClassifier.load(tmp_path / "file").export(tmp_path / "model", format="tf_saved_model")
+    numbers.export(tmp_path / "other", format="tf_saved_model")
+    inputs = encode(numbers, table)
+    np.testing.assert_array_equal(
+        run_saved_model(tmp_path / "model", inputs), run_saved_model(tmp_path / "other", inputs)
+    )
+    assert (tmp_path / "model.json").read_bytes() == (tmp_path / "other.json").read_bytes()
+
+
+def test_what_stands_beside_the_model(two, tmp_path):
+    two.export(tmp_path / "model", format="tf_saved_model")
+    text = (tmp_path / "model.json").read_text(encoding="utf-8")
+    description = json.loads(text, parse_constant=pytest.fail)
+    assert description["labels"] == ["Drama", "War", "Western"]
+    assert description["thresholds"] == [0.5, "inf", "-inf"]
+    assert ">=" in description["predicate"]
+    assert description["output"]["shape"] == [None, 3]
+    inputs = description["inputs"]
+    assert list(inputs) == ["poster", "poster_present", "tags", "tags_present"]
+    poster, tags, present = inputs["poster"], inputs["tags"], inputs["tags_present"]
+    assert poster["shape"] == [None, 8, 8, 3]
+    assert poster["meaning"] == "RGB pixels, 0 to 255"
+    assert poster["columns"] == ["poster"]
+    assert tags["encoder"] == "BagOfWordsEncoder"
+    assert tags["state"]["vocabulary_"] == two.encoders_[1].vocabulary_
+    assert tags["state"]["idf_"] == two.encoders_[1].idf_.tolist()
+    assert tags["config"]["tfidf"] is True
+    assert tags["shape"] == [None, 3]
+    assert tags["dtype"] == "float32"
+    assert present["presence_of"] == "tags"
+    assert present["shape"] == [None, 1]
+
+
+@keras.saving.register_keras_serializable(package="tests.estimators")
+class ShiftedEncoder(DenseEncoder):
+    def fit(self, values):
+        self.shift_ = np.float32(0.5)
+        return super().fit(values)
+
+
+def test_numpys_numbers_of_an_encoder_are_written(tmp_path):
+    fit_classifier([ShiftedEncoder("year", units=2)]).export(
+        tmp_path / "model", format="tf_saved_model"
+    )
+    description = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    assert description["inputs"]["year"]["state"]["shift_"] == 0.5
+
+
+# LiteRT has neither log1p nor arcsinh, and its log(1 + x) is 0 for tiny x.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", RUN)
+def test_tiny_features_are_exported_right(format, table, tmp_path):
+    needs(format)
+    # A network as deep as those of Keras, with random weights, gives features like these.
+    inputs = keras.Input((8, 8, 3))
+    pooled = keras.layers.GlobalAveragePooling2D()(inputs)
+    network = keras.Model(inputs, keras.layers.Rescaling(1e-22)(pooled), name="network")
+    classifier = fit_classifier(
+        [ImageEncoder("poster", backbone=network, units=4, scaling="log", optional=True)], epochs=6
+    )
+    scaling = classifier.model_.get_layer("poster_head").get_layer("scaling")
+    assert 0 < scaling.scale.numpy().max() < 1e-19
+    expected = classifier.predict_proba(table)
+    assert np.ptp(expected, axis=0).min() > 0.01
+    classifier.export(tmp_path / "model", format=format)
+    scores = RUN[format](tmp_path / "model", encode(classifier, table))
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
+    assert not scaling.avoids_log1p
+
+
+# -- what goes wrong -------------------------------------------------------------------------
+
+
+def test_an_unknown_format_is_an_error(numbers, tmp_path):
+    with pytest.raises(ValueError, match=r"format must be .*tf_saved_model.*litert.*onnx.*'pmml'"):
+        numbers.export(tmp_path / "model", format="pmml")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_classifier_must_be_fitted_to_be_exported(tmp_path):
+    with pytest.raises(ValueError, match="not fitted yet"):
+        MultimodalClassifier().export(tmp_path / "model", format="litert")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("format", RUN)
+def test_a_folder_that_is_there_is_not_replaced(format, numbers, tmp_path):
+    needs(format)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"model' is a folder that is there already; remove"):
+        numbers.export(tmp_path / "model", format=format)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model" / "mine").read_text() == "mine"
+
+
+def test_a_folder_does_not_replace_a_file(numbers, tmp_path):
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"model' is a file that is there already; remove"):
+        numbers.export(tmp_path / "model", format="tf_saved_model")
+    assert (tmp_path / "model").read_text() == "mine"
+
+
+def test_an_older_file_is_replaced(numbers, table, tmp_path):
+    (tmp_path / "model").write_text("old")
+    (tmp_path / "model.json").write_text("old")
+    numbers.export(tmp_path / "model", format="litert")
+    scores = run_litert(tmp_path / "model", encode(numbers, table))
+    np.testing.assert_allclose(scores, numbers.predict_proba(table), atol=1e-5)
+    assert json.loads((tmp_path / "model.json").read_text())["labels"] == list(numbers.classes_)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["model", "model.json"]
+
+
+def test_a_package_that_is_missing_is_named(numbers, tmp_path, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        _export, "find_spec", lambda name: None if name == "tf2onnx" else find_spec(name)
+    )
+    with pytest.raises(ImportError, match=r"needs tf2onnx: pip install 'multimodal-ensemble\[exp"):
+        numbers.export(tmp_path / "model", format="onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_an_error(numbers, tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        numbers.export(tmp_path / "nowhere" / "model", format="litert")
+
+
+def test_nothing_is_left_behind_when_writing_fails(numbers, tmp_path, monkeypatch):
+    (tmp_path / "model").write_text("old")
+
+    def fail(classifier):
+        msg = "No space left on device"
+        raise OSError(msg)
+
+    monkeypatch.setattr(_export, "describe", fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        numbers.export(tmp_path / "model", format="litert")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+    assert (tmp_path / "model").read_text() == "old"
+
+
+def test_a_layer_is_as_before_when_its_export_fails(two, tmp_path, monkeypatch):
+    needs("onnx")
+    scaling = two.model_.get_layer("poster_head").get_layer("scaling")
+    seen = []
+
+    def fail(self, *args, **options):
+        seen.append(scaling.avoids_log1p)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(keras.Model, "export", fail)
+    with pytest.raises(KeyboardInterrupt):
+        two.export(tmp_path / "model", format="onnx")
+    assert seen == [True]
+    assert not scaling.avoids_log1p
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,293 @@
+"""Labels as matrices, tables and lists, against scikit-learn's `MultiLabelBinarizer`."""
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from hypothesis import given, settings, strategies as st
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from multimodal_ensemble.estimators._labels import label_tuples, read_labels
+
+MATRIX = np.array([[1, 0, 1], [0, 0, 1], [0, 1, 0], [0, 0, 0]])
+LISTS = [["drama", "war"], ["war"], ["love"], []]
+NAMES = np.array(["drama", "love", "war"], dtype=object)
+
+names = st.text(max_size=3)
+numbers = st.integers(-(2**40), 2**40)
+
+
+def rows_of(labels):
+    return st.lists(st.lists(labels, max_size=4, unique=True), min_size=1, max_size=8)
+
+
+# -- matrices --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        np.asarray,
+        lambda y: y.astype(bool),
+        lambda y: y.astype("float32"),
+        lambda y: y.astype(object),
+        np.ndarray.tolist,
+        lambda y: tuple(map(tuple, y.tolist())),
+        list,
+        scipy.sparse.csr_matrix,
+        scipy.sparse.csc_array,
+        pd.DataFrame,
+        lambda y: pd.DataFrame(y, dtype="Int64"),
+        lambda y: pd.DataFrame(y.astype(bool)).astype("boolean"),
+    ],
+    ids=range(12),
+)
+def test_a_matrix_has_numbers_for_labels(make):
+    y, classes = read_labels(make(MATRIX))
+    assert y.dtype == np.bool_
+    np.testing.assert_array_equal(y, MATRIX)
+    assert classes.tolist() == [0, 1, 2]
+    assert classes.dtype.kind == "i"
+
+
+def test_a_table_has_its_columns_for_labels_in_their_order():
+    table = pd.DataFrame(MATRIX, columns=["war", "drama", "love"], index=[3, 3, 1, 0])
+    y, classes = read_labels(table)
+    np.testing.assert_array_equal(y, MATRIX)
+    assert classes.tolist() == ["war", "drama", "love"]
+
+
+def test_a_table_may_have_numbers_for_columns():
+    y, classes = read_labels(pd.DataFrame(MATRIX, columns=[30, 10, 20]))
+    np.testing.assert_array_equal(y, MATRIX)
+    assert (classes.tolist(), classes.dtype.kind) == ([30, 10, 20], "i")
+
+
+def test_columns_of_another_order_are_put_in_the_known_one():
+    table = pd.DataFrame(MATRIX[:, [2, 0, 1]], columns=["war", "drama", "love"])
+    y, classes = read_labels(table, NAMES)
+    np.testing.assert_array_equal(y, MATRIX)
+    assert classes is NAMES
+
+
+def test_numbered_columns_of_another_order_are_put_in_the_known_one():
+    table = pd.DataFrame(MATRIX[:, [2, 0, 1]], columns=[2, 0, 1])
+    y, _ = read_labels(table, np.arange(3))
+    np.testing.assert_array_equal(y, MATRIX)
+
+
+def test_unknown_columns_are_left_out_with_a_warning():
+    table = pd.DataFrame(MATRIX, columns=NAMES).assign(noir=1, **{"anime": 0})
+    table[7] = 1
+    match = r"y has 3 labels that the training rows lack.*\[7, 'anime', 'noir'\]. They are left out"
+    with pytest.warns(UserWarning, match=match):
+        y, _ = read_labels(table, NAMES)
+    np.testing.assert_array_equal(y, MATRIX)
+
+
+def test_of_many_unknown_columns_some_are_named():
+    table = pd.DataFrame(np.ones((2, 12)), columns=["drama", *"abcdefghijk"])
+    with pytest.warns(UserWarning, match=r"has 11 labels .*'d', 'e'\] and 6 more\. They"):
+        read_labels(table, NAMES[:1])
+
+
+@pytest.mark.parametrize("columns", [["drama", "war"], ["drama", "war", "noir"], ["x", "y", "z"]])
+def test_a_table_that_lacks_a_known_column_is_refused(columns):
+    table = pd.DataFrame(MATRIX[:, : len(columns)], columns=columns)
+    with pytest.raises(ValueError, match=r"a column for each label.*lacks \[.*'love'.*of zeros"):
+        read_labels(table, NAMES)
+
+
+@pytest.mark.parametrize(
+    "make", [np.asarray, pd.DataFrame, scipy.sparse.csr_array, np.ndarray.tolist]
+)
+def test_a_matrix_without_names_has_the_known_ones_in_their_order(make):
+    y, classes = read_labels(make(MATRIX), NAMES)
+    np.testing.assert_array_equal(y, MATRIX)
+    assert classes is NAMES
+
+
+def test_a_table_has_the_numbers_of_labels_that_were_known_without_names():
+    y, classes = read_labels(pd.DataFrame(MATRIX, columns=NAMES), np.arange(3))
+    np.testing.assert_array_equal(y, MATRIX)
+    assert classes.tolist() == [0, 1, 2]
+
+
+def test_a_matrix_of_another_width_than_the_known_labels_is_refused():
+    match = r"one column for each of the 3 labels .*\['drama', 'love', 'war'\]. Received 2 columns"
+    with pytest.raises(ValueError, match=match):
+        read_labels(MATRIX[:, :2], NAMES)
+
+
+# -- lists -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(
+    st.one_of(rows_of(names), rows_of(numbers)).filter(any),
+    st.sampled_from([list, tuple, set, frozenset]),
+)
+def test_lists_become_what_scikit_learn_makes_of_them(rows, kind):
+    y, classes = read_labels(pd.Series([kind(row) for row in rows]))
+    oracle = MultiLabelBinarizer()
+    np.testing.assert_array_equal(y, oracle.fit_transform(rows))
+    assert classes.tolist() == oracle.classes_.tolist()
+
+
+@settings(deadline=None)
+@given(rows_of(names), st.lists(names, min_size=1, max_size=6, unique=True))
+def test_lists_with_known_labels_become_what_scikit_learn_makes_of_them(rows, known):
+    classes = np.array(known, dtype=object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        y, _ = read_labels(rows, classes)
+        expected = MultiLabelBinarizer(classes=known).fit(rows).transform(rows)
+    np.testing.assert_array_equal(y, expected)
+
+
+@settings(deadline=None)
+@given(rows_of(names))
+def test_labels_come_back_from_the_matrix(rows):
+    rows = [*rows, ["one"]]
+    y, classes = read_labels(rows)
+    assert label_tuples(y, classes) == [tuple(sorted(row)) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        tuple,
+        pd.Series,
+        lambda rows: pd.Series(rows, index=[7, 0, 0, "x"]),
+        lambda rows: np.array(rows, dtype=object),
+        lambda rows: [tuple(row) for row in rows],
+        lambda rows: [set(row) for row in rows],
+        lambda rows: [np.array(row, dtype=object) for row in rows],
+        lambda rows: [pd.Series(row, dtype=object) for row in rows],
+        lambda rows: [row * 2 for row in rows],
+    ],
+    ids=range(10),
+)
+def test_lists_of_names(make):
+    y, classes = read_labels(make(LISTS))
+    np.testing.assert_array_equal(y, MATRIX)
+    assert classes.tolist() == NAMES.tolist()
+    assert all(type(label) is str for label in classes)
+
+
+def test_names_of_numpy_become_python_strings():
+    _, classes = read_labels([np.array(["war"]), np.array(["love", "war"])])
+    assert [type(label) for label in classes] == [str, str]
+
+
+def test_lists_of_one_length_are_no_matrix_where_they_hold_names():
+    y, classes = read_labels([["war", "love"], ["love", "drama"]])
+    assert classes.tolist() == NAMES.tolist()
+    np.testing.assert_array_equal(y, [[0, 1, 1], [1, 1, 0]])
+
+
+def test_lists_of_whole_numbers():
+    y, classes = read_labels([[30, 10], [10], []])
+    assert (classes.tolist(), classes.dtype.kind) == ([10, 30], "i")
+    np.testing.assert_array_equal(y, [[1, 1], [1, 0], [0, 0]])
+
+
+def test_lists_of_whole_numbers_of_one_length_are_labels_in_a_series():
+    y, classes = read_labels(pd.Series([[30, 10], [10, 20]]))
+    assert classes.tolist() == [10, 20, 30]
+    np.testing.assert_array_equal(y, [[1, 0, 1], [1, 1, 0]])
+
+
+def test_rows_of_zeros_and_ones_are_a_matrix():
+    y, classes = read_labels([[0, 1], [1, 0], [1, 1]])
+    np.testing.assert_array_equal(y, [[0, 1], [1, 0], [1, 1]])
+    assert classes.tolist() == [0, 1]
+
+
+def test_lists_may_all_be_empty_where_the_labels_are_known():
+    for empty in ([[], []], pd.Series([[], []]), [(), set()]):
+        y, classes = read_labels(empty, NAMES)
+        assert classes is NAMES
+        np.testing.assert_array_equal(y, np.zeros((2, 3)))
+
+
+def test_unknown_labels_in_lists_are_left_out_with_a_warning():
+    match = r"truth has 2 labels that the training rows lack.*\['noir', 'sci-fi'\]. They are left"
+    with pytest.warns(UserWarning, match=match):
+        y, _ = read_labels([["sci-fi", "war"], ["noir"]], NAMES, name="truth")
+    np.testing.assert_array_equal(y, [[0, 0, 1], [0, 0, 0]])
+
+
+# -- what is refused -------------------------------------------------------------------------
+
+
+def one(rows):
+    return pd.Series(rows, dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("y", "match"),
+    [
+        (["a|b", "a"], r"list of labels in each row. Received 'a\|b' in row 0. Split delimited"),
+        (one(["a|b"]), r"Received 'a\|b' in row 0. Split delimited .*y.str.split\('\|'\)"),
+        (np.array(["a", "b"]), r"Received 'a' in row 0. Split"),
+        (pd.Series(["a", "b"], dtype="category"), r"Received 'a' in row 0. Split"),
+        ([["a"], "b"], r"Received 'b' in row 1. Split"),
+        ([["a"], None], r"Received None in row 1. Give an empty list where a row has no label"),
+        (one([["a"], np.nan]), r"Received nan in row 1. Give an empty list"),
+        (one([["a"], {"b": 1}]), r"Received \{'b': 1\} in row 1"),
+        (one([b"a"]), r"Received b'a' in row 0"),
+        ([["a", 1], ["b"]], r"all strings or all whole numbers. Received \['int', 'str'\]"),
+        ([["a", None]], r"all strings or all whole numbers. Received \['NoneType', 'str'\]"),
+        (one([[1.0], [2.0]]), r"all strings or all whole numbers. Received \['float'\]"),
+        (one([[True], [False]]), r"all strings or all whole numbers. Received \['bool'\]"),
+        (one([[["a"]], []]), r"all strings or all whole numbers. Received \['list'\]"),
+        ([[], []], r"y has no labels: all of its 2 lists are empty"),
+        (one([(), set()]), r"y has no labels: all of its 2 lists are empty"),
+        ([], r"y has no rows"),
+        (one([]), r"y has no rows"),
+        (
+            one([np.array([1, 0, 0]), np.array([0, 1, 1])]),
+            r"more than once in row 0: \[1, 0, 0\].*numpy.stack\(y\)",
+        ),
+        (
+            pd.DataFrame(MATRIX[:, :2], columns=["a", "a"]),
+            r"columns of y must have distinct names. Received \['a'\] repeatedly",
+        ),
+        ([[0.5, 1]], r"hold only 0 and 1. Received 0.5 in row 0, column 0"),
+        (np.array([[1, np.nan]]), r"hold only 0 and 1. Received nan in row 0, column 1"),
+        (pd.DataFrame({"a": [1, None]}), r"hold only 0 and 1. Received nan in row 1, column 0"),
+        ([[1, 2], [2, 3]], r"hold only 0 and 1. Received 2 in row 0, column 1"),
+        (pd.DataFrame({"a": ["x"]}), r"(strings|hold only 0 and 1)"),
+        (np.array([0, 1]), r"multi-hot matrix of shape .*shape \(2,\).*reshape\(-1, 1\)"),
+        ([0, 1], r"multi-hot matrix of shape .*shape \(2,\)"),
+        (pd.Series([0, 1]), r"multi-hot matrix of shape .*shape \(2,\)"),
+        (pd.Series([0, 1], dtype="Int64"), r"multi-hot matrix of shape .*shape \(2,\)"),
+        (np.array([["a"], ["b"]]), r"Received strings"),
+        (np.zeros((2, 2, 2)), r"shape \(2, 2, 2\)"),
+        (np.zeros((0, 3)), r"at least one row and one label. Received shape \(0, 3\)"),
+        (pd.DataFrame({"a": []}), r"at least one row and one label. Received shape \(0, 1\)"),
+        (scipy.sparse.csr_array((2, 0)), r"at least one row and one label"),
+        ({"a": [1]}, r"multi-hot matrix of shape"),
+        ("ab", r"multi-hot matrix of shape"),
+        (None, r"the target y is None"),
+    ],
+    ids=lambda value: re.sub(r"\s+", " ", str(value))[:40],
+)
+def test_what_is_neither_a_matrix_nor_lists_is_refused(y, match):
+    with pytest.raises(ValueError, match=match):
+        read_labels(y)
+
+
+def test_the_error_names_y_as_it_is_told_to():
+    with pytest.raises(ValueError, match=r"^y of validation_data must be a multi-hot matrix or"):
+        read_labels([["a"], None], name="y of validation_data")
+
+
+def test_no_rows_are_refused_where_the_labels_are_known():
+    with pytest.raises(ValueError, match="y has no rows"):
+        read_labels([], NAMES)

@@ -1,0 +1,595 @@
+"""One call to train: rows, thresholds, weights, missing modalities, and going on."""
+
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    FeatureStore,
+    ImageEncoder,
+    MultimodalClassifier,
+    MultimodalDataset,
+    fit_encoders,
+    fit_model,
+    fuse_encoders,
+    label_report,
+    mean_accuracy,
+    mean_roc_auc,
+    predict_scores,
+    tune_thresholds,
+)
+from multimodal_ensemble.exceptions import ImageReadError, ModalityError
+from multimodal_ensemble.images import UnreadableImageWarning
+from tests.fresh_process import FreshProcess
+
+LABELS = ["bright", "busy", "rare"]
+
+
+def draw(n_rows=90, seed=1):
+    """Return images, tags and numbers that tell three labels, and these as lists."""
+    rng = np.random.default_rng(seed)
+    y = rng.random((n_rows, 3)) < [0.5, 0.5, 0.25]
+    images = [(rng.integers(0, 80, (9, 9, 3)) + 150 * bright).astype("uint8") for bright, _, _ in y]
+    tags = [["street", "cars"] if busy else ["trees"] for _, busy, _ in y]
+    number = rng.normal(size=n_rows) + 3 * y[:, 2]
+    data = pd.DataFrame({"photo": images, "tags": tags, "number": number})
+    names = [[name for name, there in zip(LABELS, row, strict=True) if there] for row in y]
+    data["labels"] = names
+    return data, pd.DataFrame(y.astype(int), columns=LABELS)
+
+
+def network(seed=1):
+    kernel = keras.initializers.GlorotUniform(seed)
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel),
+        ],
+        name="network",
+    )
+
+
+def encoders(**options):
+    return [
+        ImageEncoder("photo", backbone=network(), units=4, **options),
+        BagOfWordsEncoder("tags", units=4, activation="relu", **options),
+        DenseEncoder("number", units=4),
+    ]
+
+
+def adam():
+    return keras.optimizers.Adam(1e-2)
+
+
+def make(given=None, **options):
+    # An optimizer that keeps nothing is the quickest one to build.
+    defaults = {"epochs": 12, "batch_size": 16, "random_state": 1, "verbose": 0}
+    options = {**defaults, "optimizer": keras.optimizers.SGD(0.1), **options}
+    return MultimodalClassifier(encoders() if given is None else given, **options)
+
+
+def make_quick(**options):
+    """Return one of numbers alone, for what does not depend on the encoders."""
+    return make([DenseEncoder("number", units=4)], **options)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    data, _ = draw()
+    return make(epochs=40, optimizer=adam()).fit(data, data["labels"])
+
+
+# -- training --------------------------------------------------------------------------------------
+
+
+def test_it_does_what_the_parts_do_one_by_one(tmp_path):
+    (train, y), (valid, y_valid), (test, _) = draw(), draw(40, seed=2), draw(20, seed=3)
+    store = FeatureStore(tmp_path)
+    classifier = make(epochs=4, optimizer=adam(), store=store)
+    classifier.fit(train, y, validation_data=(valid, y_valid))
+
+    parts = fit_encoders(encoders(), train)
+    options = {"batch_size": 16, "store": store, "verbose": 0}
+    rows = MultimodalDataset(train, parts, y, shuffle=True, seed=1, **options)
+    valid_rows = MultimodalDataset(valid, parts, y_valid, **options)
+    model = fuse_encoders(parts, 3, seed=1)
+    result = fit_model(model, rows, valid_rows, epochs=4, optimizer=adam(), verbose=0)
+    thresholds = tune_thresholds(y_valid, predict_scores(model, valid_rows))
+    y_score = predict_scores(model, MultimodalDataset(test, parts, **options))
+
+    np.testing.assert_array_equal(classifier.thresholds_, thresholds)
+    np.testing.assert_array_equal(classifier.predict_proba(test), y_score)
+    np.testing.assert_array_equal(classifier.predict(test), y_score >= thresholds)
+    pd.testing.assert_frame_equal(
+        classifier.history_.drop(columns="seconds"), result.history.drop(columns="seconds")
+    )
+
+
+def test_it_learns(fitted):
+    test, y = draw(60, seed=4)
+    evaluation = fitted.evaluate(test, test["labels"])
+    assert evaluation.mean_roc_auc > 0.9
+    assert evaluation.mean_accuracy > evaluation.trivial_accuracy
+    y_score = fitted.predict_proba(test)
+    assert evaluation.mean_roc_auc == pytest.approx(mean_roc_auc(y[fitted.classes_], y_score))
+    assert evaluation.mean_accuracy == pytest.approx(
+        mean_accuracy(y[fitted.classes_], y_score, fitted.thresholds_)
+    )
+    report = label_report(y[fitted.classes_], y_score, fitted.thresholds_)
+    pd.testing.assert_frame_equal(evaluation.report, report)
+    share = np.array(fitted.provenance_["label_shares"]) > 0.5
+    assert evaluation.trivial_accuracy == (y[fitted.classes_].to_numpy() == share).mean()
+    assert str(evaluation).startswith("60 rows: mean ROC-AUC 0.9")
+    assert "bright" in str(evaluation)
+
+
+def test_names_of_labels_go_in_and_come_out(fitted):
+    data, y = draw()
+    assert fitted.classes_.tolist() == LABELS
+    expected = [
+        tuple(name for name, there in zip(LABELS, row, strict=True) if there)
+        for row in fitted.predict(data)
+    ]
+    assert fitted.predict_labels(data) == expected
+    matrix = make_quick(epochs=1).fit(data, y)
+    assert matrix.classes_.tolist() == LABELS
+    assert make_quick(epochs=1).fit(data, y.to_numpy()).classes_.tolist() == [0, 1, 2]
+
+
+def test_a_mapping_of_columns_is_as_good_as_a_table(fitted):
+    data, _ = draw()
+    columns = {name: list(data[name]) for name in ("photo", "tags", "number")}
+    np.testing.assert_array_equal(fitted.predict_proba(columns), fitted.predict_proba(data))
+
+
+def test_the_same_seed_gives_the_same_classifier():
+    data, y = draw()
+    one, same, other = (make(epochs=2, random_state=seed).fit(data, y) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.predict_proba(data), same.predict_proba(data))
+    assert np.any(one.predict_proba(data) != other.predict_proba(data))
+
+
+def test_without_validation_rows_each_label_gets_its_share_of_those_held_out():
+    data, y = draw(200)
+    classifier = make_quick(epochs=1, validation_fraction=0.2).fit(data, y)
+    assert classifier.provenance_["n_validation"] == pytest.approx(40, abs=2)
+    n_train = classifier.provenance_["n_train"]
+    assert n_train + classifier.provenance_["n_validation"] == 200
+    shares = classifier.provenance_["label_shares"]
+    np.testing.assert_allclose(shares, y.mean(), atol=0.01)
+
+
+def test_thresholds_of_training_rows_are_warned_of():
+    data, y = draw()
+    with pytest.warns(UserWarning, match="Thresholds are learned on the training rows"):
+        classifier = make_quick(epochs=1, validation_fraction=None).fit(data, y)
+    assert classifier.provenance_["thresholds_from"] == "training rows"
+    with pytest.warns(UserWarning, match="Thresholds are learned on the training rows"):
+        make_quick(epochs=1).fit(data, y, validation_data=(data, y))
+    # With thresholds that are given there is nothing to warn of.
+    make_quick(epochs=1, validation_fraction=None, threshold=0.4).fit(data, y)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [
+        (None, [0.5, 0.5, 0.5]),
+        (0.25, [0.25, 0.25, 0.25]),
+        ([0.1, 0.2, np.inf], [0.1, 0.2, np.inf]),
+        ({"rare": 0.3, "busy": 0.2, "bright": 0.1}, [0.1, 0.2, 0.3]),
+    ],
+    ids=["none", "number", "array", "mapping"],
+)
+def test_thresholds_that_are_given(threshold, expected):
+    data, y = draw()
+    classifier = make_quick(epochs=1, threshold=threshold).fit(data, y)
+    assert classifier.thresholds_.tolist() == expected
+    assert classifier.provenance_["thresholds_from"] == "given"
+
+
+@pytest.mark.parametrize("threshold", ["f1", "balanced_accuracy", lambda tp, fp, fn, tn: tp - fp])
+def test_thresholds_of_another_criterion(threshold):
+    (data, y), (valid, y_valid) = draw(), draw(40, seed=2)
+    classifier = make_quick(epochs=1, threshold=threshold)
+    classifier.fit(data, y, validation_data=(valid, y_valid))
+    expected = tune_thresholds(y_valid, classifier.predict_proba(valid), criterion=threshold)
+    np.testing.assert_allclose(classifier.thresholds_, expected, rtol=1e-3)
+
+
+def test_features_are_computed_once_for_all_trainings(tmp_path, capsys):
+    data, y = draw()
+    make(encoders()[:1], epochs=1, store=tmp_path / "store", verbose=1).fit(data, y)
+    assert "Computing the features" in capsys.readouterr().out
+    options = {"epochs": 1, "store": str(tmp_path / "store"), "verbose": 1, "batch_size": 8}
+    make(encoders()[:1], **options).fit(data, y)
+    assert "Computing the features" not in capsys.readouterr().out
+
+
+def test_images_are_read_once_in_a_training_without_a_store(monkeypatch):
+    data, y = draw()
+    calls = []
+    encode = ImageEncoder.encode
+    monkeypatch.setattr(
+        ImageEncoder,
+        "encode",
+        lambda self, values: calls.append(len(values)) or encode(self, values),
+    )
+    make(encoders()[:1], epochs=3).fit(data, y)
+    assert sum(calls) == len(data)
+
+
+def test_a_rare_label_is_scored_higher_with_balanced_weights():
+    data, y = draw()
+
+    def mean_score(weight):
+        optimizer = keras.optimizers.SGD(0.5)
+        classifier = make_quick(epochs=5, optimizer=optimizer, label_weight=weight)
+        return classifier.fit(data, y).predict_proba(data)[:, 2].mean()
+
+    plain, weighted, named = map(mean_score, (None, "balanced", {"rare": 8}))
+    assert weighted > plain + 0.1
+    assert named > plain + 0.1
+
+
+def test_class_weight_is_refused():
+    data, y = draw()
+    with pytest.raises(ValueError, match="class_weight"):
+        make().fit(data, y, class_weight={0: 1, 1: 2})
+
+
+def test_sample_weights_and_callbacks_are_passed_on():
+    data, y = draw()
+    epochs = []
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
+    weight = np.where(np.arange(90) < 45, 1.0, 0.0)
+    weighted = make_quick(epochs=3).fit(data, y, sample_weight=weight, callbacks=[callback])
+    assert epochs == [0, 1, 2]
+    plain = make_quick(epochs=3).fit(data, y)
+    assert np.any(weighted.predict_proba(data) != plain.predict_proba(data))
+
+
+def test_an_optimizer_may_serve_several_trainings():
+    data, y = draw()
+    optimizer = keras.optimizers.AdamW(1e-2)
+    classifier = make_quick(epochs=2, optimizer=optimizer)
+    once = classifier.fit(data, y).predict_proba(data)
+    np.testing.assert_array_equal(classifier.fit(data, y).predict_proba(data), once)
+
+
+def test_what_is_printed(capsys):
+    data, y = draw()
+    make_quick(epochs=1, verbose=0).fit(data, y)
+    assert capsys.readouterr().out == ""
+    make_quick(epochs=1, verbose=1).fit(data, y)
+    out = capsys.readouterr().out
+    assert "step      6  epoch   1" in out
+    assert "Epoch" not in out
+    make_quick(epochs=2, verbose=2).fit(data, y)
+    assert "Epoch 1/2" in capsys.readouterr().out
+
+
+def test_encoders_are_chosen_from_the_columns_but_not_from_the_labels(capsys):
+    data, _ = draw()
+    classifier = make("auto", epochs=1, verbose=1).fit(
+        data[["tags", "number", "labels"]], data["labels"]
+    )
+    assert [encoder.name for encoder in classifier.encoders_] == ["tags", "number"]
+    assert "labels: left out; not to be used" in capsys.readouterr().out
+
+
+def test_an_encoder_that_reads_the_labels_is_warned_of():
+    data, _ = draw()
+    given = [BagOfWordsEncoder("answer", column="labels")]
+    with pytest.warns(UserWarning, match=r"'answer' reads the column\(s\) \['labels'\]"):
+        make(given, epochs=1).fit(data, data["labels"])
+
+
+def test_warm_start_goes_on_from_where_it_was():
+    data, y = draw()
+    classifier = make(epochs=3, warm_start=True).fit(data, y)
+    encoder, model = classifier.encoders_[1], classifier.model_
+    before = classifier.history_["loss"].iloc[-1]
+    classifier.fit(data, y)
+    assert classifier.encoders_[1] is encoder
+    assert classifier.model_ is model
+    assert classifier.history_["loss"].iloc[0] < before
+    with pytest.raises(ValueError, match="one column for each of the 3 labels"):
+        classifier.fit(data, y.to_numpy()[:, :2])
+
+
+def test_weights_of_labels_in_a_series_are_found_by_their_names():
+    data, y = draw()
+    series = pd.Series({"rare": 8.0, "busy": 1.0, "bright": 2.0})
+    one, other = (
+        make_quick(epochs=1, label_weight=weight).fit(data, y).predict_proba(data)
+        for weight in (series, series.to_dict())
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_a_dropped_row_is_counted_once(tmp_path):
+    data, y = draw()
+    photos = [tmp_path / "nowhere.png", *data["photo"][1:]]
+    given = [ImageEncoder("photo", backbone=network(), units=4, on_error="drop")]
+    classifier = make(given, epochs=1, validation_fraction=None, threshold=0.5)
+    with pytest.warns(UnreadableImageWarning):
+        classifier.fit({"photo": photos}, y.to_numpy())
+    assert classifier.provenance_["n_dropped"] == 1
+
+
+# -- heads anew ------------------------------------------------------------------------------------
+
+
+def test_one_head_is_trained_anew_and_the_others_stay(tmp_path, capsys):
+    data, y = draw()
+    classifier = make(epochs=2, store=tmp_path, verbose=1).fit(data, y)
+    kept = {
+        name: classifier.model_.get_layer(f"{name}_head").get_weights()
+        for name in ("photo", "number")
+    }
+    photo, _, number = classifier.encoders
+    classifier.set_params(encoders=[photo, BagOfWordsEncoder("tags", units=7), number])
+    capsys.readouterr()
+    classifier.refit_heads(data, y, ["tags"])
+    assert "Computing the features" not in capsys.readouterr().out
+    assert classifier.model_.get_layer("tags_head").output_shape == (None, 7)
+    for name, weights in kept.items():
+        for old, new in zip(
+            weights, classifier.model_.get_layer(f"{name}_head").get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(old, new)
+    assert classifier.predict(data).shape == (90, 3)
+    # All of it can be trained again.
+    assert len(classifier.model_.trainable_weights) == 8
+
+
+def test_a_modality_joins_later():
+    data, y = draw()
+    photo, tags, number = encoders()
+    classifier = make([tags, number], epochs=3).fit(data, y)
+    classifier.set_params(encoders=[photo, tags, number]).refit_heads(data, y, "photo")
+    assert [encoder.name for encoder in classifier.encoders_] == ["photo", "tags", "number"]
+    assert classifier.predict_proba(data).shape == (90, 3)
+
+
+@pytest.mark.parametrize(
+    ("modalities", "match"),
+    [
+        (
+            ["poster"],
+            r"no encoder for \['poster'\]; the classifier has \['photo', 'tags', 'number'\]",
+        ),
+        (["photo", "tags", "number"], "that is what fit does"),
+    ],
+)
+def test_heads_that_cannot_be_trained_anew(fitted, modalities, match):
+    data, y = draw()
+    with pytest.raises(ModalityError, match=match):
+        fitted.refit_heads(data, y, modalities)
+
+
+# -- missing modalities ----------------------------------------------------------------------------
+
+
+def test_one_classifier_for_rows_with_and_without_a_modality():
+    data, y = draw(200)
+    test, y_test = draw(100, seed=3)
+    classifier = make(
+        encoders(optional=True), epochs=40, modality_dropout=0.2, optimizer=adam()
+    ).fit(data, y)
+    busy = mean_roc_auc(y_test[["busy"]], classifier.predict_proba(test)[:, [1]])
+    without = mean_roc_auc(
+        y_test[["busy"]], classifier.predict_proba(test.drop(columns="tags"))[:, [1]]
+    )
+    assert busy > 0.95
+    assert without < 0.7
+    bright = classifier.predict_proba(test[["photo", "number"]])[:, [0]]
+    assert mean_roc_auc(y_test[["bright"]], bright) > 0.9
+    nothing = test.assign(photo=None, tags=np.nan)
+    np.testing.assert_array_equal(
+        classifier.predict_proba(nothing), classifier.predict_proba(test[["number"]])
+    )
+
+
+def test_a_row_that_cannot_be_predicted_is_an_error_and_never_left_out(tmp_path):
+    data, y = draw()
+    given = [ImageEncoder("photo", backbone=network(), units=4, on_error="drop", root=tmp_path)]
+    classifier = make(given, epochs=1).fit(data, y)
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    photos = [*data["photo"][:3], "broken.png"]
+    with (
+        pytest.warns(UnreadableImageWarning),
+        pytest.raises(ImageReadError, match="1 rows cannot be predicted, the first one is row 3"),
+    ):
+        classifier.predict({"photo": photos})
+
+
+# -- interrupted -----------------------------------------------------------------------------------
+
+
+def interrupt_at(epoch):
+    def stop(number, logs):
+        if number == epoch:
+            raise KeyboardInterrupt
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=stop)
+
+
+def test_ctrl_c_keeps_the_best_weights_so_far_and_says_so(capsys):
+    data, y = draw()
+    classifier = make_quick(epochs=50)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(data, y, callbacks=[interrupt_at(4)])
+    assert "Training was interrupted after 30 batches; the model has the weights of" in (
+        capsys.readouterr().out
+    )
+    stopped = make_quick(epochs=5, patience=None).fit(data, y)
+    np.testing.assert_array_equal(classifier.predict_proba(data), stopped.predict_proba(data))
+    np.testing.assert_array_equal(classifier.thresholds_, stopped.thresholds_)
+
+
+def test_ctrl_c_before_any_scoring_leaves_nothing_that_looks_fitted():
+    data, y = draw()
+    classifier = make_quick(epochs=1).fit(data, y)
+    stop = keras.callbacks.LambdaCallback(on_train_begin=interrupt_at(0).on_epoch_end)
+    stop.on_train_begin = lambda logs: interrupt_at(0).on_epoch_end(0, None)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(data, y, callbacks=[stop])
+    with pytest.raises(NotFittedError):
+        classifier.predict(data)
+
+
+def test_a_training_goes_on_from_its_checkpoint_and_ends_as_if_never_stopped(tmp_path):
+    data, y = draw()
+    options = {"epochs": 5, "patience": None, "dropout": 0.3, "modality_dropout": 0.2}
+
+    def make_one():
+        return make(encoders(optional=True)[1:], optimizer=adam(), **options)
+
+    whole = make_one().fit(data, y)
+    path = tmp_path / "training.checkpoint"
+    with pytest.raises(KeyboardInterrupt):
+        make_one().fit(data, y, checkpoint=path, callbacks=[interrupt_at(2)])
+    resumed = make_one().fit(data, y, resume_from=path)
+    np.testing.assert_array_equal(resumed.predict_proba(data), whole.predict_proba(data))
+    np.testing.assert_array_equal(resumed.thresholds_, whole.thresholds_)
+    pd.testing.assert_frame_equal(
+        resumed.history_.drop(columns="seconds"), whole.history_.drop(columns="seconds")
+    )
+
+
+def test_without_a_seed_the_checkpoint_knows_which_one_was_drawn(tmp_path):
+    data, y = draw()
+    path = tmp_path / "training.checkpoint"
+    first = make_quick(random_state=None, epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        first.fit(data, y, checkpoint=path, callbacks=[interrupt_at(1)])
+    resumed = make_quick(random_state=None, epochs=3).fit(data, y, resume_from=path)
+    assert resumed.provenance_["seed"] == first.provenance_["seed"]
+
+
+KILLED = """
+from tests.estimators.test_multimodal_classifier import draw, encoders, make
+data, y = draw()
+clf = make(encoders(optional=True), epochs={epochs}, patience=None, dropout=0.3)
+options = dict({options!r})
+print("ready", flush=True)
+clf.fit(data, y, **options)
+clf.save({saved!r})
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_taken_up_by_the_next_one(tmp_path):
+    path = str(tmp_path / "training.checkpoint")
+
+    def start(epochs, saved, **options):
+        saved = str(tmp_path / saved)
+        return FreshProcess(KILLED.format(epochs=epochs, options=options, saved=saved))
+
+    killed = start(100_000, "never.mme", checkpoint=path)
+    while not Path(path).exists():
+        assert killed.is_running, killed.stdout.read()
+        time.sleep(0.01)
+    killed.kill()
+    killed.wait()
+    from multimodal_ensemble.training._checkpoint import read_checkpoint
+
+    n_epochs = read_checkpoint(Path(path)).about["epoch"] + 3
+    assert start(n_epochs, "resumed.mme", resume_from=path).wait() == 0
+    resumed = MultimodalClassifier.load(tmp_path / "resumed.mme")
+    data, y = draw()
+    options = {"epochs": n_epochs, "patience": None, "dropout": 0.3}
+    whole = make(encoders(optional=True), **options).fit(data, y)
+    np.testing.assert_array_equal(resumed.predict_proba(data), whole.predict_proba(data))
+
+
+# -- bad input -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"threshold": "accurate"}, "threshold must be one of 'accuracy'"),
+        ({"threshold": [0.5]}, "one number for each of the 3 labels"),
+        ({"threshold": {"bright": 0.5}}, r"Missing: \['busy', 'rare'\]"),
+        ({"threshold": [0.5, np.nan, 0.5]}, "none of them NaN"),
+        ({"validation_fraction": 0}, "validation_fraction must be above 0"),
+        ({"validation_fraction": 1.5}, "validation_fraction must be at least 0 and below 1"),
+        ({"encoders": "all"}, "encoders must be one of 'auto'"),
+        ({"encoders": []}, "At least one encoder is needed"),
+        ({"encoders": ["tags"]}, "must be an instance of multimodal_ensemble.Encoder"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1"),
+        ({"epochs": 0}, "epochs must be a whole number of at least 1"),
+        ({"verbose": 3}, "verbose must be one of 0, 1, 2"),
+        ({"warm_start": "yes"}, "warm_start must be one of True, False"),
+        ({"dropout": 1}, "dropout must be at least 0 and below 1"),
+        ({"modality_dropout": -1}, "modality_dropout must be at least 0 and below 1"),
+        ({"label_weight": {"brigth": 2}}, "brigth"),
+        ({"label_weight": "even"}, "label_weight"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be(options, match):
+    data, y = draw()
+    classifier = make()
+    classifier.set_params(**options)
+    with pytest.raises(ValueError, match=match):
+        classifier.fit(data, y)
+    with pytest.raises(NotFittedError):
+        classifier.predict(data)
+
+
+def test_rows_of_x_and_y_that_differ():
+    data, y = draw()
+    with pytest.raises(ValueError, match=r"same number of rows\. Received 90 and 89"):
+        make().fit(data, y.iloc[:-1])
+    with pytest.raises(ValueError, match="validation_data must be a pair"):
+        make().fit(data, y, validation_data=data)
+    classifier = make_quick(epochs=1).fit(data, y)
+    for method in (classifier.evaluate, classifier.score):
+        with pytest.raises(ValueError, match=r"same number of rows\. Received 90 and 89"):
+            method(data, y.iloc[:-1])
+
+
+def test_no_rows_and_one_row():
+    data, y = draw()
+    with pytest.raises(ValueError, match=r"Found 0 sample\(s\): X has no rows"):
+        make().fit(data.iloc[:0], y.iloc[:0])
+    with pytest.raises(ValueError, match="one row cannot be parted"):
+        make().fit(data.iloc[:1], y.iloc[:1])
+    with pytest.warns(UserWarning, match="No training row has the label"):
+        classifier = make_quick(epochs=1).fit(data.iloc[:1], y.iloc[:1], validation_data=(data, y))
+    assert classifier.predict(data.iloc[:1]).shape == (1, 3)
+    with pytest.raises(ValueError, match=r"Found 0 sample\(s\)"):
+        classifier.predict(data.iloc[:0])
+
+
+def test_too_few_rows_to_hold_some_out():
+    data, y = draw()
+    with pytest.raises(ValueError, match=r"no label is both present and absent.*Pass validation"):
+        make().fit(data.iloc[:6], y.iloc[:6])
+
+
+def test_a_label_without_positives_is_never_predicted():
+    data, y = draw()
+    with (
+        pytest.warns(UserWarning, match=r"No training row has the label\(s\) \['rare'\]"),
+        pytest.warns(UndefinedMetricWarning, match=r"\['rare'\] are of one class"),
+    ):
+        classifier = make_quick(epochs=2).fit(data, y.assign(rare=0))
+    assert not classifier.predict(data)[:, 2].any()
+
+
+def test_a_missing_column_is_named(fitted):
+    data, _ = draw()
+    with pytest.raises(ModalityError, match=r"'tags' reads the column\(s\) \['tags'\]"):
+        fitted.predict(data[["photo", "number"]])

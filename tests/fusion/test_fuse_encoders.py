@@ -1,0 +1,225 @@
+"""One model of several encoders: its layers, what models share, seeds, precision, saving."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    Encoder,
+    ImageEncoder,
+    feature_model,
+    fuse_encoders,
+)
+from multimodal_ensemble.exceptions import ModalityError
+
+
+def call(model, inputs):
+    return np.asarray(model(inputs, training=False))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def weights_equal(one, other):
+    return all(
+        np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
+    )
+
+
+def test_layers_are_named_after_modalities(poster, tags):
+    model = fuse_encoders([poster, tags], n_labels=2, dropout=0.5)
+    assert {layer.name for layer in model.layers} == {
+        "poster",
+        "poster_backbone",
+        "poster_features",
+        "poster_head",
+        "tags",
+        "tags_head",
+        "embeddings",
+        "embeddings_dropout",
+        "scores",
+    }
+    assert model.name == "poster_and_tags"
+    assert {tensor.name: tensor.shape for tensor in model.inputs} == {
+        "poster": (None, 8, 8, 3),
+        "tags": (None, 3),
+    }
+    assert model.get_layer("embeddings").output.shape == (None, 8)
+    assert fuse_encoders([tags], n_labels=2, name="mine").name == "mine"
+
+
+def test_the_model_is_backbone_heads_concatenation_and_a_sigmoid_layer(poster, tags, batch):
+    model = fuse_encoders([poster, tags], n_labels=2, seed=1)
+    features = call(poster.get_backbone(), batch["poster"])
+    kernel, bias = model.get_layer("poster_head").get_layer("dense").get_weights()
+    scaled = np.sign(features) * np.log1p(np.abs(features))
+    from_poster = np.maximum(scaled @ kernel + bias, 0)
+    kernel, bias = model.get_layer("tags_head").get_layer("dense").get_weights()
+    from_tags = sigmoid(batch["tags"] @ kernel + bias)
+    kernel, bias = model.get_layer("scores").get_weights()
+    expected = sigmoid(np.hstack([from_poster, from_tags]) @ kernel + bias)
+    np.testing.assert_allclose(call(model, batch), expected, rtol=1e-5)
+
+
+def test_with_one_encoder_it_is_the_unimodal_model(tags, batch):
+    model = fuse_encoders([tags], n_labels=2)
+    assert [layer.name for layer in model.layers] == ["tags", "tags_head", "scores"]
+    assert model.count_params() == (3 * 3 + 3) + (3 * 2 + 2)
+    assert call(model, {"tags": batch["tags"]}).shape == (4, 2)
+
+
+def test_an_encoder_alone_is_a_list_of_one(tags):
+    assert fuse_encoders(tags, n_labels=2).inputs[0].name == "tags"
+
+
+def test_five_models_share_backbones_and_no_heads(poster, tags, make_network):
+    still = ImageEncoder("still", backbone=make_network(2), units=4)
+    choices = [[poster], [still], [tags], [poster, tags], [poster, still, tags]]
+    models = [fuse_encoders(encoders, n_labels=2, seed=1) for encoders in choices]
+    for name, encoder in (("poster", poster), ("still", still)):
+        backbones = [
+            model.get_layer(f"{name}_backbone")
+            for model in models
+            if name in [tensor.name for tensor in model.inputs]
+        ]
+        assert all(backbone is encoder.get_backbone() for backbone in backbones)
+    trainable = [id(weight) for model in models for weight in model.trainable_weights]
+    assert len(trainable) == len(set(trainable))
+
+
+def test_a_seed_repeats_initial_weights_and_others_differ(tags, poster):
+    first, again, other = (
+        fuse_encoders([poster, tags], n_labels=2, seed=seed) for seed in (1, 1, 2)
+    )
+    assert weights_equal(first, again)
+    assert not weights_equal(first, other)
+    assert not weights_equal(fuse_encoders([tags], 2), fuse_encoders([tags], 2))
+
+
+def test_a_seed_gives_the_same_heads_whether_the_backbone_was_built_before_or_not():
+    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, units=2)
+    first = fuse_encoders([encoder], n_labels=2, seed=1)
+    again = fuse_encoders([encoder], n_labels=2, seed=1)
+    assert weights_equal(first, again)
+
+
+def test_a_seed_repeats_dropout(tags, batch):
+    inputs = {"tags": batch["tags"]}
+    one, other = (fuse_encoders([tags], 2, dropout=0.5, seed=4) for _ in range(2))
+    for _ in range(3):
+        np.testing.assert_array_equal(one(inputs, training=True), other(inputs, training=True))
+
+
+def test_building_leaves_the_callers_random_state_alone(tags):
+    state, numpy_state = random.getstate(), np.random.get_state()[1].tolist()
+    fuse_encoders([tags], n_labels=2, seed=1)
+    assert random.getstate() == state
+    assert np.random.get_state()[1].tolist() == numpy_state
+
+
+def test_scores_are_float32_under_mixed_precision(make_network, tags, batch):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        poster = ImageEncoder("poster", backbone=make_network(), units=5)
+        model = fuse_encoders([poster, tags], n_labels=2, seed=1)
+        features = np.asarray(poster.get_backbone()(batch["poster"]))
+        short = call(feature_model(model), {**batch, "poster": features.astype("float32")})
+    finally:
+        keras.config.set_dtype_policy(before)
+    scores = call(model, batch)
+    assert features.dtype == np.float16
+    assert model.get_layer("embeddings").output.dtype == "float16"
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(short, scores, atol=1e-3)
+
+
+def test_a_model_is_saved_and_loaded_also_after_it_was_cut(poster, tags, batch, tmp_path):
+    model = fuse_encoders([poster, tags], n_labels=2, seed=1)
+    feature_model(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(call(loaded, batch), call(model, batch))
+    features = call(poster.get_backbone(), batch["poster"])
+    np.testing.assert_allclose(
+        call(feature_model(loaded), {**batch, "poster": features}), call(model, batch), rtol=1e-6
+    )
+
+
+def test_encoders_of_one_name_are_refused():
+    encoder = DenseEncoder("year").fit([1, 2])
+    with pytest.raises(ModalityError, match=r"distinct names.*\['year'\]"):
+        fuse_encoders([encoder, DenseEncoder("year").fit([1])], n_labels=1)
+
+
+@pytest.mark.parametrize(
+    ("names", "clashing"),
+    [
+        (["scores"], "scores"),
+        (["embeddings", "year"], "embeddings"),
+        (["year", "year_head"], "year_head"),
+        (["year", "year_features"], "year_features"),
+    ],
+)
+def test_names_that_a_layer_needs_are_refused(names, clashing):
+    encoders = [DenseEncoder(name).fit([1, 2]) for name in names]
+    with pytest.raises(ModalityError, match=rf"name\(s\) \['{clashing}'\]"):
+        fuse_encoders(encoders, n_labels=1)
+
+
+class FixedNameEncoder(Encoder):
+    """A third party's, whose backbone is called alike for every modality."""
+
+    input_shape = (2,)
+
+    def __init__(self, name, *, column=None):
+        super().__init__(name, column=column)
+        self._backbone = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)], name="net")
+
+    def encode(self, values):
+        return np.array(list(values), dtype="float32").reshape(-1, 2)
+
+    def get_backbone(self):
+        return self._backbone
+
+    def build_head(self):
+        return keras.layers.Dense(2)
+
+
+def test_backbones_of_one_name_are_refused():
+    with pytest.raises(ModalityError, match=r"name\(s\) \['net'\]"):
+        fuse_encoders([FixedNameEncoder("a"), FixedNameEncoder("b")], n_labels=1)
+
+
+@pytest.mark.parametrize(
+    ("encoders", "error", "match"),
+    [
+        ([], ModalityError, "empty list"),
+        ([keras.layers.Dense(1)], ModalityError, "must be an instance of multimodal_ensemble"),
+    ],
+)
+def test_what_is_no_encoder_is_refused(encoders, error, match):
+    with pytest.raises(error, match=match):
+        fuse_encoders(encoders, n_labels=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        (
+            {"n_labels": 0},
+            "n_labels must be a whole number of at least 1. Received n_labels=0",
+        ),
+        ({"n_labels": 1, "dropout": 1}, "dropout must be at least 0 and below 1"),
+        ({"n_labels": 1, "dropout": -0.1}, "dropout must be at least 0 and below 1"),
+    ],
+)
+def test_options_out_of_range_are_refused(options, match):
+    tags = BagOfWordsEncoder("tags").fit([["a"]])
+    with pytest.raises(ValueError, match=match):
+        fuse_encoders([tags], **options)
