@@ -17,7 +17,7 @@ from multimodal_ensemble.encoders._applications import (
 from multimodal_ensemble.encoders._inference_model import InferenceModel
 from multimodal_ensemble.encoders._layers import ApplicationPreprocessing
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.images._read import check_size
+from multimodal_ensemble.images import check_image_size
 
 
 def find_image_size(
@@ -35,11 +35,7 @@ def find_image_size(
             )
             raise ModalityError(msg)
         return height, width
-    try:
-        sides = check_size(image_size)
-    except ValueError as error:
-        msg = f"image_{error}"
-        raise ValueError(msg) from error
+    sides = check_image_size(image_size, name="image_size")
     if not isinstance(network, str):
         own = _own_input_size(network)
         if any(fixed not in (None, side) for side, fixed in zip(sides, own, strict=True)):

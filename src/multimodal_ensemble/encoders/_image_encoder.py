@@ -25,8 +25,7 @@ from multimodal_ensemble.encoders._image_backbone import (
 )
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import ImageBatch, content_digest
-from multimodal_ensemble.images._batch import collect_images
+from multimodal_ensemble.images import ImageBatch, content_digest, read_images
 
 # Raise it when reading gives other pixels for the same file, so that stored features are not used.
 _READER_VERSION = 1
@@ -496,13 +495,14 @@ class ImageEncoder(Encoder):
         return self._unreadable.find(list(values), self._read, self.root)
 
     def _read(self, values: Sequence[Any]) -> ImageBatch:
-        return collect_images(
+        return read_images(
             values,
             self.input_shape[:2],
             on_error="blank",
             resampling=self.resampling,
             root=self.root,
             workers=self.workers,
+            warn=False,
         )
 
 

@@ -8,9 +8,12 @@ from os import PathLike
 from typing import Any
 
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import ImageBatch, UnreadableImageWarning, content_digest
-from multimodal_ensemble.images._batch import name_source
-from multimodal_ensemble.images._source import is_path
+from multimodal_ensemble.images import (
+    ImageBatch,
+    UnreadableImageWarning,
+    content_digest,
+    source_name,
+)
 
 _READ_AT_ONCE = 128
 
@@ -35,9 +38,13 @@ class UnreadableImages:
 
     def error(self, value: Any, reason: str, root: str | PathLike[str] | None) -> ImageReadError:
         """Return an error that names the modality and the image, and says what can be done."""
-        where = "" if root is None or not is_path(value) else f" (relative paths start at {root})"
+        where = (
+            ""
+            if root is None or not isinstance(value, str | PathLike)
+            else f" (relative paths start at {root})"
+        )
         msg = (
-            f"Modality {self.modality!r}: the image {name_source(value)!r} cannot be read: "
+            f"Modality {self.modality!r}: the image {source_name(value)!r} cannot be read: "
             f"{reason}{where}. To go on without such images, pass on_error='blank' (black ones in "
             "their place), on_error='drop' (their rows are left out), or on_error='missing' and "
             "optional=True (they count as missing) to the encoder."
@@ -95,7 +102,11 @@ class UnreadableImages:
 
 def _name(value: Any, position: int) -> str:
     # Only a path tells one image from another.
-    return name_source(value) if is_path(value) else f"{name_source(value)}, number {position}"
+    return (
+        source_name(value)
+        if isinstance(value, str | PathLike)
+        else f"{source_name(value)}, number {position}"
+    )
 
 
 def _some(reasons: Mapping[str, str]) -> str:
