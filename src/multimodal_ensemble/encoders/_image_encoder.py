@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -22,15 +21,12 @@ from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._fine_tuning import check_trainable_layers, set_trainable_layers
 from multimodal_ensemble.encoders._image_backbone import build_image_backbone, find_image_size
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
-from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import ImageBatch, content_digest, read_images
+from multimodal_ensemble.images import ImageBatch, read_images
 
 _READING_THREADS = 2
 
 # Increase it when the reader returns other pixels for the same file: stored features then expire.
 _READER_VERSION = 1
-
-_BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
 
 # The parameters that a built backbone depends on.
 _BACKBONE_PARAMETERS = frozenset(
@@ -191,12 +187,7 @@ class ImageEncoder(Encoder):
         """
         values = list(values)
         batch = self._read(values)
-        if batch.failures and self.on_error != "blank":
-            first = batch.failures[0]
-            raise self._unreadable.error(values, first.position, first.reason, self.root)
-        self._unreadable.note(
-            {failure.position: failure.reason for failure in batch.failures}, values
-        )
+        self._unreadable.handle(batch, values, self.root)
         return batch.images
 
     def find_unusable(self, values: Any) -> dict[int, str]:
@@ -259,20 +250,7 @@ class ImageEncoder(Encoder):
         ImageReadError
             If a file cannot be read, unless ``on_error="blank"``; the message names it.
         """
-        # The bytes of a file do not show whether it can be decoded, and the features of the black
-        # image in its place must not be kept as those of the file.
-        blank = self._find_unreadable(values) if self.on_error == "blank" else {}
-        digests = []
-        for position, value in enumerate(values):
-            if position in blank:
-                digests.append(_BLANK_DIGEST)
-                continue
-            try:
-                digests.append(content_digest(value, root=self.root))
-            except ImageReadError as error:
-                reason = error.strerror or str(error)
-                raise self._unreadable.error(values, position, reason, self.root) from error
-        return digests
+        return self._unreadable.digests(list(values), self._read, self.root)
 
     def encoding_config(self) -> dict[str, Any]:
         """Return the version of the reader and the filter; the size is part of the backbone.
@@ -357,16 +335,6 @@ class ImageEncoder(Encoder):
         """Change parameters after checking them; see `Encoder`.
 
         The backbone is built again when it is next needed, if one of the parameters affects it.
-
-        Parameters
-        ----------
-        **params
-            Constructor arguments, or nested ones of the form ``<argument>__<parameter>``.
-
-        Returns
-        -------
-        ImageEncoder
-            The encoder itself.
         """
         backbone = self._backbone
         super().set_params(**params)
@@ -381,31 +349,14 @@ class ImageEncoder(Encoder):
         return named and not self.trainable_layers
 
     def get_state(self) -> dict[str, Any]:
-        """Return what was learned, and the backbone's weights unless the configuration names them.
-
-        Returns
-        -------
-        dict
-            Learned values by attribute, and ``"backbone_weights"`` where needed.
-        """
+        """Return what was learned, and the backbone's weights unless the options name them."""
         state = super().get_state()
         if not self.has_named_weights:
             state["backbone_weights"] = self.get_backbone().get_weights()
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
-        """Take over what was learned, and the backbone's weights if they are given.
-
-        Parameters
-        ----------
-        state : mapping
-            What `get_state` of an encoder with the same configuration returned.
-
-        Returns
-        -------
-        ImageEncoder
-            The encoder itself.
-        """
+        """Take over what `get_state` of an encoder with the same configuration returned."""
         learned = dict(state)
         weights = learned.pop("backbone_weights", None)
         if weights is not None:

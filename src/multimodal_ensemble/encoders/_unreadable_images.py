@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -14,6 +15,8 @@ from multimodal_ensemble.images import (
     content_digest,
     source_name,
 )
+
+_BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
 
 _BATCH_SIZE = 128
 _NAMED_IN_WARNING = 5
@@ -37,7 +40,44 @@ class UnreadableImages:
         # By content digest: why an image cannot be decoded, or None if it can.
         self._verdicts: dict[bytes, str | None] = {}
 
-    def error(
+    def handle(
+        self, batch: ImageBatch, values: Sequence[Any], root: str | PathLike[str] | None
+    ) -> None:
+        """Raise an error for the first failure of a batch, or remember the black images."""
+        if batch.failures and self.on_error != "blank":
+            first = batch.failures[0]
+            raise self._error(values, first.position, first.reason, root)
+        self._note({failure.position: failure.reason for failure in batch.failures}, values)
+
+    def digests(
+        self,
+        values: Sequence[Any],
+        read: Callable[[Sequence[Any]], ImageBatch],
+        root: str | PathLike[str] | None,
+    ) -> list[bytes]:
+        """Return a digest of the bytes of each image; black images have one in common.
+
+        Raises
+        ------
+        ImageReadError
+            If a file cannot be read, unless ``on_error="blank"``.
+        """
+        # The bytes of a file do not show whether it can be decoded, and the features of the black
+        # image in its place must not be kept as those of the file.
+        blank = self.find(values, read, root) if self.on_error == "blank" else {}
+        digests = []
+        for position, value in enumerate(values):
+            if position in blank:
+                digests.append(_BLANK_DIGEST)
+                continue
+            try:
+                digests.append(content_digest(value, root=root))
+            except ImageReadError as error:
+                reason = error.strerror or str(error)
+                raise self._error(values, position, reason, root) from error
+        return digests
+
+    def _error(
         self, values: Sequence[Any], position: int, reason: str, root: str | PathLike[str] | None
     ) -> ImageReadError:
         """Return an error that names the modality, the image and the ways to go on."""
@@ -80,10 +120,10 @@ class UnreadableImages:
                 self._verdicts[digest] = reasons.get(number)
                 if number in reasons:
                     found[position] = reasons[number]
-        self.note(found, values)
+        self._note(found, values)
         return dict(sorted(found.items()))
 
-    def note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
+    def _note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
         """Remember images that could not be read, and warn of those not known so far."""
         named = {
             _name(values[position], position): reason for position, reason in sorted(found.items())
