@@ -10,9 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import abbreviate
-from multimodal_ensemble._validation import check_at_least, check_choice
-from multimodal_ensemble.metrics import apply_thresholds, tune_thresholds
-from multimodal_ensemble.metrics._criteria import CRITERIA, evaluate_callable
+from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.metrics import apply_thresholds, check_criterion, tune_thresholds
 
 # The threshold of a sigmoid without any further knowledge.
 _HALF = 0.5
@@ -24,22 +23,9 @@ def is_criterion(threshold: Any) -> bool:
 
 
 def check_threshold(threshold: Any) -> None:
-    """Raise a ValueError if a string names no criterion, or a callable is not one."""
-    if isinstance(threshold, str):
-        check_choice(threshold, tuple(CRITERIA), name="threshold")
-    elif callable(threshold):
-        # Fail before hours of training, not after.
-        never_and_always = np.array([0.0, 1.0]), np.array([1.0, 0.0])
-        up, down = never_and_always
-        try:
-            evaluate_callable(threshold, (up, up, down, down), column=0)
-        except TypeError as error:
-            msg = (
-                "A callable threshold is called as threshold(tp, fp, fn, tn) with one array of "
-                "counts each, and returns an array of values to maximise; see tune_thresholds. "
-                f"{error}."
-            )
-            raise ValueError(msg) from error
+    """Raise a ValueError if `threshold` is a criterion that cannot be maximised."""
+    if is_criterion(threshold):
+        check_criterion(threshold, name="threshold")
 
 
 def learn_thresholds(
