@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._validation import check_at_least, check_choice
-from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.encoders._fit_encoders import check_encoders
-from multimodal_ensemble.encoders._presence import present_values
+from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features import _upkeep
 from multimodal_ensemble.features._compute_missing import compute_missing
@@ -218,7 +216,7 @@ class FeatureStore:
 
         Returns
         -------
-        dict of str to ndarray of shape (1 + n_views, n, ...)
+        dict of str to ndarray of shape (1 + views, n, ...)
             By modality: the features of the plain values, then those of each requested augmented
             view. Zeros where an optional modality is missing.
 
@@ -239,7 +237,7 @@ class FeatureStore:
         >>> features["poster"].shape
         (1, 1, 1024)
         """
-        requests = self._requests(check_encoders(encoders), data, augment=augment)
+        requests = self._requests(as_encoder_list(encoders), data, augment=augment)
         names = [request.encoder.name for request in requests]
         return dict(zip(names, self._read(requests, verbose), strict=True))
 
@@ -358,10 +356,13 @@ class FeatureStore:
         """Return one request per encoder with frozen layers."""
         requests = []
         for encoder in encoders:
-            if encoder.frozen_part() is not None:
-                views = [None, *(range(encoder.n_views) if augment else ())]
-                values, present = present_values(encoder, encoder.select(data))
-                requests.append(self._request(encoder, values, views, present))
+            if encoder.frozen_part() is None:
+                continue
+            views: list[int | None] = [None]
+            if augment and encoder.augmentation is not None:
+                views += range(encoder.augmentation.views)
+            values, present = present_values(encoder, encoder.select(data))
+            requests.append(self._request(encoder, values, views, present))
         return requests
 
     def _request(

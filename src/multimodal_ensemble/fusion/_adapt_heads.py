@@ -34,7 +34,8 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble import DenseHead, ImageEncoder, fuse_encoders
+    >>> from multimodal_ensemble import ImageEncoder, fuse_encoders
+    >>> from multimodal_ensemble.encoders import DenseHead
     >>> from multimodal_ensemble.fusion import adapt_heads
     >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32,
     ...                       head=DenseHead(8, scaling="standard"))

@@ -20,8 +20,7 @@ from multimodal_ensemble._layer_names import (
 )
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
-from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.encoders._fit_encoders import check_encoders
+from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._missing_modality import AlwaysPresent, MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
@@ -101,7 +100,7 @@ def fuse_encoders(
     >>> model.predict(inputs, verbose=0).shape
     (1, 2)
     """
-    encoders = check_encoders(encoders)
+    encoders = as_encoder_list(encoders)
     check_at_least(n_labels, 1, name="n_labels")
     check_fraction(dropout, name="dropout")
     check_fraction(modality_dropout, name="modality_dropout")
@@ -117,7 +116,10 @@ def fuse_encoders(
             if backbone is not None:
                 seam = keras.layers.Identity(name=seam_name(encoder.name))
                 tensor = seam(backbone(tensor, training=False))
-            embeddings.append(_named_head(encoder)(tensor))
+            head = encoder.build_head()
+            # `fusion_parts` finds a head by its name, and a subclass may return one of any name.
+            head.name = head_name(encoder.name)
+            embeddings.append(head(tensor))
         optional = [presence_name(encoder.name) for encoder in encoders if encoder.optional]
         inputs |= {presence: keras.Input((1,), name=presence) for presence in optional}
         if optional:
@@ -142,12 +144,6 @@ def join_embeddings(
     # Scores stay float32 under mixed precision.
     layer = keras.layers.Dense(int(n_labels), activation="sigmoid", dtype="float32", name=SCORES)
     return layer(joined)
-
-
-def _named_head(encoder: Encoder) -> keras.Layer:
-    # `fusion_parts` finds a head by its name, and a subclass may return one of any name.
-    head, name = encoder.build_head(), head_name(encoder.name)
-    return head if head.name == name else keras.Sequential([head], name=name)
 
 
 def _replace_missing(

@@ -13,7 +13,7 @@ from multimodal_ensemble._layer_names import (
     presence_name,
     seam_name,
 )
-from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
+from multimodal_ensemble.encoders import BackboneSplit, split_backbone
 from multimodal_ensemble.fusion._missing_modality import MissingModality
 
 

@@ -122,7 +122,7 @@ def _check_same_backbone(
     here = parts.backbone
     if backbone is None or here is None or here is backbone:
         return
-    if not encoder.is_frozen and not here.trainable_weights:
+    if backbone.trainable_weights and not here.trainable_weights:
         msg = (
             f"The backbone of the encoder {encoder.name!r} is unfrozen, but the model "
             f"{model.name!r} has a frozen one of its own, as a loaded model does. Build the model "
