@@ -61,7 +61,7 @@ def make_dataset(encoder, **options):
 
 
 def all_views(encoder):
-    """Return the oracle: each view of each image, of shape (views, n, height, width, 3)."""
+    """Return the oracle: each view of each image, of shape (n_views, n, height, width, 3)."""
     digests = encoder.content_digests(list(PIXELS))
     return np.stack(
         [encoder.augmentation.apply(PIXELS, digests, np.full(10, view)) for view in range(N_VIEWS)]
