@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
-from multimodal_ensemble.encoders import Augmentation
+from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images import _batch
 
@@ -21,9 +21,9 @@ def layers(shift=0.2, **options):
 def make_augmented(make_encoder):
     """Return a function that makes an encoder with three views."""
 
-    def make(name="poster", **options):
-        augmentation = Augmentation(layers(), views=3, seed=1)
-        return make_encoder(name, augmentation=augmentation, **options)
+    def make(name="poster", *, augmentation=None, **options):
+        changes = {"layers": layers(), "views": 3, "seed": 1, **(augmentation or {})}
+        return make_encoder(name, augmentation=Augmentation(**changes), **options)
 
     return make
 
@@ -74,10 +74,10 @@ def test_views_do_not_depend_on_order_batch_or_what_was_there(
 
 
 CHANGES = {
-    "another seed": {"augmentation__seed": 2},
-    "other layers": {"augmentation__layers": [keras.layers.RandomFlip("horizontal")]},
-    "layers in another order": {"augmentation__layers": layers()[::-1]},
-    "another factor": {"augmentation__layers": layers(0.3)},
+    "another seed": {"augmentation": {"seed": 2}},
+    "other layers": {"augmentation": {"layers": [keras.layers.RandomFlip("horizontal")]}},
+    "layers in another order": {"augmentation": {"layers": layers()[::-1]}},
+    "another factor": {"augmentation": {"layers": layers(0.3)}},
     "another resampling": {"resampling": "nearest"},
 }
 
@@ -89,12 +89,12 @@ def test_another_augmentation_has_views_of_its_own(store, make_augmented, poster
 
 
 SAME = {
-    "names of layers": {"augmentation__layers": layers(name="mine")},
-    "seeds of layers": {"augmentation__layers": layers(seed=7)},
-    "layers in a model": {"augmentation__layers": keras.Sequential(layers())},
-    "more views": {"augmentation__views": 9},
+    "names of layers": {"augmentation": {"layers": layers(name="mine")}},
+    "seeds of layers": {"augmentation": {"layers": layers(seed=7)}},
+    "layers in a model": {"augmentation": {"layers": keras.Sequential(layers())}},
+    "more views": {"augmentation": {"views": 9}},
     "the encoder's name": {"name": "still"},
-    "the head": {"head__units": 3},
+    "the head": {"head": DenseHead(3)},
 }
 
 

@@ -15,8 +15,7 @@ def call(model, inputs):
 
 @pytest.fixture
 def still(make_network):
-    head = DenseHead(4, scaling="standard")
-    return ImageEncoder("still", backbone=make_network(2), head=head)
+    return ImageEncoder("still", backbone=make_network(2), head=DenseHead(4, scaling="standard"))
 
 
 @pytest.fixture
@@ -61,8 +60,8 @@ class TokenEncoder(Encoder):
     input_shape = (3,)
     input_dtype = "int32"
 
-    def __init__(self, name, *, column=None):
-        super().__init__(name, column=column)
+    def __init__(self, name):
+        super().__init__(name, head=lambda feature_shape: keras.layers.Dense(2))
         self._tokens = keras.Sequential(
             [
                 keras.Input((3,), dtype="int32"),
@@ -78,9 +77,6 @@ class TokenEncoder(Encoder):
 
     def get_backbone(self):
         return self._tokens
-
-    def build_head(self):
-        return keras.layers.Dense(2)
 
 
 def test_features_of_whole_numbers_stay_fractions():

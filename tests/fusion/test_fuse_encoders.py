@@ -103,9 +103,7 @@ def test_a_seed_repeats_initial_weights_and_others_differ(tags, poster):
 
 
 def test_a_seed_gives_the_same_heads_whether_the_backbone_was_built_before_or_not():
-    encoder = ImageEncoder(
-        "poster", backbone="MobileNet", weights=None, image_size=32, head=DenseHead(2)
-    )
+    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
     first = fuse_encoders([encoder], n_labels=2, seed=1)
     again = fuse_encoders([encoder], n_labels=2, seed=1)
     assert weights_equal(first, again)
@@ -180,8 +178,8 @@ class FixedNameEncoder(Encoder):
 
     input_shape = (2,)
 
-    def __init__(self, name, *, column=None):
-        super().__init__(name, column=column)
+    def __init__(self, name):
+        super().__init__(name)
         self._backbone = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)], name="net")
 
     def encode(self, values):
@@ -189,9 +187,6 @@ class FixedNameEncoder(Encoder):
 
     def get_backbone(self):
         return self._backbone
-
-    def build_head(self):
-        return keras.layers.Dense(2)
 
 
 def test_backbones_of_one_name_are_refused():

@@ -99,7 +99,7 @@ def test_a_layer_whose_statistics_move_is_copied_though_it_has_nothing_to_train(
 
 
 def test_a_frozen_head_that_adapts_is_copied():
-    tags = BagOfWordsEncoder("tags", head=DenseHead(1, scaling="standard")).fit([["a", "b"], ["b"]])
+    tags = BagOfWordsEncoder("tags", head=DenseHead(scaling="standard")).fit([["a", "b"], ["b"]])
     model = fuse_encoders([tags], n_labels=2)
     model.trainable = False
     fused = fuse_models([model], n_labels=2)
@@ -249,7 +249,7 @@ def ends_in(layer):
     ("make", "match"),
     [
         (list, "empty list"),
-        (lambda: [sequential("a"), sequential("a")], r"input name\(s\) \['a'\] stand in more"),
+        (lambda: [sequential("a"), sequential("a")], r"name\(s\) \['a'\] belong to more"),
         (
             lambda: [sequential("a"), sequential("b", labels=3)],
             r"n_labels=2 labels. Received {'a_model': 2, 'b_model': 3}",
@@ -313,5 +313,5 @@ def test_an_input_named_like_a_layer_of_the_fusion_is_refused():
     inputs = keras.Input((3,), name="scores")
     hidden = keras.layers.Dense(2)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, "sigmoid")(hidden))
-    with pytest.raises(ModalityError, match=r"\['scores'\] are those of layers of the fusion"):
+    with pytest.raises(ModalityError, match=r"\['scores'\] belong to layers of the fusion"):
         fuse_models([model], n_labels=2)

@@ -13,7 +13,7 @@ from multimodal_ensemble import (
     load_model,
 )
 from multimodal_ensemble.encoders import DenseHead
-from multimodal_ensemble.fusion._feature_model import frozen_part, trained_part
+from multimodal_ensemble.fusion import fusion_parts
 
 SHAPES = {0: (6,), 1: (4, 4, 5), 2: (6, 6, 4), 3: None}
 
@@ -87,17 +87,21 @@ def test_a_backbone_trained_from_its_first_layer_on_is_left_out(make_still, pixe
     )
 
 
-def test_the_parts_of_a_model_s_backbone_are_told(make_still):
+def test_the_parts_of_a_backbone_follow_its_freezing(make_still):
     still = make_still(1)
     model = fuse_encoders([still], n_labels=3)
-    assert frozen_part(model, "still") is still.frozen_part()
-    assert trained_part(model, "still").input_shape == (None, 4, 4, 5)
+    parts = fusion_parts(model)["still"]
+    assert parts.frozen is still.frozen_part()
+    assert parts.trained.input_shape == (None, 4, 4, 5)
     still.unfreeze(0)
-    assert frozen_part(model, "still") is still.get_backbone()
-    assert trained_part(model, "still") is None
+    parts = fusion_parts(model)["still"]
+    assert parts.frozen is still.get_backbone()
+    assert parts.trained is None
     still.unfreeze()
-    assert frozen_part(model, "still") is None
-    assert trained_part(model, "still") is None
+    parts = fusion_parts(model)["still"]
+    assert parts.backbone is still.get_backbone()
+    assert parts.frozen is None
+    assert parts.trained is None
 
 
 def test_training_it_trains_the_end_of_the_backbone(make_still, pixels):

@@ -39,9 +39,8 @@ def make_poster():
         augmentation = Augmentation(
             [layers.RandomFlip("horizontal"), layers.RandomBrightness(0.3)], views=N_VIEWS
         )
-        head = DenseHead(3, scaling="log")
-        encoder = ImageEncoder("poster", backbone=network, head=head, augmentation=augmentation)
-        return encoder.set_params(**options)
+        options = {"augmentation": augmentation, "head": DenseHead(3), **options}
+        return ImageEncoder("poster", backbone=network, **options)
 
     return make
 
@@ -62,7 +61,7 @@ def make_dataset(encoder, **options):
 
 
 def all_views(encoder):
-    """Return the oracle: each view of each image, of shape (views, n, height, width, 3)."""
+    """Return the oracle: each view of each image, of shape (n_views, n, height, width, 3)."""
     digests = encoder.content_digests(list(PIXELS))
     return np.stack(
         [encoder.augmentation.apply(PIXELS, digests, np.full(10, view)) for view in range(N_VIEWS)]
@@ -282,7 +281,7 @@ def test_training_on_stored_views_is_training_on_computed_ones(make_poster, stor
 
 
 def test_training_sees_augmented_rows_and_scaling_the_plain_ones(make_poster, store):
-    encoder = make_poster(head__scaling="standard")
+    encoder = make_poster(head=DenseHead(3, scaling="standard"))
     model = fuse_encoders([encoder], n_labels=3, seed=1)
     train = make_dataset(encoder, shuffle=True, store=store)
     fit_model(

@@ -62,7 +62,7 @@ def make_poster():
             ],
             name="network",
         )
-        return ImageEncoder("poster", backbone=network, head=DenseHead(3, scaling="log"), **options)
+        return ImageEncoder("poster", backbone=network, head=DenseHead(3), **options)
 
     return make
 
@@ -386,7 +386,7 @@ def test_encoders_of_one_name_are_refused(tags):
 
 
 def test_weights_without_labels_are_refused(tags):
-    with pytest.raises(ValueError, match="sample_weight weighs labels"):
+    with pytest.raises(ValueError, match="sample_weight weights the loss"):
         MultimodalDataset({"tags": TAGS}, [tags], sample_weight=[1] * len(TAGS))
 
 
@@ -411,6 +411,15 @@ def test_a_seed_out_of_range_is_refused(tags, seed):
         MultimodalDataset({"tags": TAGS}, [tags], shuffle=True, seed=seed)
 
 
-def test_a_folder_is_no_store(tags):
-    with pytest.raises(TypeError, match=r"pass FeatureStore\(folder\)"):
-        MultimodalDataset({"tags": TAGS}, [tags], store="features")
+def test_a_store_of_another_type_is_refused(tags):
+    with pytest.raises(TypeError, match=r"store must be a FeatureStore, the path .*Received 1\."):
+        MultimodalDataset({"tags": TAGS}, [tags], store=1)
+
+
+def test_a_store_may_be_given_as_a_path(make_poster, posters, tmp_path):
+    encoder, data = make_poster(), {"poster": posters}
+    by_path = MultimodalDataset(data, [encoder], store=tmp_path / "store", verbose=0)
+    store = FeatureStore(tmp_path / "store")
+    assert store.count_missing(encoder, posters) == 0
+    by_store = MultimodalDataset(data, [encoder], store=store)
+    np.testing.assert_array_equal(by_path.features["poster"], by_store.features["poster"])

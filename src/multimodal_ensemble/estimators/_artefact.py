@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import SCORES, head_name
 from multimodal_ensemble._version import __version__
-from multimodal_ensemble.encoders import BagOfWordsEncoder, Encoder
+from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.fusion import fuse_encoders
-from multimodal_ensemble.fusion._feature_model import backbone_names, find_backbone
+from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
     Arrays,
     check_config,
@@ -270,10 +269,10 @@ def _check_sizes(
 
 def _width(encoder: Encoder) -> int | None:
     """Return the size of an embedding where it is known before its layers are built."""
-    units = getattr(encoder, "units", None)
-    if isinstance(encoder, BagOfWordsEncoder) and units is None:
-        units = max(1, encoder.input_shape[0] // 2)
-    return units if isinstance(units, int) and len(encoder.feature_shape) == 1 else None
+    head, shape = encoder.head, encoder.feature_shape
+    if not isinstance(head, DenseHead) or len(shape) != 1:
+        return None
+    return max(1, shape[0] // 2) if head.units is None else head.units
 
 
 def _check_kernel(
@@ -298,7 +297,7 @@ def _digest(model: keras.Model) -> str:
 
 def _trained_layers(model: keras.Model) -> list[keras.Layer]:
     """Return the layers with weights, apart from the backbones, which the encoders save."""
-    backbones = [find_backbone(model, name) for name in backbone_names(model)]
+    backbones = [parts.backbone for parts in fusion_parts(model).values()]
     return [
         layer
         for layer in model.layers

@@ -17,8 +17,12 @@ from multimodal_ensemble._validation import (
     check_choice,
     check_fraction,
 )
-from multimodal_ensemble.encoders import Encoder, fit_encoders, infer_encoders
-from multimodal_ensemble.encoders._fit_encoders import check_encoders
+from multimodal_ensemble.encoders import (
+    Encoder,
+    as_encoder_list,
+    fit_encoders,
+    infer_encoders,
+)
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
 from multimodal_ensemble.estimators._rows import TrainingRows, read_training_rows
@@ -26,7 +30,6 @@ from multimodal_ensemble.estimators._table import label_columns, warn_of_leakage
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import (
     draw_seed,
-    open_store,
     restored_on_error,
     train_model,
 )
@@ -138,7 +141,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     ...     "tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25,
     ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25,
     ... })
-    >>> clf = MultimodalClassifier([BagOfWordsEncoder("tags", units=16, activation="relu")],
+    >>> clf = MultimodalClassifier([BagOfWordsEncoder("tags")],
     ...                            random_state=1, verbose=0)
     >>> clf = clf.fit(movies, movies["genres"])
     >>> clf.predict_labels({"tags": [["war"], ["paris", "love"]]})
@@ -309,7 +312,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         configured = self.encoders_ if isinstance(self.encoders, str) else self.encoders
         with rows.train.locating_errors():
             encoders = refit_encoders(
-                self.encoders_, check_encoders(configured), modalities, rows.train.data
+                self.encoders_, as_encoder_list(configured), modalities, rows.train.data
             )
         model = self._build(encoders, len(self.classes_), seed)
         kept = [encoder.name for encoder in encoders if encoder.name not in modalities]
@@ -343,7 +346,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
                 rows.train.data, exclude=excluded, verbose=min(self.verbose, 1)
             )
         else:
-            encoders = [clone(encoder) for encoder in check_encoders(self.encoders)]
+            encoders = [clone(encoder) for encoder in as_encoder_list(self.encoders)]
         warn_of_leakage(encoders, excluded)
         with rows.train.locating_errors():
             return fit_encoders(encoders, rows.train.data)
@@ -384,7 +387,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             table,
             self.encoders_,
             batch_size=self.batch_size,
-            store=open_store(self.store),
+            store=self.store,
             verbose=min(self.verbose, 1),
         )
         if len(dataset.dropped):

@@ -8,9 +8,9 @@ import keras
 import pandas as pd
 from sklearn.base import clone
 
-from multimodal_ensemble._layer_names import head_name, or_missing_name
 from multimodal_ensemble.encoders import Encoder, fit_encoders
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import fusion_parts
 
 
 def refit_encoders(
@@ -55,8 +55,10 @@ def refit_encoders(
 
 def keep_heads(model: keras.Model, trained: keras.Model, modalities: Sequence[str]) -> None:
     """Copy the heads of these modalities from a trained model, and freeze them."""
-    kept = {name for each in modalities for name in (head_name(each), or_missing_name(each))}
-    for layer in model.layers:
-        if layer.name in kept:
-            layer.set_weights(trained.get_layer(layer.name).get_weights())
-            layer.trainable = False
+    parts, trained_parts = fusion_parts(model), fusion_parts(trained)
+    for name in modalities:
+        new, old = parts[name], trained_parts[name]
+        for layer, before in ((new.head, old.head), (new.or_missing, old.or_missing)):
+            if layer is not None and before is not None:
+                layer.set_weights(before.get_weights())
+                layer.trainable = False

@@ -23,7 +23,7 @@ from multimodal_ensemble.estimators._thresholds import (
     is_criterion,
     learn_thresholds,
 )
-from multimodal_ensemble.features import FeatureStore
+from multimodal_ensemble.features import FeatureStore, open_store
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import mean_accuracy
 from multimodal_ensemble.training import FitResult, fit_model, predict_scores
@@ -151,11 +151,6 @@ def restored_on_error(model: keras.Model | None) -> Iterator[None]:
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)
         raise
-
-
-def open_store(store: Any) -> FeatureStore | None:
-    """Return a store from a store or a path; None stays None."""
-    return FeatureStore(store) if isinstance(store, str | PathLike) else store
 
 
 @contextmanager

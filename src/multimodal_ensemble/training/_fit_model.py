@@ -13,13 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.fusion import adapt_heads
-from multimodal_ensemble.fusion._feature_model import (
-    backbone_names,
-    find_backbone,
-    heads_to_adapt,
-    trained_part,
-)
+from multimodal_ensemble.fusion import ModalityParts, adapt_heads, fusion_parts
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._checkpoint_writing import CheckpointWriting
 from multimodal_ensemble.training._fit_checks import (
@@ -193,7 +187,11 @@ def fit_model(
     n_finished = 0 if writing is None else writing.restore(trained, epochs=epochs)
     start -= scoring._state.seconds
     # Scaling that came with the checkpoint is not learned again.
-    adapt_heads(model, {name: _head_input(model, train, name) for name in heads_to_adapt(model)})
+    parts = fusion_parts(model)
+    adapt_heads(
+        model,
+        {name: _head_input(parts[name], train) for name in parts if parts[name].needs_adapting},
+    )
     if not trained.optimizer.built:
         # Keras would build it within the first step, and trace that step twice.
         trained.optimizer.build(trained.trainable_variables)
@@ -234,21 +232,18 @@ def _result(trained: keras.Model, scoring: ValidationScoring, start: float) -> F
     )
 
 
-def _head_input(model: keras.Model, train: MultimodalDataset, name: str) -> NDArray[Any]:
+def _head_input(parts: ModalityParts, train: MultimodalDataset) -> NDArray[Any]:
     """Return what a head receives for the training rows that have the modality."""
+    name = parts.name
     present = np.flatnonzero(train.present(name))
     if not present.size:
         msg = f"Modality {name!r} is missing in all training rows, so its head cannot adapt."
         raise ModalityError(msg)
-    before: keras.Model | None = None
-    if name in train.features:
-        before = trained_part(model, name)
-        if before is None:
-            return train.features[name][present]
-    elif name in backbone_names(model):
-        before = find_backbone(model, name)
-    parts = []
+    if name in train.features and parts.trained is None:
+        return train.features[name][present]
+    before = parts.trained if name in train.features else parts.backbone
+    outputs = []
     for rows in np.array_split(present, -(-present.size // 32)):
         inputs = train.encode_rows(rows, [name])[name]
-        parts.append(inputs if before is None else np.asarray(before.predict_on_batch(inputs)))
-    return np.concatenate(parts)
+        outputs.append(inputs if before is None else np.asarray(before.predict_on_batch(inputs)))
+    return np.concatenate(outputs)

@@ -15,13 +15,7 @@ from multimodal_ensemble._layer_names import presence_name
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import model_fingerprint
-from multimodal_ensemble.fusion import feature_model
-from multimodal_ensemble.fusion._feature_model import (
-    backbone_names,
-    find_backbone,
-    frozen_part,
-    input_names,
-)
+from multimodal_ensemble.fusion import ModalityParts, feature_model, fusion_parts
 from multimodal_ensemble.generators import MultimodalDataset
 
 # Rows of vectors are small: a large batch spares the fixed cost of a call.
@@ -95,11 +89,12 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
     extra = sorted(set(given) - set(wanted))
     if missing or extra:
         msg = (
-            f"The model {model.name!r} takes the modalities {input_names(model)}, and the data "
+            f"The model {model.name!r} takes the modalities {list(wanted)}, and the data "
             f"set gives {list(given)}. Missing: {missing}. Not taken: {extra}. "
             "Make the data set with the encoders that the model was built from."
         )
         raise ModalityError(msg)
+    parts = fusion_parts(model)
     for encoder in dataset.encoders:
         if encoder.name in dataset.features and not dataset.has_features_of(encoder):
             msg = (
@@ -107,7 +102,8 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
                 "features from the store, or was frozen again. Make the data set anew."
             )
             raise ModalityError(msg)
-        _check_same_backbone(model, encoder, from_store=encoder.name in dataset.features)
+        from_store = encoder.name in dataset.features
+        _check_same_backbone(model, parts[encoder.name], encoder, from_store=from_store)
     for name, shape in wanted.items():
         if tuple(shape) != tuple(given[name]):
             msg = (
@@ -118,13 +114,13 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
             raise ModalityError(msg)
 
 
-def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bool) -> None:
+def _check_same_backbone(
+    model: keras.Model, parts: ModalityParts, encoder: Encoder, *, from_store: bool
+) -> None:
     """Raise a ModalityError if a model has another backbone than its encoder speaks for."""
     backbone = encoder.get_backbone()
-    if backbone is None or encoder.name not in backbone_names(model):
-        return
-    here = find_backbone(model, encoder.name)
-    if here is backbone:
+    here = parts.backbone
+    if backbone is None or here is None or here is backbone:
         return
     if backbone.trainable_weights and not here.trainable_weights:
         msg = (
@@ -136,7 +132,7 @@ def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bo
         raise ModalityError(msg)
     if from_store:
         # A model that was saved and loaded has a backbone of its own, which must be equal.
-        frozen_here, frozen = frozen_part(model, encoder.name), encoder.frozen_part()
+        frozen_here, frozen = parts.frozen, encoder.frozen_part()
         if frozen_here and frozen and model_fingerprint(frozen_here) == model_fingerprint(frozen):
             return
         msg = (

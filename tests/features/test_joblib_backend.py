@@ -14,7 +14,7 @@ from joblib.externals.loky import get_reusable_executor
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError, ImageReadError
-from multimodal_ensemble.features import _fill
+from multimodal_ensemble.features import _compute_missing
 from tests.fresh_process import METHOD, start_server
 
 
@@ -26,7 +26,7 @@ def _no_workers_left_behind():
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 3)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 3)
 
 
 def left_behind(store):
@@ -55,7 +55,7 @@ def test_processes_give_the_features_of_a_plain_pass(
             name,
             seed=seed,
             column="path",
-            augmentation=Augmentation([keras.layers.RandomTranslation(0.2, 0.2)], views=2),
+            augmentation=Augmentation(keras.layers.RandomTranslation(0.2, 0.2), views=2),
         )
         for seed, name in enumerate("ab")
     ]
@@ -103,7 +103,7 @@ def test_workers_find_relative_paths_and_a_relative_store(
 def test_the_backbone_that_lies_there_for_workers_takes_no_room(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 5)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 5)
     encoder = make_encoder()
     store = FeatureStore(tmp_path / "store", max_bytes=4000)
     with joblib.parallel_config("loky", n_jobs=2):
@@ -141,7 +141,7 @@ def test_what_cannot_fit_is_refused_before_it_is_sent_to_workers(store, make_enc
 def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypatch):
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     start_server()
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 2)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 2)
     images = [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(40)]
     encoder = make_encoder()
     plain = FeatureStore(tmp_path / "plain", dtype="float32")
