@@ -224,7 +224,10 @@ def _make_encoder(
         config["weights"] = str(weights[name])
     encoder = kind.from_config(config)
     state = unpack(entry["state"], arrays)
-    if taken := [key for key in state if key.startswith("_") or hasattr(kind, key)]:
+    arguments = encoder.get_params(deep=False)
+    if taken := [
+        key for key in state if key.startswith("_") or key in arguments or hasattr(kind, key)
+    ]:
         msg = f"The encoder {name!r} has a state {taken} that would replace parts of its class."
         raise ArtefactError(msg)
     encoder.set_state(state)
@@ -270,7 +273,8 @@ def _check_sizes(
 def _width(encoder: Encoder) -> int | None:
     """Return the size of an embedding where it is known before its layers are built."""
     head, shape = encoder.head, encoder.feature_shape
-    if not isinstance(head, DenseHead) or len(shape) != 1:
+    is_own = type(encoder).build_head is not Encoder.build_head
+    if is_own or not isinstance(head, DenseHead) or len(shape) != 1:
         return None
     return max(1, shape[0] // 2) if head.units is None else head.units
 
