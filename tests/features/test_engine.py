@@ -162,7 +162,7 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypat
         def kill_half_way():
             deadline = time.monotonic() + 60
             while len(finished) < 3 and time.monotonic() < deadline:
-                finished[:] = store.folder.glob("*/*.npz")
+                finished[:] = store.folder.glob("*/*.shard")
                 time.sleep(0.01)
             os.kill(victim, signal.SIGKILL)
 

@@ -122,7 +122,7 @@ def test_more_rows_than_a_shard_holds(store, make_encoder, compute, tmp_path):
         encoder, images, verbose=0
     )
     np.testing.assert_allclose(features[::37], compute(encoder, images[::37]), rtol=1e-5)
-    assert len(list((tmp_path / "store").glob("*/*.npz"))) == 2
+    assert len(list((tmp_path / "store").glob("*/*.shard"))) == 2
 
 
 def test_an_unfrozen_backbone_has_no_features_to_keep(store, make_encoder, posters):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import numpy as np
 
 from multimodal_ensemble.features._engine import compute_on_engine, has_engine
 from multimodal_ensemble.features._extraction import ROWS_A_SHARD, Rows, Target, compute_chunks
+from multimodal_ensemble.features._folder import write_json
 from multimodal_ensemble.features._progress import ExtractionProgress
 from multimodal_ensemble.features._request import Request
-from multimodal_ensemble.features._shards import write_atomically
 from multimodal_ensemble.features._upkeep import DESCRIPTION, keep_within
 
 
@@ -113,8 +112,7 @@ def _describe(request: Request) -> None:
         "dtype": request.shards.dtype,
         "encoding": encoder.encoding_config(),
     }
-    text = json.dumps(description, indent=2)
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_json(path, description)
 
 
 def _network_name(backbone: keras.Model) -> str:
