@@ -115,8 +115,7 @@ class FeatureStore:
     ) -> NDArray[np.float32]:
         """Return the features of values, and compute those that are not in the store.
 
-        Features are stored while they are computed. Calling the method again after an interruption
-        resumes the computation.
+        An interrupted call keeps the features computed so far, and a new call continues from them.
 
         Parameters
         ----------
