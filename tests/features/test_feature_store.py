@@ -123,7 +123,7 @@ def test_rows_are_split_into_shards(store, make_encoder, compute, tmp_path):
         encoder, images, verbose=0
     )
     np.testing.assert_allclose(features[::37], compute(encoder, images[::37]), rtol=1e-5)
-    assert len(list((tmp_path / "store").glob("*/*.npz"))) == 2
+    assert len(list((tmp_path / "store").glob("*/*.shard"))) == 2
 
 
 def test_an_unfrozen_backbone_is_refused(store, make_encoder, posters):

@@ -164,7 +164,7 @@ def test_a_killed_worker_loses_no_features(tmp_path, make_encoder, monkeypatch):
         def kill_half_way():
             deadline = time.monotonic() + 60
             while len(finished) < 3 and time.monotonic() < deadline:
-                finished[:] = store.folder.glob("*/*.npz")
+                finished[:] = store.folder.glob("*/*.shard")
                 time.sleep(0.01)
             os.kill(victim, signal.SIGKILL)
 
