@@ -1,4 +1,4 @@
-"""Tags or words, as a bag."""
+"""Tags or words as a bag."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 
 from multimodal_ensemble._keras import PACKAGE
-from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._heads import SCALINGS, build_dense_head
+from multimodal_ensemble.exceptions import ModalityError
 
 _WORDS = re.compile(r"\w+")
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text in lower case: runs of letters, digits and underscores."""
+    """Return the lower-case words of a text: runs of letters, digits and underscores."""
     return _WORDS.findall(text.lower())
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class BagOfWordsEncoder(Encoder):
-    """Tags or words as a bag of the most frequent ones, through one dense layer.
+    """A bag of the most frequent tags or words, through one dense layer.
 
     Parameters
     ----------
@@ -37,52 +38,45 @@ class BagOfWordsEncoder(Encoder):
     column : str, optional
         The column of token lists, delimited strings or texts. Default: `name`.
     max_tokens : int, default=400
-        Size of the vocabulary at most.
+        Maximum size of the vocabulary.
     min_count : int, default=1
-        A token that occurs less often in the training rows is left out.
-    units : int, optional
-        Units of the embedding. Default: half the vocabulary, at least 1.
-    activation : str or None, default="sigmoid"
-        Activation of the embedding.
+        Minimum number of occurrences of a token in the training rows.
     binary : bool, default=True
-        Whether a token counts once a row however often it occurs there.
+        Whether a token counts once per row, however often the row holds it.
     tfidf : bool, default=False
-        Whether a token is weighted by ``ln((1 + n) / (1 + df)) + 1``, where df of n training rows
-        have it, and each row is scaled to length 1: scikit-learn's `TfidfTransformer`.
+        Whether a token that df of n training rows hold has the weight
+        ``ln((1 + n) / (1 + df)) + 1``, and each row is scaled to length 1, as in scikit-learn's
+        `TfidfTransformer`.
     delimiter : str, optional
-        Splits values that are strings, for example ``"|"``. Blanks around a token are dropped.
+        Splits values that are strings, for example ``"|"``. Spaces around tokens are removed.
     tokenizer : {"words"} or callable, optional
         Splits values that are free text. ``"words"`` takes lower-case runs of letters, digits
-        and underscores; a callable maps a string to tokens, and must be registered with
-        `keras.saving.register_keras_serializable` for the encoder to be saved.
+        and underscores. A callable maps a string to tokens; to save the encoder, register it
+        with `keras.saving.register_keras_serializable`.
     drop : sequence of str, default=()
-        Tokens never to use, for example tags that name a label.
-    dropout : float, default=0
-        Dropout rate on the embedding, in [0, 1).
-    input_dropout : float, default=0
-        Dropout rate on the bag, in [0, 1).
-    scaling : {"standard", "log", None}, default=None
-        Scaling of the bag, learned from the training rows; see `ImageEncoder`.
+        Tokens to leave out, for example tags that name a label.
+    head : callable, optional
+        The trainable layers; see `Encoder`. Default: ``DenseHead(activation="sigmoid")``.
     optional : bool, default=False
-        Whether tags may be unknown; see `Encoder`. An empty list says that there are none, which
-        is something else.
+        Whether rows may lack this modality; see `Encoder`. An empty list is not missing: it means
+        that the row has no tags.
 
     Attributes
     ----------
     vocabulary_ : list of str
-        The tokens, most frequent in the training rows first; of equally frequent ones the
-        alphabetically first.
+        The tokens, from the most to the least frequent in the training rows; tokens of equal
+        frequency are in alphabetical order.
     idf_ : ndarray of shape (n_tokens,)
-        Weight of each token, with ``tfidf=True`` only.
+        Weight of each token; only with ``tfidf=True``.
 
     Raises
     ------
     ValueError
-        If an option has a value that it cannot have.
+        If an option is out of range.
 
     Notes
     -----
-    A row without tokens, or with unknown ones only, is a row of zeros.
+    A row that holds no token of the vocabulary becomes a row of zeros.
 
     Examples
     --------
@@ -102,26 +96,19 @@ class BagOfWordsEncoder(Encoder):
         column: str | None = None,
         max_tokens: int = 400,
         min_count: int = 1,
-        units: int | None = None,
-        activation: str | None = "sigmoid",
         binary: bool = True,
         tfidf: bool = False,
         delimiter: str | None = None,
         tokenizer: str | Callable[[str], Iterable[str]] | None = None,
         drop: Sequence[str] = (),
-        dropout: float = 0,
-        input_dropout: float = 0,
-        scaling: str | None = None,
+        head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        super().__init__(name, column=column, optional=optional)
+        if head is None:
+            head = DenseHead(activation="sigmoid")
+        super().__init__(name, column=column, head=head, optional=optional)
         check_at_least(max_tokens, 1, name="max_tokens")
         check_at_least(min_count, 1, name="min_count")
-        check_choice(scaling, SCALINGS, name="scaling")
-        check_fraction(dropout, name="dropout")
-        check_fraction(input_dropout, name="input_dropout")
-        if units is not None:
-            check_at_least(units, 1, name="units")
         if isinstance(drop, str):
             msg = f"drop must be a sequence of tokens. Received the string {drop!r}."
             raise ValueError(msg)
@@ -136,16 +123,11 @@ class BagOfWordsEncoder(Encoder):
             raise ValueError(msg)
         self.max_tokens = max_tokens
         self.min_count = min_count
-        self.units = units
-        self.activation = activation
         self.binary = binary
         self.tfidf = tfidf
         self.delimiter = delimiter
         self.tokenizer = tokenizer
         self.drop = drop
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.scaling = scaling
 
     def fit(self, values: Any) -> Self:
         """Choose the vocabulary from the training rows.
@@ -162,8 +144,8 @@ class BagOfWordsEncoder(Encoder):
 
         Raises
         ------
-        ValueError
-            If no token is left to use.
+        ModalityError
+            If a row is no list of tokens, or no token is left to use.
         """
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         counts = Counter(token for tokens in rows for token in tokens)
@@ -175,11 +157,11 @@ class BagOfWordsEncoder(Encoder):
         )
         if not ranked:
             msg = (
-                f"Modality {self.name!r} has no token left: the {len(rows)} training rows hold "
-                f"{len(counts)} distinct tokens, of which none is outside drop= and occurs at "
-                f"least min_count={self.min_count} times."
+                f"Modality {self.name!r} has no token left. The {len(rows)} training rows hold "
+                f"{len(counts)} distinct tokens; all of them are in drop= or occur less than "
+                f"min_count={self.min_count} times."
             )
-            raise ValueError(msg)
+            raise ModalityError(msg)
         self.vocabulary_ = [token for _, token in ranked[: self.max_tokens]]
         if self.tfidf:
             document_frequency = (self._count(rows) > 0).sum(axis=0)
@@ -202,7 +184,12 @@ class BagOfWordsEncoder(Encoder):
         Returns
         -------
         scipy.sparse.csr_matrix of shape (n, n_tokens)
-            Of dtype float32.
+            Bags of dtype float32.
+
+        Raises
+        ------
+        ModalityError
+            If a row is no list of tokens; its attribute `row` holds the position.
         """
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         bags = self._count(rows)
@@ -213,7 +200,7 @@ class BagOfWordsEncoder(Encoder):
         return bags.astype(np.float32)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return bags, dense.
+        """Return the bags as a dense array.
 
         Parameters
         ----------
@@ -229,25 +216,6 @@ class BagOfWordsEncoder(Encoder):
         dense: NDArray[np.float32] = bags.toarray()
         return dense
 
-    def build_head(self) -> keras.Sequential:
-        """Return new layers: scaling, dropout, one dense layer, dropout.
-
-        Returns
-        -------
-        keras.Sequential
-            Named after the modality: ``<name>_head``.
-        """
-        (n_tokens,) = self.input_shape
-        return build_dense_head(
-            self.name,
-            self.input_shape,
-            units=max(1, n_tokens // 2) if self.units is None else self.units,
-            activation=self.activation,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            scaling=self.scaling,
-        )
-
     def _tokenize(self, value: Any, row: int) -> list[str]:
         if isinstance(value, str):
             if self.delimiter is not None:
@@ -260,7 +228,7 @@ class BagOfWordsEncoder(Encoder):
                 f"{value[:80]!r} in row {row}. Pass delimiter='|' for delimited strings or "
                 "tokenizer='words' for free text."
             )
-            raise ValueError(msg)
+            raise ModalityError(msg, row=row)
         try:
             tokens = list(value)
         except TypeError:
@@ -271,10 +239,10 @@ class BagOfWordsEncoder(Encoder):
         if not all(isinstance(token, str) for token in tokens):
             msg = (
                 f"Modality {self.name!r} expects a list of strings in each row. Received "
-                f"{repr(value)[:80]} in row {row}. For a row without tokens, give an empty list; "
-                "where tokens are unknown, give None and pass optional=True to the encoder."
+                f"{repr(value)[:80]} in row {row}. Use an empty list for a row without tokens. "
+                "If the tokens are unknown, use None and pass optional=True to the encoder."
             )
-            raise ValueError(msg)
+            raise ModalityError(msg, row=row)
         return tokens
 
     def _count(self, rows: Sequence[Sequence[str]]) -> Any:

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import presence_name
+from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.features import model_fingerprint
+from multimodal_ensemble.fusion import ModalityParts, fusion_parts
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.training._model_parts import check_same_backbone
 
 
 def check_datasets(
@@ -69,14 +71,16 @@ def check_modalities(model: keras.Model, dataset: MultimodalDataset) -> None:
             "Make the data set with the encoders that the model was built from."
         )
         raise ModalityError(msg)
+    parts = fusion_parts(model)
     for encoder in dataset.encoders:
-        if encoder.name in dataset.features and not dataset.has_features_of(encoder):
+        from_store = encoder.name in dataset.features
+        if from_store and not dataset.has_features_of(encoder):
             msg = (
                 f"The backbone of {encoder.name!r} was unfrozen after the data set took its "
                 "features from the store, or was frozen again. Make the data set again."
             )
             raise ModalityError(msg)
-        check_same_backbone(model, encoder, from_store=encoder.name in dataset.features)
+        _check_same_backbone(model, parts[encoder.name], encoder, from_store=from_store)
     for name, shape in wanted.items():
         if tuple(shape) != tuple(given[name]):
             msg = (
@@ -93,6 +97,39 @@ def required_labels(dataset: MultimodalDataset, what: str) -> NDArray[np.bool_]:
         msg = f"The {what} rows have no labels. Make their data set with y=..."
         raise ValueError(msg)
     return dataset.y
+
+
+def _check_same_backbone(
+    model: keras.Model, parts: ModalityParts, encoder: Encoder, *, from_store: bool
+) -> None:
+    """Raise a ModalityError if the model's backbone differs from its encoder's."""
+    expected = encoder.get_backbone()
+    received = parts.backbone
+    if expected is None or received is None or received is expected:
+        return
+    if expected.trainable_weights and not received.trainable_weights:
+        msg = (
+            f"The backbone of the encoder {encoder.name!r} is unfrozen, but the model "
+            f"{model.name!r} has a frozen backbone of its own, as loaded models do. Build the "
+            "model from the encoder, and copy the loaded weights with set_weights(get_weights()); "
+            "or freeze the encoder's backbone with unfreeze(0), and make the data sets again."
+        )
+        raise ModalityError(msg)
+    if from_store:
+        # A loaded model has a backbone of its own, which must be equal.
+        frozen = encoder.frozen_part()
+        if (
+            parts.frozen is not None
+            and frozen is not None
+            and model_fingerprint(parts.frozen) == model_fingerprint(frozen)
+        ):
+            return
+        msg = (
+            f"The data set has features of another backbone for {encoder.name!r} than the model "
+            f"{model.name!r}: its structure, preprocessing or weights differ. Make the data set "
+            "with the encoder that the model was built from."
+        )
+        raise ModalityError(msg)
 
 
 def _check_number_of_labels(model: keras.Model, dataset: MultimodalDataset, what: str) -> None:

@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.training._adapt_to_rows import adapt_to_rows
 from multimodal_ensemble.training._check_datasets import check_datasets, check_is_dataset
 from multimodal_ensemble.training._checkpoint import identify_training
 from multimodal_ensemble.training._fit_result import FitResult
 from multimodal_ensemble.training._label_weights import resolve_loss
-from multimodal_ensemble.training._model_parts import adapt_to_rows
 from multimodal_ensemble.training._predict_scores import model_for_dataset
 from multimodal_ensemble.training._resuming import CheckpointCallback
 from multimodal_ensemble.training._validation_evaluation import ValidationEvaluation
