@@ -1,4 +1,4 @@
-"""What a backbone may not give."""
+"""Features that a backbone must not return."""
 
 import numpy as np
 import pytest

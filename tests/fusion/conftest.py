@@ -1,4 +1,4 @@
-"""Encoders small enough to build in a moment."""
+"""Tiny encoders and a batch of encoded rows."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Layers that adapt to the training rows are found and adapted, whatever a head looks like."""
+"""Layers with an `adapt` method are found and adapted in heads of any structure."""
 
 import keras
 import numpy as np
@@ -52,11 +52,11 @@ HEADS = {
         ),
         lambda rows: standard(log(2 * rows)).sum(axis=1, keepdims=True),
     ),
-    "two, the second behind a dense layer": (
+    "two, with a dense layer in between": (
         lambda: keras.Sequential([FeatureScaling(), ones(2), keras.layers.Normalization(), ones()]),
         lambda rows: 2 * standard(standard(rows).sum(axis=1, keepdims=True)) @ np.ones((1, 1)),
     ),
-    "a bare layer under a name of its own": (
+    "a single layer with another name": (
         lambda: keras.layers.Normalization(name="whatever"),
         standard,
     ),
@@ -65,7 +65,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", list(HEADS))
-def test_a_head_is_adapted_to_what_reaches_each_layer(name):
+def test_each_layer_of_a_head_adapts_to_its_own_input(name):
     make_head, expected = HEADS[name]
     encoder = pair_encoder(make_head)
     other = DenseEncoder("year").fit([1, 2])
@@ -80,7 +80,7 @@ def test_a_head_is_adapted_to_what_reaches_each_layer(name):
     )
 
 
-def test_adapting_again_forgets_the_rows_before():
+def test_adapting_again_replaces_the_statistics():
     encoder = pair_encoder(lambda: keras.Sequential([FeatureScaling(), ones()]))
     model = fuse_encoders([encoder], n_labels=1)
     adapt_heads(model, {"pair": ROWS + 100})
@@ -91,7 +91,7 @@ def test_adapting_again_forgets_the_rows_before():
 
 
 @pytest.mark.parametrize("layer", [FeatureScaling, keras.layers.Normalization])
-def test_predictions_made_before_do_not_keep_the_old_statistics(layer):
+def test_earlier_predictions_do_not_keep_old_statistics(layer):
     encoder = pair_encoder(lambda: keras.Sequential([layer(), ones()]))
     model = fuse_encoders([encoder], n_labels=1, seed=1)
     rows = {"pair": ROWS.astype("float32")}
@@ -100,7 +100,7 @@ def test_predictions_made_before_do_not_keep_the_old_statistics(layer):
     np.testing.assert_allclose(model.predict_on_batch(rows), np.asarray(model(rows)), rtol=1e-5)
 
 
-def test_a_modality_that_the_model_lacks_is_named():
+def test_the_error_names_a_modality_that_the_model_lacks():
     model = fuse_encoders([DenseEncoder("year").fit([1, 2])], n_labels=1)
     with pytest.raises(ModalityError, match=r"no head for 'pair'; it has one for \['year'\]"):
         adapt_heads(model, {"pair": ROWS})

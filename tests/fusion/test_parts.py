@@ -1,4 +1,4 @@
-"""A fusion model is read back by modality, whatever its modalities are called."""
+"""The parts of fusion models by modality, for any names of modalities."""
 
 import keras
 import numpy as np

@@ -28,9 +28,9 @@ from multimodal_ensemble.saving import (
     Arrays,
     check_config,
     load_object,
-    pack,
+    pack_state as pack,
     read_archive,
-    unpack,
+    unpack_state as unpack,
     write_archive,
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ import numpy as np
 
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Rows, Target, compute_chunks
+from multimodal_ensemble.features._folder import write_json
 from multimodal_ensemble.features._joblib_backend import compute_in_workers, has_worker_processes
 from multimodal_ensemble.features._request import Request
-from multimodal_ensemble.features._shards import write_atomically
 from multimodal_ensemble.features._upkeep import DESCRIPTION, keep_within
 
 
@@ -140,8 +139,7 @@ def _describe(request: Request) -> None:
         "dtype": request.shards.dtype,
         "encoding": encoder.encoding_config(),
     }
-    text = json.dumps(description, indent=2)
-    write_atomically(path, lambda file: file.write(text.encode()))
+    write_json(path, description)
 
 
 def _network_name(backbone: keras.Model) -> str:

@@ -233,9 +233,10 @@ def _read_ahead(plan: Iterator[Callable[[], _Batch]]) -> Iterator[_Batch]:
 def _check_finite(features: NDArray[np.float32], numbers: NDArray[np.intp], name: str) -> None:
     finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
     if not finite.all():
+        number = int(numbers[~finite][0])
         msg = (
             f"The backbone of {name!r} returns features that are not finite, first for value "
-            f"number {numbers[~finite][0]} (from 0). Are its weights damaged, or its numbers too "
-            "large for half precision?"
+            f"number {number} (from 0). Are its weights damaged, or its numbers too large for half "
+            "precision?"
         )
-        raise ModalityError(msg)
+        raise ModalityError(msg, row=number)

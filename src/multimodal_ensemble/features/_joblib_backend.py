@@ -64,7 +64,7 @@ def compute_in_workers(
     """Compute chunks like `compute_chunks`, in the workers that the caller chose.
 
     The workers write to the store themselves. Finished chunks are therefore kept whatever happens
-    to a worker or to this process, and the backend gives the task of a lost worker to another one.
+    to a worker or to this process, and the backend repeats the task of a lost worker in another.
     """
     backend, _ = joblib.parallel.get_active_backend()
     streams = getattr(backend, "supports_return_generator", False)

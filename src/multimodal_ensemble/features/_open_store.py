@@ -21,7 +21,7 @@ def open_store(store: FeatureStore | str | PathLike[str] | None) -> FeatureStore
 
 
 def open_store(store: FeatureStore | str | PathLike[str] | None) -> FeatureStore | None:
-    """Return the feature store that an argument ``store=`` stands for.
+    """Return the feature store for an argument ``store=``.
 
     Parameters
     ----------

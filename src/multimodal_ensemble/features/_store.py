@@ -36,10 +36,9 @@ _TRIES = 5
 class FeatureStore:
     """Features of frozen backbones on disk, computed once for each distinct content.
 
-    The key of stored features covers everything that they depend on: the structure and weights of
-    the frozen layers, including preprocessing, input size and pooling; the way files are read; and
-    the content of each file. Features therefore never go stale, and models that share a backbone
-    share its features.
+    Features depend on the structure and weights of the frozen layers, including preprocessing,
+    input size and pooling, on the way files are read, and on the content of each file. All of this
+    is part of their key, so that they never go stale and models with equal backbones share them.
 
     Any number of processes may use one folder at once, also on several machines that share a file
     system. Inside ``joblib.parallel_config(...)``, the workers of the chosen joblib backend compute
@@ -111,15 +110,12 @@ class FeatureStore:
             f"dtype={self.dtype!r}, max_bytes={self.max_bytes})"
         )
 
-    # -- features ----------------------------------------------------------------------------
-
     def get_features(
         self, encoder: Encoder, values: Any, *, view: int | None = None, verbose: int = 1
     ) -> NDArray[np.float32]:
         """Return the features of values, and compute those that are not in the store.
 
-        Features are stored while they are computed. Calling the method again after an interruption
-        resumes the computation.
+        An interrupted call keeps the features computed so far, and a new call continues from them.
 
         Parameters
         ----------
@@ -201,7 +197,7 @@ class FeatureStore:
     def load_features(
         self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
     ) -> dict[str, NDArray[np.float32]]:
-        """Return the features of several encoders, and compute those not in the store.
+        """Return the features of several encoders, and compute those that are not in the store.
 
         Parameters
         ----------
@@ -358,9 +354,8 @@ class FeatureStore:
         for encoder in encoders:
             if encoder.frozen_part() is None:
                 continue
-            views: list[int | None] = [None]
-            if augment and encoder.augmentation is not None:
-                views += range(encoder.augmentation.views)
+            has_views = augment and encoder.augmentation is not None
+            views = [None, *(range(encoder.augmentation.views) if has_views else ())]
             values, present = present_values(encoder, encoder.select(data))
             requests.append(self._request(encoder, values, views, present))
         return requests
@@ -375,9 +370,8 @@ class FeatureStore:
         backbone = frozen_backbone(encoder)
         identity = [model_fingerprint(backbone), encoder.encoding_config(), self.dtype]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        if key not in self._opened:
-            self._opened[key] = ShardFolder(self.folder / key, self.dtype)
-        return make_request(encoder, backbone, self._opened[key], values, views, present)
+        shards = self._opened.setdefault(key, ShardFolder(self.folder / key, self.dtype))
+        return make_request(encoder, backbone, shards, values, views, present)
 
     def _read(self, requests: Sequence[Request], verbose: int) -> list[NDArray[np.float32]]:
         """Return all features by request and variant, and compute those not in the store."""
@@ -390,7 +384,7 @@ class FeatureStore:
                 continue
         msg = (
             f"Features vanish from {str(self.folder)!r} faster than they are read: other processes "
-            "prune the store, or max_bytes is too small for all that use it at once."
+            "prune the store, or max_bytes is too small for all processes that use it."
         )
         raise FeatureStoreError(msg)
 

@@ -150,7 +150,7 @@ def _part_names(model: keras.Model) -> set[str]:
 
 
 def _find_output_layer(model: keras.Model) -> keras.layers.Dense:
-    """Return the dense layer that gives a model's output, before any activation layers."""
+    """Return the last dense layer of a model, before any activation layers."""
     msg = (
         f"The model {model.name!r} has no output layer to drop. It must have one output and end "
         "in a dense layer, optionally followed by activation layers, whose input is a layer's "
