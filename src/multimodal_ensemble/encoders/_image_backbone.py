@@ -1,9 +1,9 @@
-"""Building the frozen part of an `ImageEncoder`: preprocessing, network, pooling."""
+"""The backbone of an `ImageEncoder`: preprocessing, network and pooling."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -23,7 +23,13 @@ from multimodal_ensemble.images import check_image_size
 def find_image_size(
     network: str | keras.Model, image_size: int | Sequence[int] | None
 ) -> tuple[int, int]:
-    """Return height and width, in pixels, of the images that the network receives."""
+    """Return height and width, in pixels, of the images that the network receives.
+
+    Raises
+    ------
+    ModalityError
+        If a model of the user's own determines no size, or another one.
+    """
     if image_size is None:
         if isinstance(network, str):
             return default_size(network), default_size(network)
@@ -31,7 +37,7 @@ def find_image_size(
         if height is None or width is None:
             msg = (
                 f"The model {network.name!r} takes images of any size. "
-                "Pass image_size=... to say which size images are resized to."
+                "Pass image_size=... to choose the size that images are resized to."
             )
             raise ModalityError(msg)
         return height, width
@@ -48,7 +54,7 @@ def find_image_size(
 
 
 def _own_input_size(network: keras.Model) -> tuple[int | None, int | None]:
-    # A model that is subclassed or not built yet has no such attribute.
+    # A subclassed model, or one that is not built yet, has no such attribute.
     shape = getattr(network, "input_shape", None)
     if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
         msg = (
@@ -69,7 +75,7 @@ def build_image_backbone(
     preprocessing: str | None,
     seed: int | None,
 ) -> keras.Model:
-    """Return a model from RGB images 0..255 to one feature vector an image."""
+    """Return a model from RGB images 0..255 to one feature vector per image."""
     inputs = keras.Input(input_shape, name="pixels")
     pixels = inputs
     if preprocessing == "unit":
@@ -88,8 +94,8 @@ def build_image_backbone(
             )
     else:
         network_name = f"the model {network.name!r}"
-        # A copy: freezing, training and loading must reach neither the caller's model nor other
-        # encoders that were given the same.
+        # Use a copy, because freezing, training and loading must change neither the caller's model
+        # nor other encoders that received the same model.
         given, network = network, keras.models.clone_model(network)
         network.set_weights(given.get_weights())
     if path is not None:
@@ -105,40 +111,12 @@ def build_image_backbone(
         rank = 2
     if rank != 2:
         msg = (
-            "A backbone of your own must give feature maps (batch, height, width, channels) or "
-            f"feature vectors (batch, size). The model {network.name!r} gives "
+            "A backbone of your own must return feature maps (batch, height, width, channels) or "
+            f"feature vectors (batch, size). The model {network.name!r} returns "
             f"{network.output_shape}."
         )
         raise ModalityError(msg)
-    # Frozen or not, batch statistics of a small training set would spoil what the network
-    # learned on a large one.
+    # Batch statistics of a small training set would spoil what the network learned on a large
+    # one, even where its layers are trained.
     backbone: keras.Model = InferenceModel(inputs, features, name=name)
     return backbone
-
-
-def set_trainable_layers(backbone: keras.Model, n_layers: int | str) -> None:
-    """Freeze a backbone but for its last layers that have weights; "all" means each of them."""
-    layers = list(_leaf_layers(backbone))
-    trainable = [
-        layer
-        for layer in layers
-        if layer.weights and not isinstance(layer, keras.layers.BatchNormalization)
-    ]
-    count = len(trainable) if isinstance(n_layers, str) else n_layers
-    if count > len(trainable):
-        msg = f"The backbone {backbone.name!r} has {len(trainable)} layers to train, not {count}."
-        raise ValueError(msg)
-    # A layer is trained only if each model around it is; that switches on all their layers.
-    backbone.trainable = count > 0
-    chosen = {id(layer) for layer in trainable[len(trainable) - count :]}
-    if chosen:
-        for layer in layers:
-            layer.trainable = id(layer) in chosen
-
-
-def _leaf_layers(model: keras.Model) -> Iterator[keras.Layer]:
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _leaf_layers(layer)
-        else:
-            yield layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,24 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import PACKAGE
-from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble._layer_names import backbone_name
+from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._applications import find_application
 from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
+from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._heads import SCALINGS, build_dense_head
-from multimodal_ensemble.encoders._image_backbone import (
-    build_image_backbone,
-    find_image_size,
-    set_trainable_layers,
-)
+from multimodal_ensemble.encoders._fine_tuning import check_trainable_layers, set_trainable_layers
+from multimodal_ensemble.encoders._image_backbone import build_image_backbone, find_image_size
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import ImageBatch, content_digest, read_images
 
-# Raise it when reading gives other pixels for the same file, so that stored features are not used.
+_READING_THREADS = 2
+
+# Increase it when the reader returns other pixels for the same file: stored features then expire.
 _READER_VERSION = 1
 
 _BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
+
+# The parameters that a built backbone depends on.
+_BACKBONE_PARAMETERS = frozenset(
+    {"name", "backbone", "weights", "image_size", "pooling", "preprocessing"}
+    | {"trainable_layers", "seed"}
+)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -46,65 +52,48 @@ class ImageEncoder(Encoder):
         `name`.
     backbone : str or keras.Model, default="VGG16"
         Name of a network in `keras.applications`, or a model of your own from RGB images to
-        feature maps or feature vectors, of which the encoder takes a copy.
+        feature maps or feature vectors. The encoder uses a copy of your model.
     weights : str, path or None, default="imagenet"
         ``"imagenet"`` (downloaded by Keras once), the path of a weights file, or None for random
-        weights. A model of your own keeps the weights it has unless a path is given.
+        weights. A model of your own keeps its weights unless a path is given.
     image_size : int or (int, int), optional
-        Side, or height and width, that images are resized to, in pixels. Default: what the
-        backbone was trained with; for a model of your own, the size of its input.
+        Side, or height and width, that images are resized to, in pixels. Default: the size that
+        the network was trained with; for a model of your own, the size of its input.
     pooling : {"avg", "max"}, default="avg"
-        How feature maps become one vector.
-    units : int, default=256
-        Units of the embedding.
-    activation : str or None, default="relu"
-        Activation of the embedding.
+        How feature maps are reduced to one vector.
     preprocessing : {"imagenet", "unit", None}, default="imagenet"
-        ``"imagenet"`` does what the backbone was trained with, ``"unit"`` scales pixels to 0..1,
-        None leaves them at 0..255. Part of the backbone, so that a saved model takes RGB 0..255.
-        A model of your own is expected to preprocess by itself: there ``"imagenet"`` does nothing.
-    dropout : float, default=0
-        Dropout rate on the embedding, in [0, 1).
-    input_dropout : float, default=0
-        Dropout rate on the features, in [0, 1).
-    scaling : {"log", "standard", None}, default="log"
-        Scaling of the features, learned from the training rows: to mean 0 and variance 1, with
-        ``"log"`` after ``sign(x) * log(1 + |x|)``.
+        ``"imagenet"`` prepares pixels as in the training of the network, ``"unit"`` scales them to
+        0..1, None leaves them at 0..255. It is part of the backbone, so that a saved model takes
+        RGB 0..255. With a model of your own, which includes its preprocessing, ``"imagenet"`` does
+        nothing.
     trainable_layers : int or "all", default=0
-        How many of the backbone's last layers are trained; see `unfreeze`.
-    augmentation : keras.Layer or sequence of keras.Layer, default=()
-        Layers that augment RGB images 0..255 of shape ``(n, height, width, 3)``, for example
-        ``[keras.layers.RandomFlip("horizontal"), keras.layers.RandomZoom(0.1)]``, each applied to
-        what the one before gave. They see one image at a time, so layers that mix images do
-        nothing. Only training rows see augmented images; see ``MultimodalDataset(augment=...)``.
-    views : int, default=4
-        How many augmented views of each training image there are, where there is `augmentation`.
-        They are drawn from `seed`, a `multimodal_ensemble.FeatureStore` keeps the features of each,
-        and training picks one of them at random for each image and pass.
+        Number of the backbone's last layers that training changes; see `unfreeze`.
+    head : callable, optional
+        The trainable layers; see `Encoder`. Default: ``DenseHead(256, scaling="log")``.
+    augmentation : Augmentation, optional
+        Augmented views of the training images. Default: none.
     on_error : {"raise", "blank", "drop", "missing"}, default="raise"
-        What happens to an image that cannot be read: an error, a black image in its place, its
-        row is left out of the data set, or it counts as missing (with ``optional=True`` only). All
-        but the first read every image once before training, and keep what they found in
-        `unreadable`.
+        How an image that cannot be read is handled: ``"raise"`` an error, use a black image
+        (``"blank"``), ``"drop"`` its row from the data set, or count the image as ``"missing"``
+        (with ``optional=True`` only). All but ``"raise"`` read every image once before training
+        and list the failures in `unreadable`.
     resampling : str, default="bilinear"
         Filter for resizing; see `multimodal_ensemble.images.read_image`.
     root : path, optional
         Folder that relative paths start from. Default: the working directory.
-    workers : int, default=2
-        Threads that read images.
     seed : int, optional
-        Makes random weights repeatable, and chooses the augmented views (None is 0 for these).
+        Makes random weights repeatable.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`.
 
     Raises
     ------
     ValueError
-        If an option has a value that it cannot have; the message lists those it can.
+        If an option is out of range; the message lists the values that are allowed.
 
     See Also
     --------
-    multimodal_ensemble.FeatureStore : Computes the backbone's features once.
+    multimodal_ensemble.FeatureStore : Computes the features of the backbone once.
 
     Examples
     --------
@@ -113,8 +102,10 @@ class ImageEncoder(Encoder):
     >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
     >>> encoder.encode([np.zeros((300, 200, 3), dtype="uint8")]).shape
     (1, 32, 32, 3)
-    >>> encoder.feature_shape, encoder.output_dim
-    ((1024,), 256)
+    >>> encoder.feature_shape
+    (1024,)
+    >>> encoder.get_params()["head__units"]
+    256
     """
 
     def __init__(
@@ -126,23 +117,18 @@ class ImageEncoder(Encoder):
         weights: str | Path | None = "imagenet",
         image_size: int | Sequence[int] | None = None,
         pooling: str = "avg",
-        units: int = 256,
-        activation: str | None = "relu",
         preprocessing: str | None = "imagenet",
-        dropout: float = 0,
-        input_dropout: float = 0,
-        scaling: str | None = "log",
         trainable_layers: int | str = 0,
-        augmentation: keras.Layer | Sequence[keras.Layer] = (),
-        views: int = 4,
+        head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
+        augmentation: Augmentation | None = None,
         on_error: str = "raise",
         resampling: str = "bilinear",
         root: str | Path | None = None,
-        workers: int = 2,
         seed: int | None = None,
         optional: bool = False,
     ) -> None:
-        super().__init__(name, column=column, optional=optional)
+        head = DenseHead(256, scaling="log") if head is None else head
+        super().__init__(name, column=column, head=head, optional=optional)
         if isinstance(backbone, str):
             find_application(backbone)
         elif not isinstance(backbone, keras.Model):
@@ -153,52 +139,37 @@ class ImageEncoder(Encoder):
             raise ValueError(msg)
         check_choice(pooling, ("avg", "max"), name="pooling")
         check_choice(preprocessing, ("imagenet", "unit", None), name="preprocessing")
-        check_choice(scaling, SCALINGS, name="scaling")
         check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
         if on_error == "missing" and not optional:
-            msg = "on_error='missing' needs optional=True, which lets a fusion go without an image."
+            msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
-        check_at_least(units, 1, name="units")
-        check_at_least(workers, 1, name="workers")
-        check_at_least(views, 1, name="views")
-        check_fraction(dropout, name="dropout")
-        check_fraction(input_dropout, name="input_dropout")
-        _check_trainable_layers(trainable_layers)
-        # Kept apart from the other options: the contract's method has the name that users
-        # expect of the option.
-        self._backbone_option = backbone
-        self._backbone: keras.Model | None = None
+        check_trainable_layers(trainable_layers)
+        check_augmentation(augmentation)
+        self.backbone = backbone
         self.weights = weights
         self.image_size = image_size
         self.pooling = pooling
-        self.units = units
-        self.activation = activation
         self.preprocessing = preprocessing
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.scaling = scaling
         self.trainable_layers = trainable_layers
         self.augmentation = augmentation
-        self.views = views
         self.on_error = on_error
         self.resampling = resampling
         self.root = root
-        self.workers = workers
         self.seed = seed
+        self._backbone: keras.Model | None = None
         self._unreadable = UnreadableImages(name, on_error)
-        self._augmentation = Augmentation(check_augmentation(augmentation), seed or 0)
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """The images that could not be read so far and why, unless ``on_error="raise"``."""
+        """Reasons by image that could not be read so far; empty with ``on_error="raise"``."""
         return self._unreadable.reasons
 
-    # -- the contract ------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width and the three colours."""
-        return (*find_image_size(self._backbone_option, self.image_size), 3)
+        return (*find_image_size(self.backbone, self.image_size), 3)
 
     def encode(self, values: Any) -> NDArray[np.uint8]:
         """Read images.
@@ -222,51 +193,16 @@ class ImageEncoder(Encoder):
         batch = self._read(values)
         if batch.failures and self.on_error != "blank":
             first = batch.failures[0]
-            raise self._unreadable.error(values[first.position], first.reason, self.root)
+            raise self._unreadable.error(values, first.position, first.reason, self.root)
         self._unreadable.note(
             {failure.position: failure.reason for failure in batch.failures}, values
         )
         return batch.images
 
-    def get_backbone(self) -> keras.Model:
-        """Return the network from RGB images 0..255 to one feature vector an image.
-
-        Returns
-        -------
-        keras.Model
-            Built at the first call, the same at each later one.
-
-        Raises
-        ------
-        WeightsUnavailableError
-            If the weights cannot be downloaded or read; the message names the other options.
-        """
-        if self._backbone is None:
-            self._backbone = self._build_backbone(self.weights)
-        return self._backbone
-
-    def build_head(self) -> keras.Sequential:
-        """Return new layers: feature scaling, dropout, one dense layer, dropout.
-
-        Returns
-        -------
-        keras.Sequential
-            Named after the modality: ``<name>_head``.
-        """
-        return build_dense_head(
-            self.name,
-            self.feature_shape,
-            units=self.units,
-            activation=self.activation,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            scaling=self.scaling,
-        )
-
     def find_unusable(self, values: Any) -> dict[int, str]:
-        """Return the images that cannot be read, under ``on_error="drop"``.
+        """Return the images that cannot be read, with ``on_error="drop"``.
 
-        Reads every image that it has not read before, under ``on_error="blank"``, too, so that
+        Unless ``on_error="raise"``, this reads every image that it has not read before, so that
         `unreadable` is complete before training.
 
         Parameters
@@ -277,7 +213,7 @@ class ImageEncoder(Encoder):
         Returns
         -------
         dict of int to str
-            Position to reason; empty under another policy.
+            Reason by position; empty with any other `on_error`.
         """
         if self.on_error == "raise":
             return {}
@@ -285,7 +221,7 @@ class ImageEncoder(Encoder):
         return found if self.on_error == "drop" else {}
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which images are missing, under ``on_error="missing"`` also those not readable.
+        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones.
 
         Parameters
         ----------
@@ -300,13 +236,13 @@ class ImageEncoder(Encoder):
         values = list(values)
         missing = super().find_missing(values)
         if self.on_error == "missing":
-            there = np.flatnonzero(~missing)
-            unreadable = self._find_unreadable([values[position] for position in there])
-            missing[there[list(unreadable)]] = True
+            present = np.flatnonzero(~missing)
+            unreadable = self._find_unreadable([values[position] for position in present])
+            missing[present[list(unreadable)]] = True
         return missing
 
     def content_digests(self, values: Any) -> list[bytes]:
-        """Return a digest of each image file's bytes.
+        """Return a digest of the bytes of each image file.
 
         Parameters
         ----------
@@ -316,23 +252,30 @@ class ImageEncoder(Encoder):
         Returns
         -------
         list of n bytes
-            Under ``on_error="blank"``, all images that cannot be read have the same one.
+            With ``on_error="blank"``, one common digest for all images that cannot be read.
+
+        Raises
+        ------
+        ImageReadError
+            If a file cannot be read, unless ``on_error="blank"``; the message names it.
         """
-        # Whether a file decodes is not known from its bytes, and the features of the black image
-        # that stands for it must not be kept as the file's own.
+        # The bytes of a file do not show whether it can be decoded, and the features of the black
+        # image in its place must not be kept as those of the file.
         blank = self._find_unreadable(values) if self.on_error == "blank" else {}
         digests = []
         for position, value in enumerate(values):
+            if position in blank:
+                digests.append(_BLANK_DIGEST)
+                continue
             try:
-                known = position in blank
-                digests.append(_BLANK_DIGEST if known else content_digest(value, root=self.root))
+                digests.append(content_digest(value, root=self.root))
             except ImageReadError as error:
                 reason = error.strerror or str(error)
-                raise self._unreadable.error(value, reason, self.root) from error
+                raise self._unreadable.error(values, position, reason, self.root) from error
         return digests
 
     def encoding_config(self) -> dict[str, Any]:
-        """Return the filter for resizing; the size is part of the backbone.
+        """Return the version of the reader and the filter; the size is part of the backbone.
 
         Returns
         -------
@@ -341,145 +284,147 @@ class ImageEncoder(Encoder):
         """
         return {"reader_version": _READER_VERSION, "resampling": self.resampling}
 
-    # -- augmentation ------------------------------------------------------------------------
-
-    @property
-    def n_views(self) -> int:  # type: ignore[override]
-        """How many augmented views of a training image there are; 0 without `augmentation`."""
-        return self.views if self._augmentation.layers else 0
-
-    def augment(
-        self, encoded: NDArray[Any], digests: Sequence[bytes], views: NDArray[np.intp]
-    ) -> NDArray[np.float32]:
-        """Return one augmented view of each image.
-
-        Parameters
-        ----------
-        encoded : ndarray of shape (n, height, width, 3)
-            RGB images 0..255.
-        digests : sequence of n bytes
-            Digests of the images' content.
-        views : ndarray of shape (n,)
-            Which view of each image, from 0 to ``views - 1``.
-
-        Returns
-        -------
-        ndarray of shape (n, height, width, 3)
-            RGB 0..255, float32.
-
-        Raises
-        ------
-        ValueError
-            If the layers change the shape of images.
-        """
-        return self._augmentation.apply(encoded, digests, views)
-
-    def augmentation_config(self) -> str:
-        """Return the augmentation layers and the seed as text; names of layers do not count.
-
-        Returns
-        -------
-        str
-            JSON.
-        """
-        return self._augmentation.config()
-
     def without_backbone(self) -> Self:
         """Return a copy that reads and augments images and has no network.
 
         Returns
         -------
         ImageEncoder
-            Relative paths start where they do here, also in a process with another working
+            Relative paths start from the same folder, also in a process with another working
             directory.
         """
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
-        # Of the network, only the size that it takes matters for reading.
+        # Reading needs nothing of the network but the size of its images.
         small.image_size = self.input_shape[:2]
-        small._backbone_option, small._backbone, small.weights = "VGG16", None, None
+        small.backbone, small._backbone, small.weights = "VGG16", None, None
         small._unreadable = UnreadableImages(self.name, self.on_error)
-        small._augmentation = self._augmentation.copy()
+        # A copy of an augmentation holds no model that was built already.
+        small.augmentation = copy.copy(self.augmentation)
         return small
 
-    # -- fine-tuning -------------------------------------------------------------------------
+    # -- the backbone ------------------------------------------------------------------------
+
+    def get_backbone(self) -> keras.Model:
+        """Return the network from RGB images 0..255 to one feature vector per image.
+
+        Returns
+        -------
+        keras.Model
+            Built at the first call; later calls return the same model.
+
+        Raises
+        ------
+        WeightsUnavailableError
+            If the weights cannot be downloaded or read; the message names the other options.
+        """
+        if self._backbone is None:
+            self._backbone = self._build_backbone(self.weights)
+        return self._backbone
 
     def unfreeze(self, n_layers: int | None = None) -> Self:
-        """Let training change the last layers of the backbone, too.
+        """Let training also change the last layers of the backbone.
 
-        Make the data sets anew then: a store now keeps what goes into the first layer that is
-        trained, or rather into the block that it is part of, so that fine-tuning costs no more than
-        the layers from there on. Batch normalisation stays frozen, as is usual in fine-tuning.
-        All models that were built from this encoder share its backbone, and change with it; use an
-        encoder of its own for a model that is to be fine-tuned beside others.
+        Create the data sets again afterwards: a store now keeps the input of the first block that
+        is trained, so that fine-tuning runs only the layers from there on. Batch normalisation
+        stays frozen, as is usual in fine-tuning. All models that were built from this encoder
+        share its backbone and change with it. Use a separate encoder for a model that is
+        fine-tuned next to others.
 
         Parameters
         ----------
         n_layers : int, optional
-            How many layers, counting from the last those that have weights and are no batch
+            Number of layers, counted from the last, that have weights and are not batch
             normalisation. Default: all of them. 0 freezes the backbone again.
 
         Returns
         -------
         ImageEncoder
             The encoder itself.
+
+        Raises
+        ------
+        ValueError
+            If the backbone has fewer layers than that.
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
-        _check_trainable_layers(n_or_all)
+        check_trainable_layers(n_or_all)
         set_trainable_layers(self.get_backbone(), n_or_all)
         self.trainable_layers = n_or_all
         return self
 
-    # -- parameters and state ----------------------------------------------------------------
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_params(deep=deep), "backbone": self._backbone_option}
-
     def set_params(self, **params: Any) -> Self:
-        """Change constructor arguments; the backbone is built anew when it is next needed."""
-        known = self.get_params(deep=False)
-        if unknown := sorted(set(params) - set(known)):
-            msg = f"ImageEncoder has no parameter {unknown}. It has {sorted(known)}."
-            raise ValueError(msg)
-        # A subclass has its own arguments.
-        type(self).__init__(self, **{**known, **params})
+        """Change parameters after checking them; see `Encoder`.
+
+        The backbone is built again when it is next needed, if one of the parameters affects it.
+
+        Parameters
+        ----------
+        **params
+            Constructor arguments, or nested ones of the form ``<argument>__<parameter>``.
+
+        Returns
+        -------
+        ImageEncoder
+            The encoder itself.
+        """
+        backbone = self._backbone
+        super().set_params(**params)
+        if not _BACKBONE_PARAMETERS & params.keys():
+            self._backbone = backbone
         return self
 
     @property
     def has_named_weights(self) -> bool:
-        """Whether the backbone has the weights of a network of Keras, or of a file, unchanged."""
-        named = isinstance(self._backbone_option, str) and self.weights is not None
+        """Whether the backbone has the unchanged weights of a Keras network or of a file."""
+        named = isinstance(self.backbone, str) and self.weights is not None
         return named and not self.trainable_layers
 
     def get_state(self) -> dict[str, Any]:
-        """Return the backbone's weights where the configuration alone cannot give them again."""
+        """Return what was learned, and the backbone's weights unless the configuration names them.
+
+        Returns
+        -------
+        dict
+            Learned values by attribute, and ``"backbone_weights"`` where needed.
+        """
         state = super().get_state()
         if not self.has_named_weights:
             state["backbone_weights"] = self.get_backbone().get_weights()
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
-        """Take over what was learned, and the backbone's weights where they are told."""
+        """Take over what was learned, and the backbone's weights if they are given.
+
+        Parameters
+        ----------
+        state : mapping
+            What `get_state` of an encoder with the same configuration returned.
+
+        Returns
+        -------
+        ImageEncoder
+            The encoder itself.
+        """
         learned = dict(state)
         weights = learned.pop("backbone_weights", None)
         if weights is not None:
             if self._backbone is None:
-                # Those that the configuration names may not be on this machine.
+                # The weights that the configuration names may not be on this machine.
                 self._backbone = self._build_backbone(None)
             self._backbone.set_weights(weights)
-            if isinstance(self._backbone_option, keras.Model):
-                # A clone of this encoder starts from it. A copy, because the model may be the
-                # caller's.
-                option = keras.models.clone_model(self._backbone_option)
-                option.set_weights(weights)
-                self._backbone_option = option
+            if isinstance(self.backbone, keras.Model):
+                # A clone of this encoder starts from this model. It is a copy, because the
+                # original may belong to the caller.
+                own = keras.models.clone_model(self.backbone)
+                own.set_weights(weights)
+                self.backbone = own
         return super().set_state(learned)
 
     def _build_backbone(self, weights: str | Path | None) -> keras.Model:
         backbone = build_image_backbone(
-            f"{self.name}_backbone",
-            self._backbone_option,
+            backbone_name(self.name),
+            self.backbone,
             weights=weights,
             input_shape=self.input_shape,
             pooling=self.pooling,
@@ -488,8 +433,6 @@ class ImageEncoder(Encoder):
         )
         set_trainable_layers(backbone, self.trainable_layers)
         return backbone
-
-    # -- reading -----------------------------------------------------------------------------
 
     def _find_unreadable(self, values: Any) -> dict[int, str]:
         return self._unreadable.find(list(values), self._read, self.root)
@@ -501,19 +444,6 @@ class ImageEncoder(Encoder):
             on_error="blank",
             resampling=self.resampling,
             root=self.root,
-            workers=self.workers,
+            workers=_READING_THREADS,
             warn=False,
         )
-
-
-def _check_trainable_layers(trainable_layers: int | str) -> None:
-    if isinstance(trainable_layers, str):
-        check_choice(trainable_layers, ("all",), name="trainable_layers")
-    elif isinstance(trainable_layers, bool) or not isinstance(trainable_layers, int | np.integer):
-        msg = (
-            "trainable_layers must be a whole number or 'all'. "
-            f"Received trainable_layers={trainable_layers!r}."
-        )
-        raise ValueError(msg)
-    else:
-        check_at_least(trainable_layers, 0, name="trainable_layers")

@@ -5,6 +5,7 @@ from multimodal_ensemble.training._fit_result import FitResult
 from multimodal_ensemble.training._label_weighted_crossentropy import LabelWeightedCrossentropy
 from multimodal_ensemble.training._label_weights import balanced_label_weights
 from multimodal_ensemble.training._predict import predict_scores
+from multimodal_ensemble.training._checkpoint import read_checkpoint_metadata
 from multimodal_ensemble.training._validation_scoring import ValidationScoring
 
 __all__ = [
