@@ -8,6 +8,7 @@ from benchmarks._data import N_LABELS, Movies
 from benchmarks._figure import Figure, time_pairs
 from multimodal_ensemble import (
     DenseEncoder,
+    DenseHead,
     FeatureStore,
     MultimodalDataset,
     fit_model,
@@ -102,7 +103,7 @@ def _validation(n_train: int, repeats: int) -> Figure:
     n_validation, n_features = 1_000, 1_424
     table = pd.DataFrame({"x": list(rng.normal(size=(n_train + n_validation, n_features)))})
     labels = (rng.random((len(table), N_LABELS)) < 0.2).astype(int)
-    encoder = DenseEncoder("x", units=256).fit(table["x"])
+    encoder = DenseEncoder("x", head=DenseHead(256, activation="relu")).fit(table["x"])
     train, validation = (
         MultimodalDataset(table.iloc[rows], [encoder], labels[rows], batch_size=BATCH_SIZE)
         for rows in (slice(n_train), slice(n_train, None))

@@ -89,8 +89,9 @@ def test_the_error_names_the_first_unreadable_file(folder, workers):
     sources = ["0.png", "1.png", "first.png", "second.png"] * 3
     with pytest.raises(
         ImageReadError, match=r"first\.png': No such file.*number 2 \(from 0\) of 12"
-    ):
+    ) as caught:
         read_images(sources, 2, root=folder, workers=workers)
+    assert caught.value.row == 2
 
 
 @pytest.mark.parametrize("sources", [[], (), np.array([], dtype=object), iter([])])

@@ -80,9 +80,9 @@ def tune_thresholds(
         Balances precision and recall, and ignores true negatives. It finds more rows of rare
         labels, at the cost of more false positives. It is 0 where it would be 0 / 0.
     balanced_accuracy, (tp / p + tn / n) / 2
-        Weighs both classes equally, as Youden's index [1]_ does. It has the highest recall for
-        rare labels and the most false positives: each missed positive counts as much as n / p
-        false positives. If a class is absent, the rate of the other class is used.
+        Weighs both classes equally, as Youden's index [1]_ does: a missed positive costs as much
+        as n / p false positives. For rare labels it usually has the highest recall of the three
+        and the most false positives. If a class is absent, the rate of the other class is used.
 
     If several thresholds have the same value of the criterion, the highest one is chosen, which
     predicts the fewest positives. A strictly increasing transform of the scores therefore does not
