@@ -28,9 +28,9 @@ from multimodal_ensemble.saving import (
     Arrays,
     check_config,
     load_object,
-    pack_state as pack,
+    pack_state,
     read_archive,
-    unpack_state as unpack,
+    unpack_state,
     write_archive,
 )
 
@@ -60,22 +60,22 @@ def save_artefact(
         "format": FORMAT,
         "format_version": VERSION,
         "library_version": __version__,
-        "classes": pack(fitted.classes.tolist(), arrays, "classes"),
-        "thresholds": pack(fitted.thresholds.tolist(), arrays, "thresholds"),
+        "classes": pack_state(fitted.classes.tolist(), arrays, "classes"),
+        "thresholds": pack_state(fitted.thresholds.tolist(), arrays, "thresholds"),
         "inputs": [
             {"name": tensor.name, "shape": list(tensor.shape[1:]), "dtype": str(tensor.dtype)}
             for tensor in fitted.model.inputs
         ],
         "encoders": encoders,
         "weights": {
-            layer.name: pack(_weights(layer), arrays, f"weights/{layer.name}")
+            layer.name: pack_state(_weights(layer), arrays, f"weights/{layer.name}")
             for layer in _trained_layers(fitted.model)
         },
-        "params": pack(_describe_params(params, fitted), arrays, "params"),
-        "history": pack(
+        "params": pack_state(_describe_params(params, fitted), arrays, "params"),
+        "history": pack_state(
             {name: column.to_numpy() for name, column in fitted.history.items()}, arrays, "history"
         ),
-        "provenance": pack(fitted.provenance, arrays, "provenance"),
+        "provenance": pack_state(fitted.provenance, arrays, "provenance"),
         "n_features_in": fitted.n_features_in,
         "feature_names_in": None if names is None else names.tolist(),
     }
@@ -109,7 +109,7 @@ def load_artefact(
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
     with arrays:
         try:
-            params = _read_params(unpack(document["params"], arrays), known_params)
+            params = _read_params(unpack_state(document["params"], arrays), known_params)
             return params, _read_fitted(document, arrays, params, weights)
         except (ArtefactError, WeightsUnavailableError, MemoryError):
             raise
@@ -130,13 +130,13 @@ def _read_fitted(
     params: Mapping[str, Any],
     weights: Mapping[str, str | PathLike[str]],
 ) -> Fitted:
-    classes = _read_classes(unpack(document["classes"], arrays))
+    classes = _read_classes(unpack_state(document["classes"], arrays))
     names = [entry["name"] for entry in document["encoders"]]
     if unknown := [name for name in weights if name not in names]:
         msg = f"weights names {unknown}; the file has {names}."
         raise ArtefactError(msg)
     encoders = [_make_encoder(entry, arrays, weights) for entry in document["encoders"]]
-    saved = {name: unpack(packed, arrays) for name, packed in document["weights"].items()}
+    saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
     _check_sizes(encoders, len(classes), saved)
     model = fuse_encoders(
         encoders,
@@ -152,9 +152,9 @@ def _read_fitted(
         classes=classes,
         encoders=encoders,
         model=model,
-        thresholds=given_thresholds(unpack(document["thresholds"], arrays), classes),
-        history=pd.DataFrame(unpack(document["history"], arrays)),
-        provenance=unpack(document["provenance"], arrays),
+        thresholds=given_thresholds(unpack_state(document["thresholds"], arrays), classes),
+        history=pd.DataFrame(unpack_state(document["history"], arrays)),
+        provenance=unpack_state(document["provenance"], arrays),
         n_features_in=document["n_features_in"],
         feature_names_in=None if columns is None else np.array(columns, dtype=object),
     )
@@ -203,7 +203,7 @@ def _describe_encoder(
         "class": registered,
         "name": encoder.name,
         "config": config,
-        "state": pack(state, arrays, f"encoders/{number}"),
+        "state": pack_state(state, arrays, f"encoders/{number}"),
         "backbone_sha256": None if backbone is None else _digest(backbone),
     }
 
@@ -223,7 +223,7 @@ def _make_encoder(
     if name in weights:
         config["weights"] = str(weights[name])
     encoder = kind.from_config(config)
-    state = unpack(entry["state"], arrays)
+    state = unpack_state(entry["state"], arrays)
     arguments = encoder.get_params(deep=False)
     if taken := [
         key for key in state if key.startswith("_") or key in arguments or hasattr(kind, key)

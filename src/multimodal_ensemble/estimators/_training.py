@@ -26,8 +26,12 @@ from multimodal_ensemble.estimators._thresholds import (
 from multimodal_ensemble.features import FeatureStore, open_store
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import mean_accuracy
-from multimodal_ensemble.training import FitResult, fit_model, predict_scores
-from multimodal_ensemble.training._checkpoint import read_checkpoint_metadata
+from multimodal_ensemble.training import (
+    FitResult,
+    fit_model,
+    predict_scores,
+    read_checkpoint_metadata,
+)
 
 # Parameters of the classifier that `fit_model` has under the same name.
 _FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "verbose")
