@@ -30,7 +30,7 @@ def make_encoder():
 
     def make(name="poster", *, seed=1, size=8, network=None, **options):
         backbone = build_network(seed, size=size) if network is None else network
-        return ImageEncoder(name, backbone=backbone, **options)
+        return ImageEncoder(name, backbone=backbone).set_params(**options)
 
     return make
 

@@ -12,6 +12,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError, ImageReadError
 from multimodal_ensemble.features import _fill
 from tests.fresh_process import METHOD, start_server
@@ -54,8 +55,7 @@ def test_processes_give_the_features_of_a_plain_pass(
             name,
             seed=seed,
             column="path",
-            augmentation=[keras.layers.RandomTranslation(0.2, 0.2)],
-            views=2,
+            augmentation=Augmentation([keras.layers.RandomTranslation(0.2, 0.2)], views=2),
         )
         for seed, name in enumerate("ab")
     ]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from multimodal_ensemble import DenseEncoder, FeatureStore, ImageEncoder
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -76,8 +77,8 @@ def test_no_values_have_no_features(store, make_encoder, counter, values):
 def test_encoders_of_one_network_share_a_pass(store, make_network, posters, counter):
     network = make_network()
     one, other = (
-        ImageEncoder(name, backbone=network, units=units, scaling=scaling, column="path")
-        for name, units, scaling in (("poster", 3, "log"), ("still", 9, None))
+        ImageEncoder(name, backbone=network, head=head, column="path")
+        for name, head in (("poster", DenseHead(3, scaling="log")), ("still", DenseHead(9)))
     )
     counter.watch(one.get_backbone())
     counter.watch(other.get_backbone())

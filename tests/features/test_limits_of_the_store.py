@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
 from multimodal_ensemble.features._half_precision import from_half, to_half
 
@@ -75,6 +76,6 @@ def test_an_invalid_duration_is_refused(store, make_encoder, posters, unused_for
 
 
 def test_a_view_must_be_a_whole_number(store, make_encoder, posters):
-    encoder = make_encoder(augmentation=keras.layers.RandomFlip(), views=2)
+    encoder = make_encoder(augmentation=Augmentation(keras.layers.RandomFlip(), views=2))
     with pytest.raises(ModalityError, match=r"numbered from 0\. Received view=1\.5"):
         store.get_features(encoder, posters, view=1.5, verbose=0)

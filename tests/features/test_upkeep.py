@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.saving import read_archive, write_archive
 
@@ -101,7 +102,7 @@ def test_entries_convert_to_a_table(filled):
 
 
 def test_views_count_as_rows(store, make_encoder, posters):
-    encoder = make_encoder(augmentation=keras.layers.RandomFlip(), views=2)
+    encoder = make_encoder(augmentation=Augmentation(keras.layers.RandomFlip(), views=2))
     store.compute_features([encoder], {"poster": posters}, augment=True, verbose=0)
     (entry,) = store.entries()
     assert entry.n_rows == 30

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images import _batch
 
@@ -21,7 +22,8 @@ def make_augmented(make_encoder):
     """Return a function that makes an encoder with three views."""
 
     def make(name="poster", **options):
-        return make_encoder(name, **{"augmentation": layers(), "views": 3, "seed": 1, **options})
+        augmentation = Augmentation(layers(), views=3, seed=1)
+        return make_encoder(name, augmentation=augmentation, **options)
 
     return make
 
@@ -29,7 +31,7 @@ def make_augmented(make_encoder):
 def compute_view(encoder, values, view):
     """Return the oracle: what the backbone gives for augmented images."""
     prepared = encoder.prepare(values)
-    images = encoder.augment(
+    images = encoder.augmentation.apply(
         encoder.encode(values), encoder.content_digests(prepared), np.full(len(values), view)
     )
     return np.asarray(encoder.get_backbone()(images, training=False))
@@ -72,10 +74,10 @@ def test_views_do_not_depend_on_order_batch_or_what_was_there(
 
 
 CHANGES = {
-    "another seed": {"seed": 2},
-    "other layers": {"augmentation": [keras.layers.RandomFlip("horizontal")]},
-    "layers in another order": {"augmentation": layers()[::-1]},
-    "another factor": {"augmentation": layers(0.3)},
+    "another seed": {"augmentation__seed": 2},
+    "other layers": {"augmentation__layers": [keras.layers.RandomFlip("horizontal")]},
+    "layers in another order": {"augmentation__layers": layers()[::-1]},
+    "another factor": {"augmentation__layers": layers(0.3)},
     "another resampling": {"resampling": "nearest"},
 }
 
@@ -87,12 +89,12 @@ def test_another_augmentation_has_views_of_its_own(store, make_augmented, poster
 
 
 SAME = {
-    "names of layers": {"augmentation": layers(name="mine")},
-    "seeds of layers": {"augmentation": layers(seed=7)},
-    "layers in a model": {"augmentation": keras.Sequential(layers())},
-    "more views": {"views": 9},
+    "names of layers": {"augmentation__layers": layers(name="mine")},
+    "seeds of layers": {"augmentation__layers": layers(seed=7)},
+    "layers in a model": {"augmentation__layers": keras.Sequential(layers())},
+    "more views": {"augmentation__views": 9},
     "the encoder's name": {"name": "still"},
-    "the head": {"units": 3},
+    "the head": {"head__units": 3},
 }
 
 

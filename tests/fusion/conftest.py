@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import BagOfWordsEncoder, ImageEncoder
+from multimodal_ensemble.encoders import DenseHead
 
 
 @pytest.fixture
@@ -27,12 +28,13 @@ def make_network():
 
 @pytest.fixture
 def poster(make_network):
-    return ImageEncoder("poster", backbone=make_network(), units=5)
+    return ImageEncoder("poster", backbone=make_network(), head=DenseHead(5, scaling="log"))
 
 
 @pytest.fixture
 def tags():
-    return BagOfWordsEncoder("tags", units=3).fit([["space", "war"], ["love"], ["war"]])
+    head = DenseHead(3, activation="sigmoid")
+    return BagOfWordsEncoder("tags", head=head).fit([["space", "war"], ["love"], ["war"]])
 
 
 @pytest.fixture

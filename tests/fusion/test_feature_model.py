@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import Encoder, ImageEncoder, feature_model, fuse_encoders
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -14,7 +15,8 @@ def call(model, inputs):
 
 @pytest.fixture
 def still(make_network):
-    return ImageEncoder("still", backbone=make_network(2), units=4, scaling="standard")
+    head = DenseHead(4, scaling="standard")
+    return ImageEncoder("still", backbone=make_network(2), head=head)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from multimodal_ensemble import (
     feature_model,
     fuse_encoders,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -78,7 +79,7 @@ def test_an_encoder_alone_is_a_list_of_one(tags):
 
 
 def test_five_models_share_backbones_and_no_heads(poster, tags, make_network):
-    still = ImageEncoder("still", backbone=make_network(2), units=4)
+    still = ImageEncoder("still", backbone=make_network(2), head=DenseHead(4))
     choices = [[poster], [still], [tags], [poster, tags], [poster, still, tags]]
     models = [fuse_encoders(encoders, n_labels=2, seed=1) for encoders in choices]
     for name, encoder in (("poster", poster), ("still", still)):
@@ -102,7 +103,9 @@ def test_a_seed_repeats_initial_weights_and_others_differ(tags, poster):
 
 
 def test_a_seed_gives_the_same_heads_whether_the_backbone_was_built_before_or_not():
-    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, units=2)
+    encoder = ImageEncoder(
+        "poster", backbone="MobileNet", weights=None, image_size=32, head=DenseHead(2)
+    )
     first = fuse_encoders([encoder], n_labels=2, seed=1)
     again = fuse_encoders([encoder], n_labels=2, seed=1)
     assert weights_equal(first, again)
@@ -126,7 +129,7 @@ def test_scores_are_float32_under_mixed_precision(make_network, tags, batch):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        poster = ImageEncoder("poster", backbone=make_network(), units=5)
+        poster = ImageEncoder("poster", backbone=make_network(), head=DenseHead(5))
         model = fuse_encoders([poster, tags], n_labels=2, seed=1)
         features = np.asarray(poster.get_backbone()(batch["poster"]))
         short = call(feature_model(model), {**batch, "poster": features.astype("float32")})

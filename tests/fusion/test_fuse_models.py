@@ -10,6 +10,7 @@ from multimodal_ensemble import (
     fuse_encoders,
     fuse_models,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -98,7 +99,7 @@ def test_a_layer_whose_statistics_move_is_copied_though_it_has_nothing_to_train(
 
 
 def test_a_frozen_head_that_adapts_is_copied():
-    tags = BagOfWordsEncoder("tags", scaling="standard").fit([["a", "b"], ["b"]])
+    tags = BagOfWordsEncoder("tags", head=DenseHead(1, scaling="standard")).fit([["a", "b"], ["b"]])
     model = fuse_encoders([tags], n_labels=2)
     model.trainable = False
     fused = fuse_models([model], n_labels=2)

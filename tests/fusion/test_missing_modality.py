@@ -13,6 +13,7 @@ from multimodal_ensemble import (
     fuse_models,
     load_model,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import MissingModality, PresenceDropout
 
@@ -53,9 +54,11 @@ def test_a_rate_out_of_range_is_refused(rate):
 @pytest.fixture
 def encoders(make_network):
     return [
-        ImageEncoder("poster", backbone=make_network(), units=5, optional=True),
-        BagOfWordsEncoder("tags", units=3, optional=True).fit([["space", "war"], ["love"]]),
-        DenseEncoder("year", units=2).fit([1977, 1997]),
+        ImageEncoder("poster", backbone=make_network(), head=DenseHead(5), optional=True),
+        BagOfWordsEncoder("tags", head=DenseHead(3), optional=True).fit(
+            [["space", "war"], ["love"]]
+        ),
+        DenseEncoder("year", head=DenseHead(2)).fit([1977, 1997]),
     ]
 
 

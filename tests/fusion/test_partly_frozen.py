@@ -12,6 +12,7 @@ from multimodal_ensemble import (
     fuse_models,
     load_model,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.fusion._feature_model import frozen_part, trained_part
 
 SHAPES = {0: (6,), 1: (4, 4, 5), 2: (6, 6, 4), 3: None}
@@ -30,7 +31,7 @@ def make_still():
                 layers.Conv2D(6, 3),
             ]
         )
-        return ImageEncoder("still", backbone=network, units=4, trainable_layers=n_layers)
+        return ImageEncoder("still", backbone=network, head=DenseHead(4), trainable_layers=n_layers)
 
     return make
 

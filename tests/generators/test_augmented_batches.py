@@ -16,6 +16,7 @@ from multimodal_ensemble import (
     fuse_encoders,
     predict_scores,
 )
+from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.generators import _row_sources
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype="uint8")
@@ -35,9 +36,12 @@ def make_poster():
             name="network",
         )
         # Cheap, and no two views of an image are alike.
-        augmentation = [layers.RandomFlip("horizontal"), layers.RandomBrightness(0.3)]
-        options = {"augmentation": augmentation, "views": N_VIEWS, "units": 3, **options}
-        return ImageEncoder("poster", backbone=network, **options)
+        augmentation = Augmentation(
+            [layers.RandomFlip("horizontal"), layers.RandomBrightness(0.3)], views=N_VIEWS
+        )
+        head = DenseHead(3, scaling="log")
+        encoder = ImageEncoder("poster", backbone=network, head=head, augmentation=augmentation)
+        return encoder.set_params(**options)
 
     return make
 
@@ -58,10 +62,10 @@ def make_dataset(encoder, **options):
 
 
 def all_views(encoder):
-    """Return the oracle: each view of each image, of shape (n_views, n, height, width, 3)."""
+    """Return the oracle: each view of each image, of shape (views, n, height, width, 3)."""
     digests = encoder.content_digests(list(PIXELS))
     return np.stack(
-        [encoder.augment(PIXELS, digests, np.full(10, view)) for view in range(N_VIEWS)]
+        [encoder.augmentation.apply(PIXELS, digests, np.full(10, view)) for view in range(N_VIEWS)]
     )
 
 
@@ -115,7 +119,7 @@ def test_training_rows_are_augmented_by_default(poster, store, options, augments
 
 
 def test_without_augmentation_there_is_nothing_to_show(make_poster, store):
-    encoder = make_poster(augmentation=())
+    encoder = make_poster(augmentation=None)
     dataset = make_dataset(encoder, augment=True, shuffle=True, store=store)
     assert dataset.augment is False
     features = np.asarray(encoder.get_backbone()(PIXELS))
@@ -210,7 +214,7 @@ def test_rows_that_are_asked_for_by_number_are_plain(poster, store, with_store):
 
 def test_the_views_of_several_modalities_are_drawn_apart(make_poster):
     encoders = [make_poster(column="poster").set_params(name=name) for name in ("one", "other")]
-    plain = make_poster(augmentation=()).set_params(name="plain", column="poster")
+    plain = make_poster(augmentation=None).set_params(name="plain", column="poster")
     dataset = MultimodalDataset(
         {"poster": list(PIXELS)}, [*encoders, plain], Y, augment=True, batch_size=10
     )
@@ -278,7 +282,7 @@ def test_training_on_stored_views_is_training_on_computed_ones(make_poster, stor
 
 
 def test_training_sees_augmented_rows_and_scaling_the_plain_ones(make_poster, store):
-    encoder = make_poster(scaling="standard")
+    encoder = make_poster(head__scaling="standard")
     model = fuse_encoders([encoder], n_labels=3, seed=1)
     train = make_dataset(encoder, shuffle=True, store=store)
     fit_model(

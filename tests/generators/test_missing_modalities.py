@@ -16,6 +16,7 @@ from multimodal_ensemble import (
     fuse_encoders,
     predict_scores,
 )
+from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images import UnreadableImageWarning
 
@@ -52,9 +53,15 @@ def network():
 def make_encoders(data, **options):
     return fit_encoders(
         [
-            ImageEncoder("poster", backbone=network(), units=4, optional=True, **options),
+            ImageEncoder(
+                "poster",
+                backbone=network(),
+                head=DenseHead(4, scaling="log"),
+                optional=True,
+                **options,
+            ),
             BagOfWordsEncoder("tags", optional=True),
-            DenseEncoder("number", units=3),
+            DenseEncoder("number", head=DenseHead(3)),
         ],
         data,
     )
@@ -143,9 +150,8 @@ def test_a_modality_that_no_training_row_has_is_an_error():
 @pytest.mark.parametrize("store", [False, True])
 def test_training_with_missing_modalities_from_pixels_or_features(tmp_path, store):
     data, y = draw_data()
-    encoders = make_encoders(
-        data, augmentation=[keras.layers.RandomFlip("horizontal")], views=2, seed=1
-    )
+    augmentation = Augmentation([keras.layers.RandomFlip("horizontal")], views=2, seed=1)
+    encoders = make_encoders(data, augmentation=augmentation)
     options = {"store": FeatureStore(tmp_path, dtype="float32"), "verbose": 0} if store else {}
     train = MultimodalDataset(data, encoders, y, shuffle=True, seed=1, batch_size=5, **options)
     validation = MultimodalDataset(data, encoders, y, **options)

@@ -14,6 +14,7 @@ from multimodal_ensemble import (
     ImageEncoder,
     MultimodalDataset,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.images import UnreadableImageWarning
 
@@ -23,7 +24,7 @@ Y = np.array([[1, 0], [0, 1], [0, 0], [1, 0], [1, 1]])
 
 def number_encoder():
     """Return an encoder that passes numbers through, so that a batch tells its rows."""
-    return DenseEncoder("number", standardize=False).fit([0])
+    return DenseEncoder("number", scaling=None).fit([0])
 
 
 def numbers_dataset(n_rows, **options):
@@ -61,7 +62,7 @@ def make_poster():
             ],
             name="network",
         )
-        return ImageEncoder("poster", backbone=network, units=3, **options)
+        return ImageEncoder("poster", backbone=network, head=DenseHead(3, scaling="log"), **options)
 
     return make
 
