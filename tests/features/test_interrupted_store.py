@@ -5,7 +5,7 @@ import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.features import _fill
+from multimodal_ensemble.features import _compute_missing
 from tests.fresh_process import FreshProcess
 
 
@@ -82,9 +82,9 @@ SCRIPT = """
 import sys, time
 import keras, numpy as np
 from multimodal_ensemble import FeatureStore, ImageEncoder
-from multimodal_ensemble.features import _fill
+from multimodal_ensemble.features import _compute_missing
 
-_fill.ROWS_A_SHARD = 4
+_compute_missing.ROWS_PER_SHARD = 4
 folder, mode, *paths = sys.argv[1:]
 kernel = keras.initializers.GlorotUniform(1)
 network = keras.Sequential([
@@ -134,7 +134,7 @@ def test_a_process_that_is_killed_in_a_pass_leaves_a_readable_store(
 def test_two_processes_that_fill_one_store_agree(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 1)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, posters)
     with FreshProcess(SCRIPT, tmp_path / "store", "together", *posters) as process:

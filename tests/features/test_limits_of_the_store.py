@@ -13,9 +13,7 @@ from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
 from multimodal_ensemble.features._half_precision import from_half, to_half
 
 
-def test_encoders_that_share_a_network_count_once(
-    tmp_path, make_encoder, posters
-):
+def test_encoders_that_share_a_network_count_once(tmp_path, make_encoder, posters):
     wide = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(512, 3)])
     encoders = [make_encoder(name, network=wide, column="path") for name in "ab"]
     plain = FeatureStore(tmp_path / "plain")

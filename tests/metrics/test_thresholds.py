@@ -225,7 +225,7 @@ def test_a_nan_of_the_criterion_never_wins():
 
 @pytest.mark.parametrize("result", [1.0, [1.0], [[1.0], [2.0], [3.0]], None])
 def test_a_criterion_of_the_wrong_shape(result):
-    with pytest.raises(ValueError, match=r"one value for each candidate .* \(3,\)\. Received"):
+    with pytest.raises(ValueError, match=r"one value per candidate .* \(3,\)\. Received"):
         tune_thresholds([[0], [1]], [[0.1], [0.2]], criterion=lambda *counts: result)
 
 

@@ -133,7 +133,7 @@ def out_of_fold(estimator, X, y, splits):
 @pytest.mark.parametrize("estimator", [bayes(), KNeighborsClassifier(7)], ids=["array", "list"])
 def test_thresholds_are_the_best_of_all_on_out_of_fold_scores(data, estimator, criterion):
     X, y = data
-    tuned = TunedThresholdMultilabelClassifier(estimator, criterion=criterion, random_state=3)
+    tuned = TunedThresholdMultilabelClassifier(estimator, threshold=criterion, random_state=3)
     tuned.fit(X, y)
     splits = MultilabelStratifiedKFold(5, random_state=3).split(X, y)
     rows, scores = out_of_fold(estimator, X, y, splits)
@@ -159,11 +159,11 @@ def test_one_label_is_at_least_as_good_as_scikit_learns_tuner(data, criterion, c
     fitted = clone(estimator).fit(X[train], y[train])
     scores = fitted.predict_proba(X[test])[:, 1]
     if cv == "prefit":
-        ours = TunedThresholdMultilabelClassifier(fitted, criterion=criterion, cv="prefit")
+        ours = TunedThresholdMultilabelClassifier(fitted, threshold=criterion, cv="prefit")
         ours.fit(X[test], y[test].reshape(-1, 1))
     else:
         ours = TunedThresholdMultilabelClassifier(
-            estimator, criterion=criterion, cv=[(train, test)]
+            estimator, threshold=criterion, cv=[(train, test)]
         ).fit(X, y.reshape(-1, 1))
     attained = METRICS[criterion](y[test], scores >= ours.thresholds_[0])
 
@@ -203,7 +203,7 @@ def test_a_criterion_of_ones_own(data):
     X, y = data
     fitted = bayes().fit(X, y)
     tuned = TunedThresholdMultilabelClassifier(
-        fitted, cv="prefit", criterion=lambda tp, fp, fn, tn: -fp - 0.001 * fn
+        fitted, cv="prefit", threshold=lambda tp, fp, fn, tn: -fp - 0.001 * fn
     ).fit(X, y)
     assert not (tuned.predict(X) > y).any()
 
@@ -271,7 +271,7 @@ def test_weights_go_to_the_estimator_and_to_the_tuning(monkeypatch, data):
     monkeypatch.setattr(Recorder, "fits", ())
     X, y = data
     weights = np.random.default_rng(0).random(len(y))
-    tuned = TunedThresholdMultilabelClassifier(Recorder(), criterion="f1", cv=KFold(2))
+    tuned = TunedThresholdMultilabelClassifier(Recorder(), threshold="f1", cv=KFold(2))
     tuned.fit(X, y, weights)
     halves = [np.arange(60, 120), np.arange(60), np.arange(120)]
     for rows, (own_X, own_y, own_weights) in zip(halves, Recorder.fits, strict=True):
@@ -400,7 +400,7 @@ def test_a_label_that_some_folds_lack(data, estimator):
     y[:, 0], y[:, 1] = 0, 1
     # Row 0 alone has label 0, and row 1 alone lacks label 1.
     y[0, 0], y[1, 1] = 1, 0
-    tuned = TunedThresholdMultilabelClassifier(estimator, cv=KFold(3), criterion="accuracy")
+    tuned = TunedThresholdMultilabelClassifier(estimator, cv=KFold(3), threshold="accuracy")
     with np.errstate(all="raise"):
         tuned.fit(X, y)
     assert tuned.predict(X).shape == y.shape
@@ -491,7 +491,7 @@ def test_before_fit():
 
 def test_parameters_and_clones(data):
     tuned = TunedThresholdMultilabelClassifier(
-        logistic(), criterion="f1", cv=3, response_method="predict_proba", random_state=1
+        logistic(), threshold="f1", cv=3, response_method="predict_proba", random_state=1
     )
     tuned.set_params(estimator__estimator__C=0.5)
     assert tuned.get_params()["estimator__estimator__C"] == 0.5
@@ -528,7 +528,7 @@ def test_grid_search(data):
     tuned = TunedThresholdMultilabelClassifier(KNeighborsClassifier(), cv=2, random_state=0)
     search = GridSearchCV(
         tuned,
-        {"estimator__n_neighbors": [1, 9], "criterion": ["accuracy", "f1"]},
+        {"estimator__n_neighbors": [1, 9], "threshold": ["accuracy", "f1"]},
         scoring="f1_micro",
         cv=MultilabelStratifiedKFold(2, random_state=0),
     ).fit(X, y)
@@ -587,7 +587,7 @@ def test_scikit_learns_own_checks(estimator, check):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"criterion": "mcc"}, "criterion must be one of 'accuracy'.*criterion='mcc'"),
+        ({"threshold": "mcc"}, "threshold must be one of 'accuracy'.*threshold='mcc'"),
         ({"response_method": "predict"}, "response_method must be one of 'auto'"),
         ({"cv": 1}, "cv must be a whole number of at least 2. Received cv=1"),
         ({"cv": True}, "cv must be a whole number"),

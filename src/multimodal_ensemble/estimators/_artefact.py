@@ -21,8 +21,7 @@ from multimodal_ensemble._version import __version__
 from multimodal_ensemble.encoders import BagOfWordsEncoder, Encoder
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.fusion import fuse_encoders
-from multimodal_ensemble.fusion._feature_model import backbone_names, find_backbone
+from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
     Arrays,
     check_config,
@@ -284,7 +283,7 @@ def _digest(model: keras.Model) -> str:
 
 def _trained_layers(model: keras.Model) -> list[keras.Layer]:
     """Return the layers with weights that the encoders do not have themselves."""
-    backbones = [find_backbone(model, name) for name in backbone_names(model)]
+    backbones = [parts.backbone for parts in fusion_parts(model).values()]
     return [
         layer
         for layer in model.layers

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from multimodal_ensemble.encoders import Encoder, fit_encoders
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import fusion_parts
 
 
 def refit_encoders(
@@ -57,8 +58,12 @@ def refit_encoders(
 
 def keep_heads(model: keras.Model, trained: keras.Model, modalities: Sequence[str]) -> None:
     """Give a model the trained heads of all but some modalities, and freeze these heads."""
-    for layer in model.layers:
-        name = layer.name.removesuffix("_head").removesuffix("_or_missing")
-        if name != layer.name and name not in modalities:
-            layer.set_weights(trained.get_layer(layer.name).get_weights())
-            layer.trainable = False
+    trained_parts = fusion_parts(trained)
+    for name, parts in fusion_parts(model).items():
+        if name in modalities:
+            continue
+        kept = trained_parts[name]
+        for layer, before in ((parts.head, kept.head), (parts.or_missing, kept.or_missing)):
+            if layer is not None and before is not None:
+                layer.set_weights(before.get_weights())
+                layer.trainable = False

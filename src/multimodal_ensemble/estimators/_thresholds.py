@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import check_choice
-from multimodal_ensemble.metrics import tune_thresholds
-from multimodal_ensemble.metrics._criteria import CRITERIA, evaluate_callable
+from multimodal_ensemble.metrics import check_criterion, tune_thresholds
 
 # Where nobody says anything else: a sigmoid of more than a half.
 _HALF = 0.5
@@ -23,22 +21,9 @@ def is_criterion(threshold: Any) -> bool:
 
 
 def check_threshold(threshold: Any) -> None:
-    """Raise a ValueError if a string names no criterion."""
-    if isinstance(threshold, str):
-        check_choice(threshold, tuple(CRITERIA), name="threshold")
-    elif callable(threshold):
-        # Now, and not after hours of training.
-        never_and_always = np.array([0.0, 1.0]), np.array([1.0, 0.0])
-        up, down = never_and_always
-        try:
-            evaluate_callable(threshold, (up, up, down, down), column=0)
-        except TypeError as error:
-            msg = (
-                "A callable threshold is called as threshold(tp, fp, fn, tn) with an array of "
-                "counts each, and returns an array of what to maximise; see tune_thresholds. "
-                f"{error}."
-            )
-            raise ValueError(msg) from error
+    """Raise a ValueError if `threshold` is a criterion that cannot be maximised."""
+    if is_criterion(threshold):
+        check_criterion(threshold, name="threshold")
 
 
 def learn_thresholds(

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._validation import (
     FloatArray,
-    check_choice,
     check_label_matrix,
     check_sample_weight,
     check_scores,
@@ -18,6 +17,7 @@ from multimodal_ensemble.metrics._criteria import (
     CRITERIA,
     CriterionFunction,
     CriterionName,
+    check_criterion,
     evaluate_callable,
 )
 from multimodal_ensemble.metrics._ranking import sort_by_class
@@ -97,7 +97,7 @@ def tune_thresholds(
     scores = check_scores(y_score, positive.shape)
     weights = check_sample_weight(sample_weight, len(positive))
     if not callable(criterion):
-        check_choice(criterion, tuple(CRITERIA), name="criterion")
+        check_criterion(criterion)
     # float32 has the same order as it has in float64, and sorts faster.
     ranking = np.asarray(y_score) if np.asarray(y_score).dtype == np.float32 else scores
     if weights is not None and not weights.all():

@@ -23,8 +23,13 @@ from multimodal_ensemble._validation import (
     check_label_matrix,
     check_sample_weight,
 )
-from multimodal_ensemble.metrics import apply_thresholds, tune_thresholds
-from multimodal_ensemble.metrics._criteria import CRITERIA, CriterionFunction, CriterionName
+from multimodal_ensemble.metrics import (
+    CriterionFunction,
+    CriterionName,
+    apply_thresholds,
+    check_criterion,
+    tune_thresholds,
+)
 from multimodal_ensemble.model_selection._label_scores import label_scores
 from multimodal_ensemble.model_selection._multilabel_stratified_k_fold import (
     MultilabelStratifiedKFold,
@@ -55,7 +60,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
     estimator : estimator instance
         A multilabel classifier with `predict_proba` or `decision_function`. It stays as it is;
         a clone is fitted, but for ``cv="prefit"``.
-    criterion : {"accuracy", "balanced_accuracy", "f1"} or callable, default="accuracy"
+    threshold : {"accuracy", "balanced_accuracy", "f1"} or callable, default="accuracy"
         What a threshold maximises for its label, as in `tune_thresholds`.
     cv : int, splitter, iterable of splits, "prefit" or None, default=None
         Which rows are scored by which estimator. None is 5 folds, and a whole number of at least
@@ -109,7 +114,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
     >>> from multimodal_ensemble.model_selection import TunedThresholdMultilabelClassifier
     >>> X, y = make_multilabel_classification(n_samples=60, n_classes=3, random_state=0)
     >>> tuned = TunedThresholdMultilabelClassifier(
-    ...     KNeighborsClassifier(), criterion="f1", random_state=0)
+    ...     KNeighborsClassifier(), threshold="f1", random_state=0)
     >>> tuned.fit(X, y).thresholds_.shape
     (3,)
     >>> tuned.predict(X).shape
@@ -120,14 +125,14 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         self,
         estimator: Any,
         *,
-        criterion: CriterionName | CriterionFunction = "accuracy",
+        threshold: CriterionName | CriterionFunction = "accuracy",
         cv: Any = None,
         response_method: str = "auto",
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.estimator = estimator
-        self.criterion = criterion
+        self.threshold = threshold
         self.cv = cv
         self.response_method = response_method
         self.n_jobs = n_jobs
@@ -179,8 +184,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             )
             raise ValueError(msg)
         weights = check_sample_weight(sample_weight, len(labels))
-        if not callable(self.criterion):
-            check_choice(self.criterion, tuple(CRITERIA), name="criterion")
+        check_criterion(self.threshold, name="threshold")
         method = self._choose_method()
 
         if isinstance(self.cv, str) and self.cv == "prefit":
@@ -203,7 +207,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         self.thresholds_ = tune_thresholds(
             labels[rows],
             y_score,
-            criterion=self.criterion,
+            criterion=self.threshold,
             sample_weight=None if weights is None else weights[rows],
         )
         self.estimator_ = estimator

@@ -1,22 +1,24 @@
-"""Filling a store with what is missing of some requests."""
+"""Computing the features that a store lacks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from multimodal_ensemble.features._engine import compute_on_engine, has_engine
-from multimodal_ensemble.features._extraction import ROWS_A_SHARD, Rows, Target, compute_chunks
+from multimodal_ensemble._progress import make_progress_bar
+from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Rows, Target, compute_chunks
 from multimodal_ensemble.features._folder import write_json
-from multimodal_ensemble.features._progress import ExtractionProgress
+from multimodal_ensemble.features._joblib_backend import compute_in_workers, has_worker_processes
 from multimodal_ensemble.features._request import Request
 from multimodal_ensemble.features._upkeep import DESCRIPTION, keep_within
 
 
-def fill(
+def compute_missing(
     requests: Sequence[Request],
     *,
     folder: Path,
@@ -24,21 +26,21 @@ def fill(
     max_bytes: int | None,
     verbose: int,
 ) -> int:
-    """Compute what is missing; return how many rows went through a backbone.
+    """Compute the features that a store lacks; return how many rows went through a backbone.
 
-    Requests that the same encoded rows serve are computed together: each value is encoded once.
+    Requests that need the same encoded rows are computed together, so that each value is encoded
+    once.
     """
     count = 0
     waiting = list(requests)
     while waiting:
-        first = waiting[0]
-        together = [request for request in waiting if request.reads_like(first)]
+        together = [request for request in waiting if request.encodes_like(waiting[0])]
         waiting = [request for request in waiting if request not in together]
         # Encoders with the same backbone share its pass.
         distinct: dict[Path, Request] = {}
         for request in together:
             distinct.setdefault(request.shards.folder, request)
-        count += _fill_together(
+        count += _compute_together(
             list(distinct.values()),
             folder=folder,
             batch_size=batch_size,
@@ -48,7 +50,7 @@ def fill(
     return count
 
 
-def _fill_together(
+def _compute_together(
     requests: Sequence[Request],
     *,
     folder: Path,
@@ -56,50 +58,75 @@ def _fill_together(
     max_bytes: int | None,
     verbose: int,
 ) -> int:
-    positions = sorted({position for request in requests for position in request.missing()})
+    positions = sorted({position for request in requests for position in request.find_missing()})
     if not positions:
         return 0
     for request in requests:
         _describe(request)
     first = requests[0]
-    on_engine = has_engine()
+    in_workers = has_worker_processes()
     rows = Rows(
-        reader=first.encoder.without_backbone() if on_engine else first.encoder,
+        reader=first.encoder.without_backbone() if in_workers else first.encoder,
         values=first.values,
         digests=first.digests,
         variants=first.variants,
         views=first.views,
         numbers=np.arange(len(first.digests), dtype=np.intp),
     ).take(np.array(positions, dtype=np.intp))
-    chunks = rows.chunks(ROWS_A_SHARD)
+    chunks = rows.split(ROWS_PER_SHARD)
 
     def make_room() -> None:
         if max_bytes is not None:
             keep_within(folder, max_bytes)
 
     targets = [Target(request.backbone, request.shards, make_room) for request in requests]
+    with _show_progress(requests, positions, verbose) as report:
+        if not in_workers:
+            return compute_chunks(chunks, targets, batch_size, report)
+        return compute_in_workers(
+            chunks, targets, batch_size, report, root=folder.resolve(), max_bytes=max_bytes
+        )
+
+
+@contextmanager
+def _show_progress(
+    requests: Sequence[Request], positions: Sequence[int], verbose: int
+) -> Iterator[Callable[[int], None]]:
+    """Yield a function that adds finished rows to a progress bar with the rows per second."""
+    if not verbose:
+        yield lambda count: None
+        return
+    first = requests[0]
     total = sum(
         digests[position] not in index
         for index in [request.shards.index() for request in requests]
         for digests in first.variants
         for position in positions
     )
-    names = " and ".join(_network_name(request.backbone) for request in requests)
-    with ExtractionProgress(first.encoder.name, names, total, verbose) as progress:
-        if not on_engine:
-            return compute_chunks(chunks, targets, batch_size, progress.add)
-        return compute_on_engine(
-            chunks,
-            targets,
-            batch_size,
-            progress.add,
-            root=folder.resolve(),
-            max_bytes=max_bytes,
-        )
+    networks = " and ".join(_network_name(request.backbone) for request in requests)
+    print(
+        f"Computing the features of {total} values of {first.encoder.name!r} with {networks}",
+        flush=True,
+    )
+    rate = "images/s"
+    bar = make_progress_bar(total, unit="image", rate=rate)
+    start, done = time.perf_counter(), 0
+
+    def report(count: int) -> None:
+        nonlocal done
+        done += count
+        seconds = max(time.perf_counter() - start, 1e-9)
+        bar.update(done, [(rate, done / seconds)])
+
+    try:
+        yield report
+    except BaseException:
+        print(f"\nStopped: {done} of {total} are kept in the store.", flush=True)
+        raise
 
 
 def _describe(request: Request) -> None:
-    """Say to a person who looks into the folder what its features are of."""
+    """Write a description of the features for people who look into the folder."""
     path = request.shards.folder / DESCRIPTION
     if path.exists():
         return
