@@ -36,7 +36,7 @@ from multimodal_ensemble.fusion import fuse_encoders
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
-from multimodal_ensemble.training._checkpoint import read_checkpoint_metadata
+from multimodal_ensemble.training import read_checkpoint_metadata
 
 _SEEDS = 2**31 - 1
 
@@ -194,7 +194,6 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         callbacks: Sequence[keras.callbacks.Callback] = (),
         checkpoint: str | PathLike[str] | None = None,
         resume_from: str | PathLike[str] | None = None,
-        class_weight: None = None,
     ) -> Self:
         """Train on a table.
 
@@ -216,8 +215,6 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         resume_from : path, optional
             A checkpoint to go on from, with the same rows and options. What it was begun with it
             ends as, and it is written further.
-        class_weight : None
-            Refused, with the reason; see `label_weight`.
 
         Returns
         -------
@@ -259,7 +256,6 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
                 callbacks=callbacks,
                 checkpoint=checkpoint,
                 resume_from=resume_from,
-                class_weight=class_weight,
             )
         finally:
             if weights is not None and getattr(self, "thresholds_", None) is before:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ class ShardFolder:
             If it cannot be written; nothing is left behind.
         """
         keys = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
-        arrays = {"digests": keys, "features": features}
+        arrays: dict[str, NDArray[Any]] = {"digests": keys, "features": features}
         if self.dtype == "float16":
             arrays["features"], arrays["exponents"] = to_half(features)
         path = self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
