@@ -1,16 +1,16 @@
-"""What is kept of the data."""
+"""The filters of movies and tags."""
 
 import dataclasses
 
 ALL_LANGUAGES = "all"
-# How far tags that give a genre away are dropped; each drops what the one before it drops, too.
+# Which tags are dropped because they reveal a genre; each rule includes the one before it.
 GENRE_TAG_RULES = ("none", "exact", "within")
 TAG_SOURCES = ("user", "genome")
 
 
 @dataclasses.dataclass(frozen=True)
 class Filters:
-    """What is kept; the defaults are the study's.
+    """Filters of movies and tags; the defaults are the study's.
 
     Parameters
     ----------
@@ -19,17 +19,17 @@ class Filters:
     language : str
         Original language, or ``"all"``.
     min_genre_share : float
-        Share of all genre occurrences that a kept genre has at least, in 0..1.
+        Smallest share of all genre occurrences for a genre to be kept, in 0..1.
     min_tag_users : int
-        Users that must have given a tag to a movie for it to count there.
+        Number of users who must have given a tag to a movie.
     drop_genre_tags : {"exact", "within", "none"}
-        Which tags give too much away: those that are a genre's name, those that have one among
-        their words, or none.
+        Which tags are dropped because they reveal a genre: tags that are the name of a genre,
+        tags that contain one among their words, or none.
     tags : {"user", "genome"}
-        Tags that users typed, or the relevances that MovieLens computed of some thousand tags.
+        User-generated tags, or the relevances of about 1,100 tags that MovieLens computed.
     min_relevance : float, optional
-        With the tag genome: a movie has the tags of at least this relevance, in 0..1. Without it,
-        each movie has the relevances themselves.
+        With the tag genome: a movie has the tags of at least this relevance, in 0..1. None: the
+        relevances themselves are the input.
     """
 
     min_year: int = 1995

@@ -12,7 +12,7 @@ from examples.movielens_genres.__main__ import main
 from .tmdb_movies import draw_poster, expected_row, make_movies, needed_paths, write_movielens
 from .tmdb_server import KEY, TOKEN
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TABLE = "extended_movie_data_with_local_files.csv"
 CONFIGURATION = "/3/configuration"
 CONNECTIONS = 4

@@ -1,6 +1,6 @@
 """An HTTP server that answers as TMDB documents its API of version 3, and fails on demand.
 
-``python -m tests.examples.tmdb_server`` serves as a process of its own, until its standard input
+``python -m tests.examples.retrieval.tmdb_server`` serves as a process of its own, until its standard input
 ends.
 """
 
