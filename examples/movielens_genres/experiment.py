@@ -1,4 +1,4 @@
-"""The experiment: do posters and tags together predict a movie's genres better than either alone?
+"""The experiment: whether posters and tags predict genres better together than alone.
 
 This is the whole study; read it from top to bottom. `run_experiment` prepares the movies and
 computes the features of all posters once. `run_seed` then draws a split, trains every model on it,

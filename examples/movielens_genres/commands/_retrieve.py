@@ -29,7 +29,7 @@ def _add_arguments(add: Add) -> None:
     add("--movielens", required=True, metavar="FOLDER", help="an unpacked MovieLens release")
     add("--out", required=True, metavar="FOLDER", help="the data folder to make or to continue")
     add("--links", metavar="FILE", help="a links.csv in place of the one of the MovieLens folder")
-    add("--poster-size", default="w185", metavar="SIZE", help="size of the posters, in TMDB's terms")
+    add("--poster-size", default="w185", metavar="SIZE", help="one of TMDB's poster sizes")
     add("--key-file", metavar="FILE", help="a file that holds only the key or the bearer token")
     # These exist so that their error explains where the key belongs, without printing it.
     add(*_KEY_OPTIONS, dest="key", help=argparse.SUPPRESS)
@@ -79,9 +79,7 @@ def _parse(values: argparse.Namespace) -> "RetrieveOptions":
         movielens=Path(values.movielens),
         out=Path(values.out),
         links=Path(values.links) if values.links else None,
-        find_credential=functools.partial(
-            retrieval.read_credential, values.key_file, os.environ
-        ),
+        find_credential=functools.partial(retrieval.read_credential, values.key_file, os.environ),
         api_url=_check_url(values.api_url or os.environ.get("TMDB_API_URL") or API_URL),
         poster_size=values.poster_size,
         policy=retrieval.RequestPolicy(

@@ -146,8 +146,8 @@ def load_table(out: Path) -> tuple[MovieData, dict[str, Any], Path]:
         table = out / Path(manifest["table"]["file"]).name
         if _describe_file(table)["sha256"] != manifest["table"]["sha256"]:
             msg = (
-                f"{str(table)!r} is not the table that its manifest describes, because it was changed "
-                "later; run prepare again."
+                f"{str(table)!r} is not the table that its manifest describes; it was changed "
+                "later. Run prepare again."
             )
             raise DataError(msg)
         data = _assemble(_read_table(table), manifest)

@@ -100,7 +100,7 @@ def read_table(
 
 
 class _Row(NamedTuple):
-    """The row that starts at a line: its cells, its number of lines, and a problem with its rule."""
+    """The row that starts at a line: its cells, its number of lines, a problem and its rule."""
 
     cells: list[str]
     n_lines: int = 1

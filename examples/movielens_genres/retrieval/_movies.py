@@ -1,4 +1,4 @@
-"""What is known of a movie, and what has to be asked next to know more."""
+"""What is known about a movie, and the next question about it."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from ._posters import POSTER_FOLDER
 NO_LINK = "no link to TMDB or IMDb"
 NOT_ON_TMDB = "not on TMDB"
 NO_POSTER = "no poster on TMDB"
-POSTER_GONE = "the poster is not there (404)"
+POSTER_GONE = "poster not found (404)"
 NOT_ASKED = "not asked yet"
 NO_YEAR = "no release date on TMDB"
 NO_LANGUAGE = "no language on TMDB"
@@ -20,7 +20,7 @@ NO_LANGUAGE = "no language on TMDB"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Movie:
-    """One movie of MovieLens, with the ids that TMDB may know it by."""
+    """One movie of MovieLens, with its ids on TMDB and IMDb."""
 
     movie_id: int
     title: str
@@ -29,24 +29,24 @@ class Movie:
     tmdb_id: str
 
     def lookups(self) -> Iterator["Question"]:
-        """Yield the questions for its details, the next one for where the last found nothing."""
+        """Yield the questions about its details; each is for when the one before finds nothing."""
         if self.tmdb_id:
             yield Question("movie", self.tmdb_id)
-        # Ids of TMDB go stale when two entries of it are joined; those of IMDb hardly ever do.
+        # TMDB's ids change when two of its entries are merged; IMDb's rarely change.
         if self.imdb_id:
             yield Question("find", f"tt{self.imdb_id}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """Something to ask TMDB; questions are equal if their answers are.
+    """A question to TMDB.
 
     Parameters
     ----------
     kind : {"configuration", "movie", "find", "poster"}
-        What is asked for.
+        The kind of the answer.
     name : str
-        The id or the poster's path.
+        The id, or the path of the poster.
     """
 
     kind: str
@@ -54,24 +54,24 @@ class Question:
 
     @property
     def key(self) -> str:
-        """Return the name of its answer in the journal."""
+        """Return the name of the answer in the journal."""
         return f"{self.kind}/{self.name}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Knowledge:
-    """What the journal knows of a movie.
+    """What the journal knows about a movie.
 
     Parameters
     ----------
     details : Details or None
-        None if TMDB has none, or was not asked yet.
+        None if TMDB has none or was not asked yet.
     poster : Poster or None
-        None if TMDB has none, or was not asked yet.
+        None if TMDB has none or was not asked yet.
     question : Question or None
-        What to ask next; None if all is known.
+        The next question; None if everything is known.
     linked : bool
-        Whether there is an id to ask for.
+        Whether the movie has an id on TMDB or IMDb.
     """
 
     details: Details | None = None
@@ -81,7 +81,7 @@ class Knowledge:
 
     @property
     def poster_file(self) -> str:
-        """Return the poster's path in the data folder, or an empty text."""
+        """Return the path of the poster in the data folder, or an empty text."""
         return f"{POSTER_FOLDER}/{self.poster.file}" if self.poster and self.poster.file else ""
 
     def no_poster(self, failures: Mapping[Question, str]) -> str:
@@ -90,7 +90,7 @@ class Knowledge:
         Parameters
         ----------
         failures : mapping from Question to str
-            Why questions got no answer in this run.
+            The reason for each question without an answer in this run.
         """
         if self.poster_file:
             return ""
@@ -104,7 +104,7 @@ class Knowledge:
         return POSTER_GONE if self.details.poster_path else NO_POSTER
 
     def unknown(self) -> list[str]:
-        """Return which of the details TMDB does not know, other than the poster."""
+        """Return the details, other than the poster, that TMDB does not know."""
         if self.details is None:
             return []
         both = {NO_YEAR: self.details.release_year, NO_LANGUAGE: self.details.language}
@@ -112,14 +112,14 @@ class Knowledge:
 
 
 def list_movies(movies: pd.DataFrame, links: pd.DataFrame) -> list[Movie]:
-    """Return the movies of two tables that have the same rows."""
+    """Return the movies of two tables with the same rows."""
     columns = [movies[name] for name in ("movieId", "title", "genres")]
     columns += [links[name] for name in ("imdbId", "tmdbId")]
     return [Movie(int(row[0]), *row[1:]) for row in zip(*columns, strict=True)]
 
 
 def look_up(movie: Movie, journal: Journal) -> Knowledge:
-    """Return what the journal knows of a movie."""
+    """Return what the journal knows about a movie."""
     linked = False
     for question in movie.lookups():
         linked = True

@@ -70,7 +70,7 @@ def fit_controls(
 
 
 def trivial_benchmark(y: Parts) -> Outcome:
-    """Return the outcome of the same scores for every movie: a genre is predicted always or never."""
+    """Return the outcome of giving all movies the same scores."""
     scores = {part: np.full(labels.shape, 0.5) for part, labels in y.items()}
     thresholds = tune_thresholds(y["validation"], scores["validation"])
     return Outcome(TRIVIAL, scores["test"], thresholds, parameters=0, seconds=0.0)

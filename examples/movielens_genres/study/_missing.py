@@ -22,13 +22,17 @@ CASES = {
 
 def compare_missing(movies: Movies, options: MissingOptions) -> str:
     """Return a Markdown table of all models and cases, over all seeds."""
+    data, recipe = movies.data, RECOMMENDED.encoders
     backbones = {options.backbone: options.weights}
     (poster,) = make_posters(
-        backbones, movies.folder, RECOMMENDED.encoders, image_size=options.image_size
+        backbones, movies.folder, recipe, image_size=options.image_size
     ).values()
-    encoders = {"poster": poster, **make_encoders(movies.data, ["tags"], RECOMMENDED.encoders, max_tags=400)}
+    encoders = {
+        "poster": poster,
+        **make_encoders(data, ["tags"], recipe, max_tags=400),
+    }
     store = FeatureStore(options.store)
-    splits = [split_rows(movies.data.genres.to_numpy(), seed) for seed in options.seeds]
+    splits = [split_rows(data.genres.to_numpy(), seed) for seed in options.seeds]
     rows = [row for split in splits for row in _compare_on_split(movies, encoders, store, split)]
     return to_markdown(_summarize(pd.DataFrame(rows)))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble import Augmentation, DenseHead
+from multimodal_ensemble.encoders import Augmentation, DenseHead
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,16 +88,23 @@ def _head(
 # The best recipe on validation movies; the README of the example lists what was tried.
 RECOMMENDED = Recipe(
     encoders=EncoderOptions(
-    posters={
-        "preprocessing": "imagenet",
-        "head": _head(128, "relu", dropout=0.5, input_dropout=0.8, scaling="log"),
-    },
-    words={"head": _head(128, "relu", dropout=0.5, input_dropout=0.5)},
-    relevances={
-        "scaling": "standard",
-        "head": _head(128, "relu", dropout=0.5, input_dropout=0.5),
-    },
-    years={"scaling": "standard", "head": _head(16, "relu")},
+        posters={
+            "pooling": "avg",
+            "preprocessing": "imagenet",
+            "trainable_layers": 0,
+            "head": _head(128, "relu", dropout=0.5, input_dropout=0.8, scaling="log"),
+        },
+        words={
+            "min_count": 1,
+            "binary": True,
+            "tfidf": False,
+            "head": _head(128, "relu", dropout=0.5, input_dropout=0.5),
+        },
+        relevances={
+            "scaling": "standard",
+            "head": _head(128, "relu", dropout=0.5, input_dropout=0.5),
+        },
+        years={"scaling": "standard", "head": _head(16, "relu")},
     ),
     dropout=0,
     modality_dropout=0.3,
@@ -113,12 +120,17 @@ RECOMMENDED = Recipe(
 # another one, and training stops after five evaluations without improvement.
 REFERENCE = Recipe(
     encoders=EncoderOptions(
-    posters={"preprocessing": "unit", "head": _head(256, "relu")},
-    # The study's hidden layer has half as many units as there are tags.
-    words={"head": _head(None, "sigmoid")},
-    # The study had neither of these; they follow its style.
-    relevances={"scaling": "standard", "head": _head(256, "sigmoid")},
-    years={"scaling": "standard", "head": _head(16, "sigmoid")},
+        posters={
+            "pooling": "avg",
+            "preprocessing": "unit",
+            "trainable_layers": 0,
+            "head": _head(256, "relu"),
+        },
+        # The study's hidden layer has half as many units as there are tags.
+        words={"min_count": 1, "binary": True, "tfidf": False, "head": _head(None, "sigmoid")},
+        # The study had neither of these; they follow its style.
+        relevances={"scaling": "standard", "head": _head(256, "sigmoid")},
+        years={"scaling": "standard", "head": _head(16, "sigmoid")},
     ),
     dropout=0,
     modality_dropout=0,
@@ -143,4 +155,4 @@ def poster_augmentation(views: int) -> Augmentation | None:
         keras.layers.RandomZoom((-0.15, 0.05), fill_mode="nearest"),
         keras.layers.RandomContrast(0.2),
     ]
-    return Augmentation(layers, views=views, seed=0)
+    return Augmentation(layers, views=views, seed=1)
