@@ -1,12 +1,12 @@
-"""The comparison of one model for all cases with one made for each."""
+"""The comparison of one model for all cases with one model per case."""
 
 import dataclasses
 
 import pytest
 
 from examples.movielens_genres.__main__ import main
-from examples.movielens_genres.experiment import _missing
 from examples.movielens_genres.sample import write_sample
+from examples.movielens_genres.study import _missing
 
 
 @pytest.mark.slow
@@ -23,7 +23,7 @@ def test_each_case_is_measured_with_both_models(tmp_path, monkeypatch, capsys):
     ]
 
 
-def test_a_folder_that_cannot_be_used_is_said_in_one_sentence(tmp_path, capsys):
+def test_a_folder_that_does_not_exist_is_reported(tmp_path, capsys):
     assert main(["missing", "--data", str(tmp_path / "nowhere")]) == 2
     assert "does not exist" in capsys.readouterr().err
 
@@ -46,7 +46,7 @@ def small_folder(tmp_path_factory):
         (["--seed", "-1"], "--seed must be at least 0"),
     ],
 )
-def test_a_wrong_option_is_one_sentence_and_status_2(
+def test_a_wrong_option_is_reported_in_one_sentence_with_status_2(
     small_folder, options, message, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)

@@ -10,9 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres.data import Filters, prepare_movies, read_folder
-from examples.movielens_genres.experiment._recipes import RECIPES
-from examples.movielens_genres.experiment._split import split_rows
 from examples.movielens_genres.sample import write_sample
+from examples.movielens_genres.study import RECIPES, split_rows
 from multimodal_ensemble import mean_accuracy, tune_thresholds
 
 MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
@@ -20,7 +19,7 @@ MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_trainings():
-    """Train for a few passes: that the figures are good is not what is tested."""
+    """Train for a few epochs, because these tests do not need good scores."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name, recipe in RECIPES.items():
             monkeypatch.setitem(RECIPES, name, dataclasses.replace(recipe, epochs=6))
@@ -59,6 +58,7 @@ def test_every_model_control_and_benchmark_is_in_the_table(out):
     table = pd.read_csv(out / "results.csv", index_col="model")
     assert list(table.index) == [
         *MODELS,
+        "plain call (MobileNet)",
         "linear, joined (MobileNet)",
         "linear, summed (MobileNet)",
         "trivial (same scores for all)",
@@ -68,22 +68,22 @@ def test_every_model_control_and_benchmark_is_in_the_table(out):
 
 
 @pytest.mark.slow
-def test_the_trivial_benchmark_is_what_the_study_says(out, folder):
+def test_the_trivial_benchmark_agrees_with_the_study(out, folder):
     data = prepare_movies(read_folder(folder), Filters())
     by_seed = pd.read_csv(out / "results_by_seed.csv", index_col=["seed", "model"])
     for seed in (1, 2):
-        _, validation, test = split_rows(len(data.movies), seed)
         y = data.genres.to_numpy()
+        split = split_rows(y, seed)
         constant = np.zeros((len(y), y.shape[1]))
-        thresholds = tune_thresholds(y[validation], constant[validation])
+        thresholds = tune_thresholds(y[split.validation], constant[split.validation])
         trivial = by_seed.loc[(seed, "trivial (same scores for all)")]
         assert trivial["mean_roc_auc"] == 0.5
-        expected = mean_accuracy(y[test], constant[test], thresholds)
+        expected = mean_accuracy(y[split.test], constant[split.test], thresholds)
         assert trivial["mean_accuracy"] == pytest.approx(expected)
 
 
 @pytest.mark.slow
-def test_mean_and_spread_are_those_of_the_seeds(out):
+def test_mean_and_spread_are_computed_over_seeds(out):
     by_seed = pd.read_csv(out / "results_by_seed.csv").groupby("model", sort=False)
     table = pd.read_csv(out / "results.csv", index_col="model")
     for column in ("mean_roc_auc", "macro_f1"):
@@ -92,14 +92,14 @@ def test_mean_and_spread_are_those_of_the_seeds(out):
 
 
 @pytest.mark.slow
-def test_the_report_says_what_is_random_and_shows_a_dozen_movies(out):
+def test_the_report_names_random_networks_and_shows_twelve_movies(out):
     report = (out / "report.md").read_text(encoding="utf-8")
     assert "Random weights in MobileNet" in report
     assert "Seeds: 1, 2." in report
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Random weights in MobileNet" in page
     assert page.count("<img") == 3
-    shown = report[report.index("A dozen test movies") :]
+    shown = report[report.index("Twelve test movies") :]
     assert len([line for line in shown.splitlines() if line.startswith("| ")]) == 13
 
 
@@ -127,7 +127,7 @@ def test_all_tables_and_figures_are_written(out):
 
 
 @pytest.mark.slow
-def test_the_scores_of_each_test_movie_give_the_table(out, folder):
+def test_the_scores_of_the_test_movies_reproduce_the_table(out, folder):
     data = prepare_movies(read_folder(folder), Filters())
     y = data.genres.set_index(data.movies["movieId"])
     scores = pd.read_csv(out / "test_scores.csv").set_index("movieId")
@@ -153,7 +153,7 @@ def test_a_second_run_repeats_the_first_and_computes_no_features(
 
 
 @pytest.mark.slow
-def test_a_prepared_table_gives_the_same_figures(out, arguments, folder, tmp_path):
+def test_a_prepared_table_reproduces_the_scores(out, arguments, folder, tmp_path):
     table = str(tmp_path / "table")
     assert main(["prepare", "--data", str(folder), "--out", table]) == 0
     changed = [table if argument == str(folder) else argument for argument in arguments]
@@ -175,7 +175,7 @@ def test_a_prepared_table_gives_the_same_figures(out, arguments, folder, tmp_pat
 
 
 @pytest.mark.slow
-def test_further_modalities_have_models_of_their_own(without_posters, tmp_path):
+def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
     options = ["--modalities", "language,year,title,tags", "--language", "all"]
     assert main([*without_posters, *options, "--out", str(tmp_path / "out")]) == 0
     table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
@@ -185,6 +185,7 @@ def test_further_modalities_have_models_of_their_own(without_posters, tmp_path):
         "years",
         "languages",
         "tags, titles, years and languages",
+        "plain call",
         "linear, joined",
         "linear, summed",
         "trivial (same scores for all)",
@@ -194,12 +195,12 @@ def test_further_modalities_have_models_of_their_own(without_posters, tmp_path):
         .read_text(encoding="utf-8")
         .startswith("# Movie genres from tags, titles, years and languages\n")
     )
-    # Posters are not asked for, so none is shown.
+    # The models see no posters, so the report shows none.
     assert not (tmp_path / "out" / "predictions.png").exists()
 
 
 @pytest.mark.slow
-def test_relevances_of_the_tag_genome_train(without_posters, folder, tmp_path):
+def test_models_train_on_the_tag_genome(without_posters, folder, tmp_path):
     movies = pd.read_csv(folder / "movies.csv")
     words = ["laughs", "tears", "chases"]
     pd.DataFrame({"tagId": [1, 2, 3], "tag": words}).to_csv(
@@ -228,14 +229,14 @@ def test_the_reference_recipe_trains(arguments, tmp_path, monkeypatch):
     monkeypatch.setitem(RECIPES, "reference", longer)
     assert main([*arguments, "--recipe", "reference", "--out", str(tmp_path / "out")]) == 0
     table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
-    # The loss of Keras 3 would end with every score at 1, and a ROC-AUC of exactly 0.5. Features of
-    # a random MobileNet are some 1e-20, of which nothing is learned without scaling.
+    # With the loss of Keras 3, every score would be 1 and the ROC-AUC 0.5. The features of a random
+    # MobileNet are about 1e-20, so nothing is learned from them without scaling.
     assert table.loc["tags", "mean_roc_auc"] > 0.55
     assert table.loc["posters and tags (MobileNet)", "mean_roc_auc"] != 0.5
 
 
 @pytest.mark.slow
-def test_an_unreadable_poster_is_dropped_on_demand(arguments, folder, tmp_path, capsys):
+def test_unreadable_posters_can_be_dropped(arguments, folder, tmp_path, capsys):
     copy = tmp_path / "data"
     write_sample(copy, seed=3, n_movies=240)
     data = prepare_movies(read_folder(copy), Filters())
@@ -284,7 +285,7 @@ def test_an_unreadable_poster_is_dropped_on_demand(arguments, folder, tmp_path, 
         (["--min-genre-share", "0.2"], "have the same genres, Drama"),
     ],
 )
-def test_a_wrong_option_is_one_sentence_and_status_2(
+def test_a_wrong_option_is_reported_in_one_sentence_with_status_2(
     arguments, options, message, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)

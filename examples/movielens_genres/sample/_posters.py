@@ -1,8 +1,8 @@
 """Posters of the invented movies, drawn with Pillow; everything in them is synthetic.
 
-A genre shows as a motif, which has a palette and shapes of its own. Thriller and Horror share one,
-and so do Drama and Romance, so posters cannot tell these apart. How strongly a motif shows varies
-from poster to poster, down to not at all, and some posters show the motif of a foreign genre.
+Each genre has a motif with its own palette and shapes. Thriller and Horror share one, and so do
+Drama and Romance, so posters cannot distinguish these. The strength of a motif varies from poster
+to poster, down to zero, and some posters show the motif of another genre.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHTS = 150, (213, 222, 225)
-# Pillow's lines and circles are jagged: draw at twice the size, then halve it.
+# Pillow's lines and circles are jagged, so posters are drawn at twice their size and reduced.
 _SCALE = 2
 
 _T = TypeVar("_T")
@@ -25,7 +25,7 @@ Draw = Callable[[Image.Image, np.random.Generator, int], None]
 
 @dataclasses.dataclass(frozen=True)
 class _Motif:
-    """What one kind of movie looks like: a sky from top to bottom, and shapes."""
+    """The look of one kind of movie: the colours of the sky, and shapes."""
 
     top: Colour
     bottom: Colour
@@ -38,16 +38,16 @@ def draw_poster(rng: np.random.Generator, title: str, genres: Sequence[str]) -> 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Source of everything random.
+        The source of randomness.
     title : str
         The movie's title as in ``movies.csv``.
     genres : sequence of str
-        The movie's genres; those without a motif do not show.
+        The movie's genres; those without a motif are ignored.
 
     Returns
     -------
     PIL.Image.Image
-        The poster, 150 pixels wide, of mode RGB or (one in twenty-five) L.
+        The poster, 150 pixels wide, in mode RGB or (one in 25) L.
     """
     size = (WIDTH * _SCALE, HEIGHTS[rng.integers(len(HEIGHTS))] * _SCALE)
     shown = _shown_motifs(rng, genres)
@@ -63,7 +63,7 @@ def draw_poster(rng: np.random.Generator, title: str, genres: Sequence[str]) -> 
 
 
 def _shown_motifs(rng: np.random.Generator, genres: Sequence[str]) -> list[_Motif]:
-    """Choose the motifs that a poster shows, its leading one first."""
+    """Choose the motifs of a poster, the main one first."""
     if rng.random() < 0.14:
         return [pick(rng, [*MOTIFS.values(), PLAIN])]
     motifs = list(dict.fromkeys(MOTIFS[genre] for genre in genres if genre in MOTIFS))
@@ -76,7 +76,7 @@ def _shown_motifs(rng: np.random.Generator, genres: Sequence[str]) -> list[_Moti
 def _sky(
     rng: np.random.Generator, size: tuple[int, int], motif: _Motif, strength: float
 ) -> Image.Image:
-    """Paint a gradient in the motif's colours, which fade into any colour as strength goes."""
+    """Paint a gradient in the motif's colours, mixed with random ones if it is weak."""
     ends = np.array([motif.top, motif.bottom], dtype=float)
     weight = 0.25 + 0.75 * strength
     ends = weight * ends + (1 - weight) * rng.uniform(20, 235, size=(2, 3))
@@ -116,7 +116,7 @@ def _branch(
 
 
 def _draw_dusk(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
-    """Draw a low sun over water and people looking at it (Drama, Romance)."""
+    """Draw people before a low sun over water (Drama, Romance)."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     horizon, x, r = rng.uniform(0.52, 0.64) * height, rng.uniform(0.3, 0.7) * width, 70.0
     for halo in (1.9, 1.4, 1.0):
@@ -224,7 +224,7 @@ def _draw_city(image: Image.Image, rng: np.random.Generator, alpha: int) -> None
 
 
 def _draw_hills(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
-    """Draw ranges of hills, which stand for no genre."""
+    """Draw ranges of hills, which belong to no genre."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     for depth in range(4):
         base, phase = height * (0.45 + 0.14 * depth), rng.uniform(0, math.tau)
@@ -252,7 +252,7 @@ PLAIN = _Motif((150, 176, 190), (196, 190, 170), _draw_hills)
 
 
 def _draw_mist(image: Image.Image, rng: np.random.Generator) -> None:
-    """Veil a weak poster in flat shapes of any colour."""
+    """Cover a weak poster with flat shapes of random colours."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     for _ in range(4):
         red, green, blue = rng.integers(30, 226, size=3).tolist()
@@ -261,7 +261,7 @@ def _draw_mist(image: Image.Image, rng: np.random.Generator) -> None:
 
 
 def _draw_title(image: Image.Image, rng: np.random.Generator, title: str) -> None:
-    """Letter the title, the same way whatever the genre."""
+    """Draw the title, in the same way for all genres."""
     draw, (width, height) = ImageDraw.Draw(image), image.size
     words = _display_title(title).split()
     middle = (len(words) + 1) // 2
@@ -300,5 +300,5 @@ def _circle(
 
 
 def pick(rng: np.random.Generator, choices: Sequence[_T]) -> _T:
-    """Return one of the choices, each as likely as the others."""
+    """Return a random choice with equal probabilities."""
     return choices[int(rng.integers(len(choices)))]
