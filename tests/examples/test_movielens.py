@@ -127,7 +127,11 @@ def test_links_of_another_release_can_be_used(folder, tmp_path_factory):
             [],
             [["movieId is not a whole number", 6, "dropped", "x,A,Drama"]],
         ),
-        (["9" * 5000 + ",A,"], [], [["movieId is not a whole number", 1, "dropped", "9" * 59 + "…"]]),
+        (
+            ["9" * 5000 + ",A,"],
+            [],
+            [["movieId is not a whole number", 1, "dropped", "9" * 59 + "…"]],
+        ),
         (
             [" 4 ,A,Drama", "5.0,B,Drama", "+6.,C,Drama", f"{2**63 - 1},D,Drama", "0008,E,Drama"],
             [4, 5, 6, 2**63 - 1, 8],

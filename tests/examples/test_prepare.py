@@ -430,12 +430,16 @@ def test_too_few_movies_are_reported(folder):
 
 def test_a_folder_without_tags_is_reported(folder):
     (folder / "tags.csv").write_text("userId,movieId,tag,timestamp\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"^No tag is left after the filters; leave tags out of --modalities\.$"):
+    with pytest.raises(
+        DataError, match=r"^No tag is left after the filters; leave tags out of --modalities\.$"
+    ):
         prepare(folder)
 
 
 def test_filters_that_leave_no_tag_are_reported(folder):
-    with pytest.raises(DataError, match=r"^No tag is left after the filters; lower --min-tag-users"):
+    with pytest.raises(
+        DataError, match=r"^No tag is left after the filters; lower --min-tag-users"
+    ):
         prepare(folder, min_tag_users=99)
 
 
@@ -495,7 +499,10 @@ def test_genome_tags_are_chosen_by_relevance(folder):
     [
         ([(3, 1, 0.5)], r"has none of the 4 movies that are left; use --tags user"),
         ([(10**20, 1, 0.5)], r"genome-scores\.csv' must be a table of whole numbers"),
-        ([(1, 1, "much")], r"genome-scores\.csv' must be a table of whole numbers.*download the file"),
+        (
+            [(1, 1, "much")],
+            r"genome-scores\.csv' must be a table of whole numbers.*download the file",
+        ),
         ([(1, 1, 0.1)], r"^No tag is left after the filters; lower --min-relevance"),
     ],
 )

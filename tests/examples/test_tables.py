@@ -351,7 +351,11 @@ def test_a_dat_file_without_free_text_has_exactly_its_columns(folder):
         ("x.csv", b'{"a": "' + b"x" * 200_000, r"lacks the column\(s\).*it is '{\"a\": \"x{53}'"),
         ("x.csv", b"a,b,a\n1,2,3\n", r"names the column\(s\) \['a'\] more than once; rename"),
         ("x.csv", b"a,b\n1\n2\n", r"No line of '\S*x.csv' is a row of the columns \['a', 'b'\], s"),
-        ("x.dat", b"1,2\n3,4\n", r"separated by '::'; the first line is '1,2'. Download the file again"),
+        (
+            "x.dat",
+            b"1,2\n3,4\n",
+            r"separated by '::'; the first line is '1,2'. Download the file again",
+        ),
     ],
 )
 def test_a_file_that_is_not_a_table_is_refused_in_one_sentence(tmp_path, name, content, message):

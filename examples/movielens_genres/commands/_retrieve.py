@@ -62,7 +62,7 @@ def _add_arguments(add: Add) -> None:
 
 def _parse(values: argparse.Namespace) -> "RetrieveOptions":
     try:
-        from .. import retrieval
+        from ..retrieval import RequestPolicy, RetrieveOptions, read_credential
     except ModuleNotFoundError as error:
         if error.name not in _REQUIRED:
             raise
@@ -75,14 +75,14 @@ def _parse(values: argparse.Namespace) -> "RetrieveOptions":
         )
         raise UsageError(msg)
     _check_ranges(values)
-    return retrieval.RetrieveOptions(
+    return RetrieveOptions(
         movielens=Path(values.movielens),
         out=Path(values.out),
         links=Path(values.links) if values.links else None,
-        find_credential=functools.partial(retrieval.read_credential, values.key_file, os.environ),
+        find_credential=functools.partial(read_credential, values.key_file, os.environ),
         api_url=_check_url(values.api_url or os.environ.get("TMDB_API_URL") or API_URL),
         poster_size=values.poster_size,
-        policy=retrieval.RequestPolicy(
+        policy=RequestPolicy(
             rate=values.rate,
             connections=values.connections,
             timeout=values.timeout,

@@ -1,27 +1,31 @@
-"""The scene of the tests of ``retrieve``."""
+"""Fixtures of the tests of ``retrieve``; without its requirements, none of them is collected."""
 
 import contextlib
 import functools
 import logging
+from importlib.util import find_spec
 
 import pytest
 
 from .tmdb_scene import ALL_KINDS, Scene
 from .tmdb_server import KEY, TOKEN, TmdbServer, faults_of
 
+IS_INSTALLED = all(find_spec(name) for name in ("requests", "tenacity", "tqdm"))
+collect_ignore_glob = [] if IS_INSTALLED else ["test_*.py"]
+
 
 @pytest.fixture
 def watch(capsys, caplog, monkeypatch):
-    """Return a function that tells what was said, after checking that no key was."""
+    """Return a function that returns the output, after checking that it contains no key."""
     monkeypatch.setenv("TMDB_API_KEY", KEY)
     for name in ("TMDB_BEARER_TOKEN", "TMDB_API_URL", "http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     caplog.set_level(logging.DEBUG)
-    # Imported late: the other tests of the example do without its libraries.
+    # The import needs the requirements, which may not be installed.
     from examples.movielens_genres import retrieval
     from examples.movielens_genres.retrieval import _pace
 
-    # So that nobody waits for seconds before the next attempt.
+    # The tests must not wait for seconds between attempts.
     quick = functools.partial(retrieval.RequestPolicy, backoff=0.01)
     monkeypatch.setattr(retrieval, "RequestPolicy", quick)
     monkeypatch.setattr(_pace, "_FIRST_PAUSE", 0.02)
@@ -38,7 +42,7 @@ def watch(capsys, caplog, monkeypatch):
 
 @pytest.fixture
 def make_scene(tmp_path, watch):
-    """Return a function that starts a server of movies, with a plan of faults."""
+    """Return a function that starts a server of movies with a plan of faults."""
     with contextlib.ExitStack() as servers:
 
         def make(movies=ALL_KINDS, plan=None):

@@ -23,12 +23,11 @@ from urllib3.connection import HTTPSConnection
 
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres._errors import UsageError
-from examples.movielens_genres.commands import _retrieve as command
+from examples.movielens_genres.commands._retrieve import RETRIEVE
 from examples.movielens_genres.data import MOVIES_FILE, TAGS_FILE, read_movielens
 from examples.movielens_genres.retrieval import (
     Credential,
-    RequestPolicy,
-    Settings,
+    RetrieveOptions,
     _journal,
     _retrieve,
     is_safe,
@@ -130,7 +129,7 @@ def signed(credential, url=f"{URL}/movie/1"):
         ("TMDB_ACCESS_TOKEN", TOKEN, True),
     ],
 )
-def test_a_key_of_the_environment_is_sent_in_its_own_way(name, value, bearer):
+def test_a_key_of_the_environment_signs_requests(name, value, bearer):
     request = signed(read_credential(None, {name: value}))
     if bearer:
         assert request.headers["Authorization"] == f"Bearer {value.strip()}"
@@ -140,19 +139,19 @@ def test_a_key_of_the_environment_is_sent_in_its_own_way(name, value, bearer):
         assert "Authorization" not in request.headers
 
 
-def test_a_file_goes_before_the_environment(tmp_path):
+def test_a_key_file_has_precedence_over_the_environment(tmp_path):
     file = tmp_path / "key"
     file.write_text(f"{TOKEN}\n")
     credential = read_credential(str(file), {"TMDB_API_KEY": KEY})
     assert signed(credential).headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-def test_a_variable_without_value_is_none():
+def test_an_empty_variable_is_ignored():
     environment = {"TMDB_BEARER_TOKEN": "", "TMDB_ACCESS_TOKEN": " ", "TMDB_API_KEY": KEY}
     assert signed(read_credential(None, environment)).url.endswith(f"api_key={KEY}")
 
 
-def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path):
+def test_a_byte_order_mark_is_not_part_of_a_key(tmp_path):
     path = tmp_path / "key.txt"
     path.write_text(f"{KEY}\n", encoding="utf-8-sig")
     assert signed(read_credential(str(path), {})).url.endswith(f"api_key={KEY}")
@@ -161,31 +160,31 @@ def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", r"^TMDB answers only with a key: set TMDB_API_KEY .*settings/api"),
-        (" \n", r"^TMDB answers only with a key"),
-        ("secret words", r"^The variable TMDB_API_KEY holds blanks, line breaks or other"),
-        ("secret\nwords", r"holds blanks"),
-        ("secrét", r"holds blanks, line breaks or other than ASCII"),
+        ("", r"^TMDB requires a key: set TMDB_API_KEY .*settings/api"),
+        (" \n", r"^TMDB requires a key"),
+        ("secret words", r"^The variable TMDB_API_KEY contains blanks, line breaks or non-ASCII"),
+        ("secret\nwords", r"contains blanks"),
+        ("secrét", r"contains blanks, line breaks or non-ASCII letters"),
     ],
 )
-def test_what_is_no_key_is_told_and_not_shown(value, message):
+def test_an_invalid_key_is_reported_and_not_shown(value, message):
     with pytest.raises(UsageError, match=message) as caught:
         read_credential(None, {"TMDB_API_KEY": value})
     assert "secr" not in str(caught.value)
 
 
-def test_no_key_and_no_file_are_told(tmp_path):
+def test_a_missing_key_or_file_is_reported(tmp_path):
     with pytest.raises(UsageError, match=r"set TMDB_API_KEY or TMDB_BEARER_TOKEN .*--key-file"):
         read_credential(None, {})
-    with pytest.raises(UsageError, match=r"--key-file names cannot be read \(No such file"):
+    with pytest.raises(UsageError, match=r"file of --key-file cannot be read \(No such file"):
         read_credential(str(tmp_path / "none"), {})
     file = tmp_path / "key"
     file.write_bytes(b"\xff\xfesecret")
-    with pytest.raises(UsageError, match=r"key' holds blanks, line breaks or other than ASCII"):
+    with pytest.raises(UsageError, match=r"key' contains blanks, line breaks or non-ASCII letters"):
         read_credential(str(file), {})
 
 
-def test_a_key_does_not_show_itself():
+def test_a_key_is_not_printed():
     credential = Credential(KEY, bearer=False)
     assert KEY not in f"{credential} {credential!r} {[credential]}"
     assert "bearer=False" in repr(credential)
@@ -217,7 +216,7 @@ def test_logs_do_not_show_the_key(caplog):
     ],
     ids=["token", "key", "none"],
 )
-def test_netrc_has_no_say(tmp_path, monkeypatch, auth, header):
+def test_netrc_does_not_replace_the_key(tmp_path, monkeypatch, auth, header):
     netrc = tmp_path / "netrc"
     netrc.write_text("machine tmdb.example login me password mine\n")
     monkeypatch.setenv("NETRC", str(netrc))
@@ -242,7 +241,7 @@ def test_requests_are_spread_evenly(clock):
     assert clock.waits[3:] == [0.1]
 
 
-def test_a_pause_holds_for_requests_that_wait_already(clock):
+def test_a_pause_applies_to_waiting_requests(clock):
     pace = Pace(10, 600, clock, clock)
     start = clock.now
     ticket = pace.wait()
@@ -252,7 +251,7 @@ def test_a_pause_holds_for_requests_that_wait_already(clock):
     assert pace.paused_for() == 0
 
 
-def test_pauses_without_a_time_grow_once_for_requests_side_by_side(clock):
+def test_pauses_without_a_time_grow_once_for_parallel_requests(clock):
     pace = Pace(float("inf"), 600, clock, clock)
     lengths = []
     for _ in range(4):
@@ -267,13 +266,13 @@ def test_pauses_without_a_time_grow_once_for_requests_side_by_side(clock):
     assert pace.paused_for() == 1
 
 
-def test_at_once_is_not_taken_at_its_word(clock):
+def test_a_pause_of_zero_is_extended(clock):
     pace = Pace(float("inf"), 600, clock, clock)
     pace.refused(pace.wait(), 0)
     assert pace.paused_for() == pytest.approx(0.1)
 
 
-def test_the_longer_of_two_pauses_holds(clock):
+def test_the_longer_of_two_pauses_applies(clock):
     pace = Pace(float("inf"), 600, clock, clock)
     ticket = pace.wait()
     pace.refused(ticket, 30)
@@ -283,7 +282,7 @@ def test_the_longer_of_two_pauses_holds(clock):
     assert pace.paused_for() == 600
 
 
-def test_patience_ends(clock):
+def test_patience_is_limited(clock):
     pace = Pace(float("inf"), 60, clock, clock)
     with pytest.raises(RefusedError, match="asks to wait 3600 s more"):
         pace.refused(pace.wait(), 3_600)
@@ -296,7 +295,7 @@ def test_patience_ends(clock):
     pace.refused(pace.wait(), 20)
 
 
-def test_a_pause_that_nobody_asked_for_is_not_said_to_be_asked_for(clock):
+def test_the_message_mentions_only_pauses_that_were_asked_for(clock):
     pace = Pace(float("inf"), 5, clock, clock)
     for _ in range(2):
         pace.refused(pace.wait(), None)
@@ -305,7 +304,7 @@ def test_a_pause_that_nobody_asked_for_is_not_said_to_be_asked_for(clock):
             pace.refused(pace.wait(), None)
 
 
-def test_a_stop_ends_all_waiting(clock):
+def test_a_stop_ends_every_wait(clock):
     pace = Pace(1, 60, clock, clock)
     pace.wait()
     clock.during = lambda: setattr(clock, "stopped", True)
@@ -332,7 +331,7 @@ def test_retry_after_is_read(value, expected):
     assert _retry_after(value) == expected
 
 
-def test_retry_after_may_be_a_date(monkeypatch):
+def test_retry_after_can_be_a_date(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1445412400.0)
     assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 80
 
@@ -381,13 +380,13 @@ def test_details_are_read(values, changed):
         ({"poster_path": f"/{'a' * 97}.jpg"}, "'poster_path'"),
     ],
 )
-def test_details_of_another_shape_are_no_answer(values, message):
+def test_details_of_another_shape_are_rejected(values, message):
     with pytest.raises(UnansweredError, match=message):
         read_details_of("862", answer(**values))
 
 
 @pytest.mark.parametrize("secure", [{}, {"secure_base_url": ""}, {"secure_base_url": None}])
-def test_the_plain_address_of_images_will_do_if_it_is_safe(secure):
+def test_the_plain_address_of_images_is_used_if_it_is_safe(secure):
     sizes = {"poster_sizes": ["w185"], **secure}
     answer = {"images": {"base_url": "https://image.example/t/p/", **sizes}}
     assert read_configuration(answer).image_url == "https://image.example/t/p"
@@ -396,7 +395,7 @@ def test_the_plain_address_of_images_will_do_if_it_is_safe(secure):
 
 
 @pytest.mark.parametrize("name", ["id", "release_date", "original_language", "poster_path"])
-def test_details_that_lack_a_key_are_no_answer(name):
+def test_details_that_lack_a_key_are_rejected(name):
     given = answer()
     del given[name]
     with pytest.raises(UnansweredError, match=f"'{name}'"):
@@ -429,9 +428,9 @@ def test_the_configuration_is_read():
             read_configuration({"images": images | wrong})
 
 
-def test_an_error_with_status_200_is_no_answer():
+def test_an_error_with_status_200_is_rejected():
     check_success(answer())
-    with pytest.raises(UnansweredError, match="an error in place of the data"):
+    with pytest.raises(UnansweredError, match="an error instead of the data"):
         check_success({"success": False, "status_code": 11})
     with pytest.raises(KeyRefusedError):
         check_success({"success": False, "status_code": 7})
@@ -453,11 +452,11 @@ def test_an_error_with_status_200_is_no_answer():
         ("", False),
     ],
 )
-def test_addresses_that_others_could_listen_to_are_not_safe(url, safe):
+def test_only_https_and_local_addresses_are_safe(url, safe):
     assert is_safe(url) == safe
 
 
-def test_answers_stay(tmp_path):
+def test_answers_are_saved(tmp_path):
     path = tmp_path / JOURNAL_FILE
     configuration = Configuration("https://images.example", ("w92", "w185"))
     with Journal(path) as journal:
@@ -478,7 +477,7 @@ def test_answers_stay(tmp_path):
         assert journal.configuration("https://other.example") is None
 
 
-def test_details_are_kept_by_name(journal, monkeypatch):
+def test_details_are_saved_by_name(journal, monkeypatch):
     fields = [(field.name, field.type) for field in reversed(dataclasses.fields(Details))]
     other = dataclasses.make_dataclass("Other", fields)
     monkeypatch.setattr(_journal, "Details", other)
@@ -490,11 +489,11 @@ def test_details_are_kept_by_name(journal, monkeypatch):
     assert row == (862, "/toy.jpg")
 
 
-def test_answers_stay_when_the_process_is_killed(tmp_path):
+def test_answers_survive_a_kill(tmp_path):
     path = tmp_path / JOURNAL_FILE
     journal = Journal(path)
     journal.keep_answer("movie/862", TOY)
-    # What the files hold now is what a killed process leaves.
+    # A killed process would leave exactly this content.
     copy = tmp_path / "copy"
     for suffix in ("", "-wal"):
         (tmp_path / f"copy{suffix}").write_bytes(path.with_name(path.name + suffix).read_bytes())
@@ -503,7 +502,7 @@ def test_answers_stay_when_the_process_is_killed(tmp_path):
         assert killed.answer("movie/862") == (TOY,)
 
 
-def test_what_is_absent_can_be_forgotten(journal):
+def test_unknown_answers_can_be_forgotten(journal):
     journal.keep_answer("movie/862", TOY)
     journal.keep_answer("movie/5", None)
     journal.keep_answer("movie/6", Details(6, "1990", "en", ""))
@@ -517,7 +516,7 @@ def test_what_is_absent_can_be_forgotten(journal):
     assert [journal.poster("/lost.jpg"), journal.configuration(URL)] == [None, None]
 
 
-def test_posters_that_are_gone_are_forgotten(journal):
+def test_deleted_posters_are_forgotten(journal):
     for number in range(3):
         journal.keep_poster(f"/{number}.jpg", Poster(f"{number}.jpg", 55))
     journal.keep_poster("/lost.jpg", Poster(None, 0))
@@ -529,26 +528,26 @@ def test_posters_that_are_gone_are_forgotten(journal):
     assert not journal.has_posters()
 
 
-def test_a_journal_is_open_once(journal, tmp_path, monkeypatch):
+def test_a_journal_can_be_open_only_once(journal, tmp_path, monkeypatch):
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda path, **_: connect(path, timeout=0))
-    with pytest.raises(UsageError, match=r"^Another retrieve is at work in '.*'; wait until"):
+    with pytest.raises(UsageError, match=r"^Another retrieve is running in '.*'; wait until"):
         open_journal(tmp_path / JOURNAL_FILE)
     journal.close()
     open_journal(tmp_path / JOURNAL_FILE).close()
 
 
-def test_a_damaged_journal_is_put_aside(tmp_path, capsys):
+def test_a_damaged_journal_is_renamed(tmp_path, capsys):
     path = tmp_path / JOURNAL_FILE
     path.write_bytes(b"not a database, but long enough for one" * 100)
     path.with_name(f"{path.name}-wal").write_bytes(b"of that one")
     with open_journal(path) as journal:
         assert journal.answer("movie/862") is None
     assert path.with_name(f"{path.name}.damaged").read_bytes().startswith(b"not a database")
-    assert "was damaged and is now 'retrieval.sqlite.damaged'" in capsys.readouterr().out
+    assert "was damaged and is renamed to 'retrieval.sqlite.damaged'" in capsys.readouterr().out
 
 
-def test_a_journal_of_another_version_is_left_alone(tmp_path):
+def test_a_journal_of_another_version_is_not_changed(tmp_path):
     path = tmp_path / JOURNAL_FILE
     Journal(path).close()
     connection = sqlite3.connect(path)
@@ -560,10 +559,10 @@ def test_a_journal_of_another_version_is_left_alone(tmp_path):
     assert path.read_bytes() == before
 
 
-def test_posters_are_whole_or_not_there(tmp_path):
+def test_posters_are_written_whole_or_not_at_all(tmp_path):
     folder = tmp_path / "posters"
     folder.mkdir()
-    (folder / ".7.jpg.part").write_bytes(b"half")
+    (folder / ".7.jpg.tmp").write_bytes(b"half")
     posters = PosterFolder(folder)
     content = image()
     assert posters.write("1.jpg", content) == Poster("1.jpg", len(content))
@@ -590,20 +589,20 @@ def test_a_poster_is_named_after_its_path_and_size(path, file):
     assert PosterFolder.name(path, "w92") == file
 
 
-def test_images_of_any_kind_are_images():
+def test_images_of_any_format_are_accepted():
     assert check_image(image("PNG")) == image("PNG")
     for content in (b"", b"<html></html>", image()[:-100], image("PNG")[:-60]):
         with pytest.raises(UnansweredError, match="something other than an image"):
             check_image(content)
 
 
-def test_what_to_ask_next_follows_from_what_is_known(journal):
+def test_the_next_question_depends_on_the_answers(journal):
     assert look_up(STALE, journal).question == Question("movie", "999")
     journal.keep_answer("movie/999", None)
     assert look_up(STALE, journal).question == Question("find", "tt0000002")
     journal.keep_answer("find/tt0000002", TOY)
     assert look_up(STALE, journal).question == Question("poster", "/toy.jpg")
-    # Another movie with that poster needs none of its own.
+    # Another movie with the same poster does not need to ask for it.
     journal.keep_poster("/toy.jpg", Poster("toy-w92.jpg", 55))
     journal.keep_answer("movie/862", TOY)
     assert look_up(TOY_STORY, journal).question is None
@@ -623,7 +622,7 @@ def read_csv(path):
         return list(csv.reader(file))
 
 
-def test_the_tables_tell_what_is_known_and_what_is_not(journal, tmp_path):
+def test_the_tables_list_answers_and_gaps(journal, tmp_path):
     no_poster, no_year = Movie(5, "B", "", "", "5"), Movie(6, "C", "", "", "6")
     lost, failed = Movie(7, "D", "", "", "7"), Movie(8, "E", "", "", "8")
     journal.keep_answer("movie/862", TOY)
@@ -657,7 +656,7 @@ def test_the_tables_tell_what_is_known_and_what_is_not(journal, tmp_path):
         ["4", "Nowhere", "no link to TMDB or IMDb"],
         ["5", "B", "no poster on TMDB"],
         ["6", "C", "no release date on TMDB; no language on TMDB"],
-        ["7", "D", "the poster is not there (404)"],
+        ["7", "D", "poster not found (404)"],
         ["8", "E", "not answered: HTTP status 500"],
     ]
     assert (summary.movies, summary.with_poster, summary.unanswered) == (9, 3, 2)
@@ -667,13 +666,13 @@ def test_the_tables_tell_what_is_known_and_what_is_not(journal, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_summary_shows_some_examples(journal, tmp_path):
+def test_a_summary_shows_examples(journal, tmp_path):
     movies = [Movie(number, f"M\x1b{number}", "", "", "") for number in range(1500)]
     lines = write_tables(tmp_path, movies, journal, {}).lines()
     assert lines[-1] == "no link to TMDB or IMDb    1,500  0 M?0; 1 M?1; 2 M?2; …"
 
 
-def test_a_table_that_cannot_be_finished_leaves_the_old_one(journal, tmp_path):
+def test_a_failed_table_keeps_the_old_one(journal, tmp_path):
     (tmp_path / MOVIES_FILE).write_text("old")
 
     def movies():
@@ -712,39 +711,41 @@ def find_credential():
 
 
 def run_without_server(source, out, poster_size="w185", find_credential=find_credential):
-    settings = Settings(api_url=URL, poster_size=poster_size, quiet=True)
-    return retrieve(source, out, settings, find_credential)
+    options = RetrieveOptions(
+        source, out, find_credential, api_url=URL, poster_size=poster_size, quiet=True
+    )
+    return retrieve(options)
 
 
 @pytest.mark.parametrize(
     "name", [MOVIES_FILE, TAGS_FILE, "missing.csv", "findings.csv", "posters/1.jpg"]
 )
-def test_foreign_files_are_left_alone(source, tmp_path, name):
+def test_files_of_the_user_are_not_overwritten(source, tmp_path, name):
     file = tmp_path / "out" / name
     file.parent.mkdir(parents=True)
     file.write_text("mine")
-    told = re.escape(name.removesuffix("/1.jpg"))
-    with pytest.raises(UsageError, match=rf"holds {told}, which is not of this command"):
+    name_shown = re.escape(name.removesuffix("/1.jpg"))
+    with pytest.raises(UsageError, match=rf"holds {name_shown}, which this command did not write"):
         run_without_server(source, tmp_path / "out")
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [file]
 
 
-def test_nothing_to_ask_for_is_an_error(source, tmp_path):
+def test_movies_without_any_link_are_an_error(source, tmp_path):
     (source / "links.csv").unlink()
     with pytest.raises(UsageError, match=r"^No movie has an id of TMDB or IMDb.*--links"):
         run_without_server(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_told(source, tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(source, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"^--out '.*file' is a file; name a folder"):
         run_without_server(source, tmp_path / "file")
-    with pytest.raises(UsageError, match=r"cannot be written \(.*Not a directory.*is kept; make"):
+    with pytest.raises(UsageError, match=r"cannot be written \(.*Not a directory.*are kept; solve"):
         run_without_server(source, tmp_path / "file" / "out")
 
 
-def test_all_that_is_known_is_told_without_a_request_and_a_key(source, tmp_path, capsys):
+def test_a_complete_folder_needs_neither_requests_nor_a_key(source, tmp_path, capsys):
     def find_none():
         pytest.fail("a key was asked for")
 
@@ -762,15 +763,15 @@ def test_all_that_is_known_is_told_without_a_request_and_a_key(source, tmp_path,
         run_without_server(source, out, poster_size="w342")
 
 
-def test_without_a_key_nothing_is_begun(source, tmp_path):
-    with pytest.raises(UsageError, match="TMDB answers only with a key"):
+def test_without_a_key_nothing_is_written(source, tmp_path):
+    with pytest.raises(UsageError, match="TMDB requires a key"):
         run_without_server(
             source, tmp_path / "out", find_credential=lambda: read_credential(None, {})
         )
     assert not (tmp_path / "out").exists()
 
 
-def test_what_was_wrong_in_the_files_is_kept_as_long_as_it_is(source, tmp_path):
+def test_findings_are_written_as_long_as_there_are_any(source, tmp_path):
     tags, out = source / "tags.csv", tmp_path / "out"
     whole = tags.read_text()
     tags.write_text(f"{whole}2,1, ,5\n3,1,,5\n")
@@ -787,7 +788,7 @@ def test_what_was_wrong_in_the_files_is_kept_as_long_as_it_is(source, tmp_path):
     assert not (out / "findings.csv").exists()
 
 
-def test_the_tables_of_movielens_are_let_go_of(source, tmp_path, monkeypatch):
+def test_the_tables_of_movielens_are_released(source, tmp_path, monkeypatch):
     tables = []
 
     def read(*arguments, **options):
@@ -805,7 +806,7 @@ def test_the_tables_of_movielens_are_let_go_of(source, tmp_path, monkeypatch):
         run_without_server(source, tmp_path / "out")
 
 
-def test_workers_hand_over_results_and_errors():
+def test_workers_return_results_and_errors():
     workers = Workers(2, lambda task: 6 // task)
     assert workers.next_done(0.001) is None
     for task in (2, 0, 3):
@@ -819,15 +820,15 @@ def test_workers_hand_over_results_and_errors():
 
 
 @pytest.fixture
-def _sigint_is_python_s():
-    # A shell that starts the tests in the background has it ignored.
+def _default_sigint():
+    # A shell that runs the tests in the background ignores this signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("_sigint_is_python_s")
-def test_the_first_signal_is_noted_and_the_second_acts():
+@pytest.mark.usefixtures("_default_sigint")
+def test_the_first_signal_is_recorded_and_the_second_interrupts():
     before = signal.getsignal(signal.SIGTERM)
     with Interruption() as interruption:
         assert not interruption.came
@@ -838,7 +839,7 @@ def test_the_first_signal_is_noted_and_the_second_acts():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_sockets_that_are_late_are_shut():
+def test_late_sockets_are_shut():
     near, far = socket.socketpair()
     with near, far:
         sockets = OpenSockets()
@@ -854,8 +855,8 @@ def test_sockets_that_are_late_are_shut():
         sockets.shut()
 
 
-def test_each_kind_of_pool_keeps_its_kind_of_connection():
-    # As SOCKS proxies have one that takes more arguments than the others.
+def test_each_pool_keeps_its_kind_of_connection():
+    # The connections of SOCKS proxies take more arguments than others.
     class Connection(HTTPSConnection):
         def __init__(self, *args, through, **kwargs):
             super().__init__(*args, **kwargs)
@@ -870,15 +871,16 @@ def test_each_kind_of_pool_keeps_its_kind_of_connection():
     for _ in range(2):
         pool = adapter.get_connection_with_tls_context(request, verify=True)
         assert pool.ConnectionCls("tmdb.example", through="proxy").through == "proxy"
-        # Once, however often the pool is asked for.
+        # The class is replaced once, however often the pool is requested.
         assert pool.ConnectionCls.__bases__ == (Connection,)
     assert Pool.ConnectionCls is Connection
 
 
-def options(*arguments):
+def parse(*arguments):
     parser = argparse.ArgumentParser()
-    command.add_parser(parser.add_subparsers())
-    return parser.parse_args(["retrieve", "--movielens", "a", "--out", "b", *arguments])
+    RETRIEVE.add_parser(parser.add_subparsers())
+    given = ["retrieve", "--movielens", "a", "--out", "b", *arguments]
+    return RETRIEVE.parse(parser.parse_args(given))
 
 
 @pytest.mark.parametrize(
@@ -894,16 +896,16 @@ def options(*arguments):
         (["--attempts", "0"], r"^--attempts must be at least 1"),
         (["--limit", "0"], r"^--limit must be at least 1"),
         (["--api-url", "http://tmdb.example/3"], r"must begin with https://.* 'http://tmdb"),
-        (["--api-url", "https://[::1/3"], r"is no URL; TMDB's is https"),
-        (["--api-url", f"https://tmdb.example:{KEY}/3"], r"is no URL; TMDB's is https"),
-        (["--api-url", f"{URL}?api_key={KEY}"], r"must be without user, query and fragment"),
-        (["--api-url", f"https://{KEY}@tmdb.example"], r"must be without user, query"),
+        (["--api-url", "https://[::1/3"], r"is not a URL; TMDB's is https"),
+        (["--api-url", f"https://tmdb.example:{KEY}/3"], r"is not a URL; TMDB's is https"),
+        (["--api-url", f"{URL}?api_key={KEY}"], r"must have no user, query or fragment"),
+        (["--api-url", f"https://{KEY}@tmdb.example"], r"must have no user, query"),
     ],
 )
-def test_wrong_options_are_told(arguments, message, monkeypatch):
+def test_wrong_options_are_reported(arguments, message, monkeypatch):
     monkeypatch.setenv("TMDB_API_KEY", KEY)
     with pytest.raises(UsageError, match=message) as caught:
-        command.execute(options(*arguments))
+        parse(*arguments)
     assert KEY not in str(caught.value)
 
 
@@ -916,17 +918,18 @@ def test_a_key_in_a_wrong_place_is_not_shown(wrong, capsys):
     assert wrong[-1] not in said
 
 
-def test_the_defaults_of_the_command_are_those_of_the_library():
-    given = options()
-    names = ("rate", "connections", "timeout", "attempts", "patience")
-    assert RequestPolicy(**{name: getattr(given, name) for name in names}) == RequestPolicy()
-    assert given.poster_size == Settings().poster_size
-    assert Settings().api_url == command._API_URL
+def test_the_defaults_of_the_command_are_those_of_its_options(monkeypatch):
+    monkeypatch.delenv("TMDB_API_URL", raising=False)
+    given = parse()
+    expected = RetrieveOptions(given.movielens, given.out, given.find_credential)
+    assert given == expected
 
 
-def test_a_library_that_is_missing_is_named(monkeypatch):
+def test_a_missing_package_is_named(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("examples.movielens_genres.retr")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "requests", None)
-    with pytest.raises(UsageError, match=r"needs the package 'requests'; run pip install"):
-        command.execute(options())
+    with pytest.raises(
+        UsageError, match=r"needs the package 'requests'; run pip install -r .*/requirements.txt\.$"
+    ):
+        parse()
