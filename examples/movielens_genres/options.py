@@ -9,48 +9,22 @@ from .data import Source
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-    """Options of the command ``run``.
-
-    Parameters
-    ----------
-    source : Source
-        The movies.
-    out : Path
-        The folder for results.
-    store : Path
-        The folder of the feature store.
-    backbones : mapping of str to str or None
-        The weights of each network: a path or "imagenet", None for random ones.
-    image_size : int or None
-        The side of the posters in pixels. None: the size that the network was trained with.
-    recipe : {"recommended", "reference"}
-        How the models are built and trained.
-    max_tags : int
-        The size of the tag vocabulary.
-    views : int
-        The number of augmented views of each training poster; 0 for no augmentation.
-    seeds : range
-        The seeds; each draws a split and initial weights.
-    mixed_precision : bool
-        Whether to compute in float16.
-    quiet : bool
-        Whether to print nothing during training.
-    command : str
-        The command line, for the report.
-    """
+    """Options of the command ``run``."""
 
     source: Source
-    out: Path
-    store: Path
+    out: Path  # the folder for results
+    store: Path  # the folder of the feature store
+    # The weights of each network: a path or "imagenet", None for random ones.
     backbones: Mapping[str, str | None]
+    # The side of the posters in pixels. None: the size that the network was trained with.
     image_size: int | None
-    recipe: str
-    max_tags: int
-    views: int
-    seeds: range
-    mixed_precision: bool
-    quiet: bool
-    command: str
+    recipe: str  # how the models are built and trained: "recommended", "reference"
+    max_tags: int  # the size of the tag vocabulary
+    views: int  # the number of augmented views of each training poster; 0 for no augmentation
+    seeds: range  # the seeds; each draws a split and initial weights
+    mixed_precision: bool  # whether to compute in float16
+    quiet: bool  # whether to print nothing during training
+    command: str  # the command line, for the report
 
 
 @dataclasses.dataclass(frozen=True)

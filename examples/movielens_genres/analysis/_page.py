@@ -30,21 +30,7 @@ Parts = list[str | pd.DataFrame | ReportTable | ReportFigure]
 def write_analysis(
     out: Path, analysis: Analysis, data: MovieData, filters: Filters, notes: Sequence[str]
 ) -> Path:
-    """Write the page and one CSV file per table; return the path of the page.
-
-    Parameters
-    ----------
-    out : Path
-        The folder, which must exist.
-    analysis : Analysis
-        The tables.
-    data : MovieData
-        The movies that the filters leave.
-    filters : Filters
-        The filters.
-    notes : sequence of str
-        Paragraphs at the top of the page.
-    """
+    """Write the page and one CSV file per table; return the path of the page."""
     for field in dataclasses.fields(analysis):
         table = getattr(analysis, field.name)
         table.to_csv(out / f"{field.name}.csv", index=table.index.name is not None)

@@ -13,65 +13,34 @@ UNKNOWN = "unknown"
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """All tables; each one is written to a file of its name.
+    """All tables; each one is written to a file of its name."""
 
-    Parameters
-    ----------
-    movies_left, tags_left : DataFrame
-        Movies and tags after each filter.
-    findings : DataFrame
-        The problems in the files.
-    years : DataFrame
-        Movies per release year, in the data and after the filters.
-    languages : DataFrame
-        Movies per language, their share, and whether they are kept.
-    genres : DataFrame
-        Movies per genre and share of all genre occurrences: in the data, after the filters of
-        language and year (``filtered``), and after all filters (``left``).
-    tags : DataFrame
-        Movies per tag after the filters, and their share, the most common first.
-    typed_tags : DataFrame
-        Movies per tag as users typed it, before the filters, the most common first.
-    rarity : DataFrame
-        The number of tags that occur on one movie, on two, and so on.
-    tags_per_movie, genres_per_movie : DataFrame
-        Movies after the filters by their number of tags or of genres.
-    cooccurrence, cooccurrence_share, cooccurrence_lift : DataFrame
-        Pairs of kept genres; see
-        `multimodal_ensemble.reporting.label_cooccurrence`.
-    genre_tags : DataFrame
-        Tags that name or contain a genre.
-    """
-
+    # Movies and tags after each filter.
     movies_left: pd.DataFrame
     tags_left: pd.DataFrame
-    findings: pd.DataFrame
-    years: pd.DataFrame
-    languages: pd.DataFrame
+    findings: pd.DataFrame  # the problems in the files
+    years: pd.DataFrame  # movies per release year, in the data and after the filters
+    languages: pd.DataFrame  # movies per language, their share, and whether they are kept
+    # Movies per genre and share of all genre occurrences: in the data, after the filters of
+    # language and year (filtered), and after all filters (left).
     genres: pd.DataFrame
+    # Movies per tag after the filters, and their share, the most common first.
     tags: pd.DataFrame
+    # Movies per tag as users typed it, before the filters, the most common first.
     typed_tags: pd.DataFrame
-    rarity: pd.DataFrame
+    rarity: pd.DataFrame  # the number of tags that occur on one movie, on two, and so on
+    # Movies after the filters by their number of tags or of genres.
     tags_per_movie: pd.DataFrame
     genres_per_movie: pd.DataFrame
+    # Pairs of kept genres; see `multimodal_ensemble.reporting.label_cooccurrence`.
     cooccurrence: pd.DataFrame
     cooccurrence_share: pd.DataFrame
     cooccurrence_lift: pd.DataFrame
-    genre_tags: pd.DataFrame
+    genre_tags: pd.DataFrame  # tags that name or contain a genre
 
 
 def analyse(content: DataFolder, data: MovieData, filters: Filters) -> Analysis:
-    """Return all tables.
-
-    Parameters
-    ----------
-    content : DataFolder
-        The data before the filters.
-    data : MovieData
-        The movies that the filters leave.
-    filters : Filters
-        The filters.
-    """
+    """Return all tables."""
     tags = count_tags(data.movies)
     return Analysis(
         movies_left=data.steps,

@@ -14,25 +14,7 @@ Add = Callable[..., None]
 
 
 class Command(Generic[Options]):
-    """One command of the example.
-
-    Parameters
-    ----------
-    name : str
-        The name on the command line.
-    description : str
-        The text of its help; the first sentence also appears in the list of commands.
-    add_arguments : callable
-        Adds the arguments, through a function like `argparse.ArgumentParser.add_argument`.
-    parse : callable
-        Returns the options from the parsed arguments; raises `UsageError` if they are invalid.
-    execute : callable
-        Runs the command with the options and returns the exit status.
-    kept : str
-        What an interruption leaves behind.
-    hints : mapping of exception type to str
-        The option that helps, by the type of the error.
-    """
+    """One command of the example."""
 
     def __init__(
         self,

@@ -26,21 +26,7 @@ class Findings:
         self._rows: list[tuple[str, str, int, str, str]] = []
 
     def add(self, file: str, problem: str, rows: int, rule: str, example: str = "") -> None:
-        """Add one problem.
-
-        Parameters
-        ----------
-        file : str
-            Name of the file.
-        problem : str
-            The problem.
-        rows : int
-            The number of rows that have it.
-        rule : str
-            How these rows are handled, such as "dropped".
-        example : str
-            One of the rows; it is cut to 60 characters, and unprintable ones become "?".
-        """
+        """Add one problem."""
         if len(example) > MAX_EXAMPLE:
             example = example[: MAX_EXAMPLE - 1] + "…"
         row = (file, problem, int(rows), rule, make_printable(example))

@@ -25,26 +25,14 @@ MOVIE_COLUMNS = ["movieId", "title", "genres", "release_year", "language", "post
 
 @dataclasses.dataclass(frozen=True)
 class DataFolder:
-    """The content of a data folder.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    movies : DataFrame
-        One row per movie: ``movieId``, ``title``, ``genres`` (as in the file, joined by ``|``),
-        ``release_year`` (NA where unknown), ``language`` and ``poster_file`` (empty where
-        unknown), and ``tmdbId`` if the file has it.
-    tags : DataFrame
-        One row for each time that a user gave a tag: ``userId``, ``movieId``, ``tag``.
-    findings : Findings
-        The problems in the files.
-    """
+    """The content of a data folder."""
 
     folder: Path
+    # One row per movie: movieId, title, genres (as in the file, joined by |), release_year (NA
+    # where unknown), language and poster_file (empty where unknown), and tmdbId if the file has it.
     movies: pd.DataFrame
-    tags: pd.DataFrame
-    findings: Findings
+    tags: pd.DataFrame  # one row for each time that a user gave a tag: userId, movieId, tag
+    findings: Findings  # the problems in the files
 
 
 def is_prepared(folder: Path) -> bool:

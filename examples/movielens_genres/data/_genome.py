@@ -20,20 +20,12 @@ ROWS_A_PART = 1_000_000
 
 @dataclasses.dataclass(frozen=True)
 class Genome:
-    """The relevance of each tag to each movie.
+    """The relevance of each tag to each movie."""
 
-    Parameters
-    ----------
-    movies : ndarray of shape (n_movies,)
-        The ids of the movies.
-    tags : list of str
-        The tags as MovieLens names them.
-    relevance : ndarray of shape (n_movies, n_tags)
-        In 0..1, of dtype float32.
-    """
-
+    # The ids of the movies. Shape (n_movies,).
     movies: np.ndarray
-    tags: list[str]
+    tags: list[str]  # the tags as MovieLens names them
+    # In 0..1, of dtype float32. Shape (n_movies, n_tags).
     relevance: np.ndarray
 
 

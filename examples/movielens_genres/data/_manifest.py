@@ -44,19 +44,6 @@ def make_manifest(
 ) -> dict[str, Any]:
     """Return the inputs, options and versions behind a training table, ready for JSON.
 
-    Parameters
-    ----------
-    data : MovieData
-        The prepared movies.
-    folder : Path
-        The data folder.
-    filters : Filters
-        The filters.
-    modalities : collection of str
-        The modalities that the table is prepared for.
-    genome : Path, optional
-        The folder of the tag genome. Default: `folder`.
-
     Returns
     -------
     dict

@@ -19,37 +19,19 @@ _MAX_ID = np.iinfo(np.int64).max
 
 @dataclasses.dataclass(frozen=True)
 class MovieLens:
-    """The content of a MovieLens folder.
+    """The content of a MovieLens folder."""
 
-    Parameters
-    ----------
-    movies : DataFrame
-        Columns ``movieId`` (int64, each once), ``title`` and ``genres`` (str, as in the file).
-    links : DataFrame
-        Columns ``movieId``, ``imdbId`` (str of at least 7 digits) and ``tmdbId`` (str of digits);
-        one row per movie, in the order of `movies`, "" where there is no id.
-    tags : DataFrame
-        Columns ``userId``, ``movieId`` (int64) and ``tag`` (str, as in the file).
-    findings : Findings
-        The problems in the files.
-    """
-
+    # Columns movieId (int64, each once), title and genres (str, as in the file).
     movies: pd.DataFrame
+    # Columns movieId, imdbId (str of at least 7 digits) and tmdbId (str of digits); one row per
+    # movie, in the order of `movies`, "" where there is no id.
     links: pd.DataFrame
-    tags: pd.DataFrame
-    findings: Findings
+    tags: pd.DataFrame  # columns userId, movieId (int64) and tag (str, as in the file)
+    findings: Findings  # the problems in the files
 
 
 def read_movielens(folder: Path, *, links: Path | None = None) -> MovieLens:
     """Read the files of any MovieLens release: ``.csv`` since 20M, ``.dat`` in 1M and 10M.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds ``movies.csv`` or ``movies.dat`` and, optionally, ``links.csv`` and
-        ``tags.csv`` or ``tags.dat``.
-    links : Path, optional
-        A file that replaces the folder's ``links.csv``, such as that of another release.
 
     Raises
     ------

@@ -43,37 +43,21 @@ _YEAR = re.compile(r"\s*\(\d{4}(?:[-\u2013]\d{0,4})?\)\s*$")
 
 @dataclasses.dataclass(frozen=True)
 class MovieData:
-    """The prepared movies.
+    """The prepared movies."""
 
-    Parameters
-    ----------
-    movies : DataFrame
-        One row per movie, numbered from 0: ``movieId``, ``title``, ``title_words`` (without the
-        year), ``year``, ``language``, ``poster_file``, ``tags`` (lists of normalised tags, or the
-        relevances of `genome_tags`) and ``genres`` (lists of the kept genres).
-    genres : DataFrame of shape (n_movies, n_genres)
-        Multi-hot, one column per kept genre.
-    steps : DataFrame
-        The number of movies after each filter.
-    tag_steps : DataFrame
-        Rows, distinct tags and movies after each filter of tags.
-    genre_counts : DataFrame
-        Count and share of every genre before the genre filter, and whether it is kept.
-    genre_tags : DataFrame
-        Tags that name a genre; see `MovieTags`.
-    findings : Findings
-        The problems in the files.
-    genome_tags : list of str
-        The tags whose relevances ``tags`` holds; empty if it holds tags.
-    """
-
+    # One row per movie, numbered from 0: movieId, title, title_words (without the year), year,
+    # language, poster_file, tags (lists of normalised tags, or the relevances of `genome_tags`) and
+    # genres (lists of the kept genres).
     movies: pd.DataFrame
+    # Multi-hot, one column per kept genre. Shape (n_movies, n_genres).
     genres: pd.DataFrame
-    steps: pd.DataFrame
-    tag_steps: pd.DataFrame
+    steps: pd.DataFrame  # the number of movies after each filter
+    tag_steps: pd.DataFrame  # rows, distinct tags and movies after each filter of tags
+    # Count and share of every genre before the genre filter, and whether it is kept.
     genre_counts: pd.DataFrame
-    genre_tags: pd.DataFrame
-    findings: Findings
+    genre_tags: pd.DataFrame  # tags that name a genre; see `MovieTags`
+    findings: Findings  # the problems in the files
+    # The tags whose relevances tags holds; empty if it holds tags.
     genome_tags: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -86,21 +70,6 @@ def prepare_movies(
     drop_unreadable_posters: bool = False,
 ) -> MovieData:
     """Apply the filters to the content of a data folder, one after the other.
-
-    Parameters
-    ----------
-    content : DataFolder
-        The content.
-    filters : Filters
-        The filters.
-    modalities : collection of str
-        What models see. If posters are among them, movies without a poster are dropped. A movie
-        without tags is kept.
-    genome : Path, optional
-        The folder of the tag genome. Default: the data folder.
-    drop_unreadable_posters : bool
-        Whether to read each poster and drop movies whose poster cannot be read. False: a poster
-        that is named but does not exist is an error.
 
     Raises
     ------

@@ -13,31 +13,18 @@ from ._prepare import MovieData, check_enough, prepare_movies
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """Where the movies come from and which of them are kept.
+    """Where the movies come from and which of them are kept."""
 
-    Parameters
-    ----------
-    folder : Path or None
-        A data folder, or a training table written by ``prepare``. None: a sample that is not
-        written yet.
-    filters : Filters
-        What is kept. A training table is already filtered.
-    modalities : tuple of str
-        What the models see; names of `MODALITIES`.
-    genome : Path or None
-        The folder of the tag genome. None: the data folder.
-    unreadable_posters : {"raise", "blank", "drop"}
-        How unreadable poster files are handled.
-    is_sample : bool
-        Whether this is the synthetic sample.
-    """
-
+    # A data folder, or a training table written by prepare. None: a sample that is not written yet.
     folder: Path | None
+    # What is kept. A training table is already filtered.
     filters: Filters = dataclasses.field(default_factory=Filters)
-    modalities: tuple[str, ...] = ("poster", "tags")
+    modalities: tuple[str, ...] = ("poster", "tags")  # what the models see; names of `MODALITIES`
+    # The folder of the tag genome. None: the data folder.
     genome: Path | None = None
+    # How unreadable poster files are handled: "raise", "blank", "drop".
     unreadable_posters: str = "raise"
-    is_sample: bool = False
+    is_sample: bool = False  # whether this is the synthetic sample
 
     @property
     def name(self) -> str:

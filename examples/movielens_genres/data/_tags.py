@@ -14,23 +14,13 @@ GENRE_TAG_COLUMNS = ["tag", "genre", "how", "movies", "precision", "prevalence",
 
 @dataclasses.dataclass(frozen=True)
 class MovieTags:
-    """The tags of each movie.
+    """The tags of each movie."""
 
-    Parameters
-    ----------
-    tags : dict of int to list of str
-        The sorted tags of each movie that has any.
-    steps : DataFrame
-        Rows, distinct tags and movies after each filter.
-    genre_tags : DataFrame
-        Tags that name a genre, the most frequent first: ``tag``, ``genre`` (the first one, if it
-        names several), ``how`` (``"exact"`` or ``"within"``), ``movies``, ``precision`` (the share
-        of these movies that have the genre), ``prevalence`` (the share of all movies that have
-        it) and ``dropped``.
-    """
-
-    tags: dict[int, list[str]]
-    steps: pd.DataFrame
+    tags: dict[int, list[str]]  # the sorted tags of each movie that has any
+    steps: pd.DataFrame  # rows, distinct tags and movies after each filter
+    # Tags that name a genre, the most frequent first: tag, genre (the first one, if it names
+    # several), how ("exact" or "within"), movies, precision (the share of these movies that have
+    # the genre), prevalence (the share of all movies that have it) and dropped.
     genre_tags: pd.DataFrame
 
 
@@ -52,13 +42,6 @@ def find_genre(tag: str, names: Mapping[str, str]) -> tuple[str, str] | None:
     The match is ``"exact"`` if the tag and the name differ at most in blanks. It is ``"within"``
     if consecutive words of the tag are a name or its plural. Parts of words do not count:
     "software" does not name the genre War.
-
-    Parameters
-    ----------
-    tag : str
-        The tag, normalised.
-    names : mapping of str to str
-        The genres by normalised name without blanks; see `genre_names`.
 
     Examples
     --------
@@ -101,19 +84,7 @@ def collect_tags(
     names: Mapping[str, str],
     filters: Filters,
 ) -> MovieTags:
-    """Return the tags that enough users gave to a movie and that do not reveal a genre.
-
-    Parameters
-    ----------
-    tags : DataFrame
-        Columns ``userId``, ``movieId`` and ``tag``, one row for each time that a user gave a tag.
-    genres : mapping of int to sequence of str
-        All genres of each movie that is left, including those that are not predicted.
-    names : mapping of str to str
-        All genres of the data; see `genre_names`.
-    filters : Filters
-        The filters.
-    """
+    """Return the tags that enough users gave to a movie and that do not reveal a genre."""
     steps = {"in the data": tags}
     tags = tags[tags["movieId"].isin(list(genres))]
     steps["of a movie that is left"] = tags
@@ -136,19 +107,7 @@ def sift_tags(
     rule: str,
     steps: Mapping[str, pd.DataFrame],
 ) -> MovieTags:
-    """Return the tags that the rule keeps.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        Columns ``movieId`` and ``tag`` (normalised), with distinct rows.
-    genres, names
-        As for `collect_tags`.
-    rule : {"exact", "within", "none"}
-        Which tags are dropped.
-    steps : mapping of str to DataFrame
-        The tags after each earlier filter.
-    """
+    """Return the tags that the rule keeps."""
     naming = _count_genre_tags(pairs, genres, names, rule)
     if rule != "none":
         pairs = pairs[~pairs["tag"].isin(naming["tag"][naming["dropped"]])]

@@ -31,45 +31,19 @@ _LAST_WORDS = 1.0
 
 @dataclasses.dataclass
 class Outcome:
-    """The result of asking.
+    """The result of asking."""
 
-    Parameters
-    ----------
-    failures : dict from Question to str
-        The reason for each question without an answer.
-    interrupted : bool
-        Whether a signal ended it.
-    given_up : str
-        Why it ended before everything was asked; empty if it did not.
-    requests, bytes : int
-        The number of requests, and the size of their answers.
-    """
-
+    # The reason for each question without an answer.
     failures: dict[Question, str] = dataclasses.field(default_factory=dict)
-    interrupted: bool = False
-    given_up: str = ""
+    interrupted: bool = False  # whether a signal ended it
+    given_up: str = ""  # why it ended before everything was asked; empty if it did not
+    # The number of requests, and the size of their answers.
     requests: int = 0
     bytes: int = 0
 
 
 class Asking:
-    """Asks all questions, many at a time; the thread that created it keeps the answers.
-
-    Parameters
-    ----------
-    todo : sequence of Movie
-        The movies with open questions.
-    n_movies : int
-        The number of all movies, for the progress bar.
-    journal : Journal
-        Keeps the answers.
-    posters : PosterFolder
-        Keeps the posters.
-    options : RetrieveOptions
-        The options.
-    credential : Credential
-        The key for TMDB.
-    """
+    """Asks all questions, many at a time; the thread that created it keeps the answers."""
 
     def __init__(
         self,

@@ -31,19 +31,7 @@ _PASSING = (408, 425)
 
 
 class Client:
-    """Asks the API and its image host; any number of threads can share it.
-
-    Parameters
-    ----------
-    api_url : str
-        Address of the API, without a final slash.
-    credential : Credential
-        Signs the requests to the API, and no others.
-    policy : RequestPolicy
-        How requests are made.
-    stop : Event
-        Ends all waiting, with `StoppedError`.
-    """
+    """Asks the API and its image host; any number of threads can share it."""
 
     def __init__(
         self, api_url: str, credential: Credential, policy: RequestPolicy, stop: threading.Event

@@ -57,11 +57,6 @@ class Journal:
     Only the thread that created it may use it. All that a method saves survives if the process is
     killed.
 
-    Parameters
-    ----------
-    path : Path
-        The file, which is created if necessary.
-
     Raises
     ------
     UsageError

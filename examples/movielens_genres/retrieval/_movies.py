@@ -39,18 +39,10 @@ class Movie:
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A question to TMDB.
+    """A question to TMDB."""
 
-    Parameters
-    ----------
-    kind : {"configuration", "movie", "find", "poster"}
-        The kind of the answer.
-    name : str
-        The id, or the path of the poster.
-    """
-
-    kind: str
-    name: str = ""
+    kind: str  # the kind of the answer: "configuration", "movie", "find", "poster"
+    name: str = ""  # the id, or the path of the poster
 
     @property
     def key(self) -> str:
@@ -60,24 +52,12 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class Knowledge:
-    """What the journal knows about a movie.
+    """What the journal knows about a movie."""
 
-    Parameters
-    ----------
-    details : Details or None
-        None if TMDB has none or was not asked yet.
-    poster : Poster or None
-        None if TMDB has none or was not asked yet.
-    question : Question or None
-        The next question; None if everything is known.
-    linked : bool
-        Whether the movie has an id on TMDB or IMDb.
-    """
-
-    details: Details | None = None
-    poster: Poster | None = None
-    question: Question | None = None
-    linked: bool = True
+    details: Details | None = None  # None if TMDB has none or was not asked yet
+    poster: Poster | None = None  # None if TMDB has none or was not asked yet
+    question: Question | None = None  # the next question; None if everything is known
+    linked: bool = True  # whether the movie has an id on TMDB or IMDb
 
     @property
     def poster_file(self) -> str:
@@ -85,13 +65,7 @@ class Knowledge:
         return f"{POSTER_FOLDER}/{self.poster.file}" if self.poster and self.poster.file else ""
 
     def no_poster(self, failures: Mapping[Question, str]) -> str:
-        """Return why there is no poster, or an empty text if there is one.
-
-        Parameters
-        ----------
-        failures : mapping from Question to str
-            The reason for each question without an answer in this run.
-        """
+        """Return why there is no poster, or an empty text if there is one."""
         if self.poster_file:
             return ""
         if self.question is not None:

@@ -21,11 +21,6 @@ class PosterFolder:
 
     A file is named after TMDB's path and the size, so a name always means the same poster,
     whatever was asked before and for which movie.
-
-    Parameters
-    ----------
-    folder : Path
-        Created if necessary; incomplete files of a killed run are removed.
     """
 
     def __init__(self, folder: Path) -> None:

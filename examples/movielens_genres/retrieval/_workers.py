@@ -22,13 +22,6 @@ class Workers(Generic[Task]):
     """Threads that take tasks in the order of submission.
 
     They are daemons, so that a thread that hangs does not keep the interpreter from exiting.
-
-    Parameters
-    ----------
-    count : int
-        The number of threads.
-    work : callable
-        Does one task; its exceptions are passed on like results.
     """
 
     def __init__(self, count: int, work: Callable[[Task], object]) -> None:

@@ -162,15 +162,6 @@ def write_sample(folder: pathlib.Path, *, seed: int = 1, n_movies: int = 950) ->
 
     The same seed and number of movies produce the same CSV files and posters.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder, which is created if necessary and must be empty.
-    seed : int, default=1
-        The seed.
-    n_movies : int, default=950
-        The number of movies. The default filters leave about 64 % of them (600).
-
     Raises
     ------
     FileExistsError

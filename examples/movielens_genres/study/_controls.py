@@ -29,21 +29,7 @@ def fit_controls(
     together: Mapping[str, Sequence[Encoder]],
     store: FeatureStore,
 ) -> list[Outcome]:
-    """Fit logistic regressions: one on all modalities joined, and the sum of one per modality.
-
-    Parameters
-    ----------
-    movies : DataFrame
-        All movies.
-    y : dict of str to ndarray
-        The genres of each part.
-    split : Split
-        The rows of each part.
-    together : mapping of str to sequence of Encoder
-        The fitted encoders that are combined, by the suffix of the control's name.
-    store : FeatureStore
-        Holds the features of the posters.
-    """
+    """Fit logistic regressions: one on all modalities joined, and the sum of one per modality."""
     inputs: dict[Encoder, Parts] = {}
     for encoder in dict.fromkeys(encoder for group in together.values() for encoder in group):
         inputs[encoder] = _standardized_inputs(movies, encoder, split, store)

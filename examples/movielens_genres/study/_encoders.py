@@ -37,17 +37,6 @@ def make_posters(
 ) -> dict[str, ImageEncoder]:
     """Return one encoder of posters per network.
 
-    Parameters
-    ----------
-    backbones : mapping of str to str or None
-        The weights of each network of ``keras.applications``; None for random ones.
-    folder : Path
-        The folder that ``poster_file`` is relative to.
-    options : EncoderOptions
-        The options.
-    **more
-        Further options of `ImageEncoder`.
-
     Raises
     ------
     UsageError
@@ -81,19 +70,7 @@ def make_encoders(
     *,
     max_tags: int | None = None,
 ) -> dict[str, Encoder]:
-    """Return the unfitted encoders of all modalities except the posters.
-
-    Parameters
-    ----------
-    data : MovieData
-        The movies.
-    modalities : collection of str
-        The modalities.
-    options : EncoderOptions
-        The options.
-    max_tags : int, optional
-        The size of the vocabulary of titles and tags. Default: the library's.
-    """
+    """Return the unfitted encoders of all modalities except the posters."""
     words = dict(options.words) if max_tags is None else {**options.words, "max_tokens": max_tags}
     encoders = {
         "tags": DenseEncoder("tags", **options.relevances)

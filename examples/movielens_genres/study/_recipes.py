@@ -11,15 +11,10 @@ from multimodal_ensemble.encoders import Augmentation, DenseHead
 
 @dataclasses.dataclass(frozen=True)
 class EncoderOptions:
-    """Options of the encoders; those that are not given keep the library's defaults.
+    """Options of the encoders; those that are not given keep the library's defaults."""
 
-    Parameters
-    ----------
-    posters, words, relevances, years : mapping of str to object
-        Options of `ImageEncoder`; of `BagOfWordsEncoder` for tags, titles and languages; of
-        `DenseEncoder` for the tag genome; of `DenseEncoder` for years.
-    """
-
+    # Options of `ImageEncoder`; of `BagOfWordsEncoder` for tags, titles and languages; of
+    # `DenseEncoder` for the tag genome; of `DenseEncoder` for years.
     posters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     words: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     relevances: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -28,27 +23,15 @@ class EncoderOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How models are built and trained.
-
-    Parameters
-    ----------
-    encoders : EncoderOptions
-        Options of the encoders.
-    dropout, modality_dropout : float
-        Options of `fuse_encoders`.
-    optimizer : callable
-        Returns a new optimizer.
-    loss : str or callable
-        The loss.
-    batch_size, epochs, evaluate_every, patience : int
-        Options of `fit_model`; the first one of `MultimodalDataset`.
-    """
+    """How models are built and trained."""
 
     encoders: EncoderOptions
+    # Options of `fuse_encoders`.
     dropout: float
     modality_dropout: float
-    optimizer: Callable[[], keras.optimizers.Optimizer]
+    optimizer: Callable[[], keras.optimizers.Optimizer]  # returns a new optimizer
     loss: Any
+    # Options of `fit_model`; the first one of `MultimodalDataset`.
     batch_size: int
     epochs: int
     evaluate_every: int

@@ -12,17 +12,9 @@ from ..data import MovieData
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Row numbers of training, validation and test movies.
+    """Row numbers of training, validation and test movies."""
 
-    Parameters
-    ----------
-    seed : int
-        The seed that drew the split.
-    train, validation, test : list of int
-        The rows.
-    """
-
-    seed: int
+    seed: int  # the seed that drew the split
     train: list[int]
     validation: list[int]
     test: list[int]
@@ -34,29 +26,16 @@ class Split:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What one model, control or benchmark achieves on one split.
+    """What one model, control or benchmark achieves on one split."""
 
-    Parameters
-    ----------
-    model : str
-        The name for tables and figures.
-    test_scores : ndarray of shape (n_test, n_genres)
-        The scores of the test movies, in 0..1.
-    thresholds : ndarray of shape (n_genres,)
-        The threshold of each genre, chosen on validation movies.
-    parameters : int
-        The number of trained parameters.
-    seconds : float
-        The duration of training in seconds.
-    history : DataFrame or None
-        The validation evaluations during training; None unless it is one of the models.
-    """
-
-    model: str
+    model: str  # the name for tables and figures
+    # The scores of the test movies, in 0..1. Shape (n_test, n_genres).
     test_scores: np.ndarray
+    # The threshold of each genre, chosen on validation movies. Shape (n_genres,).
     thresholds: np.ndarray
-    parameters: int
-    seconds: float
+    parameters: int  # the number of trained parameters
+    seconds: float  # the duration of training in seconds
+    # The validation evaluations during training; None unless it is one of the models.
     history: pd.DataFrame | None = None
 
 
