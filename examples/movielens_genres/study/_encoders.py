@@ -42,20 +42,20 @@ def make_posters(
     UsageError
         If there is no such network, or the image size is too small for it.
     """
-    posters = {
-        name: ImageEncoder(
-            "poster",
-            column="poster_file",
-            backbone=name,
-            weights=weights,
-            root=folder,
-            seed=RANDOM_WEIGHTS_SEED,
-            **options.posters,
-            **more,
-        )
-        for name, weights in backbones.items()
-    }
     try:
+        posters = {
+            name: ImageEncoder(
+                "poster",
+                column="poster_file",
+                backbone=name,
+                weights=weights,
+                root=folder,
+                seed=RANDOM_WEIGHTS_SEED,
+                **options.posters,
+                **more,
+            )
+            for name, weights in backbones.items()
+        }
         for poster in posters.values():
             poster.get_backbone()
     except ValueError as error:
