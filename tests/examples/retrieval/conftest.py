@@ -51,3 +51,11 @@ def make_scene(tmp_path, watch):
             return Scene(tmp_path, movies, server, watch)
 
         yield make
+
+
+@pytest.fixture
+def journal(tmp_path):
+    from examples.movielens_genres.retrieval._journal import JOURNAL_FILE, Journal
+
+    with Journal(tmp_path / JOURNAL_FILE) as journal:
+        yield journal
