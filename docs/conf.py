@@ -72,7 +72,7 @@ myst_html_meta = {
 }
 
 # Inventories are downloaded, or else taken from Debian's packages python3-doc, python-numpy-doc
-# and so on. Without either, names of these libraries are checked but not linked (see _ext/names.py).
+# and so on. Without either, names of these libraries are checked but not linked; see _ext/names.py.
 _DEBIAN = "/usr/share/doc/{}/html/objects.inv"
 intersphinx_mapping = {
     name: (url, (None, _DEBIAN.format(package)))

@@ -19,7 +19,6 @@ import re
 import sys
 from functools import cache
 
-import keras
 from docutils import nodes
 from numpydoc.docscrape import get_doc_object
 from sphinx.addnodes import pending_xref
