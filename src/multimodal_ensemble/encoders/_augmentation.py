@@ -1,4 +1,4 @@
-"""Augmented views of images, each a function of a seed, the image and the view's number."""
+"""Augmented views of images, each determined by a seed, the image and the number of the view."""
 
 from __future__ import annotations
 
@@ -12,77 +12,146 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._keras import without_names
+from multimodal_ensemble._keras import PACKAGE, without_names
 from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.encoders._parameters import CheckedParameters
 
-# A layer's state is set for an image and then used: two threads must not come in between.
+# The state of a layer is set for one image and then used: no other thread may come in between.
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class Augmentation:
-    """Keras augmentation layers with draws that depend on the image alone.
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class Augmentation(CheckedParameters):
+    """Keras layers that make a fixed number of augmented views of each training image.
 
     A Keras layer draws from a state that each call advances, so what it does to an image depends
-    on which images came before, and how many were in its batch. Here the state is set anew for
-    each image: its views are the same in whatever order, batch or process they are computed.
+    on the images before it and on the size of the batch. Here the state is set for each image
+    and view. The views of an image are therefore the same in any order, batch or process, and a
+    `multimodal_ensemble.FeatureStore` can keep their features. Training picks one of the views
+    at random for each image and epoch.
 
     Parameters
     ----------
-    layers : sequence of keras.Layer
-        Layers from one image batch to another of the same shape.
-    seed : int
-        The views follow from it.
+    layers : keras.Layer or sequence of keras.Layer
+        Layers that augment RGB images 0..255 of shape ``(n, height, width, 3)`` and keep their
+        shape. They are applied in order, to one image at a time, so layers that mix several
+        images have no effect.
+    views : int, default=4
+        Number of augmented views of each image.
+    seed : int, default=0
+        Seed of the views. It overrides the seeds of the layers.
+
+    Raises
+    ------
+    ValueError
+        If `layers` holds anything but Keras layers, or a number is out of range.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from multimodal_ensemble import ImageEncoder
+    >>> from multimodal_ensemble.encoders import Augmentation
+    >>> augmentation = Augmentation([keras.layers.RandomFlip("horizontal")], views=2)
+    >>> encoder = ImageEncoder("poster", augmentation=augmentation)
+    >>> encoder.set_params(augmentation__views=3).augmentation.views
+    3
     """
 
-    def __init__(self, layers: Sequence[keras.Layer], seed: int) -> None:
-        self.layers = list(layers)
-        self._seed = seed
-        self._model: keras.Model | None = None
-        self._states: list[Any] = []
-
-    def copy(self) -> Augmentation:
-        """Return one that augments alike and has not built anything yet."""
-        return Augmentation(self.layers, self._seed)
-
-    def config(self) -> str:
-        """Return the layers and the seed as text; names, and seeds of layers, do not count."""
-        layers = [[type(layer).__name__, _settings(layer)] for layer in _flatten(self.layers)]
-        return json.dumps([self._seed, layers], sort_keys=True, default=repr)
+    def __init__(
+        self, layers: keras.Layer | Sequence[keras.Layer], *, views: int = 4, seed: int = 0
+    ) -> None:
+        _check_layers(layers)
+        check_at_least(views, 1, name="views")
+        check_at_least(seed, 0, name="seed")
+        self.layers = layers
+        self.views = views
+        self.seed = seed
+        # The layers as one model, with the states of their generators, by the shape of an image.
+        self._built: dict[tuple[int, ...], tuple[keras.Model, list[Any]]] = {}
 
     def apply(
-        self, images: NDArray[Any], digests: Sequence[bytes], views: NDArray[np.intp]
+        self, encoded: NDArray[Any], digests: Sequence[bytes], views: NDArray[np.intp]
     ) -> NDArray[np.float32]:
-        """Return the given view of each image, float32 of the images' shape."""
-        augmented = np.empty(images.shape, dtype=np.float32)
+        """Return one augmented view of each image.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, height, width, 3)
+            RGB images 0..255.
+        digests : sequence of n bytes
+            Digests of the images' content.
+        views : ndarray of shape (n,)
+            Number of the view of each image, from 0 to ``views - 1``.
+
+        Returns
+        -------
+        ndarray of shape (n, height, width, 3)
+            RGB 0..255, float32.
+
+        Raises
+        ------
+        ValueError
+            If the layers change the shape of images.
+        """
+        augmented = np.empty(encoded.shape, dtype=np.float32)
+        if not len(encoded):
+            return augmented
         with _ONE_AT_A_TIME:
-            model = self._build(images[:1])
-            for row, (image, digest, view) in enumerate(zip(images, digests, views, strict=True)):
-                for number, state in enumerate(self._states):
-                    state.assign(_draw(self._seed, number, int(view), digest))
+            model, states = self._build(encoded[:1])
+            for row, (image, digest, view) in enumerate(zip(encoded, digests, views, strict=True)):
+                for number, state in enumerate(states):
+                    state.assign(_draw(self.seed, number, int(view), digest))
                 augmented[row] = model.predict_on_batch(image[np.newaxis])[0]
         return augmented
 
-    def _build(self, image: NDArray[Any]) -> keras.Model:
-        if self._model is None and len(image):
-            model = _TrainingMode(self.layers)
+    def view_digests(self, digests: Sequence[bytes], view: int) -> list[bytes]:
+        """Return what identifies one augmented view of each image, to look up its features.
+
+        Parameters
+        ----------
+        digests : sequence of n bytes
+            Digests of the images' content.
+        view : int
+            Number of the view, from 0 to ``views - 1``.
+
+        Returns
+        -------
+        list of n bytes
+            SHA-256 digests that depend on everything that the view depends on.
+        """
+        # Names of layers and their own seeds change no view; nor does the number of views.
+        layers = [[type(layer).__name__, _settings(layer)] for layer in _flatten(self.layers)]
+        config = json.dumps([self.seed, layers], sort_keys=True, default=repr)
+        prefix = f"augmented view {view}: {config}".encode()
+        return [hashlib.sha256(prefix + digest).digest() for digest in digests]
+
+    def _build(self, image: NDArray[Any]) -> tuple[keras.Model, list[Any]]:
+        if image.shape not in self._built:
+            model = _TrainingMode(_as_list(self.layers))
             # Some layers draw from Python's global generator, once, when they are traced.
-            with seeded_layers(self._seed):
+            with seeded_layers(self.seed):
                 shape = np.asarray(model.predict_on_batch(image)).shape
             if shape != image.shape:
                 msg = (
                     "Augmentation layers must keep the shape of an image. Received images of "
-                    f"shape {image.shape[1:]}, and the layers gave {shape[1:]}."
+                    f"shape {image.shape[1:]}, and the layers returned {shape[1:]}."
                 )
                 raise ValueError(msg)
-            self._model = model
-            self._states = [
+            states = [
                 variable for variable in model.variables if variable.name == "seed_generator_state"
             ]
-        return self._model
+            self._built[image.shape] = (model, states)
+        return self._built[image.shape]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the arguments alone: a copy, here or in another process, builds its own model."""
+        state: dict[str, Any] = super().__getstate__()
+        return {**state, "_built": {}}
 
 
 class _TrainingMode(keras.Model):
-    """Layers one after the other that always augment, as they do in training only."""
+    """Layers in a row that always augment, as they otherwise do in training only."""
 
     def __init__(self, layers: Sequence[keras.Layer]) -> None:
         super().__init__(name="augmentation")
@@ -95,27 +164,23 @@ class _TrainingMode(keras.Model):
         return images
 
 
-def check_augmentation(layers: Any) -> list[keras.Layer]:
-    """Return augmentation layers as a list; one layer or model will do.
-
-    Raises
-    ------
-    ValueError
-        If it is anything but Keras layers.
-    """
-    is_one = isinstance(layers, keras.Layer) or not isinstance(layers, Iterable)
-    listed = [layers] if is_one else list(layers)
-    if not all(isinstance(layer, keras.Layer) for layer in listed):
+def _check_layers(layers: Any) -> None:
+    listed = _as_list(layers)
+    if not listed or not all(isinstance(layer, keras.Layer) for layer in listed):
         msg = (
-            "augmentation must be Keras layers that augment images, for example "
-            f"[keras.layers.RandomFlip('horizontal')]. Received augmentation={layers!r}."
+            "layers must be one or more Keras layers that augment images, for example "
+            f"[keras.layers.RandomFlip('horizontal')]. Received layers={layers!r}."
         )
         raise ValueError(msg)
-    return listed
 
 
-def _flatten(layers: Iterable[keras.Layer]) -> Iterator[keras.Layer]:
-    for layer in layers:
+def _as_list(layers: Any) -> list[Any]:
+    is_one = isinstance(layers, keras.Layer) or not isinstance(layers, Iterable)
+    return [layers] if is_one else list(layers)
+
+
+def _flatten(layers: Any) -> Iterator[keras.Layer]:
+    for layer in _as_list(layers):
         if isinstance(layer, keras.Sequential):
             yield from _flatten(layer.layers)
         else:
@@ -127,7 +192,7 @@ def _settings(layer: keras.Layer) -> Any:
 
 
 def _without_seeds(node: Any) -> Any:
-    """Leave out the seeds of layers, which are overridden here."""
+    """Leave out the seeds of layers, which `Augmentation` overrides."""
     if isinstance(node, dict):
         return {key: _without_seeds(value) for key, value in node.items() if key != "seed"}
     return [_without_seeds(value) for value in node] if isinstance(node, list | tuple) else node

@@ -14,9 +14,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
 
 from multimodal_ensemble._keras import PACKAGE
-from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._heads import SCALINGS, build_dense_head
 
 _WORDS = re.compile(r"\w+")
 
@@ -40,10 +40,6 @@ class BagOfWordsEncoder(Encoder):
         Size of the vocabulary at most.
     min_count : int, default=1
         A token that occurs less often in the training rows is left out.
-    units : int, optional
-        Units of the embedding. Default: half the vocabulary, at least 1.
-    activation : str or None, default="sigmoid"
-        Activation of the embedding.
     binary : bool, default=True
         Whether a token counts once a row however often it occurs there.
     tfidf : bool, default=False
@@ -57,12 +53,8 @@ class BagOfWordsEncoder(Encoder):
         `keras.saving.register_keras_serializable` for the encoder to be saved.
     drop : sequence of str, default=()
         Tokens never to use, for example tags that name a label.
-    dropout : float, default=0
-        Dropout rate on the embedding, in [0, 1).
-    input_dropout : float, default=0
-        Dropout rate on the bag, in [0, 1).
-    scaling : {"standard", "log", None}, default=None
-        Scaling of the bag, learned from the training rows; see `ImageEncoder`.
+    head : callable, optional
+        The trainable layers; see `Encoder`. Default: ``DenseHead(activation="sigmoid")``.
     optional : bool, default=False
         Whether tags may be unknown; see `Encoder`. An empty list says that there are none, which
         is something else.
@@ -102,26 +94,19 @@ class BagOfWordsEncoder(Encoder):
         column: str | None = None,
         max_tokens: int = 400,
         min_count: int = 1,
-        units: int | None = None,
-        activation: str | None = "sigmoid",
         binary: bool = True,
         tfidf: bool = False,
         delimiter: str | None = None,
         tokenizer: str | Callable[[str], Iterable[str]] | None = None,
         drop: Sequence[str] = (),
-        dropout: float = 0,
-        input_dropout: float = 0,
-        scaling: str | None = None,
+        head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        super().__init__(name, column=column, optional=optional)
+        if head is None:
+            head = DenseHead(activation="sigmoid")
+        super().__init__(name, column=column, head=head, optional=optional)
         check_at_least(max_tokens, 1, name="max_tokens")
         check_at_least(min_count, 1, name="min_count")
-        check_choice(scaling, SCALINGS, name="scaling")
-        check_fraction(dropout, name="dropout")
-        check_fraction(input_dropout, name="input_dropout")
-        if units is not None:
-            check_at_least(units, 1, name="units")
         if isinstance(drop, str):
             msg = f"drop must be a sequence of tokens. Received the string {drop!r}."
             raise ValueError(msg)
@@ -136,16 +121,11 @@ class BagOfWordsEncoder(Encoder):
             raise ValueError(msg)
         self.max_tokens = max_tokens
         self.min_count = min_count
-        self.units = units
-        self.activation = activation
         self.binary = binary
         self.tfidf = tfidf
         self.delimiter = delimiter
         self.tokenizer = tokenizer
         self.drop = drop
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.scaling = scaling
 
     def fit(self, values: Any) -> Self:
         """Choose the vocabulary from the training rows.
@@ -228,25 +208,6 @@ class BagOfWordsEncoder(Encoder):
         bags = values if hasattr(values, "toarray") else self.prepare(values)
         dense: NDArray[np.float32] = bags.toarray()
         return dense
-
-    def build_head(self) -> keras.Sequential:
-        """Return new layers: scaling, dropout, one dense layer, dropout.
-
-        Returns
-        -------
-        keras.Sequential
-            Named after the modality: ``<name>_head``.
-        """
-        (n_tokens,) = self.input_shape
-        return build_dense_head(
-            self.name,
-            self.input_shape,
-            units=max(1, n_tokens // 2) if self.units is None else self.units,
-            activation=self.activation,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            scaling=self.scaling,
-        )
 
     def _tokenize(self, value: Any, row: int) -> list[str]:
         if isinstance(value, str):

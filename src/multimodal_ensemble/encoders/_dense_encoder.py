@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import keras
@@ -13,9 +13,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble._keras import PACKAGE
-from multimodal_ensemble._validation import check_at_least, check_fraction
+from multimodal_ensemble._validation import check_choice
+from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._heads import build_dense_head
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -30,16 +30,10 @@ class DenseEncoder(Encoder):
     column : str or sequence of str, optional
         One column of numbers or of vectors of equal length, or several columns of numbers.
         Default: `name`.
-    units : int, default=64
-        Units of the embedding.
-    activation : str or None, default="relu"
-        Activation of the embedding.
-    standardize : bool, default=True
-        Scale each number to mean 0 and variance 1 on the training rows.
-    dropout : float, default=0
-        Dropout rate on the embedding, in [0, 1).
-    input_dropout : float, default=0
-        Dropout rate on the numbers, in [0, 1).
+    scaling : {"standard", None}, default="standard"
+        ``"standard"`` scales each number to mean 0 and variance 1 on the training rows.
+    head : callable, optional
+        The trainable layers; see `Encoder`. Default: ``DenseHead(64)``.
     optional : bool, default=False
         Whether rows may lack this modality, that is, all of its numbers; see `Encoder`. For
         columns that are missing one by one, make an encoder of each.
@@ -51,7 +45,7 @@ class DenseEncoder(Encoder):
     feature_names_ : list or None
         The columns, where the encoder was fitted to a DataFrame.
     mean_, scale_ : ndarray of shape (n_features,)
-        What is subtracted, and then divided by; with ``standardize=True`` only.
+        What is subtracted, and then divided by; with ``scaling="standard"`` only.
 
     Raises
     ------
@@ -73,22 +67,14 @@ class DenseEncoder(Encoder):
         name: str,
         *,
         column: str | Sequence[str] | None = None,
-        units: int = 64,
-        activation: str | None = "relu",
-        standardize: bool = True,
-        dropout: float = 0,
-        input_dropout: float = 0,
+        scaling: str | None = "standard",
+        head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        super().__init__(name, column=column, optional=optional)
-        check_at_least(units, 1, name="units")
-        check_fraction(dropout, name="dropout")
-        check_fraction(input_dropout, name="input_dropout")
-        self.units = units
-        self.activation = activation
-        self.standardize = standardize
-        self.dropout = dropout
-        self.input_dropout = input_dropout
+        head = DenseHead(64) if head is None else head
+        super().__init__(name, column=column, head=head, optional=optional)
+        check_choice(scaling, ("standard", None), name="scaling")
+        self.scaling = scaling
 
     def fit(self, values: Any) -> Self:
         """Learn mean and scale from the training rows.
@@ -111,7 +97,7 @@ class DenseEncoder(Encoder):
         numbers = self.prepare(values)
         self.n_features_ = numbers.shape[1]
         self.feature_names_ = list(values.columns) if isinstance(values, pd.DataFrame) else None
-        if self.standardize:
+        if self.scaling == "standard":
             scaler = StandardScaler().fit(numbers)
             self.mean_, self.scale_ = scaler.mean_, scaler.scale_
         return self
@@ -224,26 +210,9 @@ class DenseEncoder(Encoder):
                 f"Received {names}."
             )
             raise ModalityError(msg)
-        if self.standardize:
+        if self.scaling == "standard":
             numbers = (numbers - self.mean_) / self.scale_
         return numbers.astype(np.float32)
-
-    def build_head(self) -> keras.Sequential:
-        """Return new layers: dropout, one dense layer, dropout.
-
-        Returns
-        -------
-        keras.Sequential
-            Named after the modality: ``<name>_head``.
-        """
-        return build_dense_head(
-            self.name,
-            self.input_shape,
-            units=self.units,
-            activation=self.activation,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-        )
 
 
 def _to_numbers(values: Any) -> NDArray[np.float64]:

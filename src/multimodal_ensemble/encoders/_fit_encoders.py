@@ -10,7 +10,7 @@ from multimodal_ensemble.encoders._presence import present_values
 from multimodal_ensemble.exceptions import ModalityError
 
 
-def check_encoders(encoders: Sequence[Encoder]) -> list[Encoder]:
+def as_encoder_list(encoders: Sequence[Encoder]) -> list[Encoder]:
     """Return the encoders as a list of one or more with distinct names.
 
     Raises
@@ -71,7 +71,7 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
     >>> tags.vocabulary_
     ['war', 'space']
     """
-    encoders = check_encoders(encoders)
+    encoders = as_encoder_list(encoders)
     for encoder in encoders:
         values, present = present_values(encoder, encoder.select(data))
         if not present.any() and present.size:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from pathlib import Path
 
 import keras
 
 from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders._applications import (
     build_application,
     default_size,
@@ -138,6 +140,20 @@ def set_trainable_layers(backbone: keras.Model, n_layers: int | str) -> None:
     if chosen:
         for layer in layers:
             layer.trainable = id(layer) in chosen
+
+
+def check_trainable_layers(n_layers: object) -> None:
+    """Raise a ValueError unless a number of layers is a whole number or "all"."""
+    if isinstance(n_layers, str):
+        check_choice(n_layers, ("all",), name="trainable_layers")
+    elif isinstance(n_layers, bool) or not isinstance(n_layers, Integral):
+        msg = (
+            "trainable_layers must be a whole number or 'all'. "
+            f"Received trainable_layers={n_layers!r}."
+        )
+        raise ValueError(msg)
+    else:
+        check_at_least(n_layers, 0, name="trainable_layers")
 
 
 def _leaf_layers(model: keras.Model) -> Iterator[keras.Layer]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import PACKAGE
-from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._applications import find_application
-from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
+from multimodal_ensemble.encoders._augmentation import Augmentation
+from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._heads import SCALINGS, build_dense_head
 from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
+    check_trainable_layers,
     find_image_size,
     set_trainable_layers,
 )
@@ -28,8 +29,16 @@ from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import ImageBatch, content_digest
 from multimodal_ensemble.images._batch import collect_images
 
+_READING_THREADS = 2
+
 # Raise it when reading gives other pixels for the same file, so that stored features are not used.
 _READER_VERSION = 1
+
+# The parameters that a built backbone depends on.
+_BACKBONE_PARAMETERS = frozenset(
+    {"name", "backbone", "weights", "image_size", "pooling", "preprocessing"}
+    | {"trainable_layers", "seed"}
+)
 
 _BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
 
@@ -56,32 +65,17 @@ class ImageEncoder(Encoder):
         backbone was trained with; for a model of your own, the size of its input.
     pooling : {"avg", "max"}, default="avg"
         How feature maps become one vector.
-    units : int, default=256
-        Units of the embedding.
-    activation : str or None, default="relu"
-        Activation of the embedding.
     preprocessing : {"imagenet", "unit", None}, default="imagenet"
         ``"imagenet"`` does what the backbone was trained with, ``"unit"`` scales pixels to 0..1,
         None leaves them at 0..255. Part of the backbone, so that a saved model takes RGB 0..255.
         A model of your own is expected to preprocess by itself: there ``"imagenet"`` does nothing.
-    dropout : float, default=0
-        Dropout rate on the embedding, in [0, 1).
-    input_dropout : float, default=0
-        Dropout rate on the features, in [0, 1).
-    scaling : {"log", "standard", None}, default="log"
-        Scaling of the features, learned from the training rows: to mean 0 and variance 1, with
-        ``"log"`` after ``sign(x) * log(1 + |x|)``.
     trainable_layers : int or "all", default=0
         How many of the backbone's last layers are trained; see `unfreeze`.
-    augmentation : keras.Layer or sequence of keras.Layer, default=()
-        Layers that augment RGB images 0..255 of shape ``(n, height, width, 3)``, for example
-        ``[keras.layers.RandomFlip("horizontal"), keras.layers.RandomZoom(0.1)]``, each applied to
-        what the one before gave. They see one image at a time, so layers that mix images do
-        nothing. Only training rows see augmented images; see ``MultimodalDataset(augment=...)``.
-    views : int, default=4
-        How many augmented views of each training image there are, where there is `augmentation`.
-        They are drawn from `seed`, a `multimodal_ensemble.FeatureStore` keeps the features of each,
-        and training picks one of them at random for each image and pass.
+    head : callable, optional
+        The trainable layers; see `Encoder`. Default: ``DenseHead(256, scaling="log")``.
+    augmentation : Augmentation, optional
+        Augmented views of the training images; see `Augmentation`, and
+        ``MultimodalDataset(augment=...)`` for when they are used. Default: none.
     on_error : {"raise", "blank", "drop", "missing"}, default="raise"
         What happens to an image that cannot be read: an error, a black image in its place, its
         row is left out of the data set, or it counts as missing (with ``optional=True`` only). All
@@ -91,10 +85,8 @@ class ImageEncoder(Encoder):
         Filter for resizing; see `multimodal_ensemble.images.read_image`.
     root : path, optional
         Folder that relative paths start from. Default: the working directory.
-    workers : int, default=2
-        Threads that read images.
     seed : int, optional
-        Makes random weights repeatable, and chooses the augmented views (None is 0 for these).
+        Makes random weights repeatable.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`.
 
@@ -114,8 +106,10 @@ class ImageEncoder(Encoder):
     >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
     >>> encoder.encode([np.zeros((300, 200, 3), dtype="uint8")]).shape
     (1, 32, 32, 3)
-    >>> encoder.feature_shape, encoder.output_dim
-    ((1024,), 256)
+    >>> encoder.feature_shape
+    (1024,)
+    >>> encoder.get_params()["head__units"]
+    256
     """
 
     def __init__(
@@ -127,23 +121,18 @@ class ImageEncoder(Encoder):
         weights: str | Path | None = "imagenet",
         image_size: int | Sequence[int] | None = None,
         pooling: str = "avg",
-        units: int = 256,
-        activation: str | None = "relu",
         preprocessing: str | None = "imagenet",
-        dropout: float = 0,
-        input_dropout: float = 0,
-        scaling: str | None = "log",
         trainable_layers: int | str = 0,
-        augmentation: keras.Layer | Sequence[keras.Layer] = (),
-        views: int = 4,
+        head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
+        augmentation: Augmentation | None = None,
         on_error: str = "raise",
         resampling: str = "bilinear",
         root: str | Path | None = None,
-        workers: int = 2,
         seed: int | None = None,
         optional: bool = False,
     ) -> None:
-        super().__init__(name, column=column, optional=optional)
+        head = DenseHead(256, scaling="log") if head is None else head
+        super().__init__(name, column=column, head=head, optional=optional)
         if isinstance(backbone, str):
             find_application(backbone)
         elif not isinstance(backbone, keras.Model):
@@ -154,40 +143,25 @@ class ImageEncoder(Encoder):
             raise ValueError(msg)
         check_choice(pooling, ("avg", "max"), name="pooling")
         check_choice(preprocessing, ("imagenet", "unit", None), name="preprocessing")
-        check_choice(scaling, SCALINGS, name="scaling")
         check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
         if on_error == "missing" and not optional:
             msg = "on_error='missing' needs optional=True, which lets a fusion go without an image."
             raise ValueError(msg)
-        check_at_least(units, 1, name="units")
-        check_at_least(workers, 1, name="workers")
-        check_at_least(views, 1, name="views")
-        check_fraction(dropout, name="dropout")
-        check_fraction(input_dropout, name="input_dropout")
-        _check_trainable_layers(trainable_layers)
-        # Kept apart from the other options: the contract's method has the name that users
-        # expect of the option.
-        self._backbone_option = backbone
-        self._backbone: keras.Model | None = None
+        check_trainable_layers(trainable_layers)
+        _check_augmentation(augmentation)
+        self.backbone = backbone
         self.weights = weights
         self.image_size = image_size
         self.pooling = pooling
-        self.units = units
-        self.activation = activation
         self.preprocessing = preprocessing
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.scaling = scaling
         self.trainable_layers = trainable_layers
         self.augmentation = augmentation
-        self.views = views
         self.on_error = on_error
         self.resampling = resampling
         self.root = root
-        self.workers = workers
         self.seed = seed
+        self._backbone: keras.Model | None = None
         self._unreadable = UnreadableImages(name, on_error)
-        self._augmentation = Augmentation(check_augmentation(augmentation), seed or 0)
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -199,7 +173,7 @@ class ImageEncoder(Encoder):
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width and the three colours."""
-        return (*find_image_size(self._backbone_option, self.image_size), 3)
+        return (*find_image_size(self.backbone, self.image_size), 3)
 
     def encode(self, values: Any) -> NDArray[np.uint8]:
         """Read images.
@@ -245,24 +219,6 @@ class ImageEncoder(Encoder):
         if self._backbone is None:
             self._backbone = self._build_backbone(self.weights)
         return self._backbone
-
-    def build_head(self) -> keras.Sequential:
-        """Return new layers: feature scaling, dropout, one dense layer, dropout.
-
-        Returns
-        -------
-        keras.Sequential
-            Named after the modality: ``<name>_head``.
-        """
-        return build_dense_head(
-            self.name,
-            self.feature_shape,
-            units=self.units,
-            activation=self.activation,
-            dropout=self.dropout,
-            input_dropout=self.input_dropout,
-            scaling=self.scaling,
-        )
 
     def find_unusable(self, values: Any) -> dict[int, str]:
         """Return the images that cannot be read, under ``on_error="drop"``.
@@ -342,49 +298,6 @@ class ImageEncoder(Encoder):
         """
         return {"reader_version": _READER_VERSION, "resampling": self.resampling}
 
-    # -- augmentation ------------------------------------------------------------------------
-
-    @property
-    def n_views(self) -> int:  # type: ignore[override]
-        """How many augmented views of a training image there are; 0 without `augmentation`."""
-        return self.views if self._augmentation.layers else 0
-
-    def augment(
-        self, encoded: NDArray[Any], digests: Sequence[bytes], views: NDArray[np.intp]
-    ) -> NDArray[np.float32]:
-        """Return one augmented view of each image.
-
-        Parameters
-        ----------
-        encoded : ndarray of shape (n, height, width, 3)
-            RGB images 0..255.
-        digests : sequence of n bytes
-            Digests of the images' content.
-        views : ndarray of shape (n,)
-            Which view of each image, from 0 to ``views - 1``.
-
-        Returns
-        -------
-        ndarray of shape (n, height, width, 3)
-            RGB 0..255, float32.
-
-        Raises
-        ------
-        ValueError
-            If the layers change the shape of images.
-        """
-        return self._augmentation.apply(encoded, digests, views)
-
-    def augmentation_config(self) -> str:
-        """Return the augmentation layers and the seed as text; names of layers do not count.
-
-        Returns
-        -------
-        str
-            JSON.
-        """
-        return self._augmentation.config()
-
     def without_backbone(self) -> Self:
         """Return a copy that reads and augments images and has no network.
 
@@ -398,9 +311,10 @@ class ImageEncoder(Encoder):
         small.root = Path("." if self.root is None else self.root).resolve()
         # Of the network, only the size that it takes matters for reading.
         small.image_size = self.input_shape[:2]
-        small._backbone_option, small._backbone, small.weights = "VGG16", None, None
+        small.backbone, small._backbone, small.weights = "VGG16", None, None
         small._unreadable = UnreadableImages(self.name, self.on_error)
-        small._augmentation = self._augmentation.copy()
+        # A copy of an augmentation holds no model that was built already.
+        small.augmentation = copy.copy(self.augmentation)
         return small
 
     # -- fine-tuning -------------------------------------------------------------------------
@@ -426,31 +340,28 @@ class ImageEncoder(Encoder):
             The encoder itself.
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
-        _check_trainable_layers(n_or_all)
+        check_trainable_layers(n_or_all)
         set_trainable_layers(self.get_backbone(), n_or_all)
         self.trainable_layers = n_or_all
         return self
 
     # -- parameters and state ----------------------------------------------------------------
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_params(deep=deep), "backbone": self._backbone_option}
-
     def set_params(self, **params: Any) -> Self:
-        """Change constructor arguments; the backbone is built anew when it is next needed."""
-        known = self.get_params(deep=False)
-        if unknown := sorted(set(params) - set(known)):
-            msg = f"ImageEncoder has no parameter {unknown}. It has {sorted(known)}."
-            raise ValueError(msg)
-        # A subclass has its own arguments.
-        type(self).__init__(self, **{**known, **params})
+        """Change parameters after checking them; see `Encoder`.
+
+        The backbone is built again when it is next needed, if a parameter changed it.
+        """
+        backbone = self._backbone
+        super().set_params(**params)
+        if not _BACKBONE_PARAMETERS & params.keys():
+            self._backbone = backbone
         return self
 
     @property
     def has_named_weights(self) -> bool:
         """Whether the backbone has the weights of a network of Keras, or of a file, unchanged."""
-        named = isinstance(self._backbone_option, str) and self.weights is not None
+        named = isinstance(self.backbone, str) and self.weights is not None
         return named and not self.trainable_layers
 
     def get_state(self) -> dict[str, Any]:
@@ -469,18 +380,18 @@ class ImageEncoder(Encoder):
                 # Those that the configuration names may not be on this machine.
                 self._backbone = self._build_backbone(None)
             self._backbone.set_weights(weights)
-            if isinstance(self._backbone_option, keras.Model):
+            if isinstance(self.backbone, keras.Model):
                 # A clone of this encoder starts from it. A copy, because the model may be the
                 # caller's.
-                option = keras.models.clone_model(self._backbone_option)
+                option = keras.models.clone_model(self.backbone)
                 option.set_weights(weights)
-                self._backbone_option = option
+                self.backbone = option
         return super().set_state(learned)
 
     def _build_backbone(self, weights: str | Path | None) -> keras.Model:
         backbone = build_image_backbone(
             f"{self.name}_backbone",
-            self._backbone_option,
+            self.backbone,
             weights=weights,
             input_shape=self.input_shape,
             pooling=self.pooling,
@@ -502,18 +413,16 @@ class ImageEncoder(Encoder):
             on_error="blank",
             resampling=self.resampling,
             root=self.root,
-            workers=self.workers,
+            workers=_READING_THREADS,
         )
 
 
-def _check_trainable_layers(trainable_layers: int | str) -> None:
-    if isinstance(trainable_layers, str):
-        check_choice(trainable_layers, ("all",), name="trainable_layers")
-    elif isinstance(trainable_layers, bool) or not isinstance(trainable_layers, int | np.integer):
+def _check_augmentation(augmentation: object) -> None:
+    contract = ("views", "apply", "view_digests")
+    if augmentation is not None and not all(hasattr(augmentation, name) for name in contract):
         msg = (
-            "trainable_layers must be a whole number or 'all'. "
-            f"Received trainable_layers={trainable_layers!r}."
+            "augmentation must be an Augmentation or None, for example "
+            "Augmentation([keras.layers.RandomFlip('horizontal')]). "
+            f"Received augmentation={augmentation!r}."
         )
         raise ValueError(msg)
-    else:
-        check_at_least(trainable_layers, 0, name="trainable_layers")

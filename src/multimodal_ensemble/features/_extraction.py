@@ -193,7 +193,7 @@ def _make_batch(rows: Rows, missing: NDArray[np.bool_], *, ends_chunk: bool) -> 
     parts = [
         encoded[here]
         if view is None
-        else rows.reader.augment(
+        else rows.reader.augmentation.apply(
             encoded[here],
             [rows.digests[row] for row in np.flatnonzero(here)],
             np.full(here.sum(), view),

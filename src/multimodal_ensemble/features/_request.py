@@ -122,10 +122,11 @@ def make_request(
     ModalityError
         If the encoder has no such view.
     """
+    n_views = 0 if encoder.augmentation is None else encoder.augmentation.views
     for view in views:
-        if view is not None and view not in range(encoder.n_views):
+        if view is not None and view not in range(n_views):
             msg = (
-                f"Modality {encoder.name!r} has {encoder.n_views} augmented views, numbered "
+                f"Modality {encoder.name!r} has {n_views} augmented views, numbered "
                 f"from 0. Received view={view!r}."
             )
             raise ModalityError(msg)
@@ -138,7 +139,8 @@ def make_request(
         values=values,
         digests=digests,
         variants=[
-            digests if view is None else encoder.view_digests(digests, view) for view in views
+            digests if view is None else encoder.augmentation.view_digests(digests, view)
+            for view in views
         ],
         views=list(views),
     )

@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._validation import check_at_least, check_choice
-from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.encoders._fit_encoders import check_encoders
-from multimodal_ensemble.encoders._presence import present_values
+from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features import _upkeep
 from multimodal_ensemble.features._entry import StoreEntry
@@ -123,7 +121,7 @@ class FeatureStore:
         values : sequence of length n
             Raw values.
         view : int, optional
-            Which augmented view of each value, from 0 to the encoder's ``n_views - 1``. Default:
+            Which augmented view of each value, from 0 to the augmentation's ``views - 1``. Default:
             the plain value.
         verbose : {0, 1}, default=1
             Whether a progress bar shows how many images a second go through the backbone.
@@ -214,7 +212,7 @@ class FeatureStore:
 
         Returns
         -------
-        dict of str to ndarray of shape (1 + n_views, n, ...)
+        dict of str to ndarray of shape (1 + views, n, ...)
             By modality: the plain values' features, then those of each augmented view, if asked
             for. Zeros where an optional modality is missing.
 
@@ -235,7 +233,7 @@ class FeatureStore:
         >>> features["poster"].shape
         (1, 1, 1024)
         """
-        requests = self._requests(check_encoders(encoders), data, augment=augment)
+        requests = self._requests(as_encoder_list(encoders), data, augment=augment)
         features = self._collect([request for request, _ in requests], verbose)
         return {
             request.encoder.name: _spread(array, present)
@@ -362,7 +360,8 @@ class FeatureStore:
             if encoder.frozen_part() is None:
                 continue
             values, present = present_values(encoder, encoder.select(data))
-            views = [None, *(range(encoder.n_views) if augment else ())]
+            with_views = augment and encoder.augmentation is not None
+            views = [None, *(range(encoder.augmentation.views) if with_views else ())]
             requests.append((self._request(encoder, values, views), present))
         return requests
 

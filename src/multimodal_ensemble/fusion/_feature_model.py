@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from multimodal_ensemble.encoders._split_backbone import split_backbone
+from multimodal_ensemble.encoders import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -146,9 +146,11 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble import ImageEncoder, adapt_heads, fuse_encoders
+    >>> from multimodal_ensemble import ImageEncoder, fuse_encoders
+    >>> from multimodal_ensemble.encoders import DenseHead
+    >>> from multimodal_ensemble.fusion import adapt_heads
     >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32,
-    ...                       scaling="standard")
+    ...                       head=DenseHead(8, scaling="standard"))
     >>> model = fuse_encoders([poster], n_labels=3)
     >>> adapt_heads(model, {"poster": np.full((4, 1024), 7.0)})
     >>> float(model.get_layer("poster_head").get_layer("scaling").mean[0])

@@ -9,8 +9,7 @@ import keras
 from multimodal_ensemble._layer_names import presence_name
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
-from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.encoders._fit_encoders import check_encoders
+from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._missing_modality import AlwaysPresent, MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
@@ -85,7 +84,7 @@ def fuse_encoders(
     >>> scores.shape
     (1, 2)
     """
-    encoders = check_encoders(encoders)
+    encoders = as_encoder_list(encoders)
     check_at_least(n_labels, 1, name="n_labels")
     check_fraction(dropout, name="dropout")
     check_fraction(modality_dropout, name="modality_dropout")

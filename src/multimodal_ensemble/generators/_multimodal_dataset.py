@@ -19,9 +19,7 @@ from multimodal_ensemble._validation import (
     check_label_names,
     check_sample_weight,
 )
-from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.encoders._fit_encoders import check_encoders
-from multimodal_ensemble.encoders._presence import present_values
+from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.generators._row_sources import EncodedRows, StoredRows
@@ -165,7 +163,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         check_at_least(batch_size, 1, name="batch_size")
         check_at_least(seed, 0, name="seed")
         _check_store(store)
-        self.encoders = check_encoders(encoders)
+        self.encoders = as_encoder_list(encoders)
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
@@ -192,7 +190,9 @@ class MultimodalDataset(keras.utils.PyDataset):
         columns = self._drop_unusable(columns)
         self._n_samples = len(self.raw)
         wants_views = shuffle if augment is None else augment
-        self.augment = wants_views and any(encoder.n_views for encoder in self.encoders)
+        self.augment = wants_views and any(
+            encoder.augmentation is not None for encoder in self.encoders
+        )
         self._y = None if self.y is None else self.y.astype(np.float32)
         stored = (
             store.load_features(self.encoders, self.raw, augment=self.augment, verbose=verbose)
@@ -370,9 +370,9 @@ class MultimodalDataset(keras.utils.PyDataset):
         n = self.n_samples
         order = generator.permutation(n) if self.shuffle else np.arange(n)
         views = {
-            encoder.name: generator.integers(encoder.n_views, size=n)
+            encoder.name: generator.integers(encoder.augmentation.views, size=n)
             for encoder in self.encoders
-            if self.augment and encoder.n_views
+            if self.augment and encoder.augmentation is not None
         }
         return order, views
 

@@ -46,7 +46,7 @@ class EncodedRows:
         self._prepared = encoder.prepare(values)
         if len(shape) == 1 and 4 * n_rows * math.prod(shape) <= _KEPT_BYTES:
             self._kept = encoder.encode(self._prepared)
-        if augment and encoder.n_views:
+        if augment and encoder.augmentation is not None:
             self._digests = encoder.content_digests(self._prepared)
 
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
@@ -77,7 +77,9 @@ class EncodedRows:
         )
         if views is None:
             return encoded
-        return self._encoder.augment(encoded, [self._digests[row] for row in positions], views)
+        digests = [self._digests[row] for row in positions]
+        augmented: NDArray[Any] = self._encoder.augmentation.apply(encoded, digests, views)
+        return augmented
 
 
 class StoredRows:
@@ -87,7 +89,7 @@ class StoredRows:
     ----------
     encoder : Encoder
         The encoder that they are features of.
-    features : ndarray of shape (1 + n_views, n, ...)
+    features : ndarray of shape (1 + views, n, ...)
         The plain rows' features, then those of each view, if there are any.
     """
 

@@ -116,24 +116,22 @@ def _check_copy_for_workers(encoder: Encoder, values: Any) -> None:
 
 
 def _check_views(encoder: Encoder, values: Any) -> None:
-    if not encoder.n_views:
+    augmentation = encoder.augmentation
+    if augmentation is None:
         return
     encoded = encoder.encode(values)
     digests = encoder.content_digests(encoder.prepare(values))
-    views = np.arange(len(values)) % encoder.n_views
-    augmented = encoder.augment(encoded, digests, views)
+    views = np.arange(len(values)) % augmentation.views
+    augmented = augmentation.apply(encoded, digests, views)
     _require_equal("augment keeps the shape of rows", encoded.shape, augmented.shape)
     for row in range(len(values))[::-1]:
-        alone = encoder.augment(encoded[[row]], [digests[row]], views[[row]])
+        alone = augmentation.apply(encoded[[row]], [digests[row]], views[[row]])
         _require_close("a view is the same alone and in a batch", augmented[[row]], alone, 0)
-    looked_up = {
-        digest
-        for known in (digests, *(encoder.view_digests(digests, v) for v in range(encoder.n_views)))
-        for digest in set(known)
-    }
+    variants = [augmentation.view_digests(digests, view) for view in range(augmentation.views)]
+    looked_up = {digest for known in (digests, *variants) for digest in known}
     _require_equal(
         "the plain value and each view have digests of their own",
-        len(set(digests)) * (1 + encoder.n_views),
+        len(set(digests)) * (1 + augmentation.views),
         len(looked_up),
     )
 
@@ -199,8 +197,14 @@ def _check_head(encoder: Encoder, values: Any) -> None:
     _require(head is not other, "build_head() is new each time", "another layer", head)
     symbolic = head(keras.Input(encoder.feature_shape))
     eager = other(np.zeros((len(values), *encoder.feature_shape), dtype="float32"))
-    _require_equal("a head gives (n, output_dim)", (None, encoder.output_dim), symbolic.shape)
-    _require_equal("called on an array too", (len(values), encoder.output_dim), tuple(eager.shape))
+    _require_equal(
+        "a head returns one embedding of known size per row", (None, int), _kinds(symbolic.shape)
+    )
+    _require_equal(
+        "a head returns the same shape for an array",
+        (len(values), *symbolic.shape[1:]),
+        tuple(eager.shape),
+    )
     _require_equal("two heads have as many weights", head.count_params(), other.count_params())
     shared = {id(weight) for weight in head.weights} & {id(weight) for weight in other.weights}
     _require(not shared, "two heads share no weights", 0, len(shared))
@@ -210,8 +214,9 @@ def _check_training(encoder: Encoder, values: Any) -> None:
     data = {column: list(values) for column in encoder.columns}
     y = np.arange(len(values) * _N_LABELS).reshape(-1, _N_LABELS) // 2 % 2
     dataset = MultimodalDataset(_one_column(encoder, values, data), [encoder], y, batch_size=2)
-    frozen = encoder.is_frozen
-    backbone_before = encoder.get_backbone().get_weights() if frozen else []  # type: ignore[union-attr]
+    backbone = encoder.get_backbone()
+    frozen = None if backbone is None or backbone.trainable_weights else backbone
+    backbone_before = [] if frozen is None else frozen.get_weights()
     head = encoder.build_head()
     head.build((None, *encoder.feature_shape))
     _require(
@@ -227,8 +232,8 @@ def _check_training(encoder: Encoder, values: Any) -> None:
             break
     else:
         _require(False, "training changes the head", "other weights", "the same")
-    if frozen:
-        after = encoder.get_backbone().get_weights()  # type: ignore[union-attr]
+    if frozen is not None:
+        after = frozen.get_weights()
         _require(
             all(np.array_equal(a, b) for a, b in zip(backbone_before, after, strict=True)),
             "training leaves a frozen backbone alone",
@@ -236,7 +241,7 @@ def _check_training(encoder: Encoder, values: Any) -> None:
             "others",
         )
     _check_saving(encoder, model, dataset)
-    if frozen:
+    if frozen is not None:
         _check_store(encoder, values, model, dataset)
 
 
@@ -296,6 +301,10 @@ def _check_store(
 def _one_column(encoder: Encoder, values: Any, data: dict[str, Any]) -> Any:
     """Return the values as the data that the encoder reads, a DataFrame as it is."""
     return values if len(encoder.columns) > 1 else data
+
+
+def _kinds(shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(None if size is None else type(size) for size in shape)
 
 
 def _run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:

@@ -126,7 +126,7 @@ def _check_same_backbone(model: keras.Model, encoder: Encoder, *, from_store: bo
     here = find_backbone(model, encoder.name)
     if here is backbone:
         return
-    if not encoder.is_frozen and not here.trainable_weights:
+    if backbone.trainable_weights and not here.trainable_weights:
         msg = (
             f"The backbone of the encoder {encoder.name!r} is unfrozen, but the model "
             f"{model.name!r} has a frozen one of its own, as a loaded model does. Build the model "

@@ -1,0 +1,97 @@
+"""The trainable layers from features to an embedding."""
+
+from __future__ import annotations
+
+import keras
+
+from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble.encoders._layers import FeatureScaling
+from multimodal_ensemble.encoders._parameters import CheckedParameters
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class DenseHead(CheckedParameters):
+    """One dense layer from features to an embedding, with optional scaling and dropout.
+
+    A head describes layers and holds none, so that several encoders may share it: each call
+    builds new layers.
+
+    Parameters
+    ----------
+    units : int, optional
+        Number of units of the embedding. Default: half the number of features, at least 1.
+    activation : str, callable or None, default="relu"
+        Activation of the embedding.
+    dropout : float, default=0
+        Dropout rate on the embedding, in [0, 1).
+    input_dropout : float, default=0
+        Dropout rate on the features, in [0, 1).
+    scaling : {"log", "standard", None}, default=None
+        Scaling of the features, learned from the training rows: to mean 0 and variance 1, with
+        ``"log"`` after ``sign(x) * log(1 + |x|)``.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range.
+
+    See Also
+    --------
+    multimodal_ensemble.encoders.FeatureScaling : The layer behind `scaling`.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.encoders import DenseHead
+    >>> head = DenseHead(4, dropout=0.5)
+    >>> layers = head((10,))
+    >>> [layer.name for layer in layers.layers]
+    ['dense', 'dropout']
+    >>> layers.compute_output_shape((None, 10))
+    (None, 4)
+    """
+
+    def __init__(
+        self,
+        units: int | None = None,
+        *,
+        activation: str | None = "relu",
+        dropout: float = 0,
+        input_dropout: float = 0,
+        scaling: str | None = None,
+    ) -> None:
+        if units is not None:
+            check_at_least(units, 1, name="units")
+        check_fraction(dropout, name="dropout")
+        check_fraction(input_dropout, name="input_dropout")
+        check_choice(scaling, ("log", "standard", None), name="scaling")
+        self.units = units
+        self.activation = activation
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.scaling = scaling
+
+    def __call__(self, feature_shape: tuple[int, ...]) -> keras.Sequential:
+        """Return new layers for features of a given shape.
+
+        Parameters
+        ----------
+        feature_shape : tuple of int
+            Shape of one row of features, without the batch axis.
+
+        Returns
+        -------
+        keras.Sequential
+            Scaling, dropout, a dense layer and dropout again, each only where it is asked for.
+            Keras builds it when it is first called.
+        """
+        units = max(1, feature_shape[-1] // 2) if self.units is None else self.units
+        layers: list[keras.Layer] = []
+        if self.scaling is not None:
+            layers.append(FeatureScaling(log=self.scaling == "log", name="scaling"))
+        if self.input_dropout:
+            layers.append(keras.layers.Dropout(float(self.input_dropout), name="input_dropout"))
+        layers.append(keras.layers.Dense(int(units), activation=self.activation, name="dense"))
+        if self.dropout:
+            layers.append(keras.layers.Dropout(float(self.dropout), name="dropout"))
+        return keras.Sequential(layers)

@@ -1,0 +1,96 @@
+"""Parameters in the way of scikit-learn, for encoders, heads and augmentations."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import os
+from collections.abc import Mapping
+from typing import Any, Self
+
+import keras
+from sklearn.base import BaseEstimator, clone
+
+from multimodal_ensemble._tables import to_python
+
+
+class CheckedParameters(BaseEstimator):
+    """An object whose constructor checks its arguments and stores each under its own name."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters after checking them; an error leaves the object as it was.
+
+        A nested parameter, such as ``head__dropout``, changes a copy of the inner object. Two
+        encoders that were given the same head therefore never change each other.
+
+        Parameters
+        ----------
+        **params
+            Constructor arguments, or nested ones of the form ``<argument>__<parameter>``.
+
+        Returns
+        -------
+        object
+            The object itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or the constructor refuses a value.
+        """
+        nested = {key: value for key, value in params.items() if "__" in key}
+        changed = copy.copy(self)
+        BaseEstimator.set_params(
+            changed, **{key: value for key, value in params.items() if key not in nested}
+        )
+        for argument in {key.partition("__")[0] for key in nested} & vars(changed).keys():
+            inner = getattr(changed, argument)
+            if not hasattr(inner, "set_params"):
+                msg = f"{argument}={inner!r} has no parameters. Received {sorted(nested)}."
+                raise ValueError(msg)
+            setattr(changed, argument, clone(inner))
+        BaseEstimator.set_params(changed, **nested)
+        checked = type(self)(**changed.get_params(deep=False))
+        self.__dict__.update(vars(checked))
+        return self
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as values that Keras can write to JSON.
+
+        Returns
+        -------
+        dict
+            JSON values by argument.
+        """
+        return {
+            key: keras.saving.serialize_keras_object(_json_value(value))
+            for key, value in self.get_params(deep=False).items()
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a new object from what `get_config` returned.
+
+        Parameters
+        ----------
+        config : mapping
+            JSON values by argument. Unknown arguments are ignored.
+
+        Returns
+        -------
+        object
+            An object with the same arguments that has learned nothing.
+        """
+        known = inspect.signature(cls).parameters
+        return cls(
+            **{
+                key: keras.saving.deserialize_keras_object(value)
+                for key, value in config.items()
+                if key in known
+            }
+        )
+
+
+def _json_value(value: Any) -> Any:
+    """Return a path as a string and a NumPy number as a Python number."""
+    return os.fspath(value) if isinstance(value, os.PathLike) else to_python(value)
