@@ -37,6 +37,10 @@ html_theme = "furo"
 html_title = f"multimodal_ensemble {version}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+names_description = (
+    "Multilabel prediction in Python from images, tags, text and tables together: pretrained "
+    "Keras networks, a scikit-learn interface, tuned thresholds."
+)
 html_favicon = "_static/favicon.svg"
 # Copying an example takes its input without prompts and output.
 copybutton_prompt_text = r">>> |\.\.\. "
@@ -63,13 +67,20 @@ numpydoc_xref_aliases |= names.public_names() | {
     "Series": "pandas.Series",
     "ndarray": "numpy.ndarray",
 }
+numpydoc_xref_aliases |= {
+    name: f":obj:`{name}`"
+    for name in [
+        "PIL.Image.Image",
+        "keras.Layer",
+        "keras.Model",
+        "keras.callbacks.Callback",
+        "keras.losses.Loss",
+        "keras.optimizers.Optimizer",
+    ]
+}
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-myst_html_meta = {
-    "description": "Multilabel prediction in Python from images, tags, text and tables together: "
-    "pretrained Keras networks, a scikit-learn interface, tuned thresholds."
-}
 
 # Inventories are downloaded, or else taken from Debian's packages python3-doc, python-numpy-doc
 # and so on. Without either, names of these libraries are checked but not linked; see _ext/names.py.

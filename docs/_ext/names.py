@@ -12,6 +12,7 @@ everywhere else it stays code.
 """
 
 import builtins
+import html
 import importlib
 import inspect
 import pkgutil
@@ -32,6 +33,7 @@ import multimodal_ensemble
 LIBRARIES = {"PIL", "joblib", "keras", "matplotlib", "numpy", "pandas", "scipy", "sklearn"}
 # TensorFlow's site has one page per public Keras object, so that the address follows from the name.
 KERAS_PAGE = "https://www.tensorflow.org/api_docs/python/tf/{}"
+KERAS_MODULES = ["callbacks", "layers", "losses", "optimizers", "utils"]
 PILLOW_PAGE = "https://pillow.readthedocs.io/en/stable/reference/{}.html#{}"
 MAX_CODE_WIDTH = 88
 
@@ -88,18 +90,18 @@ def resolve_external(name):
 
 def page_of(name):
     """Return the address of the page of a Keras or Pillow object, or None."""
-    root, _, _ = name.partition(".")
+    root, _, rest = name.partition(".")
     if root == "PIL":
-        module = ".".join(name.split(".")[1:2])
-        return PILLOW_PAGE.format(module, name)
+        return PILLOW_PAGE.format(rest.partition(".")[0], name)
     if root != "keras":
         return None
+    owner, _, short = name.rpartition(".")
+    if inspect.isclass(resolve_external(owner)):
+        return f"{page_of(owner)}#{short}"
     # Base classes come under their private name: look for the public one.
-    item, short = resolve_external(name), name.rpartition(".")[2]
-    for public in ["", "callbacks.", "layers.", "losses.", "models.", "optimizers.", "utils."]:
-        module = pkgutil.resolve_name(f"keras.{public}".rstrip("."))
-        if name.startswith("keras.src.") and getattr(module, short, None) is item:
-            name = f"keras.{public}{short}"
+    for public in ["keras", *(f"keras.{module}" for module in KERAS_MODULES)]:
+        if getattr(pkgutil.resolve_name(public), short, None) is resolve_external(name):
+            name = f"{public}.{short}"
             break
     return KERAS_PAGE.format(name.replace(".", "/"))
 
@@ -181,20 +183,22 @@ def describe_constructor(app, what, name, item, options, signature, annotation):
     ), None
 
 
-def make_focusable(app, page, template, context, doctree):
-    """Let the keyboard reach and scroll code blocks and wide tables."""
-    if "body" in context:
-        body = context["body"].replace("<pre>", '<pre tabindex="0">')
-        context["body"] = body.replace(
-            '<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'
-        )
+def finish_page(app, page, template, context, doctree):
+    """Describe the page, and let the keyboard reach and scroll code blocks and wide tables."""
+    description = html.escape(app.config.names_description)
+    context["metatags"] += f'<meta name="description" content="{description}">'
+    body = context.get("body", "").replace("<pre>", '<pre tabindex="0">')
+    context["body"] = body.replace(
+        '<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'
+    )
 
 
 def setup(app):
     """Connect the extension to a build."""
+    app.add_config_value("names_description", "", "html")
     app.add_post_transform(LinkCode)
     app.connect("missing-reference", link_missing, priority=900)  # after intersphinx
     app.connect("doctree-read", check_code_width)
     app.connect("autodoc-process-signature", describe_constructor)
-    app.connect("html-page-context", make_focusable)
+    app.connect("html-page-context", finish_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
