@@ -186,11 +186,13 @@ def describe_constructor(app, what, name, item, options, signature, annotation):
 def finish_page(app, page, template, context, doctree):
     """Describe the page, and let the keyboard reach and scroll code blocks and wide tables."""
     description = html.escape(app.config.names_description)
-    context["metatags"] += f'<meta name="description" content="{description}">'
-    body = context.get("body", "").replace("<pre>", '<pre tabindex="0">')
-    context["body"] = body.replace(
-        '<div class="table-wrapper', '<div tabindex="0" class="table-wrapper'
+    context["metatags"] = (
+        f'{context.get("metatags", "")}<meta name="description" content="{description}">'
     )
+    if "body" in context:
+        context["body"] = re.sub(
+            r'<(?=pre>|div class="table-wrapper)(\w+)', r'<\1 tabindex="0"', context["body"]
+        )
 
 
 def setup(app):
