@@ -98,8 +98,8 @@ def page_of(name):
     owner, _, short = name.rpartition(".")
     if inspect.isclass(resolve_external(owner)):
         return f"{page_of(owner)}#{short}"
-    # Base classes come under their private name: look for the public one.
-    for public in ["keras", *(f"keras.{module}" for module in KERAS_MODULES)]:
+    # An object has several names, and base classes come under a private one.
+    for public in [*(f"keras.{module}" for module in KERAS_MODULES), "keras"]:
         if getattr(pkgutil.resolve_name(public), short, None) is resolve_external(name):
             name = f"{public}.{short}"
             break
