@@ -69,10 +69,12 @@ def parameter_names():
 
 def full_name_of(name):
     """Return the full name of a public object of this package or one of its members, or None."""
-    name = name.removeprefix("multimodal_ensemble.")
-    first, _, rest = name.partition(".")
-    if first in public_names():
-        return ".".join(filter(None, [public_names()[first], rest]))
+    parts = name.split(".")
+    if parts[0] == "multimodal_ensemble":
+        is_module = ".".join(parts[:2]) in sys.modules
+        parts = parts[2:] if is_module else parts[1:]
+    if parts and parts[0] in public_names():
+        return ".".join([public_names()[parts[0]], *parts[1:]])
     return None
 
 
