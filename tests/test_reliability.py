@@ -27,6 +27,7 @@ from multimodal_ensemble import (
     ImageEncoder,
     MultimodalClassifier,
 )
+from multimodal_ensemble.encoders import DenseHead
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 CASES = {}
@@ -97,11 +98,14 @@ def table(n_rows=40):
 
 
 def photo(**options):
-    return ImageEncoder("photo", backbone=network(), units=2, **options)
+    return ImageEncoder("photo", backbone=network(), head=DenseHead(2, scaling="log"), **options)
 
 
 def make(*encoders, **options):
-    encoders = encoders or (BagOfWordsEncoder("tags", units=2), DenseEncoder("number", units=2))
+    encoders = encoders or (
+        BagOfWordsEncoder("tags", head=DenseHead(2, activation="sigmoid")),
+        DenseEncoder("number", head=DenseHead(2)),
+    )
     defaults = {"epochs": 1, "optimizer": "sgd", "random_state": 1, "verbose": 0}
     return MultimodalClassifier(list(encoders), **{**defaults, **options})
 
@@ -384,7 +388,7 @@ def _(folder):
 
 @case("two encoders of one name")
 def _(folder):
-    fit(DenseEncoder("number"), DenseEncoder("number", units=3))
+    fit(DenseEncoder("number"), DenseEncoder("number", head=DenseHead(3)))
 
 
 @case("an encoder that reads the column of the labels")

@@ -1,4 +1,4 @@
-"""Exceptions of the package; each is also the standard type a caller would catch."""
+"""Exceptions of the package; each is also the standard type that a caller would catch."""
 
 __all__ = [
     "ArtefactError",
@@ -16,24 +16,50 @@ class MultimodalEnsembleError(Exception):
 
 
 class ArtefactError(MultimodalEnsembleError, ValueError):
-    """A saved artefact cannot be loaded; the message says why."""
+    """A saved artefact cannot be loaded; the message gives the reason."""
 
 
 class ModalityError(MultimodalEnsembleError, ValueError):
-    """A modality is missing, unexpected, clashing or of the wrong shape; the message names it."""
+    """A modality is missing, unexpected, clashing or of the wrong shape; the message names it.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and how to fix it.
+    row : int, optional
+        Position of the row at fault among the values that were given, from 0; the attribute
+        `row` holds it. Default: None, for an error that is not about a single row.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 class ImageReadError(MultimodalEnsembleError, OSError):
-    """An image could not be read; the message names the file and says why."""
+    """An image cannot be read; the message names the file and the reason.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and how to fix it.
+    row : int, optional
+        Position of the image among the images that were given, from 0; the attribute `row` holds
+        it. Default: None, for an image that was read alone.
+    """
+
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 class WeightsUnavailableError(MultimodalEnsembleError, OSError):
-    """Pretrained weights could not be obtained; the message names the other ways to get some."""
+    """Pretrained weights cannot be obtained; the message lists other ways to obtain them."""
 
 
 class FeatureStoreError(MultimodalEnsembleError, RuntimeError):
-    """A feature store cannot be used as asked, for example because its folder is not one."""
+    """A feature store cannot be used as requested, for example because its folder is no store."""
 
 
 class CheckpointError(MultimodalEnsembleError, ValueError):
-    """A file is not a checkpoint, is damaged, or is one of another training; the message says."""
+    """A file is no checkpoint, is damaged or belongs to another training; the message says why."""

@@ -1,10 +1,11 @@
-"""Encoders small enough to build in a moment."""
+"""Tiny encoders and a batch of encoded rows."""
 
 import keras
 import numpy as np
 import pytest
 
 from multimodal_ensemble import BagOfWordsEncoder, ImageEncoder
+from multimodal_ensemble.encoders import DenseHead
 
 
 @pytest.fixture
@@ -27,12 +28,13 @@ def make_network():
 
 @pytest.fixture
 def poster(make_network):
-    return ImageEncoder("poster", backbone=make_network(), units=5)
+    return ImageEncoder("poster", backbone=make_network(), head=DenseHead(5, scaling="log"))
 
 
 @pytest.fixture
 def tags():
-    return BagOfWordsEncoder("tags", units=3).fit([["space", "war"], ["love"], ["war"]])
+    encoder = BagOfWordsEncoder("tags", head=DenseHead(3, activation="sigmoid"))
+    return encoder.fit([["space", "war"], ["love"], ["war"]])
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import DenseEncoder, ImageEncoder, MultimodalDataset
+from multimodal_ensemble.encoders import DenseHead
 
 LABELS = ["first", "second", "third"]
 
@@ -26,7 +27,8 @@ class Problem:
         self.validation, self.y_validation = draw_rows(n_validation, 2)
 
     def numbers(self, **options):
-        return DenseEncoder("numbers", units=6, **options).fit(self.train["numbers"])
+        encoder = DenseEncoder("numbers", head=DenseHead(6)).set_params(**options)
+        return encoder.fit(self.train["numbers"])
 
     def poster(self, **options):
         kernel = keras.initializers.GlorotUniform(1)
@@ -38,7 +40,8 @@ class Problem:
             ],
             name="network",
         )
-        return ImageEncoder("poster", backbone=network, units=5, **options)
+        head = DenseHead(5, scaling="log")
+        return ImageEncoder("poster", backbone=network, head=head).set_params(**options)
 
     def datasets(self, *encoders, batch_size=8, seed=1, sample_weight=None, **options):
         """Return new training and validation data sets."""

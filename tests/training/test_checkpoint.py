@@ -16,6 +16,7 @@ from multimodal_ensemble import (
     fit_model,
     fuse_encoders,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import CheckpointError, MultimodalEnsembleError
 from multimodal_ensemble.training._checkpoint import read_checkpoint, read_checkpoint_metadata
 from tests.fresh_process import FreshProcess
@@ -38,11 +39,11 @@ def cut_power(at):
 
 def make(problem, *, images=False, store=None, seed=1, **options):
     """Return a new model with dropout wherever it can be, and new data sets."""
-    encoders = [problem.numbers(dropout=0.3, input_dropout=0.1)]
+    encoders = [problem.numbers(head__dropout=0.3, head__input_dropout=0.1)]
     if images:
-        encoders.append(problem.poster(dropout=0.2, scaling="standard"))
+        encoders.append(problem.poster(head__dropout=0.2, head__scaling="standard"))
     else:
-        other = problem.numbers(column="numbers", dropout=0.1)
+        other = problem.numbers(column="numbers", head__dropout=0.1)
         other.name = "figures"
         encoders.append(other)
     model = fuse_encoders(encoders, n_labels=3, dropout=0.2, modality_dropout=0.3, seed=seed)
@@ -273,7 +274,8 @@ def test_another_model_is_refused(problem, written):
 
 def test_a_layer_of_another_size_is_refused(problem, written):
     def numbers(**options):
-        return DenseEncoder("numbers", units=9, **options).fit(problem.train["numbers"])
+        encoder = DenseEncoder("numbers", head=DenseHead(9)).set_params(**options)
+        return encoder.fit(problem.train["numbers"])
 
     problem.numbers = numbers
     match = r"Model: variable '.* \(4, 6\) float32' there, '.* \(4, 9\) float32' here"

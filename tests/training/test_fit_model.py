@@ -139,8 +139,8 @@ def test_without_patience_it_goes_on_and_the_end_is_scored(problem):
 
 def run(problem, seed, make_noise):
     make_noise()
-    numbers = problem.numbers(dropout=0.3, input_dropout=0.1)
-    poster = problem.poster(dropout=0.2, scaling="standard")
+    numbers = problem.numbers(head__dropout=0.3, head__input_dropout=0.1)
+    poster = problem.poster(head__dropout=0.2, head__scaling="standard")
     train, validation = problem.datasets(numbers, poster, seed=seed)
     model = fuse_encoders([numbers, poster], n_labels=3, dropout=0.2, seed=seed)
     result = fit_model(
@@ -172,7 +172,7 @@ def test_a_seed_repeats_a_training_whatever_the_global_generators_do(problem):
 def test_training_on_stored_features_is_training_the_whole_model(problem, tmp_path):
     results, models = [], []
     for store in (None, FeatureStore(tmp_path / "store", dtype="float32")):
-        encoders = problem.poster(scaling="standard"), problem.numbers()
+        encoders = problem.poster(head__scaling="standard"), problem.numbers()
         train, validation = problem.datasets(*encoders, store=store)
         assert list(train.features) == ([] if store is None else ["poster"])
         model = fuse_encoders(encoders, n_labels=3, seed=1)
@@ -195,7 +195,7 @@ def test_training_on_stored_features_is_training_the_whole_model(problem, tmp_pa
 
 @pytest.mark.parametrize("with_store", [False, True])
 def test_heads_are_adapted_to_the_features_of_the_training_rows(problem, tmp_path, with_store):
-    poster = problem.poster(scaling="standard")
+    poster = problem.poster(head__scaling="standard")
     store = FeatureStore(tmp_path / "store", dtype="float32") if with_store else None
     train, validation = problem.datasets(poster, store=store)
     model = fuse_encoders([poster], n_labels=3, seed=1)

@@ -18,6 +18,7 @@ from multimodal_ensemble import (
     load_model,
     predict_scores,
 )
+from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 
 # What goes into the first trained layer, or into its block, by how many layers are trained.
@@ -48,8 +49,8 @@ def build_network():
 
 
 def make_poster(n_layers=0, **options):
-    options = {"units": 5, "trainable_layers": n_layers, **options}
-    return ImageEncoder("poster", backbone=build_network(), **options)
+    encoder = ImageEncoder("poster", backbone=build_network(), head=DenseHead(5, scaling="log"))
+    return encoder.set_params(trainable_layers=n_layers, **options)
 
 
 @pytest.fixture
@@ -130,7 +131,10 @@ class Run:
 
 
 def run(problem, n_layers, store, **options):
-    poster, numbers = make_poster(n_layers, scaling="standard", dropout=0.2), problem.numbers()
+    poster, numbers = (
+        make_poster(n_layers, head__scaling="standard", head__dropout=0.2),
+        problem.numbers(),
+    )
     datasets = problem.datasets(poster, numbers, store=store)
     model = build(poster, numbers, dropout=0.2)
     before = weights_by_layer(poster.get_backbone())
@@ -169,7 +173,7 @@ def test_training_changes_the_unfrozen_layers_and_no_others(problem, store, n_la
     after = weights_by_layer(done.poster.get_backbone())
     assert changed_layers(done.before, after) == TRAINED[n_layers]
     trained = sum(weight.size for name in TRAINED[n_layers] for weight in after[name])
-    others = build(make_poster(scaling="standard"), problem.numbers()).trainable_weights
+    others = build(make_poster(head__scaling="standard"), problem.numbers()).trainable_weights
     assert done.result.n_trainable == trained + sum(int(np.prod(w.shape)) for w in others)
 
 
@@ -304,7 +308,7 @@ def test_a_model_with_a_frozen_part_of_its_own_is_refused(problem, store):
 @pytest.mark.parametrize("scaling", ["standard", "log"])
 @pytest.mark.parametrize("with_store", [False, True])
 def test_heads_adapt_to_what_the_trained_layers_give(problem, store, scaling, with_store):
-    poster = make_poster(2, scaling=scaling)
+    poster = make_poster(2, head__scaling=scaling)
     features = np.asarray(poster.get_backbone()(poster.encode(problem.train["poster"])))
     if scaling == "log":
         features = np.sign(features) * np.log1p(np.abs(features))
@@ -341,7 +345,8 @@ def test_a_fusion_of_tuned_models_is_trained_from_stored_features(problem, store
 
 @pytest.mark.slow
 def test_augmented_views_go_through_the_trained_layers(problem, store):
-    options = {"augmentation": [layers.RandomBrightness(0.2)], "views": 2, "scaling": "standard"}
+    augmentation = Augmentation([layers.RandomBrightness(0.2)], views=2)
+    options = {"augmentation": augmentation, "head__scaling": "standard"}
     models, histories = [], []
     for given in (store, None):
         poster = make_poster(2, **options)

@@ -1,4 +1,4 @@
-"""What the library needs to know of the networks in `keras.applications`."""
+"""The networks in `keras.applications`: names, image sizes, preprocessing and weights."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import keras
 
 from multimodal_ensemble.exceptions import WeightsUnavailableError
 
-# Keras does not expose the size that a network was trained at; those not listed have 224 pixels.
-# A test compares the table with each network's own default.
+# Keras does not expose the image size that a network was trained with. A network that is not
+# listed has 224 pixels. A test compares the table with the default of each network.
 _DEFAULT_SIZES = {
     "EfficientNetB1": 240,
     "EfficientNetB2": 260,
@@ -50,13 +50,13 @@ def find_application(name: str) -> Callable[..., keras.Model]:
     Raises
     ------
     ValueError
-        If there is no such network; the message lists those there are.
+        If there is no such network; the message lists the networks that exist.
     """
     if name not in application_names():
         msg = (
             f"keras.applications has no network {name!r}. "
             f"It has {', '.join(application_names())}. "
-            "For a network of your own pass a keras.Model."
+            "To use a network of your own, pass a keras.Model."
         )
         raise ValueError(msg)
     application: Callable[..., keras.Model] = getattr(keras.applications, name)
@@ -64,7 +64,7 @@ def find_application(name: str) -> Callable[..., keras.Model]:
 
 
 def find_preprocessing(name: str) -> Callable[[Any], Any]:
-    """Return the function that turns RGB pixels 0..255 into what the network was trained with."""
+    """Return the function that prepares RGB pixels 0..255 as in the training of the network."""
     # `keras.applications.vgg16` is the public name of the module that defines `VGG16`.
     module = find_application(name).__module__.rpartition(".")[2]
     function: Callable[[Any], Any] = getattr(keras.applications, module).preprocess_input
@@ -102,8 +102,8 @@ def build_application(
         # Keras raises a bare Exception when a download fails.
         msg = (
             f"The ImageNet weights of {name} are not in Keras's cache and could not be "
-            f"downloaded ({error}). Pass weights='path/to/file.weights.h5' with weights that you "
-            "have, or weights=None for random ones."
+            f"downloaded ({error}). Pass weights='path/to/file.weights.h5' for a file that you "
+            "have, or weights=None for random weights."
         )
         raise WeightsUnavailableError(msg) from error
 
@@ -114,12 +114,12 @@ def load_weights(model: keras.Model, path: str, *, name: str) -> None:
     Raises
     ------
     WeightsUnavailableError
-        If the file is missing or does not fit the network.
+        If the file does not exist or does not fit the network.
     """
     if not Path(path).exists():
         msg = (
             f"The weights file {path!r} of {name} does not exist. Pass the path of a file, "
-            "weights='imagenet' to download ImageNet weights, or weights=None for random ones."
+            "weights='imagenet' to download ImageNet weights, or weights=None for random weights."
         )
         raise WeightsUnavailableError(msg)
     try:
@@ -128,6 +128,6 @@ def load_weights(model: keras.Model, path: str, *, name: str) -> None:
         msg = (
             f"The weights file {path!r} does not fit {name} without its classifier "
             f"(include_top=False): {error} Pass a file that was saved from this network, "
-            "weights='imagenet' to download ImageNet weights, or weights=None for random ones."
+            "weights='imagenet' to download ImageNet weights, or weights=None for random weights."
         )
         raise WeightsUnavailableError(msg) from error

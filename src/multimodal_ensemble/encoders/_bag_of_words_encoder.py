@@ -1,4 +1,4 @@
-"""Tags or words, as a bag."""
+"""Tags or words as a bag."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.exceptions import ModalityError
 
 _WORDS = re.compile(r"\w+")
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text in lower case: runs of letters, digits and underscores."""
+    """Return the lower-case words of a text: runs of letters, digits and underscores."""
     return _WORDS.findall(text.lower())
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class BagOfWordsEncoder(Encoder):
-    """Tags or words as a bag of the most frequent ones, through one dense layer.
+    """A bag of the most frequent tags or words, through one dense layer.
 
     Parameters
     ----------
@@ -37,44 +38,45 @@ class BagOfWordsEncoder(Encoder):
     column : str, optional
         The column of token lists, delimited strings or texts. Default: `name`.
     max_tokens : int, default=400
-        Size of the vocabulary at most.
+        Maximum size of the vocabulary.
     min_count : int, default=1
-        A token that occurs less often in the training rows is left out.
+        Minimum number of occurrences of a token in the training rows.
     binary : bool, default=True
-        Whether a token counts once a row however often it occurs there.
+        Whether a token counts once per row, however often the row holds it.
     tfidf : bool, default=False
-        Whether a token is weighted by ``ln((1 + n) / (1 + df)) + 1``, where df of n training rows
-        have it, and each row is scaled to length 1: scikit-learn's `TfidfTransformer`.
+        Whether a token that df of n training rows hold has the weight
+        ``ln((1 + n) / (1 + df)) + 1``, and each row is scaled to length 1, as in scikit-learn's
+        `TfidfTransformer`.
     delimiter : str, optional
-        Splits values that are strings, for example ``"|"``. Blanks around a token are dropped.
+        Splits values that are strings, for example ``"|"``. Spaces around tokens are removed.
     tokenizer : {"words"} or callable, optional
         Splits values that are free text. ``"words"`` takes lower-case runs of letters, digits
-        and underscores; a callable maps a string to tokens, and must be registered with
-        `keras.saving.register_keras_serializable` for the encoder to be saved.
+        and underscores. A callable maps a string to tokens; to save the encoder, register it
+        with `keras.saving.register_keras_serializable`.
     drop : sequence of str, default=()
-        Tokens never to use, for example tags that name a label.
+        Tokens to leave out, for example tags that name a label.
     head : callable, optional
         The trainable layers; see `Encoder`. Default: ``DenseHead(activation="sigmoid")``.
     optional : bool, default=False
-        Whether tags may be unknown; see `Encoder`. An empty list says that there are none, which
-        is something else.
+        Whether rows may lack this modality; see `Encoder`. An empty list is not missing: it means
+        that the row has no tags.
 
     Attributes
     ----------
     vocabulary_ : list of str
-        The tokens, most frequent in the training rows first; of equally frequent ones the
-        alphabetically first.
+        The tokens, from the most to the least frequent in the training rows; tokens of equal
+        frequency are in alphabetical order.
     idf_ : ndarray of shape (n_tokens,)
-        Weight of each token, with ``tfidf=True`` only.
+        Weight of each token; only with ``tfidf=True``.
 
     Raises
     ------
     ValueError
-        If an option has a value that it cannot have.
+        If an option is out of range.
 
     Notes
     -----
-    A row without tokens, or with unknown ones only, is a row of zeros.
+    A row that holds no token of the vocabulary becomes a row of zeros.
 
     Examples
     --------
@@ -142,8 +144,8 @@ class BagOfWordsEncoder(Encoder):
 
         Raises
         ------
-        ValueError
-            If no token is left to use.
+        ModalityError
+            If a row is no list of tokens, or no token is left to use.
         """
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         counts = Counter(token for tokens in rows for token in tokens)
@@ -155,11 +157,11 @@ class BagOfWordsEncoder(Encoder):
         )
         if not ranked:
             msg = (
-                f"Modality {self.name!r} has no token left: the {len(rows)} training rows hold "
-                f"{len(counts)} distinct tokens, of which none is outside drop= and occurs at "
-                f"least min_count={self.min_count} times."
+                f"Modality {self.name!r} has no token left. The {len(rows)} training rows hold "
+                f"{len(counts)} distinct tokens; all of them are in drop= or occur less than "
+                f"min_count={self.min_count} times."
             )
-            raise ValueError(msg)
+            raise ModalityError(msg)
         self.vocabulary_ = [token for _, token in ranked[: self.max_tokens]]
         if self.tfidf:
             document_frequency = (self._count(rows) > 0).sum(axis=0)
@@ -182,7 +184,12 @@ class BagOfWordsEncoder(Encoder):
         Returns
         -------
         scipy.sparse.csr_matrix of shape (n, n_tokens)
-            Of dtype float32.
+            Bags of dtype float32.
+
+        Raises
+        ------
+        ModalityError
+            If a row is no list of tokens; its attribute `row` holds the position.
         """
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         bags = self._count(rows)
@@ -193,7 +200,7 @@ class BagOfWordsEncoder(Encoder):
         return bags.astype(np.float32)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return bags, dense.
+        """Return the bags as a dense array.
 
         Parameters
         ----------
@@ -221,7 +228,7 @@ class BagOfWordsEncoder(Encoder):
                 f"{value[:80]!r} in row {row}. Pass delimiter='|' for delimited strings or "
                 "tokenizer='words' for free text."
             )
-            raise ValueError(msg)
+            raise ModalityError(msg, row=row)
         try:
             tokens = list(value)
         except TypeError:
@@ -232,10 +239,10 @@ class BagOfWordsEncoder(Encoder):
         if not all(isinstance(token, str) for token in tokens):
             msg = (
                 f"Modality {self.name!r} expects a list of strings in each row. Received "
-                f"{repr(value)[:80]} in row {row}. For a row without tokens, give an empty list; "
-                "where tokens are unknown, give None and pass optional=True to the encoder."
+                f"{repr(value)[:80]} in row {row}. Use an empty list for a row without tokens. "
+                "If the tokens are unknown, use None and pass optional=True to the encoder."
             )
-            raise ValueError(msg)
+            raise ModalityError(msg, row=row)
         return tokens
 
     def _count(self, rows: Sequence[Sequence[str]]) -> Any:

@@ -1,4 +1,4 @@
-"""Numbers: columns of a table, or ready-made vectors."""
+"""Numbers: columns of a table, or precomputed vectors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from multimodal_ensemble.exceptions import ModalityError
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class DenseEncoder(Encoder):
-    """Numeric columns or ready-made vectors, through one dense layer.
+    """Numeric columns or precomputed vectors, through one dense layer.
 
     Parameters
     ----------
@@ -35,22 +35,23 @@ class DenseEncoder(Encoder):
     head : callable, optional
         The trainable layers; see `Encoder`. Default: ``DenseHead(64)``.
     optional : bool, default=False
-        Whether rows may lack this modality, that is, all of its numbers; see `Encoder`. For
-        columns that are missing one by one, make an encoder of each.
+        Whether rows may lack this modality, that is, all of its numbers; see `Encoder`. If single
+        columns may be missing, create one encoder per column.
 
     Attributes
     ----------
     n_features_ : int
-        How many numbers one row has.
+        Number of numbers per row.
     feature_names_ : list or None
-        The columns, where the encoder was fitted to a DataFrame.
+        The columns, if the encoder was fitted to a DataFrame.
     mean_, scale_ : ndarray of shape (n_features,)
-        What is subtracted, and then divided by; with ``scaling="standard"`` only.
+        The value that is subtracted and the value that is divided by; only with
+        ``scaling="standard"``.
 
     Raises
     ------
     ValueError
-        If an option has a value that it cannot have.
+        If an option is out of range.
 
     Examples
     --------
@@ -77,12 +78,12 @@ class DenseEncoder(Encoder):
         self.scaling = scaling
 
     def fit(self, values: Any) -> Self:
-        """Learn mean and scale from the training rows.
+        """Learn the mean and the scale from the training rows.
 
         Parameters
         ----------
         values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Numbers of the training rows; a sequence of n vectors will do.
+            Numbers of the training rows, or a sequence of n vectors.
 
         Returns
         -------
@@ -92,7 +93,7 @@ class DenseEncoder(Encoder):
         Raises
         ------
         ModalityError
-            If they are not finite numbers, or the vectors differ in length.
+            If the values are not finite numbers, or the vectors differ in length.
         """
         numbers = self.prepare(values)
         self.n_features_ = numbers.shape[1]
@@ -104,7 +105,7 @@ class DenseEncoder(Encoder):
 
     @property
     def input_shape(self) -> tuple[int]:
-        """How many numbers one row has."""
+        """Number of numbers per row."""
         if not hasattr(self, "n_features_"):
             msg = (
                 f"Modality {self.name!r} is not fitted yet. Call fit with the training rows, "
@@ -114,22 +115,22 @@ class DenseEncoder(Encoder):
         return (self.n_features_,)
 
     def prepare(self, values: Any) -> NDArray[np.float64]:
-        """Return the numbers as they are, as one array, once they have been checked.
+        """Check the numbers and return them as one array, not scaled.
 
         Parameters
         ----------
         values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Numbers; a sequence of n vectors will do.
+            Numbers, or a sequence of n vectors.
 
         Returns
         -------
         ndarray of shape (n, n_features)
-            Of dtype float64.
+            Numbers of dtype float64.
 
         Raises
         ------
         ModalityError
-            If they are not finite numbers, or the vectors differ in length.
+            If the values are not finite numbers, or the vectors differ in length.
         """
         names = list(values.columns) if isinstance(values, pd.DataFrame) else None
         try:
@@ -144,7 +145,7 @@ class DenseEncoder(Encoder):
             numbers = numbers[:, np.newaxis]
         if numbers.ndim != 2:
             msg = (
-                f"Modality {self.name!r} expects one number or one vector a row. "
+                f"Modality {self.name!r} expects one number or one vector per row. "
                 f"Received an array of shape {numbers.shape}."
             )
             raise ModalityError(msg)
@@ -155,31 +156,31 @@ class DenseEncoder(Encoder):
             msg = (
                 f"Modality {self.name!r} expects finite numbers. Received "
                 f"{numbers[row, position]} in row {row}, {where} "
-                f"({(~finite).sum()} such values in all). Fill them in first, or pass "
-                "optional=True if rows may lack this modality as a whole."
+                f"({(~finite).sum()} such values in total). Fill them in first, or pass "
+                "optional=True if rows may lack all numbers of this modality."
             )
-            raise ModalityError(msg)
+            raise ModalityError(msg, row=int(row))
         return numbers
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which rows have no number.
+        """Return which rows lack all numbers.
 
         Parameters
         ----------
         values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Raw values; a sequence of n vectors will do.
+            Raw values, or a sequence of n vectors.
 
         Returns
         -------
         ndarray of shape (n,)
-            True where a row is None, or each of its numbers is NaN.
+            True where a row is None, or all of its numbers are NaN.
         """
         if isinstance(values, pd.DataFrame | pd.Series):
             values = values.to_numpy(dtype=object)
         return np.array([np.all(pd.isna(value)) for value in values], dtype=bool)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the numbers, standardised if asked for.
+        """Return the numbers, scaled as `scaling` asks.
 
         Parameters
         ----------
@@ -189,17 +190,17 @@ class DenseEncoder(Encoder):
         Returns
         -------
         ndarray of shape (n, n_features)
-            Of dtype float32.
+            Numbers of dtype float32.
 
         Raises
         ------
         ModalityError
-            If there are more or fewer numbers in a row than in training, or not finite ones.
+            If a row has another number of numbers than in training, or one that is not finite.
         """
         numbers = self.prepare(values)
         if numbers.shape[1:] != self.input_shape:
             msg = (
-                f"Modality {self.name!r} was fitted to {self.input_shape[0]} numbers a row. "
+                f"Modality {self.name!r} was fitted to {self.input_shape[0]} numbers per row. "
                 f"Received {numbers.shape[1]}."
             )
             raise ModalityError(msg)
@@ -217,22 +218,22 @@ class DenseEncoder(Encoder):
 
 def _to_numbers(values: Any) -> NDArray[np.float64]:
     if isinstance(values, pd.Series) and values.dtype != object:
-        # A table's missing values become NaN, whatever pandas has for them.
+        # The conversion of a table turns pandas' own missing values into NaN.
         values = values.to_frame()
     dtypes = values.dtypes if isinstance(values, pd.DataFrame) else [getattr(values, "dtype", None)]
     if any(getattr(dtype, "kind", "O") in "mM" for dtype in dtypes):
-        # Numpy would take them for nanoseconds, or for days, without a word.
+        # NumPy would silently convert them to a number of nanoseconds or days.
         msg = "dates and times are not numbers"
         raise TypeError(msg)
-    # An object array of vectors is not converted by numpy, a list of them is.
+    # NumPy converts a list of vectors, but not an object array of vectors.
     is_table = isinstance(values, pd.DataFrame) or getattr(values, "ndim", 1) > 1
     array = np.array(values if is_table else list(values))
     is_text = array.dtype.kind in "US"
     if is_text or (array.dtype == object and any(isinstance(v, str) for v in array.ravel())):
-        # Numpy would parse those that look like numbers, without a word.
+        # NumPy would silently parse strings that look like numbers.
         msg = "strings are not numbers"
         raise TypeError(msg)
     if array.dtype.kind == "c":
-        msg = "complex numbers have two parts; give each a column"
+        msg = "complex numbers have two parts; use one column for each part"
         raise TypeError(msg)
     return array.astype(np.float64)

@@ -20,6 +20,7 @@ from multimodal_ensemble._tables import as_object_array, is_missing
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._parameters import CheckedParameters
+from multimodal_ensemble.encoders._select_columns import select_columns
 from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -327,7 +328,7 @@ class Encoder(CheckedParameters, ABC):
         """Whether the configuration alone determines the weights of the backbone."""
         return False
 
-    # -- what follows from it ----------------------------------------------------------------
+    # -- what follows from these ---------------------------------------------------------------
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -377,33 +378,14 @@ class Encoder(CheckedParameters, ABC):
         ModalityError
             If the data lacks a column; the message lists the columns that it has.
         """
-        lacking = [column for column in self.columns if column not in data]
-        if lacking and not (self.optional and lacking == self.columns):
-            msg = (
-                f"Modality {self.name!r} reads the column(s) {lacking}, which the data lacks. "
-                f"The data has {list(data)}. Pass column=... to the encoder to read another one, "
-                "or optional=True if rows may lack this modality."
-            )
-            raise ModalityError(msg)
-        if lacking:
-            return np.full(_count_rows(data), None, dtype=object)
-        if self.column is None or isinstance(self.column, str):
+        if (self.column is None or isinstance(self.column, str)) and self.columns[0] in data:
             return data[self.columns[0]]
-        if isinstance(data, Mapping):
-            # As lists, because pandas would match the rows of Series by their index.
-            return pd.DataFrame({column: list(data[column]) for column in self.columns})
-        return data[self.columns]
+        return select_columns(data, self.columns, name=self.name, optional=self.optional)
 
     # -- saving ------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
-        """Return what `fit` learned: the attributes whose names end in one underscore.
-
-        Returns
-        -------
-        dict
-            Learned values by attribute.
-        """
+        """Return what `fit` learned: the attributes whose names end in one underscore."""
         return {
             key: value
             for key, value in vars(self).items()
@@ -411,24 +393,7 @@ class Encoder(CheckedParameters, ABC):
         }
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
-        """Take over what another encoder of the same configuration learned.
-
-        Parameters
-        ----------
-        state : mapping
-            What `get_state` of the other encoder returned.
-
-        Returns
-        -------
-        Encoder
-            The encoder itself.
-        """
+        """Take over what `get_state` of an encoder with the same configuration returned."""
         for key, value in state.items():
             setattr(self, key, value)
         return self
-
-
-def _count_rows(data: Any) -> int:
-    if isinstance(data, pd.DataFrame):
-        return len(data)
-    return max((len(column) for column in data.values()), default=0)

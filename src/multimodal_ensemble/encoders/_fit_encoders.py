@@ -1,4 +1,4 @@
-"""Several encoders at once."""
+"""Lists of encoders."""
 
 from __future__ import annotations
 
@@ -10,13 +10,30 @@ from multimodal_ensemble.encoders._presence import present_values
 from multimodal_ensemble.exceptions import ModalityError
 
 
-def as_encoder_list(encoders: Sequence[Encoder]) -> list[Encoder]:
-    """Return the encoders as a list of one or more with distinct names.
+def as_encoder_list(encoders: Encoder | Sequence[Encoder]) -> list[Encoder]:
+    """Check encoders and return them as a list.
+
+    Parameters
+    ----------
+    encoders : Encoder or sequence of Encoder
+        One encoder per modality.
+
+    Returns
+    -------
+    list of Encoder
+        The same encoders, one or more, with distinct names.
 
     Raises
     ------
     ModalityError
-        If there is none, one is not an encoder, or two have the same name.
+        If there is no encoder, an item is not an encoder, or two encoders have the same name.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import BagOfWordsEncoder
+    >>> from multimodal_ensemble.encoders import as_encoder_list
+    >>> [encoder.name for encoder in as_encoder_list(BagOfWordsEncoder("tags"))]
+    ['tags']
     """
     if isinstance(encoders, Encoder):
         encoders = [encoders]
@@ -37,19 +54,21 @@ def as_encoder_list(encoders: Sequence[Encoder]) -> list[Encoder]:
     if clashing:
         msg = (
             f"Encoders must have distinct names, because each becomes a Keras input. "
-            f"Received {clashing} more than once; give each its own name and say column=..."
+            f"Received {clashing} more than once; give each its own name and pass column=..."
         )
         raise ModalityError(msg)
     return encoders
 
 
 def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
-    """Fit each encoder to its column of the training rows, an optional one to those that have it.
+    """Fit each encoder to its column of the training rows.
+
+    An optional encoder is fitted to the rows that have its modality.
 
     Parameters
     ----------
     encoders : sequence of Encoder
-        One encoder a modality, with distinct names.
+        One encoder per modality, with distinct names.
     data : DataFrame or mapping of str to sequence
         The raw columns of the training rows, and of no others.
 
@@ -61,8 +80,8 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
     Raises
     ------
     ModalityError
-        If a column is missing, an optional modality is missing in all rows, or two encoders have
-        the same name.
+        If the data lacks a column, an optional modality is missing in all rows, or two encoders
+        have the same name.
 
     Examples
     --------

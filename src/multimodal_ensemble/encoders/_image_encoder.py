@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -13,25 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._layer_names import backbone_name
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._applications import find_application
-from multimodal_ensemble.encoders._augmentation import Augmentation
+from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._image_backbone import (
-    build_image_backbone,
-    check_trainable_layers,
-    find_image_size,
-    set_trainable_layers,
-)
+from multimodal_ensemble.encoders._fine_tuning import check_trainable_layers, set_trainable_layers
+from multimodal_ensemble.encoders._image_backbone import build_image_backbone, find_image_size
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
-from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import ImageBatch, content_digest
-from multimodal_ensemble.images._batch import collect_images
+from multimodal_ensemble.images import ImageBatch, read_images
 
 _READING_THREADS = 2
 
-# Raise it when reading gives other pixels for the same file, so that stored features are not used.
+# Increase it when the reader returns other pixels for the same file: stored features then expire.
 _READER_VERSION = 1
 
 # The parameters that a built backbone depends on.
@@ -39,8 +33,6 @@ _BACKBONE_PARAMETERS = frozenset(
     {"name", "backbone", "weights", "image_size", "pooling", "preprocessing"}
     | {"trainable_layers", "seed"}
 )
-
-_BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -56,31 +48,31 @@ class ImageEncoder(Encoder):
         `name`.
     backbone : str or keras.Model, default="VGG16"
         Name of a network in `keras.applications`, or a model of your own from RGB images to
-        feature maps or feature vectors, of which the encoder takes a copy.
+        feature maps or feature vectors. The encoder uses a copy of your model.
     weights : str, path or None, default="imagenet"
         ``"imagenet"`` (downloaded by Keras once), the path of a weights file, or None for random
-        weights. A model of your own keeps the weights it has unless a path is given.
+        weights. A model of your own keeps its weights unless a path is given.
     image_size : int or (int, int), optional
-        Side, or height and width, that images are resized to, in pixels. Default: what the
-        backbone was trained with; for a model of your own, the size of its input.
+        Side, or height and width, that images are resized to, in pixels. Default: the size that
+        the network was trained with; for a model of your own, the size of its input.
     pooling : {"avg", "max"}, default="avg"
-        How feature maps become one vector.
+        How feature maps are reduced to one vector.
     preprocessing : {"imagenet", "unit", None}, default="imagenet"
-        ``"imagenet"`` does what the backbone was trained with, ``"unit"`` scales pixels to 0..1,
-        None leaves them at 0..255. Part of the backbone, so that a saved model takes RGB 0..255.
-        A model of your own is expected to preprocess by itself: there ``"imagenet"`` does nothing.
+        ``"imagenet"`` prepares pixels as in the training of the network, ``"unit"`` scales them to
+        0..1, None leaves them at 0..255. It is part of the backbone, so that a saved model takes
+        RGB 0..255. With a model of your own, which includes its preprocessing, ``"imagenet"`` does
+        nothing.
     trainable_layers : int or "all", default=0
-        How many of the backbone's last layers are trained; see `unfreeze`.
+        Number of the backbone's last layers that training changes; see `unfreeze`.
     head : callable, optional
         The trainable layers; see `Encoder`. Default: ``DenseHead(256, scaling="log")``.
     augmentation : Augmentation, optional
-        Augmented views of the training images; see `Augmentation`, and
-        ``MultimodalDataset(augment=...)`` for when they are used. Default: none.
+        Augmented views of the training images. Default: none.
     on_error : {"raise", "blank", "drop", "missing"}, default="raise"
-        What happens to an image that cannot be read: an error, a black image in its place, its
-        row is left out of the data set, or it counts as missing (with ``optional=True`` only). All
-        but the first read every image once before training, and keep what they found in
-        `unreadable`.
+        How an image that cannot be read is handled: ``"raise"`` an error, use a black image
+        (``"blank"``), ``"drop"`` its row from the data set, or count the image as ``"missing"``
+        (with ``optional=True`` only). All but ``"raise"`` read every image once before training
+        and list the failures in `unreadable`.
     resampling : str, default="bilinear"
         Filter for resizing; see `multimodal_ensemble.images.read_image`.
     root : path, optional
@@ -93,11 +85,11 @@ class ImageEncoder(Encoder):
     Raises
     ------
     ValueError
-        If an option has a value that it cannot have; the message lists those it can.
+        If an option is out of range; the message lists the values that are allowed.
 
     See Also
     --------
-    multimodal_ensemble.FeatureStore : Computes the backbone's features once.
+    multimodal_ensemble.FeatureStore : Computes the features of the backbone once.
 
     Examples
     --------
@@ -145,10 +137,10 @@ class ImageEncoder(Encoder):
         check_choice(preprocessing, ("imagenet", "unit", None), name="preprocessing")
         check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
         if on_error == "missing" and not optional:
-            msg = "on_error='missing' needs optional=True, which lets a fusion go without an image."
+            msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
         check_trainable_layers(trainable_layers)
-        _check_augmentation(augmentation)
+        check_augmentation(augmentation)
         self.backbone = backbone
         self.weights = weights
         self.image_size = image_size
@@ -165,10 +157,10 @@ class ImageEncoder(Encoder):
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """The images that could not be read so far and why, unless ``on_error="raise"``."""
+        """Reasons by image that could not be read so far; empty with ``on_error="raise"``."""
         return self._unreadable.reasons
 
-    # -- the contract ------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -195,35 +187,13 @@ class ImageEncoder(Encoder):
         """
         values = list(values)
         batch = self._read(values)
-        if batch.failures and self.on_error != "blank":
-            first = batch.failures[0]
-            raise self._unreadable.error(values[first.position], first.reason, self.root)
-        self._unreadable.note(
-            {failure.position: failure.reason for failure in batch.failures}, values
-        )
+        self._unreadable.handle(batch, values, self.root)
         return batch.images
 
-    def get_backbone(self) -> keras.Model:
-        """Return the network from RGB images 0..255 to one feature vector an image.
-
-        Returns
-        -------
-        keras.Model
-            Built at the first call, the same at each later one.
-
-        Raises
-        ------
-        WeightsUnavailableError
-            If the weights cannot be downloaded or read; the message names the other options.
-        """
-        if self._backbone is None:
-            self._backbone = self._build_backbone(self.weights)
-        return self._backbone
-
     def find_unusable(self, values: Any) -> dict[int, str]:
-        """Return the images that cannot be read, under ``on_error="drop"``.
+        """Return the images that cannot be read, with ``on_error="drop"``.
 
-        Reads every image that it has not read before, under ``on_error="blank"``, too, so that
+        Unless ``on_error="raise"``, this reads every image that it has not read before, so that
         `unreadable` is complete before training.
 
         Parameters
@@ -234,7 +204,7 @@ class ImageEncoder(Encoder):
         Returns
         -------
         dict of int to str
-            Position to reason; empty under another policy.
+            Reason by position; empty with any other `on_error`.
         """
         if self.on_error == "raise":
             return {}
@@ -242,7 +212,7 @@ class ImageEncoder(Encoder):
         return found if self.on_error == "drop" else {}
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which images are missing, under ``on_error="missing"`` also those not readable.
+        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones.
 
         Parameters
         ----------
@@ -257,13 +227,13 @@ class ImageEncoder(Encoder):
         values = list(values)
         missing = super().find_missing(values)
         if self.on_error == "missing":
-            there = np.flatnonzero(~missing)
-            unreadable = self._find_unreadable([values[position] for position in there])
-            missing[there[list(unreadable)]] = True
+            present = np.flatnonzero(~missing)
+            unreadable = self._find_unreadable([values[position] for position in present])
+            missing[present[list(unreadable)]] = True
         return missing
 
     def content_digests(self, values: Any) -> list[bytes]:
-        """Return a digest of each image file's bytes.
+        """Return a digest of the bytes of each image file.
 
         Parameters
         ----------
@@ -273,23 +243,17 @@ class ImageEncoder(Encoder):
         Returns
         -------
         list of n bytes
-            Under ``on_error="blank"``, all images that cannot be read have the same one.
+            With ``on_error="blank"``, one common digest for all images that cannot be read.
+
+        Raises
+        ------
+        ImageReadError
+            If a file cannot be read, unless ``on_error="blank"``; the message names it.
         """
-        # Whether a file decodes is not known from its bytes, and the features of the black image
-        # that stands for it must not be kept as the file's own.
-        blank = self._find_unreadable(values) if self.on_error == "blank" else {}
-        digests = []
-        for position, value in enumerate(values):
-            try:
-                known = position in blank
-                digests.append(_BLANK_DIGEST if known else content_digest(value, root=self.root))
-            except ImageReadError as error:
-                reason = error.strerror or str(error)
-                raise self._unreadable.error(value, reason, self.root) from error
-        return digests
+        return self._unreadable.digests(list(values), self._read, self.root)
 
     def encoding_config(self) -> dict[str, Any]:
-        """Return the filter for resizing; the size is part of the backbone.
+        """Return the version of the reader and the filter; the size is part of the backbone.
 
         Returns
         -------
@@ -304,12 +268,12 @@ class ImageEncoder(Encoder):
         Returns
         -------
         ImageEncoder
-            Relative paths start where they do here, also in a process with another working
+            Relative paths start from the same folder, also in a process with another working
             directory.
         """
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
-        # Of the network, only the size that it takes matters for reading.
+        # Reading needs nothing of the network but the size of its images.
         small.image_size = self.input_shape[:2]
         small.backbone, small._backbone, small.weights = "VGG16", None, None
         small._unreadable = UnreadableImages(self.name, self.on_error)
@@ -317,27 +281,49 @@ class ImageEncoder(Encoder):
         small.augmentation = copy.copy(self.augmentation)
         return small
 
-    # -- fine-tuning -------------------------------------------------------------------------
+    # -- the backbone ------------------------------------------------------------------------
+
+    def get_backbone(self) -> keras.Model:
+        """Return the network from RGB images 0..255 to one feature vector per image.
+
+        Returns
+        -------
+        keras.Model
+            Built at the first call; later calls return the same model.
+
+        Raises
+        ------
+        WeightsUnavailableError
+            If the weights cannot be downloaded or read; the message names the other options.
+        """
+        if self._backbone is None:
+            self._backbone = self._build_backbone(self.weights)
+        return self._backbone
 
     def unfreeze(self, n_layers: int | None = None) -> Self:
-        """Let training change the last layers of the backbone, too.
+        """Let training also change the last layers of the backbone.
 
-        Make the data sets anew then: a store now keeps what goes into the first layer that is
-        trained, or rather into the block that it is part of, so that fine-tuning costs no more than
-        the layers from there on. Batch normalisation stays frozen, as is usual in fine-tuning.
-        All models that were built from this encoder share its backbone, and change with it; use an
-        encoder of its own for a model that is to be fine-tuned beside others.
+        Create the data sets again afterwards: a store now keeps the input of the first block that
+        is trained, so that fine-tuning runs only the layers from there on. Batch normalisation
+        stays frozen, as is usual in fine-tuning. All models that were built from this encoder
+        share its backbone and change with it. Use a separate encoder for a model that is
+        fine-tuned next to others.
 
         Parameters
         ----------
         n_layers : int, optional
-            How many layers, counting from the last those that have weights and are no batch
+            Number of layers, counted from the last, that have weights and are not batch
             normalisation. Default: all of them. 0 freezes the backbone again.
 
         Returns
         -------
         ImageEncoder
             The encoder itself.
+
+        Raises
+        ------
+        ValueError
+            If the backbone has fewer layers than that.
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
         check_trainable_layers(n_or_all)
@@ -345,12 +331,10 @@ class ImageEncoder(Encoder):
         self.trainable_layers = n_or_all
         return self
 
-    # -- parameters and state ----------------------------------------------------------------
-
     def set_params(self, **params: Any) -> Self:
         """Change parameters after checking them; see `Encoder`.
 
-        The backbone is built again when it is next needed, if a parameter changed it.
+        The backbone is built again when it is next needed, if one of the parameters affects it.
         """
         backbone = self._backbone
         super().set_params(**params)
@@ -360,37 +344,37 @@ class ImageEncoder(Encoder):
 
     @property
     def has_named_weights(self) -> bool:
-        """Whether the backbone has the weights of a network of Keras, or of a file, unchanged."""
+        """Whether the backbone has the unchanged weights of a Keras network or of a file."""
         named = isinstance(self.backbone, str) and self.weights is not None
         return named and not self.trainable_layers
 
     def get_state(self) -> dict[str, Any]:
-        """Return the backbone's weights where the configuration alone cannot give them again."""
+        """Return what was learned, and the backbone's weights unless the options name them."""
         state = super().get_state()
         if not self.has_named_weights:
             state["backbone_weights"] = self.get_backbone().get_weights()
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
-        """Take over what was learned, and the backbone's weights where they are told."""
+        """Take over what `get_state` of an encoder with the same configuration returned."""
         learned = dict(state)
         weights = learned.pop("backbone_weights", None)
         if weights is not None:
             if self._backbone is None:
-                # Those that the configuration names may not be on this machine.
+                # The weights that the configuration names may not be on this machine.
                 self._backbone = self._build_backbone(None)
             self._backbone.set_weights(weights)
             if isinstance(self.backbone, keras.Model):
-                # A clone of this encoder starts from it. A copy, because the model may be the
-                # caller's.
-                option = keras.models.clone_model(self.backbone)
-                option.set_weights(weights)
-                self.backbone = option
+                # A clone of this encoder starts from this model. It is a copy, because the
+                # original may belong to the caller.
+                own = keras.models.clone_model(self.backbone)
+                own.set_weights(weights)
+                self.backbone = own
         return super().set_state(learned)
 
     def _build_backbone(self, weights: str | Path | None) -> keras.Model:
         backbone = build_image_backbone(
-            f"{self.name}_backbone",
+            backbone_name(self.name),
             self.backbone,
             weights=weights,
             input_shape=self.input_shape,
@@ -401,28 +385,16 @@ class ImageEncoder(Encoder):
         set_trainable_layers(backbone, self.trainable_layers)
         return backbone
 
-    # -- reading -----------------------------------------------------------------------------
-
     def _find_unreadable(self, values: Any) -> dict[int, str]:
         return self._unreadable.find(list(values), self._read, self.root)
 
     def _read(self, values: Sequence[Any]) -> ImageBatch:
-        return collect_images(
+        return read_images(
             values,
             self.input_shape[:2],
             on_error="blank",
             resampling=self.resampling,
             root=self.root,
             workers=_READING_THREADS,
+            warn=False,
         )
-
-
-def _check_augmentation(augmentation: object) -> None:
-    contract = ("views", "apply", "view_digests")
-    if augmentation is not None and not all(hasattr(augmentation, name) for name in contract):
-        msg = (
-            "augmentation must be an Augmentation or None, for example "
-            "Augmentation([keras.layers.RandomFlip('horizontal')]). "
-            f"Received augmentation={augmentation!r}."
-        )
-        raise ValueError(msg)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from multimodal_ensemble._tables import is_missing
 from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
@@ -20,10 +18,8 @@ from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.images import IMAGE_SUFFIXES, looks_like_image
 
-_IMAGE_SUFFIXES = {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff"} | {
-    ".webp"
-}
 _NUMBERS = {"boolean", "decimal", "floating", "integer", "integer-na", "mixed-integer-float"}
 _DATES = {"date", "datetime", "datetime64", "period", "timedelta", "timedelta64"}
 _DELIMITERS = ("|", ";")
@@ -191,7 +187,10 @@ def _choose_column(column: str, values: Any, root: Path) -> _Choice:
 def _look_at(
     column: str, known: list[Any], root: Path
 ) -> tuple[type[Encoder] | None, str, dict[str, Any]]:
-    if all(_is_image(value) for value in known) and any(_can_open(value) for value in known):
+    # Bytes that cannot be opened are damaged files if other values of the column are images.
+    if any(looks_like_image(value) for value in known) and all(
+        isinstance(value, bytes) or looks_like_image(value) for value in known
+    ):
         return ImageEncoder, "images", {}
     if all(_is_list(value) for value in known):
         return _look_at_lists(known)
@@ -246,7 +245,7 @@ def _look_at_strings(
     known: Sequence[Any], root: Path
 ) -> tuple[type[Encoder] | None, str, dict[str, Any]]:
     some = [str(value) for value in known[:_LOOKED_AT]]
-    if sum(Path(value).suffix.lower() in _IMAGE_SUFFIXES for value in some) > len(some) / 2:
+    if sum(Path(value).suffix.lower() in IMAGE_SUFFIXES for value in some) > len(some) / 2:
         if any(_is_file(root, value) for value in some):
             options = {} if root == Path() else {"root": str(root)}
             return ImageEncoder, "paths of image files", options
@@ -285,22 +284,6 @@ def _how_to_split(known: Sequence[str], distinct: Collection[str]) -> tuple[str,
             if not any(delimiter in value for value in distinct):
                 return f"{len(distinct)} categories", {"delimiter": delimiter}
     return "texts", {"tokenizer": "words"}
-
-
-def _is_image(value: Any) -> bool:
-    is_array = isinstance(value, np.ndarray) and value.ndim in (2, 3)
-    is_array = is_array and value.dtype in ("u1", "u2")
-    return is_array or isinstance(value, Image.Image | bytes)
-
-
-def _can_open(value: Any) -> bool:
-    if not isinstance(value, bytes):
-        return True
-    try:
-        Image.open(io.BytesIO(value)).close()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return False
-    return True
 
 
 def _is_list(value: Any) -> bool:

@@ -13,10 +13,10 @@ from multimodal_ensemble._keras import PACKAGE
 class InferenceModel(keras.Model):
     """A functional model that stays in inference mode, also within a model that is trained.
 
-    What a backbone should be: with dropout or batch statistics at work in training, its features
-    would not be those that a `multimodal_ensemble.FeatureStore` keeps. Calling a plain model with
-    ``training=False`` does not do it, because Keras overrides that when the model around it is
-    trained.
+    A backbone should be such a model. If dropout or batch statistics were active in training, its
+    features would differ from those that a `multimodal_ensemble.FeatureStore` keeps. Calling a
+    plain model with ``training=False`` is not enough, because Keras overrides the argument when
+    the model around it is trained.
 
     Parameters
     ----------

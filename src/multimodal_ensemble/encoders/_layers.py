@@ -1,4 +1,4 @@
-"""Keras layers that the encoders need and Keras lacks."""
+"""Keras layers that encoders need and Keras does not have."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from multimodal_ensemble.encoders._applications import find_preprocessing
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class FeatureScaling(keras.layers.Layer):
-    """Scale features to mean 0 and variance 1 on the training rows, after a logarithm if asked.
+    """Scale features to mean 0 and variance 1 on the training rows, optionally after a logarithm.
 
-    Frozen backbones give features of very different sizes, most of them small and a few large;
-    unscaled, they drown a smaller modality. Differs from `keras.layers.Normalization` in two
-    points that matter for features: a feature that is constant on the training rows is only
-    centred (there, a small change at prediction is divided by 1e-7), and the statistics are read
-    at each call, so a function that was traced before `adapt` does not keep the old ones.
+    Frozen backbones return features of very different sizes: most are small and a few are large.
+    Without scaling, they dominate a smaller modality. The layer differs from
+    `keras.layers.Normalization` in two points. A feature that is constant on the training rows is
+    only centred, where `Normalization` divides a small change at prediction by 1e-7. And the
+    statistics are read at each call, so that a function that was traced before `adapt` uses the
+    new ones.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ class FeatureScaling(keras.layers.Layer):
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble import FeatureScaling
+    >>> from multimodal_ensemble.encoders import FeatureScaling
     >>> scaling = FeatureScaling()
     >>> scaling.adapt(np.array([[1.0, 5.0], [3.0, 5.0]]))
     >>> np.asarray(scaling(np.array([[1.0, 5.0], [5.0, 6.0]]))).tolist()
@@ -39,11 +40,11 @@ class FeatureScaling(keras.layers.Layer):
     """
 
     def __init__(self, log: bool = False, **kwargs: Any) -> None:
-        # Not rounded to half precision on the way in: a mean of 1000 beside a scale of 0.1 would
-        # be lost, and what is above 65504 would be infinite.
+        # Without rounding of the input to half precision, which would lose a scale of 0.1 around a
+        # mean of 1000, and turn values above 65504 into infinity.
         super().__init__(autocast=False, **kwargs)
         self.log = log
-        # Set while the model is exported to a format that has no exact log1p.
+        # True while the model is exported to a format that has no exact log1p.
         self.avoids_log1p = False
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -53,7 +54,7 @@ class FeatureScaling(keras.layers.Layer):
 
     @property
     def is_adapted(self) -> bool:
-        """Whether the statistics are other than mean 0 and scale 1."""
+        """Whether the statistics differ from mean 0 and scale 1."""
         return self.built and bool(
             np.any(self.mean.numpy() != 0) or np.any(self.scale.numpy() != 1)
         )
@@ -64,18 +65,18 @@ class FeatureScaling(keras.layers.Layer):
         Parameters
         ----------
         data : array-like of shape (n_samples, n_features)
-            Features of the training rows, one row or more.
+            Features of one or more training rows.
 
         Raises
         ------
         ValueError
-            If the shape is another one.
+            If the data has another shape.
         """
         data = np.asarray(data, dtype=np.float64)
         if data.ndim != 2 or not len(data):
             msg = (
-                "FeatureScaling adapts to features of shape (n_samples, n_features), one row or "
-                f"more. Received shape {data.shape}."
+                "FeatureScaling adapts to features of shape (n_samples, n_features) with at least "
+                f"one row. Received shape {data.shape}."
             )
             raise ValueError(msg)
         if not self.built:
@@ -83,8 +84,8 @@ class FeatureScaling(keras.layers.Layer):
         if self.log:
             data = np.sign(data) * np.log1p(np.abs(data))
         scale = data.std(axis=0)
-        # Rounding leaves a constant column a standard deviation of some 1e-16 of its value, not 0.
-        # Apart from that, features may be tiny: a random MobileNet gives some of 1e-20.
+        # Because of rounding, the standard deviation of a constant column is about 1e-16 of its
+        # value instead of 0. Other features may be tiny: a random MobileNet returns some of 1e-20.
         constant = scale <= np.maximum(1e-12 * np.abs(data).max(axis=0), 1e-30)
         self.mean.assign(data.mean(axis=0))
         self.scale.assign(np.where(constant, 1.0, scale))
@@ -99,7 +100,7 @@ class FeatureScaling(keras.layers.Layer):
         return keras.ops.cast((inputs - self.mean) / self.scale, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the input's shape."""
+        """Return the shape of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -119,7 +120,7 @@ class FeatureScaling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class ApplicationPreprocessing(keras.layers.Layer):
-    """Turn RGB pixels 0..255 into what a network of `keras.applications` was trained with.
+    """Prepare RGB pixels 0..255 as in the training of a network of `keras.applications`.
 
     Parameters
     ----------
@@ -146,7 +147,7 @@ class ApplicationPreprocessing(keras.layers.Layer):
         return find_preprocessing(self.application)(inputs)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """Return the input's shape."""
+        """Return the shape of the input."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
@@ -155,7 +156,7 @@ class ApplicationPreprocessing(keras.layers.Layer):
 
 
 def _log1p(size: Any) -> Any:
-    """Return ``log(1 + size)`` of numbers that are not negative, exact for tiny ones, too.
+    """Return ``log(1 + size)`` of numbers that are not negative, exact also for tiny ones.
 
     References
     ----------

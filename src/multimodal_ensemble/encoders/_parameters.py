@@ -21,22 +21,7 @@ class CheckedParameters(BaseEstimator):
         """Change parameters after checking them; an error leaves the object as it was.
 
         A nested parameter, such as ``head__dropout``, changes a copy of the inner object. Two
-        encoders that were given the same head therefore never change each other.
-
-        Parameters
-        ----------
-        **params
-            Constructor arguments, or nested ones of the form ``<argument>__<parameter>``.
-
-        Returns
-        -------
-        object
-            The object itself.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter, or the constructor refuses a value.
+        encoders that received the same head therefore never change each other.
         """
         nested = {key: value for key, value in params.items() if "__" in key}
         changed = copy.copy(self)
@@ -55,13 +40,7 @@ class CheckedParameters(BaseEstimator):
         return self
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as values that Keras can write to JSON.
-
-        Returns
-        -------
-        dict
-            JSON values by argument.
-        """
+        """Return the constructor's arguments as values that Keras can write to JSON."""
         return {
             key: keras.saving.serialize_keras_object(_json_value(value))
             for key, value in self.get_params(deep=False).items()
@@ -69,18 +48,7 @@ class CheckedParameters(BaseEstimator):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make a new object from what `get_config` returned.
-
-        Parameters
-        ----------
-        config : mapping
-            JSON values by argument. Unknown arguments are ignored.
-
-        Returns
-        -------
-        object
-            An object with the same arguments that has learned nothing.
-        """
+        """Make a new object from what `get_config` returned; ignore unknown arguments."""
         known = inspect.signature(cls).parameters
         return cls(
             **{

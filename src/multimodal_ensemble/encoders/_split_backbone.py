@@ -1,4 +1,4 @@
-"""Parting a backbone whose last layers are trained into what is frozen and what is not."""
+"""Splitting a backbone into a frozen part and a part that training changes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from multimodal_ensemble.encoders._inference_model import InferenceModel
 
 @dataclass(frozen=True)
 class BackboneSplit:
-    """A backbone in two: ``trained(frozen(x)) == backbone(x)``.
+    """A backbone in two parts: ``trained(frozen(x)) == backbone(x)``.
 
     Parameters
     ----------
     frozen : keras.Model or None
-        From the input to features that training does not change; None where training changes
-        the first layers that have weights.
+        From the input to features that training does not change; None if training changes the
+        first layers that have weights.
     trained : keras.Model or None
-        From these features to the backbone's output; None where nothing is trained. It shares
-        its layers with the backbone.
+        From these features to the backbone's output; None if nothing is trained. It shares its
+        layers with the backbone.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.encoders import BackboneSplit
+    >>> BackboneSplit(frozen=None, trained=None).frozen is None
+    True
     """
 
     frozen: keras.Model | None
@@ -31,7 +37,7 @@ class BackboneSplit:
 
 @dataclass(frozen=True)
 class _Step:
-    """One call of a layer, in the order of computation; tensors are told by their ids."""
+    """One call of a layer, in the order of computation; tensors are identified by their ids."""
 
     layer: keras.Layer
     takes: set[int]
@@ -42,45 +48,56 @@ class _Step:
         return set(map(id, keras.tree.flatten(self.output)))
 
     def weights(self, kind: str = "weights") -> list[Any]:
-        # A plain operation in a functional model, such as keras.ops.mean, has no such attribute.
+        # A plain operation in a functional model, such as keras.ops.mean, has no weights.
         return list(getattr(self.layer, kind, ()))
 
 
-# Where a model keeps its split: calling some hundred layers symbolically takes time, and each call
-# leaves a node behind.
-_KEPT = "_multimodal_ensemble_split"
+# The attribute that holds the split of a model: calling hundreds of layers symbolically takes time,
+# and each call adds a node to the layer.
+_CACHE = "_multimodal_ensemble_split"
 
 
 def split_backbone(backbone: keras.Model) -> BackboneSplit:
-    """Part a backbone in front of the first layer that is trained.
+    """Split a backbone in front of the first layer that is trained.
 
-    The cut is at the last tensor before any trained layer through which everything passes that
-    the output depends on, so in a network with branches it lies in front of a whole block.
+    The cut is at the last tensor in front of the trained layers that all paths to the output pass
+    through. In a network with branches it lies in front of a whole block.
 
     Parameters
     ----------
     backbone : keras.Model
-        A functional model, or a sequential one, with any models inside.
+        A functional or sequential model, which may hold other models.
 
     Returns
     -------
     BackboneSplit
-        The same objects as long as the same weights are trained.
+        The same object as long as the same weights are trained.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from multimodal_ensemble.encoders import split_backbone
+    >>> backbone = keras.Sequential(
+    ...     [keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(2)])
+    >>> backbone.layers[0].trainable = False
+    >>> split = split_backbone(backbone)
+    >>> split.frozen.output_shape, split.trained.output_shape
+    ((None, 3), (None, 2))
     """
     if not backbone.trainable_weights:
         return BackboneSplit(backbone, None)
     trained = [id(weight) for weight in backbone.trainable_weights]
-    known, split = getattr(backbone, _KEPT, (None, BackboneSplit(None, None)))
+    known, split = getattr(backbone, _CACHE, (None, BackboneSplit(None, None)))
     if known != trained:
         split = _split(backbone)
-        # Past Keras's own way to set attributes, which would take the parts for layers of it.
-        object.__setattr__(backbone, _KEPT, (trained, split))
+        # Bypass the way in which Keras sets attributes, which would add the parts as layers.
+        object.__setattr__(backbone, _CACHE, (trained, split))
     return split
 
 
 def _split(backbone: keras.Model) -> BackboneSplit:
     if not _has_graph(backbone):
-        # A model with a `call` of its own says nothing of what it calls.
+        # The layers that a model with its own `call` runs are unknown.
         return BackboneSplit(None, backbone)
     inputs = keras.Input(backbone.input_shape[1:], dtype=backbone.inputs[0].dtype)
     steps: list[_Step] = []
@@ -93,11 +110,11 @@ def _split(backbone: keras.Model) -> BackboneSplit:
 
     _run(backbone, inputs, record)
     first_trained = next(n for n, step in enumerate(steps) if step.weights("trainable_weights"))
-    # With the first trained step, because a cut inside it needs one behind it, too.
+    # Include the first trained step, because a cut inside it needs a cut behind it as well.
     cuts = _find_cuts(steps, inputs, first_trained + 1)
     inner: BackboneSplit | None = None
     if {first_trained - 1, first_trained} <= set(cuts) and _has_graph(steps[first_trained].layer):
-        # The network inside the backbone, behind the preprocessing: cut it, and call its parts.
+        # The step is the network behind the preprocessing: split it, and call its parts.
         inner = split_backbone(steps[first_trained].layer)
     if inner is not None and inner.frozen is not None:
         last = first_trained
@@ -117,7 +134,7 @@ def _split(backbone: keras.Model) -> BackboneSplit:
             return layer(*args, **kwargs)
         if number == last and inner is not None and inner.trained is not None:
             return inner.trained(behind)
-        # In front of the cut nothing is needed any more, but as many outputs as the layer has.
+        # Nothing in front of the cut is needed; only the structure of the outputs must match.
         return keras.tree.map_structure(lambda _: behind, steps[number].output)
 
     return BackboneSplit(
@@ -129,11 +146,11 @@ def _split(backbone: keras.Model) -> BackboneSplit:
 
 
 def _find_cuts(steps: list[_Step], inputs: Any, end: int) -> list[int]:
-    """Return the steps before `end` whose output is all that is needed after them.
+    """Return the steps before `end` after which only their own output is needed.
 
-    The number -1 stands for the input.
+    The number -1 is the input.
     """
-    # When each tensor is needed for the last time; the output at the very end.
+    # The step that uses each tensor last; the output is used at the very end.
     last_use = {tensor: number for number, step in enumerate(steps) for tensor in step.takes}
     last_use |= dict.fromkeys(steps[-1].gives, len(steps))
     alive = {id(inputs)}
@@ -147,7 +164,7 @@ def _find_cuts(steps: list[_Step], inputs: Any, end: int) -> list[int]:
 
 
 def _run(model: keras.Model, tensor: Any, call: Callable[..., Any]) -> Any:
-    """Run a model's graph on a tensor, with `call` in place of the call of each layer."""
+    """Run the graph of a model on a tensor, with `call` instead of the call of each layer."""
     if isinstance(model, keras.Sequential):
         for layer in model.layers:
             tensor = call(layer, tensor)
@@ -162,7 +179,7 @@ def _run(model: keras.Model, tensor: Any, call: Callable[..., Any]) -> Any:
 
 
 def _has_graph(layer: keras.Layer) -> bool:
-    """Return whether a layer is a model that does what its graph says, and no more."""
+    """Return whether a layer is a model that runs its graph and nothing else."""
     own = (
         name
         for kind in type(layer).__mro__

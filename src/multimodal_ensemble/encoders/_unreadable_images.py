@@ -1,18 +1,25 @@
-"""Which images of a modality cannot be read, found once and told once."""
+"""The images of a modality that cannot be read: each is found once and reported once."""
 
 from __future__ import annotations
 
-import warnings
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
+from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import ImageBatch, UnreadableImageWarning, content_digest
-from multimodal_ensemble.images._batch import name_source
-from multimodal_ensemble.images._source import is_path
+from multimodal_ensemble.images import (
+    ImageBatch,
+    UnreadableImageWarning,
+    content_digest,
+    source_name,
+)
 
-_READ_AT_ONCE = 128
+_BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
+
+_BATCH_SIZE = 128
+_NAMED_IN_WARNING = 5
 
 
 class UnreadableImages:
@@ -21,28 +28,68 @@ class UnreadableImages:
     Parameters
     ----------
     modality : str
-        Name of the modality, for the warning.
+        Name of the modality, for messages.
     on_error : str
-        The encoder's policy, for the warning.
+        The encoder's option, for messages.
     """
 
     def __init__(self, modality: str, on_error: str) -> None:
         self.modality = modality
         self.on_error = on_error
         self.reasons: dict[str, str] = {}
-        # By content digest: why an image cannot be decoded, None if it can.
+        # By content digest: why an image cannot be decoded, or None if it can.
         self._verdicts: dict[bytes, str | None] = {}
 
-    def error(self, value: Any, reason: str, root: str | PathLike[str] | None) -> ImageReadError:
-        """Return an error that names the modality and the image, and says what can be done."""
-        where = "" if root is None or not is_path(value) else f" (relative paths start at {root})"
+    def handle(
+        self, batch: ImageBatch, values: Sequence[Any], root: str | PathLike[str] | None
+    ) -> None:
+        """Raise an error for the first failure of a batch, or remember the black images."""
+        if batch.failures and self.on_error != "blank":
+            first = batch.failures[0]
+            raise self._error(values, first.position, first.reason, root)
+        self._note({failure.position: failure.reason for failure in batch.failures}, values)
+
+    def digests(
+        self,
+        values: Sequence[Any],
+        read: Callable[[Sequence[Any]], ImageBatch],
+        root: str | PathLike[str] | None,
+    ) -> list[bytes]:
+        """Return a digest of the bytes of each image; black images have one in common.
+
+        Raises
+        ------
+        ImageReadError
+            If a file cannot be read, unless ``on_error="blank"``.
+        """
+        # The bytes of a file do not show whether it can be decoded, and the features of the black
+        # image in its place must not be kept as those of the file.
+        blank = self.find(values, read, root) if self.on_error == "blank" else {}
+        digests = []
+        for position, value in enumerate(values):
+            if position in blank:
+                digests.append(_BLANK_DIGEST)
+                continue
+            try:
+                digests.append(content_digest(value, root=root))
+            except ImageReadError as error:
+                reason = error.strerror or str(error)
+                raise self._error(values, position, reason, root) from error
+        return digests
+
+    def _error(
+        self, values: Sequence[Any], position: int, reason: str, root: str | PathLike[str] | None
+    ) -> ImageReadError:
+        """Return an error that names the modality, the image and the ways to go on."""
+        value = values[position]
+        where = f" (relative paths start at {root})" if root and _is_path(value) else ""
         msg = (
-            f"Modality {self.modality!r}: the image {name_source(value)!r} cannot be read: "
-            f"{reason}{where}. To go on without such images, pass on_error='blank' (black ones in "
-            "their place), on_error='drop' (their rows are left out), or on_error='missing' and "
+            f"Modality {self.modality!r}: the image {source_name(value)!r} cannot be read: "
+            f"{reason}{where}. To go on without such images, pass on_error='blank' (black images "
+            "in their place), on_error='drop' (their rows are left out), or on_error='missing' and "
             "optional=True (they count as missing) to the encoder."
         )
-        error = ImageReadError(msg)
+        error = ImageReadError(msg, row=position)
         error.strerror = reason
         return error
 
@@ -52,7 +99,7 @@ class UnreadableImages:
         read: Callable[[Sequence[Any]], ImageBatch],
         root: str | PathLike[str] | None,
     ) -> dict[int, str]:
-        """Return position and reason of the images that cannot be read; decodes each once."""
+        """Return reasons by position of the images that cannot be read; decode each image once."""
         found: dict[int, str] = {}
         unknown: list[tuple[int, bytes]] = []
         for position, value in enumerate(values):
@@ -65,39 +112,40 @@ class UnreadableImages:
                 unknown.append((position, digest))
             elif reason := self._verdicts[digest]:
                 found[position] = reason
-        for start in range(0, len(unknown), _READ_AT_ONCE):
-            some = unknown[start : start + _READ_AT_ONCE]
-            batch = read([values[position] for position, _ in some])
+        for start in range(0, len(unknown), _BATCH_SIZE):
+            chunk = unknown[start : start + _BATCH_SIZE]
+            batch = read([values[position] for position, _ in chunk])
             reasons = {failure.position: failure.reason for failure in batch.failures}
-            for number, (position, digest) in enumerate(some):
+            for number, (position, digest) in enumerate(chunk):
                 self._verdicts[digest] = reasons.get(number)
                 if number in reasons:
                     found[position] = reasons[number]
-        self.note(found, values)
+        self._note(found, values)
         return dict(sorted(found.items()))
 
-    def note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
-        """Keep which images could not be read, and warn of those not known so far."""
+    def _note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
+        """Remember images that could not be read, and warn of those not known so far."""
         named = {
             _name(values[position], position): reason for position, reason in sorted(found.items())
         }
         new = {name: reason for name, reason in named.items() if name not in self.reasons}
-        if new:
-            self.reasons.update(new)
-            warnings.warn(
-                f"Modality {self.modality!r}: {len(new)} images cannot be read "
-                f"(on_error={self.on_error!r}): {_some(new)}. "
-                "All of them are in the encoder's `unreadable`.",
-                UnreadableImageWarning,
-                stacklevel=4,
-            )
+        if not new:
+            return
+        self.reasons.update(new)
+        listed = [f"{name!r} ({reason})" for name, reason in new.items()][:_NAMED_IN_WARNING]
+        msg = (
+            f"Modality {self.modality!r}: {len(new)} images cannot be read "
+            f"(on_error={self.on_error!r}): {'; '.join(listed)}"
+            f"{'; ...' if len(new) > len(listed) else ''}. "
+            "The encoder's attribute `unreadable` lists all of them."
+        )
+        warn(msg, UnreadableImageWarning)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str | PathLike)
 
 
 def _name(value: Any, position: int) -> str:
-    # Only a path tells one image from another.
-    return name_source(value) if is_path(value) else f"{name_source(value)}, number {position}"
-
-
-def _some(reasons: Mapping[str, str]) -> str:
-    named = [f"{source!r} ({reason})" for source, reason in list(reasons.items())[:5]]
-    return "; ".join(named) + ("; ..." if len(reasons) > len(named) else "")
+    # Two images that are not paths may have the same name.
+    return source_name(value) if _is_path(value) else f"{source_name(value)}, number {position}"

@@ -1,7 +1,7 @@
-"""Images: files, bytes, PIL images and arrays become RGB pixels of one size.
+"""Read images from files, bytes, PIL images and arrays as RGB pixels of one size.
 
-`read_image` reads one image, `read_images` reads many under a policy for the unreadable ones,
-and `content_digest` names an image by its content, for caches.
+`read_image` reads one image. `read_images` reads many, with a policy for images that cannot be
+read. `content_digest` identifies an image by its content, for use as a cache key.
 """
 
 from multimodal_ensemble.images._batch import (
@@ -11,15 +11,20 @@ from multimodal_ensemble.images._batch import (
     read_images,
 )
 from multimodal_ensemble.images._digest import content_digest
-from multimodal_ensemble.images._read import read_image
-from multimodal_ensemble.images._source import ImageSource
+from multimodal_ensemble.images._read import check_image_size, read_image
+from multimodal_ensemble.images._recognition import IMAGE_SUFFIXES, looks_like_image
+from multimodal_ensemble.images._source import ImageSource, source_name
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "ImageBatch",
     "ImageFailure",
     "ImageSource",
     "UnreadableImageWarning",
+    "check_image_size",
     "content_digest",
+    "looks_like_image",
     "read_image",
     "read_images",
+    "source_name",
 ]

@@ -34,22 +34,22 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Read one image as RGB pixels of a given size.
 
-    Whatever the source, the result is upright, has three channels of 8 bits, and is an array
-    of its own.
+    The result is always upright, has three channels of 8 bits, and shares no memory with the
+    source.
 
     Parameters
     ----------
     source : str, os.PathLike, bytes, PIL.Image.Image or ndarray
-        A path; the bytes of an encoded file; a PIL image, which is not changed (of an animated
-        one the frame it stands at is read); or an array of shape ``(height, width)`` or
-        ``(height, width, channels)`` with 1, 3 (RGB) or 4 (RGBA) channels, of dtype uint8
-        (0..255) or uint16 (0..65535).
+        A path, the bytes of an encoded file, a PIL image, or an array. A PIL image is not
+        changed; the current frame of an animated one is read. An array has shape
+        ``(height, width)`` or ``(height, width, channels)`` with 1, 3 (RGB) or 4 (RGBA)
+        channels, and dtype uint8 (0..255) or uint16 (0..65535).
     size : int or tuple of int
         ``(height, width)`` of the result in pixels, at least 1; an int for a square. The image
-        is stretched to it: its aspect ratio is not kept.
+        is stretched to this size, so its aspect ratio may change.
     resampling : {"nearest", "bilinear", "bicubic", "lanczos", "box"}, default="bilinear"
-        The filter for resizing, as Pillow has it: all but "nearest" are antialiased, that is,
-        they widen with the scale when an image is made smaller.
+        The Pillow filter for resizing. All but "nearest" are antialiased: their support grows
+        with the scale factor when an image is made smaller.
 
     Returns
     -------
@@ -60,29 +60,29 @@ def read_image(
     ------
     ImageReadError
         If the image is missing (None or NaN), cannot be opened or decoded, exceeds Pillow's
-        limit against decompression bombs, has floating-point pixels, or is an array that is
-        not shaped like an image. The message names the source and says why; the reason alone
-        is in ``strerror``, and the first cause in ``__cause__``.
+        limit against decompression bombs, has floating-point pixels, or is an array that does
+        not have the shape of an image. The message names the source and the reason. `strerror`
+        holds the reason alone and ``__cause__`` the original exception.
     TypeError
-        If `source` is of another type, or an array of another dtype.
+        If the type of `source`, or the dtype of an array, is not supported.
     ValueError
         If `size` or `resampling` is not one of the values above.
 
     See Also
     --------
-    read_images : Read many images, with a policy for those that cannot be read.
+    read_images : Read many images, with a policy for images that cannot be read.
 
     Notes
     -----
-    The EXIF orientation is applied (damaged EXIF data is ignored). What is transparent is
-    composited over white. Of an animated file the first frame is read. Grey images of 16 bits
-    are scaled to 8 by ``value / 257``, rounded; of colour files of 16 bits Pillow keeps the
-    high byte. CMYK is converted without profiles, and ICC profiles are ignored. EPS files are
-    refused, because Pillow would run another program, Ghostscript, on them.
+    The EXIF orientation is applied; damaged EXIF data is ignored. Transparent pixels are
+    composited over white. The first frame of an animated file is read. Grey images of 16 bits
+    are scaled to 8 bits as ``round(value / 257)``; Pillow reduces colour images of 16 bits to
+    the high byte. CMYK is converted without profiles, and ICC profiles are ignored. EPS files
+    are refused because Pillow would run an external program, Ghostscript, to read them.
 
-    Between one and two times the limit ``PIL.Image.MAX_IMAGE_PIXELS`` Pillow warns
-    (`PIL.Image.DecompressionBombWarning`) and the image is read; above, it is an error.
-    Where warnings are turned into errors, a warning of Pillow's is an `ImageReadError` too.
+    An image larger than ``PIL.Image.MAX_IMAGE_PIXELS`` is read, and Pillow issues a
+    `PIL.Image.DecompressionBombWarning`. An image more than twice that size is an error. If
+    warnings are turned into errors, a warning from Pillow also becomes an `ImageReadError`.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def read_image(
            [255, 255, 255,   0,   0,   0],
            [255, 255, 255,   0,   0,   0]], dtype=uint8)
     """
-    height, width = check_size(size)
+    height, width = check_image_size(size)
     check_resampling(resampling)
     check_source(source)
     try:
@@ -107,12 +107,40 @@ def read_image(
     except MemoryError:
         raise
     except Exception as error:
-        # Pillow's plugins raise nearly any type on malformed files; all mean the same here.
+        # Pillow plugins raise nearly any type on malformed files; here they all mean the same.
         raise unreadable(source, error) from error
 
 
-def check_size(size: Any) -> tuple[int, int]:
-    """Return `size` as ``(height, width)``, both at least 1."""
+def check_image_size(size: Any, *, name: str = "size") -> tuple[int, int]:
+    """Check an image size and return it as height and width.
+
+    Parameters
+    ----------
+    size : int or sequence of two int
+        Side of a square, or ``(height, width)``, in pixels, at least 1.
+    name : str, default="size"
+        What the message calls the size.
+
+    Returns
+    -------
+    height, width : int
+        Both in pixels.
+
+    Raises
+    ------
+    ValueError
+        If the size is neither.
+
+    See Also
+    --------
+    read_image : Takes such a size.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.images import check_image_size
+    >>> check_image_size(224)
+    (224, 224)
+    """
     both = size if isinstance(size, tuple | list) else (size, size)
     try:
         if len(both) == 2 and not any(isinstance(side, bool) for side in both):
@@ -122,14 +150,14 @@ def check_size(size: Any) -> tuple[int, int]:
     except TypeError:
         pass
     msg = (
-        "size must be a whole number of pixels, or a pair of them as (height, width), "
-        f"at least 1. Received size={size!r}."
+        f"{name} must be a whole number of pixels, or a pair of them as (height, width), "
+        f"at least 1. Received {name}={size!r}."
     )
     raise ValueError(msg)
 
 
 def check_resampling(resampling: str) -> None:
-    """Raise a ValueError that lists the filters unless this is one."""
+    """Raise a ValueError that lists the filters unless `resampling` is one of them."""
     check_choice(resampling, tuple(_FILTERS), name="resampling")
 
 

@@ -1,4 +1,4 @@
-"""What an image may be given as, and how each kind is opened and named in messages."""
+"""The kinds of image source: how each is recognised, opened and described in messages."""
 
 from __future__ import annotations
 
@@ -15,37 +15,61 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from multimodal_ensemble._tables import is_missing
 from multimodal_ensemble.exceptions import ImageReadError
 
-# A path, an encoded file's bytes, a PIL image, or an array; None is a missing image.
+# A path, the bytes of an encoded file, a PIL image, or an array; None is a missing image.
 ImageSource: TypeAlias = (
     str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | NDArray[np.uint16] | None
 )
 
 
 def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Tell paths from the other kinds of source."""
+    """Return whether a source is a path."""
     return isinstance(source, str | os.PathLike)
 
 
-def is_missing(source: object) -> bool:
-    """Tell whether this is how a DataFrame says that there is no image."""
-    if isinstance(source, float | np.floating):
-        return bool(np.isnan(source))
-    # pandas' own markers are recognised by name, because this room does without pandas.
-    return source is None or type(source).__name__ in {"NAType", "NaTType"}
-
-
 def with_root(source: ImageSource, root: str | os.PathLike[str] | None) -> ImageSource:
-    """Join a relative path to `root`; every other source is returned as it is."""
-    # An empty path joined to a folder would name the folder and hide that the path is empty.
+    """Join a relative path to `root`; return any other source unchanged."""
+    # Joining an empty path to a folder would yield the folder and hide the mistake.
     if root is None or not is_path(source) or not os.fspath(source):
         return source
     return Path(root) / source
 
 
+def source_name(source: object) -> str:
+    """Return a short name of an image source for a message.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, bytes, PIL.Image.Image, ndarray or None
+        An image as `read_image` accepts it, or any other value.
+
+    Returns
+    -------
+    str
+        A path exactly as it was passed, or a description of any other source.
+
+    See Also
+    --------
+    ImageFailure : Has this name as its `source`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.images import source_name
+    >>> source_name("posters/4.jpg")
+    'posters/4.jpg'
+    >>> source_name(np.zeros((9, 6), dtype=np.uint8))
+    'array of shape (9, 6), dtype uint8'
+    """
+    if is_path(source):
+        return str(os.fspath(source))
+    return str(source) if is_missing(source) else describe(source)
+
+
 def describe(source: object) -> str:
-    """Name a source in a message."""
+    """Describe a source by its kind and name, for the subject of a sentence."""
     if is_path(source):
         # repr, because names with control characters or broken encodings cannot be printed.
         return f"image file {os.fspath(source)!r}"
@@ -62,7 +86,7 @@ def describe(source: object) -> str:
 
 
 def unreadable(source: object, cause: Exception | str) -> ImageReadError:
-    """Build the error that names the source and says why; its ``strerror`` is the why alone."""
+    """Return an error that names the source and the reason; `strerror` is the reason alone."""
     reason = cause if isinstance(cause, str) else _reason(cause)
     error = ImageReadError(f"Cannot read {describe(source)}: {reason}.")
     error.strerror = reason
@@ -73,7 +97,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return error.strerror
     text = str(error).strip().rstrip(".")
-    # What a plugin raises on a malformed file is often only understood with its type.
+    # The message of a Pillow plugin is often clear only together with the exception's type.
     is_worded = type(error) in {OSError, ValueError} and len(text.split()) > 2
     return text if is_worded else f"{type(error).__name__}: {text}" if text else repr(error)
 
@@ -84,9 +108,10 @@ def check_source(source: object) -> None:
     Raises
     ------
     TypeError
-        If it is of any other type, or an array of any other dtype than uint8 and uint16.
+        If its type is not supported, or it is an array of a dtype other than uint8 and uint16.
     ImageReadError
-        If it stands for a missing image, or is an array that has no shape of an image.
+        If it is a missing image, an empty path, or an array that does not have the shape of an
+        image.
     """
     if is_missing(source):
         raise unreadable(source, "missing (None/NaN)")
@@ -121,7 +146,7 @@ def _check_array(array: NDArray[Any]) -> None:
 
 @contextmanager
 def open_encoded(source: str | os.PathLike[str] | bytes) -> Iterator[BytesIO | BufferedReader]:
-    """Open the encoded content of a path or bytes; closed on leaving, whatever happens."""
+    """Open the encoded content of a path or bytes for the duration of the block."""
     if isinstance(source, bytes):
         yield BytesIO(source)
         return
@@ -130,7 +155,7 @@ def open_encoded(source: str | os.PathLike[str] | bytes) -> Iterator[BytesIO | B
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
-        # Opening a named pipe would wait for ever, and a device need not end.
+        # Opening a named pipe would wait forever, and a device may never end.
         msg = "it is not a regular file"
         raise OSError(msg)
     with path.open("rb") as file:

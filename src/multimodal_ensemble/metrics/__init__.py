@@ -1,16 +1,24 @@
-"""Scores and thresholds of multilabel predictions; plain functions of `y_true` and `y_score`.
+"""Scores and thresholds for multilabel predictions, as functions of `y_true` and `y_score`.
 
-Nothing here needs Keras or TensorFlow. Labels are the columns of a 0/1 matrix `y_true` of shape
-``(n_samples, n_labels)``; `y_score` has the same shape and may come from any model.
+This module does not need Keras or TensorFlow. Labels are the columns of a 0/1 matrix `y_true` of
+shape ``(n_samples, n_labels)``. `y_score` has the same shape and may come from any model.
 """
 
 from multimodal_ensemble.metrics._accuracy import mean_accuracy
+from multimodal_ensemble.metrics._criteria import (
+    CriterionFunction,
+    CriterionName,
+    check_criterion,
+)
 from multimodal_ensemble.metrics._report import label_report
 from multimodal_ensemble.metrics._roc_auc import mean_roc_auc
 from multimodal_ensemble.metrics._thresholds import apply_thresholds, tune_thresholds
 
 __all__ = [
+    "CriterionFunction",
+    "CriterionName",
     "apply_thresholds",
+    "check_criterion",
     "label_report",
     "mean_accuracy",
     "mean_roc_auc",

@@ -1,9 +1,10 @@
-"""What a threshold can maximise: functions of the counts at every candidate threshold.
+"""Criteria that thresholds maximise, as functions of the counts at each candidate threshold.
 
-The first candidate is never: there all positives are in `fn` and all negatives in `tn`.
+The first candidate predicts no row positive, so that `fn` holds all positives and `tn` all
+negatives.
 
-Each is written so that candidates of mathematically equal worth get the same float while the
-counts are whole numbers (no weights, or whole ones); otherwise rounding would break ties at random.
+While the counts are whole numbers, each criterion returns the same float for candidates with
+mathematically equal values. Otherwise rounding would break ties at random.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble._validation import FloatArray, check_choice
 
 CriterionFunction: TypeAlias = Callable[
     [FloatArray, FloatArray, FloatArray, FloatArray], NDArray[Any]
@@ -23,22 +24,22 @@ CriterionName: TypeAlias = Literal["accuracy", "balanced_accuracy", "f1"]
 
 
 def _accuracy(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
-    # The number of rows is the same for every candidate, so dividing by it changes nothing.
+    # The number of rows is the same for all candidates, so dividing by it is unnecessary.
     return tp + tn
 
 
 def _balanced_accuracy(
     tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray
 ) -> FloatArray:
-    # tp / p + tn / n times p * n: products of whole numbers stay exact where quotients round.
-    # An absent class counts as 1, so that the rate of the other class alone decides.
+    # This is tp / p + tn / n, multiplied by p * n, because products of whole numbers are exact
+    # and quotients are not. If a class is absent, only the rate of the other class counts.
     positives = float(fn[0]) or 1.0
     negatives = float(tn[0]) or 1.0
     return tp * negatives + tn * positives
 
 
 def _f1(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
-    # Half of F1. A single division rounds equal fractions to the same float.
+    # This is half of F1. A single division rounds equal fractions to the same float.
     positives = float(fn[0])
     return tp / (tp + fp + positives) if positives else np.zeros_like(tp)
 
@@ -50,25 +51,72 @@ CRITERIA: Mapping[str, CriterionFunction] = {
 }
 
 
-def evaluate_callable(
-    criterion: CriterionFunction, counts: tuple[FloatArray, ...], *, column: int
-) -> FloatArray:
-    """Return the values of a user's criterion with NaN as the worst value there is.
+def check_criterion(criterion: object, *, name: str = "criterion") -> None:
+    """Check that a criterion can be maximised by `tune_thresholds`.
+
+    A callable is called once with two candidate thresholds, so that mistakes in it are found
+    before a long training rather than after it.
+
+    Parameters
+    ----------
+    criterion : object
+        A name or a callable, as `tune_thresholds` accepts it.
+    name : str, default="criterion"
+        What the message calls it.
 
     Raises
     ------
     ValueError
-        If it does not return one value a candidate, or nothing but NaN.
+        If it is neither the name of a criterion nor a callable, or the callable does not accept
+        four arrays of counts or does not return one value per candidate.
+
+    See Also
+    --------
+    tune_thresholds : Maximises a criterion.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.metrics import check_criterion
+    >>> check_criterion("f1")
+    >>> check_criterion("f2")
+    Traceback (most recent call last):
+        ...
+    ValueError: criterion must be one of 'accuracy', 'balanced_accuracy', 'f1'. Received ...
+    """
+    if not callable(criterion):
+        check_choice(criterion, tuple(CRITERIA), name=name)
+        return
+    predicted, rejected = np.array([0.0, 1.0]), np.array([1.0, 0.0])
+    try:
+        evaluate_callable(criterion, (predicted, predicted, rejected, rejected), column=0)
+    except TypeError as error:
+        msg = (
+            f"A callable {name} is called as {name}(tp, fp, fn, tn) with four arrays of counts "
+            "and must return an array of the values to maximise; see tune_thresholds. "
+            f"The call failed: {error}."
+        )
+        raise ValueError(msg) from error
+
+
+def evaluate_callable(
+    criterion: CriterionFunction, counts: tuple[FloatArray, ...], *, column: int
+) -> FloatArray:
+    """Return the values of a user's criterion, with NaN replaced by minus infinity.
+
+    Raises
+    ------
+    ValueError
+        If the criterion does not return one value per candidate, or returns only NaN.
     """
     shape = counts[0].shape
-    # A precision is 0 / 0 where nothing is predicted: that is what NaN as worst is for.
+    # A precision is 0 / 0 where no row is predicted positive; NaN then ranks last.
     with np.errstate(divide="ignore", invalid="ignore"):
         values = np.asarray(criterion(*counts), dtype=np.float64)
     if values.shape != shape:
         msg = (
-            "criterion must return one value for each candidate threshold, an array of the shape "
-            f"of its arguments, {shape}. Received shape {values.shape} for label column {column}. "
-            "Compute with whole arrays: tp, fp, fn and tn hold one count a candidate."
+            "criterion must return one value per candidate threshold, in an array of the same "
+            f"shape as its arguments, {shape}. Received shape {values.shape} for label column "
+            f"{column}. Compute with whole arrays: tp, fp, fn and tn hold one count per candidate."
         )
         raise ValueError(msg)
     undefined = np.isnan(values)

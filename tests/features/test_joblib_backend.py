@@ -1,4 +1,4 @@
-"""Workers of an engine give the features that this process would give."""
+"""Worker processes of a joblib backend return the features that this process would return."""
 
 import os
 import signal
@@ -12,8 +12,9 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from multimodal_ensemble import FeatureStore
+from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError, ImageReadError
-from multimodal_ensemble.features import _fill
+from multimodal_ensemble.features import _compute_missing
 from tests.fresh_process import METHOD, start_server
 
 
@@ -25,7 +26,7 @@ def _no_workers_left_behind():
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 3)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 3)
 
 
 def left_behind(store):
@@ -33,7 +34,7 @@ def left_behind(store):
 
 
 @pytest.mark.parametrize(("backend", "n_jobs"), [("threading", 2), ("loky", 1), ("sequential", 1)])
-def test_threads_and_single_workers_stay_in_this_process(
+def test_threads_and_single_workers_compute_in_this_process(
     store, make_encoder, posters, compute, counter, backend, n_jobs
 ):
     encoder = make_encoder()
@@ -46,7 +47,7 @@ def test_threads_and_single_workers_stay_in_this_process(
 
 
 @pytest.mark.slow
-def test_processes_give_the_features_of_a_plain_pass(
+def test_worker_processes_return_the_features_of_a_plain_pass(
     tmp_path, make_encoder, posters, counter, capsys
 ):
     encoders = [
@@ -54,8 +55,7 @@ def test_processes_give_the_features_of_a_plain_pass(
             name,
             seed=seed,
             column="path",
-            augmentation=[keras.layers.RandomTranslation(0.2, 0.2)],
-            views=2,
+            augmentation=Augmentation(keras.layers.RandomTranslation(0.2, 0.2), views=2),
         )
         for seed, name in enumerate("ab")
     ]
@@ -72,7 +72,7 @@ def test_processes_give_the_features_of_a_plain_pass(
     assert counter.rows == 0
     for name, arrays in expected.items():
         for array, wanted in zip(features[name], arrays, strict=True):
-            # Other batches are rounded otherwise, and half precision then shows the last bit.
+            # Rounding depends on the batch, and half precision shows it in the last bit.
             np.testing.assert_allclose(array, wanted, rtol=2**-9)
     assert "58/58" in capsys.readouterr().out
     assert store.verify() == {}
@@ -83,7 +83,7 @@ def test_processes_give_the_features_of_a_plain_pass(
 def test_workers_find_relative_paths_and_a_relative_store(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    # Workers that were started before have another working directory.
+    # Workers started before `chdir` have another working directory.
     with joblib.parallel_config("loky", n_jobs=2):
         joblib.Parallel()(joblib.delayed(os.getpid)() for _ in range(4))
     monkeypatch.chdir(tmp_path)
@@ -100,10 +100,10 @@ def test_workers_find_relative_paths_and_a_relative_store(
 
 
 @pytest.mark.slow
-def test_the_backbone_that_lies_there_for_workers_takes_no_room(
+def test_backbone_files_do_not_count_towards_max_bytes(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 5)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 5)
     encoder = make_encoder()
     store = FeatureStore(tmp_path / "store", max_bytes=4000)
     with joblib.parallel_config("loky", n_jobs=2):
@@ -113,7 +113,7 @@ def test_the_backbone_that_lies_there_for_workers_takes_no_room(
 
 
 @pytest.mark.slow
-def test_an_unreadable_image_is_named_by_a_worker(store, make_encoder, posters):
+def test_the_error_of_a_worker_names_the_unreadable_image(store, make_encoder, posters):
     posters[9].write_bytes(b"not an image")
     encoder = make_encoder()
     with (
@@ -121,13 +121,15 @@ def test_an_unreadable_image_is_named_by_a_worker(store, make_encoder, posters):
         pytest.raises(ImageReadError, match=r"'poster': the image '.*9\.png' cannot be read"),
     ):
         store.get_features(encoder, posters, verbose=0)
-    # On an error joblib kills the other workers, perhaps while they write.
+    # After an error, joblib kills the other workers, possibly while they write.
     assert all(path.suffix == ".tmp" for path in left_behind(store))
     features = store.get_features(encoder, posters[:9], verbose=0)
     assert features.shape == (9, 4)
 
 
-def test_what_cannot_fit_is_refused_before_it_is_sent_to_workers(store, make_encoder, posters):
+def test_features_that_exceed_the_limit_are_refused_before_work_is_sent(
+    store, make_encoder, posters
+):
     limited = FeatureStore(store.folder, dtype="float32", max_bytes=100)
     with (
         joblib.parallel_config("loky", n_jobs=2),
@@ -138,10 +140,10 @@ def test_what_cannot_fit_is_refused_before_it_is_sent_to_workers(store, make_enc
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypatch):
+def test_a_killed_worker_loses_no_features(tmp_path, make_encoder, monkeypatch):
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     start_server()
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 2)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 2)
     images = [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(40)]
     encoder = make_encoder()
     plain = FeatureStore(tmp_path / "plain", dtype="float32")
@@ -162,7 +164,7 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypat
         def kill_half_way():
             deadline = time.monotonic() + 60
             while len(finished) < 3 and time.monotonic() < deadline:
-                finished[:] = store.folder.glob("*/*.npz")
+                finished[:] = store.folder.glob("*/*.shard")
                 time.sleep(0.01)
             os.kill(victim, signal.SIGKILL)
 
@@ -174,7 +176,7 @@ def test_a_worker_that_is_killed_costs_nothing(tmp_path, make_encoder, monkeypat
         assert victim not in client.run(os.getpid).values()
     np.testing.assert_allclose(features, expected, rtol=1e-5)
     assert store.verify() == {}
-    # What the victim was writing stays until a day has passed; see FeatureStore.prune.
+    # The unfinished file of the killed worker stays for a day; see `FeatureStore.prune`.
     assert all(path.suffix == ".tmp" for path in left_behind(store))
     assert len(left_behind(store)) <= 1
 

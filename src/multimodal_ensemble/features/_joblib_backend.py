@@ -1,4 +1,4 @@
-"""Feature extraction on the workers of an engine: joblib's own processes, Dask, Ray."""
+"""Feature extraction in the worker processes of a joblib backend, such as loky, Dask or Ray."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from multimodal_ensemble.features._extraction import Rows, Target, compute_chunk
 from multimodal_ensemble.features._shards import ShardFolder
 from multimodal_ensemble.features._upkeep import keep_within
 
-# An engine may run several pieces of work in threads of one process, and they would share a
-# backbone: it uses all cores anyway.
+# A backend may run several tasks in threads of one process. They would share a backbone, which
+# uses all cores anyway.
 _ONE_AT_A_TIME = threading.Lock()
 
 
-def has_engine() -> bool:
+def has_worker_processes() -> bool:
     """Return whether the caller chose workers in other processes with `joblib.parallel_config`."""
     backend, _ = joblib.parallel.get_active_backend()
-    # Threads of this process gain nothing: TensorFlow uses all cores by itself.
+    # Threads of this process gain nothing, because TensorFlow uses all cores.
     if getattr(backend, "supports_sharedmem", False):
         return False
     is_joblibs_own = type(backend).__module__.startswith("joblib._parallel_backends")
@@ -34,7 +34,7 @@ def has_engine() -> bool:
 
 @dataclass(frozen=True)
 class _WorkerTarget:
-    """A target as it is sent to a worker: the backbone lies in the store's folder."""
+    """A target as it is sent to a worker, with the backbone as a file."""
 
     backbone_file: Path
     folder: Path
@@ -52,7 +52,7 @@ class _Task:
     max_bytes: int | None
 
 
-def compute_on_engine(
+def compute_in_workers(
     chunks: Sequence[Rows],
     targets: Sequence[Target],
     batch_size: int,
@@ -61,10 +61,10 @@ def compute_on_engine(
     root: Path,
     max_bytes: int | None,
 ) -> int:
-    """Do what `compute_chunks` does on the workers of the engine that the caller chose.
+    """Compute chunks like `compute_chunks`, in the workers that the caller chose.
 
-    Workers write into the store themselves. So what is finished stays whatever happens to a
-    worker, or to this process, and the engine gives the piece of a lost worker to another one.
+    The workers write to the store themselves. Finished chunks are therefore kept whatever happens
+    to a worker or to this process, and the backend repeats the task of a lost worker in another.
     """
     backend, _ = joblib.parallel.get_active_backend()
     streams = getattr(backend, "supports_return_generator", False)
@@ -82,9 +82,9 @@ def compute_on_engine(
 
 @contextmanager
 def _backbone_files(targets: Sequence[Target]) -> Iterator[list[_WorkerTarget]]:
-    """Lay the backbones into the store's folder, where workers find them, for the time of a pass.
+    """Save the backbones in the folder of the store for the duration of a pass.
 
-    They are too large to be sent with each piece of work.
+    They are too large to be sent with each task.
     """
     sent: list[_WorkerTarget] = []
     try:
@@ -96,21 +96,25 @@ def _backbone_files(targets: Sequence[Target]) -> Iterator[list[_WorkerTarget]]:
             target.backbone.save(file)
         yield sent
     finally:
-        for laid in sent:
+        for target_sent in sent:
             with suppress(OSError):
-                laid.backbone_file.unlink()
+                target_sent.backbone_file.unlink()
 
 
 def _run_task(task: _Task) -> int:
-    """Compute one chunk in a worker; what another one has finished meanwhile is left out."""
+    """Compute one chunk in a worker, without the rows that another worker has finished."""
 
-    def room() -> None:
+    def make_room() -> None:
         if task.max_bytes is not None:
             keep_within(task.root, task.max_bytes)
 
     with _ONE_AT_A_TIME:
         targets = [
-            Target(_load_backbone(target.backbone_file), _open(target.folder, target.dtype), room)
+            Target(
+                _load_backbone(target.backbone_file),
+                _open_shards(target.folder, target.dtype),
+                make_room,
+            )
             for target in task.targets
         ]
         return compute_chunks([task.rows], targets, task.batch_size)
@@ -118,13 +122,13 @@ def _run_task(task: _Task) -> int:
 
 @lru_cache(maxsize=16)
 def _load_backbone(file: Path) -> keras.Model:
-    """Load a backbone once a process; a file's name is of one pass only."""
+    """Load a backbone once per process; each pass has its own file names."""
     import multimodal_ensemble.encoders  # noqa: F401 - registers the package's layers with Keras
 
     return keras.models.load_model(file, safe_mode=True)
 
 
 @lru_cache(maxsize=16)
-def _open(folder: Path, dtype: str) -> ShardFolder:
-    """Open a folder once a process, so that its index need only be brought up to date."""
+def _open_shards(folder: Path, dtype: str) -> ShardFolder:
+    """Open a folder once per process, so that only new shards are indexed for each task."""
     return ShardFolder(folder, dtype)
