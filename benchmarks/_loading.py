@@ -8,12 +8,12 @@ from benchmarks._data import N_LABELS, Movies
 from benchmarks._figure import Figure, time_pairs
 from multimodal_ensemble import (
     DenseEncoder,
-    DenseHead,
     FeatureStore,
     MultimodalDataset,
     fit_model,
     fuse_encoders,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.images import read_images
 
 BATCH_SIZE = 32

@@ -58,7 +58,7 @@ def _compute_together(
     max_bytes: int | None,
     verbose: int,
 ) -> int:
-    positions = sorted({position for request in requests for position in request.find_missing()})
+    positions = sorted({position for request in requests for position in request.find_uncomputed()})
     if not positions:
         return 0
     for request in requests:

@@ -68,7 +68,7 @@ class Request:
             and self.variants == other.variants
         )
 
-    def find_missing(self) -> list[int]:
+    def find_uncomputed(self) -> list[int]:
         """Return the first position of each distinct value without features of all variants."""
         index = self.shards.index()
         first: dict[bytes, int] = {}

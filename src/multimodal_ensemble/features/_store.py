@@ -254,7 +254,7 @@ class FeatureStore:
         int
             Number of distinct contents that `get_features` would compute.
         """
-        return len(self._request(encoder, values, [view]).find_missing())
+        return len(self._request(encoder, values, [view]).find_uncomputed())
 
     # -- maintenance -------------------------------------------------------------------------
 
