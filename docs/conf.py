@@ -50,11 +50,8 @@ autosummary_generate = True
 autosummary_imported_members = True
 # The docstrings describe the types; the signatures of array-likes would fill half a page.
 autodoc_typehints = "none"
-# Members of these base classes are documented elsewhere; those of private ones belong here.
-autodoc_default_options = {
-    "inherited-members": "BaseEstimator, Callback, CheckedParameters, ClassifierMixin, Encoder, "
-    "Exception, Layer, Loss, Model, PyDataset, Warning, object, tuple"
-}
+# Members that come from Keras and scikit-learn are documented there.
+autodoc_default_options = {"inherited-members": False}
 # Longer signatures have one parameter per line.
 maximum_signature_line_length = 60
 numpydoc_show_class_members = False
