@@ -50,8 +50,6 @@ autosummary_generate = True
 autosummary_imported_members = True
 # The docstrings describe the types; the signatures of array-likes would fill half a page.
 autodoc_typehints = "none"
-# Members that come from Keras and scikit-learn are documented there.
-autodoc_default_options = {"inherited-members": False}
 # Longer signatures have one parameter per line.
 maximum_signature_line_length = 60
 numpydoc_show_class_members = False
