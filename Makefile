@@ -5,7 +5,9 @@ VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 # The extras that the tests need.
-EXTRAS := plots,export,retrieve,parquet
+EXTRAS := plots,export,parquet
+# The requirements of the command `retrieve` of the MovieLens example, for its tests.
+RETRIEVE := examples/movielens_genres/retrieval/requirements.txt
 
 .PHONY: example test bench bench-check lint types docs build-check test-lowest clean
 
@@ -55,7 +57,7 @@ build-check: $(VENV)/.dev
 test-lowest: $(VENV)/.dev
 	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
 	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
-		--editable ".[$(EXTRAS)]" --group test
+		--editable ".[$(EXTRAS)]" --group test --requirements $(RETRIEVE)
 	$(VENV_LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not slow" -W "ignore::DeprecationWarning"
 
 clean:
@@ -70,10 +72,10 @@ $(VENV)/.example: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[plots]"
 	touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test
+$(VENV)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test --requirement $(RETRIEVE)
 	touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group dev
+$(VENV)/.dev: pyproject.toml $(RETRIEVE) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group dev --requirement $(RETRIEVE)
 	touch $@

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._figure import Figure
-from tests.examples.tmdb_movies import (
+from tests.examples.retrieval.tmdb_movies import (
     Movie,
     draw_poster,
     expected_row,
@@ -23,7 +23,7 @@ from tests.examples.tmdb_movies import (
     needed_paths,
     write_movielens,
 )
-from tests.examples.tmdb_server import KEY
+from tests.examples.retrieval.tmdb_server import KEY
 
 ROOT = Path(__file__).parents[1]
 N_MOVIES = 27_278  # The size of MovieLens 20M.
@@ -185,7 +185,7 @@ def _serve(n_movies: int, fault_every: int | None = None) -> Iterator[_Server]:
     """Run the server in a separate process; its log is available at the end."""
     faults = [] if fault_every is None else ["--fault-every", str(fault_every)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.examples.tmdb_server", str(n_movies), *faults],
+        [sys.executable, "-m", "tests.examples.retrieval.tmdb_server", str(n_movies), *faults],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The command ``retrieve``, from a MovieLens folder and a server on loopback to a data folder."""
+"""The command ``retrieve``, from a MovieLens folder and a local server to a data folder."""
 
 import csv
 import dataclasses
@@ -17,7 +17,7 @@ from .tmdb_scene import ALL_KINDS, CONFIGURATION, CONNECTIONS, PLAIN, TABLE
 from .tmdb_server import KEY, TOKEN, Fault
 
 
-def test_all_is_retrieved_and_nothing_asked_twice(make_scene):
+def test_everything_is_retrieved_and_asked_once(make_scene):
     scene = make_scene()
     status, said = scene.run()
     assert status == 0, said
@@ -36,7 +36,7 @@ def test_a_second_run_asks_nothing(make_scene):
     scene.check_files()
 
 
-def test_a_bearer_token_is_a_key(make_scene, monkeypatch):
+def test_a_bearer_token_can_replace_the_key(make_scene, monkeypatch):
     scene = make_scene(PLAIN)
     monkeypatch.delenv("TMDB_API_KEY")
     monkeypatch.setenv("TMDB_BEARER_TOKEN", TOKEN)
@@ -46,7 +46,7 @@ def test_a_bearer_token_is_a_key(make_scene, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [f"{KEY}\n", f"  {TOKEN}\r\n\n"], ids=["key", "token"])
-def test_a_key_may_stand_in_a_file(make_scene, monkeypatch, content):
+def test_a_key_can_be_read_from_a_file(make_scene, monkeypatch, content):
     scene = make_scene(PLAIN)
     monkeypatch.delenv("TMDB_API_KEY")
     file = scene.folder / "key.txt"
@@ -55,7 +55,7 @@ def test_a_key_may_stand_in_a_file(make_scene, monkeypatch, content):
     scene.check_files()
 
 
-def test_a_wrong_key_ends_it_at_once(make_scene, monkeypatch, caplog):
+def test_a_wrong_key_stops_the_command_at_once(make_scene, monkeypatch, caplog):
     wrong = "f" * 32
     monkeypatch.setenv("TMDB_API_KEY", wrong)
     scene = make_scene()
@@ -66,13 +66,13 @@ def test_a_wrong_key_ends_it_at_once(make_scene, monkeypatch, caplog):
     assert len(scene.server.log) <= CONNECTIONS
 
 
-def test_a_key_that_is_withdrawn_ends_it_and_keeps_what_is_there(make_scene):
+def test_a_withdrawn_key_stops_the_command_and_keeps_all_answers(make_scene):
     scene = make_scene(
         ALL_KINDS, lambda path, _nth, total: Fault(401) if total > 20 and "/3/" in path else None
     )
     status, _ = scene.run()
     assert status == 2
-    # Each connection may have begun another request before the first answer was looked at.
+    # Each connection may begin another request before the first answer is handled.
     assert sum(entry.status == 401 for entry in scene.server.log) <= 2 * CONNECTIONS
     scene.server.plan = None
     assert scene.run()[0] == 0
@@ -80,7 +80,7 @@ def test_a_key_that_is_withdrawn_ends_it_and_keeps_what_is_there(make_scene):
     scene.check_repeats(at_most=CONNECTIONS)
 
 
-def test_a_deleted_poster_is_asked_again_and_nothing_else(make_scene):
+def test_only_a_deleted_poster_is_retrieved_again(make_scene):
     scene = make_scene()
     scene.run()
     movie = ALL_KINDS[12]
@@ -92,7 +92,7 @@ def test_a_deleted_poster_is_asked_again_and_nothing_else(make_scene):
     assert [path for path in again if path != CONFIGURATION] == [movie.poster()]
 
 
-def test_what_tmdb_does_not_know_is_told_and_asked_again_on_demand(make_scene):
+def test_unknown_movies_are_asked_again_with_ask_again(make_scene):
     scene = make_scene()
     scene.run()
     before = len(scene.server.log)
@@ -106,7 +106,7 @@ def test_what_tmdb_does_not_know_is_told_and_asked_again_on_demand(make_scene):
     scene.check_files()
 
 
-def test_a_folder_keeps_one_size(make_scene):
+def test_a_folder_holds_posters_of_one_size(make_scene):
     scene = make_scene(PLAIN)
     scene.run()
     before = len(scene.server.log)
@@ -118,13 +118,13 @@ def test_a_folder_keeps_one_size(make_scene):
     scene.check_files()
 
 
-def test_another_size_can_be_chosen(make_scene):
+def test_another_poster_size_can_be_chosen(make_scene):
     scene = make_scene(PLAIN)
     assert scene.run(poster_size="w92")[0] == 0
     scene.check_files(size="w92")
 
 
-def test_a_size_that_tmdb_does_not_have_is_refused(make_scene):
+def test_an_unknown_poster_size_is_refused(make_scene):
     scene = make_scene(PLAIN)
     status, said = scene.run(poster_size="w186")
     assert status == 2
@@ -132,7 +132,7 @@ def test_a_size_that_tmdb_does_not_have_is_refused(make_scene):
     assert "w185" in said
 
 
-def test_a_limit_is_for_a_try(make_scene):
+def test_a_limited_run_can_be_continued(make_scene):
     scene = make_scene()
     assert scene.run(limit=3)[0] == 0
     assert set(scene.asked()) == needed_paths(ALL_KINDS[:3])
@@ -141,7 +141,7 @@ def test_a_limit_is_for_a_try(make_scene):
     scene.check_repeats(at_most=0)
 
 
-def test_out_may_be_the_movielens_folder(make_scene):
+def test_out_can_be_the_movielens_folder(make_scene):
     scene = make_scene()
     scene.out = scene.folder / "movielens"
     given = {path: path.read_bytes() for path in scene.out.iterdir()}
@@ -150,7 +150,7 @@ def test_out_may_be_the_movielens_folder(make_scene):
     assert {path: path.read_bytes() for path in given} == given
 
 
-def test_links_may_lie_elsewhere(make_scene):
+def test_links_can_come_from_another_file(make_scene):
     scene = make_scene(PLAIN)
     links = (scene.folder / "movielens" / "links.csv").rename(scene.folder / "mine.csv")
     status, said = scene.run()
@@ -161,11 +161,11 @@ def test_links_may_lie_elsewhere(make_scene):
     scene.check_files()
 
 
-def test_a_movie_whose_link_is_mended_gets_the_other_poster(make_scene):
+def test_a_movie_with_a_corrected_link_gets_the_right_poster(make_scene):
     scene = make_scene(PLAIN)
     write_movielens(scene.folder / "movielens", PLAIN[:2])
     assert scene.run()[0] == 0
-    # The first two have changed places, and the third is known now, as the first.
+    # The first movie now links to the third, and the second to the first.
     mended = [
         dataclasses.replace(movie, movie_id=of.movie_id, title=of.title, genres=of.genres)
         for movie, of in zip([PLAIN[2], PLAIN[0]], PLAIN, strict=False)
@@ -178,7 +178,7 @@ def test_a_movie_whose_link_is_mended_gets_the_other_poster(make_scene):
     assert scene.asked()[PLAIN[0].poster()] == 1
 
 
-def test_a_movie_that_links_do_not_name_is_told(make_scene):
+def test_a_movie_without_links_is_kept(make_scene):
     scene = make_scene(PLAIN)
     path = scene.folder / "movielens" / "links.csv"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]), encoding="utf-8")
@@ -190,7 +190,7 @@ def test_a_movie_that_links_do_not_name_is_told(make_scene):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
-def test_after_a_kill_only_what_was_under_way_is_asked_again(make_scene, seed):
+def test_after_a_kill_only_pending_requests_are_repeated(make_scene, seed):
     movies = make_movies(40)
     scene = make_scene(movies, lambda *_: None)
     process = scene.start()
@@ -201,11 +201,11 @@ def test_after_a_kill_only_what_was_under_way_is_asked_again(make_scene, seed):
     status, said = scene.run()
     assert status == 0, said
     scene.check_files()
-    # An answer may be there that the process could not keep any more.
+    # The process may have received an answer that it could not save.
     scene.check_repeats(at_most=2 * CONNECTIONS)
 
 
-def test_an_interrupt_keeps_what_is_there(make_scene):
+def test_an_interrupt_keeps_all_answers(make_scene):
     def interrupt(_path, _nth, total):
         if total == 20:
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
@@ -224,7 +224,7 @@ def test_an_interrupt_keeps_what_is_there(make_scene):
 
 
 @pytest.mark.slow
-def test_a_process_that_waits_has_the_folder_alone_and_ends_when_it_is_told_to(make_scene):
+def test_a_waiting_process_locks_the_folder_and_can_be_interrupted(make_scene):
     scene = make_scene(
         ALL_KINDS,
         lambda *now: Fault(429, headers={"Retry-After": "60"}) if now[-1] > 20 else None,
@@ -234,7 +234,7 @@ def test_a_process_that_waits_has_the_folder_alone_and_ends_when_it_is_told_to(m
     asked = len(scene.server.log)
     status, said = scene.run()
     assert status == 2
-    assert f"Another retrieve is at work in {str(scene.out)!r}" in said
+    assert f"Another retrieve is running in {str(scene.out)!r}" in said
     assert len(scene.server.log) <= asked + CONNECTIONS
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -250,7 +250,7 @@ def test_a_process_that_waits_has_the_folder_alone_and_ends_when_it_is_told_to(m
 
 
 @pytest.mark.parametrize("content", [b"no database, and long enough to be sure", None])
-def test_a_damaged_journal_is_told_and_costs_no_poster(make_scene, content):
+def test_a_damaged_journal_is_reported_and_loses_no_poster(make_scene, content):
     scene = make_scene()
     scene.run()
     journal = scene.out / "retrieval.sqlite"
@@ -281,12 +281,8 @@ def test_a_damaged_journal_does_not_mix_sizes(make_scene):
         ({"movielens": "nowhere"}, "'nowhere' does not exist"),
         ({"movielens": "."}, "has no movies.csv"),
         ({"rate": 0}, "--rate"),
-        ({"connections": 0}, "--connections"),
-        ({"timeout": -1}, "--timeout"),
-        ({"attempts": 0}, "--attempts"),
-        ({"limit": 0}, "--limit"),
         ({"links": "nowhere.csv"}, "nowhere.csv"),
-        ({"key_file": "nowhere.txt"}, "--key-file names cannot be read"),
+        ({"key_file": "nowhere.txt"}, "file of --key-file cannot be read"),
         ({"key_file": KEY}, "and not the key itself"),
         ({"key_file": TOKEN}, "and not the key itself"),
         ({"key": KEY}, "TMDB_API_KEY"),
@@ -298,7 +294,9 @@ def test_a_damaged_journal_does_not_mix_sizes(make_scene):
     ],
     ids=lambda value: str(value),
 )
-def test_a_wrong_option_is_one_sentence_and_status_2(make_scene, monkeypatch, options, message):
+def test_a_wrong_option_is_reported_in_one_sentence_with_status_2(
+    make_scene, monkeypatch, options, message
+):
     scene = make_scene(PLAIN)
     (scene.folder / "empty").mkdir()
     monkeypatch.chdir(scene.folder / "empty")
@@ -312,7 +310,7 @@ def test_a_wrong_option_is_one_sentence_and_status_2(make_scene, monkeypatch, op
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "a b", "a\nb"])
-def test_a_key_is_needed(make_scene, monkeypatch, value):
+def test_a_key_is_required(make_scene, monkeypatch, value):
     scene = make_scene(PLAIN)
     monkeypatch.delenv("TMDB_API_KEY")
     if value is not None:
@@ -323,7 +321,7 @@ def test_a_key_is_needed(make_scene, monkeypatch, value):
     assert not scene.server.log
 
 
-def test_the_summary_says_what_is_missing_and_why(make_scene):
+def test_the_summary_lists_the_gaps_and_their_reasons(make_scene):
     scene = make_scene()
     _, said = scene.run()
     for reason, count in {
@@ -332,7 +330,7 @@ def test_the_summary_says_what_is_missing_and_why(make_scene):
         "not on TMDB": 2,
         "no link to TMDB or IMDb": 1,
         "no poster on TMDB": 1,
-        "the poster is not there (404)": 1,
+        "poster not found (404)": 1,
         "no release date on TMDB": 1,
     }.items():
         assert re.search(rf"^{re.escape(reason)} +{count}\b", said, re.MULTILINE), said
@@ -345,11 +343,11 @@ def test_the_summary_says_what_is_missing_and_why(make_scene):
         kinds["no ids"]: "no link to TMDB or IMDb",
         kinds["no poster"]: "no poster on TMDB",
         kinds["no date"]: "no release date on TMDB",
-        kinds["lost poster"]: "the poster is not there (404)",
+        kinds["lost poster"]: "poster not found (404)",
     }
 
 
-def test_progress_is_shown_or_not(make_scene):
+def test_progress_can_be_hidden(make_scene):
     scene = make_scene(PLAIN)
     assert "Retrieving" in scene.run()[1]
     assert "Retrieving" not in scene.run(quiet=True)[1]
@@ -364,17 +362,17 @@ def test_movies_with_one_imdb_id_are_asked_for_once(make_scene):
     assert second == first | {"movieId": "99"}
 
 
-def test_netrc_signs_nothing(make_scene, monkeypatch):
+def test_netrc_is_ignored(make_scene, monkeypatch):
     scene = make_scene(PLAIN)
     netrc = scene.folder / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password mine\n", encoding="utf-8")
     monkeypatch.setenv("NETRC", str(netrc))
     assert scene.run()[0] == 0
-    # Nothing but a key is brought anywhere, and that not to the images.
+    # The check includes that no key was sent to the image host.
     scene.check_files()
 
 
-def test_no_proxy_is_asked_for_this_machine(make_scene, monkeypatch):
+def test_no_proxy_is_used_for_this_machine(make_scene, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     scene = make_scene(PLAIN)
@@ -382,7 +380,7 @@ def test_no_proxy_is_asked_for_this_machine(make_scene, monkeypatch):
     scene.check_files()
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(make_scene):
+def test_a_folder_that_cannot_be_written_is_reported_in_one_sentence(make_scene):
     scene = make_scene(PLAIN)
     scene.run(limit=1)
     shutil.rmtree(scene.out / "posters")

@@ -1,4 +1,4 @@
-"""A MovieLens folder, a server and the command, together, and what must hold of them."""
+"""A MovieLens folder, a server and the command, with checks of the result."""
 
 import csv
 import subprocess
@@ -12,7 +12,7 @@ from examples.movielens_genres.__main__ import main
 from .tmdb_movies import draw_poster, expected_row, make_movies, needed_paths, write_movielens
 from .tmdb_server import KEY, TOKEN
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TABLE = "extended_movie_data_with_local_files.csv"
 CONFIGURATION = "/3/configuration"
 CONNECTIONS = 4
@@ -45,7 +45,7 @@ class Scene:
         return words
 
     def run(self, **options):
-        """Run the command in this process; return status, and all that it said."""
+        """Run the command in this process; return the status and the output."""
         status = main(self.arguments(**options))
         return status, self.watch()
 
@@ -65,7 +65,7 @@ class Scene:
             time.sleep(0.002)
 
     def asked(self, *, faulty=False):
-        """Return how often each path was asked and answered as it should be, or was not."""
+        """Return how often each path was asked and answered correctly, or with a fault."""
         return Counter(entry.path for entry in self.server.log if entry.is_faulty == faulty)
 
     def rows(self):
@@ -73,7 +73,7 @@ class Scene:
             return list(csv.DictReader(file))
 
     def check_files(self, expected=None, *, size="w185"):
-        """Check that table and posters are right, to the byte, and that no key is anywhere."""
+        """Check table and posters byte by byte, and that no file contains a key."""
         expected = expected or [expected_row(movie, size) for movie in self.movies]
         assert self.rows() == expected
         header = (self.out / TABLE).read_text(encoding="utf-8").splitlines()[0]
@@ -85,7 +85,7 @@ class Scene:
         }
         files = (self.out / "posters").iterdir()
         assert {f"posters/{path.name}": path.read_bytes() for path in files} == wanted
-        assert not list(self.out.glob("*.part"))
+        assert not list(self.out.glob(".*.tmp"))
         self.check_secrets()
 
     def check_secrets(self):
@@ -96,11 +96,11 @@ class Scene:
             assert TOKEN.encode() not in content
 
     def check_asked_once(self):
-        """Check that each needed path was answered once, and nothing else was asked."""
+        """Check that each needed path was answered once, and that nothing else was asked."""
         assert self.asked() == dict.fromkeys(needed_paths(self.movies), 1)
 
     def check_repeats(self, *, at_most):
-        """Check that some requests at most were repeated, and none was left out."""
+        """Check that at most some requests were repeated, and that none was left out."""
         asked = self.asked()
         del asked[CONFIGURATION]
         assert set(asked) == needed_paths(self.movies) - {CONFIGURATION}

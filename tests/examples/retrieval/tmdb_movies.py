@@ -1,6 +1,6 @@
-"""Invented movies and drawn posters, as MovieLens lists them and as TMDB answers about them.
+"""Invented movies and drawn posters, as in MovieLens and in TMDB's answers.
 
-All follow from numbers, so that any process can tell what the right answer is.
+All are functions of numbers, so that any process can compute the right answer.
 """
 
 import csv
@@ -18,13 +18,13 @@ from PIL import Image
 
 SIZES = ("w92", "w154", "w185", "w342", "w500", "w780", "original")
 _STEP = 3  # from a movie's id to the next one's
-# What comes first in each cycle of CYCLE movies; the others are plain.
+# The first movies in each cycle of CYCLE movies; the others are plain.
 CYCLE = 60
 KINDS = (
     "no tmdb id",
-    "moved",  # details know nothing, TMDB has it under another id
-    "gone",  # neither details nor find know it
-    "unknown",  # no tmdb id, and find does not know the imdb id
+    "moved",  # TMDB has it under another id
+    "gone",  # neither details nor find has it
+    "unknown",  # no tmdb id, and find does not have the imdb id
     "no ids",
     "no poster",
     "no date",
@@ -36,7 +36,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Movie:
-    """A movie of MovieLens, and what TMDB says about it."""
+    """A movie of MovieLens, and TMDB's data about it."""
 
     movie_id: int
     kind: str
@@ -65,7 +65,7 @@ class Movie:
 
 
 def make_movies(n_movies: int) -> list[Movie]:
-    """Return invented movies: ten kinds of trouble in every sixty."""
+    """Return invented movies: each of ten special kinds once in every sixty."""
     return [_make_movie(number) for number in range(n_movies)]
 
 
@@ -82,7 +82,7 @@ def _make_movie(number: int) -> Movie:
         kind=kind,
         title=f'Part {number}, or the "Café" ({date[:4]})',
         genres=("Drama", "Comedy|Crime", "(no genres listed)")[number % 3],
-        # Imdb's ids have seven digits, with leading zeros, or eight by now.
+        # IMDb's ids have seven digits, with leading zeros, or eight.
         imdb_id="" if kind == "no ids" else f"{number + (11_000_000 if place == 3 else 12):07d}",
         tmdb_id=None if kind in ("no tmdb id", "unknown", "no ids") else tmdb_id,
         true_id=(tmdb_id + (1 if kind == "moved" else 0)) if is_known else None,
@@ -93,7 +93,7 @@ def _make_movie(number: int) -> Movie:
 
 
 def expected_row(movie: Movie, size: str = "w185") -> dict[str, str]:
-    """Return the row of the finished table, in which all values are texts."""
+    """Return the row of the finished table, with all values as text."""
     is_kept = movie.poster_path is not None and movie.kind != "lost poster"
     known_id = movie.tmdb_id if movie.true_id is None else movie.true_id
     return {
@@ -108,16 +108,16 @@ def expected_row(movie: Movie, size: str = "w185") -> dict[str, str]:
 
 
 def needed_paths(movies: Sequence[Movie], size: str = "w185") -> set[str]:
-    """Return the paths that have to be asked, once each."""
+    """Return the paths that must be asked, once each."""
     details = {movie.details for movie in movies if movie.tmdb_id is not None}
-    # Where details know nothing, or cannot be asked.
+    # These movies have no details, or no id to ask for them.
     by_find = [m for m in movies if m.imdb_id and (m.tmdb_id is None or m.tmdb_id != m.true_id)]
     posters = {movie.poster(size) for movie in movies if movie.poster_path is not None}
     return {"/3/configuration"} | details | {movie.find for movie in by_find} | posters
 
 
 def write_movielens(folder: Path, movies: Sequence[Movie]) -> None:
-    """Write movies.csv, links.csv and a tags.csv of a few rows."""
+    """Write movies.csv, links.csv and a tags.csv of one row."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "movies.csv": ["movieId,title,genres", *((m.movie_id, m.title, m.genres) for m in movies)],
@@ -136,7 +136,7 @@ def write_movielens(folder: Path, movies: Sequence[Movie]) -> None:
 def draw_poster(path: str) -> bytes:
     """Return the JPEG at a path of the image server; no two paths have the same bytes."""
     base = _draw_base(zlib.crc32(path.encode()) % 5)
-    # A comment segment, right after the marker that starts the image.
+    # A comment segment follows the marker that starts the image.
     return base[:2] + b"\xff\xfe" + struct.pack(">H", len(path) + 2) + path.encode() + base[2:]
 
 

@@ -1,4 +1,4 @@
-"""The command ``retrieve``, against a server on loopback that fails in every way it can."""
+"""The command ``retrieve`` against a local server with all kinds of faults."""
 
 import email.utils
 import gzip
@@ -16,7 +16,7 @@ from .tmdb_server import TOKEN, Fault, TmdbServer
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 PAGE = b"<!DOCTYPE html><html><body>Please log in to this network.</body></html>"
-# What one answer may be instead of the right one. What is no fault of the content may be taken.
+# Faulty answers of any kind, and then faults of JSON answers and of posters alone.
 ANY_FAULTS = {
     "500": Fault(500),
     "502": Fault(502),
@@ -67,7 +67,7 @@ POSTER_FAULTS = {
 
 
 @pytest.mark.parametrize("fault", ANY_FAULTS.values(), ids=ANY_FAULTS)
-def test_a_fault_of_one_answer_is_mended(make_scene, fault):
+def test_a_single_fault_is_retried(make_scene, fault):
     movie = PLAIN[1]
     paths = [movie.details, movie.poster(), CONFIGURATION]
     scene = make_scene(PLAIN, {path: [fault] for path in paths})
@@ -79,7 +79,7 @@ def test_a_fault_of_one_answer_is_mended(make_scene, fault):
 
 
 @pytest.mark.parametrize("fault", JSON_FAULTS.values(), ids=JSON_FAULTS)
-def test_json_of_a_wrong_shape_is_asked_again(make_scene, fault):
+def test_json_of_a_wrong_shape_is_retried(make_scene, fault):
     movie, other = PLAIN[1], ALL_KINDS[0]
     paths = [movie.details, other.find, CONFIGURATION]
     scene = make_scene([*PLAIN, other], {path: [fault] for path in paths})
@@ -90,7 +90,7 @@ def test_json_of_a_wrong_shape_is_asked_again(make_scene, fault):
 
 
 @pytest.mark.parametrize("fault", POSTER_FAULTS.values(), ids=POSTER_FAULTS)
-def test_what_is_no_image_is_asked_again(make_scene, fault):
+def test_a_poster_that_is_not_an_image_is_retried(make_scene, fault):
     scene = make_scene(PLAIN, {PLAIN[1].poster(): [fault]})
     status, said = scene.run()
     assert status == 0, said
@@ -108,7 +108,7 @@ def test_what_is_no_image_is_asked_again(make_scene, fault):
     ],
     ids=str,
 )
-def test_a_configuration_that_cannot_be_followed_ends_it(make_scene, images):
+def test_an_invalid_configuration_stops_the_command(make_scene, images):
     body = json.dumps({"images": images}).encode()
     scene = make_scene(PLAIN, {CONFIGURATION: Fault(body=body)})
     status, said = scene.run(attempts=2)
@@ -117,7 +117,7 @@ def test_a_configuration_that_cannot_be_followed_ends_it(make_scene, images):
     assert [entry.path for entry in scene.server.log] == [CONFIGURATION] * 2
 
 
-def test_answers_may_come_in_chunks(make_scene):
+def test_answers_in_chunks_are_read(make_scene):
     answer = json.dumps(details_answer(PLAIN[1])).encode()
     parts = [answer[:100], answer[100:], b""]
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
@@ -128,7 +128,7 @@ def test_answers_may_come_in_chunks(make_scene):
 
 
 def changed(**values):
-    """Return the answer about a movie with other values; None takes one away."""
+    """Return the answer about a movie with changed values."""
     answer = {"id": PLAIN[1].tmdb_id, "original_language": "en", "release_date": "1999-01-01"}
     answer |= {"poster_path": None} | values
     return json.dumps(answer).encode()
@@ -150,7 +150,7 @@ def changed(**values):
     ],
     ids=lambda body: json.dumps(json.loads(body) | {}, sort_keys=True)[:90],
 )
-def test_values_of_a_wrong_type_are_no_answer(make_scene, body):
+def test_values_of_a_wrong_type_are_rejected(make_scene, body):
     scene = make_scene(PLAIN, {PLAIN[1].details: Fault(body=body)})
     status, said = scene.run(attempts=2)
     assert status == 1, said
@@ -166,7 +166,7 @@ def test_values_of_a_wrong_type_are_no_answer(make_scene, body):
     ids=["500", "reset", "HTML", "half"],
 )
 @pytest.mark.parametrize("of", ["details", "poster"])
-def test_what_never_answers_is_told_and_asked_by_the_next_run(make_scene, fault, of):
+def test_permanent_faults_are_reported_and_asked_by_the_next_run(make_scene, fault, of):
     movie = PLAIN[1]
     path = movie.poster() if of == "poster" else movie.details
     scene = make_scene(PLAIN, {path: fault})
@@ -187,7 +187,7 @@ def test_what_never_answers_is_told_and_asked_by_the_next_run(make_scene, fault,
 
 
 @pytest.mark.parametrize("code", [400, 403, 405, 410])
-def test_what_is_refused_for_good_is_asked_once(make_scene, code):
+def test_permanent_refusals_are_not_retried(make_scene, code):
     path = PLAIN[1].details
     scene = make_scene(PLAIN, {path: Fault(code)})
     status, said = scene.run()
@@ -196,7 +196,7 @@ def test_what_is_refused_for_good_is_asked_once(make_scene, code):
     assert scene.asked(faulty=True) == {path: 1}
 
 
-def test_an_outage_ends_it(make_scene):
+def test_an_outage_stops_the_command(make_scene):
     movies = make_movies(400)
     scene = make_scene(movies, lambda path, *_: Fault(503) if path != CONFIGURATION else None)
     status, said = scene.run(attempts=2)
@@ -209,7 +209,7 @@ def test_an_outage_ends_it(make_scene):
 
 
 @pytest.mark.parametrize("seconds", [86_400, "9" * 400])
-def test_nobody_waits_for_a_day(make_scene, seconds):
+def test_a_pause_beyond_the_patience_stops_the_command(make_scene, seconds):
     path = PLAIN[1].details
     scene = make_scene(PLAIN, {path: Fault(429, headers={"Retry-After": str(seconds)})})
     status, said = scene.run()
@@ -219,7 +219,7 @@ def test_nobody_waits_for_a_day(make_scene, seconds):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "0"}], ids=["unsaid", "at once"])
-def test_patience_with_a_storm_ends(make_scene, headers):
+def test_endless_refusals_exhaust_the_patience(make_scene, headers):
     path = PLAIN[1].details
     scene = make_scene(PLAIN, {path: Fault(429, headers=headers)})
     status, said = scene.run(patience=0.3)
@@ -230,7 +230,7 @@ def test_patience_with_a_storm_ends(make_scene, headers):
     scene.check_files()
 
 
-def test_nothing_of_a_server_that_is_down(make_scene):
+def test_a_server_that_is_down_is_reported(make_scene):
     scene = make_scene(PLAIN)
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
@@ -245,7 +245,7 @@ def test_nothing_of_a_server_that_is_down(make_scene):
 @pytest.mark.parametrize(
     ("status", "form"), [(429, "seconds"), (503, "seconds"), (429, "date")], ids=str
 )
-def test_nothing_is_asked_before_the_server_said_so(make_scene, status, form):
+def test_no_request_is_sent_during_a_pause(make_scene, status, form):
     pause = 1 if form == "seconds" else 2
     limits = []
 
@@ -257,20 +257,20 @@ def test_nothing_is_asked_before_the_server_said_so(make_scene, status, form):
         value = str(pause) if form == "seconds" else email.utils.formatdate(int(until), usegmt=True)
         return Fault(status, headers={"Retry-After": value})
 
-    # Details alone: what the API asks for holds for the API.
+    # A pause of the API applies only to the API, so the plan contains details alone.
     scene = make_scene(make_movies(20)[10:], storm)
     assert scene.run()[0] == 0
     scene.check_files()
     scene.check_asked_once()
     start, seconds = limits[0]
-    # Requests that were on their way when the answer came arrive within a moment.
+    # Pending requests arrive shortly after the answer.
     asked = [entry for entry in scene.server.log if "/3/" in entry.path and not entry.is_faulty]
     times = [entry.at - start for entry in asked]
     assert not [at for at in times if 0.3 < at < seconds - 0.01]
     assert [at for at in times if at > seconds]
 
 
-def test_a_storm_of_429_ends_with_all(make_scene):
+def test_everything_is_retrieved_after_many_refusals(make_scene):
     def storm(_path, _nth, total):
         return Fault(429, headers={"Retry-After": "0"}) if 5 <= total < 35 else None
 
@@ -281,7 +281,7 @@ def test_a_storm_of_429_ends_with_all(make_scene):
     scene.check_asked_once()
 
 
-def test_the_rate_is_kept(make_scene):
+def test_the_rate_is_limited(make_scene):
     movies = make_movies(40)[10:]
     scene = make_scene(movies)
     assert scene.run(rate=40)[0] == 0
@@ -293,7 +293,7 @@ def test_the_rate_is_kept(make_scene):
 @pytest.mark.parametrize(
     "fault", [Fault(trickle_head=0.1), Fault(trickle=0.05)], ids=["headers", "body"]
 )
-def test_bytes_that_trickle_in_end_with_the_timeout(make_scene, fault):
+def test_slow_answers_end_with_the_timeout(make_scene, fault):
     scene = make_scene(PLAIN, {PLAIN[1].poster(): [fault]})
     start = time.monotonic()
     status, said = scene.run(timeout=0.3)
@@ -305,7 +305,7 @@ def test_bytes_that_trickle_in_end_with_the_timeout(make_scene, fault):
 
 @pytest.mark.parametrize("of", ["details", "poster"])
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_a_huge_answer_is_not_swallowed(make_scene, of, packed):
+def test_a_huge_answer_is_not_read_completely(make_scene, of, packed):
     path = PLAIN[1].poster() if of == "poster" else PLAIN[1].details
     body = bytes(300 << 20)
     fault = Fault(body=body)
@@ -326,7 +326,7 @@ def peak_memory():
 
 @pytest.mark.parametrize("token", [False, True], ids=["key", "token"])
 @pytest.mark.parametrize("of", ["details", "poster"])
-def test_the_key_follows_no_redirect(make_scene, monkeypatch, token, of):
+def test_redirections_are_not_followed(make_scene, monkeypatch, token, of):
     if token:
         monkeypatch.delenv("TMDB_API_KEY")
         monkeypatch.setenv("TMDB_BEARER_TOKEN", TOKEN)

@@ -1,7 +1,6 @@
-"""An HTTP server that answers as TMDB documents its API of version 3, and fails on demand.
+"""An HTTP server that behaves like version 3 of TMDB's API, and fails on demand.
 
-``python -m tests.examples.tmdb_server`` serves as a process of its own, until its standard input
-ends.
+``python -m tests.examples.retrieval.tmdb_server`` serves until its standard input ends.
 """
 
 import argparse
@@ -46,7 +45,7 @@ MESSAGES = {
 
 @dataclass(frozen=True)
 class Fault:
-    """How an answer differs from the right one."""
+    """The difference between an answer and the right one."""
 
     status: int | None = None
     body: bytes | None = None
@@ -54,18 +53,18 @@ class Fault:
     delay: float = 0  # seconds before the first byte
     trickle: float = 0  # seconds between a byte of the body and the next
     trickle_head: float = 0  # the same of the headers
-    # Bytes of the body after which the connection is reset, or closed as if all were said; -1 is
-    # before the first line of the answer.
+    # Bytes of the body after which the connection is reset, or closed as if the answer were
+    # complete; -1 means before the first line of the answer.
     reset_at: int | None = None
     end_at: int | None = None
-    raw: bytes | None = None  # all of the answer, which ends with the connection
+    raw: bytes | None = None  # the whole answer, which ends with the connection
 
 
 Plan = Callable[[str, int, int], Fault | None]
 
 
 def faults_of(faults: Mapping[str, Sequence[Fault] | Fault]) -> Plan:
-    """Return a plan: by path, the faults of its first requests, or the one of all of them."""
+    """Return a plan with faults by path: those of the first requests, or one for all."""
 
     def plan(path: str, nth: int, _total: int) -> Fault | None:
         found = faults.get(path, ())
@@ -77,7 +76,7 @@ def faults_of(faults: Mapping[str, Sequence[Fault] | Fault]) -> Plan:
 
 
 def sprinkle(every: int) -> Plan:
-    """Return a plan in which the first request of each so many-th path fails in some way."""
+    """Return a plan in which the first request fails for one in `every` paths."""
     kinds = (
         Fault(429, headers={"Retry-After": "1"}),
         Fault(500),
@@ -104,8 +103,8 @@ class Request:
     status: int = 0
     n_bytes: int = 0  # of the body, as sent
     is_faulty: bool = False
-    is_whole: bool = False  # whether the answer was sent to its end
-    has_key: bool = False  # whether it brought a key, right or wrong
+    is_whole: bool = False  # whether the answer was sent completely
+    has_key: bool = False  # whether it contained a key, right or wrong
 
 
 class TmdbServer:
@@ -114,10 +113,10 @@ class TmdbServer:
     Parameters
     ----------
     movies : sequence of Movie
-        What it knows.
+        The movies on TMDB.
     plan : callable, optional
-        Gets a path, how often it has been asked before, and the number of requests before; returns
-        a fault or None. May be changed while the server runs.
+        Receives a path, the number of earlier requests for it, and the number of all earlier
+        requests; returns a fault or None. It may be replaced while the server runs.
     """
 
     def __init__(self, movies: Sequence[Movie], plan: Plan | None = None) -> None:
@@ -144,7 +143,7 @@ class TmdbServer:
 
     @property
     def leaks(self) -> list[str]:
-        """Return the paths of the image server to which a key was brought."""
+        """Return the paths of the image server that received a key."""
         return [entry.path for entry in self.log if entry.has_key and "/t/p/" in entry.path]
 
     def __enter__(self) -> "TmdbServer":
@@ -172,7 +171,7 @@ class TmdbServer:
             while await self._answer(await reader.readuntil(b"\r\n\r\n"), writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client has gone, which is its right, or the server stops
+            pass  # the client has closed the connection, or the server stops
         finally:
             self._n_connections -= 1
             writer.close()
@@ -252,7 +251,7 @@ class TmdbServer:
                 await asyncio.sleep(fault.trickle)
         await writer.drain()
         if fault.reset_at is not None:
-            # So that what was sent arrives before the reset, which would overtake it.
+            # Without this pause the reset would arrive before the data.
             await asyncio.sleep(0.002)
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -274,7 +273,7 @@ def main() -> None:
     """Print the address, serve until standard input ends, then print the log."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("n_movies", type=int)
-    parser.add_argument("--fault-every", type=int, help="so many paths")
+    parser.add_argument("--fault-every", type=int, help="number of paths per fault")
     options = parser.parse_args()
     plan = sprinkle(options.fault_every) if options.fault_every else None
     with TmdbServer(make_movies(options.n_movies), plan) as server:
