@@ -1,26 +1,28 @@
-# One command a job; the README and .ci/run call these.
+# One command per job; the README and .ci/run call these.
 PYTHON ?= python3
 LOWEST_PYTHON ?= python3.11
 VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
-# What tests need of the extras.
-EXTRAS := plots,export,retrieve,parquet
+# The extras that the tests need.
+EXTRAS := plots,export,parquet
+# The requirements of the command `retrieve` of the MovieLens example, for its tests.
+RETRIEVE := examples/movielens_genres/retrieval/requirements.txt
 
 .PHONY: example test bench bench-check lint types docs build-check test-lowest clean
 
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
 
-# Two workers, each with whole files, so that what a file prepares is prepared once.
+# Two workers run whole files, so that the fixtures of a file are set up only once.
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# All ratios, some 20 minutes on two cores; BENCH="--data FOLDER --weights NAME=FILE ..." for real data.
+# All ratios; about 20 minutes on two cores. BENCH="--data FOLDER --weights NAME=FILE ..." uses real data.
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(BENCH)
 
-# That each benchmark still runs, on next to nothing; its figures mean nothing.
+# Checks on tiny data that each benchmark runs; the figures are meaningless.
 bench-check: $(VENV)/.test
 	$(BIN)/python -m benchmarks --out build/bench-check.json --images 40 --reference-images 40 \
 		--weights MobileNet=random MobileNetV2=random --image-size 64 --epochs 1 --repeats 1 \
@@ -29,6 +31,7 @@ bench-check: $(VENV)/.test
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
@@ -37,7 +40,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The site is in docs/_build/html/index.html"
 
-# Imports from the installed wheel, in an empty folder, so that the source tree cannot help.
+# Imports the installed wheel from another folder, so that the source tree is not used.
 build-check: $(VENV)/.dev
 	rm -rf dist build/wheel
 	$(BIN)/python -m build --quiet
@@ -49,12 +52,12 @@ build-check: $(VENV)/.dev
 	[getattr(m, name) for name in m.__all__]; \
 	print('The wheel imports, version', m.__version__)"
 
-# The lowest versions that pyproject.toml allows, and the tests that take a moment each. Old
-# versions are not warned of here for using what newer packages beside them deprecate.
+# Fast tests with the lowest versions that pyproject.toml allows. Old versions may use features that
+# newer packages deprecate, so deprecation warnings are ignored.
 test-lowest: $(VENV)/.dev
 	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
 	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
-		--editable ".[$(EXTRAS)]" --group test
+		--editable ".[$(EXTRAS)]" --group test --requirements $(RETRIEVE)
 	$(VENV_LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not slow" -W "ignore::DeprecationWarning"
 
 clean:
@@ -62,17 +65,17 @@ clean:
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	# Dependency groups need pip 25.1.
+	# Dependency groups need pip 25.1 or later.
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.example: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[plots]"
 	touch $@
 
-$(VENV)/.test: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test
+$(VENV)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test --requirement $(RETRIEVE)
 	touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group dev
+$(VENV)/.dev: pyproject.toml $(RETRIEVE) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group dev --requirement $(RETRIEVE)
 	touch $@

@@ -1,14 +1,14 @@
-"""What all tests share."""
+"""Settings and fixtures for all tests."""
 
 import gc
 import os
 import random
 from collections.abc import Iterator
 
-# Before TensorFlow is first imported: its start-up lines are no warnings of ours.
+# Set before TensorFlow is imported, to suppress its start-up messages.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Small models: the workers have the cores already.
+    # The models are small, and the workers already use all cores.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -16,7 +16,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-# A first call may trace a TensorFlow graph, so time says nothing about an example.
+# The first call may trace a TensorFlow graph, so the run time of an example is not meaningful.
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
 
@@ -29,7 +29,7 @@ def _seed() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _leave_garbage() -> Iterator[None]:
-    # To free the graphs of hundreds of models takes TensorFlow minutes in all, a third of the time
-    # of the tests; that they are never freed takes some gigabytes.
+    # TensorFlow needs minutes to free the graphs of hundreds of models, a third of the run time of
+    # the tests. Not freeing them costs a few gigabytes of memory.
     yield
     gc.freeze()

@@ -1,1 +1,1 @@
-"""What the library costs, as ratios inside one run; `make bench` runs it."""
+"""Cost of the library as ratios measured within one run; `make bench` runs all benchmarks."""

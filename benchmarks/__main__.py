@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-# Before TensorFlow is imported: its start-up lines would bury the table.
+# Set before TensorFlow is imported, because its start-up messages would hide the table.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks._figure import Figure
@@ -21,7 +21,7 @@ GROUPS = (
     "loading",
     "models",
     "store",
-    "engine",
+    "dask",
     "memory",
     "retrieval",
     "preparation",
@@ -29,7 +29,7 @@ GROUPS = (
 
 
 def main() -> int:
-    """Measure, print the table, write it as JSON."""
+    """Run the benchmarks, print a table and write it as JSON."""
     options = _parse()
     start = time.perf_counter()
     machine = describe_machine()
@@ -48,7 +48,7 @@ def main() -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     written = {
         "machine": machine,
-        "data": "posters of a folder" if options.data else "generated posters",
+        "data": "posters from a folder" if options.data else "generated posters",
         "command": ["python", "-m", "benchmarks", *_without_paths(options)],
         "figures": [
             {**vars(figure), "ratio": figure.ratio, "is_reached": figure.is_reached}
@@ -62,8 +62,8 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=main.__doc__)
-    parser.add_argument("--out", default="runs/benchmarks.json", help="the JSON file")
-    parser.add_argument("--data", type=Path, help="a folder with real posters (*.jpg)")
+    parser.add_argument("--out", default="runs/benchmarks.json", help="JSON file to write")
+    parser.add_argument("--data", type=Path, help="folder with real posters (*.jpg)")
     parser.add_argument(
         "--weights",
         nargs="+",
@@ -71,23 +71,31 @@ def _parse() -> argparse.Namespace:
         metavar="NAME=PATH",
         help="two backbones and their weights: a file, 'imagenet' or 'random'",
     )
-    parser.add_argument("--images", type=int, default=600, help="for the five models")
     parser.add_argument(
-        "--reference-images", type=int, default=192, help="for the study's way, which takes minutes"
+        "--images", type=int, default=600, help="number of images for the five models"
     )
-    parser.add_argument("--image-size", type=int, default=224, help="side in pixels")
     parser.add_argument(
-        "--scale", type=float, default=1, help="shrink the sizes that are not options, for a try"
+        "--reference-images",
+        type=int,
+        default=192,
+        help="number of images for the reference study's method, which takes minutes",
+    )
+    parser.add_argument("--image-size", type=int, default=224, help="side of the images in pixels")
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1,
+        help="factor for the sizes that have no option, for a trial run",
     )
     parser.add_argument("--memory-images", type=int, nargs=2, default=[2_000, 20_000])
-    parser.add_argument("--epochs", type=int, default=10, help="for the five models")
-    parser.add_argument("--repeats", type=int, default=3, help="of each pair, at least")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of the five models")
+    parser.add_argument("--repeats", type=int, default=3, help="minimum repetitions per pair")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, metavar="GROUP")
     return parser.parse_args()
 
 
 def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Iterable[Figure]]]:
-    # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.
+    # Imported late, because TensorFlow takes seconds and invalid options should be reported first.
     from benchmarks import _loading, _metrics, _models, _preparation, _processes, _retrieval
     from benchmarks._data import N_TAGS, make_movies
     from multimodal_ensemble import BagOfWordsEncoder, FeatureStore
@@ -118,9 +126,9 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         tags = BagOfWordsEncoder("tags", max_tokens=N_TAGS).fit(movies.table["tags"])
         yield _loading.measure_batches(kept, [posters[-1], tags], movies, options.repeats)
 
-    def engine() -> Iterable[Figure]:
+    def dask() -> Iterable[Figure]:
         fastest = list(setting.posters().values())[-1]
-        yield _processes.measure_engine(movies, fastest, folder, options.repeats)
+        yield _processes.measure_dask(movies, fastest, folder, options.repeats)
 
     return {
         "metrics": lambda: _metrics.measure_metrics(options.repeats, options.scale),
@@ -128,7 +136,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         "loading": lambda: _loading.measure_loading(movies, options.repeats, options.scale),
         "models": lambda: _models.measure_models(movies, setting),
         "store": store,
-        "engine": engine,
+        "dask": dask,
         "memory": lambda: _processes.measure_memory(tuple(options.memory_images)),
         "retrieval": lambda: _retrieval.measure_retrieval(options.scale),
         "preparation": lambda: _preparation.measure_preparation(
@@ -141,7 +149,7 @@ def _line(figure: Figure) -> str:
     spread = f" ({min(figure.ratios):.2f} to {max(figure.ratios):.2f})"
     return (
         f"{figure.what}: {figure.ratio:.2f}{spread if len(figure.ratios) > 1 else ''}"
-        f"{', to reach ' + _bound(figure) if figure.target is not None else ''}"
+        f"{', target ' + _bound(figure) if figure.target is not None else ''}"
         f"{'' if figure.is_reached else ': NOT reached'}"
     )
 
@@ -153,7 +161,7 @@ def _bound(figure: Figure) -> str:
 
 
 def _table(figures: list[Figure]) -> str:
-    rows = [("what", "against", "median", "min", "max", "to reach", "")]
+    rows = [("what", "against", "median", "min", "max", "target", "")]
     rows += [
         (
             figure.what,
@@ -176,7 +184,7 @@ def _table(figures: list[Figure]) -> str:
 
 
 def _without_paths(options: argparse.Namespace) -> list[str]:
-    """Return the options as they can be shown: paths of the machine are nobody's business."""
+    """Return the options for the report, without paths of the machine."""
     weights = [f"{name}={Path(value).name}" for name, _, value in
                (pair.partition("=") for pair in options.weights)]  # fmt: skip
     data = ["--data", "FOLDER"] if options.data else []

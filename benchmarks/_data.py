@@ -1,4 +1,4 @@
-"""Posters, tags and labels: generated, or posters of a folder."""
+"""Generated tags and labels, with generated posters or posters from a folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ N_TAGS = 400
 
 @dataclass(frozen=True)
 class Movies:
-    """A table with the columns poster (paths) and tags, and its labels."""
+    """A table with the columns ``poster`` (paths) and ``tags``, and a label matrix."""
 
     table: pd.DataFrame
     labels: np.ndarray
@@ -23,13 +23,13 @@ class Movies:
 
 
 def make_movies(n_rows: int, folder: Path, posters: Path | None = None) -> Movies:
-    """Return movies with posters of a folder, or with generated ones that are written now."""
+    """Return movies with posters from a folder, or write generated posters."""
     if posters is None:
         paths = write_posters(n_rows, folder)
     else:
         paths = sorted(posters.rglob("*.jpg"))[:n_rows]
         if len(paths) < n_rows:
-            msg = f"{posters} holds {len(paths)} posters (*.jpg), and {n_rows} are asked for."
+            msg = f"{posters} contains {len(paths)} posters (*.jpg), but {n_rows} are needed."
             raise SystemExit(msg)
     rng = np.random.default_rng(0)
     vocabulary = np.array([f"tag{number}" for number in range(N_TAGS)])
@@ -39,13 +39,13 @@ def make_movies(n_rows: int, folder: Path, posters: Path | None = None) -> Movie
 
 
 def write_posters(n_posters: int, folder: Path, *, width: int | None = None) -> list[Path]:
-    """Write JPEG posters of real size, 200x300 to 300x450 pixels, or of another width."""
+    """Write JPEG posters of a realistic size, 200x300 to 300x450 pixels, or of a given width."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1)
     paths = []
     for number in range(n_posters):
         wide = width or int(rng.integers(200, 301))
-        # Large soft shapes and some grain compress about as posters do.
+        # Large soft shapes with some grain compress about as well as real posters.
         shapes = rng.integers(0, 256, (6, 4, 3)).astype(np.uint8)
         pixels = np.asarray(Image.fromarray(shapes).resize((wide, wide * 3 // 2), Image.BICUBIC))
         grain = rng.integers(-12, 13, pixels.shape)

@@ -1,4 +1,4 @@
-"""A measured ratio, and how two things are measured in turn."""
+"""A measured ratio, and the alternating measurement of two functions."""
 
 import gc
 import statistics
@@ -15,15 +15,15 @@ class Figure:
     Parameters
     ----------
     what, against : str
-        What was measured, and the floor or alternative it was divided by.
+        What was measured, and the baseline that it is divided by.
     target : float or None
-        What is to be reached; None where the figure is only told.
+        The target ratio; None if the figure is for information only.
     ratios : list of float
-        One a repetition; the table shows the median.
+        One ratio per repetition; the table shows the median.
     at_least : bool
-        Whether the ratio should be at least the target (how many times faster), not at most.
+        Whether the ratio must be at least the target (a speed-up) rather than at most.
     details : dict
-        Sizes, and medians of what was measured.
+        Sizes and median measurements.
     """
 
     what: str
@@ -52,9 +52,9 @@ def time_pairs(
     warm_up: bool = True,
     inverse: bool = False,
 ) -> tuple[list[float], dict[str, float]]:
-    """Time two things in turn, so that a machine that slows down slows down both.
+    """Time two functions alternately, so that changes in machine speed affect both.
 
-    Returns ``ours / other``, or the inverse, of each pair, and the medians in seconds.
+    Returns the ratio ``ours / other``, or its inverse, of each pair, and the medians in seconds.
     """
     if warm_up:
         ours()

@@ -1,4 +1,4 @@
-"""Reading images, passes over batches, scoring during training."""
+"""Reading images, iterating over batches, and validation during training."""
 
 import numpy as np
 import pandas as pd
@@ -12,16 +12,17 @@ from multimodal_ensemble import (
     MultimodalDataset,
     fit_model,
     fuse_encoders,
-    read_images,
 )
+from multimodal_ensemble.encoders import DenseHead
+from multimodal_ensemble.images import read_images
 
 BATCH_SIZE = 32
 SIZE = 224
 
 
 def measure_loading(movies: Movies, repeats: int, scale: float) -> list[Figure]:
-    """Return the figures of reading and of scoring."""
-    return [_images(movies, repeats), _scoring(int(8_000 * scale), repeats)]
+    """Return the figures of reading images and of validation during training."""
+    return [_images(movies, repeats), _validation(int(8_000 * scale), repeats)]
 
 
 def _images(movies: Movies, repeats: int) -> Figure:
@@ -60,7 +61,7 @@ def _images(movies: Movies, repeats: int) -> Figure:
 
 
 def measure_batches(store: FeatureStore, encoders: list, movies: Movies, repeats: int) -> Figure:
-    """Return the figure of a pass over stored features."""
+    """Return the figure of an epoch over stored features."""
     dataset = MultimodalDataset(
         movies.table,
         encoders,
@@ -89,7 +90,7 @@ def measure_batches(store: FeatureStore, encoders: list, movies: Movies, repeats
 
     ratios, seconds = time_pairs(ours, slices, repeats=max(5, repeats))
     return Figure(
-        "a pass of the batch generator over stored features",
+        "one epoch of the batch generator over stored features",
         "slicing in-memory arrays",
         1.5,
         ratios,
@@ -97,12 +98,12 @@ def measure_batches(store: FeatureStore, encoders: list, movies: Movies, repeats
     )
 
 
-def _scoring(n_train: int, repeats: int) -> Figure:
+def _validation(n_train: int, repeats: int) -> Figure:
     rng = np.random.default_rng(0)
     n_validation, n_features = 1_000, 1_424
     table = pd.DataFrame({"x": list(rng.normal(size=(n_train + n_validation, n_features)))})
     labels = (rng.random((len(table), N_LABELS)) < 0.2).astype(int)
-    encoder = DenseEncoder("x", units=256).fit(table["x"])
+    encoder = DenseEncoder("x", head=DenseHead(256, activation="relu")).fit(table["x"])
     train, validation = (
         MultimodalDataset(table.iloc[rows], [encoder], labels[rows], batch_size=BATCH_SIZE)
         for rows in (slice(n_train), slice(n_train, None))
@@ -124,8 +125,8 @@ def _scoring(n_train: int, repeats: int) -> Figure:
         repeats=max(7, repeats),
     )
     return Figure(
-        "training with validation scoring every 150 batches",
-        "the same training without it",
+        "training with a validation evaluation every 150 batches",
+        "the same training without validation",
         1.10,
         ratios,
         details=seconds | {"batches": 6 * len(train), "validation_rows": n_validation},

@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""Description of the machine and the versions of libraries."""
 
 import importlib.metadata
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def describe_machine() -> dict[str, str]:
-    """Return processor, memory, versions and commit."""
+    """Return the processor, memory, system, versions and commit."""
     versions = {
         name: importlib.metadata.version(name)
         for name in ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "joblib")

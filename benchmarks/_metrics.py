@@ -1,4 +1,4 @@
-"""Thresholds and ROC-AUC."""
+"""Speed of threshold tuning and ROC-AUC."""
 
 import numpy as np
 from sklearn.metrics import accuracy_score, roc_auc_score, roc_curve
@@ -8,7 +8,7 @@ from multimodal_ensemble import mean_roc_auc, tune_thresholds
 
 
 def measure_metrics(repeats: int, scale: float) -> list[Figure]:
-    """Return the figures of thresholds and ROC-AUC."""
+    """Return the figures of threshold tuning and ROC-AUC."""
     return [
         _thresholds_small(int(10_000 * scale), repeats),
         _thresholds_large(int(1_000_000 * scale), repeats),
@@ -42,7 +42,7 @@ def _thresholds_small(n_rows: int, repeats: int) -> Figure:
     )
     return Figure(
         f"tune_thresholds, {n_rows:,} x 8",
-        "ROC candidates with one accuracy_score each (times faster)",
+        "accuracy_score for each ROC candidate (speed-up)",
         300,
         ratios,
         at_least=True,
@@ -73,7 +73,7 @@ def _roc_auc(n_rows: int, repeats: int) -> Figure:
     y_true, y_score = _scores(n_rows, 20)
     difference = abs(mean_roc_auc(y_true, y_score) - roc_auc_score(y_true, y_score))
     if difference > 1e-12:
-        msg = f"mean_roc_auc differs from scikit-learn's by {difference}."
+        msg = f"mean_roc_auc differs from the value of scikit-learn by {difference}."
         raise AssertionError(msg)
     ratios, seconds = time_pairs(
         lambda: mean_roc_auc(y_true, y_score),

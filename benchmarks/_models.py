@@ -1,4 +1,4 @@
-"""The five models: from an empty store, from a full one, and the reference study's way."""
+"""Training of the five models: with an empty store, with a full store, and without a store."""
 
 import itertools
 from collections.abc import Mapping
@@ -16,34 +16,34 @@ from multimodal_ensemble import (
     FeatureStore,
     ImageEncoder,
     MultimodalDataset,
-    feature_model,
     fit_model,
     fuse_encoders,
     predict_scores,
     tune_thresholds,
 )
+from multimodal_ensemble.fusion import feature_model
 
 BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What the five models are made of.
+    """Options of the five models.
 
     Parameters
     ----------
     weights : mapping of str to str or None
-        Weights of each backbone; None is random ones.
+        Weights by name of the backbone; None is random weights.
     image_size : int
-        Side in pixels.
+        Side of the images in pixels.
     n_images, n_reference : int
-        Rows for the five models, and for the study's way beside ours.
+        Number of rows for the five models, and for the comparison with the reference method.
     epochs : int
-        Passes over the training rows; without early stopping.
+        Number of epochs, without early stopping.
     repeats : int
-        How often each pair is measured.
+        Number of measurements per pair.
     folder : Path
-        For stores.
+        Folder for feature stores.
     """
 
     weights: Mapping[str, str | None]
@@ -55,7 +55,7 @@ class Setting:
     folder: Path
 
     def posters(self) -> dict[str, ImageEncoder]:
-        """Return an encoder a backbone, built, so that loading weights is timed nowhere."""
+        """Return one encoder per backbone, already built, so that loading weights is not timed."""
         posters = {
             name: ImageEncoder(
                 "poster", backbone=name, weights=weights, image_size=self.image_size, seed=1
@@ -92,7 +92,7 @@ def measure_models(movies: Movies, setting: Setting) -> list[Figure]:
 def _cold(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) -> Figure:
     pixels = next(iter(posters.values())).encode(movies.table["poster"])
 
-    def floor() -> None:
+    def baseline() -> None:
         for poster in posters.values():
             poster.get_backbone().predict(pixels, batch_size=BATCH_SIZE, verbose=0)
 
@@ -102,14 +102,14 @@ def _cold(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
         store = FeatureStore(setting.folder / f"cold-{next(numbers)}")
         _train_five(movies, posters, store, setting.epochs)
 
-    # What TensorFlow does once a process is no part of either.
+    # Run TensorFlow's one-time initialisation before the measurement.
     _train_five(movies.head(80), posters, FeatureStore(setting.folder / "first"), 1)
     for poster in posters.values():
         poster.get_backbone().predict(pixels[:BATCH_SIZE], batch_size=BATCH_SIZE, verbose=0)
-    ratios, seconds = time_pairs(ours, floor, repeats=setting.repeats, warm_up=False)
+    ratios, seconds = time_pairs(ours, baseline, repeats=setting.repeats, warm_up=False)
     return Figure(
         "five models, cold store",
-        "one bare predict pass of each backbone over decoded arrays",
+        "one bare predict call of each backbone on decoded arrays",
         1.15,
         ratios,
         details=setting.details(movies) | seconds,
@@ -134,18 +134,18 @@ def _warm(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
         heads.compile("adam", "binary_crossentropy")
         return heads
 
-    # Built before the clock starts, for the warm-up and each repetition: the floor is `fit` alone.
+    # Models for the warm-up and all repetitions are built first: the baseline is `fit` alone.
     fives = [
         [(compiled_heads(encoders, is_cut=is_cut), inputs) for encoders, inputs, is_cut in arrays]
         for _ in range(repeats + 1)
     ]
 
-    def floor() -> None:
+    def baseline() -> None:
         for heads, inputs in fives.pop():
             heads.fit(inputs, y, batch_size=BATCH_SIZE, epochs=setting.epochs, verbose=0)
 
     ratios, seconds = time_pairs(
-        lambda: _train_five(movies, posters, store, setting.epochs), floor, repeats=repeats
+        lambda: _train_five(movies, posters, store, setting.epochs), baseline, repeats=repeats
     )
     return Figure(
         "five models, warm store",
@@ -163,7 +163,7 @@ def _reference(movies: Movies, posters: dict[str, ImageEncoder], setting: Settin
         store = FeatureStore(setting.folder / f"reference-{next(numbers)}")
         _train_five(movies, posters, store, setting.epochs)
 
-    # Both are traced and warm by now; the study's way takes minutes, so it is measured once.
+    # Both are already warmed up. The reference method takes minutes, so it is measured once.
     ratios, seconds = time_pairs(
         ours,
         lambda: _train_five(movies, posters, None, setting.epochs),
@@ -172,8 +172,8 @@ def _reference(movies: Movies, posters: dict[str, ImageEncoder], setting: Settin
         inverse=True,
     )
     return Figure(
-        "reference way: every epoch through the backbone",
-        "ours, cold store, same epochs (times faster)",
+        "reference method: every epoch runs the backbone",
+        "this library, cold store, same epochs (speed-up)",
         15,
         ratios,
         at_least=True,
@@ -184,7 +184,7 @@ def _reference(movies: Movies, posters: dict[str, ImageEncoder], setting: Settin
 def _train_five(
     movies: Movies, posters: dict[str, ImageEncoder], store: FeatureStore | None, epochs: int
 ) -> None:
-    """Train, score and tune the five models as a user would."""
+    """Train the five models, tune their thresholds and predict, as a user would."""
     train, validation, test = _split(movies)
     if store is not None:
         store.compute_features(list(posters.values()), movies.table, verbose=0)

@@ -1,4 +1,4 @@
-"""From the files of a MovieLens of ml-20m's size to the training table of the example."""
+"""Preparation of the example's training table from data of the size of MovieLens 20M."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ from examples.movielens_genres.data import (
     read_folder,
 )
 
-# The size of ml-20m, and about its number of distinct tags and of users that gave one.
+# The size of MovieLens 20M, with about its numbers of distinct tags and of users with tags.
 N_MOVIES = 27_278
 N_TAGS = 465_564
 N_DISTINCT = 38_000
@@ -29,11 +29,11 @@ GENRES = {
 
 
 def measure_preparation(folder: Path, repeats: int, scale: float) -> Iterable[Figure]:
-    """Compare reading, filtering and collecting with just reading the same files."""
-    # At least what the example takes for enough.
+    """Compare the preparation with reading the same files only."""
+    # The example requires at least this much data.
     n_movies, n_tags = max(400, int(N_MOVIES * scale)), max(5_000, int(N_TAGS * scale))
     write_movielens(folder, n_movies, n_tags)
-    # Nothing of posters is measured here, so none is written.
+    # Posters are not part of the measurement, so none are written.
     ratios, details = time_pairs(
         lambda: prepare_movies(read_folder(folder), Filters(), modalities=["tags"]),
         lambda: [pd.read_csv(folder / name) for name in (MOVIES_FILE, TAGS_FILE)],
@@ -54,7 +54,7 @@ def measure_preparation(folder: Path, repeats: int, scale: float) -> Iterable[Fi
 
 
 def write_movielens(folder: Path, n_movies: int, n_tags: int) -> None:
-    """Write invented movies and tags; their frequencies fall off as those of real ones do."""
+    """Write generated movies and tags with realistic frequency distributions."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     ids = np.cumsum(rng.integers(1, 8, n_movies))
@@ -79,7 +79,7 @@ def write_movielens(folder: Path, n_movies: int, n_tags: int) -> None:
             for i in range(N_DISTINCT)
         ]
     )
-    # A tenth of the movies have most of the tags, and a few tags are most of them.
+    # A tenth of the movies have most of the tags, and most tags are repetitions of a few.
     tags = pd.DataFrame(
         {
             "userId": rng.integers(1, N_USERS, n_tags),

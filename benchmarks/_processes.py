@@ -1,4 +1,4 @@
-"""What is measured in processes of its own: import, memory, an engine's overhead; store size."""
+"""Measurements in separate processes: import time, memory and a Dask worker; size of a store."""
 
 import itertools
 import subprocess
@@ -12,8 +12,8 @@ from multimodal_ensemble import FeatureStore, ImageEncoder
 
 ROOT = Path(__file__).parents[1]
 
-# Prints the peak resident memory of a pass over so many images, in kilobytes. Not getrusage's:
-# that of a new process begins with what the process that started it had.
+# Prints the peak resident memory of feature extraction, in kilobytes. getrusage is not used,
+# because its value in a new process starts at that of the parent process.
 MEMORY_SCRIPT = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -50,7 +50,7 @@ def measure_import(repeats: int) -> Figure:
 
 
 def measure_memory(counts: tuple[int, int]) -> list[Figure]:
-    """Return the figures of peak memory of feature extraction, of few and of many images."""
+    """Return the figures of peak memory with many images, relative to few images."""
     few, many = counts
     figures = []
     with tempfile.TemporaryDirectory() as folder:
@@ -65,12 +65,12 @@ def measure_memory(counts: tuple[int, int]) -> list[Figure]:
             figures.append(
                 Figure(
                     f"peak memory of {how}, {many:,} images",
-                    f"the same of {few:,} images",
+                    f"the same with {few:,} images",
                     1.1,
                     [peaks[1] / peaks[0]],
                     details={
                         "peaks_mib": peaks,
-                        "of_which_returned_mib": returned if how == "get_features" else 0,
+                        "returned_mib": returned if how == "get_features" else 0,
                         "backbone": "MobileNet, random weights, 96 px",
                     },
                 )
@@ -79,19 +79,19 @@ def measure_memory(counts: tuple[int, int]) -> list[Figure]:
 
 
 def measure_store_size(store: FeatureStore, n_images: int, n_features: list[int]) -> Figure:
-    """Return the figure of a store that holds just these features."""
+    """Return the figure of a store that contains only these features."""
     floor = 1.1 * 2 * n_images * sum(n_features)
     return Figure(
         "size of the store",
-        "float16 features plus 10 %",
+        "size of the float16 features plus 10 %",
         1,
         [store.n_bytes / floor],
         details={"images": n_images, "features": n_features, "bytes": store.n_bytes},
     )
 
 
-def measure_engine(movies: Movies, encoder: ImageEncoder, folder: Path, repeats: int) -> Figure:
-    """Return the figure of a Dask cluster of one worker process, which has the same cores."""
+def measure_dask(movies: Movies, encoder: ImageEncoder, folder: Path, repeats: int) -> Figure:
+    """Return the figure of a Dask cluster with one worker process on the same cores."""
     import joblib
     from distributed import Client, LocalCluster
 
@@ -99,10 +99,10 @@ def measure_engine(movies: Movies, encoder: ImageEncoder, folder: Path, repeats:
     paths = movies.table["poster"]
 
     def plain() -> None:
-        store = FeatureStore(folder / f"engine-{next(numbers)}")
+        store = FeatureStore(folder / f"dask-{next(numbers)}")
         store.compute_features([encoder], {"poster": paths}, verbose=0)
 
-    def on_engine() -> None:
+    def with_dask() -> None:
         with joblib.parallel_config("dask"):
             plain()
 
@@ -112,11 +112,11 @@ def measure_engine(movies: Movies, encoder: ImageEncoder, folder: Path, repeats:
         ) as cluster,
         Client(cluster),
     ):
-        # The first pass starts TensorFlow in the worker.
-        ratios, seconds = time_pairs(on_engine, plain, repeats=max(3, repeats))
+        # The warm-up starts TensorFlow in the worker.
+        ratios, seconds = time_pairs(with_dask, plain, repeats=max(3, repeats))
     return Figure(
         "feature extraction on a Dask worker process",
-        "the plain pass",
+        "the same without Dask",
         None,
         ratios,
         details=seconds | {"images": len(paths)},

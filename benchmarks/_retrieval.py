@@ -1,4 +1,4 @@
-"""The example's ``retrieve`` against a server on loopback: speed, memory, and what a kill costs."""
+"""Speed, memory and recovery of the example's ``retrieve``, with a local server."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._figure import Figure
-from tests.examples.tmdb_movies import (
+from tests.examples.retrieval.tmdb_movies import (
     Movie,
     draw_poster,
     expected_row,
@@ -23,17 +23,17 @@ from tests.examples.tmdb_movies import (
     needed_paths,
     write_movielens,
 )
-from tests.examples.tmdb_server import KEY
+from tests.examples.retrieval.tmdb_server import KEY
 
 ROOT = Path(__file__).parents[1]
-N_MOVIES = 27_278  # of MovieLens 20M
+N_MOVIES = 27_278  # The size of MovieLens 20M.
 CONNECTIONS = 16
-Log = list[tuple[str, int, bool, bool]]  # path, status, is_faulty, is_whole
-# One path in so many fails at its first request.
+Log = list[tuple[str, int, bool, bool]]  # Path, status, is_faulty, is_whole.
+# One path in 200 fails at its first request.
 FAULT_EVERY = 200
 
-# The command, which then says what it held at its peak, in kilobytes. Not getrusage's: that of a
-# new process begins with what the process that started it had.
+# Runs the command and prints its peak resident memory, in kilobytes. getrusage is not used, because
+# its value in a new process starts at that of the parent process.
 COMMAND_SCRIPT = """
 import sys
 from pathlib import Path
@@ -42,7 +42,7 @@ status = main(sys.argv[1:])
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 sys.exit(status)
 """
-# The same requests, by threads that do nothing with the answers.
+# Sends the same requests from threads that ignore the responses.
 FLOOR_SCRIPT = """
 import json, sys, threading, requests
 root, key, n_threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -59,7 +59,7 @@ for thread in threads: thread.join()
 
 
 def measure_retrieval(scale: float) -> Iterator[Figure]:
-    """Yield the figures of speed, peak memory, and of a run that is killed half way."""
+    """Yield the figures of speed, of peak memory, and of a run that is killed halfway."""
     n_movies = max(120, round(N_MOVIES * scale))
     movies = make_movies(n_movies)
     with tempfile.TemporaryDirectory(prefix="retrieval-") as name:
@@ -69,21 +69,21 @@ def measure_retrieval(scale: float) -> Iterator[Figure]:
         n_requests = len(needed_paths(movies))
         yield Figure(
             f"retrieve, {n_movies:,} movies, no faults",
-            f"the same {n_requests:,} requests by {CONNECTIONS} bare sessions, nothing kept",
+            f"the same {n_requests:,} requests by {CONNECTIONS} bare sessions without saving",
             None,
             [seconds / floor],
             details={
                 "seconds": seconds,
                 "seconds_against": floor,
-                "requests_a_second": n_requests / seconds,
-                "requests_a_second_against": n_requests / floor,
+                "requests_per_second": n_requests / seconds,
+                "requests_per_second_against": n_requests / floor,
             },
         )
         few = max(60, n_movies // 10)
         _, small = _time_command(movies[:few], folder / "few")
         yield Figure(
             f"peak memory of retrieve, {n_movies:,} movies",
-            f"the same of {few:,} movies",
+            f"the same with {few:,} movies",
             1.1,
             [many / small],
             details={"peaks_mib": [small / 1024, many / 1024]},
@@ -92,7 +92,7 @@ def measure_retrieval(scale: float) -> Iterator[Figure]:
 
 
 def _time_command(movies: list[Movie], folder: Path) -> tuple[float, int]:
-    """Return the seconds and the kilobytes of a run that nothing disturbs; check what it wrote."""
+    """Return the seconds and kilobytes of an undisturbed run, and check its output."""
     write_movielens(folder / "movielens", movies)
     with _serve(len(movies)) as server:
         start = time.perf_counter()
@@ -115,7 +115,7 @@ def _time_floor(movies: list[Movie]) -> float:
 
 
 def _measure_kill(movies: list[Movie], folder: Path) -> Iterator[Figure]:
-    """Yield the figures of two runs with faults, the first of which is killed half way."""
+    """Yield the figures of a run with faults that is killed halfway and then resumed."""
     write_movielens(folder / "movielens", movies)
     posters = folder / "out" / "posters"
     with _serve(len(movies), FAULT_EVERY) as server:
@@ -131,17 +131,17 @@ def _measure_kill(movies: list[Movie], folder: Path) -> Iterator[Figure]:
     counted = _count(movies, folder / "out", server.log)
     details = counted | {"posters_at_the_kill": kept, "seconds": seconds}
     yield Figure(
-        f"right rows and posters, {len(movies):,} movies, faults in 1 of {FAULT_EVERY} requests, "
-        "killed half way",
+        f"correct rows and posters, {len(movies):,} movies, faults in 1 of {FAULT_EVERY} requests, "
+        "killed halfway",
         "all",
         1,
-        [counted["n_right"] / counted["n_to_be_right"]],
+        [counted["n_correct"] / counted["n_expected"]],
         at_least=True,
         details=details,
     )
     yield Figure(
-        "requests that were repeated without a fault",
-        "what the kill may cost: two a connection, under way or not kept yet",
+        "requests repeated without a fault",
+        "permitted after a kill: two per connection, in progress or not saved yet",
         1,
         [counted["n_repeated"] / (2 * CONNECTIONS)],
         details=details,
@@ -182,10 +182,10 @@ class _Server:
 
 @contextmanager
 def _serve(n_movies: int, fault_every: int | None = None) -> Iterator[_Server]:
-    """Serve from a process of its own; the log is there at the end."""
+    """Run the server in a separate process; its log is available at the end."""
     faults = [] if fault_every is None else ["--fault-every", str(fault_every)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.examples.tmdb_server", str(n_movies), *faults],
+        [sys.executable, "-m", "tests.examples.retrieval.tmdb_server", str(n_movies), *faults],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -194,21 +194,21 @@ def _serve(n_movies: int, fault_every: int | None = None) -> Iterator[_Server]:
     try:
         server = _Server(process.stdout.readline().strip())
         yield server
-        told = json.loads(process.communicate()[0])
-        if told["leaks"]:
-            msg = f"The key was sent to {told['leaks'][:3]}."
+        reported = json.loads(process.communicate()[0])
+        if reported["leaks"]:
+            msg = f"The key was sent to {reported['leaks'][:3]}."
             raise RuntimeError(msg)
-        server.log = told["log"]
+        server.log = reported["log"]
     finally:
         process.kill()
 
 
 def _count(movies: list[Movie], out: Path, log: Log) -> dict[str, Any]:
-    """Return how much is right of what was written, and how much was asked again for no reason."""
+    """Count correct rows and posters, and requests that were repeated without a reason."""
     with (out / "extended_movie_data_with_local_files.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     expected = [expected_row(movie) for movie in movies]
-    right = [row for row, wanted in zip(rows, expected, strict=False) if row == wanted]
+    correct = [row for row, wanted in zip(rows, expected, strict=False) if row == wanted]
     with_poster = [
         (out / row["poster_file"], movie)
         for row, movie in zip(expected, movies, strict=True)
@@ -218,22 +218,22 @@ def _count(movies: list[Movie], out: Path, log: Log) -> dict[str, Any]:
         path.is_file() and path.read_bytes() == draw_poster(movie.poster())
         for path, movie in with_poster
     ]
-    # What failed had to be asked again; the configuration is asked by each run.
-    asked = Counter(path for path, _, is_faulty, _ in log if not is_faulty)
-    del asked["/3/configuration"]
+    # Failed requests must be repeated, and each run requests the configuration.
+    requested = Counter(path for path, _, is_faulty, _ in log if not is_faulty)
+    del requested["/3/configuration"]
     return {
-        "n_right": len(right) + sum(posters),
-        "n_to_be_right": len(expected) + len(posters),
-        "n_asked": len(log),
+        "n_correct": len(correct) + sum(posters),
+        "n_expected": len(expected) + len(posters),
+        "n_requests": len(log),
         "n_faults": sum(is_faulty for _, _, is_faulty, _ in log),
-        "n_repeated": sum(count - 1 for count in asked.values()),
-        "n_not_asked": len(needed_paths(movies) - {entry[0] for entry in log}),
+        "n_repeated": sum(count - 1 for count in requested.values()),
+        "n_not_requested": len(needed_paths(movies) - {entry[0] for entry in log}),
     }
 
 
 def _check(counted: dict[str, Any]) -> None:
-    if counted["n_right"] < counted["n_to_be_right"] or counted["n_repeated"]:
-        msg = f"A run that nothing disturbs should be perfect, received {counted}."
+    if counted["n_correct"] < counted["n_expected"] or counted["n_repeated"]:
+        msg = f"An undisturbed run must be complete without repetitions. Received {counted}."
         raise RuntimeError(msg)
 
 

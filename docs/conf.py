@@ -1,9 +1,16 @@
 """Configuration of the documentation; built by `make docs`, with warnings as errors."""
 
+import logging
 import os
+import sys
+from pathlib import Path
 
-# Sphinx imports the package: TensorFlow's start-up lines would bury its warnings.
+# Sphinx imports the package, and TensorFlow's start-up lines would hide its warnings.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+import names
+import numpydoc.xref
 
 import multimodal_ensemble
 
@@ -16,30 +23,93 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "names",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
+nitpicky = True
+default_role = "py:obj"
+
 html_theme = "furo"
 html_title = f"multimodal_ensemble {version}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+names_description = (
+    "Multilabel prediction in Python from images, tags, text and tables together: pretrained "
+    "Keras networks, a scikit-learn interface, tuned thresholds."
+)
+html_favicon = "_static/favicon.svg"
+# Copying an example takes its input without prompts and output.
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
 
 autosummary_generate = True
 autosummary_imported_members = True
-# The docstrings say what types mean; the signatures of array-likes fill half a page.
+# The docstrings describe the types; the signatures of array-likes would fill half a page.
 autodoc_typehints = "none"
 # Members that come from Keras and scikit-learn are documented there.
 autodoc_default_options = {"inherited-members": False}
+# Longer signatures have one parameter per line.
+maximum_signature_line_length = 60
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
+# Types of parameters are links too.
+numpydoc_xref_param_type = True
+numpydoc_xref_ignore = "all"
+# (numpydoc would link words such as "int" and "sequence", which nobody looks up.)
+numpydoc_xref_aliases = {word: word for word in numpydoc.xref.DEFAULT_LINKS}
+numpydoc_xref_aliases |= names.public_names() | {
+    "DataFrame": "pandas.DataFrame",
+    "Figure": "matplotlib.figure.Figure",
+    "Series": "pandas.Series",
+    "ndarray": "numpy.ndarray",
+}
+numpydoc_xref_aliases |= {
+    name: f":obj:`{name}`"
+    for name in [
+        "PIL.Image.Image",
+        "keras.Layer",
+        "keras.Model",
+        "keras.callbacks.Callback",
+        "keras.losses.Loss",
+        "keras.optimizers.Optimizer",
+    ]
+}
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
-# Every check but these, which are matters of taste: where a docstring's first line stands (GL01),
-# whether each has a paragraph beyond its summary (ES01) or points to others (SA01, SA04). That
-# every public class and function has an example is a test; methods share their class's (EX01).
+# Inventories are downloaded, or else taken from Debian's packages python3-doc, python-numpy-doc
+# and so on. Without either, names of these libraries are checked but not linked; see _ext/names.py.
+_DEBIAN = "/usr/share/doc/{}/html/objects.inv"
+intersphinx_mapping = {
+    name: (url, (None, _DEBIAN.format(package)))
+    for name, url, package in [
+        ("matplotlib", "https://matplotlib.org/stable/", "python-matplotlib-doc"),
+        ("numpy", "https://numpy.org/doc/stable/", "python-numpy-doc"),
+        ("pandas", "https://pandas.pydata.org/docs/", "python-pandas-doc"),
+        (
+            "python",
+            "https://docs.python.org/3/",
+            f"python{sys.version_info.major}.{sys.version_info.minor}",
+        ),
+        ("scipy", "https://docs.scipy.org/doc/scipy/", "python-scipy-doc"),
+        ("sklearn", "https://scikit-learn.org/stable/", "python-sklearn-doc"),
+    ]
+}
+intersphinx_timeout = 5
+logging.getLogger("sphinx.sphinx.ext.intersphinx").addFilter(
+    lambda record: "failed to reach" not in str(record.msg)
+)
+
+# Every check but these, which are matters of taste: where a docstring's first line is (GL01),
+# whether each has a paragraph beyond its summary (ES01) or refers to others (SA01, SA04). A test
+# checks that every public class and function has an example; methods share their class's (EX01).
 numpydoc_validation_checks = {"all", "GL01", "ES01", "EX01", "SA01", "SA04"}
-# Conventions of Keras and scikit-learn, which are documented there and called by them.
+# Keras and scikit-learn define, document and call these methods.
 numpydoc_validation_exclude = {
     r"\.(get|set)_(config|params|state)$",
     r"\.from_config$",

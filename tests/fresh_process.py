@@ -1,4 +1,4 @@
-"""New processes that share no state with this one, and that need not import TensorFlow anew."""
+"""New processes that share no state with this one and do not import TensorFlow again."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from multiprocessing.connection import Connection
 from typing import Any
 from unittest import mock
 
-# What takes seconds to import. Nothing of this package: that it is imported for the first time
-# is what some of the tests are about.
+# Libraries that take seconds to import. This package is not among them, because some tests check
+# its first import.
 _LIBRARIES = ["keras", "pandas", "scipy.sparse", "sklearn.metrics", "sklearn.model_selection"]
-# Elsewhere TensorFlow is not known to survive a fork after its import.
+# On other systems, a fork after importing TensorFlow is not known to be safe.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 
 
 class FreshProcess:
-    """Runs a piece of code in a new process, as `subprocess.Popen` does with pipes of text.
+    """Run code in a new process with text pipes, like `subprocess.Popen`.
 
-    It is forked from a server that has imported libraries and done nothing else, whose order of
-    sets and names is another than here. What ends it is printed to its standard output, too.
+    The process is forked from a server that has only imported libraries, with another hash seed
+    than this process. An exception that ends the process is printed to its standard output.
     """
 
     def __init__(self, code: str, *arguments: object) -> None:
@@ -58,16 +58,16 @@ class FreshProcess:
         self._process.kill()
 
     def wait(self) -> int:
-        """Wait for the end, and return the exit status."""
+        """Wait until the process ends, and return its exit status."""
         self.stdin.close()
-        # A pipe that nobody empties would stop it.
+        # The process would block on a full pipe.
         self.stdout.read()
         self._process.join()
         self.stdout.close()
         return int(self._process.exitcode)
 
     def wait_for(self, line: str) -> None:
-        """Wait until the process prints a line, or fail with all that it printed."""
+        """Wait until the process prints a line, or fail with everything it printed."""
         printed = []
         for printed_line in self.stdout:
             if printed_line.strip() == line:
@@ -77,7 +77,7 @@ class FreshProcess:
 
 
 def run_fresh(code: str, *arguments: object) -> str:
-    """Return what a piece of code prints in a new process."""
+    """Run code in a new process and return what it prints."""
     process = FreshProcess(code, *arguments)
     printed = process.stdout.read()
     assert process.wait() == 0, printed
@@ -86,7 +86,7 @@ def run_fresh(code: str, *arguments: object) -> str:
 
 @functools.cache
 def start_server() -> Any:
-    """Start what new processes are forked from, unless it runs; return their context."""
+    """Start the server that forks new processes, unless it is running; return its context."""
     context: Any = multiprocessing.get_context(METHOD)
     if METHOD == "forkserver":
         context.set_forkserver_preload(_LIBRARIES)

@@ -1,4 +1,7 @@
-"""The package as a whole: what it exports, what importing it costs, which room imports which."""
+"""The structure of the package: its exports, the cost of importing it, and imports between rooms.
+
+A room is a module or subpackage directly inside the package.
+"""
 
 import ast
 import importlib
@@ -14,7 +17,7 @@ import multimodal_ensemble
 
 PACKAGE = Path(multimodal_ensemble.__file__).parent
 
-# From the design: a room may import from the rooms before it.
+# The order of the design: a room may import only from earlier rooms.
 ROOMS = [
     "_version",
     "exceptions",
@@ -39,7 +42,7 @@ ROOMS = [
     "reporting",
     "testing",
 ]
-# What a room may use besides the standard library and the rooms before it.
+# Libraries that a room may use, in addition to the standard library and earlier rooms.
 LIBRARIES = {
     "_version": set(),
     "exceptions": set(),
@@ -67,13 +70,13 @@ LIBRARIES = {
 
 
 def imports_of(path):
-    """Return the dotted names that a module imports, wherever in the file."""
+    """Return the dotted names that a module imports anywhere in its file."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively; rooms are named in full"
+            assert node.level == 0, f"{path} uses a relative import; use the full name"
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
@@ -85,12 +88,12 @@ def room_of(path):
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 
-def test_every_module_is_in_a_room_of_the_design():
+def test_every_file_belongs_to_a_known_room():
     assert {room_of(path) for path in MODULES} == set(ROOMS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_from_the_rooms_before_it(path):
+def test_a_room_imports_only_from_earlier_rooms(path):
     room = room_of(path)
     allowed = set(ROOMS[: ROOMS.index(room) + 1])
     rooms = {
@@ -100,7 +103,7 @@ def test_a_room_imports_only_from_the_rooms_before_it(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_uses_only_the_libraries_that_the_design_gives_it(path):
+def test_a_room_uses_only_its_permitted_libraries(path):
     used = {name.split(".")[0] for name in imports_of(path)} - set(sys.stdlib_module_names)
     assert used - {"multimodal_ensemble"} <= LIBRARIES[room_of(path)]
 
@@ -116,7 +119,7 @@ def test_public_names_are_sorted_and_listed_by_dir():
     assert set(multimodal_ensemble.__all__) <= set(dir(multimodal_ensemble))
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_raises_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         multimodal_ensemble.nonsense  # noqa: B018
 
@@ -124,7 +127,7 @@ def test_an_unknown_name_is_an_attribute_error():
 @pytest.mark.parametrize(
     "room", [module.name for module in pkgutil.iter_modules([str(PACKAGE)]) if module.ispkg]
 )
-def test_a_room_says_in_all_exactly_what_it_makes_public(room):
+def test_all_lists_every_public_name_of_a_room(room):
     module = importlib.import_module(f"multimodal_ensemble.{room}")
     public = {
         name
@@ -141,11 +144,11 @@ def test_the_api_reference_lists_every_public_name(room):
     page = PACKAGE.parents[1] / "docs" / "api" / f"{room}.md"
     listed = set(page.read_text(encoding="utf-8").split())
     public = importlib.import_module(f"multimodal_ensemble.{room}").__all__
-    # The alias of types is explained where it is used.
-    assert set(public) - listed <= {"ImageSource"}
+    # Type aliases are explained in the docstrings of the functions that use them.
+    assert set(public) - listed <= {"CriterionFunction", "CriterionName", "ImageSource"}
 
 
-def test_static_types_know_every_lazy_name():
+def test_type_checkers_see_every_lazy_name():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     typed = {
@@ -156,7 +159,7 @@ def test_static_types_know_every_lazy_name():
     assert typed == multimodal_ensemble._ROOMS
 
 
-# One process, in which each statement may import more than those before.
+# Statements that one process executes in this order.
 STATEMENTS = [
     "import multimodal_ensemble",
     "import multimodal_ensemble.metrics",
@@ -172,14 +175,14 @@ for statement in sys.argv[1:]:
 
 @pytest.fixture(scope="module")
 def imported():
-    """Return what each statement has imported of the libraries that take seconds."""
+    """Return which slow libraries are loaded after each statement."""
     command = [sys.executable, "-c", SCRIPT, *STATEMENTS]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(zip(STATEMENTS, done.stdout.splitlines(), strict=True))
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
-def test_metrics_and_images_do_without_tensorflow(statement, imported):
+def test_metrics_and_images_do_not_load_tensorflow(statement, imported):
     assert imported[statement] == "[]"
 
 

@@ -1,4 +1,4 @@
-"""Checks of user input that several rooms share."""
+"""Checks of user input that several modules share."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ LISTS = [["a"], ["a", "b"], []]
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_what_scikit_learn_binarizes_is_a_label_matrix(sparse):
+def test_output_of_multi_label_binarizer_is_a_label_matrix(sparse):
     y = MultiLabelBinarizer(sparse_output=sparse).fit_transform(LISTS)
     assert check_label_matrix(y).tolist() == [[True, False], [True, True], [False, False]]
 
@@ -32,7 +32,7 @@ def test_what_scikit_learn_binarizes_is_a_label_matrix(sparse):
         np.array([[0, 1]], dtype=object),
     ],
 )
-def test_zeros_and_ones_of_any_type_are_a_label_matrix(y):
+def test_zeros_and_ones_of_any_dtype_are_a_label_matrix(y):
     assert check_label_matrix(y).tolist() == [[False, True]]
 
 
@@ -50,12 +50,12 @@ def test_zeros_and_ones_of_any_type_are_a_label_matrix(y):
         ([[0, -1]], r"Received -1"),
     ],
 )
-def test_what_is_no_label_matrix_is_refused_with_its_place(y, match):
+def test_an_invalid_label_matrix_raises_with_the_position(y, match):
     with pytest.raises(ValueError, match=match):
         check_label_matrix(y)
 
 
-def test_names_of_labels_are_as_given_else_those_of_the_table_else_numbers():
+def test_label_names_come_from_the_argument_the_table_or_numbers():
     table = pd.DataFrame({"x": [0], "y": [1]})
     assert check_label_names(["a", "b"], 2, y_true=table) == ["a", "b"]
     assert check_label_names(None, 2, y_true=table) == ["x", "y"]
@@ -70,29 +70,29 @@ def test_names_of_labels_are_as_given_else_those_of_the_table_else_numbers():
         ("ab", "the string 'ab'"),
     ],
 )
-def test_wrong_names_of_labels_are_refused(labels, match):
+def test_invalid_label_names_raise(labels, match):
     with pytest.raises(ValueError, match=match):
         check_label_names(labels, 2)
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])
-def test_whole_numbers_of_numpy_are_whole_numbers(value):
+def test_numpy_integers_are_whole_numbers(value):
     check_at_least(value, 3, name="units")
 
 
 @pytest.mark.parametrize("value", [2, 3.0, True, "3", None, np.float32(4)])
-def test_what_is_no_whole_number_of_at_least_so_much_is_refused(value):
+def test_other_types_and_smaller_numbers_raise(value):
     with pytest.raises(ValueError, match="units must be a whole number of at least 3"):
         check_at_least(value, 3, name="units")
 
 
 @pytest.mark.parametrize("value", [0, 0.5, np.float32(0.5)])
-def test_fractions_of_numpy_are_fractions(value):
+def test_numpy_floats_are_fractions(value):
     check_fraction(value, name="dropout")
 
 
 @pytest.mark.parametrize("value", [1, -0.1, True, "0.5", None, float("nan")])
-def test_what_is_no_fraction_is_refused(value):
+def test_values_outside_of_0_to_1_raise(value):
     with pytest.raises(ValueError, match="dropout must be at least 0 and below 1"):
         check_fraction(value, name="dropout")
 
@@ -107,6 +107,6 @@ def test_what_is_no_fraction_is_refused(value):
         (["a", "b", "c"], "must be numeric"),
     ],
 )
-def test_wrong_weights_are_refused(weights, match):
+def test_invalid_sample_weights_raise(weights, match):
     with pytest.raises(ValueError, match=match):
         check_sample_weight(weights, 3)

@@ -3,20 +3,19 @@
 import argparse
 import os
 import re
-import shutil
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-# Before TensorFlow is imported: its start-up lines would bury the example's own.
+# This must be set before TensorFlow is imported, whose start-up messages would hide ours.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 
 from multimodal_ensemble.exceptions import MultimodalEnsembleError
 
 from ._errors import DataError, UsageError
-from .commands import COMMANDS
+from .commands import COMMANDS, Command
 
 # Exit statuses.
 REFUSED = 2
@@ -26,42 +25,34 @@ _KEY = re.compile(r"\b[0-9a-fA-F]{32}\b|\beyJ[\w.-]+")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line and return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A title in letters that the terminal does not have is no reason to stop.
+            # A terminal may not have all the letters of a title.
             stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
-    # What the results say that they were made with.
-    options.arguments = list(arguments)
-    status = _execute(options)
-    if status in (REFUSED, INTERRUPTED) and options.sample is not None:
-        # So that the next command finds its output folder as this one did.
-        shutil.rmtree(options.sample, ignore_errors=True)
-    return status
-
-
-def _execute(options: argparse.Namespace) -> int:
+    values = _parser().parse_args(arguments)
+    values.command_line = shlex.join(["python", "-m", "examples.movielens_genres", *arguments])
+    command: Command[Any] = values.command
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _Notes()
-            return options.execute(options)
+            warnings.showwarning = _WarningPrinter()
+            return command.execute(command.parse(values))
     except (UsageError, DataError, MultimodalEnsembleError) as error:
-        hint = next((hint for kind, hint in options.hints.items() if isinstance(error, kind)), "")
+        hint = next((hint for kind, hint in command.hints.items() if isinstance(error, kind)), "")
         print(f"error: {error}{hint}", file=sys.stderr)
     except OSError as error:
         where = f" ({str(error.filename)!r})" if error.filename else ""
         print(f"error: {error.strerror or error}{where}.", file=sys.stderr)
     except KeyboardInterrupt:
-        print(f"\nInterrupted; {options.kept}.", file=sys.stderr)
+        print(f"\nInterrupted; {command.kept}.", file=sys.stderr)
         return INTERRUPTED
     return REFUSED
 
 
-class _Notes:
-    """Prints each warning once, and not for each model and seed; without its place in the code."""
+class _WarningPrinter:
+    """Prints each warning once for all models and seeds, without its place in the code."""
 
     def __init__(self) -> None:
         self._printed: set[str] = set()
@@ -78,16 +69,14 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m examples.movielens_genres",
         description="Predict a movie's genres from its poster and its user-generated tags.",
     )
-    # What a command keeps when it is interrupted, and what to add to its errors, by their type.
-    parser.set_defaults(kept="nothing was changed", hints={}, sample=None)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(commands)
     return parser
 
 
 class _Parser(argparse.ArgumentParser):
-    """What is not an option in full is none, and a key in the wrong place is not shown."""
+    """Accepts no abbreviated options, and does not print a key that is in the wrong place."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs, allow_abbrev=False)

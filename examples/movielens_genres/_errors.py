@@ -1,9 +1,9 @@
-"""What the command line answers with one clear sentence and status 2."""
+"""Errors that the command line reports in one sentence, with exit status 2."""
 
 
 class DataError(ValueError):
-    """The data cannot be used; the message is one clear sentence."""
+    """The data cannot be used."""
 
 
 class UsageError(ValueError):
-    """The options cannot be followed; the message is one clear sentence."""
+    """The options are invalid or contradict each other."""

@@ -1,4 +1,4 @@
-"""What figures depend on besides data and options."""
+"""Versions of the software that results depend on."""
 
 import platform
 import subprocess
@@ -11,7 +11,7 @@ PACKAGES = (
 
 
 def describe_versions() -> dict[str, str]:
-    """Return versions, read without importing anything, and the commit of the example's code."""
+    """Return the commit of the example and all versions, without importing the packages."""
     versions = {"commit": _find_commit(), "python": platform.python_version()}
     return versions | {package: _find_version(package) for package in PACKAGES}
 
@@ -20,12 +20,12 @@ def _find_version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        # There are other builds of TensorFlow, too, and the data part needs none.
+        # TensorFlow is also published under other names, and preparing data does not need it.
         return "not installed under this name"
 
 
 def _find_commit() -> str:
-    """Return the commit that the example's code is of, marked if files were changed since."""
+    """Return the commit of the example's code, marked if files have changed since."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         done = subprocess.run(

@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from multimodal_ensemble.training import (
         FitResult as FitResult,
         LabelWeightedCrossentropy as LabelWeightedCrossentropy,
-        ValidationScoring as ValidationScoring,
         balanced_label_weights as balanced_label_weights,
         fit_model as fit_model,
         predict_scores as predict_scores,
@@ -79,7 +78,6 @@ _ROOMS = {
     "MultimodalClassifier": "estimators",
     "MultimodalDataset": "generators",
     "TunedThresholdMultilabelClassifier": "model_selection",
-    "ValidationScoring": "training",
     "adapt_heads": "fusion",
     "apply_thresholds": "metrics",
     "balanced_label_weights": "training",

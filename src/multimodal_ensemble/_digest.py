@@ -1,4 +1,4 @@
-"""Digests of arrays, to tell whether two of them hold the same."""
+"""Digests of arrays, to compare their contents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def digest_arrays(arrays: Iterable[NDArray[Any]], *, prefix: bytes = b"") -> str
     """Return the SHA-256 of the dtypes, shapes and values of arrays, as 64 hexadecimal digits."""
     digest = hashlib.sha256(prefix)
     for array in arrays:
-        # `ascontiguousarray` gives an array without axes one, so the shape is read first.
+        # `ascontiguousarray` adds an axis to a scalar array, so the shape is read first.
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         values = np.ascontiguousarray(array)
         digest.update(values.view(np.uint8).data if values.size else b"")

@@ -1,4 +1,4 @@
-"""What several modules need of Keras: the package's registered name, and a look into models."""
+"""Helpers for Keras models: the registered package name, configurations and nested layers."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ import keras
 # The name under which the package's layers, encoders and losses are registered with Keras.
 PACKAGE = "multimodal_ensemble"
 
-# Bookkeeping that differs from one process to the next and changes no feature.
+# Entries of a configuration that differ between processes and change no output.
 _IRRELEVANT = {"build_config", "compile_config", "shared_object_id", "trainable"}
 
-# Where a configuration names layers; besides these, a name is a value like any other.
+# Keys whose values hold names of layers.
 _NAME_KEYS = {"keras_history", "input_layers", "output_layers"}
 
-# What stands beside the name of a layer or of an input, and not beside that of a dtype policy.
+# A "name" next to one of these keys is that of a layer or input, not that of a dtype policy.
 _LAYER_KEYS = {"trainable", "class_name", "batch_shape", "layers"}
 
 
 def without_names(config: Any) -> Any:
-    """Return a configuration with numbers for the names of layers, and without bookkeeping.
+    """Return a configuration that is the same for equal models in all processes.
 
-    Keras numbers names in the order in which a process happens to build layers.
+    The names of layers are replaced by numbers, because Keras names layers in the order in which
+    a process builds them.
     """
     return _without_names(config, {})
 
 
 def _without_names(node: Any, names: dict[str, str], *, names_here: bool = False) -> Any:
-    """Replace the names of layers by numbers, in the places where Keras writes such names only.
+    """Replace the names of layers by numbers, only where Keras writes such names.
 
-    A layer may be called "relu" beside an activation "relu", so not every equal string is one.
+    A layer may have the same name as an activation, so not every equal string is a layer's name.
     """
     if isinstance(node, dict):
         name_keys = _NAME_KEYS | ({"name"} if _LAYER_KEYS & node.keys() else set())

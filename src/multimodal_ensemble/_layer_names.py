@@ -1,4 +1,4 @@
-"""The names of the layers and inputs of a fusion model; the only place that spells them."""
+"""The names of the layers and inputs of a fusion model, defined only here."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ EMBEDDINGS_DROPOUT = "embeddings_dropout"
 MODALITY_DROPOUT = "modality_dropout"
 SCORES = "scores"
 
-# Layers that a fusion has once, whatever its modalities; no modality may have such a name.
+# The layers that all modalities of a fusion share. No modality may have such a name.
 SHARED_NAMES = frozenset({EMBEDDINGS, EMBEDDINGS_DROPOUT, MODALITY_DROPOUT, SCORES})
 
 
 def backbone_name(modality: str) -> str:
-    """Return the name of the backbones that this package builds; those of others have any name."""
+    """Return the name of a backbone that this package builds; other backbones have any name."""
     return f"{modality}_backbone"
 
 
 def seam_name(modality: str) -> str:
-    """Return the name of the layer between a backbone and its head, where a model can be cut."""
+    """Return the name of the layer between a backbone and its head, where models are cut."""
     return f"{modality}_features"
 
 
@@ -27,7 +27,7 @@ def head_name(modality: str) -> str:
 
 
 def presence_name(modality: str) -> str:
-    """Return the name of the input, or layer, with 1 where a row has the modality, 0 elsewhere."""
+    """Return the name of the input, or layer, that is 1 where a row has the modality, else 0."""
     return f"{modality}_present"
 
 
@@ -37,7 +37,7 @@ def or_missing_name(modality: str) -> str:
 
 
 def names_of(modality: str) -> set[str]:
-    """Return the names that a modality takes in a fusion model, apart from its backbone's."""
+    """Return the names of a modality's input and layers, except that of its backbone."""
     return {
         modality,
         seam_name(modality),

@@ -1,4 +1,4 @@
-"""The progress bar of long work, quiet in a log file."""
+"""The progress bar of long computations, which prints few lines to a log file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 import keras
 
-# A terminal redraws its line; in a log each redraw would be a line of its own.
+# A terminal redraws one line. In a log file, each update is a new line.
 _TERMINAL_SECONDS = 0.2
 _LOG_SECONDS = 30
 
@@ -17,11 +17,11 @@ def make_progress_bar(total: int, *, unit: str, rate: str | None = None) -> kera
     Parameters
     ----------
     total : int
-        The number of units of work.
+        Number of units of work.
     unit : str
         Name of one unit, for example ``"row"``.
     rate : str, optional
-        Name of a value that is shown as it is and not averaged, for example ``"images/s"``.
+        Name of a value that is shown without averaging, for example ``"images/s"``.
     """
     return keras.utils.Progbar(
         total,

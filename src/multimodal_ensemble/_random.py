@@ -1,4 +1,4 @@
-"""Randomness that comes from one explicit seed and leaves the caller's random state alone."""
+"""Random numbers from an explicit seed, without a change to the caller's random state."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def seeded_layers(seed: int | None) -> Iterator[None]:
-    """Make Keras layers that are built inside the block repeatable; None leaves them random.
+    """Make Keras layers that are built inside the block reproducible; None leaves them random.
 
-    A Keras initializer or dropout layer without a seed of its own draws one from Python's
-    global generator when it is constructed. Seeding that generator for the length of the block,
-    and putting its state back, makes every such draw a function of `seed` without touching
-    anybody else's random numbers.
+    A Keras initializer or dropout layer without its own seed draws one from Python's global
+    generator when it is constructed. This context manager seeds that generator on entry and
+    restores its state on exit. Every such draw is then a function of `seed`, and other random
+    numbers are not affected.
     """
     if seed is None:
         yield

@@ -1,4 +1,4 @@
-"""Checks of user input that several rooms share; numpy only."""
+"""Checks of user input that several modules share; NumPy only."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
     Raises
     ------
     ValueError
-        If it is not two-dimensional, is empty, or holds anything but 0 and 1.
+        If it is not two-dimensional, is empty, or contains values other than 0 and 1.
     """
-    # A sparse matrix, as MultiLabelBinarizer(sparse_output=True) gives it.
+    # MultiLabelBinarizer(sparse_output=True) returns a sparse matrix.
     try:
         array = np.asarray(y_true.toarray() if hasattr(y_true, "toarray") else y_true)
     except ValueError:
-        # Lists of different lengths.
+        # NumPy refuses lists of different lengths.
         array = np.empty(len(y_true), dtype=object)
     is_text = array.dtype.kind in "US"
     if array.ndim != 2 or is_text:
@@ -43,7 +43,7 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
         return array
     try:
         if array.dtype == object:
-            # What pandas has for a missing value compares as neither.
+            # Comparing pandas.NA with a number does not yield a boolean.
             is_binary = np.vectorize(_is_zero_or_one, otypes=[bool])(array)
         else:
             is_binary = (array == 0) | (array == 1)
@@ -51,7 +51,7 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
         is_binary = np.zeros(array.shape, dtype=bool)
     if not np.all(is_binary):
         row, column = np.argwhere(~is_binary)[0]
-        # As a Python value: numpy's own representation differs between its versions.
+        # Show a Python value, because the repr of NumPy scalars differs between versions.
         value = array[row, column].item() if array.dtype != object else array[row, column]
         msg = f"{name} must hold only 0 and 1. Received {value!r} in row {row}, column {column}."
         raise ValueError(msg)
@@ -68,7 +68,7 @@ def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArr
     Raises
     ------
     ValueError
-        If the scores are not two-dimensional numbers, disagree with `shape`, or hold NaN or
+        If the scores are not a numeric matrix, do not have the given `shape`, or contain NaN or
         infinite values.
     """
     array = np.asarray(y_score)
@@ -93,8 +93,8 @@ def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArr
         row, column = np.argwhere(~finite)[0]
         msg = (
             f"y_score must be finite. Received {scores[row, column]} in row {row}, "
-            f"column {column} ({(~finite).sum()} such values in all). "
-            "Scores that are not numbers usually mean that training diverged."
+            f"column {column} ({(~finite).sum()} such values in total). "
+            "NaN and infinite scores usually mean that training diverged."
         )
         raise ValueError(msg)
     return scores
@@ -103,7 +103,7 @@ def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArr
 def check_label_names(
     labels: Sequence[str] | None, n_labels: int, *, y_true: Any = None
 ) -> list[str]:
-    """Return one name a label: as given, else `y_true`'s own column names, else numbers."""
+    """Return one name per label: from `labels`, the columns of `y_true`, or numbers."""
     if labels is None:
         labels = getattr(y_true, "columns", None)
     if labels is None:
@@ -159,7 +159,7 @@ def check_at_least(value: Any, least: int, *, name: str) -> None:
 
 
 def check_fraction(value: Any, *, name: str) -> None:
-    """Raise a ValueError unless `value` is in the half-open interval from 0 to 1."""
+    """Raise a ValueError unless `value` is at least 0 and below 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
         msg = f"{name} must be at least 0 and below 1. Received {name}={value!r}."
         raise ValueError(msg)

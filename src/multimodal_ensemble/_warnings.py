@@ -1,4 +1,4 @@
-"""Warnings that point to the caller's own line."""
+"""Warnings that point to the line of the user's code."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _PACKAGE_FOLDER = str(Path(__file__).parent)
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Issue a warning at the innermost line that is not part of this package.
+    """Issue a warning for the innermost line of code outside this package.
 
-    A fixed `stacklevel` would have to change whenever a function on the way is added or removed.
+    A fixed `stacklevel` would change with every function that is added or removed in between.
     """
     stacklevel, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE_FOLDER):

@@ -62,4 +62,4 @@ class FeatureStoreError(MultimodalEnsembleError, RuntimeError):
 
 
 class CheckpointError(MultimodalEnsembleError, ValueError):
-    """A file is no checkpoint, is damaged or belongs to another training; the message says which."""
+    """A file is no checkpoint, is damaged or belongs to another training; the message says why."""

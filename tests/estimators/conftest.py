@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, ImageEncoder, MultimodalClassifier
+from multimodal_ensemble.encoders import DenseHead
 
 N_ROWS = 24
 
@@ -71,9 +72,15 @@ def classifier():
     """Return one of two optional modalities, of which one has a backbone, and of numbers."""
     return fit_classifier(
         [
-            ImageEncoder("poster", backbone=build_network(), weights=None, units=4, optional=True),
-            BagOfWordsEncoder("tags", units=3, optional=True),
-            DenseEncoder("numbers", column=["year", "minutes"], units=2),
+            ImageEncoder(
+                "poster",
+                backbone=build_network(),
+                weights=None,
+                optional=True,
+                head=DenseHead(4, scaling="log"),
+            ),
+            BagOfWordsEncoder("tags", optional=True, head=DenseHead(3)),
+            DenseEncoder("numbers", column=["year", "minutes"], head=DenseHead(2)),
         ],
         threshold={"Drama": 0.5, "War": np.inf, "Western": -np.inf},
     )
@@ -85,6 +92,6 @@ def small():
     return fit_classifier(
         [
             BagOfWordsEncoder("tags", optional=True),
-            DenseEncoder("numbers", column=["year", "minutes"], units=2),
+            DenseEncoder("numbers", column=["year", "minutes"], head=DenseHead(2)),
         ]
     )

@@ -16,6 +16,7 @@ from multimodal_ensemble import (
     MultimodalClassifier,
     MultimodalDataset,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.estimators import _export
 from multimodal_ensemble.metrics import apply_thresholds
 from tests.estimators.conftest import build_network, fit_classifier
@@ -68,8 +69,10 @@ def two():
     """Return a classifier of an image and of optional tags."""
     return fit_classifier(
         [
-            ImageEncoder("poster", backbone=build_network(), units=4, optional=True),
-            BagOfWordsEncoder("tags", units=3, tfidf=True, optional=True),
+            ImageEncoder(
+                "poster", backbone=build_network(), optional=True, head=DenseHead(4, scaling="log")
+            ),
+            BagOfWordsEncoder("tags", tfidf=True, optional=True, head=DenseHead(3)),
         ],
         threshold={"Drama": 0.5, "War": np.inf, "Western": -np.inf},
         modality_dropout=0.2,
@@ -80,7 +83,7 @@ def two():
 @pytest.fixture(scope="module")
 def numbers():
     """Return a classifier that is exported in a moment."""
-    return fit_classifier([DenseEncoder("numbers", column=["year", "minutes"], units=2)])
+    return fit_classifier([DenseEncoder("numbers", column=["year", "minutes"], head=DenseHead(2))])
 
 
 @pytest.mark.slow
@@ -161,7 +164,7 @@ class ShiftedEncoder(DenseEncoder):
 
 
 def test_numpys_numbers_of_an_encoder_are_written(tmp_path):
-    fit_classifier([ShiftedEncoder("year", units=2)]).export(
+    fit_classifier([ShiftedEncoder("year", head=DenseHead(2))]).export(
         tmp_path / "model", format="tf_saved_model"
     )
     description = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
@@ -180,7 +183,8 @@ def test_tiny_features_are_exported_right(format, table, tmp_path):
     pooled = keras.layers.GlobalAveragePooling2D()(inputs)
     network = keras.Model(inputs, keras.layers.Rescaling(1e-22)(pooled), name="network")
     classifier = fit_classifier(
-        [ImageEncoder("poster", backbone=network, units=4, scaling="log", optional=True)], epochs=6
+        [ImageEncoder("poster", backbone=network, optional=True, head=DenseHead(4, scaling="log"))],
+        epochs=6,
     )
     scaling = classifier.model_.get_layer("poster_head").get_layer("scaling")
     assert 0 < scaling.scale.numpy().max() < 1e-19

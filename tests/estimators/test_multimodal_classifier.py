@@ -25,6 +25,7 @@ from multimodal_ensemble import (
     predict_scores,
     tune_thresholds,
 )
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.images import UnreadableImageWarning
 from tests.fresh_process import FreshProcess
@@ -59,9 +60,9 @@ def network(seed=1):
 
 def encoders(**options):
     return [
-        ImageEncoder("photo", backbone=network(), units=4, **options),
-        BagOfWordsEncoder("tags", units=4, activation="relu", **options),
-        DenseEncoder("number", units=4),
+        ImageEncoder("photo", backbone=network(), head=DenseHead(4, scaling="log"), **options),
+        BagOfWordsEncoder("tags", head=DenseHead(4), **options),
+        DenseEncoder("number", head=DenseHead(4)),
     ]
 
 
@@ -78,7 +79,7 @@ def make(given=None, **options):
 
 def make_quick(**options):
     """Return one of numbers alone, for what does not depend on the encoders."""
-    return make([DenseEncoder("number", units=4)], **options)
+    return make([DenseEncoder("number", head=DenseHead(4))], **options)
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +319,9 @@ def test_weights_of_labels_in_a_series_are_found_by_their_names():
 def test_a_dropped_row_is_counted_once(tmp_path):
     data, y = draw()
     photos = [tmp_path / "nowhere.png", *data["photo"][1:]]
-    given = [ImageEncoder("photo", backbone=network(), units=4, on_error="drop")]
+    given = [
+        ImageEncoder("photo", backbone=network(), on_error="drop", head=DenseHead(4, scaling="log"))
+    ]
     classifier = make(given, epochs=1, validation_fraction=None, threshold=0.5)
     with pytest.warns(UnreadableImageWarning):
         classifier.fit({"photo": photos}, y.to_numpy())
@@ -336,7 +339,7 @@ def test_one_head_is_trained_anew_and_the_others_stay(tmp_path, capsys):
         for name in ("photo", "number")
     }
     photo, _, number = classifier.encoders
-    classifier.set_params(encoders=[photo, BagOfWordsEncoder("tags", units=7), number])
+    classifier.set_params(encoders=[photo, BagOfWordsEncoder("tags", head=DenseHead(7)), number])
     capsys.readouterr()
     classifier.refit_heads(data, y, ["tags"])
     assert "Computing the features" not in capsys.readouterr().out
@@ -401,7 +404,15 @@ def test_one_classifier_for_rows_with_and_without_a_modality():
 
 def test_a_row_that_cannot_be_predicted_is_an_error_and_never_left_out(tmp_path):
     data, y = draw()
-    given = [ImageEncoder("photo", backbone=network(), units=4, on_error="drop", root=tmp_path)]
+    given = [
+        ImageEncoder(
+            "photo",
+            backbone=network(),
+            on_error="drop",
+            root=tmp_path,
+            head=DenseHead(4, scaling="log"),
+        )
+    ]
     classifier = make(given, epochs=1).fit(data, y)
     (tmp_path / "broken.png").write_bytes(b"nothing")
     photos = [*data["photo"][:3], "broken.png"]

@@ -19,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
+from multimodal_ensemble.encoders import DenseHead
 
 NOT_MULTI_HOT = "its y is not multi-hot: it has other values than 0 and 1, or strings, or one axis"
 ONE_COLUMN = "it wants predictions of one axis; of one label, a multilabel matrix has one column"
@@ -85,7 +86,10 @@ def draw(n_rows=120, seed=1, n_labels=2):
 
 
 def make(**options):
-    encoders = [BagOfWordsEncoder("tags", units=4), DenseEncoder("number", units=4)]
+    encoders = [
+        BagOfWordsEncoder("tags", head=DenseHead(4)),
+        DenseEncoder("number", head=DenseHead(4)),
+    ]
     return MultimodalClassifier(
         encoders,
         **{"epochs": 15, "optimizer": "sgd", "random_state": 1, "verbose": 0, **options},
@@ -147,7 +151,10 @@ def test_cross_val_predict_gives_scores_for_each_row():
 
 def test_grid_search_over_options_and_encoders():
     data, y = draw()
-    encoders = [[BagOfWordsEncoder("tags", units=4)], [DenseEncoder("number", units=4)]]
+    encoders = [
+        [BagOfWordsEncoder("tags", head=DenseHead(4))],
+        [DenseEncoder("number", head=DenseHead(4))],
+    ]
     search = GridSearchCV(make(epochs=1), {"batch_size": [16, 60], "encoders": encoders}, cv=2)
     search.fit(data, y)
     assert len(search.cv_results_["mean_test_score"]) == 4

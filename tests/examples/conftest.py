@@ -1,49 +1,34 @@
-"""The scene of the tests of ``retrieve``."""
-
-import contextlib
-import functools
-import logging
+"""What the tests of the example share."""
 
 import pytest
 
-from .tmdb_scene import ALL_KINDS, Scene
-from .tmdb_server import KEY, TOKEN, TmdbServer, faults_of
+from examples.movielens_genres.__main__ import main
+from examples.movielens_genres.sample import write_sample
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory):
+    """Return a data folder of synthetic movies; tests must not change it."""
+    folder = tmp_path_factory.mktemp("movies") / "data"
+    write_sample(folder, seed=3, n_movies=240)
+    return folder
 
 
 @pytest.fixture
-def watch(capsys, caplog, monkeypatch):
-    """Return a function that tells what was said, after checking that no key was."""
-    monkeypatch.setenv("TMDB_API_KEY", KEY)
-    for name in ("TMDB_BEARER_TOKEN", "TMDB_API_URL", "http_proxy", "HTTP_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    caplog.set_level(logging.DEBUG)
-    # Imported late: the other tests of the example do without its libraries.
-    from examples.movielens_genres import retrieval
-    from examples.movielens_genres.retrieval import _pace
+def check_refused(tmp_path, capsys, monkeypatch):
+    """Return a function that checks that a command reports one sentence and changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    own_file = tmp_path / "mine.txt"
+    own_file.write_text("do not touch", encoding="utf-8")
 
-    # So that nobody waits for seconds before the next attempt.
-    quick = functools.partial(retrieval.RequestPolicy, backoff=0.01)
-    monkeypatch.setattr(retrieval, "RequestPolicy", quick)
-    monkeypatch.setattr(_pace, "_FIRST_PAUSE", 0.02)
+    def check(arguments, message):
+        assert main([str(argument) for argument in arguments]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert message in error
+        assert error.count("\n") == 1
+        assert own_file.read_text(encoding="utf-8") == "do not touch"
+        # The corrected command can use the same output folder.
+        assert not list((tmp_path / "out").glob("*"))
 
-    def said():
-        captured = capsys.readouterr()
-        for text in (captured.out, captured.err, caplog.text):
-            assert KEY not in text
-            assert TOKEN not in text
-        return captured.out + captured.err
-
-    return said
-
-
-@pytest.fixture
-def make_scene(tmp_path, watch):
-    """Return a function that starts a server of movies, with a plan of faults."""
-    with contextlib.ExitStack() as servers:
-
-        def make(movies=ALL_KINDS, plan=None):
-            plan = faults_of(plan) if isinstance(plan, dict) else plan
-            server = servers.enter_context(TmdbServer(movies, plan))
-            return Scene(tmp_path, movies, server, watch)
-
-        yield make
+    return check

@@ -1,4 +1,4 @@
-"""MovieLens folders of all kinds, and what is wrong in them."""
+"""Reading MovieLens folders of all releases, and reporting the problems in them."""
 
 from unittest import mock
 
@@ -52,7 +52,7 @@ def problems(data):
     return rows(data.findings.table())
 
 
-def test_a_clean_folder_is_read_as_it_is(folder):
+def test_a_clean_folder_is_read_unchanged(folder):
     data = read_movielens(folder)
     movies = pd.DataFrame(
         {
@@ -69,7 +69,7 @@ def test_a_clean_folder_is_read_as_it_is(folder):
     assert problems(data) == []
 
 
-def test_a_folder_of_the_1m_release(tmp_path):
+def test_the_1m_release_is_read(tmp_path):
     lines = ["1::Toy Story (1995)::Animation|Comedy", "73::Misérables, Les (1995)::Drama"]
     write(tmp_path / "movies.dat", lines, encoding="latin-1")
     data = read_movielens(tmp_path)
@@ -84,13 +84,13 @@ def test_a_folder_of_the_1m_release(tmp_path):
     assert problems(data) == [decoded, NO_LINKS, NO_TAGS]
 
 
-def test_a_folder_of_the_10m_release(tmp_path):
+def test_the_10m_release_is_read(tmp_path):
     write(tmp_path / "movies.dat", ["1::Toy: Story::Animation", "2::A::B (1999)::Drama"])
     _tags_of_10m(tmp_path)
     data = read_movielens(tmp_path)
     assert rows(data.movies) == [[1, "Toy: Story", "Animation"], [2, "A::B (1999)", "Drama"]]
     assert rows(data.tags) == [[15, 2, "é::x"], [15, 1, '"NA']]
-    rule = "kept, put together again"
+    rule = "kept, joined again"
     assert problems(data) == [
         ["movies.dat", "'::' within the title", 1, rule, "line 2: 2::A::B (1999)::Drama"],
         NO_LINKS,
@@ -107,11 +107,11 @@ def test_csv_is_preferred_to_dat(folder):
     write(folder / "movies.dat", ["1::Another::Drama"])
     data = read_movielens(folder)
     assert data.movies["movieId"].tolist() == [3, 10]
-    found = ["movies.dat", "movies.csv is there, too", 0, "movies.csv is read instead", ""]
+    found = ["movies.dat", "movies.csv also exists", 0, "movies.csv is read instead", ""]
     assert problems(data) == [found]
 
 
-def test_the_links_of_another_release_serve(folder, tmp_path_factory):
+def test_links_of_another_release_can_be_used(folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("newer") / "links.csv"
     write(path, ["movieId,imdbId,tmdbId", "10,1,2", "11,3,4", "3,5,6"])
     data = read_movielens(folder, links=path)
@@ -125,9 +125,13 @@ def test_the_links_of_another_release_serve(folder, tmp_path_factory):
         (
             ["x,A,Drama", "-4,B,Drama", "1.5,C,Drama", ",,", f"{2**63},D,Drama", "1e3,E,Drama"],
             [],
-            [["movieId is no whole number", 6, "dropped", "x,A,Drama"]],
+            [["movieId is not a whole number", 6, "dropped", "x,A,Drama"]],
         ),
-        (["9" * 5000 + ",A,"], [], [["movieId is no whole number", 1, "dropped", "9" * 59 + "…"]]),
+        (
+            ["9" * 5000 + ",A,"],
+            [],
+            [["movieId is not a whole number", 1, "dropped", "9" * 59 + "…"]],
+        ),
         (
             [" 4 ,A,Drama", "5.0,B,Drama", "+6.,C,Drama", f"{2**63 - 1},D,Drama", "0008,E,Drama"],
             [4, 5, 6, 2**63 - 1, 8],
@@ -136,7 +140,7 @@ def test_the_links_of_another_release_serve(folder, tmp_path_factory):
         (
             ["-4,A,Drama", "-5,B,Drama"],
             [],
-            [["movieId is no whole number", 2, "dropped", "-4,A,Drama"]],
+            [["movieId is not a whole number", 2, "dropped", "-4,A,Drama"]],
         ),
         (
             ["3,Toy Story (1995),Animation|Comedy"],
@@ -175,7 +179,7 @@ def test_the_links_of_another_release_serve(folder, tmp_path_factory):
         ),
     ],
 )
-def test_what_is_wrong_with_movies_is_told(folder, lines, kept, found):
+def test_problems_of_movies_are_reported(folder, lines, kept, found):
     write(folder / "movies.csv", [*MOVIES, *lines])
     write(folder / "links.csv", [LINKS[0], *(f"{movie},1,1" for movie in [3, 10, *kept])])
     data = read_movielens(folder)
@@ -200,29 +204,29 @@ def test_what_is_wrong_with_movies_is_told(folder, lines, kept, found):
         (
             ["10,2,3", "3,nan,1.5"],
             ["", ""],
-            [["imdbId is no id", 1], ["tmdbId is no id", 1]],
+            [["imdbId is not an id", 1], ["tmdbId is not an id", 1]],
         ),
-        (["10,2,3", "3,-1,0"], ["", ""], [["imdbId is no id", 1], ["tmdbId is no id", 1]]),
+        (["10,2,3", "3,-1,0"], ["", ""], [["imdbId is not an id", 1], ["tmdbId is not an id", 1]]),
         (
             ["10,2,3", "3,1,1", "3,9,9"],
             ["0000001", "1"],
             [["movieId repeated, the rows differ", 1]],
         ),
-        (["10,2,3", "3,1,1", "x,9,9"], ["0000001", "1"], [["movieId is no whole number", 1]]),
+        (["10,2,3", "3,1,1", "x,9,9"], ["0000001", "1"], [["movieId is not a whole number", 1]]),
     ],
 )
-def test_what_is_wrong_with_links_is_told(folder, links, expected, found):
+def test_problems_of_links_are_reported(folder, links, expected, found):
     write(folder / "links.csv", [LINKS[0], *links])
     data = read_movielens(folder)
     assert rows(data.links) == [[3, *expected], [10, "0000002", "3"]]
     assert [row[:3] for row in problems(data)] == [["links.csv", *row] for row in found]
 
 
-def test_links_that_are_left_out_are_told_with_an_example(folder):
+def test_dropped_links_are_reported_with_an_example(folder):
     write(folder / "links.csv", [LINKS[0], "10,x,862.0"])
     assert problems(read_movielens(folder)) == [
         ["links.csv", "movie without a row", 1, "kept, without links", MOVIES[1]],
-        ["links.csv", "imdbId is no id", 1, "kept, without it", "10,x,862.0"],
+        ["links.csv", "imdbId is not an id", 1, "kept, without it", "10,x,862.0"],
         [
             "links.csv",
             "tmdbId with a decimal point",
@@ -238,9 +242,9 @@ def test_links_that_are_left_out_are_told_with_an_example(folder):
     [
         (["1,3,,5", '1,3," \xa0",5'], [], [["empty tag", 2, "dropped", "1,3,"]]),
         (["1,3, as typed ,5"], [" as typed "], []),
-        (["1,99,other,5"], ["other"], [["movieId not among the movies", 1, "kept, unused"]]),
-        (["u,3,x,5"], [], [["userId is no whole number", 1, "dropped", "u,3,x"]]),
-        (["1,,x,5"], [], [["movieId is no whole number", 1, "dropped", "1,,x"]]),
+        (["1,99,other,5"], ["other"], [["movieId not in the movies", 1, "kept, unused"]]),
+        (["u,3,x,5"], [], [["userId is not a whole number", 1, "dropped", "u,3,x"]]),
+        (["1,,x,5"], [], [["movieId is not a whole number", 1, "dropped", "1,,x"]]),
         (
             ["1,3.0,x,5"],
             ["x"],
@@ -249,7 +253,7 @@ def test_links_that_are_left_out_are_told_with_an_example(folder):
         (["1,3,x"], [], [["not 4 columns", 1, "dropped", "line 2: 1,3,x"]]),
     ],
 )
-def test_what_is_wrong_with_tags_is_told(folder, lines, kept, found):
+def test_problems_of_tags_are_reported(folder, lines, kept, found):
     write(folder / "tags.csv", [TAGS[0], *lines, *TAGS[1:]])
     data = read_movielens(folder)
     assert data.tags["tag"].tolist() == [*kept, "null", 'a, "b"']
@@ -265,18 +269,18 @@ def test_tags_need_no_timestamp(tmp_path):
     assert rows(read_tags(tmp_path / "tags.csv", Findings())) == [[2, 1, "a"]]
 
 
-def test_rows_are_numbered_anew_without_those_of_bad_ids():
+def test_rows_are_renumbered_without_bad_ids():
     table = pd.DataFrame({"id": ["x", "1"], "text": ["a", "b"]})
     expected = pd.DataFrame({"id": [1], "text": ["b"]})
     pd.testing.assert_frame_equal(parse_ids(table, "id", "x.csv", Findings()), expected)
 
 
-def test_ids_of_an_empty_table_are_numbers_too():
+def test_ids_of_an_empty_table_are_numbers():
     table = pd.DataFrame({"id": pd.Series([], dtype=str), "text": pd.Series([], dtype=str)})
     assert parse_ids(table, "id", "x.csv", Findings())["id"].dtype == "int64"
 
 
-def test_repeated_rows_that_are_equal_and_that_differ_are_told_apart():
+def test_repeated_rows_are_distinguished_by_whether_they_differ():
     table = pd.DataFrame({"id": [2, 1, 2, 2], "text": ["a", "b", "a", "c"]})
     findings = Findings()
     kept = drop_repeated_ids(table, "id", "x.csv", findings)
@@ -324,7 +328,7 @@ def test_a_folder_without_movies_is_refused_in_one_sentence(tmp_path, make, mess
         read_movielens(make(tmp_path))
 
 
-def test_a_folder_that_may_not_be_read_is_refused(tmp_path):
+def test_an_unreadable_folder_is_refused(tmp_path):
     error = PermissionError(13, "Permission denied")
     message = r"^The folder '.*' cannot be read \(Permission denied\); check its permissions\.$"
     with (
@@ -334,7 +338,7 @@ def test_a_folder_that_may_not_be_read_is_refused(tmp_path):
         read_movielens(tmp_path)
 
 
-def test_a_links_file_that_is_not_there_is_refused(folder):
+def test_a_links_file_that_does_not_exist_is_refused(folder):
     with pytest.raises(DataError, match=r"'.*newer\.csv' does not exist; check its name"):
         read_movielens(folder, links=folder / "newer.csv")
 

@@ -18,7 +18,7 @@ from examples.movielens_genres.data import (
 )
 from examples.movielens_genres.data._prepare import count_genres, split_title
 from examples.movielens_genres.data._tags import collect_tags, find_genre, genre_names
-from examples.movielens_genres.experiment._split import split_rows
+from examples.movielens_genres.study import split_rows
 from multimodal_ensemble.images import UnreadableImageWarning
 
 MOVIES = [
@@ -74,11 +74,11 @@ def add_tags(folder, rows):
 
 
 def prepare(folder, **filters):
-    # Comedy 2, Drama 2, Film-Noir 2 of 6 occurrences; only Film-Noir is asked to go.
+    # Comedy, Drama and Film-Noir have 2 of 6 occurrences each.
     return prepare_movies(read_folder(folder), Filters(**{"min_genre_share": 0.3, **filters}))
 
 
-def test_each_filter_leaves_what_it_should(folder):
+def test_each_filter_leaves_the_expected_movies(folder):
     data = prepare(folder)
     assert data.steps["movies"].tolist() == [7, 6, 4, 4, 4]
     assert data.movies["movieId"].tolist() == [1, 4, 5, 7]
@@ -103,7 +103,7 @@ def test_genres_are_multi_hot_in_the_order_of_the_rows(folder):
 
 def test_tags_need_users_and_may_not_name_a_genre(folder):
     tags = dict(prepare(folder).movies.set_index("movieId")["tags"])
-    # "null" and "NA" are words that people typed, no missing values.
+    # "null" and "NA" are words that people typed, not empty cells.
     assert tags == {1: ["space"], 4: ["null"], 5: [], 7: []}
 
 
@@ -114,7 +114,7 @@ def test_one_user_twice_is_one_user(folder):
     assert tags[1] == ["lonely", "space"]
 
 
-def test_genre_tags_are_kept_on_demand(folder):
+def test_genre_tags_can_be_kept(folder):
     tags = dict(prepare(folder, drop_genre_tags="none").movies.set_index("movieId")["tags"])
     assert tags[1] == ["film noir", "filmnoir", "space"]
 
@@ -177,11 +177,11 @@ NAMES = genre_names(["Comedy", "Sci-Fi", "War", "Film-Noir", "Children", "Action
         ("", None),
     ],
 )
-def test_which_tags_name_a_genre(tag, found):
+def test_tags_that_name_a_genre_are_found(tag, found):
     assert find_genre(tag, NAMES) == found
 
 
-def test_each_rule_drops_what_the_one_before_drops_too(folder):
+def test_each_rule_includes_the_one_before(folder):
     add_tags(
         folder, [(user, 7, tag) for user in (1, 2) for tag in ("Drama", "court dramas", "law")]
     )
@@ -194,7 +194,7 @@ def test_each_rule_drops_what_the_one_before_drops_too(folder):
     assert kept["within"] == {"law"}
 
 
-def test_how_often_a_tag_that_names_a_genre_is_right(folder):
+def test_the_precision_of_a_tag_that_names_a_genre_is_counted(folder):
     add_tags(folder, [(user, movie, "Drama") for user in (1, 2) for movie in (1, 4, 7)])
     found = prepare(folder).genre_tags.set_index("tag").loc["drama"]
     # Movies 1 and 7 are dramas, 4 is none; of all four, two are.
@@ -209,14 +209,14 @@ def test_how_often_a_tag_that_names_a_genre_is_right(folder):
     assert not prepare(folder, drop_genre_tags="none").genre_tags["dropped"].any()
 
 
-def test_each_filter_of_tags_leaves_what_it_should(folder):
+def test_each_filter_of_tags_leaves_the_expected_rows(folder):
     steps = prepare(folder).tag_steps
     assert steps["rows"].tolist() == [16, 14, 13, 4, 2]
     assert steps["distinct"].tolist() == [14, 12, 7, 4, 2]
     assert steps["movies"].tolist() == [4, 3, 3, 2, 2]
 
 
-def test_tags_are_those_of_plain_loops(folder):
+def test_tags_agree_with_plain_loops(folder):
     """A brute-force oracle of normalising, counting users and dropping names, on random tags."""
     rng = np.random.default_rng(1)
     words = ["Space", "space!", "DRAMA", "war film", "twist", "Twist?", "??", "sci fi", "é", "É"]
@@ -251,16 +251,17 @@ def test_tags_are_those_of_plain_loops(folder):
         ("", []),
     ],
 )
-def test_words_of_a_title(title, words):
+def test_titles_are_split_into_words(title, words):
     assert split_title(title) == words
 
 
-def test_the_split_is_a_partition_that_follows_from_the_seed():
-    parts = split_rows(1000, 1)
-    assert [len(part) for part in parts] == [810, 100, 90]
-    assert sorted(itertools.chain(*parts)) == list(range(1000))
-    assert split_rows(1000, 1) == parts
-    assert split_rows(1000, 2) != parts
+def test_the_split_is_a_partition_that_depends_only_on_the_seed():
+    genres = np.eye(1000)
+    split = split_rows(genres, 1)
+    assert [len(rows) for rows in split.parts().values()] == [810, 100, 90]
+    assert sorted(itertools.chain(*split.parts().values())) == list(range(1000))
+    assert split_rows(genres, 1) == split
+    assert split_rows(genres, 2).train != split.train
 
 
 @pytest.mark.parametrize("name", ["extended_movie_data_with_local_files.csv", "tags.csv"])
@@ -282,7 +283,7 @@ def test_a_missing_column_is_named(folder, name, column):
 
 def test_a_missing_poster_is_named(folder):
     (folder / "posters/4.jpg").unlink()
-    with pytest.raises(DataError, match=r"1 of 4 posters are missing.*'posters/4.jpg'"):
+    with pytest.raises(DataError, match=r"1 of 4 posters do not exist.*'posters/4.jpg'"):
         prepare(folder)
 
 
@@ -291,14 +292,14 @@ def test_a_missing_folder_is_named(tmp_path):
         prepare(tmp_path / "nowhere")
 
 
-def test_filters_that_leave_nothing_are_told(folder):
+def test_filters_that_leave_nothing_are_reported(folder):
     data = prepare(folder, min_year=2050)
     with pytest.raises(DataError, match=r"at least 40 are needed \(7 in the data, 6 in the"):
         check_enough(data, folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"movieId,title\n1,x\n", b"PK\x03\x04\x00\x00"])
-def test_a_file_that_is_no_table_is_told(folder, content):
+def test_a_file_that_is_not_a_table_is_reported(folder, content):
     (folder / "extended_movie_data_with_local_files.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"extended_movie_data_with_local_files\.csv"):
         prepare(folder)
@@ -324,7 +325,7 @@ def test_damaged_rows_are_counted_and_the_others_kept(folder):
     assert "MCMXCV" in describe_data(data)
 
 
-def test_what_movies_lack_is_told(folder):
+def test_gaps_of_movies_are_reported(folder):
     path = folder / "extended_movie_data_with_local_files.csv"
     movies = pd.read_csv(path, dtype=str, keep_default_na=False)
     movies["genres"] = movies["genres"].replace("Film-Noir", "(no genres listed)")
@@ -339,13 +340,13 @@ def test_what_movies_lack_is_told(folder):
         "no release year": 1,
         "no language": 2,
         "no poster": 3,
-        "movieId not among the movies": 1,
+        "movieId not in the movies": 1,
     }
     assert found["rule"].str.startswith("kept").all()
-    assert found.loc["movieId not among the movies", "example"] == "1,99,of no movie"
+    assert found.loc["movieId not in the movies", "example"] == "1,99,of no movie"
 
 
-def test_a_movie_without_a_poster_is_dropped_where_models_see_posters(folder):
+def test_a_movie_without_a_poster_is_dropped_if_models_see_posters(folder):
     path = folder / "extended_movie_data_with_local_files.csv"
     movies = pd.read_csv(path)
     movies.loc[movies["movieId"] == 4, "poster_file"] = ""
@@ -358,7 +359,7 @@ def test_a_movie_without_a_poster_is_dropped_where_models_see_posters(folder):
 
 
 @pytest.mark.parametrize("column", ["tmdbId", "poster_file"])
-def test_a_movie_that_is_listed_under_two_ids_is_taken_once(folder, column):
+def test_a_movie_with_two_ids_is_used_once(folder, column):
     path = folder / "extended_movie_data_with_local_files.csv"
     movies = pd.read_csv(path, dtype=str, keep_default_na=False)
     movies.loc[movies["movieId"].isin(["1", "7"]), column] = "1"
@@ -366,10 +367,10 @@ def test_a_movie_that_is_listed_under_two_ids_is_taken_once(folder, column):
     data = prepare_movies(read_folder(folder), Filters(min_genre_share=0.2), modalities=["tags"])
     assert data.movies["movieId"].tolist() == [1, 4, 5]
     assert data.steps["movies"].tolist() == [7, 6, 5, 3, 3]
-    assert data.steps.index[1] == "listed for the first time"
+    assert data.steps.index[1] == "without repetitions"
 
 
-def test_a_poster_that_cannot_be_read_is_dropped_on_demand(folder):
+def test_unreadable_posters_can_be_dropped(folder):
     for movie in (1, 4, 7):
         Image.new("RGB", (2, 3)).save(folder / f"posters/{movie}.jpg")
     (folder / "posters/4.jpg").unlink()
@@ -384,7 +385,7 @@ def test_a_poster_that_cannot_be_read_is_dropped_on_demand(folder):
 @pytest.mark.parametrize(
     "file", ["../posters/1.jpg", "/etc/hostname", "c:/posters/1.jpg", "a" * 256, "a/../../b.jpg"]
 )
-def test_a_poster_outside_the_folder_is_no_poster(folder, file):
+def test_a_poster_outside_the_folder_is_ignored(folder, file):
     path = folder / "extended_movie_data_with_local_files.csv"
     movies = pd.read_csv(path)
     movies.loc[movies["movieId"] == 1, "poster_file"] = file
@@ -394,22 +395,22 @@ def test_a_poster_outside_the_folder_is_no_poster(folder, file):
     assert data.movies["movieId"].tolist() == [4, 5, 7]
     assert data.movies["poster_file"][0] == "posters/4.jpg"
     found = data.findings.table().set_index("problem")
-    assert found.loc["poster file is not within the folder", "rows"] == 1
+    assert found.loc["poster file is outside the folder", "rows"] == 1
 
 
-def test_what_retrieve_found_is_told_again(folder):
+def test_problems_found_by_retrieve_are_reported_again(folder):
     text = 'file,problem,rows,rule,example\nmovies.csv,no title,2,kept,"1,"\n'
     (folder / "findings.csv").write_text(text, encoding="utf-8")
     found = read_folder(folder).findings.table()
     assert found.iloc[0].tolist() == ["movies.csv", "no title", 2, "kept", "1,"]
 
 
-def test_all_languages_on_demand(folder):
+def test_all_languages_can_be_kept(folder):
     data = prepare(folder, language="all", min_genre_share=0.2)
     assert data.movies["language"].tolist() == ["en", "fr", "en", "en", "en"]
 
 
-def test_movies_without_a_genre_are_no_genre(folder):
+def test_no_genre_is_not_a_genre(folder):
     path = folder / "extended_movie_data_with_local_files.csv"
     movies = pd.read_csv(path)
     movies.loc[movies["movieId"] == 1, "genres"] = "(no genres listed)"
@@ -420,21 +421,25 @@ def test_movies_without_a_genre_are_no_genre(folder):
     assert data.movies["movieId"].tolist() == [5, 7]
 
 
-def test_too_few_movies_are_told(folder):
+def test_too_few_movies_are_reported(folder):
     data = prepare(folder)
     check_enough(data, folder, 4)
     with pytest.raises(DataError, match=r"Too few movies .* at least 5 are needed"):
         check_enough(data, folder, 5)
 
 
-def test_a_folder_without_tags_is_told(folder):
+def test_a_folder_without_tags_is_reported(folder):
     (folder / "tags.csv").write_text("userId,movieId,tag,timestamp\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"tag that is left; leave tags out of --modalities\.$"):
+    with pytest.raises(
+        DataError, match=r"^No tag is left after the filters; leave tags out of --modalities\.$"
+    ):
         prepare(folder)
 
 
-def test_no_tag_at_all_is_told(folder):
-    with pytest.raises(DataError, match=r"has a tag that is left; lower --min-tag-users"):
+def test_filters_that_leave_no_tag_are_reported(folder):
+    with pytest.raises(
+        DataError, match=r"^No tag is left after the filters; lower --min-tag-users"
+    ):
         prepare(folder, min_tag_users=99)
 
 
@@ -486,7 +491,7 @@ def test_genome_tags_are_chosen_by_relevance(folder):
     }
     assert data.genome_tags == []
     found = data.findings.table().set_index("problem")["rows"]
-    assert found.to_dict() == {"no release year": 1, "relevance of a movie's tag is missing": 4}
+    assert found.to_dict() == {"no release year": 1, "movie without the relevance of a tag": 4}
 
 
 @pytest.mark.parametrize(
@@ -494,11 +499,14 @@ def test_genome_tags_are_chosen_by_relevance(folder):
     [
         ([(3, 1, 0.5)], r"has none of the 4 movies that are left; use --tags user"),
         ([(10**20, 1, 0.5)], r"genome-scores\.csv' must be a table of whole numbers"),
-        ([(1, 1, "much")], r"genome-scores\.csv' must be a table of whole numbers.*get the file"),
-        ([(1, 1, 0.1)], r"has a tag that is left; lower --min-relevance"),
+        (
+            [(1, 1, "much")],
+            r"genome-scores\.csv' must be a table of whole numbers.*download the file",
+        ),
+        ([(1, 1, 0.1)], r"^No tag is left after the filters; lower --min-relevance"),
     ],
 )
-def test_a_genome_that_cannot_be_used_is_told(folder, rows, message):
+def test_an_invalid_genome_is_reported(folder, rows, message):
     write_genome(folder, rows)
     with pytest.raises(DataError, match=message):
         prepare_genome(folder, min_relevance=0.5)
@@ -511,17 +519,17 @@ def test_relevances_out_of_range_are_counted(folder):
     np.testing.assert_allclose(data.movies["tags"][0], [0.5, 0, 0.2, 0.2])
 
 
-def test_what_is_odd_in_a_genome_is_told(folder, monkeypatch):
+def test_problems_of_a_genome_are_reported(folder, monkeypatch):
     monkeypatch.setitem(globals(), "GENOME_TAGS", ["space", "!?", "drama", "twist"])
     write_genome(folder, [(1, tag, 0.1) for tag in (1, 2, 3, 4)] + [(1, 4, 0.9)])
     data = prepare_genome(folder)
     found = data.findings.table().set_index("problem")["rows"]
-    assert found["movie and tag come twice"] == 1
+    assert found["repeated movie and tag"] == 1
     assert found["tag without a letter or digit"] == 1
     assert data.genome_tags == ["space", "twist"]
     np.testing.assert_allclose(data.movies["tags"][0], [0.1, 0.9])
 
 
-def test_a_folder_without_genome_is_told(folder):
+def test_a_folder_without_genome_is_reported(folder):
     with pytest.raises(DataError, match=r"has no genome-scores\.csv; name the MovieLens folder"):
         prepare_genome(folder)

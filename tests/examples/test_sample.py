@@ -1,4 +1,4 @@
-"""The invented MovieLens: layout, repeatability, and something to drop for every filter."""
+"""The invented MovieLens: its layout and repeatability, and the effect of every filter."""
 
 import collections
 import re
@@ -47,7 +47,7 @@ def small(tmp_path_factory):
 def full(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     with pytest.MonkeyPatch.context() as patch:
-        # Posters take most of the time, and the tables do not depend on them.
+        # Drawing posters takes most of the time, and the tables do not depend on them.
         patch.setattr(_sample, "draw_poster", lambda *_: Image.new("L", (1, 1)))
         write_sample(folder)
     return folder
@@ -78,7 +78,7 @@ def normalise(tags):
     return tags.str.lower().map(lambda tag: re.sub(r"[^\w\s]", "", tag))
 
 
-def test_same_seed_gives_the_same_files(small, tmp_path):
+def test_the_same_seed_produces_the_same_files(small, tmp_path):
     write_sample(tmp_path, n_movies=60)
     for name in COLUMNS:
         assert (tmp_path / name).read_bytes() == (small / name).read_bytes()
@@ -86,7 +86,7 @@ def test_same_seed_gives_the_same_files(small, tmp_path):
         np.testing.assert_array_equal(again, first)
 
 
-def test_other_seed_gives_other_tables_and_posters(small, tmp_path):
+def test_another_seed_produces_other_tables_and_posters(small, tmp_path):
     write_sample(tmp_path, seed=2, n_movies=60)
     for name in COLUMNS:
         assert (tmp_path / name).read_bytes() != (small / name).read_bytes()
@@ -96,7 +96,7 @@ def test_other_seed_gives_other_tables_and_posters(small, tmp_path):
         assert (tmp_path / name).read_bytes() != (small / name).read_bytes()
 
 
-def test_layout_is_that_of_the_real_folder(small):
+def test_the_layout_is_that_of_the_real_data(small):
     assert {path.name for path in small.iterdir()} == {*COLUMNS, "posters"}
     for name, columns in COLUMNS.items():
         assert pd.read_csv(small / name).columns.tolist() == columns
@@ -147,7 +147,7 @@ def test_commas_quotes_and_accents_survive_the_csv_files(full, tmp_path):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
-def test_movie_filters_leave_eight_genres_and_about_600_movies(seed):
+def test_the_filters_leave_eight_genres_and_about_600_movies(seed):
     drawn = _sample._draw_movies(np.random.default_rng(seed), 950)
     movies = pd.DataFrame(
         [(m.language, m.year, "|".join(m.genres)) for m in drawn],
@@ -158,7 +158,7 @@ def test_movie_filters_leave_eight_genres_and_about_600_movies(seed):
     kept = english_and_recent(movies)
     shares = genre_shares(kept)
     assert {genre for genre, share in shares.items() if share >= 0.05} == KEPT_GENRES
-    # A margin on both sides, so that no seed and no edit tips a genre over the limit.
+    # The margins ensure that no seed moves a genre across the limit.
     assert all(share > 0.055 for genre, share in shares.items() if genre in KEPT_GENRES)
     assert all(share < 0.04 for genre, share in shares.items() if genre not in KEPT_GENRES)
     assert "(no genres listed)" in shares
@@ -167,7 +167,7 @@ def test_movie_filters_leave_eight_genres_and_about_600_movies(seed):
     assert 550 <= sum(with_genre) <= 650
 
 
-def test_default_size_is_the_one_tested(full):
+def test_the_default_size_is_the_tested_one(full):
     assert len(read_movies(full)) == 950
 
 
@@ -199,7 +199,7 @@ def test_rows_of_tags_are_ordered_and_distinct(full):
     assert tags.tag.str.strip().eq(tags.tag).all()
 
 
-def test_refuses_a_folder_that_holds_something(tmp_path):
+def test_a_folder_that_is_not_empty_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("precious", encoding="utf-8")
     with pytest.raises(FileExistsError, match="empty folder"):
         write_sample(tmp_path, n_movies=10)

@@ -1,4 +1,4 @@
-"""Reading tables: both paths against Python's csv module, each other, and bad files."""
+"""Reading tables: both paths against Python's csv module and each other, and bad files."""
 
 import csv
 import io
@@ -56,7 +56,7 @@ def only_carefully():
     end=st.sampled_from(["\n", "\r\n", "\r"]),
     bom=st.sampled_from(["", "\ufeff"]),
 )
-def test_any_text_comes_back_as_it_was_written(folder, rows, quoting, end, bom):
+def test_any_text_is_read_as_it_was_written(folder, rows, quoting, end, bom):
     content = bom + to_csv([HEADER, *rows], quoting=quoting, lineterminator=end)
     expected = [list(row) for row in rows]
     with only_fast():
@@ -79,7 +79,7 @@ def test_line_breaks_within_quotes_become_blanks(folder, rows):
     assert table == [[cell.replace("\n", " ") for cell in row] for row in expected]
     broken = sum("\n" in "".join(row) for row in rows)
     assert [finding[:3] for finding in findings] == [
-        ["a line break within quotes", broken, "kept, the break is made a blank"]
+        ["a line break within quotes", broken, "kept, the break becomes a blank"]
     ] * (broken > 0)
 
 
@@ -111,7 +111,7 @@ def test_the_fast_path_agrees_with_the_careful_one_on_any_dat(folder, body):
         assert outcome() == fast
 
 
-def test_a_good_file_reads_as_pandas_reads_it(folder):
+def test_a_good_file_is_read_as_by_pandas(folder):
     content = 'userId,movieId,tag,timestamp\n1,2,"say ""no"", twice",3\n4,5,NA,6\n7,8,  é ,9\n'
     expected = pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False)
     with only_fast():
@@ -133,7 +133,7 @@ def test_columns_are_picked_by_name(folder, header, columns, expected):
     assert read(folder, f"{header}\na,b,c,d\n", columns) == ([expected], [])
 
 
-def test_optional_columns_are_read_if_they_are_there(folder):
+def test_optional_columns_are_read_if_they_exist(folder):
     path = folder / "some.csv"
     path.write_text("a,b\n1,2\n")
     table = read_table(path, ["a"], Findings(), optional=["c", "b"])
@@ -145,7 +145,7 @@ def test_a_table_without_rows_is_empty(folder, end):
     assert read(folder, f"userId,movieId,tag,timestamp{end}") == ([], [])
 
 
-def test_blank_lines_at_the_end_cost_no_time(folder):
+def test_blank_lines_at_the_end_use_the_fast_path(folder):
     with only_fast():
         assert read(folder, "a,b\n1,\n\n\n", ["a", "b"]) == ([["1", ""]], [])
 
@@ -160,12 +160,12 @@ def test_lines_are_counted_from_the_first_of_the_file(folder):
     assert read(folder, "\n\na,b\n1,2\n1\n", ["a", "b"]) == ([["1", "2"]], [found])
 
 
-def test_also_columns_that_are_not_asked_for_must_be_text(folder):
+def test_unused_columns_must_also_be_text(folder):
     found = ["not UTF-8", 1, "kept, decoded as Latin-1", "line 2: 1,é"]
     assert read(folder, b"a,b\n1,\xe9\n", ["a"]) == ([["1"]], [found])
 
 
-def test_numbers_are_numbers_only_where_that_is_sure(folder):
+def test_columns_are_numbers_only_if_all_cells_are(folder):
     path = folder / "ids.csv"
     columns = {
         "ids": ["1", "2"],
@@ -187,7 +187,7 @@ def test_numbers_are_numbers_only_where_that_is_sure(folder):
 
 
 def test_a_column_of_words_after_many_numbers_stays_as_typed(folder):
-    # More rows than the parser looks at in one go, to tell a column's type.
+    # The parser infers the type of a column from chunks with fewer rows.
     tags = ["007"] * 300_000 + ["word"]
     path = folder / "long.csv"
     path.write_text("movieId,tag\n" + "".join(f"1,{tag}\n" for tag in tags))
@@ -222,26 +222,26 @@ GOOD_ROW = ["1", "2", "one", "3"]
         pytest.param(
             b'5,6,"stray,7\n' + 9 * b'8,9,"x, y",10\n',
             [["8", "9", "x, y", "10"]] * 9,
-            [["a quote is opened and not closed", 1, "dropped", 'line 3: 5,6,"stray,7']],
+            [["a quote is not closed", 1, "dropped", 'line 3: 5,6,"stray,7']],
             id="stray quote",
         ),
         pytest.param(
             b'5,6,"stray,7\n8,9,two,10\n5,6,"astray,7\n',
             [["8", "9", "two", "10"]],
-            [["a quote is opened and not closed", 2, "dropped", 'line 3: 5,6,"stray,7']],
+            [["a quote is not closed", 2, "dropped", 'line 3: 5,6,"stray,7']],
             id="two stray quotes",
         ),
         pytest.param(
             b'5,6,",7\n5,6,",7\n',
             [],
-            [["a quote is opened and not closed", 2, "dropped", 'line 3: 5,6,",7']],
+            [["a quote is not closed", 2, "dropped", 'line 3: 5,6,",7']],
             id="tags of one quote",
         ),
         pytest.param(
             b'5,6,"a\n' + b"b\n" * 5 + b'c",7\n8,9,two,10\n',
             [["8", "9", "two", "10"]],
             [
-                ["a quote is opened and not closed", 1, "dropped", 'line 3: 5,6,"a'],
+                ["a quote is not closed", 1, "dropped", 'line 3: 5,6,"a'],
                 ["not 4 columns", 6, "dropped", "line 4: b"],
             ],
             id="a quote over seven lines",
@@ -250,7 +250,7 @@ GOOD_ROW = ["1", "2", "one", "3"]
             b'5,6,"a\nb" c,7\n',
             [],
             [
-                ["a quote is opened and not closed", 1, "dropped", 'line 3: 5,6,"a'],
+                ["a quote is not closed", 1, "dropped", 'line 3: 5,6,"a'],
                 ["not 4 columns", 1, "dropped", 'line 4: b" c,7'],
             ],
             id="two stray quotes in a broken line",
@@ -262,7 +262,7 @@ GOOD_ROW = ["1", "2", "one", "3"]
                 [
                     "a line break within quotes",
                     1,
-                    "kept, the break is made a blank",
+                    "kept, the break becomes a blank",
                     'line 3: 5,6,"a',
                 ]
             ],
@@ -285,7 +285,7 @@ GOOD_ROW = ["1", "2", "one", "3"]
             [["8", "9", "two", "10"]],
             [
                 [
-                    "a quote is opened and not closed",
+                    "a quote is not closed",
                     1,
                     "dropped",
                     f'line 3: 5,6,"{"x" * 46}…',
@@ -298,7 +298,7 @@ GOOD_ROW = ["1", "2", "one", "3"]
         pytest.param(b"5,6,a\rb,7\n5,6,two,7", [["5", "6", "two", "7"]], None, id="stray CR"),
     ],
 )
-def test_bad_lines_are_told_and_cost_no_other(folder, lines, rows, findings):
+def test_bad_lines_are_reported_and_affect_no_others(folder, lines, rows, findings):
     content = b"userId,movieId,tag,timestamp\n" + GOOD + lines
     found, problems = read(folder, content)
     assert found == [GOOD_ROW, *rows]
@@ -311,7 +311,7 @@ def test_bad_lines_are_told_and_cost_no_other(folder, lines, rows, findings):
     ("line", "row", "finding"),
     [
         ("1::A: B::C", ["1", "A: B", "C"], None),
-        ("1::A::B::C", ["1", "A::B", "C"], ["'::' within the b", "kept, put together again"]),
+        ("1::A::B::C", ["1", "A::B", "C"], ["'::' within the b", "kept, joined again"]),
         ("1::A:::C", ["1", "A:", "C"], None),
         ("1::::C", ["1", "", "C"], None),
         ("1::A, \"B'::", ["1", "A, \"B'", ""], None),
@@ -351,10 +351,14 @@ def test_a_dat_file_without_free_text_has_exactly_its_columns(folder):
         ("x.csv", b'{"a": "' + b"x" * 200_000, r"lacks the column\(s\).*it is '{\"a\": \"x{53}'"),
         ("x.csv", b"a,b,a\n1,2,3\n", r"names the column\(s\) \['a'\] more than once; rename"),
         ("x.csv", b"a,b\n1\n2\n", r"No line of '\S*x.csv' is a row of the columns \['a', 'b'\], s"),
-        ("x.dat", b"1,2\n3,4\n", r"separated by '::', the first is '1,2'; download the file again"),
+        (
+            "x.dat",
+            b"1,2\n3,4\n",
+            r"separated by '::'; the first line is '1,2'. Download the file again",
+        ),
     ],
 )
-def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path, name, content, message):
+def test_a_file_that_is_not_a_table_is_refused_in_one_sentence(tmp_path, name, content, message):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -363,7 +367,7 @@ def test_a_file_that_is_no_table_is_refused_in_one_sentence(tmp_path, name, cont
     assert "\n" not in str(info.value)
 
 
-def test_a_file_that_may_not_be_read_is_refused(tmp_path):
+def test_an_unreadable_file_is_refused(tmp_path):
     path = tmp_path / "x.csv"
     error = PermissionError(13, "Permission denied")
     message = r"cannot be read \(Permission denied\); check its permissions\.$"

@@ -1,4 +1,4 @@
-"""A tiny frozen network, image files, and a count of what goes through the network."""
+"""A tiny frozen network, image files, and a counter of the rows that pass a network."""
 
 import keras
 import numpy as np
@@ -26,11 +26,11 @@ def make_network():
 
 @pytest.fixture
 def make_encoder():
-    """Return a function that makes an encoder of the tiny network, with options of either."""
+    """Return a function that makes an encoder with the tiny network."""
 
     def make(name="poster", *, seed=1, size=8, network=None, **options):
         backbone = build_network(seed, size=size) if network is None else network
-        return ImageEncoder(name, backbone=backbone).set_params(**options)
+        return ImageEncoder(name, backbone=backbone, **options)
 
     return make
 
@@ -55,7 +55,7 @@ def store(tmp_path):
 
 
 class Counter:
-    """Counts the rows that go through a model, and can stop it on the way."""
+    """Counts the rows that go through a model, and can interrupt it."""
 
     def __init__(self):
         self.batches = []
@@ -86,7 +86,7 @@ def counter():
 
 @pytest.fixture
 def compute():
-    """Return the oracle: features without a store, image by image."""
+    """Return a function that computes features without a store, image by image."""
 
     def compute_features(encoder, values):
         backbone = encoder.get_backbone()

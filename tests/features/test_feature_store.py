@@ -1,4 +1,4 @@
-"""Stored features are the computed ones, each computed once, and shared where they may be."""
+"""Stored features equal computed ones, are computed once, and are shared by equal backbones."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ def test_cached_equals_uncached(store, make_encoder, posters, compute):
         np.testing.assert_allclose(stored, expected, rtol=1e-5)
 
 
-def test_cached_equals_uncached_of_a_network_of_keras(store, posters, compute):
+def test_cached_equals_uncached_for_a_keras_application(store, posters, compute):
     encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
     expected = compute(encoder, posters[:5])
     stored = store.get_features(encoder, posters[:5], verbose=0)
@@ -74,7 +74,7 @@ def test_no_values_have_no_features(store, make_encoder, counter, values):
     assert counter.batches == []
 
 
-def test_encoders_of_one_network_share_a_pass(store, make_network, posters, counter):
+def test_encoders_with_the_same_network_share_features(store, make_network, posters, counter):
     network = make_network()
     one, other = (
         ImageEncoder(name, backbone=network, head=head, column="path")
@@ -87,9 +87,9 @@ def test_encoders_of_one_network_share_a_pass(store, make_network, posters, coun
     assert counter.rows == len(posters)
 
 
-def test_networks_built_alike_share_a_pass(store, make_encoder, posters, counter):
+def test_equal_networks_share_features(store, make_encoder, posters, counter):
     features = store.get_features(make_encoder(), posters, verbose=0)
-    keras.layers.Conv2D(1, 1)  # a layer in between changes Keras's numbering
+    keras.layers.Conv2D(1, 1)  # another layer changes the names that Keras chooses
     again = make_encoder("still")
     counter.watch(again.get_backbone())
     np.testing.assert_array_equal(store.get_features(again, posters, verbose=0), features)
@@ -108,14 +108,14 @@ def test_a_copy_of_an_encoder_finds_the_features(store, make_encoder, posters):
     assert store.count_missing(copy, posters) == 0
 
 
-def test_freezing_again_does_not_change_what_is_looked_up(store, make_encoder, posters):
+def test_freezing_again_finds_the_same_features(store, make_encoder, posters):
     encoder = make_encoder()
     store.get_features(encoder, posters, verbose=0)
     encoder.unfreeze(1).unfreeze(0)
     assert store.count_missing(encoder, posters) == 0
 
 
-def test_more_rows_than_a_shard_holds(store, make_encoder, compute, tmp_path):
+def test_rows_are_split_into_shards(store, make_encoder, compute, tmp_path):
     encoder = make_encoder()
     images = [np.full((8, 8, 3), level, dtype="uint8") for level in range(256)] * 2
     images += [np.full((8, 8, 3), (level, 0, 9), dtype="uint8") for level in range(64)]
@@ -123,17 +123,17 @@ def test_more_rows_than_a_shard_holds(store, make_encoder, compute, tmp_path):
         encoder, images, verbose=0
     )
     np.testing.assert_allclose(features[::37], compute(encoder, images[::37]), rtol=1e-5)
-    assert len(list((tmp_path / "store").glob("*/*.npz"))) == 2
+    assert len(list((tmp_path / "store").glob("*/*.shard"))) == 2
 
 
-def test_an_unfrozen_backbone_has_no_features_to_keep(store, make_encoder, posters):
+def test_an_unfrozen_backbone_is_refused(store, make_encoder, posters):
     encoder = make_encoder().unfreeze()
     for call in (store.get_features, store.count_missing):
-        with pytest.raises(ModalityError, match="'poster' has a backbone that is being trained"):
+        with pytest.raises(ModalityError, match="'poster' has a backbone whose first layers"):
             call(encoder, posters)
 
 
-def test_an_encoder_without_backbone_has_no_features_to_keep(store):
+def test_an_encoder_without_backbone_is_refused(store):
     with pytest.raises(ModalityError, match="'year' has no backbone"):
         store.get_features(DenseEncoder("year").fit([1, 2]), [1])
 
@@ -154,7 +154,7 @@ def test_without_verbose_nothing_is_printed(store, make_encoder, posters, capfd)
     assert shown.out == ""
 
 
-def test_the_folder_says_what_its_features_are_of(store, make_encoder, posters):
+def test_the_folder_describes_its_features(store, make_encoder, posters):
     store.get_features(make_encoder(), posters, verbose=0)
     (path,) = store.folder.glob("*/backbone.json")
     assert json.loads(path.read_text()) == {
@@ -167,5 +167,5 @@ def test_the_folder_says_what_its_features_are_of(store, make_encoder, posters):
     }
 
 
-def test_it_is_shown_as_the_call_that_makes_it(store):
+def test_repr_is_the_call_that_creates_the_store(store):
     assert eval(repr(store), {"FeatureStore": FeatureStore}).folder == store.folder

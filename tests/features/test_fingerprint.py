@@ -1,4 +1,4 @@
-"""Two backbones have one fingerprint if, and only if, they compute the same."""
+"""Two backbones have equal fingerprints if, and only if, they compute the same outputs."""
 
 import contextlib
 import io
@@ -22,7 +22,7 @@ def sequential(*layers, name=None):
 
 
 def residual(first="first", second="second", *, swapped=False):
-    """Return a functional model in which it matters which layer is subtracted from which."""
+    """Return a functional model that depends on the order of a subtraction."""
     inputs = keras.Input((2,))
     one, other = dense(name=first, seed=1)(inputs), dense(name=second, seed=2)(inputs)
     pair = [other, one] if swapped else [one, other]
@@ -41,9 +41,9 @@ def residual(first="first", second="second", *, swapped=False):
             lambda: sequential(dense(name="tanh")),
         ),
     ],
-    ids=["built twice", "names", "names in a graph", "names exchanged", "named as an activation"],
+    ids=["built twice", "names", "names in a graph", "names swapped", "named like an activation"],
 )
-def test_models_that_differ_in_names_alone_have_one(one, other):
+def test_models_that_differ_only_in_names_have_equal_fingerprints(one, other):
     assert model_fingerprint(one()) == model_fingerprint(other())
 
 
@@ -74,7 +74,7 @@ def test_models_that_differ_in_names_alone_have_one(one, other):
     ids=[
         "weights",
         "activation, hidden by equal names",
-        "activation and names exchanged",
+        "activations and names swapped",
         "order of a subtraction",
         "another layer",
         "an option",
@@ -82,7 +82,7 @@ def test_models_that_differ_in_names_alone_have_one(one, other):
         "input size",
     ],
 )
-def test_models_that_compute_something_else_have_others(one, other):
+def test_models_with_different_outputs_have_different_fingerprints(one, other):
     assert model_fingerprint(one()) != model_fingerprint(other())
 
 
@@ -95,12 +95,12 @@ def under_policy(policy):
         keras.config.set_dtype_policy(before)
 
 
-def test_a_precision_that_holds_for_all_layers_counts():
+def test_the_global_precision_changes_the_fingerprint():
     policies = ["float32", "mixed_float16", "mixed_bfloat16", "bfloat16"]
     assert len({under_policy(policy) for policy in policies}) == len(policies)
 
 
-def test_weights_in_another_order_count():
+def test_the_order_of_weights_changes_the_fingerprint():
     model = sequential(dense(2, activation=None))
     before = model_fingerprint(model)
     kernel, bias = model.get_weights()
@@ -108,7 +108,7 @@ def test_weights_in_another_order_count():
     assert model_fingerprint(model) != before
 
 
-def test_whether_layers_are_trained_does_not_count():
+def test_freezing_does_not_change_the_fingerprint():
     model = sequential(dense())
     before = model_fingerprint(model)
     model.trainable = False
@@ -117,7 +117,7 @@ def test_whether_layers_are_trained_does_not_count():
     assert model_fingerprint(model) == before
 
 
-def test_use_in_other_models_does_not_count():
+def test_use_in_other_models_does_not_change_the_fingerprint():
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
     encoders = [ImageEncoder(name, backbone=network) for name in "ab"]
     one, other = (model_fingerprint(encoder.get_backbone()) for encoder in encoders)
@@ -125,14 +125,14 @@ def test_use_in_other_models_does_not_count():
     assert one == other == model_fingerprint(encoders[0].get_backbone())
 
 
-def test_saving_and_loading_does_not_count(tmp_path):
+def test_saving_and_loading_does_not_change_the_fingerprint(tmp_path):
     model = residual()
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert model_fingerprint(loaded) == model_fingerprint(model)
 
 
-def test_a_layer_without_weights_or_with_empty_ones_is_no_obstacle():
+def test_empty_weights_have_a_fingerprint():
     model = keras.Sequential([keras.Input((2, 0)), keras.layers.Dense(3)])
     assert len(model_fingerprint(model)) == 64
 
@@ -152,7 +152,7 @@ print(model_fingerprint(encoder.get_backbone()), model_fingerprint(keras.Model(i
 
 
 @pytest.mark.slow
-def test_processes_agree_whatever_they_built_before():
+def test_fingerprints_are_equal_in_all_processes():
     elsewhere = run_fresh(SCRIPT).split()
     ImageEncoder("before", backbone="MobileNet", weights=None, image_size=32).get_backbone()
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(2), keras.layers.Dense(2)])
@@ -179,7 +179,7 @@ def add_a_layer(model):
 
 
 @pytest.mark.parametrize("change", [change_one_number, exchange_two_numbers, add_a_layer])
-def test_a_change_is_noticed_after_the_fingerprint_was_taken(change):
+def test_a_later_change_is_detected(change):
     model = sequential(dense())
     before = model_fingerprint(model)
     assert model_fingerprint(model) == before

@@ -1,4 +1,4 @@
-"""Features kept in float16 are the float32 ones to 11 bits, whatever their size."""
+"""Features kept in float16 have 11 significant bits at any scale."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from multimodal_ensemble import FeatureStore, ImageEncoder
 from multimodal_ensemble.features._half_precision import from_half, to_half
 
-# Values around the ends of float32 and of float16, beside those that hypothesis thinks of.
+# Values around the limits of float32 and float16, besides those that hypothesis tries.
 SIZES = [0.0, -0.0, 1e-45, 1e-40, 1.2e-38, 1e-30, 6e-8, 6.1e-5, 1.0, 65504.0, 65520.0, 1e30, 3.4e38]
 numbers = st.floats(-(2.0**127), 2.0**127, width=32) | st.builds(
     lambda size, sign: np.float32(sign * size), st.sampled_from(SIZES), st.sampled_from([-1, 1])
@@ -23,7 +23,7 @@ rows_of_numbers = shapes.flatmap(lambda shape: arrays(np.float32, shape, element
 
 
 @given(rows_of_numbers)
-def test_each_value_keeps_11_bits(features):
+def test_each_value_keeps_11_significant_bits(features):
     back = from_half(*to_half(features))
     assert back.dtype == np.float32
     assert back.shape == features.shape
@@ -31,21 +31,21 @@ def test_each_value_keeps_11_bits(features):
     error = np.abs(back.reshape(exact.shape) - exact)
     size = np.abs(exact)
     top = size.max(axis=1, initial=0, keepdims=True)
-    # Float16 has a step of 2**-24 at its lower end, and the largest value is at 2**14 or more.
+    # Float16 has a step of 2**-24 at its lower end, and the largest value is at least 2**14.
     assert (error <= np.maximum(2.0**-11 * size, 2.0**-39 * top)).all()
     large = size >= 1e-8 * top
     assert (error[large] <= 2.0**-11 * size[large]).all()
 
 
 @given(rows_of_numbers)
-def test_zeros_stay_zero_and_signs_stay(features):
+def test_zeros_and_signs_are_preserved(features):
     back = from_half(*to_half(features))
     assert (back[features == 0] == 0).all()
     assert (back * np.sign(features) >= 0).all()
 
 
 @given(rows_of_numbers)
-def test_a_row_does_not_depend_on_the_others(features):
+def test_a_row_does_not_depend_on_the_other_rows(features):
     half, exponents = to_half(features)
     assert half.dtype == np.float16
     assert exponents.shape == (len(features),)
@@ -69,7 +69,7 @@ def test_a_store_keeps_small_and_large_features(tmp_path, make_network, posters,
         np.testing.assert_allclose(features, expected, rtol=2**-11, atol=0)
 
 
-def test_a_row_is_kept_alike_whatever_it_was_computed_with(tmp_path, make_encoder, posters):
+def test_stored_features_do_not_depend_on_the_batch(tmp_path, make_encoder, posters):
     encoder = make_encoder()
     one, other = (FeatureStore(tmp_path / name) for name in "ab")
     together = one.get_features(encoder, posters, verbose=0)
@@ -78,7 +78,7 @@ def test_a_row_is_kept_alike_whatever_it_was_computed_with(tmp_path, make_encode
     np.testing.assert_allclose(other.get_features(encoder, posters), together, rtol=2**-10)
 
 
-def test_stores_of_either_precision_share_a_folder_and_no_entries(
+def test_stores_of_both_precisions_share_a_folder_but_no_entries(
     tmp_path, make_encoder, posters, compute
 ):
     encoder = make_encoder()
@@ -92,19 +92,19 @@ def test_stores_of_either_precision_share_a_folder_and_no_entries(
     assert not np.array_equal(half.get_features(encoder, posters, verbose=0), exact)
 
 
-def test_half_precision_takes_two_bytes_a_feature(tmp_path):
+def test_half_precision_takes_two_bytes_per_feature(tmp_path):
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(256, 3)])
     encoder = ImageEncoder("poster", backbone=network)
     rng = np.random.default_rng(0)
     images = list(rng.integers(0, 256, (300, 8, 8, 3)).astype("uint8"))
     store = FeatureStore(tmp_path / "store")
     store.get_features(encoder, images, verbose=0)
-    n_bytes = sum(path.stat().st_size for path in store.folder.glob("*/*.npz"))
+    n_bytes = sum(path.stat().st_size for path in store.folder.glob("*/*.shard"))
     assert n_bytes <= 1.1 * 2 * 300 * 256
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16", None, np.float16])
-def test_another_precision_is_refused(tmp_path, dtype):
+def test_other_precisions_are_refused(tmp_path, dtype):
     with pytest.raises(ValueError, match="dtype must be one of 'float16', 'float32'"):
         FeatureStore(tmp_path / "store", dtype=dtype)
     assert not (tmp_path / "store").exists()

@@ -1,16 +1,16 @@
-"""A pass that stops, a process that dies, two that write at once: the store stays right."""
+"""A store stays correct when a pass stops, a process is killed or two processes write."""
 
 import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.features import _fill
+from multimodal_ensemble.features import _compute_missing
 from tests.fresh_process import FreshProcess
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
-def test_an_interrupted_pass_goes_on_where_it_stopped(
+def test_an_interrupted_pass_resumes_where_it_stopped(
     store, make_encoder, posters, compute, counter, error
 ):
     encoder = make_encoder()
@@ -27,7 +27,7 @@ def test_an_interrupted_pass_goes_on_where_it_stopped(
     np.testing.assert_allclose(features, expected, rtol=1e-5)
 
 
-def test_a_pass_stopped_before_its_first_batch_leaves_nothing(
+def test_a_pass_stopped_before_its_first_batch_stores_nothing(
     store, make_encoder, posters, counter
 ):
     encoder = make_encoder()
@@ -38,7 +38,7 @@ def test_a_pass_stopped_before_its_first_batch_leaves_nothing(
     assert store.count_missing(encoder, posters) == len(posters)
 
 
-def test_an_unreadable_image_stops_the_pass_and_keeps_what_was_done(
+def test_an_unreadable_image_stops_the_pass_and_keeps_finished_features(
     store, make_encoder, posters, counter
 ):
     posters[9].write_bytes(b"not an image")
@@ -50,7 +50,7 @@ def test_an_unreadable_image_stops_the_pass_and_keeps_what_was_done(
     assert store.count_missing(encoder, posters) == len(posters) - counter.rows
 
 
-def test_a_stopped_pass_says_how_much_is_kept(store, make_encoder, posters, counter, capsys):
+def test_a_stopped_pass_prints_how_much_is_kept(store, make_encoder, posters, counter, capsys):
     encoder = make_encoder()
     counter.watch(encoder.get_backbone())
     counter.stop_after = 1
@@ -59,32 +59,32 @@ def test_a_stopped_pass_says_how_much_is_kept(store, make_encoder, posters, coun
     assert "Stopped: 4 of 10 are kept in the store." in capsys.readouterr().out
 
 
-def test_a_shard_that_was_being_written_is_no_shard(store, make_encoder, posters):
+def test_an_unfinished_shard_is_ignored(store, make_encoder, posters):
     encoder = make_encoder()
     store.get_features(encoder, posters, verbose=0)
-    (shard,) = store.folder.glob("*/*.npz")
+    (shard,) = store.folder.glob("*/*.shard")
     shard.with_name(f".{shard.name}.0.tmp").write_bytes(shard.read_bytes()[:50])
     assert store.count_missing(encoder, posters) == 0
     assert len(store.get_features(encoder, posters, verbose=0)) == 10
 
 
-def test_shards_of_two_writers_may_hold_the_same_image(store, make_encoder, posters, compute):
+def test_two_shards_may_hold_the_same_image(store, make_encoder, posters, compute):
     encoder = make_encoder()
     store.get_features(encoder, posters, verbose=0)
-    (shard,) = store.folder.glob("*/*.npz")
-    shard.with_name("another.npz").write_bytes(shard.read_bytes())
+    (shard,) = store.folder.glob("*/*.shard")
+    shard.with_name("another.shard").write_bytes(shard.read_bytes())
     features = store.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
 
 
-# Writes shards of four rows and says so; "forever" stops in the third batch until it is killed.
+# Writes shards of four rows. With "forever" it waits in the third batch until it is killed.
 SCRIPT = """
 import sys, time
 import keras, numpy as np
 from multimodal_ensemble import FeatureStore, ImageEncoder
-from multimodal_ensemble.features import _fill
+from multimodal_ensemble.features import _compute_missing
 
-_fill.ROWS_A_SHARD = 4
+_compute_missing.ROWS_PER_SHARD = 4
 folder, mode, *paths = sys.argv[1:]
 kernel = keras.initializers.GlorotUniform(1)
 network = keras.Sequential([
@@ -112,7 +112,7 @@ print(features.shape, np.round(features.sum(), 3), flush=True)
 
 
 @pytest.mark.slow
-def test_a_process_killed_in_a_pass_leaves_a_readable_store(
+def test_a_process_that_is_killed_in_a_pass_leaves_a_readable_store(
     tmp_path, make_encoder, posters, compute, counter
 ):
     with FreshProcess(SCRIPT, tmp_path / "store", "forever", *posters) as process:
@@ -121,7 +121,7 @@ def test_a_process_killed_in_a_pass_leaves_a_readable_store(
     store = FeatureStore(tmp_path / "store", batch_size=4, dtype="float32")
     encoder = make_encoder()
     expected = compute(encoder, posters)
-    # Two of the pieces of 4, 4 and 2 rows, whose order is drawn by chance, were finished.
+    # Two of the chunks of 4, 4 and 2 rows, whose order is random, were finished.
     missing = store.count_missing(encoder, posters)
     assert missing in (2, 4)
     counter.watch(encoder.get_backbone())
@@ -131,10 +131,10 @@ def test_a_process_killed_in_a_pass_leaves_a_readable_store(
 
 
 @pytest.mark.slow
-def test_two_processes_that_fill_a_store_at_once_agree(
+def test_two_processes_that_fill_one_store_agree(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 1)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, posters)
     with FreshProcess(SCRIPT, tmp_path / "store", "together", *posters) as process:

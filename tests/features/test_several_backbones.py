@@ -1,4 +1,4 @@
-"""Several backbones are served by one reading of the images."""
+"""Several backbones share the decoding of images."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from multimodal_ensemble.images import _batch
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """Return a list that grows by each image that is decoded."""
+    """Return a list to which each decoded image is appended."""
     sources = []
     read_image = _batch.read_image
 
@@ -29,7 +29,7 @@ def pair(make_encoder):
     return [make_encoder(name, seed=seed, column="path") for seed, name in enumerate(("a", "b"))]
 
 
-def test_two_backbones_share_the_reading(store, pair, posters, decoded, tmp_path):
+def test_two_backbones_decode_each_image_once(store, pair, posters, decoded, tmp_path):
     assert store.compute_features(pair, {"path": posters}, verbose=0) == 20
     assert sorted(decoded) == posters
     alone = FeatureStore(tmp_path / "alone", dtype="float32")
@@ -42,7 +42,7 @@ def test_two_backbones_share_the_reading(store, pair, posters, decoded, tmp_path
         )
 
 
-def test_a_dataframe_with_repeated_rows(store, pair, posters, decoded, compute):
+def test_repeated_rows_are_computed_once(store, pair, posters, decoded, compute):
     data = pd.DataFrame({"path": [*posters[:3], *posters[:3]]}, index=list("uvwxyz"))
     assert store.compute_features(pair, data, verbose=0) == 6
     assert len(decoded) == 3
@@ -53,7 +53,7 @@ def test_a_dataframe_with_repeated_rows(store, pair, posters, decoded, compute):
 
 
 @pytest.mark.parametrize("option", [{"resampling": "nearest"}, {"size": 9}, {"column": "other"}])
-def test_encoders_that_read_otherwise_do_not_share(
+def test_encoders_that_read_images_differently_do_not_share_the_decoding(
     store, make_encoder, posters, decoded, compute, option
 ):
     encoders = [
@@ -70,7 +70,9 @@ def test_encoders_that_read_otherwise_do_not_share(
         )
 
 
-def test_only_what_each_backbone_lacks_is_computed(store, pair, posters, decoded, counter, compute):
+def test_only_features_not_in_the_store_are_computed(
+    store, pair, posters, decoded, counter, compute
+):
     one, other = pair
     store.get_features(one, posters[:6], verbose=0)
     store.get_features(other, posters[4:7], verbose=0)
@@ -80,7 +82,7 @@ def test_only_what_each_backbone_lacks_is_computed(store, pair, posters, decoded
         watching.watch(encoder.get_backbone())
     assert store.compute_features(pair, {"path": posters}, verbose=0) == 4 + 7
     assert [watching.rows for watching in counters] == [4, 7]
-    # Numbers 4 and 5 are lacked by neither.
+    # Both backbones have the features of images 4 and 5.
     assert sorted(decoded) == [*posters[:4], *posters[6:]]
     assert store.compute_features(pair, {"path": posters}, verbose=0) == 0
     for encoder in pair:
@@ -89,7 +91,7 @@ def test_only_what_each_backbone_lacks_is_computed(store, pair, posters, decoded
         )
 
 
-def test_two_encoders_of_one_network_share_a_pass(store, make_network, posters, counter):
+def test_two_encoders_with_the_same_network_share_a_pass(store, make_network, posters, counter):
     network = make_network()
     encoders = [ImageEncoder(name, backbone=network, column="path") for name in ("a", "b")]
     for encoder in encoders:
@@ -100,12 +102,12 @@ def test_two_encoders_of_one_network_share_a_pass(store, make_network, posters, 
     np.testing.assert_array_equal(features["a"][0], features["b"][0])
 
 
-def test_one_encoder_given_twice_counts_once(store, make_encoder, posters):
+def test_an_encoder_given_twice_is_computed_once(store, make_encoder, posters):
     encoder = make_encoder()
     assert store.compute_features([encoder, encoder], {"poster": posters}, verbose=0) == 10
 
 
-def test_encoders_without_features_to_keep_are_left_out(store, pair, make_encoder, posters):
+def test_encoders_without_frozen_layers_are_skipped(store, pair, make_encoder, posters):
     words = BagOfWordsEncoder("cast").fit([["Ann"], ["Bob"]])
     trained = make_encoder("trained", seed=3, column="path", trainable_layers="all")
     data = {"path": posters[:2], "cast": [["Ann"], ["Bob"]]}
@@ -124,9 +126,7 @@ def test_no_rows_have_no_features(store, pair):
     assert [array.shape for array in features.values()] == [(1, 0, 4)] * 2
 
 
-def test_a_backbone_inside_an_interrupted_pass_keeps_as_much_as_the_other(
-    store, pair, posters, counter
-):
+def test_an_interrupted_pass_keeps_the_features_of_both_backbones(store, pair, posters, counter):
     counter.watch(pair[1].get_backbone())
     counter.stop_after = 2
     with pytest.raises(KeyboardInterrupt):
@@ -135,13 +135,13 @@ def test_a_backbone_inside_an_interrupted_pass_keeps_as_much_as_the_other(
     assert store.count_missing(pair[1], posters) == 2
 
 
-def test_an_unreadable_image_is_named(store, pair, posters):
+def test_the_error_names_the_unreadable_image(store, pair, posters):
     posters[3].write_bytes(b"not an image")
     with pytest.raises(ImageReadError, match=r"Modality 'a': the image '.*3\.png' cannot be read"):
         store.compute_features(pair, {"path": posters}, verbose=0)
 
 
-def test_a_missing_column_is_named_before_anything_is_computed(store, pair, posters, counter):
+def test_an_absent_column_is_refused_before_anything_is_computed(store, pair, posters, counter):
     counter.watch(pair[0].get_backbone())
     strange = ImageEncoder("c", backbone=pair[0].get_backbone(), column="nowhere")
     with pytest.raises(ModalityError, match="'c' reads the column"):
@@ -149,7 +149,7 @@ def test_a_missing_column_is_named_before_anything_is_computed(store, pair, post
     assert counter.rows == 0
 
 
-def test_names_must_be_distinct_to_load(store, make_encoder, posters):
+def test_load_features_needs_distinct_names(store, make_encoder, posters):
     encoders = [make_encoder(seed=seed) for seed in (1, 2)]
     assert store.compute_features(encoders, {"poster": posters}, verbose=0) == 20
     with pytest.raises(ModalityError, match="distinct names"):

@@ -1,4 +1,4 @@
-"""Several processes use one store at once; a store that cannot be written says so."""
+"""Several processes use one store at once; failed writes give clear errors."""
 
 import os
 import time
@@ -8,7 +8,7 @@ import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import FeatureStoreError
-from multimodal_ensemble.features import _fill
+from multimodal_ensemble.features import _compute_missing
 from multimodal_ensemble.features._shards import ShardFolder
 from tests.fresh_process import FreshProcess
 
@@ -17,14 +17,14 @@ def images(count):
     return [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(count)]
 
 
-# Fills a store in pieces of one row, slowly, and says how many rows it computed.
+# Fills a store slowly in chunks of one row, and prints how many rows it computed.
 SCRIPT = """
 import sys, time
 import keras, numpy as np
 from multimodal_ensemble import FeatureStore, ImageEncoder
-from multimodal_ensemble.features import _fill
+from multimodal_ensemble.features import _compute_missing
 
-_fill.ROWS_A_SHARD = 1
+_compute_missing.ROWS_PER_SHARD = 1
 kernel = keras.initializers.GlorotUniform(1)
 network = keras.Sequential([
     keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255),
@@ -50,7 +50,7 @@ print(sum(rows), float(features.sum()), flush=True)
 
 @pytest.mark.slow
 def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, monkeypatch):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 1)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, images(40))
     backbone = encoder.get_backbone()
@@ -71,7 +71,7 @@ def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, 
         rows_there, sum_there = process.stdout.readline().split()
     np.testing.assert_allclose(here, expected, rtol=1e-5)
     assert float(sum_there) == pytest.approx(expected.sum(), rel=1e-5)
-    # Each had a part in it. Pieces that both were at were computed twice: some 7 of the 40, and
+    # Both processes take part. Chunks that both work on are computed twice: about 7 of the 40, and
     # 17 in the worst of 20,000 simulated runs.
     assert 0 < counter.rows < 40
     assert 40 <= counter.rows + int(rows_there) <= 60
@@ -79,10 +79,10 @@ def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, 
     assert not list(store.folder.rglob(".*"))
 
 
-def test_what_another_process_finishes_meanwhile_is_not_computed(
+def test_features_that_another_process_finishes_are_not_recomputed(
     store, make_encoder, compute, counter, monkeypatch
 ):
-    monkeypatch.setattr(_fill, "ROWS_A_SHARD", 2)
+    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 2)
     encoder, other = make_encoder(), make_encoder()
     expected = compute(encoder, images(40))
     counter.watch(encoder.get_backbone())
@@ -95,11 +95,11 @@ def test_what_another_process_finishes_meanwhile_is_not_computed(
     monkeypatch.setattr(encoder.get_backbone(), "predict_on_batch", after_another_process)
     features = store.get_features(encoder, images(40), verbose=0)
     np.testing.assert_allclose(features, expected, rtol=1e-5)
-    # The piece at hand and the one that was read ahead.
+    # The current chunk and the one that was read ahead.
     assert counter.rows <= 4
 
 
-def test_a_shard_removed_before_it_is_read_is_computed_again(
+def test_a_shard_removed_before_reading_is_recomputed(
     store, make_encoder, posters, compute, counter, monkeypatch
 ):
     encoder = make_encoder()
@@ -111,7 +111,7 @@ def test_a_shard_removed_before_it_is_read_is_computed_again(
     def read_after_another_process_pruned(self, places, shape):
         if left:
             left.pop()
-            for path in self.folder.glob("*.npz"):
+            for path in self.folder.glob("*.shard"):
                 path.unlink()
         return read(self, places, shape)
 
@@ -121,7 +121,7 @@ def test_a_shard_removed_before_it_is_read_is_computed_again(
     assert counter.rows == 20
 
 
-def test_a_shard_removed_before_it_is_looked_up_is_computed_again(
+def test_a_shard_removed_before_lookup_is_recomputed(
     store, make_encoder, posters, compute, monkeypatch
 ):
     encoders = [make_encoder(name, seed=seed) for seed, name in enumerate("ab")]
@@ -143,13 +143,13 @@ def test_a_shard_removed_before_it_is_looked_up_is_computed_again(
     assert passes == [20, 10]
 
 
-def test_features_that_vanish_again_and_again_are_no_endless_loop(
+def test_features_that_vanish_repeatedly_cause_no_endless_loop(
     store, make_encoder, posters, monkeypatch
 ):
     read = ShardFolder.read
 
     def read_after_another_process_pruned(self, places, shape):
-        for path in self.folder.glob("*.npz"):
+        for path in self.folder.glob("*.shard"):
             path.unlink()
         return read(self, places, shape)
 
@@ -160,15 +160,15 @@ def test_features_that_vanish_again_and_again_are_no_endless_loop(
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    def savez(file, **arrays):
+    def write_array(file, array, **options):
         file.write(b"some bytes, and then")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", savez)
+    monkeypatch.setattr(np.lib.format, "write_array", write_array)
     return monkeypatch
 
 
-def test_a_full_disk_is_told_and_costs_nothing_that_was_stored(
+def test_a_full_disk_is_reported_and_stored_features_are_kept(
     store, make_encoder, posters, compute, request
 ):
     encoder = make_encoder()
@@ -178,7 +178,7 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_stored(
         store.get_features(encoder, posters, verbose=0)
     message = str(caught.value)
     assert str(store.folder) in message
-    assert ".npz" in message
+    assert ".shard" in message
     assert "Make room, or use a store in another folder" in message
     features = store.get_features(encoder, posters[:4], verbose=0)
     np.testing.assert_allclose(features, compute(encoder, posters[:4]), rtol=1e-5)
@@ -188,7 +188,7 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_stored(
     np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
 
 
-def test_a_folder_that_may_only_be_read_serves_what_it_has(store, make_encoder, posters, compute):
+def test_a_read_only_store_returns_the_features_it_has(store, make_encoder, posters, compute):
     encoder = make_encoder()
     store.get_features(encoder, posters[:4], verbose=0)
     folders = [store.folder, *(path for path in store.folder.iterdir() if path.is_dir())]

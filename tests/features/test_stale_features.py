@@ -1,4 +1,4 @@
-"""Whatever features depend on, a change of it never meets the features of before."""
+"""After any change that affects features, stored features are not reused."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from multimodal_ensemble.images import UnreadableImageWarning
 
 @pytest.fixture
 def filled(store, make_encoder, posters):
-    """Return a store that has the posters' features of the plain encoder."""
+    """Return a store with the features of the posters."""
     store.get_features(make_encoder(), posters, verbose=0)
     return store
 
@@ -36,7 +36,7 @@ def a_weights_file(make_network, tmp_path):
 
 CHANGES = {
     "other weights": other_weights,
-    "one weight, in its last digit": one_weight_changed_by_little,
+    "one weight, in its last bit": one_weight_changed_by_little,
     "a weights file": a_weights_file,
     "another size": lambda make, _: {"backbone": make(size=9)},
     "another pooling": lambda make, _: {"backbone": make(), "pooling": "max"},
@@ -48,7 +48,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", list(CHANGES))
-def test_a_changed_backbone_gets_features_of_its_own(
+def test_a_changed_backbone_has_its_own_features(
     filled, make_network, make_encoder, posters, tmp_path, compute, change
 ):
     encoder = ImageEncoder("poster", **CHANGES[change](make_network, tmp_path))
@@ -59,7 +59,7 @@ def test_a_changed_backbone_gets_features_of_its_own(
 
 
 @pytest.mark.slow
-def test_an_option_of_a_network_of_keras_changes_what_is_looked_up(store, posters):
+def test_an_option_of_a_keras_application_changes_the_key(store, posters):
     plain = {"backbone": "MobileNet", "weights": None, "image_size": 32, "seed": 1}
     store.get_features(ImageEncoder("poster", **plain), posters[:1], verbose=0)
     assert store.count_missing(ImageEncoder("poster", **plain), posters[:1]) == 0
@@ -67,9 +67,7 @@ def test_an_option_of_a_network_of_keras_changes_what_is_looked_up(store, poster
         assert store.count_missing(ImageEncoder("poster", **{**plain, **option}), posters[:1]) == 1
 
 
-def test_weights_trained_meanwhile_get_features_of_their_own(
-    filled, make_encoder, posters, compute
-):
+def test_trained_weights_have_their_own_features(filled, make_encoder, posters, compute):
     encoder = make_encoder().unfreeze()
     backbone = encoder.get_backbone()
     backbone.compile("sgd", "mse")
@@ -80,7 +78,7 @@ def test_weights_trained_meanwhile_get_features_of_their_own(
     assert not np.allclose(features, compute(make_encoder(), posters))
 
 
-def test_a_file_whose_content_changed_is_computed_again(filled, make_encoder, posters, compute):
+def test_a_changed_file_is_computed_again(filled, make_encoder, posters, compute):
     encoder = make_encoder()
     Image.new("RGB", (12, 10), (250, 10, 40)).save(posters[3])
     assert filled.count_missing(encoder, posters) == 1
@@ -88,7 +86,7 @@ def test_a_file_whose_content_changed_is_computed_again(filled, make_encoder, po
     np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
 
 
-def test_files_that_changed_places_keep_their_own_features(filled, make_encoder, posters, compute):
+def test_files_that_swap_names_keep_their_features(filled, make_encoder, posters, compute):
     one, other = posters[0].read_bytes(), posters[1].read_bytes()
     posters[0].write_bytes(other)
     posters[1].write_bytes(one)
@@ -98,7 +96,7 @@ def test_files_that_changed_places_keep_their_own_features(filled, make_encoder,
     np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
 
 
-def test_a_renamed_file_is_found_by_its_content(filled, make_encoder, posters, tmp_path):
+def test_a_renamed_file_keeps_its_features(filled, make_encoder, posters, tmp_path):
     elsewhere = tmp_path / "elsewhere.image"
     expected = filled.get_features(make_encoder(), posters[:1], verbose=0)
     posters[0].rename(elsewhere)
@@ -107,7 +105,7 @@ def test_a_renamed_file_is_found_by_its_content(filled, make_encoder, posters, t
     np.testing.assert_array_equal(found, expected)
 
 
-def test_a_global_dtype_policy_changes_what_is_looked_up(filled, make_encoder, posters):
+def test_a_global_dtype_policy_changes_the_key(filled, make_encoder, posters):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -116,7 +114,9 @@ def test_a_global_dtype_policy_changes_what_is_looked_up(filled, make_encoder, p
         keras.config.set_dtype_policy(before)
 
 
-def test_the_blank_image_is_not_kept_as_the_files_own(store, make_encoder, posters, compute):
+def test_features_of_a_blank_image_are_not_stored_for_the_file(
+    store, make_encoder, posters, compute
+):
     posters[2].write_bytes(b"not an image")
     blank = make_encoder(on_error="blank")
     with pytest.warns(UnreadableImageWarning, match=r"1 images cannot be read.*2\.png"):
@@ -130,7 +130,7 @@ def test_the_blank_image_is_not_kept_as_the_files_own(store, make_encoder, poste
         store.get_features(strict, posters, verbose=0)
 
 
-def test_a_file_that_was_repaired_is_read(store, make_encoder, posters, compute):
+def test_a_repaired_file_is_read_again(store, make_encoder, posters, compute):
     good = posters[2].read_bytes()
     posters[2].write_bytes(good[: len(good) // 2])
     with pytest.warns(UnreadableImageWarning, match=r"2\.png"):
@@ -142,7 +142,7 @@ def test_a_file_that_was_repaired_is_read(store, make_encoder, posters, compute)
     assert encoder.unreadable == {}
 
 
-def test_a_missing_file_is_blank_and_later_read(store, make_encoder, posters, compute):
+def test_an_absent_file_is_blank_and_is_read_once_it_exists(store, make_encoder, posters, compute):
     good = posters[2].read_bytes()
     posters[2].unlink()
     with pytest.warns(UnreadableImageWarning, match="No such file"):

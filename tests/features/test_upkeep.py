@@ -1,4 +1,4 @@
-"""What a store holds is told truly, damage is found, and nothing that is needed is removed."""
+"""A store lists its content, finds damage, and removes nothing that is needed."""
 
 import os
 import re
@@ -13,6 +13,7 @@ import pytest
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError
+from multimodal_ensemble.saving import read_archive, write_archive
 
 DAY = 24 * 3600
 
@@ -38,7 +39,7 @@ def shards(store, modality=None):
     keys = {
         entry.key for entry in store.entries() if modality is None or entry.modality == modality
     }
-    return sorted(path for path in store.folder.glob("*/*.npz") if path.parent.name in keys)
+    return sorted(path for path in store.folder.glob("*/*.shard") if path.parent.name in keys)
 
 
 def make_older(paths, seconds):
@@ -54,7 +55,7 @@ def size_of(folder):
 # -- entries -----------------------------------------------------------------------------------
 
 
-def test_entries_say_what_there_is(filled):
+def test_entries_describe_the_content(filled):
     before = datetime.now(UTC)
     make_older(shards(filled, "still"), 60)
     poster, still = filled.entries()
@@ -85,7 +86,7 @@ def test_entries_are_ordered_by_last_use(filled, pair, posters):
     assert [entry.modality for entry in filled.entries()] == ["poster", "still"]
 
 
-def test_looking_what_is_missing_is_no_use(filled, pair, posters):
+def test_counting_missing_features_does_not_count_as_use(filled, pair, posters):
     make_older(shards(filled), 100)
     before = [entry.last_used for entry in filled.entries()]
     filled.count_missing(pair[0], posters)
@@ -93,7 +94,7 @@ def test_looking_what_is_missing_is_no_use(filled, pair, posters):
     assert [entry.last_used for entry in filled.entries()] == before
 
 
-def test_entries_make_a_table(filled):
+def test_entries_convert_to_a_table(filled):
     table = pd.DataFrame(filled.entries())
     assert table["n_rows"].sum() == 14
     assert set(table["modality"]) == {"poster", "still"}
@@ -113,7 +114,7 @@ def test_an_empty_store_has_no_entries(store):
     assert store.prune() == 0
 
 
-def test_features_without_description_are_found_and_listed(filled, pair, posters):
+def test_features_without_a_description_are_found_and_listed(filled, pair, posters):
     for path in filled.folder.glob("*/backbone.json"):
         path.write_text("not JSON")
     assert {entry.modality for entry in filled.entries()} == {"unknown"}
@@ -129,9 +130,11 @@ def test_n_bytes_is_the_size_of_all_files(filled):
 
 def with_other_arrays(**changes):
     def damage(path):
-        with np.load(path) as shard:
-            arrays = {**shard}
-        np.savez(path, **{**arrays, **changes})
+        name = "multimodal_ensemble features"
+        document, shard = read_archive(path, format_name=name, max_version=1)
+        with shard:
+            arrays = {key: shard[key] for key in shard}
+        write_archive(path, document, arrays | changes)
 
     return damage
 
@@ -168,14 +171,14 @@ def test_damage_is_found_removed_and_computed_again(
     assert counter.rows == 3
 
 
-def test_each_damaged_file_is_told(filled):
+def test_each_damaged_file_is_reported(filled):
     damaged = [shards(filled, "poster")[0], *shards(filled, "still")]
     for path in damaged:
         path.write_bytes(b"")
     assert list(filled.verify()) == sorted(damaged)
 
 
-def test_entries_of_a_damaged_store_name_the_file_and_the_way_out(filled):
+def test_entries_of_a_damaged_store_name_the_file_and_the_fix(filled):
     path = shards(filled)[0]
     path.write_bytes(b"")
     with pytest.raises(FeatureStoreError, match=rf"{path.name}.*verify\(remove=True\)"):
@@ -184,7 +187,7 @@ def test_entries_of_a_damaged_store_name_the_file_and_the_way_out(filled):
     assert sum(entry.n_files for entry in filled.entries()) == 2
 
 
-def test_no_cut_file_is_overlooked(tmp_path, make_encoder, posters):
+def test_every_truncated_file_is_found(tmp_path, make_encoder, posters):
     store = FeatureStore(tmp_path / "store")
     store.get_features(make_encoder(), posters[:2], verbose=0)
     (path,) = shards(store)
@@ -198,11 +201,11 @@ def test_no_cut_file_is_overlooked(tmp_path, make_encoder, posters):
 
 
 def leave_behind(store):
-    """Lay files of killed writers into a store, and return them."""
+    """Create files that killed writers leave behind, and return them."""
     (folder,) = {path.parent for path in shards(store, "poster")}
     left = [
         store.folder / ".feature_store.json.0.tmp",
-        folder / ".0.npz.1.tmp",
+        folder / ".0.shard.1.tmp",
         folder / ".backbone.2.keras",
     ]
     for path in left:
@@ -210,7 +213,7 @@ def leave_behind(store):
     return left
 
 
-def test_leftovers_of_a_day_ago_go(filled):
+def test_leftovers_older_than_a_day_are_removed(filled):
     left = leave_behind(filled)
     kept = shards(filled)
     make_older([*left, *kept], DAY + 60)
@@ -219,7 +222,7 @@ def test_leftovers_of_a_day_ago_go(filled):
     assert shards(filled) == kept
 
 
-def test_what_another_process_may_be_writing_stays(filled):
+def test_unfinished_files_of_other_processes_stay(filled):
     left = leave_behind(filled)
     make_older(left, DAY - 60)
     assert filled.prune() == 0
@@ -227,7 +230,7 @@ def test_what_another_process_may_be_writing_stays(filled):
     assert all(path.exists() for path in left)
 
 
-def test_what_was_not_used_for_long_goes(filled, pair, posters):
+def test_features_unused_for_long_are_removed(filled, pair, posters):
     old, *rest = shards(filled, "poster")
     make_older([old], 3 * DAY)
     make_older(rest, DAY)
@@ -239,14 +242,14 @@ def test_what_was_not_used_for_long_goes(filled, pair, posters):
     assert filled.count_missing(pair[1], posters[:4]) == 0
 
 
-def test_a_store_is_made_as_small_as_asked_for(filled):
+def test_a_store_is_pruned_to_the_given_size(filled):
     order = [*shards(filled, "still"), *shards(filled, "poster")]
     for number, path in enumerate(order):
         make_older([path], 1000 - number)
     before = size_of(filled.folder)
     removed = filled.prune(max_bytes=before - 1)
     assert size_of(filled.folder) == before - removed < before
-    # The folder of the backbone that has no features left goes, too.
+    # The folder of a backbone without features is also removed.
     assert not order[0].parent.exists()
     assert shards(filled) == sorted(order[1:])
     assert filled.prune(max_bytes=before) == 0
@@ -261,7 +264,7 @@ def test_a_store_can_be_emptied(filled, pair, posters, compute):
     np.testing.assert_allclose(features, compute(pair[0], posters), rtol=1e-5)
 
 
-def test_entries_are_removed_by_their_keys(filled, pair, posters):
+def test_entries_are_removed_by_key(filled, pair, posters):
     poster, still = sorted(filled.entries(), key=lambda entry: entry.modality)
     before = size_of(filled.folder)
     removed = filled.prune(keys=[poster.key])
@@ -283,7 +286,7 @@ def test_an_unknown_key_is_refused_and_nothing_removed(filled):
 
 
 @pytest.mark.parametrize("max_bytes", [-1, 1.5, "1", True])
-def test_a_size_that_is_none_is_refused(filled, max_bytes):
+def test_an_invalid_size_is_refused(filled, max_bytes):
     before = shards(filled)
     with pytest.raises(ValueError, match="max_bytes must be a whole number of at least 0"):
         filled.prune(max_bytes=max_bytes)
@@ -291,7 +294,7 @@ def test_a_size_that_is_none_is_refused(filled, max_bytes):
 
 
 @pytest.mark.parametrize("max_bytes", [0, -1, 1e9, "1", True])
-def test_a_limit_that_is_none_is_refused(tmp_path, max_bytes):
+def test_an_invalid_limit_is_refused(tmp_path, max_bytes):
     with pytest.raises(ValueError, match="max_bytes must be a whole number of at least 1"):
         FeatureStore(tmp_path / "store", max_bytes=max_bytes)
     assert not (tmp_path / "store").exists()
@@ -307,7 +310,7 @@ def three(make_encoder):
 
 @pytest.fixture
 def limited(store, three, posters):
-    """Return a store with the first two backbones' features that has no room for the third's."""
+    """Return a store that holds two backbones' features and has no room for a third's."""
     for encoder in three[:2]:
         store.get_features(encoder, posters, verbose=0)
     return FeatureStore(
@@ -316,7 +319,7 @@ def limited(store, three, posters):
 
 
 @pytest.mark.parametrize("oldest", ["one", "two"])
-def test_what_was_not_used_for_longest_makes_room(limited, three, posters, compute, oldest):
+def test_the_least_recently_used_features_make_room(limited, three, posters, compute, oldest):
     for modality in ("one", "two"):
         make_older(shards(limited, modality), 200 if modality == oldest else 100)
     limited.get_features(three[2], posters, verbose=0)
@@ -328,7 +331,7 @@ def test_what_was_not_used_for_longest_makes_room(limited, three, posters, compu
         assert size_of(limited.folder) <= limited.max_bytes
 
 
-def test_reading_keeps_features_from_making_room(limited, three, posters):
+def test_reading_counts_as_use(limited, three, posters):
     make_older(shards(limited, "one"), 200)
     make_older(shards(limited, "two"), 100)
     limited.get_features(three[0], posters, verbose=0)
@@ -336,7 +339,7 @@ def test_reading_keeps_features_from_making_room(limited, three, posters):
     assert {entry.modality for entry in limited.entries()} == {"one", "three"}
 
 
-def test_what_a_call_needs_itself_stays(store, three, posters, compute, counter):
+def test_features_that_a_call_needs_stay(store, three, posters, compute, counter):
     store.get_features(three[0], posters[:5], verbose=0)
     store.get_features(three[1], posters, verbose=0)
     needed = shards(store, "one")
@@ -354,7 +357,7 @@ def test_what_a_call_needs_itself_stays(store, three, posters, compute, counter)
     assert [entry.modality for entry in limited.entries()] == ["one"]
 
 
-def test_what_can_never_fit_is_refused_before_it_is_computed(tmp_path, three, posters, counter):
+def test_features_that_cannot_fit_are_refused_before_any_work(tmp_path, three, posters, counter):
     store = FeatureStore(tmp_path / "store", dtype="float32", max_bytes=150)
     for encoder in three:
         counter.watch(encoder.get_backbone())
@@ -383,11 +386,11 @@ def test_a_store_stays_within_its_limit(tmp_path, three, posters, compute):
     assert len(shards(store)) > 1
 
 
-def test_a_limit_for_one_process_holds_for_what_others_wrote(filled, pair, posters):
+def test_a_limit_also_counts_files_of_other_processes(filled, pair, posters):
     limited = FeatureStore(filled.folder, dtype="float32", max_bytes=2500)
     limited.get_features(pair[1], posters, verbose=0)
     assert re.search(r"max_bytes=2500\)$", repr(limited))
     assert size_of(filled.folder) <= 2500
-    # The store without limit notices what is gone.
+    # The store without a limit notices the removal.
     assert filled.count_missing(pair[0], posters) > 0
     assert filled.count_missing(pair[1], posters) == 0

@@ -1,11 +1,11 @@
-"""Augmented views are a function of the image, the number and the augmentation alone."""
+"""Augmented views depend only on the image, the number of the view and the augmentation."""
 
 import keras
 import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
-from multimodal_ensemble.encoders import Augmentation
+from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images import _batch
 
@@ -21,15 +21,15 @@ def layers(shift=0.2, **options):
 def make_augmented(make_encoder):
     """Return a function that makes an encoder with three views."""
 
-    def make(name="poster", **options):
-        augmentation = Augmentation(layers(), views=3, seed=1)
-        return make_encoder(name, augmentation=augmentation, **options)
+    def make(name="poster", *, augmentation=None, **options):
+        changes = {"layers": layers(), "views": 3, "seed": 1, **(augmentation or {})}
+        return make_encoder(name, augmentation=Augmentation(**changes), **options)
 
     return make
 
 
 def compute_view(encoder, values, view):
-    """Return the oracle: what the backbone gives for augmented images."""
+    """Return the features of augmented images, computed without a store."""
     prepared = encoder.prepare(values)
     images = encoder.augmentation.apply(
         encoder.encode(values), encoder.content_digests(prepared), np.full(len(values), view)
@@ -37,7 +37,7 @@ def compute_view(encoder, values, view):
     return np.asarray(encoder.get_backbone()(images, training=False))
 
 
-def test_a_view_is_what_the_backbone_gives_for_augmented_images(store, make_augmented, posters):
+def test_features_of_a_view_equal_those_of_augmented_images(store, make_augmented, posters):
     encoder = make_augmented()
     for view in (2, 0, 1):
         features = store.get_features(encoder, posters, view=view, verbose=0)
@@ -56,7 +56,7 @@ def test_views_differ_from_each_other_and_from_the_plain_image(store, make_augme
         assert not any(np.allclose(one, other) for other in every[number + 1 :])
 
 
-def test_views_do_not_depend_on_order_batch_or_what_was_there(
+def test_views_do_not_depend_on_order_batch_size_or_earlier_features(
     tmp_path, make_augmented, posters, counter
 ):
     one = FeatureStore(tmp_path / "one", batch_size=32, dtype="float32")
@@ -74,32 +74,32 @@ def test_views_do_not_depend_on_order_batch_or_what_was_there(
 
 
 CHANGES = {
-    "another seed": {"augmentation__seed": 2},
-    "other layers": {"augmentation__layers": [keras.layers.RandomFlip("horizontal")]},
-    "layers in another order": {"augmentation__layers": layers()[::-1]},
-    "another factor": {"augmentation__layers": layers(0.3)},
+    "another seed": {"augmentation": {"seed": 2}},
+    "other layers": {"augmentation": {"layers": [keras.layers.RandomFlip("horizontal")]}},
+    "layers in another order": {"augmentation": {"layers": layers()[::-1]}},
+    "another factor": {"augmentation": {"layers": layers(0.3)}},
     "another resampling": {"resampling": "nearest"},
 }
 
 
 @pytest.mark.parametrize("change", list(CHANGES))
-def test_another_augmentation_has_views_of_its_own(store, make_augmented, posters, change):
+def test_another_augmentation_has_its_own_views(store, make_augmented, posters, change):
     store.get_features(make_augmented(), posters, view=0, verbose=0)
     assert store.count_missing(make_augmented(**CHANGES[change]), posters, view=0) == 10
 
 
 SAME = {
-    "names of layers": {"augmentation__layers": layers(name="mine")},
-    "seeds of layers": {"augmentation__layers": layers(seed=7)},
-    "layers in a model": {"augmentation__layers": keras.Sequential(layers())},
-    "more views": {"augmentation__views": 9},
+    "names of layers": {"augmentation": {"layers": layers(name="mine")}},
+    "seeds of layers": {"augmentation": {"layers": layers(seed=7)}},
+    "layers in a model": {"augmentation": {"layers": keras.Sequential(layers())}},
+    "more views": {"augmentation": {"views": 9}},
     "the encoder's name": {"name": "still"},
-    "the head": {"head__units": 3},
+    "the head": {"head": DenseHead(3)},
 }
 
 
 @pytest.mark.parametrize("same", list(SAME))
-def test_what_changes_no_view_does_not_count(store, make_augmented, posters, same):
+def test_settings_that_change_no_view_keep_the_key(store, make_augmented, posters, same):
     expected = store.get_features(make_augmented(), posters, view=2, verbose=0)
     encoder = make_augmented(**SAME[same])
     assert store.count_missing(encoder, posters, view=2) == 0
@@ -119,7 +119,7 @@ def test_plain_features_are_shared_with_an_encoder_without_augmentation(
     assert store.compute_features([encoder], data, augment=True, verbose=0) == 0
 
 
-def test_views_are_computed_only_when_asked_for(store, make_augmented, posters):
+def test_views_are_computed_only_when_requested(store, make_augmented, posters):
     encoder = make_augmented()
     assert store.compute_features([encoder], {"poster": posters}, verbose=0) == 10
     assert [store.count_missing(encoder, posters, view=view) for view in range(3)] == [10] * 3
@@ -127,21 +127,23 @@ def test_views_are_computed_only_when_asked_for(store, make_augmented, posters):
     assert len(features["poster"]) == 1
 
 
-def test_an_encoder_without_views_has_none_to_load(store, make_encoder, make_augmented, posters):
+def test_an_encoder_without_augmentation_has_only_plain_features(
+    store, make_encoder, make_augmented, posters
+):
     encoders = [make_encoder("plain", seed=2, column="poster"), make_augmented()]
     features = store.load_features(encoders, {"poster": posters}, augment=True, verbose=0)
     assert {name: len(arrays) for name, arrays in features.items()} == {"plain": 1, "poster": 4}
 
 
 @pytest.mark.parametrize("view", [-1, 3, 100])
-def test_a_view_that_is_not_there_is_refused(store, make_augmented, posters, view):
+def test_a_view_number_out_of_range_is_refused(store, make_augmented, posters, view):
     encoder = make_augmented()
     for call in (store.get_features, store.count_missing):
         with pytest.raises(ModalityError, match=rf"'poster' has 3 augmented.*view={view}\."):
             call(encoder, posters, view=view)
 
 
-def test_without_augmentation_there_is_no_view(store, make_encoder, posters):
+def test_a_view_without_augmentation_is_refused(store, make_encoder, posters):
     with pytest.raises(ModalityError, match="'poster' has 0 augmented views"):
         store.get_features(make_encoder(), posters, view=0)
 

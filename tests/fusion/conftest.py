@@ -1,4 +1,4 @@
-"""Encoders small enough to build in a moment."""
+"""Tiny encoders and a batch of encoded rows."""
 
 import keras
 import numpy as np
@@ -33,8 +33,8 @@ def poster(make_network):
 
 @pytest.fixture
 def tags():
-    head = DenseHead(3, activation="sigmoid")
-    return BagOfWordsEncoder("tags", head=head).fit([["space", "war"], ["love"], ["war"]])
+    encoder = BagOfWordsEncoder("tags", head=DenseHead(3, activation="sigmoid"))
+    return encoder.fit([["space", "war"], ["love"], ["war"]])
 
 
 @pytest.fixture

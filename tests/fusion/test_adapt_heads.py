@@ -1,4 +1,4 @@
-"""Layers that adapt to the training rows are found and adapted, whatever a head looks like."""
+"""Layers with an `adapt` method are found and adapted in heads of any structure."""
 
 import keras
 import numpy as np
@@ -6,31 +6,19 @@ import pytest
 
 from multimodal_ensemble import (
     DenseEncoder,
-    Encoder,
     FeatureScaling,
     adapt_heads,
     fuse_encoders,
 )
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.fusion._feature_model import heads_to_adapt
+from multimodal_ensemble.fusion import fusion_parts
 
 ROWS = np.array([[1.0, 10.0], [3.0, 50.0], [5.0, 30.0]])
 
 
-class HeadEncoder(Encoder):
-    """An encoder of pairs whose head is made by a function."""
-
-    input_shape = (2,)
-
-    def __init__(self, name, make_head, *, column=None):
-        super().__init__(name, column=column)
-        self.make_head = make_head
-
-    def encode(self, values):
-        return np.array(list(values), dtype="float32").reshape(-1, 2)
-
-    def build_head(self):
-        return self.make_head()
+def pair_encoder(make_head):
+    """Return an encoder of pairs whose head is made by a function."""
+    return DenseEncoder("pair", head=lambda feature_shape: make_head()).fit([[0, 0]])
 
 
 def standard(rows):
@@ -64,11 +52,11 @@ HEADS = {
         ),
         lambda rows: standard(log(2 * rows)).sum(axis=1, keepdims=True),
     ),
-    "two, the second behind a dense layer": (
+    "two, with a dense layer in between": (
         lambda: keras.Sequential([FeatureScaling(), ones(2), keras.layers.Normalization(), ones()]),
         lambda rows: 2 * standard(standard(rows).sum(axis=1, keepdims=True)) @ np.ones((1, 1)),
     ),
-    "a bare layer under a name of its own": (
+    "a single layer with another name": (
         lambda: keras.layers.Normalization(name="whatever"),
         standard,
     ),
@@ -77,32 +65,34 @@ HEADS = {
 
 
 @pytest.mark.parametrize("name", list(HEADS))
-def test_a_head_is_adapted_to_what_reaches_each_layer(name):
+def test_each_layer_of_a_head_adapts_to_its_own_input(name):
     make_head, expected = HEADS[name]
-    encoder = HeadEncoder("pair", make_head)
+    encoder = pair_encoder(make_head)
     other = DenseEncoder("year").fit([1, 2])
     model = fuse_encoders([encoder, other], n_labels=1)
-    assert heads_to_adapt(model) == ([] if name == "nothing to adapt" else ["pair"])
-    adapt_heads(model, {"pair": ROWS} if heads_to_adapt(model) else {})
+    assert not fusion_parts(model)["year"].needs_adapting
+    needs_adapting = fusion_parts(model)["pair"].needs_adapting
+    assert needs_adapting == (name != "nothing to adapt")
+    adapt_heads(model, {"pair": ROWS} if needs_adapting else {})
     head = model.get_layer("pair_head")
     np.testing.assert_allclose(
         np.asarray(head(ROWS.astype("float32"))), expected(ROWS), rtol=1e-4, atol=1e-5
     )
 
 
-def test_adapting_again_forgets_the_rows_before():
-    encoder = HeadEncoder("pair", lambda: keras.Sequential([FeatureScaling(), ones()]))
+def test_adapting_again_replaces_the_statistics():
+    encoder = pair_encoder(lambda: keras.Sequential([FeatureScaling(), ones()]))
     model = fuse_encoders([encoder], n_labels=1)
     adapt_heads(model, {"pair": ROWS + 100})
     adapt_heads(model, {"pair": ROWS})
-    scaling = model.get_layer("pair_head").layers[0].layers[0]
+    scaling = model.get_layer("pair_head").layers[0]
     np.testing.assert_allclose(scaling.mean.numpy(), ROWS.mean(axis=0))
     np.testing.assert_allclose(scaling.scale.numpy(), ROWS.std(axis=0), rtol=1e-6)
 
 
 @pytest.mark.parametrize("layer", [FeatureScaling, keras.layers.Normalization])
-def test_predictions_made_before_do_not_keep_the_old_statistics(layer):
-    encoder = HeadEncoder("pair", lambda: keras.Sequential([layer(), ones()]))
+def test_earlier_predictions_do_not_keep_old_statistics(layer):
+    encoder = pair_encoder(lambda: keras.Sequential([layer(), ones()]))
     model = fuse_encoders([encoder], n_labels=1, seed=1)
     rows = {"pair": ROWS.astype("float32")}
     model.predict_on_batch(rows)
@@ -110,7 +100,7 @@ def test_predictions_made_before_do_not_keep_the_old_statistics(layer):
     np.testing.assert_allclose(model.predict_on_batch(rows), np.asarray(model(rows)), rtol=1e-5)
 
 
-def test_a_modality_that_the_model_lacks_is_named():
+def test_the_error_names_a_modality_that_the_model_lacks():
     model = fuse_encoders([DenseEncoder("year").fit([1, 2])], n_labels=1)
-    with pytest.raises(ModalityError, match=r"no head for 'pair'.*'year_head'"):
+    with pytest.raises(ModalityError, match=r"no head for 'pair'; it has one for \['year'\]"):
         adapt_heads(model, {"pair": ROWS})

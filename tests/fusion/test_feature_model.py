@@ -1,4 +1,4 @@
-"""The part of a model behind its backbones gives the same scores and is trained with it."""
+"""The part of a model behind its backbones returns the same scores and shares its weights."""
 
 import keras
 import numpy as np
@@ -15,8 +15,7 @@ def call(model, inputs):
 
 @pytest.fixture
 def still(make_network):
-    head = DenseHead(4, scaling="standard")
-    return ImageEncoder("still", backbone=make_network(2), head=head)
+    return ImageEncoder("still", backbone=make_network(2), head=DenseHead(4, scaling="standard"))
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_full_model_equals_feature_model_of_backbone(poster, still, tags, pixels
     np.testing.assert_allclose(call(short, mixed), call(model, pixels), rtol=1e-6)
 
 
-def test_it_shares_the_layers_so_that_training_it_trains_the_whole(poster, tags, batch):
+def test_training_the_feature_model_trains_the_full_model(poster, tags, batch):
     model = fuse_encoders([poster, tags], n_labels=2, seed=1)
     short = feature_model(model)
     before = call(model, batch)
@@ -56,13 +55,13 @@ def test_it_shares_the_layers_so_that_training_it_trains_the_whole(poster, tags,
 
 
 class TokenEncoder(Encoder):
-    """A third party's: rows of whole numbers, a frozen embedding, a bare layer as head."""
+    """A third-party encoder of integers with a frozen embedding and one layer as head."""
 
     input_shape = (3,)
     input_dtype = "int32"
 
-    def __init__(self, name, *, column=None):
-        super().__init__(name, column=column)
+    def __init__(self, name):
+        super().__init__(name, head=lambda feature_shape: keras.layers.Dense(2))
         self._tokens = keras.Sequential(
             [
                 keras.Input((3,), dtype="int32"),
@@ -79,11 +78,8 @@ class TokenEncoder(Encoder):
     def get_backbone(self):
         return self._tokens
 
-    def build_head(self):
-        return keras.layers.Dense(2)
 
-
-def test_features_of_whole_numbers_stay_fractions():
+def test_features_of_integer_inputs_are_floats():
     encoder = TokenEncoder("text")
     model = fuse_encoders([encoder], n_labels=2, seed=1)
     tokens = encoder.encode([[1, 2, 3], [3, 4, 8]])
@@ -94,13 +90,13 @@ def test_features_of_whole_numbers_stay_fractions():
     )
 
 
-def test_a_modality_without_backbone_cannot_be_cut(poster, tags):
+def test_a_modality_without_backbone_is_refused(poster, tags):
     model = fuse_encoders([poster, tags], n_labels=2)
     with pytest.raises(ModalityError, match=r"no backbone for \['tags'\]; it has one for \['post"):
         feature_model(model, ["tags"])
 
 
-def test_a_model_of_another_making_cannot_be_cut():
+def test_a_plain_keras_model_is_refused():
     model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)])
     with pytest.raises(ModalityError, match=r"no backbone for \['x'\]; it has one for \[\]"):
         feature_model(model, ["x"])

@@ -1,4 +1,4 @@
-"""One model of several encoders: its layers, what models share, seeds, precision, saving."""
+"""Models of several encoders: layers, shared backbones, seeds, precision, saving."""
 
 import random
 
@@ -54,7 +54,7 @@ def test_layers_are_named_after_modalities(poster, tags):
     assert fuse_encoders([tags], n_labels=2, name="mine").name == "mine"
 
 
-def test_the_model_is_backbone_heads_concatenation_and_a_sigmoid_layer(poster, tags, batch):
+def test_scores_equal_those_computed_with_numpy(poster, tags, batch):
     model = fuse_encoders([poster, tags], n_labels=2, seed=1)
     features = call(poster.get_backbone(), batch["poster"])
     kernel, bias = model.get_layer("poster_head").get_layer("dense").get_weights()
@@ -67,14 +67,14 @@ def test_the_model_is_backbone_heads_concatenation_and_a_sigmoid_layer(poster, t
     np.testing.assert_allclose(call(model, batch), expected, rtol=1e-5)
 
 
-def test_with_one_encoder_it_is_the_unimodal_model(tags, batch):
+def test_one_encoder_makes_a_unimodal_model(tags, batch):
     model = fuse_encoders([tags], n_labels=2)
     assert [layer.name for layer in model.layers] == ["tags", "tags_head", "scores"]
     assert model.count_params() == (3 * 3 + 3) + (3 * 2 + 2)
     assert call(model, {"tags": batch["tags"]}).shape == (4, 2)
 
 
-def test_an_encoder_alone_is_a_list_of_one(tags):
+def test_one_encoder_needs_no_list(tags):
     assert fuse_encoders(tags, n_labels=2).inputs[0].name == "tags"
 
 
@@ -93,7 +93,7 @@ def test_five_models_share_backbones_and_no_heads(poster, tags, make_network):
     assert len(trainable) == len(set(trainable))
 
 
-def test_a_seed_repeats_initial_weights_and_others_differ(tags, poster):
+def test_equal_seeds_give_equal_weights_and_others_differ(tags, poster):
     first, again, other = (
         fuse_encoders([poster, tags], n_labels=2, seed=seed) for seed in (1, 1, 2)
     )
@@ -102,10 +102,8 @@ def test_a_seed_repeats_initial_weights_and_others_differ(tags, poster):
     assert not weights_equal(fuse_encoders([tags], 2), fuse_encoders([tags], 2))
 
 
-def test_a_seed_gives_the_same_heads_whether_the_backbone_was_built_before_or_not():
-    encoder = ImageEncoder(
-        "poster", backbone="MobileNet", weights=None, image_size=32, head=DenseHead(2)
-    )
+def test_building_the_backbone_does_not_change_the_seeded_heads():
+    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
     first = fuse_encoders([encoder], n_labels=2, seed=1)
     again = fuse_encoders([encoder], n_labels=2, seed=1)
     assert weights_equal(first, again)
@@ -118,7 +116,7 @@ def test_a_seed_repeats_dropout(tags, batch):
         np.testing.assert_array_equal(one(inputs, training=True), other(inputs, training=True))
 
 
-def test_building_leaves_the_callers_random_state_alone(tags):
+def test_building_does_not_change_global_random_states(tags):
     state, numpy_state = random.getstate(), np.random.get_state()[1].tolist()
     fuse_encoders([tags], n_labels=2, seed=1)
     assert random.getstate() == state
@@ -142,7 +140,7 @@ def test_scores_are_float32_under_mixed_precision(make_network, tags, batch):
     np.testing.assert_allclose(short, scores, atol=1e-3)
 
 
-def test_a_model_is_saved_and_loaded_also_after_it_was_cut(poster, tags, batch, tmp_path):
+def test_a_model_can_be_saved_and_loaded_after_it_was_cut(poster, tags, batch, tmp_path):
     model = fuse_encoders([poster, tags], n_labels=2, seed=1)
     feature_model(model)
     model.save(tmp_path / "model.keras")
@@ -154,7 +152,7 @@ def test_a_model_is_saved_and_loaded_also_after_it_was_cut(poster, tags, batch, 
     )
 
 
-def test_encoders_of_one_name_are_refused():
+def test_encoders_with_equal_names_are_refused():
     encoder = DenseEncoder("year").fit([1, 2])
     with pytest.raises(ModalityError, match=r"distinct names.*\['year'\]"):
         fuse_encoders([encoder, DenseEncoder("year").fit([1])], n_labels=1)
@@ -169,19 +167,19 @@ def test_encoders_of_one_name_are_refused():
         (["year", "year_features"], "year_features"),
     ],
 )
-def test_names_that_a_layer_needs_are_refused(names, clashing):
+def test_names_of_other_layers_are_refused(names, clashing):
     encoders = [DenseEncoder(name).fit([1, 2]) for name in names]
     with pytest.raises(ModalityError, match=rf"name\(s\) \['{clashing}'\]"):
         fuse_encoders(encoders, n_labels=1)
 
 
 class FixedNameEncoder(Encoder):
-    """A third party's, whose backbone is called alike for every modality."""
+    """A third-party encoder whose backbone has the same name for every modality."""
 
     input_shape = (2,)
 
-    def __init__(self, name, *, column=None):
-        super().__init__(name, column=column)
+    def __init__(self, name):
+        super().__init__(name)
         self._backbone = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)], name="net")
 
     def encode(self, values):
@@ -190,11 +188,8 @@ class FixedNameEncoder(Encoder):
     def get_backbone(self):
         return self._backbone
 
-    def build_head(self):
-        return keras.layers.Dense(2)
 
-
-def test_backbones_of_one_name_are_refused():
+def test_backbones_with_equal_names_are_refused():
     with pytest.raises(ModalityError, match=r"name\(s\) \['net'\]"):
         fuse_encoders([FixedNameEncoder("a"), FixedNameEncoder("b")], n_labels=1)
 
@@ -206,7 +201,7 @@ def test_backbones_of_one_name_are_refused():
         ([keras.layers.Dense(1)], ModalityError, "must be an instance of multimodal_ensemble"),
     ],
 )
-def test_what_is_no_encoder_is_refused(encoders, error, match):
+def test_other_objects_than_encoders_are_refused(encoders, error, match):
     with pytest.raises(error, match=match):
         fuse_encoders(encoders, n_labels=1)
 

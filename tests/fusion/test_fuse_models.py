@@ -1,4 +1,4 @@
-"""Trained models joined: the numbers, what is copied, what is frozen, what is refused."""
+"""Fusions of trained models: scores, copied and frozen layers, refused models."""
 
 import keras
 import numpy as np
@@ -58,7 +58,7 @@ def trained(poster, tags, batch):
     return models
 
 
-def test_the_output_is_one_new_layer_on_what_fed_the_old_ones(trained, batch):
+def test_the_new_output_layer_takes_the_inputs_of_the_old_ones(trained, batch):
     fused = fuse_models(trained, n_labels=2, seed=3)
     embeddings = [
         call(
@@ -74,7 +74,7 @@ def test_the_output_is_one_new_layer_on_what_fed_the_old_ones(trained, batch):
     np.testing.assert_allclose(call(fused, batch), expected, rtol=1e-5)
 
 
-def test_training_the_fusion_leaves_the_models_alone(trained, batch):
+def test_training_the_fusion_does_not_change_the_models(trained, batch):
     before = [copy_weights(model) for model in trained]
     fused = fuse_models(trained, n_labels=2)
     own = copy_weights(fused)
@@ -87,7 +87,7 @@ def test_training_the_fusion_leaves_the_models_alone(trained, batch):
     assert len(changed) == 6
 
 
-def test_a_layer_whose_statistics_move_is_copied_though_it_has_nothing_to_train():
+def test_a_layer_with_moving_statistics_and_no_trainable_weights_is_copied():
     inputs = keras.Input((3,), name="x")
     normalised = keras.layers.BatchNormalization(center=False, scale=False, momentum=0.5)(inputs)
     hidden = keras.layers.Dense(4)(normalised)
@@ -98,8 +98,8 @@ def test_a_layer_whose_statistics_move_is_copied_though_it_has_nothing_to_train(
         np.testing.assert_array_equal(old, new)
 
 
-def test_a_frozen_head_that_adapts_is_copied():
-    tags = BagOfWordsEncoder("tags", head=DenseHead(1, scaling="standard")).fit([["a", "b"], ["b"]])
+def test_a_frozen_head_that_can_adapt_is_copied():
+    tags = BagOfWordsEncoder("tags", head=DenseHead(scaling="standard")).fit([["a", "b"], ["b"]])
     model = fuse_encoders([tags], n_labels=2)
     model.trainable = False
     fused = fuse_models([model], n_labels=2)
@@ -111,7 +111,7 @@ def test_a_frozen_backbone_is_shared(trained, poster):
     assert fused.get_layer("poster_backbone") is poster.get_backbone()
 
 
-def test_with_freeze_only_the_output_layer_changes(trained, batch):
+def test_freeze_trains_only_the_new_output_layer(trained, batch):
     fused = fuse_models(trained, n_labels=2, freeze=True)
     before = copy_weights(fused)
     train(fused, batch)
@@ -132,7 +132,7 @@ def test_the_models_stay_trainable(trained, batch, freeze):
     )
 
 
-def test_layers_of_one_name_are_renamed_and_keep_their_weights():
+def test_layers_with_equal_names_are_renamed_and_keep_their_weights():
     first, second, third = sequential("a"), sequential("b", units=5), sequential("c")
     fused = fuse_models([first, second, third], n_labels=2, seed=1)
     layers = [layer.name for layer in fused.layers]
@@ -149,14 +149,14 @@ def test_layers_of_one_name_are_renamed_and_keep_their_weights():
     )
 
 
-def test_a_layer_may_be_called_as_another_models_input_is():
+def test_a_plain_layer_may_have_the_name_of_another_models_input():
     fused = fuse_models(
         [sequential("a", hidden="b"), sequential("b", hidden="embeddings")], n_labels=2
     )
     assert names(fused) == ["a", "b"]
 
 
-def test_models_of_one_name_are_joined():
+def test_models_with_equal_names_can_be_fused():
     one, other = sequential("a"), sequential("b")
     one.name = other.name = "same"
     assert fuse_models([one, other], n_labels=2).get_layer("embeddings").output.shape == (None, 8)
@@ -184,7 +184,7 @@ def added(name, ending):
     ],
     ids=["functional", "sequential, layer by layer", "sequential"],
 )
-def test_an_activation_behind_the_output_layer_is_dropped_with_it(make):
+def test_an_activation_after_the_output_layer_is_dropped_also(make):
     model = make("a", keras.layers.Activation("sigmoid"))
     fused = fuse_models([model], n_labels=2, seed=1)
     rows = np.random.default_rng(1).normal(size=(4, 3))
@@ -195,7 +195,7 @@ def test_an_activation_behind_the_output_layer_is_dropped_with_it(make):
     )
 
 
-def test_a_fusion_can_still_be_cut_at_its_backbones(trained, poster, batch):
+def test_a_fusion_of_models_can_be_cut(trained, poster, batch):
     fused = fuse_models(trained, n_labels=2, seed=3)
     short = feature_model(fused)
     assert short.inputs[0].shape == (None, 4)
@@ -214,14 +214,14 @@ def test_models_that_were_cut_before_can_be_fused(trained, batch):
     )
 
 
-def test_a_fusion_is_saved_and_loaded(trained, batch, tmp_path):
+def test_a_fusion_can_be_saved_and_loaded(trained, batch, tmp_path):
     fused = fuse_models(trained, n_labels=2)
     fused.save(tmp_path / "fused.keras")
     loaded = keras.models.load_model(tmp_path / "fused.keras")
     np.testing.assert_array_equal(call(loaded, batch), call(fused, batch))
 
 
-def test_a_seed_repeats_the_new_layer_and_the_dropout(trained, batch):
+def test_equal_seeds_give_equal_output_layers_and_dropout(trained, batch):
     one, other, third = (
         fuse_models(trained, n_labels=2, dropout=0.5, seed=seed) for seed in (1, 1, 2)
     )
@@ -249,7 +249,7 @@ def ends_in(layer):
     ("make", "match"),
     [
         (list, "empty list"),
-        (lambda: [sequential("a"), sequential("a")], r"input name\(s\) \['a'\] stand in more"),
+        (lambda: [sequential("a"), sequential("a")], r"name\(s\) \['a'\] belong to more"),
         (
             lambda: [sequential("a"), sequential("b", labels=3)],
             r"n_labels=2 labels. Received {'a_model': 2, 'b_model': 3}",
@@ -292,10 +292,10 @@ def ends_in(layer):
         "two outputs",
         "subclassed",
         "not built",
-        "no model at all",
+        "not a model",
     ],
 )
-def test_what_cannot_be_fused_is_refused(make, match):
+def test_models_that_cannot_be_fused_are_refused(make, match):
     with pytest.raises(ModalityError, match=match):
         fuse_models(make(), n_labels=2)
 
@@ -309,9 +309,9 @@ def test_options_out_of_range_are_refused(options, match):
         fuse_models([sequential("a")], **options)
 
 
-def test_an_input_named_like_a_layer_of_the_fusion_is_refused():
+def test_an_input_with_the_name_of_a_layer_of_the_fusion_is_refused():
     inputs = keras.Input((3,), name="scores")
     hidden = keras.layers.Dense(2)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(2, "sigmoid")(hidden))
-    with pytest.raises(ModalityError, match=r"\['scores'\] are those of layers of the fusion"):
+    with pytest.raises(ModalityError, match=r"\['scores'\] belong to layers of the fusion"):
         fuse_models([model], n_labels=2)

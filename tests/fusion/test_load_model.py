@@ -1,4 +1,4 @@
-"""A saved model can be loaded in a process that has used nothing of the package before."""
+"""A saved model can be loaded in a new process."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ print(np.asarray(model({"poster": np.full((1, 8, 8, 3), 100.0)})).tolist())
 
 
 @pytest.mark.slow
-def test_a_model_is_loaded_in_a_new_process(tmp_path):
+def test_a_model_can_be_loaded_in_a_new_process(tmp_path):
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
     model = fuse_encoders([ImageEncoder("poster", backbone=network)], n_labels=2)
     model.save(tmp_path / "model.keras")

@@ -1,4 +1,4 @@
-"""Learned vectors in place of missing modalities, and the dropout that trains them."""
+"""Learned vectors for missing modalities, and the dropout that trains them."""
 
 import keras
 import numpy as np
@@ -24,10 +24,10 @@ def draws(present, rate=0.5, n=4000):
     return np.concatenate([keras.ops.convert_to_numpy(column) for column in dropped], axis=1)
 
 
-def test_dropout_leaves_at_least_one_modality_that_a_row_has():
+def test_dropout_keeps_at_least_one_modality_of_each_row():
     kept = draws([1, 0, 1])
     assert set(map(tuple, kept)) == {(1, 0, 1), (1, 0, 0), (0, 0, 1)}
-    # One of two is kept with probability 1 - rate + rate**2 / 2.
+    # Each of two modalities is kept with probability 1 - rate + rate**2 / 2.
     assert kept[:, 0].mean() == pytest.approx(1 - 0.5 + 0.5**2 / 2, abs=0.03)
 
 
@@ -35,7 +35,7 @@ def test_the_only_modality_of_a_row_is_never_dropped():
     assert (draws([0, 1, 0], rate=0.9) == [0, 1, 0]).all()
 
 
-def test_a_row_without_any_modality_stays_so():
+def test_a_row_without_modalities_is_unchanged():
     assert not draws([0, 0]).any()
 
 
@@ -81,7 +81,7 @@ def set_learned(model, **vectors):
 
 
 @pytest.mark.parametrize("modality_dropout", [0, 0.3])
-def test_a_fusion_takes_the_learned_vector_where_a_modality_is_missing(
+def test_a_learned_vector_replaces_the_embedding_of_a_missing_modality(
     encoders, inputs, modality_dropout
 ):
     model = fuse_encoders(encoders, 2, modality_dropout=modality_dropout, seed=1)
@@ -99,14 +99,14 @@ def test_a_fusion_takes_the_learned_vector_where_a_modality_is_missing(
     np.testing.assert_allclose(model(inputs), scores, atol=1e-6)
 
 
-def test_what_stands_in_a_missing_place_does_not_matter(encoders, inputs):
+def test_inputs_of_missing_modalities_have_no_effect(encoders, inputs):
     model = fuse_encoders(encoders, 2, seed=1)
     other = {**inputs, "poster": inputs["poster"].copy()}
     other["poster"][[1, 3]] = 99
     np.testing.assert_array_equal(model(inputs), model(other))
 
 
-def test_only_optional_modalities_have_a_vector_unless_all_are_dropped(encoders):
+def test_modality_dropout_gives_each_modality_a_vector_if_one_is_optional(encoders):
     def learned(model):
         return {layer.name for layer in model.layers if isinstance(layer, MissingModality)}
 
@@ -119,7 +119,7 @@ def test_only_optional_modalities_have_a_vector_unless_all_are_dropped(encoders)
     assert learned(fuse_encoders(encoders[2:], 2, modality_dropout=0.1)) == set()
 
 
-def test_dropout_trains_the_vectors_of_modalities_that_are_always_there(encoders, inputs):
+def test_dropout_trains_the_vectors_of_modalities_that_are_never_missing(encoders, inputs):
     inputs["poster_present"][:] = inputs["tags_present"][:] = 1
     model = fuse_encoders(encoders, 2, modality_dropout=0.5, seed=1)
     model.compile("sgd", "binary_crossentropy")
@@ -129,7 +129,9 @@ def test_dropout_trains_the_vectors_of_modalities_that_are_always_there(encoders
 
 
 @pytest.mark.parametrize("modality_dropout", [0, 0.3])
-def test_such_a_model_is_saved_cut_and_fused(encoders, inputs, tmp_path, modality_dropout):
+def test_a_model_with_missing_modalities_can_be_saved_cut_and_fused(
+    encoders, inputs, tmp_path, modality_dropout
+):
     model = fuse_encoders(encoders, 2, modality_dropout=modality_dropout, seed=1)
     set_learned(model, poster=0.25, tags=-0.5)
     scores = np.array(model(inputs))
@@ -145,7 +147,7 @@ def test_such_a_model_is_saved_cut_and_fused(encoders, inputs, tmp_path, modalit
     assert fused({**inputs, **price}).shape == (4, 2)
 
 
-def test_a_modality_named_like_the_presence_of_another_is_refused():
+def test_a_modality_with_the_name_of_a_presence_input_is_refused():
     tags = BagOfWordsEncoder("tags", optional=True).fit([["space"]])
     clash = DenseEncoder("tags_present").fit([1.0, 2.0])
     with pytest.raises(ModalityError, match=r"the name\(s\) \['tags_present'\]. Rename"):
@@ -153,7 +155,7 @@ def test_a_modality_named_like_the_presence_of_another_is_refused():
 
 
 @pytest.mark.parametrize("optional", [True, False])
-def test_modalities_are_dropped_in_half_precision_too(encoders, inputs, optional):
+def test_modalities_are_dropped_in_mixed_precision(encoders, inputs, optional):
     keras.config.set_dtype_policy("mixed_float16")
     try:
         given = encoders[1:]

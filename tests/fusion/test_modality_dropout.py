@@ -1,4 +1,4 @@
-"""Leaving out whole modalities in training."""
+"""Dropping whole modalities in training."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ def drop(rate, n_modalities, *, n_rows=4000, seed=1, training=True):
 
 @pytest.mark.parametrize("n_modalities", [2, 3, 4])
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_a_modality_is_dropped_whole_and_never_all_of_a_row(rate, n_modalities):
+def test_whole_modalities_are_dropped_but_never_all_of_a_row(rate, n_modalities):
     kept = drop(rate, n_modalities)
     for embedding in kept:
         assert ((embedding > 0).all(axis=1) | (embedding == 0).all(axis=1)).all()
@@ -24,23 +24,23 @@ def test_a_modality_is_dropped_whole_and_never_all_of_a_row(rate, n_modalities):
 
 @pytest.mark.parametrize("n_modalities", [2, 3])
 @pytest.mark.parametrize("rate", [0.3, 0.8])
-def test_the_expected_embedding_is_that_of_prediction(rate, n_modalities):
+def test_the_expected_embedding_equals_that_of_prediction(rate, n_modalities):
     for embedding in drop(rate, n_modalities, n_rows=40_000):
         assert embedding.mean() == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.7])
-def test_rows_keep_a_modality_as_often_as_the_formula_says(rate):
+def test_modalities_are_kept_with_the_documented_probability(rate):
     first, _ = drop(rate, 2, n_rows=40_000)
     assert (first[:, 0] > 0).mean() == pytest.approx(1 - rate + rate**2 / 2, abs=0.02)
 
 
-def test_nothing_is_dropped_in_prediction_at_rate_0_or_with_one_modality():
+def test_nothing_is_dropped_in_prediction_at_rate_zero_or_with_one_modality():
     for kept in (drop(0.5, 3, training=False), drop(0, 3), drop(0.9, 1)):
         assert all((embedding == 1).all() for embedding in kept)
 
 
-def test_the_seed_repeats_the_draws():
+def test_equal_seeds_give_equal_draws():
     assert all(map(np.array_equal, drop(0.5, 2, seed=3), drop(0.5, 2, seed=3)))
     assert not np.array_equal(drop(0.5, 2, seed=3)[0], drop(0.5, 2, seed=4)[0])
 
@@ -51,13 +51,13 @@ def test_a_rate_out_of_range_is_refused():
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1, "often"])
-def test_the_fusion_refuses_a_rate_out_of_range(rate):
+def test_fuse_encoders_refuses_a_rate_out_of_range(rate):
     x = DenseEncoder("x").fit([1.0, 2.0])
     with pytest.raises(ValueError, match="modality_dropout must be at least 0 and below 1"):
         fuse_encoders([x], 1, modality_dropout=rate)
 
 
-def test_the_fusion_drops_only_where_there_are_several_modalities(tmp_path):
+def test_a_fusion_drops_modalities_only_if_it_has_several(tmp_path):
     x, z = (DenseEncoder(name).fit([1.0, 2.0]) for name in "xz")
     alone = fuse_encoders([x], 1, modality_dropout=0.5)
     assert not any(isinstance(layer, ModalityDropout) for layer in alone.layers)

@@ -1,4 +1,4 @@
-"""Models whose backbone is trained at its end are cut in front of what is trained."""
+"""Models whose backbone has trained last layers are cut before these layers."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ from multimodal_ensemble import (
     load_model,
 )
 from multimodal_ensemble.encoders import DenseHead
-from multimodal_ensemble.fusion._feature_model import frozen_part, trained_part
+from multimodal_ensemble.fusion import fusion_parts
 
 SHAPES = {0: (6,), 1: (4, 4, 5), 2: (6, 6, 4), 3: None}
 
@@ -50,7 +50,9 @@ def call(model, inputs):
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 2])
-def test_it_takes_what_goes_into_the_trained_layers(make_still, poster, tags, pixels, n_layers):
+def test_the_feature_model_takes_the_input_of_the_trained_layers(
+    make_still, poster, tags, pixels, n_layers
+):
     still = make_still(n_layers)
     model = fuse_encoders([still, poster, tags], n_labels=3, seed=1)
     short = feature_model(model)
@@ -66,7 +68,7 @@ def test_it_takes_what_goes_into_the_trained_layers(make_still, poster, tags, pi
     }
 
 
-def test_a_model_of_one_modality_takes_the_shape_at_the_cut(make_still):
+def test_the_input_shape_follows_the_frozen_layers(make_still):
     still = make_still(1)
     model = fuse_encoders([still], n_labels=3)
     assert feature_model(model).input_shape == (None, 4, 4, 5)
@@ -76,7 +78,7 @@ def test_a_model_of_one_modality_takes_the_shape_at_the_cut(make_still):
     assert feature_model(model).input_shape == (None, 6)
 
 
-def test_a_backbone_trained_from_its_first_layer_on_is_left_out(make_still, pixels):
+def test_a_backbone_whose_first_layer_is_trained_is_left_out(make_still, pixels):
     still = make_still(3)
     model = fuse_encoders([still], n_labels=3, seed=1)
     short = feature_model(model)
@@ -87,20 +89,24 @@ def test_a_backbone_trained_from_its_first_layer_on_is_left_out(make_still, pixe
     )
 
 
-def test_the_parts_of_a_model_s_backbone_are_told(make_still):
+def test_the_parts_of_a_backbone_follow_its_freezing(make_still):
     still = make_still(1)
     model = fuse_encoders([still], n_labels=3)
-    assert frozen_part(model, "still") is still.frozen_part()
-    assert trained_part(model, "still").input_shape == (None, 4, 4, 5)
+    parts = fusion_parts(model)["still"]
+    assert parts.frozen is still.frozen_part()
+    assert parts.trained.input_shape == (None, 4, 4, 5)
     still.unfreeze(0)
-    assert frozen_part(model, "still") is still.get_backbone()
-    assert trained_part(model, "still") is None
+    parts = fusion_parts(model)["still"]
+    assert parts.frozen is still.get_backbone()
+    assert parts.trained is None
     still.unfreeze()
-    assert frozen_part(model, "still") is None
-    assert trained_part(model, "still") is None
+    parts = fusion_parts(model)["still"]
+    assert parts.backbone is still.get_backbone()
+    assert parts.frozen is None
+    assert parts.trained is None
 
 
-def test_training_it_trains_the_end_of_the_backbone(make_still, pixels):
+def test_training_the_feature_model_trains_the_last_layers_of_the_backbone(make_still, pixels):
     still = make_still(1)
     model = fuse_encoders([still], n_labels=2, seed=1)
     short = feature_model(model)
@@ -119,7 +125,7 @@ def test_training_it_trains_the_end_of_the_backbone(make_still, pixels):
     )
 
 
-def test_cutting_a_model_again_and_again_leaves_it_as_it_is(make_still, pixels, tmp_path):
+def test_cutting_a_model_repeatedly_does_not_change_it(make_still, pixels, tmp_path):
     still = make_still(1)
     model = fuse_encoders([still], n_labels=2, seed=1)
     expected = call(model, {"still": pixels["still"]})
@@ -137,7 +143,7 @@ def test_cutting_a_model_again_and_again_leaves_it_as_it_is(make_still, pixels, 
 
 
 @pytest.mark.parametrize("n_layers", [0, 1, 3])
-def test_a_fusion_has_a_copy_of_what_is_trained(make_still, poster, pixels, n_layers):
+def test_a_fusion_copies_the_trained_layers(make_still, poster, pixels, n_layers):
     still = make_still(n_layers)
     models = [fuse_encoders([encoder], n_labels=3, seed=1) for encoder in (still, poster)]
     fused = fuse_models(models, n_labels=3, seed=2)

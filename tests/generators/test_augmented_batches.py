@@ -1,4 +1,6 @@
-"""Augmented batches: which view of which row, from the store or computed; vectors kept."""
+"""Augmented batches, with and without a store, and vectors that are encoded once."""
+
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,7 +12,6 @@ from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
     FeatureStore,
-    ImageEncoder,
     MultimodalDataset,
     fit_model,
     fuse_encoders,
@@ -25,25 +26,10 @@ N_VIEWS = 3
 
 
 @pytest.fixture
-def make_poster():
-    def make(**options):
-        network = keras.Sequential(
-            [
-                keras.Input((8, 8, 3)),
-                layers.Rescaling(1 / 255),
-                layers.Conv2D(4, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
-            ],
-            name="network",
-        )
-        # Cheap, and no two views of an image are alike.
-        augmentation = Augmentation(
-            [layers.RandomFlip("horizontal"), layers.RandomBrightness(0.3)], views=N_VIEWS
-        )
-        head = DenseHead(3, scaling="log")
-        encoder = ImageEncoder("poster", backbone=network, head=head, augmentation=augmentation)
-        return encoder.set_params(**options)
-
-    return make
+def make_poster(make_poster):
+    """Return a function that makes an encoder with cheap augmentation whose views all differ."""
+    augmentation = [layers.RandomFlip("horizontal"), layers.RandomBrightness(0.3)]
+    return partial(make_poster, augmentation=Augmentation(augmentation, views=N_VIEWS))
 
 
 @pytest.fixture
@@ -62,7 +48,7 @@ def make_dataset(encoder, **options):
 
 
 def all_views(encoder):
-    """Return the oracle: each view of each image, of shape (views, n, height, width, 3)."""
+    """Return each view of each image, of shape (n_views, n, height, width, 3)."""
     digests = encoder.content_digests(list(PIXELS))
     return np.stack(
         [encoder.augmentation.apply(PIXELS, digests, np.full(10, view)) for view in range(N_VIEWS)]
@@ -74,7 +60,7 @@ def all_features(encoder):
 
 
 def find_views(batch, rows, views):
-    """Return which view of its row each element of a batch is."""
+    """Return the number of the view of each row in a batch."""
     found = []
     for element, row in zip(batch, rows, strict=True):
         equal = [np.allclose(element, view[row], rtol=1e-5, atol=1e-5) for view in views]
@@ -118,7 +104,7 @@ def test_training_rows_are_augmented_by_default(poster, store, options, augments
         np.testing.assert_allclose(inputs, plain[batch.raw.index], rtol=1e-5, atol=1e-5)
 
 
-def test_without_augmentation_there_is_nothing_to_show(make_poster, store):
+def test_batches_without_augmentation_hold_plain_rows(make_poster, store):
     encoder = make_poster(augmentation=None)
     dataset = make_dataset(encoder, augment=True, shuffle=True, store=store)
     assert dataset.augment is False
@@ -127,7 +113,7 @@ def test_without_augmentation_there_is_nothing_to_show(make_poster, store):
     np.testing.assert_allclose(batch.inputs["poster"], features[batch.raw.index], rtol=1e-5)
 
 
-def test_stored_batches_are_the_features_of_the_computed_ones(make_poster, store):
+def test_stored_batches_equal_the_features_of_encoded_batches(make_poster, store):
     options = {"shuffle": True, "seed": 5}
     encoder = make_poster()
     cached, computed = (make_dataset(encoder, store=given, **options) for given in (store, None))
@@ -143,14 +129,14 @@ def test_stored_batches_are_the_features_of_the_computed_ones(make_poster, store
         computed.on_epoch_end()
 
 
-def test_the_store_keeps_each_view_once(poster, store):
+def test_the_store_holds_each_view_once(poster, store):
     make_dataset(poster, shuffle=True, store=store)
     for view in [None, *range(N_VIEWS)]:
         assert store.count_missing(poster, list(PIXELS), view=view) == 0
     assert sum(entry.n_rows for entry in store.entries()) == 10 * (1 + N_VIEWS)
 
 
-def test_rows_without_augmentation_do_not_compute_the_views(poster, store):
+def test_data_sets_without_augmentation_compute_no_views(poster, store):
     make_dataset(poster, store=store)
     make_dataset(poster, store=store, shuffle=True, augment=False)
     assert store.count_missing(poster, list(PIXELS)) == 0
@@ -158,7 +144,7 @@ def test_rows_without_augmentation_do_not_compute_the_views(poster, store):
 
 
 @pytest.mark.parametrize("with_store", [False, True])
-def test_each_pass_draws_views_that_follow_from_the_seed(poster, store, with_store):
+def test_the_seed_determines_the_views_of_each_pass(poster, store, with_store):
     views = all_features(poster) if with_store else all_views(poster)
 
     def passes(seed):
@@ -177,7 +163,7 @@ def test_each_pass_draws_views_that_follow_from_the_seed(poster, store, with_sto
     assert not any(of_a_pass in first for of_a_pass in passes(2))
 
 
-def test_all_views_of_each_row_occur(poster, store):
+def test_each_view_of_each_row_is_drawn_in_some_pass(poster, store):
     views = all_features(poster)
     dataset = make_dataset(poster, shuffle=True, store=store)
     seen = {row: set() for row in range(10)}
@@ -193,7 +179,7 @@ def test_all_views_of_each_row_occur(poster, store):
     assert counts.min() > 40
 
 
-def test_a_batch_asked_for_twice_is_the_same(poster):
+def test_a_batch_is_the_same_when_requested_again(poster):
     dataset = make_dataset(poster, shuffle=True)
     np.testing.assert_array_equal(dataset[1][0]["poster"], dataset[1][0]["poster"])
     np.testing.assert_array_equal(dataset[1][0]["poster"], dataset.peek(1).inputs["poster"])
@@ -201,7 +187,7 @@ def test_a_batch_asked_for_twice_is_the_same(poster):
 
 
 @pytest.mark.parametrize("with_store", [False, True])
-def test_rows_that_are_asked_for_by_number_are_plain(poster, store, with_store):
+def test_rows_requested_by_number_are_not_augmented(poster, store, with_store):
     dataset = make_dataset(poster, shuffle=True, store=store if with_store else None)
     rows = np.array([7, 1, 1])
     plain = np.asarray(poster.get_backbone()(PIXELS)) if with_store else PIXELS
@@ -212,7 +198,7 @@ def test_rows_that_are_asked_for_by_number_are_plain(poster, store, with_store):
         np.testing.assert_allclose(dataset.features["poster"], plain, rtol=1e-5, atol=1e-5)
 
 
-def test_the_views_of_several_modalities_are_drawn_apart(make_poster):
+def test_views_of_several_modalities_are_drawn_independently(make_poster):
     encoders = [make_poster(column="poster").set_params(name=name) for name in ("one", "other")]
     plain = make_poster(augmentation=None).set_params(name="plain", column="poster")
     dataset = MultimodalDataset(
@@ -225,7 +211,7 @@ def test_the_views_of_several_modalities_are_drawn_apart(make_poster):
     np.testing.assert_array_equal(inputs["plain"], PIXELS)
 
 
-def test_dropped_rows_take_their_views_with_them(make_poster):
+def test_views_follow_their_rows_when_rows_are_dropped(make_poster):
     encoder = make_poster(on_error="drop")
     images = [PIXELS[0], b"no image", *PIXELS[1:]]
     with pytest.warns(UserWarning, match="1 images cannot be read"):
@@ -238,7 +224,7 @@ def test_dropped_rows_take_their_views_with_them(make_poster):
 
 
 @pytest.mark.parametrize("with_store", [False, True])
-def test_scores_of_augmented_rows_are_those_of_the_plain_ones(poster, store, with_store):
+def test_predictions_use_rows_without_augmentation(poster, store, with_store):
     model = fuse_encoders([poster], n_labels=3, seed=1)
     dataset = make_dataset(poster, shuffle=True, store=store if with_store else None)
     expected = np.asarray(model({"poster": PIXELS}, training=False))
@@ -261,7 +247,7 @@ def test_augmented_validation_rows_are_refused(poster, store, options):
 
 
 @pytest.mark.slow
-def test_training_on_stored_views_is_training_on_computed_ones(make_poster, store):
+def test_training_on_stored_views_equals_training_on_encoded_views(make_poster, store):
     models, histories = [], []
     for given in (store, None):
         encoder = make_poster()
@@ -281,8 +267,8 @@ def test_training_on_stored_views_is_training_on_computed_ones(make_poster, stor
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
-def test_training_sees_augmented_rows_and_scaling_the_plain_ones(make_poster, store):
-    encoder = make_poster(head__scaling="standard")
+def test_training_uses_augmented_rows_and_scaling_plain_rows(make_poster, store):
+    encoder = make_poster(head=DenseHead(3, scaling="standard"))
     model = fuse_encoders([encoder], n_labels=3, seed=1)
     train = make_dataset(encoder, shuffle=True, store=store)
     fit_model(
@@ -305,7 +291,7 @@ PAIRS = [[1.0, 10.0], [3.0, 50.0], [5.0, 30.0], [0.0, 0.0], [2.0, -1.0], [9.0, 9
 
 @pytest.fixture
 def vectors():
-    """Return two encoders of vectors, and what they encode."""
+    """Return two encoders of vectors and their data."""
     tags, pairs = BagOfWordsEncoder("tags").fit(TAGS[:5]), DenseEncoder("pairs").fit(PAIRS)
     return [tags, pairs], {"tags": TAGS, "pairs": PAIRS}
 
@@ -326,7 +312,7 @@ class Counted:
 
 @pytest.mark.parametrize("kept_bytes", [0, 7 * 3 * 4 - 1, 7 * 3 * 4, 2**28])
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_batches_of_vectors_are_the_encoded_rows(vectors, monkeypatch, kept_bytes, shuffle):
+def test_batches_of_vectors_equal_the_encoded_rows(vectors, monkeypatch, kept_bytes, shuffle):
     monkeypatch.setattr(_row_sources, "_KEPT_BYTES", kept_bytes)
     encoders, data = vectors
     encoded = {encoder.name: encoder.encode(data[encoder.name]) for encoder in encoders}
@@ -357,7 +343,7 @@ def test_small_vectors_are_encoded_once(vectors, monkeypatch, kept_bytes):
     assert [count.rows for count in counts] == ([7, 7] if kept_bytes else [21, 21])
 
 
-def test_images_are_not_kept(poster):
+def test_encoded_images_are_not_kept_in_memory(poster):
     count = Counted(poster)
     dataset = make_dataset(poster)
     assert count.rows == 0

@@ -1,4 +1,4 @@
-"""Rows that lack a modality: None, NaN, an absent column, an image that cannot be read."""
+"""Rows that lack a modality: None, NaN, an absent column, an unreadable image."""
 
 import keras
 import numpy as np
@@ -40,34 +40,19 @@ def draw_data():
     )
 
 
-def network():
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            keras.layers.Conv2D(3, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
-        ],
-        name="network",
-    )
+@pytest.fixture
+def make_encoders(make_poster):
+    """Return a function that makes and fits encoders, with options for that of posters."""
+
+    def make(data, **options):
+        poster = make_poster(head=DenseHead(4, scaling="log"), optional=True, **options)
+        tags = BagOfWordsEncoder("tags", optional=True)
+        return fit_encoders([poster, tags, DenseEncoder("number", head=DenseHead(3))], data)
+
+    return make
 
 
-def make_encoders(data, **options):
-    return fit_encoders(
-        [
-            ImageEncoder(
-                "poster",
-                backbone=network(),
-                head=DenseHead(4, scaling="log"),
-                optional=True,
-                **options,
-            ),
-            BagOfWordsEncoder("tags", optional=True),
-            DenseEncoder("number", head=DenseHead(3)),
-        ],
-        data,
-    )
-
-
-def test_presence_stands_beside_the_inputs():
+def test_batches_hold_the_presence_of_optional_modalities(make_encoders):
     data, y = draw_data()
     inputs, _ = MultimodalDataset(data, make_encoders(data), y, batch_size=N_ROWS)[0]
     assert list(inputs) == ["poster", "tags", "number", "poster_present", "tags_present"]
@@ -77,7 +62,7 @@ def test_presence_stands_beside_the_inputs():
     assert inputs["poster"][~NO_POSTER].any(axis=(1, 2, 3)).all()
 
 
-def test_no_tags_and_unknown_tags_are_different():
+def test_an_empty_list_of_tags_differs_from_missing_tags(make_encoders):
     data, _ = draw_data()
     encoders = make_encoders(data)
     model = fuse_encoders(encoders, 2, seed=1)
@@ -91,12 +76,12 @@ def test_no_tags_and_unknown_tags_are_different():
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT])
-def test_everything_that_pandas_calls_missing_is(nothing):
+def test_missing_values_of_pandas_are_missing(nothing):
     encoder = BagOfWordsEncoder("tags", optional=True)
     assert encoder.find_missing([["a"], nothing, [], ""]).tolist() == [False, True, False, False]
 
 
-def test_an_absent_column_is_a_modality_that_all_rows_lack():
+def test_an_absent_column_of_an_optional_modality_is_missing_in_all_rows(make_encoders):
     data, _ = draw_data()
     encoders = make_encoders(data)
     model = fuse_encoders(encoders, 2, seed=1)
@@ -108,7 +93,7 @@ def test_an_absent_column_is_a_modality_that_all_rows_lack():
     )
 
 
-def test_an_absent_column_of_another_modality_is_an_error():
+def test_an_absent_column_of_a_required_modality_is_refused(make_encoders):
     data, _ = draw_data()
     encoders = make_encoders(data)
     del data["number"]
@@ -116,7 +101,7 @@ def test_an_absent_column_of_another_modality_is_an_error():
         MultimodalDataset(data, encoders)
 
 
-def test_some_absent_columns_of_a_modality_are_an_error():
+def test_a_modality_with_only_some_of_its_columns_is_refused():
     table = pd.DataFrame({"year": [1.0, 2.0], "minutes": [3.0, 4.0]})
     encoder = DenseEncoder("numbers", column=["year", "minutes"], optional=True)
     encoder.fit(encoder.select(table))
@@ -124,7 +109,7 @@ def test_some_absent_columns_of_a_modality_are_an_error():
         MultimodalDataset(table[["year"]], [encoder])
 
 
-def test_of_several_columns_a_row_is_missing_where_all_are():
+def test_a_modality_is_missing_where_all_its_columns_are_missing():
     table = pd.DataFrame({"year": [1.0, np.nan, 2.0], "minutes": [3.0, np.nan, 5.0]})
     encoder = DenseEncoder("numbers", column=["year", "minutes"], optional=True)
     fit_encoders([encoder], table)
@@ -132,23 +117,23 @@ def test_of_several_columns_a_row_is_missing_where_all_are():
     dataset = MultimodalDataset(table, [encoder])
     assert dataset.present("numbers").tolist() == [True, False, True]
     table.loc[0, "year"] = np.nan
-    with pytest.raises(ModalityError, match=r"expects finite numbers.*as a whole"):
+    with pytest.raises(ModalityError, match=r"expects finite numbers.*lack all numbers"):
         MultimodalDataset(table, [encoder])
 
 
-def test_vectors_may_be_missing():
+def test_vectors_are_missing_where_all_numbers_are_missing():
     vectors = [[1.0, 2.0], None, [np.nan, np.nan], [3.0, np.nan]]
     encoder = DenseEncoder("vector", optional=True)
     assert encoder.find_missing(vectors).tolist() == [False, True, True, False]
 
 
-def test_a_modality_that_no_training_row_has_is_an_error():
+def test_a_modality_that_no_training_row_has_is_refused():
     with pytest.raises(ModalityError, match="'tags' is missing in all 2 training rows"):
         fit_encoders([BagOfWordsEncoder("tags", optional=True)], {"tag": [["a"], ["b"]]})
 
 
 @pytest.mark.parametrize("store", [False, True])
-def test_training_with_missing_modalities_from_pixels_or_features(tmp_path, store):
+def test_training_with_missing_modalities_on_pixels_or_features(make_encoders, tmp_path, store):
     data, y = draw_data()
     augmentation = Augmentation([keras.layers.RandomFlip("horizontal")], views=2, seed=1)
     encoders = make_encoders(data, augmentation=augmentation)
@@ -159,7 +144,7 @@ def test_training_with_missing_modalities_from_pixels_or_features(tmp_path, stor
     fit_model(model, train, validation, epochs=10, optimizer="sgd", verbose=0)
     plain = predict_scores(model, MultimodalDataset(data, encoders))
     np.testing.assert_allclose(predict_scores(model, validation), plain, atol=1e-5)
-    # Scaling was learned from the posters that are there.
+    # Scaling is learned from the rows that have a poster.
     scaling = model.get_layer("poster_head").get_layer("scaling")
     features = (
         encoders[0]
@@ -173,7 +158,7 @@ def test_training_with_missing_modalities_from_pixels_or_features(tmp_path, stor
     np.testing.assert_allclose(scaling.mean.numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_stored_features_of_rows_that_all_lack_the_modality(tmp_path):
+def test_stored_features_of_rows_that_all_lack_the_modality(make_encoders, tmp_path):
     data, _ = draw_data()
     encoders = make_encoders(data)
     absent = {"number": data["number"]}
@@ -188,7 +173,7 @@ def test_stored_features_of_rows_that_all_lack_the_modality(tmp_path):
     )
 
 
-def test_batches_keep_one_dtype_whether_or_not_all_of_their_rows_have_the_modality():
+def test_batches_have_one_dtype_whether_or_not_rows_lack_the_modality(make_encoders):
     data, y = draw_data()
     dataset = MultimodalDataset(data, make_encoders(data), y, batch_size=1)
     assert {dataset[index][0]["poster"].dtype for index in range(len(dataset))} == {
@@ -196,7 +181,7 @@ def test_batches_keep_one_dtype_whether_or_not_all_of_their_rows_have_the_modali
     }
 
 
-def test_an_unreadable_image_counts_as_missing_where_that_is_asked_for(tmp_path):
+def test_an_unreadable_image_is_missing_with_on_error_missing(make_encoders, tmp_path):
     data, y = draw_data()
     (tmp_path / "broken.jpg").write_bytes(b"not an image")
     data["poster"][1] = tmp_path / "broken.jpg"
@@ -206,7 +191,7 @@ def test_an_unreadable_image_counts_as_missing_where_that_is_asked_for(tmp_path)
     np.testing.assert_array_equal(dataset.present("poster"), ~NO_POSTER & (ROWS != 1))
 
 
-def test_an_unreadable_image_of_a_modality_that_may_be_missing_drops_its_row(tmp_path):
+def test_an_unreadable_optional_image_drops_its_row_with_on_error_drop(make_encoders, tmp_path):
     data, y = draw_data()
     (tmp_path / "broken.jpg").write_bytes(b"not an image")
     data["poster"][1] = tmp_path / "broken.jpg"
@@ -215,12 +200,12 @@ def test_an_unreadable_image_of_a_modality_that_may_be_missing_drops_its_row(tmp
     assert dataset.dropped["row"].tolist() == [1]
 
 
-def test_images_can_only_count_as_missing_if_the_modality_is_optional():
+def test_on_error_missing_needs_an_optional_modality():
     with pytest.raises(ValueError, match="on_error='missing' needs optional=True"):
         ImageEncoder("poster", on_error="missing")
 
 
-def test_a_model_and_a_data_set_must_agree_on_what_is_optional():
+def test_a_data_set_with_other_optional_modalities_is_refused(make_encoders):
     data, _ = draw_data()
     encoders = make_encoders(data)
     model = fuse_encoders(encoders, 2)

@@ -1,4 +1,4 @@
-"""Batches: which rows, in which order, with which weights; from the store; and bad input."""
+"""Batches: rows, order, labels and weights; stored features; bad inputs."""
 
 import keras
 import numpy as np
@@ -11,10 +11,8 @@ from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
     FeatureStore,
-    ImageEncoder,
     MultimodalDataset,
 )
-from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.images import UnreadableImageWarning
 
@@ -23,12 +21,12 @@ Y = np.array([[1, 0], [0, 1], [0, 0], [1, 0], [1, 1]])
 
 
 def number_encoder():
-    """Return an encoder that passes numbers through, so that a batch tells its rows."""
+    """Return an encoder that does not change numbers, so that a batch shows its rows."""
     return DenseEncoder("number", scaling=None).fit([0])
 
 
 def numbers_dataset(n_rows, **options):
-    """Return a data set in whose inputs and labels each row is recognised."""
+    """Return a data set whose inputs and labels identify each row."""
     numbers = np.arange(n_rows)
     return MultimodalDataset(
         {"number": numbers},
@@ -51,23 +49,6 @@ def tags():
 
 
 @pytest.fixture
-def make_poster():
-    def make(**options):
-        kernel = keras.initializers.GlorotUniform(1)
-        network = keras.Sequential(
-            [
-                keras.Input((8, 8, 3)),
-                keras.layers.Rescaling(1 / 255),
-                keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel),
-            ],
-            name="network",
-        )
-        return ImageEncoder("poster", backbone=network, head=DenseHead(3, scaling="log"), **options)
-
-    return make
-
-
-@pytest.fixture
 def posters(tmp_path):
     paths = [tmp_path / f"{number}.png" for number in range(5)]
     for number, path in enumerate(paths):
@@ -77,7 +58,7 @@ def posters(tmp_path):
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 50), st.booleans(), st.integers(0, 3))
-def test_a_pass_gives_each_row_once(n_rows, batch_size, shuffle, passes):
+def test_a_pass_returns_each_row_once(n_rows, batch_size, shuffle, passes):
     dataset = numbers_dataset(n_rows, batch_size=batch_size, shuffle=shuffle, seed=1)
     for _ in range(passes):
         dataset.on_epoch_end()
@@ -92,7 +73,7 @@ def test_a_pass_gives_each_row_once(n_rows, batch_size, shuffle, passes):
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 20), st.integers(1, 7), st.integers(0, 9))
-def test_labels_and_weights_go_with_their_rows(n_rows, batch_size, seed):
+def test_labels_and_weights_follow_their_rows(n_rows, batch_size, seed):
     weight = np.arange(n_rows) / 4 + 1
     dataset = numbers_dataset(
         n_rows, batch_size=batch_size, shuffle=True, seed=seed, sample_weight=weight
@@ -105,7 +86,7 @@ def test_labels_and_weights_go_with_their_rows(n_rows, batch_size, seed):
         np.testing.assert_array_equal(weights, weight[rows])
 
 
-def test_without_labels_a_batch_is_the_inputs_alone(tags):
+def test_a_batch_without_labels_holds_only_inputs(tags):
     dataset = MultimodalDataset({"tags": TAGS}, [tags])
     (inputs,) = dataset[0]
     np.testing.assert_array_equal(inputs["tags"], tags.encode(TAGS))
@@ -113,7 +94,7 @@ def test_without_labels_a_batch_is_the_inputs_alone(tags):
     assert dataset.labels == []
 
 
-def test_each_pass_has_an_order_of_its_own_that_follows_from_the_seed():
+def test_the_seed_determines_a_different_order_for_each_pass():
     def passes(seed):
         dataset = numbers_dataset(20, batch_size=6, shuffle=True, seed=seed)
         orders = []
@@ -136,7 +117,7 @@ def test_the_order_does_not_depend_on_numpys_global_generator():
     assert np.random.get_state()[1].tolist() == state
 
 
-def test_peek_shows_the_rows_that_the_arrays_were_made_from(tags):
+def test_peek_returns_the_raw_rows_of_a_batch(tags):
     data = pd.DataFrame({"tags": TAGS, "title": list("ABCDE")}, index=["e", "d", "d", 7, None])
     dataset = MultimodalDataset(
         data,
@@ -178,7 +159,7 @@ def test_peek_without_labels_and_weights(tags):
     assert list(batch.raw) == ["tags"]
 
 
-def test_a_mapping_and_a_frame_of_odd_index_give_the_same(tags):
+def test_a_mapping_and_a_data_frame_give_equal_batches(tags):
     year = DenseEncoder("year").fit([1977, 1997])
     columns = {"tags": TAGS, "year": [1977, 1980, 1990, 1997, 2001]}
     frame = pd.DataFrame(columns, index=[9, 9, -1, 3, 0])
@@ -190,7 +171,7 @@ def test_a_mapping_and_a_frame_of_odd_index_give_the_same(tags):
         np.testing.assert_array_equal(y, Y)
 
 
-def test_labels_are_named_by_the_frame_the_option_or_their_numbers(tags):
+def test_label_names_come_from_the_data_frame_the_option_or_numbers(tags):
     frame = pd.DataFrame(Y, columns=["War", "Love"])
     data = {"tags": TAGS}
     assert MultimodalDataset(data, [tags], frame).labels == ["War", "Love"]
@@ -218,7 +199,7 @@ def test_unreadable_rows_are_dropped_with_their_labels_and_weights(make_poster, 
     assert dataset.n_samples == 3
 
 
-def test_unreadable_rows_are_dropped_before_the_store_is_asked(make_poster, posters, tmp_path):
+def test_unreadable_rows_are_dropped_before_features_are_loaded(make_poster, posters, tmp_path):
     posters[1].write_bytes(b"not an image")
     encoder = make_poster(on_error="drop")
     with pytest.warns(UnreadableImageWarning, match=r"1\.png"):
@@ -235,7 +216,7 @@ def test_unreadable_rows_are_dropped_before_the_store_is_asked(make_poster, post
     np.testing.assert_array_equal(dataset[0][1], Y[[0, 2, 3, 4]])
 
 
-def test_no_row_left_is_an_error(make_poster, tmp_path):
+def test_data_without_a_readable_row_is_refused(make_poster, tmp_path):
     with (
         pytest.warns(UnreadableImageWarning, match="2 images"),
         pytest.raises(ValueError, match="None of the 2 rows can be used"),
@@ -245,7 +226,7 @@ def test_no_row_left_is_an_error(make_poster, tmp_path):
         )
 
 
-def test_images_are_read_when_their_batch_comes_up(make_poster, posters):
+def test_images_are_read_when_their_batch_is_requested(make_poster, posters):
     dataset = MultimodalDataset({"poster": posters}, [make_poster()], batch_size=2)
     posters[4].unlink()
     assert dataset[0][0]["poster"].shape == (2, 8, 8, 3)
@@ -253,7 +234,7 @@ def test_images_are_read_when_their_batch_comes_up(make_poster, posters):
         dataset[2]
 
 
-def test_features_of_the_store_are_the_backbones_output(make_poster, posters, tags, tmp_path):
+def test_stored_features_equal_the_output_of_the_backbone(make_poster, posters, tags, tmp_path):
     encoder = make_poster()
     data = {"poster": posters, "tags": TAGS}
     plain = MultimodalDataset(data, [encoder, tags], Y, batch_size=2, shuffle=True)
@@ -275,7 +256,7 @@ def test_features_of_the_store_are_the_backbones_output(make_poster, posters, ta
         np.testing.assert_array_equal(same_y, y)
 
 
-def test_the_cache_steps_aside_for_an_unfrozen_backbone(make_poster, posters, tmp_path):
+def test_the_store_is_not_used_for_an_unfrozen_backbone(make_poster, posters, tmp_path):
     encoder = make_poster(trainable_layers=1)
     dataset = MultimodalDataset(
         {"poster": posters},
@@ -288,7 +269,7 @@ def test_the_cache_steps_aside_for_an_unfrozen_backbone(make_poster, posters, tm
 
 
 class Recorder(keras.Model):
-    """Writes down the batches that it is trained on."""
+    """A model that records its training batches."""
 
     def __init__(self):
         super().__init__()
@@ -305,7 +286,7 @@ class Recorder(keras.Model):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_keras_trains_on_these_batches_with_any_number_of_workers(workers):
+def test_keras_trains_on_the_same_batches_with_any_number_of_workers(workers):
     expected, dataset = (
         [],
         numbers_dataset(
@@ -336,7 +317,7 @@ def test_keras_trains_on_these_batches_with_any_number_of_workers(workers):
 
 
 @pytest.mark.parametrize("index", [-1, 2, 100])
-def test_there_is_no_batch_beyond_the_last(index):
+def test_a_batch_number_out_of_range_is_refused(index):
     dataset = numbers_dataset(5, batch_size=3)
     with pytest.raises(IndexError, match=f"There are 2 batches.* Received index {index}"):
         dataset[index]
@@ -379,18 +360,18 @@ def test_bad_input_is_refused(tags, change, error, match):
         )
 
 
-def test_encoders_of_one_name_are_refused(tags):
+def test_encoders_with_equal_names_are_refused(tags):
     other = BagOfWordsEncoder("tags", column="words").fit(TAGS)
     with pytest.raises(ModalityError, match=r"distinct names.*\['tags'\] more than once"):
         MultimodalDataset({"tags": TAGS, "words": TAGS}, [tags, other])
 
 
 def test_weights_without_labels_are_refused(tags):
-    with pytest.raises(ValueError, match="sample_weight weighs labels"):
+    with pytest.raises(ValueError, match="sample_weight weights the loss"):
         MultimodalDataset({"tags": TAGS}, [tags], sample_weight=[1] * len(TAGS))
 
 
-def test_tables_whose_rows_are_in_another_order_are_refused(tags):
+def test_labels_with_another_order_of_rows_are_refused(tags):
     data = pd.DataFrame({"tags": TAGS}, index=list("abcde"))
     y = pd.DataFrame({"space": [1, 0, 1, 0, 1]}, index=list("edcba"))
     with pytest.raises(ValueError, match=r"y.loc\[data.index\]"):
@@ -398,7 +379,7 @@ def test_tables_whose_rows_are_in_another_order_are_refused(tags):
     assert MultimodalDataset(data, [tags], y.to_numpy()).y.ravel().tolist() == [1, 0, 1, 0, 1]
 
 
-def test_a_column_called_labels_is_a_raw_column_like_any_other(tags):
+def test_a_column_may_be_called_labels(tags):
     data = pd.DataFrame({"tags": TAGS, "labels": list("vwxyz")})
     batch = MultimodalDataset(data, [tags], np.eye(5, dtype=int)).peek(0)
     assert batch.raw["labels"].tolist() == list("vwxyz")
@@ -411,6 +392,15 @@ def test_a_seed_out_of_range_is_refused(tags, seed):
         MultimodalDataset({"tags": TAGS}, [tags], shuffle=True, seed=seed)
 
 
-def test_a_folder_is_no_store(tags):
-    with pytest.raises(TypeError, match=r"pass FeatureStore\(folder\)"):
-        MultimodalDataset({"tags": TAGS}, [tags], store="features")
+def test_a_store_of_another_type_is_refused(tags):
+    with pytest.raises(TypeError, match=r"store must be a FeatureStore, the path .*Received 1\."):
+        MultimodalDataset({"tags": TAGS}, [tags], store=1)
+
+
+def test_a_store_may_be_given_as_a_path(make_poster, posters, tmp_path):
+    encoder, data = make_poster(), {"poster": posters}
+    by_path = MultimodalDataset(data, [encoder], store=tmp_path / "store", verbose=0)
+    store = FeatureStore(tmp_path / "store")
+    assert store.count_missing(encoder, posters) == 0
+    by_store = MultimodalDataset(data, [encoder], store=store)
+    np.testing.assert_array_equal(by_path.features["poster"], by_store.features["poster"])

@@ -1,4 +1,4 @@
-"""Image files made by hand, so that what is read can be compared with what was written."""
+"""Functions that write image files with known pixels."""
 
 import struct
 import zlib
@@ -21,7 +21,7 @@ def encode():
 
 @pytest.fixture(scope="session")
 def make_png():
-    """Return a function that writes a PNG chunk by chunk, also one that lies about its size."""
+    """Return a function that writes a PNG chunk by chunk, even with a false size."""
 
     def chunk(kind, data):
         return (

@@ -1,4 +1,4 @@
-"""Many images: order, counts, roots, and what is said about failures."""
+"""Reading many images: order, counts, root folders and failures; content digests."""
 
 import dataclasses
 import threading
@@ -15,9 +15,12 @@ from multimodal_ensemble.images import (
     ImageFailure,
     UnreadableImageWarning,
     _batch as batch_module,
+    check_image_size,
     content_digest,
+    looks_like_image,
     read_image,
     read_images,
+    source_name,
 )
 
 
@@ -33,7 +36,7 @@ def levels(batch):
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7, np.int64(3)])
-def test_order_is_kept(folder, monkeypatch, workers):
+def test_rows_are_in_the_order_of_the_sources(folder, monkeypatch, workers):
     def slow_first(source, *args, **kwargs):
         time.sleep(0.02 if source.name == "0.png" else 0)
         return read_image(source, *args, **kwargs)
@@ -46,7 +49,7 @@ def test_order_is_kept(folder, monkeypatch, workers):
     assert batch.failures == ()
 
 
-def test_workers_read_at_the_same_time(monkeypatch):
+def test_workers_read_concurrently(monkeypatch):
     meeting = threading.Barrier(3, timeout=20)
 
     def wait_for_the_others(source, *args, **kwargs):
@@ -60,7 +63,7 @@ def test_workers_read_at_the_same_time(monkeypatch):
 
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("on_error", ["blank", "drop"])
-def test_counts_and_names_of_failures(folder, on_error, workers):
+def test_the_warning_counts_and_names_failures(folder, on_error, workers):
     sources = [f"{level}.png" if level % 2 else f"gone{level}.png" for level in range(20)]
     with pytest.warns(UnreadableImageWarning) as caught:
         batch = read_images(sources, 2, root=folder, on_error=on_error, workers=workers)
@@ -82,17 +85,18 @@ def test_counts_and_names_of_failures(folder, on_error, workers):
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_the_first_bad_file_is_named(folder, workers):
+def test_the_error_names_the_first_unreadable_file(folder, workers):
     sources = ["0.png", "1.png", "first.png", "second.png"] * 3
     with pytest.raises(
         ImageReadError, match=r"first\.png': No such file.*number 2 \(from 0\) of 12"
-    ):
+    ) as caught:
         read_images(sources, 2, root=folder, workers=workers)
+    assert caught.value.row == 2
 
 
 @pytest.mark.parametrize("sources", [[], (), np.array([], dtype=object), iter([])])
 @pytest.mark.parametrize("on_error", ["raise", "blank", "drop"])
-def test_no_sources(sources, on_error):
+def test_an_empty_iterable_returns_an_empty_batch(sources, on_error):
     batch = read_images(sources, (3, 5), on_error=on_error, workers=2)
     assert batch.images.shape == (0, 3, 5, 3)
     assert batch.images.dtype == np.uint8
@@ -101,7 +105,7 @@ def test_no_sources(sources, on_error):
     assert batch.failures == ()
 
 
-def test_all_dropped():
+def test_the_batch_is_empty_if_all_images_are_dropped():
     with pytest.warns(UnreadableImageWarning, match="^2 of 2 "):
         batch = read_images([None, float("nan")], (3, 5), on_error="drop")
     assert batch.images.shape == (0, 3, 5, 3)
@@ -109,7 +113,12 @@ def test_all_dropped():
     assert [failure.source for failure in batch.failures] == ["None", "nan"]
 
 
-def test_iterables_and_mixed_sources(folder):
+def test_warn_false_reads_without_a_warning(folder):
+    batch = read_images(["1.png", "gone.png"], 2, root=folder, on_error="blank", warn=False)
+    assert [failure.source for failure in batch.failures] == ["gone.png"]
+
+
+def test_any_iterable_and_mixed_sources(folder):
     content = (folder / "3.png").read_bytes()
     mixed = (folder / "1.png", str(folder / "2.png"), content, np.full((2, 2), 4, np.uint8))
     assert levels(read_images(iter(mixed), 2)) == [1, 2, 3, 4]
@@ -119,7 +128,7 @@ def test_iterables_and_mixed_sources(folder):
     assert levels(read_images(column, 2, root=folder)) == [5, 6]
 
 
-def test_root_is_for_relative_paths_only(folder, tmp_path):
+def test_root_applies_to_relative_paths_only(folder, tmp_path):
     absolute = folder / "7.png"
     sources = [absolute, "8.png", absolute.read_bytes()]
     assert levels(read_images(sources, 2, root=str(folder))) == [7, 8, 7]
@@ -139,18 +148,18 @@ def test_resampling_and_size_are_passed_on():
 @pytest.mark.parametrize(
     "sources", ["a.jpg", b"bytes", Image.new("L", (1, 1)), np.zeros((2, 2), np.uint8), None, 5]
 )
-def test_a_single_image_is_not_taken_for_many(sources):
+def test_a_single_image_instead_of_an_iterable_raises(sources):
     with pytest.raises(TypeError, match=r"sources must be an iterable of images.*use read_image"):
         read_images(sources, 2)
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, None])
-def test_workers_are_counted(workers):
+def test_invalid_workers_raise(workers):
     with pytest.raises(ValueError, match="workers must be a whole number of at least 1"):
         read_images([], 2, workers=workers)
 
 
-def test_results_are_frozen(folder):
+def test_results_are_immutable(folder):
     batch = read_images(["1.png"], 2, root=folder)
     assert isinstance(batch, ImageBatch)
     for frozen, name in ((batch, "kept"), (ImageFailure(0, "a", "b"), "reason")):
@@ -164,7 +173,28 @@ def test_public_names():
     assert public == set(images.__all__)
 
 
-def test_digest_of_files_and_bytes(folder):
+def test_images_in_memory_are_recognised(folder):
+    content = (folder / "1.png").read_bytes()
+    grey = np.zeros((2, 3), dtype=np.uint8)
+    images_in_memory = [content, Image.new("L", (1, 1)), grey, grey.astype(np.uint16)]
+    assert all(looks_like_image(value) for value in images_in_memory)
+    others = [b"text", b"", "1.png", folder / "1.png", None, 3, grey[0], grey.astype(float), [grey]]
+    assert not any(looks_like_image(value) for value in others)
+
+
+def test_source_names(folder):
+    assert source_name(folder / "1.png") == str(folder / "1.png")
+    assert source_name(None) == "None"
+    assert source_name(b"abc") == "image bytes (3 bytes)"
+
+
+def test_the_message_uses_the_name_of_the_size():
+    assert check_image_size([3, np.int64(4)], name="image_size") == (3, 4)
+    with pytest.raises(ValueError, match=r"^image_size must be .* Received image_size=0\."):
+        check_image_size(0, name="image_size")
+
+
+def test_files_and_bytes_with_equal_content_have_equal_digests(folder):
     content = (folder / "1.png").read_bytes()
     (folder / "copy.jpg").write_bytes(content)
     digest = content_digest(content)
@@ -175,7 +205,7 @@ def test_digest_of_files_and_bytes(folder):
     assert content_digest(b"") != content_digest(b"\0")
 
 
-def test_a_file_cannot_pass_for_pixels():
+def test_a_file_with_the_hashed_representation_of_pixels_has_another_digest():
     hashed = []
 
     class Recorder:
@@ -195,7 +225,7 @@ def test_a_file_cannot_pass_for_pixels():
     assert content_digest(hashed[0]) != content_digest(pixels)
 
 
-def test_digests_tell_apart_all_that_decides_how_an_image_is_read():
+def test_digests_depend_on_everything_that_affects_the_pixels_read():
     zeros = np.zeros((2, 8), dtype=np.uint8)
     palette = Image.new("P", (8, 2))
     palette.putpalette([1, 2, 3])
@@ -227,7 +257,7 @@ def test_digests_tell_apart_all_that_decides_how_an_image_is_read():
     assert len({content_digest(each) for each in different}) == len(different)
 
 
-def test_equal_contents_have_equal_digests():
+def test_images_with_equal_content_have_equal_digests():
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
     assert content_digest(grey) == content_digest(np.asfortranarray(grey))
     assert content_digest(Image.fromarray(grey)) == content_digest(Image.fromarray(grey))
@@ -236,7 +266,7 @@ def test_equal_contents_have_equal_digests():
 
 
 @pytest.mark.parametrize("name", ["gone.png", ""])
-def test_digest_of_what_cannot_be_read(folder, name):
+def test_the_digest_of_an_unreadable_source_raises(folder, name):
     with pytest.raises(ImageReadError, match="Cannot read image file"):
         content_digest(name, root=folder)
     with pytest.raises(ImageReadError, match="Is a directory"):
@@ -251,7 +281,7 @@ def test_digest_of_what_cannot_be_read(folder, name):
         content_digest(truncated)
 
 
-def test_digest_lets_memory_errors_pass(monkeypatch):
+def test_the_digest_does_not_catch_memory_errors(monkeypatch):
     def fail(*args):
         raise MemoryError
 

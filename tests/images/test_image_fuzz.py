@@ -1,4 +1,4 @@
-"""Whatever bytes come: an image of the right shape or ImageReadError, and nothing else."""
+"""Any bytes yield either an image of the right shape or an ImageReadError."""
 
 import base64
 import os
@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import content_digest, read_image
 
-# For a long run: IMAGE_FUZZ_EXAMPLES=20000 pytest tests/images/test_image_fuzz.py
+# For a longer run: IMAGE_FUZZ_EXAMPLES=20000 pytest tests/images/test_image_fuzz.py
 EXAMPLES = int(os.environ.get("IMAGE_FUZZ_EXAMPLES", "150"))
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -71,7 +71,7 @@ VALID = valid_files()
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_bombs():
-    # A mutated size may claim 100 million pixels within Pillow's limit: right, but slow.
+    # A mutated file may claim 100 million pixels, which is within Pillow's limit but slow.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
         yield
@@ -102,7 +102,7 @@ def check(content):
 def mutated(draw):
     content = bytearray(draw(st.sampled_from(VALID)))
     for _ in range(draw(st.integers(0, 8))):
-        # Headers are at the start: mutate there more often than chance would.
+        # Headers are at the start, so mutate that part more often.
         end = draw(st.sampled_from([64, 256, len(content)]))
         at = draw(st.integers(0, max(0, min(end, len(content)) - 1)))
         replaced = draw(st.integers(0, 4))
@@ -120,7 +120,7 @@ def test_random_bytes(content):
 
 @FUZZ
 @given(st.sampled_from(MAGIC), st.binary(max_size=400))
-def test_random_bytes_behind_a_magic_number(magic, content):
+def test_random_bytes_after_a_magic_number(magic, content):
     check(magic + content)
 
 
@@ -131,13 +131,13 @@ def test_mutated_files(content):
 
 
 @pytest.mark.parametrize("content", VALID, ids=range(len(VALID)))
-def test_every_truncation_of_a_file(content):
+def test_truncated_files(content):
     step = max(1, len(content) // 40)
     for length in [*range(min(64, len(content))), *range(64, len(content), step)]:
         check(content[:length])
 
 
-# Found by the fuzz: what made some version of Pillow raise each of these types.
+# Files found by fuzzing; each makes some version of Pillow raise this type of exception.
 FOUND = {
     "NotImplementedError": (
         b"L_|{{d;kCd4-fzV7ytkO6951JL;wH)00000000000000000000000000000000000000000002e000000000"
@@ -174,5 +174,5 @@ FOUND = {
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_found_by_the_fuzz(name):
+def test_files_found_by_fuzzing(name):
     check(base64.b85decode(FOUND[name]))

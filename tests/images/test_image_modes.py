@@ -1,4 +1,4 @@
-"""Every kind of pixel, against pixels constructed by hand."""
+"""Every kind of pixel, compared with expected values from formulas."""
 
 import os
 import struct
@@ -36,13 +36,13 @@ def assert_close(pixels, expected, atol=1):
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF", "PPM", "TGA", "WebP"])
-def test_rgb_files_come_back_unchanged(encode, file_format):
+def test_rgb_files_are_read_exactly(encode, file_format):
     options = {"lossless": True} if file_format == "WebP" else {}
     content = encode(Image.fromarray(RGB), file_format, **options)
     np.testing.assert_array_equal(read_image(content, (5, 7)), RGB)
 
 
-def test_result_is_an_own_writable_array():
+def test_the_result_is_a_writable_copy():
     pixels = read_image(RGB, (5, 7))
     pixels[:] = 0
     assert pixels.flags.writeable
@@ -79,7 +79,7 @@ def test_one_bit_files(encode, file_format):
 
 @pytest.mark.parametrize("file_format", ["PNG", "TIFF"])
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_alpha_is_composited_over_white(encode, file_format, mode):
+def test_transparent_pixels_are_composited_over_white(encode, file_format, mode):
     colours = GREY[:, :, None] if mode == "LA" else RGB
     image = Image.fromarray(np.dstack([colours, ALPHA]))
     assert image.mode == mode
@@ -89,7 +89,7 @@ def test_alpha_is_composited_over_white(encode, file_format, mode):
     )
 
 
-def test_transparent_pixels_do_not_bleed_into_resized_ones():
+def test_colours_of_transparent_pixels_do_not_affect_resized_pixels():
     rgba = np.zeros((4, 4, 4), dtype=np.uint8)
     rgba[:, 2:] = (10, 20, 30, 255)
     halves = read_image(rgba, (2, 2), resampling="box")
@@ -134,7 +134,7 @@ def test_palette_with_transparency(encode, file_format, transparency, expected):
     assert_close(read_image(content, (1, 3)), [expected])
 
 
-def test_palette_with_alpha_in_its_colours():
+def test_palette_with_an_alpha_channel():
     image = Image.new("P", (2, 1))
     image.putpalette([255, 0, 0, 255, 0, 0, 255, 0], "RGBA")
     image.frombytes(b"\0\1")
@@ -142,7 +142,7 @@ def test_palette_with_alpha_in_its_colours():
     assert_close(read_image(image.convert("PA"), (1, 2)), [[[255, 0, 0], [255, 255, 255]]])
 
 
-def test_transparent_colour_of_rgb_and_grey_png(make_png):
+def test_transparent_colour_of_rgb_and_grey_png_files(make_png):
     rgb = make_png(2, 1, [bytes([1, 2, 3, 4, 5, 6])], before=[(b"tRNS", b"\0\1\0\2\0\3")])
     np.testing.assert_array_equal(read_image(rgb, (1, 2)), [[[255, 255, 255], [4, 5, 6]]])
     grey = make_png(2, 1, [bytes([7, 8])], color_type=0, before=[(b"tRNS", b"\0\7")])
@@ -153,7 +153,7 @@ def test_transparent_colour_of_rgb_and_grey_png(make_png):
     np.testing.assert_array_equal(read_image(wide, (1, 2)), scaled([[65535, 0x2000]]))
 
 
-def test_cmyk_jpeg_as_adobe_inverts_it(encode):
+def test_cmyk_jpeg_with_inverted_values_as_written_by_adobe(encode):
     content = encode(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=100)
     assert b"Adobe" in content
     assert_close(read_image(content, 16), np.full((16, 16, 3), (255, 0, 0)), atol=3)
@@ -171,7 +171,7 @@ def test_cmyk_tiff(encode):
 WIDE = np.array([[0, 128, 129, 256, 257], [12345, 32768, 65279, 65406, 65535]], dtype=np.uint16)
 
 
-def test_sixteen_bit_values_round_to_the_nearest():
+def test_sixteen_bit_values_are_rounded_to_the_nearest():
     assert scaled(WIDE)[:, :, 0].tolist() == [[0, 0, 1, 1, 1], [48, 128, 254, 254, 255]]
 
 
@@ -218,7 +218,7 @@ def test_sixteen_bit_grey(make_png, make):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_sixteen_bit_tiff_of_either_byte_order(order):
+def test_sixteen_bit_tiff_in_either_byte_order(order):
     pixels = WIDE.astype(order + "u2").tobytes()
     tags = [
         (256, 3, 5), (257, 3, 2), (258, 3, 16), (259, 3, 1), (262, 3, 1),
@@ -235,21 +235,21 @@ def test_sixteen_bit_tiff_of_either_byte_order(order):
     np.testing.assert_array_equal(read_image(content, (2, 5)), scaled(WIDE))
 
 
-def test_sixteen_bit_colour_png_keeps_the_high_byte(make_png):
+def test_sixteen_bit_colour_png_is_reduced_to_the_high_byte(make_png):
     content = make_png(1, 1, [b"\x12\xff\x34\x00\xff\xff"], bit_depth=16, color_type=2)
     np.testing.assert_array_equal(read_image(content, 1), [[[0x12, 0x34, 0xFF]]])
 
 
 @pytest.mark.parametrize("values", [[[-1, 5]], [[0, 65536]]])
-def test_integers_beyond_sixteen_bits_are_refused(values):
+def test_integers_of_more_than_sixteen_bits_raise(values):
     image = Image.fromarray(np.array(values, dtype=np.int32))
     with pytest.raises(
-        ImageReadError, match=r"mode I, 2x1.*integer pixels go from .* to .*0\.\.65535"
+        ImageReadError, match=r"mode I, 2x1.*integer pixels range from .* to .*0\.\.65535"
     ):
         read_image(image, 1)
 
 
-def test_float_images_are_refused_with_the_way_out(encode):
+def test_floating_point_images_raise_and_the_message_suggests_scaling(encode):
     image = Image.fromarray(np.full((3, 3), 0.5, dtype=np.float32))
     for source in (image, encode(image, "TIFF")):
         with pytest.raises(ImageReadError, match=r"floating-point.*mode F.*scale them to 0\.\.255"):
@@ -270,7 +270,7 @@ def test_arrays(shape, dtype):
     np.testing.assert_array_equal(array, before)
 
 
-def test_arrays_that_are_views_or_read_only():
+def test_views_and_read_only_arrays():
     view = np.ascontiguousarray(RGB.transpose(1, 0, 2)).transpose(1, 0, 2)[::-1]
     view.flags.writeable = False
     np.testing.assert_array_equal(read_image(view, (5, 7)), RGB[::-1])
@@ -313,14 +313,14 @@ def test_exif_orientation(encode, file_format, options, orientation):
     assert_close(pixels, expected, atol=4 if file_format == "JPEG" else 0)
 
 
-def test_exif_after_the_pixels_of_a_png(make_png):
+def test_exif_orientation_stored_after_the_pixels_of_a_png(make_png):
     rows = [bytes([1, 1, 1, 2, 2, 2])]
     content = make_png(2, 1, rows, after=[(b"eXIf", exif_of(6).tobytes()[6:])])
     np.testing.assert_array_equal(read_image(content, (2, 1)), [[[1, 1, 1]], [[2, 2, 2]]])
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_orientations_that_do_not_exist_turn_nothing(encode, orientation):
+def test_invalid_orientations_are_ignored(encode, orientation):
     content = encode(Image.fromarray(RGB), "PNG", exif=exif_of(orientation))
     np.testing.assert_array_equal(read_image(content, (5, 7)), RGB)
 
@@ -328,16 +328,16 @@ def test_orientations_that_do_not_exist_turn_nothing(encode, orientation):
 @pytest.mark.parametrize(
     "damaged", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\x7f", b"Exif\0\0garbage"]
 )
-def test_damaged_exif_does_not_hide_the_pixels(encode, damaged):
+def test_damaged_exif_data_is_ignored(encode, damaged):
     content = encode(Image.new("RGB", (8, 8), "white"), "JPEG", exif=damaged)
     with warnings.catch_warnings():
-        # Pillow itself warns of some of these, on opening.
+        # Pillow warns about some of these when it opens the file.
         warnings.simplefilter("ignore")
         pixels = read_image(content, 8)
     assert_close(pixels, np.full((8, 8, 3), 255))
 
 
-def test_orientation_of_a_pil_image_is_applied_and_the_image_left_as_it_was(encode, tmp_path):
+def test_the_orientation_of_a_pil_image_is_applied_without_changing_the_image(encode, tmp_path):
     path = tmp_path / "turned.png"
     path.write_bytes(encode(Image.fromarray(RGB), "PNG", exif=exif_of(6)))
     with Image.open(path) as image:
@@ -360,14 +360,14 @@ def test_pil_images_are_not_changed(mode):
 
 
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WebP", "TIFF"])
-def test_first_frame_of_an_animated_file(encode, file_format):
+def test_the_first_frame_of_an_animated_file_is_read(encode, file_format):
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime", "blue")]
     options = {"lossless": True} if file_format == "WebP" else {}
     content = encode(frames[0], file_format, save_all=True, append_images=frames[1:], **options)
     np.testing.assert_array_equal(read_image(content, 1), [[[255, 0, 0]]])
 
 
-def test_current_frame_of_an_animated_pil_image(encode, tmp_path):
+def test_the_current_frame_of_an_animated_pil_image_is_read(encode, tmp_path):
     path = tmp_path / "a.gif"
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime")]
     path.write_bytes(encode(frames[0], "GIF", save_all=True, append_images=frames[1:]))
@@ -377,12 +377,12 @@ def test_current_frame_of_an_animated_pil_image(encode, tmp_path):
         assert image.tell() == 1
 
 
-def test_icc_profile_is_ignored(encode):
+def test_an_icc_profile_is_ignored(encode):
     content = encode(Image.fromarray(RGB), "PNG", icc_profile=b"not a profile")
     np.testing.assert_array_equal(read_image(content, (5, 7)), RGB)
 
 
-def test_path_bytes_pil_and_array_agree(encode, tmp_path):
+def test_path_bytes_pil_image_and_array_yield_equal_pixels(encode, tmp_path):
     content = encode(Image.fromarray(RGB), "PNG")
     path = tmp_path / "ünï😀 code.jpg"
     path.write_bytes(content)
@@ -427,9 +427,9 @@ def weights(n_in, n_out, resampling):
 
 @pytest.mark.parametrize("resampling", KERNELS)
 @pytest.mark.parametrize("size", [(4, 6), (30, 50), (5, 60), (1, 1), (20, 32)])
-def test_resampling_against_the_formula(resampling, size):
-    # Away from 0 and 255, so that no filter overshoots: Pillow clips between its two passes,
-    # and which of them comes first depends on its version.
+def test_resampling_equals_the_formula(resampling, size):
+    # The values are far from 0 and 255 so that no filter overshoots. Pillow clips between its two
+    # passes, and their order depends on the version.
     pixels = RNG.integers(100, 156, (20, 32, 3), dtype=np.uint8)
     across = np.einsum("ox,yxc->yoc", weights(32, size[1], resampling), pixels)
     expected = np.einsum("oy,yxc->oxc", weights(20, size[0], resampling), across)
@@ -437,14 +437,14 @@ def test_resampling_against_the_formula(resampling, size):
     assert_close(read_image(pixels, size, resampling=resampling), expected.round())
 
 
-def test_nearest_takes_the_pixel_under_the_centre():
+def test_nearest_selects_the_pixel_at_the_centre():
     rows = [int((row + 0.5) * 5 / 3) for row in range(3)]
     columns = [int((column + 0.5) * 7 / 10) for column in range(10)]
     pixels = read_image(RGB, (3, 10), resampling="nearest")
     np.testing.assert_array_equal(pixels, RGB[rows][:, columns])
 
 
-def test_an_int_is_a_square_and_bilinear_the_default():
+def test_an_int_size_is_a_square_and_bilinear_is_the_default():
     np.testing.assert_array_equal(
         read_image(RGB, 4), read_image(RGB, (4, 4), resampling="bilinear")
     )

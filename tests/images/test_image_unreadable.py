@@ -1,4 +1,4 @@
-"""Everything that is no image, one kind at a time, under every policy."""
+"""Every kind of source that cannot be read, under every policy."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ GOOD = np.full((6, 6, 3), 200, dtype=np.uint8)
 
 
 class Files:
-    """Makes each kind of bad file in a folder of its own."""
+    """Creates each kind of unreadable source."""
 
     def __init__(self, folder, encode, make_png):
         self.folder, self.encode, self.make_png = folder, encode, make_png
@@ -167,7 +167,7 @@ def bad(request, files):
     return getattr(files, request.param)(), KINDS[request.param]
 
 
-def test_one_image(bad):
+def test_reading_one_image_raises(bad):
     source, match = bad
     with pytest.raises(ImageReadError, match=match) as caught:
         read_image(source, 4)
@@ -177,7 +177,7 @@ def test_one_image(bad):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_raise(bad, workers):
+def test_on_error_raise(bad, workers):
     source, match = bad
     with pytest.raises(ImageReadError, match=match) as caught:
         read_images([GOOD, source, GOOD, None], 4, workers=workers)
@@ -188,7 +188,7 @@ def test_raise(bad, workers):
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("on_error", ["blank", "drop"])
-def test_blank_and_drop(bad, on_error, workers):
+def test_on_error_blank_and_drop(bad, on_error, workers):
     source, _ = bad
     with pytest.warns(UnreadableImageWarning, match="^1 of 3 images could not be read") as caught:
         batch = read_images([GOOD, source, GOOD], (4, 5), on_error=on_error, workers=workers)
@@ -207,7 +207,7 @@ def test_blank_and_drop(bad, on_error, workers):
     assert failure.reason == error.value.strerror
 
 
-def test_the_cause_is_chained(files):
+def test_the_original_exception_is_the_cause(files):
     with pytest.raises(ImageReadError) as caught:
         read_image(files.absent(), 4)
     assert isinstance(caught.value.__cause__, FileNotFoundError)
@@ -219,7 +219,7 @@ def test_the_cause_is_chained(files):
 def test_permission_denied(files, monkeypatch):
     path = files.write("secret.jpg", b"x")
     path.chmod(0)
-    if os.access(path, os.R_OK):  # the superuser may read everything
+    if os.access(path, os.R_OK):  # The superuser may read every file.
 
         def refuse(*args, **kwargs):
             raise PermissionError(13, "Permission denied")
@@ -229,15 +229,15 @@ def test_permission_denied(files, monkeypatch):
         read_image(path, 4)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a POSIX thing")
-def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes exist on POSIX systems only")
+def test_a_named_pipe_raises_instead_of_blocking(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(ImageReadError, match=r"pipe\.jpg': .*not a regular file"):
         read_image(tmp_path / "pipe.jpg", 4)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere file names are Unicode")
-def test_a_name_that_is_not_unicode_can_be_read_and_printed(tmp_path, encode):
+@pytest.mark.skipif(sys.platform != "linux", reason="file names on other systems are Unicode")
+def test_a_file_whose_name_is_not_unicode_can_be_read_and_named(tmp_path, encode):
     name = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
     with pytest.raises(ImageReadError) as caught:
         read_image(name, 4)
@@ -247,7 +247,7 @@ def test_a_name_that_is_not_unicode_can_be_read_and_printed(tmp_path, encode):
 
 
 @pytest.mark.parametrize("marker", ["NA", "NaT"])
-def test_missing_values_of_pandas(marker):
+def test_pandas_markers_are_missing_images(marker):
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ImageReadError, match=r"missing \(None/NaN\)"):
         read_image(getattr(pandas, marker), 4)
@@ -271,7 +271,7 @@ def test_missing_values_of_pandas(marker):
     ],
 )
 @pytest.mark.parametrize("on_error", ["raise", "drop"])
-def test_other_types_are_mistakes_of_the_program(source, match, on_error):
+def test_unsupported_types_raise_under_every_policy(source, match, on_error):
     with pytest.raises(TypeError, match=match):
         read_image(source, 4)
     with pytest.raises(TypeError, match=match) as caught:
@@ -282,13 +282,13 @@ def test_other_types_are_mistakes_of_the_program(source, match, on_error):
 @pytest.mark.parametrize(
     "size", [0, -1, (4, 0), (4,), (4, 4, 3), 2.5, "4", None, True, (True, 4), ()]
 )
-def test_sizes_that_are_none(size):
+def test_invalid_sizes_raise(size):
     for read in (lambda: read_image(GOOD, size), lambda: read_images([], size)):
         with pytest.raises(ValueError, match=r"\(height, width\), at least 1\. Received size="):
             read()
 
 
-def test_unknown_options():
+def test_unknown_options_raise():
     with pytest.raises(
         ValueError, match=r"resampling must be one of .*Received resampling=\'cubic\'"
     ):
@@ -299,7 +299,7 @@ def test_unknown_options():
         read_images([], 4, on_error="ignore")
 
 
-def test_between_one_and_two_times_the_limit_pillow_warns(encode, monkeypatch):
+def test_pillow_warns_up_to_twice_its_limit_and_raises_above(encode, monkeypatch):
     content = encode(Image.new("L", (12, 12)), "PNG")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(
@@ -315,7 +315,7 @@ def test_between_one_and_two_times_the_limit_pillow_warns(encode, monkeypatch):
         read_image(content, 4)
 
 
-def test_the_limit_is_left_as_it_is(files):
+def test_the_limit_of_pillow_is_not_changed(files):
     limit = Image.MAX_IMAGE_PIXELS
     with pytest.raises(ImageReadError):
         read_image(files.bomb(), 4)
@@ -325,7 +325,7 @@ def test_the_limit_is_left_as_it_is(files):
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_is_not_the_fault_of_the_file_passes(monkeypatch, error, workers):
+def test_errors_unrelated_to_the_file_are_not_caught(monkeypatch, error, workers):
     def fail(*args):
         raise error
 
@@ -335,7 +335,7 @@ def test_what_is_not_the_fault_of_the_file_passes(monkeypatch, error, workers):
 
 
 @pytest.mark.parametrize("name", ["getexif", "load"])
-def test_memory_errors_pass_wherever_they_arise(monkeypatch, name):
+def test_memory_errors_while_loading_are_not_caught(monkeypatch, name):
     def fail(*args):
         raise MemoryError
 
@@ -345,7 +345,7 @@ def test_memory_errors_pass_wherever_they_arise(monkeypatch, name):
         read_image(image, 4)
 
 
-def test_files_are_closed(files, encode):
+def test_all_files_are_closed(files, encode):
     good = files.write("good.tif", encode(files.gradient(), "TIFF", compression="tiff_lzw"))
     animated = files.write(
         "a.gif", encode(files.gradient(), "GIF", save_all=True, append_images=[files.gradient()])

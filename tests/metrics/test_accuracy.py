@@ -1,4 +1,4 @@
-"""Mean accuracy against scikit-learn's Hamming loss."""
+"""Mean accuracy, compared with scikit-learn's Hamming loss."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multimodal_ensemble.metrics import apply_thresholds, mean_accuracy, tune_th
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(2, 4))
-def test_is_one_minus_the_hamming_loss(seed, n_samples, n_labels):
+def test_mean_accuracy_is_one_minus_the_hamming_loss(seed, n_samples, n_labels):
     rng = np.random.default_rng(seed)
     y_true = rng.integers(0, 2, (n_samples, n_labels))
     y_score = rng.integers(0, 5, (n_samples, n_labels)) / 4
@@ -28,7 +28,7 @@ def test_is_one_minus_the_hamming_loss(seed, n_samples, n_labels):
     assert weighted == pytest.approx(1 - hamming_loss(y_true, y_pred, sample_weight=weights))
 
 
-def test_one_label_is_plain_accuracy():
+def test_with_one_label_it_is_the_accuracy_score():
     y_true, y_score = np.array([[0], [1], [1]]), np.array([[0.2], [0.4], [0.6]])
     expected = accuracy_score(y_true[:, 0], y_score[:, 0] >= 0.5)
     assert mean_accuracy(y_true, y_score, 0.5) == pytest.approx(expected)
@@ -36,7 +36,7 @@ def test_one_label_is_plain_accuracy():
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_no_thresholds_do_better_than_tuned_ones(seed):
+def test_tuned_thresholds_have_the_highest_accuracy(seed):
     rng = np.random.default_rng(seed)
     y_true, y_score = rng.integers(0, 2, (15, 3)), rng.random((15, 3))
     tuned = mean_accuracy(y_true, y_score, tune_thresholds(y_true, y_score))
@@ -57,6 +57,6 @@ def test_no_thresholds_do_better_than_tuned_ones(seed):
         ([[0], [1]], [[0.1], [0.2]], 0.5, {"sample_weight": [1]}, "sample_weight must have shape"),
     ],
 )
-def test_bad_inputs(y_true, y_score, thresholds, options, message):
+def test_invalid_input_raises(y_true, y_score, thresholds, options, message):
     with pytest.raises(ValueError, match=message):
         mean_accuracy(y_true, y_score, thresholds, **options)

@@ -1,9 +1,9 @@
-"""The room says what it makes public; that it needs no Keras is in tests/test_package.py."""
+"""The public names of `metrics`. tests/test_package.py checks that it does not load Keras."""
 
 from __future__ import annotations
 
 
-def test_all_lists_the_public_functions():
+def test_all_lists_the_public_names():
     from multimodal_ensemble import metrics
 
     public = [name for name, value in vars(metrics).items() if callable(value)]

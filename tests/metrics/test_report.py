@@ -1,4 +1,4 @@
-"""The table of labels against scikit-learn, column by column."""
+"""The label report, compared with scikit-learn column by column."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def scored():
     return y_true, np.round(rng.random((80, 4)) + 0.3 * y_true, 1)
 
 
-def test_each_column_is_scikit_learns(scored):
+def test_each_column_equals_the_metric_of_scikit_learn(scored):
     y_true, y_score = scored
     thresholds = tune_thresholds(y_true, y_score, criterion="f1")
     y_pred = apply_thresholds(y_score, thresholds)
@@ -64,7 +64,7 @@ def test_each_column_is_scikit_learns(scored):
     assert report["threshold"].tolist() == thresholds.tolist()
 
 
-def test_shape_of_the_table(scored):
+def test_index_columns_and_dtypes(scored):
     report = label_report(*scored, 0.5, labels=["War", "Noir", "Drama", "Comedy"])
     assert isinstance(report, pd.DataFrame)
     assert report.index.name == "label"
@@ -75,18 +75,18 @@ def test_shape_of_the_table(scored):
     assert report["threshold"].tolist() == [0.5] * 4
 
 
-def test_labels_without_names_are_numbered(scored):
+def test_labels_without_names_get_numbers(scored):
     assert label_report(*scored, 0.5).index.tolist() == ["0", "1", "2", "3"]
 
 
-def test_its_means_are_the_mean_functions(scored):
+def test_column_means_equal_the_mean_functions(scored):
     thresholds = tune_thresholds(*scored)
     report = label_report(*scored, thresholds)
     assert report["accuracy"].mean() == pytest.approx(mean_accuracy(*scored, thresholds))
     assert report["roc_auc"].mean() == pytest.approx(mean_roc_auc(*scored))
 
 
-def test_what_is_undefined():
+def test_undefined_metrics_are_nan_or_zero():
     y_true = [[0, 1, 1], [0, 1, 0]]
     y_score = [[0.2, 0.2, 0.2], [0.7, 0.7, 0.7]]
     with pytest.warns(UndefinedMetricWarning, match="labels 'none', 'all':") as caught:
@@ -103,7 +103,7 @@ def test_what_is_undefined():
     assert report["f1"].tolist() == [0, pytest.approx(2 / 3), 0]
 
 
-def test_one_row():
+def test_a_single_row_has_no_roc_auc():
     with pytest.warns(UndefinedMetricWarning, match="label columns 0, 1:"):
         report = label_report([[0, 1]], [[0.2, 0.7]], 0.5)
     assert report["accuracy"].tolist() == [1, 1]
@@ -129,6 +129,6 @@ def test_huge_scores_do_not_overflow():
         ([[0, 0], [1, 1]], [[0, 0], [1, 1]], 0.5, ["a", "a"], "labels must be distinct"),
     ],
 )
-def test_bad_inputs(y_true, y_score, thresholds, labels, message):
+def test_invalid_input_raises(y_true, y_score, thresholds, labels, message):
     with pytest.raises(ValueError, match=message):
         label_report(y_true, y_score, thresholds, labels=labels)

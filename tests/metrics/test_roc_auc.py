@@ -1,4 +1,4 @@
-"""ROC-AUC against scikit-learn, and what happens to labels with one class."""
+"""ROC-AUC, compared with scikit-learn, and its handling of labels with one class."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Y_SCORE = np.array([[0.1, 0.2, 0.3], [0.9, 0.1, 0.4], [0.2, 0.3, 0.1], [0.2, 0.7
         )
     )
 )
-def test_is_scikit_learns_column_by_column(drawn):
+def test_each_label_equals_the_metric_of_scikit_learn(drawn):
     scores, truth, weights = drawn
     y_score, y_true = np.array(scores).reshape(-1, 2) / 4, np.array(truth).reshape(-1, 2)
     y_true[0], y_true[1] = True, False
@@ -52,19 +52,19 @@ def test_one_warning_names_all_labels_with_one_class():
     assert value == roc_auc_score(Y_TRUE[:, 0], Y_SCORE[:, 0])
 
 
-def test_labels_without_names_are_named_by_column():
+def test_the_warning_numbers_labels_without_names():
     with pytest.warns(UndefinedMetricWarning, match="label columns 1, 2") as caught:
         vector = mean_roc_auc(Y_TRUE, Y_SCORE, average=None)
     assert len(caught) == 1
     assert np.isnan(vector).tolist() == [False, True, True]
 
 
-def test_no_label_with_two_classes():
+def test_the_mean_is_nan_if_no_label_has_two_classes():
     with pytest.warns(UndefinedMetricWarning, match="label columns 0, 1:"):
         assert math.isnan(mean_roc_auc(Y_TRUE[:, 1:], Y_SCORE[:, 1:]))
 
 
-def test_rows_without_weight_are_no_class():
+def test_rows_with_weight_zero_are_ignored():
     weights = [1, 0, 0, 1]
     with pytest.warns(UndefinedMetricWarning, match="label columns 0, 1, 2:"):
         vector = mean_roc_auc(Y_TRUE, Y_SCORE, average=None, sample_weight=weights)
@@ -74,7 +74,7 @@ def test_rows_without_weight_are_no_class():
     assert kept == mean_roc_auc(Y_TRUE[[0, 1, 3], :1], Y_SCORE[[0, 1, 3], :1])
 
 
-def test_no_warning_where_all_is_defined():
+def test_no_warning_if_all_labels_are_defined():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         mean_roc_auc(Y_TRUE[:, :1], Y_SCORE[:, :1])
@@ -100,6 +100,6 @@ def test_huge_scores_do_not_overflow():
         ([[0], [1]], [[0.1], [0.2]], {"sample_weight": [1, 2, 3]}, "sample_weight must have shape"),
     ],
 )
-def test_bad_inputs(y_true, y_score, options, message):
+def test_invalid_input_raises(y_true, y_score, options, message):
     with pytest.raises(ValueError, match=message):
         mean_roc_auc(y_true, y_score, **options)

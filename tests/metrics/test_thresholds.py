@@ -1,4 +1,4 @@
-"""The threshold search against an exact brute force, and its predicate."""
+"""The threshold search, compared with exact brute force, and the rule that applies thresholds."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from multimodal_ensemble.metrics import apply_thresholds, tune_thresholds
+from multimodal_ensemble.metrics import apply_thresholds, check_criterion, tune_thresholds
 
 HUGE = np.finfo(np.float64).max
 INF = float("inf")
 
 
 def gain(tp, fp, fn, tn):
-    """Return a criterion of a user's own: what a campaign earns."""
+    """Return the profit of a campaign, as an example of a custom criterion."""
     return 3 * tp - 2 * fp
 
 
 def precision(tp, fp, fn, tn):
-    """Return a criterion that is 0 / 0 where nothing is predicted."""
+    """Return the precision, a criterion that is 0 / 0 if no row is predicted positive."""
     return tp / (tp + fp)
 
 
 def exact_value(criterion, tp, fp, fn, tn):
-    """Return a criterion as a fraction; None where it is undefined."""
+    """Return the value of a criterion as a fraction, or None if it is undefined."""
     if criterion == "accuracy":
         return Fraction(tp + tn, tp + fp + fn + tn)
     if criterion == "balanced_accuracy":
@@ -42,7 +42,7 @@ def exact_value(criterion, tp, fp, fn, tn):
 
 
 def count(y_true, scores, threshold, weights):
-    """Return tp, fp, fn, tn by looking at one row after the other."""
+    """Return tp, fp, fn, tn, counted row by row."""
     counts = {(True, True): 0, (False, True): 0, (True, False): 0, (False, False): 0}
     for truth, score, weight in zip(y_true, scores, weights, strict=True):
         counts[bool(truth), float(score) >= threshold] += int(weight)
@@ -50,10 +50,10 @@ def count(y_true, scores, threshold, weights):
 
 
 def brute_force(y_true, scores, criterion, weights):
-    """Return all candidate thresholds, from never to always, and their exact values."""
+    """Return the distinct scores and the exact criterion at each candidate, highest first."""
     rows = zip(scores, weights, strict=True)
     distinct = sorted({float(score) for score, weight in rows if weight}, reverse=True)
-    # The upper of two neighbouring scores parts them just as anything between them does.
+    # The upper of two neighbouring scores divides the rows like any value between them.
     candidates = [INF, *distinct[:-1], -INF]
     counts = [count(y_true, scores, candidate, weights) for candidate in candidates]
     return distinct, [exact_value(criterion, *four) for four in counts]
@@ -95,7 +95,7 @@ def columns(draw):
     width = np.dtype(dtype).itemsize * 8
     numbers = st.floats(width=width, allow_nan=False, allow_infinity=False)
     pool = draw(st.lists(numbers, min_size=1, max_size=6))
-    # Neighbouring floats leave no room for a midpoint.
+    # Neighbouring floats have no midpoint.
     near = [np.nextafter(dtype(number), dtype(0)) for number in pool]
     scores = draw(st.lists(st.sampled_from([*pool, *near]), min_size=1, max_size=14))
     size = len(scores)
@@ -119,14 +119,14 @@ CRITERIA = ["accuracy", "balanced_accuracy", "f1", gain, precision]
 @example((np.array([0, 1]), np.array([np.nextafter(HUGE, 0), HUGE])))
 @example((np.array([0, 1]), np.array([0.0, 5e-324])))
 @example((np.array([0, 1]), np.array([-0.0, 0.0])))
-def test_finds_the_best_of_all_thresholds(criterion, column):
+def test_the_threshold_is_the_best_of_all_candidates(criterion, column):
     check_against_brute_force(*column, criterion)
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
 @settings(deadline=None)
 @given(columns(), st.data())
-def test_whole_weights_count_as_repeated_rows(criterion, column, data):
+def test_whole_weights_are_equivalent_to_repeated_rows(criterion, column, data):
     y_true, scores = column
     size = len(scores)
     weights = np.array(data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size)))
@@ -142,7 +142,7 @@ def test_whole_weights_count_as_repeated_rows(criterion, column, data):
 
 @settings(deadline=None)
 @given(columns())
-def test_the_criterion_is_scikit_learns(column):
+def test_named_criteria_equal_the_metrics_of_scikit_learn(column):
     y_true, scores = column
     if len(set(y_true)) == 1:
         y_true = np.append(y_true, 1 - y_true[0])
@@ -164,20 +164,20 @@ def test_the_criterion_is_scikit_learns(column):
 @pytest.mark.parametrize("criterion", CRITERIA)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_labels_are_tuned_one_by_one(criterion, dtype, order):
+def test_labels_are_tuned_independently(criterion, dtype, order):
     rng = np.random.default_rng(0)
     y_true = rng.random((200, 5)) < [0.0, 0.1, 0.5, 0.9, 1.0]
     y_score = np.asarray(rng.random((200, 5)) + 0.3 * y_true, dtype=dtype, order=order)
     together = tune_thresholds(y_true, y_score, criterion=criterion)
-    apart = [
+    separately = [
         tune_thresholds(y_true[:, [j]], y_score[:, [j]], criterion=criterion)[0] for j in range(5)
     ]
     assert together.shape == (5,)
     assert together.dtype == np.float64
-    assert together.tolist() == apart
+    assert together.tolist() == separately
 
 
-def test_fractional_weights_decide():
+def test_fractional_weights_change_the_threshold():
     y_true, y_score = [[1], [0], [1], [0]], [[0.1], [0.2], [0.3], [0.4]]
     weights = [0.5, 0.1, 0.5, 0.7]
     assert tune_thresholds(y_true, y_score, sample_weight=weights).tolist() == [-INF]
@@ -187,7 +187,7 @@ def test_fractional_weights_decide():
 
 @settings(deadline=None)
 @given(columns())
-def test_a_monotone_transform_of_the_scores_keeps_the_predictions(column):
+def test_a_monotone_transform_of_the_scores_does_not_change_the_predictions(column):
     y_true, scores = (values.reshape(-1, 1) for values in column)
     ranks = np.unique(scores, return_inverse=True)[1].reshape(-1, 1)
     plain = apply_thresholds(scores, tune_thresholds(y_true, scores))
@@ -195,8 +195,8 @@ def test_a_monotone_transform_of_the_scores_keeps_the_predictions(column):
     assert np.array_equal(plain, ranked)
 
 
-def test_equal_balanced_accuracies_are_tied_in_spite_of_rounding():
-    # (1/3 + 3/3) and (3/3 + 1/3) are equal sums that floats may round apart.
+def test_equal_balanced_accuracies_tie_despite_rounding():
+    # (1/3 + 3/3) and (3/3 + 1/3) are equal, but floats may round them differently.
     for positives in range(1, 12):
         for negatives in range(1, 12):
             y_true = np.repeat([1, 0, 1, 0], [1, negatives, positives, 0])
@@ -204,7 +204,7 @@ def test_equal_balanced_accuracies_are_tied_in_spite_of_rounding():
             check_against_brute_force(y_true, scores, "balanced_accuracy")
 
 
-def test_a_criterion_gets_the_counts_from_never_to_always():
+def test_a_callable_receives_counts_from_the_highest_threshold_to_the_lowest():
     seen = []
 
     def remember(tp, fp, fn, tn):
@@ -215,7 +215,7 @@ def test_a_criterion_gets_the_counts_from_never_to_always():
     assert seen == [[[0, 1, 2], [0, 1, 1], [2, 1, 0], [1, 0, 0]]]
 
 
-def test_a_nan_of_the_criterion_never_wins():
+def test_nan_ranks_below_any_number():
     def undefined_above(tp, fp, fn, tn):
         return np.where(tp < 2, np.nan, -1.0)
 
@@ -224,17 +224,37 @@ def test_a_nan_of_the_criterion_never_wins():
 
 
 @pytest.mark.parametrize("result", [1.0, [1.0], [[1.0], [2.0], [3.0]], None])
-def test_a_criterion_of_the_wrong_shape(result):
+def test_a_callable_that_returns_the_wrong_shape_raises(result):
     with pytest.raises(ValueError, match=r"one value per candidate .* \(3,\)\. Received"):
         tune_thresholds([[0], [1]], [[0.1], [0.2]], criterion=lambda *counts: result)
 
 
-def test_a_criterion_of_only_nan():
+def test_a_callable_that_returns_only_nan_raises():
     with pytest.raises(ValueError, match="Received only NaN for label column 0"):
         tune_thresholds([[0], [1]], [[0.1], [0.2]], criterion=lambda tp, *rest: tp * np.nan)
 
 
-def test_inputs_are_left_as_they_were():
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_check_criterion_accepts_every_valid_criterion(criterion):
+    check_criterion(criterion)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "message"),
+    [
+        ("mcc", "threshold must be one of 'accuracy'.*threshold='mcc'"),
+        (0.5, "threshold must be one of 'accuracy'.*threshold=0.5"),
+        (lambda tp: tp, r"called as threshold\(tp, fp, fn, tn\).*The call failed: .*positional"),
+        (lambda *counts: 1.0, "one value per candidate"),
+    ],
+    ids=["name", "number", "arguments", "shape"],
+)
+def test_check_criterion_refuses_an_invalid_criterion(criterion, message):
+    with pytest.raises(ValueError, match=message):
+        check_criterion(criterion, name="threshold")
+
+
+def test_inputs_are_not_modified():
     y_true, y_score = np.array([[0], [1], [1]]), np.array([[0.5], [0.2], [0.9]])
     weights = np.array([1.0, 0.0, 2.0])
 
@@ -278,18 +298,18 @@ def test_thresholds_survive_json():
         ([[0], [1]], [[0.1], [0.2]], {"sample_weight": [0, 0]}, "zero everywhere"),
     ],
 )
-def test_bad_inputs_of_tuning(y_true, y_score, options, message):
+def test_tuning_with_invalid_input_raises(y_true, y_score, options, message):
     with pytest.raises(ValueError, match=message):
         tune_thresholds(y_true, y_score, **options)
 
 
-def test_apply_gives_int8_of_the_same_shape():
+def test_predictions_are_int8_of_the_same_shape():
     predicted = apply_thresholds([[0.5, 0.4], [0.6, 0.5]], [0.5, 0.5])
     assert predicted.dtype == np.int8
     assert predicted.tolist() == [[1, 0], [1, 1]]
 
 
-def test_one_threshold_is_for_all_labels():
+def test_a_single_threshold_applies_to_all_labels():
     scores = [[0.5, 0.4], [0.6, 0.5]]
     assert apply_thresholds(scores, 0.5).tolist() == [[1, 0], [1, 1]]
     assert apply_thresholds(scores, INF).tolist() == [[0, 0], [0, 0]]
@@ -301,7 +321,7 @@ def test_scores_and_thresholds_are_compared_in_float64(dtype):
     score = dtype(0.1)
     just_above = np.nextafter(np.float64(score), 1)
     assert apply_thresholds(np.array([[score]]), float(score)).tolist() == [[1]]
-    # NEP 50 would round a Python float or a 0-d array to the scores' own precision.
+    # Under NEP 50, a Python float or a 0-d array would be rounded to the precision of the scores.
     assert apply_thresholds(np.array([[score]]), float(just_above)).tolist() == [[0]]
     assert apply_thresholds(np.array([[score]]), np.array([just_above])).tolist() == [[0]]
     assert apply_thresholds(np.array([[0.1]]), np.array([score])).tolist() == [
@@ -324,6 +344,6 @@ def test_scores_and_thresholds_are_compared_in_float64(dtype):
         ([[0.1, INF]], 0.5, "must be finite"),
     ],
 )
-def test_bad_inputs_of_applying(y_score, thresholds, message):
+def test_applying_invalid_thresholds_raises(y_score, thresholds, message):
     with pytest.raises(ValueError, match=message):
         apply_thresholds(y_score, thresholds)

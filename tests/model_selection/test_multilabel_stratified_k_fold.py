@@ -1,4 +1,4 @@
-"""Every row in one fold, every label spread over the folds, the same folds for the same seed."""
+"""Properties of the folds: a partition of the rows, equal label frequencies, and seeds."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ def build(rows, columns, density, seed):
 
 
 def label_matrices(min_rows):
-    """Return a strategy of label matrices, from nearly empty to nearly full."""
-
+    """Return a strategy for label matrices, from nearly empty to nearly full."""
     return st.builds(
         build,
         st.integers(min_rows, 60),
@@ -33,24 +32,21 @@ def label_matrices(min_rows):
 
 
 def genres(n_rows, n_labels=20):
-    """Return labels that are frequent and rare and occur together, as films' genres do."""
+    """Return frequent and rare labels that occur together, like the genres of films."""
     rng = np.random.default_rng(0)
     tastes = rng.normal(size=(n_rows, 2)) @ rng.normal(size=(2, n_labels))
     frequencies = np.geomspace(0.5, 0.004, n_labels)
     return (rng.random((n_rows, n_labels)) < frequencies * np.exp(0.7 * tastes - 0.3)).astype(int)
 
 
-def test_parts_of(y, folds):
-    """Return for each fold how often each label occurs in its test rows."""
+def label_counts(y, folds):
+    """Return how often each label occurs in the test rows of each fold."""
     return np.array([y[test].sum(axis=0) for _, test in folds.split(y, y)])
-
-
-test_parts_of.__test__ = False
 
 
 @settings(max_examples=150)
 @given(label_matrices(7), st.integers(2, 7), st.booleans())
-def test_every_row_is_tested_once_and_sizes_differ_by_one(y, n_splits, shuffle):
+def test_each_row_is_tested_once_and_sizes_differ_by_at_most_one(y, n_splits, shuffle):
     folds = MultilabelStratifiedKFold(n_splits, shuffle=shuffle)
     splits = list(folds.split(np.zeros((len(y), 3)), y))
     assert len(splits) == folds.get_n_splits() == n_splits
@@ -65,32 +61,32 @@ def test_every_row_is_tested_once_and_sizes_differ_by_one(y, n_splits, shuffle):
 
 @settings(max_examples=150)
 @given(label_matrices(7), st.integers(2, 7), st.integers(0, 1000))
-def test_the_rarest_label_is_spread_as_far_as_it_goes(y, n_splits, seed):
+def test_the_rarest_label_is_spread_evenly(y, n_splits, seed):
     folds = MultilabelStratifiedKFold(n_splits, random_state=seed)
     totals = y.sum(axis=0)
     if not totals.any():
         return
     rarest = int(np.argmin(np.where(totals > 0, totals, len(y) + 1)))
-    counts = test_parts_of(y, folds)[:, rarest]
-    # Folds fill up only once no label has rows left for each of them.
+    counts = label_counts(y, folds)[:, rarest]
+    # No fold is full while the rarest label, which is assigned first, is assigned.
     assert counts.max() <= -(-totals[rarest] // n_splits)
     assert counts.min() >= totals[rarest] // n_splits
 
 
 @settings(max_examples=150)
 @given(label_matrices(7), st.integers(2, 7), st.integers(0, 1000))
-def test_labels_that_exclude_each_other_are_spread_evenly(y, n_splits, seed):
-    # One label a row at most: nothing that one label needs is at the cost of another.
+def test_mutually_exclusive_labels_are_spread_evenly(y, n_splits, seed):
+    # With at most one label per row, labels do not compete for rows.
     y &= np.cumsum(y, axis=1) == 1
     folds = MultilabelStratifiedKFold(n_splits, random_state=seed)
-    counts = test_parts_of(y, folds)
+    counts = label_counts(y, folds)
     ideal = y.sum(axis=0) / n_splits
     assert (np.abs(counts - ideal) < 2).all()
 
 
 @settings(max_examples=50)
 @given(label_matrices(7), st.integers(2, 7), st.integers(0, 1000))
-def test_the_same_seed_gives_the_same_folds(y, n_splits, seed):
+def test_the_same_seed_yields_the_same_folds(y, n_splits, seed):
     folds = MultilabelStratifiedKFold(n_splits, random_state=seed)
     again = MultilabelStratifiedKFold(n_splits, random_state=seed)
     for first, second, third in zip(
@@ -100,11 +96,11 @@ def test_the_same_seed_gives_the_same_folds(y, n_splits, seed):
         assert np.array_equal(first[1], third[1])
 
 
-def test_counts_are_nearer_to_the_ideal_than_those_of_random_folds():
+def test_label_counts_are_closer_to_the_ideal_than_in_random_folds():
     y = genres(1000)
     ideal = y.sum(axis=0) / 5
-    ours = np.abs(test_parts_of(y, MultilabelStratifiedKFold(5, random_state=0)) - ideal)
-    random = np.abs(test_parts_of(y, KFold(5, shuffle=True, random_state=0)) - ideal)
+    ours = np.abs(label_counts(y, MultilabelStratifiedKFold(5, random_state=0)) - ideal)
+    random = np.abs(label_counts(y, KFold(5, shuffle=True, random_state=0)) - ideal)
     assert ours.max() < 2
     assert ours.mean() < 0.2 * random.mean()
 
@@ -117,23 +113,23 @@ def test_rows_without_labels_are_spread_evenly():
     assert {(y[test].sum(axis=1) == 0).sum() for test in tested} <= {9, 10, 11}
 
 
-def test_a_label_rarer_than_the_folds_is_in_as_many_folds_as_it_has_rows():
+def test_a_label_with_fewer_rows_than_folds_has_at_most_one_per_fold():
     y = np.zeros((40, 2), dtype=int)
     y[:3, 0] = 1
     y[10:30, 1] = 1
-    counts = test_parts_of(y, MultilabelStratifiedKFold(5, random_state=1))
+    counts = label_counts(y, MultilabelStratifiedKFold(5, random_state=1))
     assert sorted(counts[:, 0]) == [0, 0, 1, 1, 1]
     assert counts[:, 1].tolist() == [4] * 5
 
 
-def test_labels_that_occur_together_are_dealt_out_together():
-    # All rows of label 1 are rows of label 0, too, so the rarer one decides first.
+def test_labels_that_occur_together_are_both_spread_evenly():
+    # All rows of label 1 also have label 0, so the rarer label 1 is assigned first.
     y = np.repeat([[1, 1], [1, 0], [0, 0]], [10, 20, 30], axis=0)
-    counts = test_parts_of(y, MultilabelStratifiedKFold(5, random_state=3))
+    counts = label_counts(y, MultilabelStratifiedKFold(5, random_state=3))
     assert counts.tolist() == [[6, 2]] * 5
 
 
-def test_without_shuffle_nothing_is_random():
+def test_without_shuffle_the_folds_are_deterministic():
     y = genres(200)
     plain = MultilabelStratifiedKFold(3, shuffle=False)
     first = [test.tolist() for _, test in plain.split(y, y)]
@@ -143,7 +139,7 @@ def test_without_shuffle_nothing_is_random():
     assert [test.tolist() for _, test in plain.split(alike, alike)] == [[0, 3], [1, 4], [2, 5]]
 
 
-def test_another_seed_gives_other_folds():
+def test_another_seed_yields_other_folds():
     y = genres(200)
     first, second = (
         [test.tolist() for _, test in MultilabelStratifiedKFold(3, random_state=seed).split(y, y)]
@@ -152,14 +148,14 @@ def test_another_seed_gives_other_folds():
     assert first != second
 
 
-def test_without_a_seed_the_folds_come_from_numpys_own_state():
+def test_without_a_seed_the_folds_depend_on_the_global_state_of_numpy():
     y = genres(200)
     folds = MultilabelStratifiedKFold(3)
     first, second = (next(iter(folds.split(y, y)))[1] for _ in range(2))
     assert not np.array_equal(first, second)
 
 
-def test_any_form_of_the_labels():
+def test_any_format_of_the_labels():
     y = genres(100)
     folds = MultilabelStratifiedKFold(3, random_state=0)
     expected = [test.tolist() for _, test in folds.split(y, y)]
@@ -177,7 +173,7 @@ def test_groups_are_ignored_and_repr_shows_the_options():
     assert repr(folds) == "MultilabelStratifiedKFold(n_splits=3, random_state=0, shuffle=True)"
 
 
-def test_scikit_learn_takes_it_for_a_splitter():
+def test_cross_val_score_accepts_the_splitter():
     y = genres(90, 4)
     scores = cross_val_score(
         KNeighborsClassifier(3), y + 0.1, y, cv=MultilabelStratifiedKFold(3, random_state=0)
@@ -186,15 +182,15 @@ def test_scikit_learn_takes_it_for_a_splitter():
     assert scores.min() > 0.9
 
 
-def test_many_rows_take_little_time():
+def test_30000_rows_are_split_quickly():
     y = genres(30_000)
     start = time.process_time()
     list(MultilabelStratifiedKFold(10, random_state=0).split(y, y))
-    # About a tenth of it on a slow machine.
+    # A slow machine needs about a tenth of this time.
     assert time.process_time() - start < 2
 
 
-def test_unequal_shares_are_met_exactly_in_rows_and_nearly_in_labels():
+def test_parts_of_unequal_shares_have_exact_sizes_and_nearly_equal_label_frequencies():
     y = genres(1000).astype(bool)
     shares = [500, 300, 150, 50]
     parts = assign_parts(y, shares, np.random.RandomState(0))
@@ -205,7 +201,7 @@ def test_unequal_shares_are_met_exactly_in_rows_and_nearly_in_labels():
 
 @settings(max_examples=100)
 @given(label_matrices(1), st.lists(st.integers(1, 9), min_size=1, max_size=5))
-def test_shares_that_are_no_whole_numbers_of_rows_are_rounded(y, shares):
+def test_sizes_of_parts_are_rounded_to_whole_rows(y, shares):
     parts = assign_parts(y, shares, None)
     exact = len(y) * np.array(shares) / sum(shares)
     sizes = np.bincount(parts, minlength=len(shares))
@@ -221,7 +217,7 @@ def test_shares_that_are_no_whole_numbers_of_rows_are_rounded(y, shares):
         ({"shuffle": False, "random_state": 0}, "no effect without shuffle.*shuffle=True"),
     ],
 )
-def test_bad_options(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         MultilabelStratifiedKFold(**options)
 
@@ -236,6 +232,6 @@ def test_bad_options(options, message):
         ([[0], [1], [0], [1]], "n_splits=5 needs at least as many rows. Received n_samples=4"),
     ],
 )
-def test_bad_labels(y, message):
+def test_invalid_labels_raise(y, message):
     with pytest.raises(ValueError, match=message):
         list(MultilabelStratifiedKFold().split(np.zeros((4, 1)), y))

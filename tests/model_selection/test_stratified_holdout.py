@@ -1,4 +1,4 @@
-"""The size of the holdout rows, and which labels training keeps."""
+"""The number of held-out rows, and the labels that remain in training."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
 @given(label_matrices(2), FRACTIONS, st.integers(0, 1000))
 @example(np.eye(2, dtype=bool), 0.5, 0)
 @example(np.ones((2, 3), dtype=bool), 0.999, 0)
-# Any two of these three rows have all labels, and no single row has.
+# Any two of these three rows have all labels, but no single row does.
 @example(np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1]], dtype=bool), 0.9, 0)
 @example(np.repeat(np.eye(20, dtype=bool), 2, axis=0), 0.9, 0)
-# The last row that comes to training leaves another one to spare.
+# After the last exchange, training no longer needs one of its other rows.
 @example(build(54, 8, 0.3, 859824831), 0.9375, 207)
-def test_training_keeps_every_label_of_two_rows(y, fraction, seed):
+def test_training_has_every_label_with_at_least_two_rows(y, fraction, seed):
     train, holdout = stratified_holdout(y, fraction, random_state=seed)
     assert np.array_equal(np.sort(np.concatenate([train, holdout])), np.arange(len(y)))
     assert np.array_equal(train, np.unique(train))
@@ -32,21 +32,21 @@ def test_training_keeps_every_label_of_two_rows(y, fraction, seed):
     wanted = min(max(round(fraction * len(y)), 1), len(y) - 1)
     assert 1 <= len(holdout) <= wanted
     if len(holdout) < wanted:
-        # Then training cannot spare a row: each is the last one of a label.
+        # Each training row must then be the last one of a label.
         last = y & (y[train].sum(axis=0) == 1) & (y.sum(axis=0) >= 2)
         assert last[train].any(axis=1).all()
 
 
 @settings(max_examples=100)
 @given(label_matrices(2), FRACTIONS, st.integers(0, 1000))
-def test_the_same_seed_gives_the_same_rows(y, fraction, seed):
+def test_the_same_seed_yields_the_same_rows(y, fraction, seed):
     first = stratified_holdout(y, fraction, random_state=seed)
     second = stratified_holdout(y, fraction, random_state=np.random.RandomState(seed))
     assert all(np.array_equal(*pair) for pair in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize("fraction", [0.05, 0.1, 0.25, 0.5, 0.8])
-def test_labels_are_about_as_frequent_in_both_parts(fraction):
+def test_labels_are_equally_frequent_in_both_parts(fraction):
     y = genres(1000)
     train, holdout = stratified_holdout(y, fraction, random_state=0)
     assert len(holdout) == round(1000 * fraction)
@@ -55,7 +55,7 @@ def test_labels_are_about_as_frequent_in_both_parts(fraction):
     assert y[train].any(axis=0).all()
 
 
-def test_many_rare_labels_do_not_all_stay_in_training():
+def test_rare_labels_are_also_held_out():
     y = np.repeat(np.eye(50, dtype=int), 2, axis=0)
     train, holdout = stratified_holdout(y, 0.2, random_state=0)
     assert len(holdout) == 20
@@ -63,13 +63,13 @@ def test_many_rare_labels_do_not_all_stay_in_training():
     assert y[train].sum(axis=0).min() == 1
 
 
-def test_a_seed_decides_which_rows():
+def test_another_seed_yields_other_rows():
     y = genres(200)
     first, second = (stratified_holdout(y, 0.2, random_state=seed)[1] for seed in (0, 1))
     assert not np.array_equal(first, second)
 
 
-def test_a_sparse_matrix_of_labels():
+def test_labels_as_a_sparse_matrix():
     y = genres(100)
     dense, sparse = (stratified_holdout(form, 0.2, random_state=0) for form in (y, csr_array(y)))
     assert np.array_equal(dense[1], sparse[1])
@@ -80,14 +80,14 @@ def test_a_sparse_matrix_of_labels():
     [
         ([[0], [1]], 0, "fraction must be above 0 and below 1. Received fraction=0"),
         ([[0], [1]], 1.0, "fraction must be above 0 and below 1. Received fraction=1.0"),
-        ([[0], [1]], 20, "Received fraction=20. It is the part of the rows"),
+        ([[0], [1]], 20, "Received fraction=20. It is the fraction of the rows"),
         ([[0], [1]], True, "Received fraction=True"),
         ([[0], [1]], "half", "Received fraction='half'"),
         ([[0], [1]], float("nan"), "Received fraction=nan"),
-        ([[1, 0]], 0.5, "y must have at least 2 rows to put one aside. Received 1 row"),
+        ([[1, 0]], 0.5, "y must have at least 2 rows so that one can be held out. Received 1 row"),
         ([0, 1], 0.5, "y must be a multi-hot matrix"),
     ],
 )
-def test_bad_inputs(y, fraction, message):
+def test_invalid_input_raises(y, fraction, message):
     with pytest.raises(ValueError, match=message):
         stratified_holdout(y, fraction)

@@ -1,4 +1,4 @@
-"""The tuner against brute force, against scikit-learn's own for one label, and its forms."""
+"""The classifier compared with brute force and with scikit-learn's class for one label."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def data():
 
 
 def bayes():
-    """Return a quick classifier that gives an array of probabilities."""
+    """Return a fast classifier whose probabilities are one array."""
     return OneVsRestClassifier(MultinomialNB())
 
 
 def logistic():
-    """Return a slower one that gives decision values, too."""
+    """Return a slower classifier that also has decision values."""
     return OneVsRestClassifier(LogisticRegression())
 
 
-class Given(ClassifierMixin, BaseEstimator):
-    """A fitted estimator whose scores and classes are given."""
+class FixedProbabilities(ClassifierMixin, BaseEstimator):
+    """A fitted estimator with fixed probabilities and classes."""
 
     def __init__(self, scores, classes=None):
         self.scores = scores
@@ -87,7 +87,9 @@ class Given(ClassifierMixin, BaseEstimator):
         return self.scores
 
 
-class GivenDecision(ClassifierMixin, BaseEstimator):
+class FixedDecisionValues(ClassifierMixin, BaseEstimator):
+    """A fitted estimator with fixed decision values."""
+
     def __init__(self, scores):
         self.scores = scores
         self.fitted_ = True
@@ -100,7 +102,7 @@ class GivenDecision(ClassifierMixin, BaseEstimator):
 
 
 class Recorder(ClassifierMixin, BaseEstimator):
-    """An estimator that takes weights and remembers what it was fitted to."""
+    """An estimator that accepts weights and records the arguments of `fit`."""
 
     fits = ()
 
@@ -113,11 +115,11 @@ class Recorder(ClassifierMixin, BaseEstimator):
         return np.tile(np.asarray(X)[:, :1], self.n_labels_)
 
 
-# -- what is tuned ---------------------------------------------------------------------------
+# -- tuning ----------------------------------------------------------------------------------
 
 
 def out_of_fold(estimator, X, y, splits):
-    """Return the test rows and their scores, one fold and one label after the other."""
+    """Return the test rows of all folds and their scores."""
     rows, scores = [], []
     for train, test in splits:
         fitted = clone(estimator).fit(X[train], y[train])
@@ -131,7 +133,7 @@ def out_of_fold(estimator, X, y, splits):
 
 @pytest.mark.parametrize("criterion", list(METRICS))
 @pytest.mark.parametrize("estimator", [bayes(), KNeighborsClassifier(7)], ids=["array", "list"])
-def test_thresholds_are_the_best_of_all_on_out_of_fold_scores(data, estimator, criterion):
+def test_thresholds_are_the_best_candidates_on_out_of_fold_scores(data, estimator, criterion):
     X, y = data
     tuned = TunedThresholdMultilabelClassifier(estimator, threshold=criterion, random_state=3)
     tuned.fit(X, y)
@@ -144,7 +146,7 @@ def test_thresholds_are_the_best_of_all_on_out_of_fold_scores(data, estimator, c
         values = [METRICS[criterion](truth, column >= candidate) for candidate in candidates]
         best = max(values)
         assert METRICS[criterion](truth, column >= threshold) == best
-        # Of equals the one that predicts the fewest.
+        # Ties go to the threshold that predicts the fewest positives.
         assert (column >= threshold).sum() == (column >= candidates[values.index(best)]).sum()
     everything = clone(estimator).fit(X, y)
     assert np.array_equal(everything.predict(X), tuned.estimator_.predict(X))
@@ -152,7 +154,7 @@ def test_thresholds_are_the_best_of_all_on_out_of_fold_scores(data, estimator, c
 
 @pytest.mark.parametrize("criterion", ["accuracy", "balanced_accuracy"])
 @pytest.mark.parametrize("cv", ["prefit", "split"])
-def test_one_label_is_at_least_as_good_as_scikit_learns_tuner(data, criterion, cv):
+def test_one_label_scores_at_least_as_high_as_with_scikit_learn(data, criterion, cv):
     X, y = data[0], data[1][:, 0]
     estimator = LogisticRegression()
     train, test = np.arange(0, 60), np.arange(60, 120)
@@ -181,7 +183,7 @@ def test_one_label_is_at_least_as_good_as_scikit_learns_tuner(data, criterion, c
     assert attained == pytest.approx(theirs.best_score_)
 
 
-def test_prefit_takes_the_estimator_as_it_is(data):
+def test_prefit_uses_the_fitted_estimator_itself(data):
     X, y = data
     fitted = bayes().fit(X[:60], y[:60])
     tuned = TunedThresholdMultilabelClassifier(fitted, cv="prefit").fit(X[60:], y[60:])
@@ -193,13 +195,13 @@ def test_prefit_takes_the_estimator_as_it_is(data):
     assert predicted.dtype == np.int64
 
 
-def test_the_estimator_given_stays_unfitted(data):
+def test_fit_does_not_change_the_estimator_parameter(data):
     estimator = bayes()
     TunedThresholdMultilabelClassifier(estimator, cv=2).fit(*data)
     assert not hasattr(estimator, "estimators_")
 
 
-def test_a_criterion_of_ones_own(data):
+def test_threshold_may_be_a_callable(data):
     X, y = data
     fitted = bayes().fit(X, y)
     tuned = TunedThresholdMultilabelClassifier(
@@ -217,7 +219,7 @@ def test_a_criterion_of_ones_own(data):
         (iter(list(KFold(3).split(np.zeros(120)))), KFold(3)),
     ],
 )
-def test_forms_of_cv(data, cv, same):
+def test_formats_of_cv(data, cv, same):
     first, second = (
         TunedThresholdMultilabelClassifier(bayes(), cv=each, random_state=0).fit(*data)
         for each in (cv, same)
@@ -225,7 +227,7 @@ def test_forms_of_cv(data, cv, same):
     assert first.thresholds_.tolist() == second.thresholds_.tolist()
 
 
-def test_splits_may_be_masks(data):
+def test_splits_may_be_boolean_masks(data):
     X, y = data
     split = next(iter(KFold(3).split(X)))
     masks = [np.isin(np.arange(len(X)), rows) for rows in split]
@@ -235,7 +237,7 @@ def test_splits_may_be_masks(data):
     assert first.thresholds_.tolist() == second.thresholds_.tolist()
 
 
-def test_a_row_in_no_test_rows_has_no_say(data):
+def test_rows_that_are_never_test_rows_do_not_affect_the_thresholds(data):
     X, y = data
     (train, test), *_ = ShuffleSplit(1, random_state=0).split(X)
     tuned = TunedThresholdMultilabelClassifier(bayes(), cv=[(train, test)]).fit(X, y)
@@ -243,7 +245,7 @@ def test_a_row_in_no_test_rows_has_no_say(data):
     assert tuned.thresholds_.tolist() == tune_thresholds(y[test], scores).tolist()
 
 
-def test_a_row_in_the_test_rows_of_several_folds_has_several(data):
+def test_rows_that_are_test_rows_of_several_folds_count_several_times(data):
     X, y = data
     folds = RepeatedKFold(n_splits=2, n_repeats=3, random_state=0)
     tuned = TunedThresholdMultilabelClassifier(bayes(), cv=folds).fit(X, y)
@@ -252,8 +254,8 @@ def test_a_row_in_the_test_rows_of_several_folds_has_several(data):
     assert tuned.thresholds_.tolist() == tune_thresholds(y[rows], scores).tolist()
 
 
-def test_folds_in_parallel_are_the_same(data):
-    # In threads, because processes take seconds to start.
+def test_parallel_folds_yield_the_same_thresholds(data):
+    # Threads, because processes take seconds to start.
     with parallel_config(backend="threading"):
         first, second = (
             TunedThresholdMultilabelClassifier(bayes(), cv=3, n_jobs=jobs, random_state=0)
@@ -267,7 +269,7 @@ def test_folds_in_parallel_are_the_same(data):
 # -- weights ---------------------------------------------------------------------------------
 
 
-def test_weights_go_to_the_estimator_and_to_the_tuning(monkeypatch, data):
+def test_weights_are_used_by_the_estimator_and_for_the_thresholds(monkeypatch, data):
     monkeypatch.setattr(Recorder, "fits", ())
     X, y = data
     weights = np.random.default_rng(0).random(len(y))
@@ -285,7 +287,7 @@ def test_weights_go_to_the_estimator_and_to_the_tuning(monkeypatch, data):
     assert tuned.thresholds_.tolist() != tune_thresholds(y, scores, criterion="f1").tolist()
 
 
-def test_weights_of_a_prefit_estimator_are_for_the_tuning_only(data):
+def test_weights_with_prefit_are_used_for_the_thresholds_only(data):
     X, y = data
     weights = np.random.default_rng(0).random(len(y))
     fitted = bayes().fit(X, y)
@@ -294,7 +296,7 @@ def test_weights_of_a_prefit_estimator_are_for_the_tuning_only(data):
     assert tuned.thresholds_.tolist() == expected.tolist()
 
 
-# -- the forms of scores ---------------------------------------------------------------------
+# -- formats of scores -----------------------------------------------------------------------
 
 ONE_LABEL = [
     LogisticRegression(),
@@ -325,7 +327,7 @@ def name_of(value):
     ],
     ids=name_of,
 )
-def test_any_multilabel_estimator_of_scikit_learn(data, n_labels, estimator):
+def test_multilabel_estimators_of_scikit_learn(data, n_labels, estimator):
     X, y = StandardScaler().fit_transform(data[0]), data[1][:, :n_labels]
     tuned = TunedThresholdMultilabelClassifier(estimator, cv=2, random_state=0).fit(X, y)
     predicted = tuned.predict(X)
@@ -337,7 +339,7 @@ def test_any_multilabel_estimator_of_scikit_learn(data, n_labels, estimator):
     assert repr(tuned.classes_) == repr(tuned.estimator_.classes_)
 
 
-LIST_CASES = {
+SCORE_FORMATS = {
     "both classes": ([[[0.9, 0.1], [0.2, 0.8]]], [np.array([0, 1])], [[0.1], [0.8]]),
     "only class 0": ([[[1.0], [1.0]]], [np.array([0])], [[0.0], [0.0]]),
     "only class 1": ([[[1.0], [1.0]]], [np.array([1])], [[1.0], [1.0]]),
@@ -352,7 +354,7 @@ LIST_CASES = {
     "one label, no classes": ([[0.9, 0.1], [0.2, 0.8]], None, [[0.1], [0.8]]),
     "one label, only class 0": ([[1.0], [1.0]], np.array([0]), [[0.0], [0.0]]),
     "one label, only class 1": ([[1.0], [1.0]], np.array([1]), [[1.0], [1.0]]),
-    # So OneVsRestClassifier and MLPClassifier, with columns that mean nothing.
+    # OneVsRestClassifier and MLPClassifier return two columns, which are meaningless here.
     "one label, one class, two columns": ([[1.0, 0.0]] * 2, np.array([1]), [[1.0], [1.0]]),
     "one label, multilabel form": ([[0.1], [0.8]], [np.array([0, 1])], [[0.1], [0.8]]),
     "one label, label names": ([[0.1], [0.8]], np.array(["drama"]), [[0.1], [0.8]]),
@@ -365,14 +367,14 @@ LIST_CASES = {
 }
 
 
-@pytest.mark.parametrize("case", LIST_CASES.values(), ids=list(LIST_CASES))
-def test_scores_of_class_one_are_found(case):
-    given, classes, expected = case
-    nested = isinstance(given[0], list) and isinstance(given[0][0], list)
-    scores = [np.array(label) for label in given] if nested else np.array(given)
+@pytest.mark.parametrize("case", SCORE_FORMATS.values(), ids=list(SCORE_FORMATS))
+def test_scores_of_class_one_are_selected(case):
+    returned, classes, expected = case
+    nested = isinstance(returned[0], list) and isinstance(returned[0][0], list)
+    scores = [np.array(label) for label in returned] if nested else np.array(returned)
     expected = np.array(expected)
     y = np.eye(2, dtype=int)[:, [0] * expected.shape[1]]
-    tuned = TunedThresholdMultilabelClassifier(Given(scores, classes), cv="prefit")
+    tuned = TunedThresholdMultilabelClassifier(FixedProbabilities(scores, classes), cv="prefit")
     tuned.fit(np.zeros((2, 1)), y)
     assert tuned.thresholds_.tolist() == tune_thresholds(y, expected).tolist()
     tuned.thresholds_ = expected[1]
@@ -382,7 +384,7 @@ def test_scores_of_class_one_are_found(case):
 def test_decision_values_of_one_label_may_have_one_dimension():
     y = np.array([[0], [1]])
     tuned = TunedThresholdMultilabelClassifier(
-        GivenDecision(np.array([-3.0, 5.0])), cv="prefit"
+        FixedDecisionValues(np.array([-3.0, 5.0])), cv="prefit"
     ).fit(y, y)
     assert tuned.thresholds_.tolist() == [1.0]
     assert tuned.response_method_ == "decision_function"
@@ -394,22 +396,22 @@ def test_decision_values_of_one_label_may_have_one_dimension():
     [DecisionTreeClassifier(max_depth=2), KNeighborsClassifier(3), bayes()],
     ids=name_of,
 )
-def test_a_label_that_some_folds_lack(data, estimator):
+def test_labels_that_are_constant_in_some_folds(data, estimator):
     X, y = data
     y = y.copy()
     y[:, 0], y[:, 1] = 0, 1
-    # Row 0 alone has label 0, and row 1 alone lacks label 1.
+    # Only row 0 has label 0, and only row 1 does not have label 1.
     y[0, 0], y[1, 1] = 1, 0
     tuned = TunedThresholdMultilabelClassifier(estimator, cv=KFold(3), threshold="accuracy")
     with np.errstate(all="raise"):
         tuned.fit(X, y)
     assert tuned.predict(X).shape == y.shape
-    # A row that is alone in having a label cannot be foreseen from the others.
+    # The single row of a class cannot be predicted from the other rows.
     assert tuned.thresholds_[0] > 0.5
     assert tuned.thresholds_[1] <= 0.5
 
 
-def test_response_method_is_obeyed(data):
+def test_response_method_selects_the_scores(data):
     X, y = data
     fitted = logistic().fit(X, y)
     for method, expected in (
@@ -422,16 +424,16 @@ def test_response_method_is_obeyed(data):
         assert tuned.response_method_ == expected
         thresholds = tune_thresholds(y, getattr(fitted, expected)(X))
         assert tuned.thresholds_.tolist() == thresholds.tolist()
-        # A later change of the parameter does not part thresholds and scores.
+        # A later change of the parameter does not affect the fitted classifier.
         before = tuned.predict(X)
         tuned.set_params(response_method="predict_proba")
         assert np.array_equal(tuned.predict(X), before)
 
 
-# -- the forms of rows and labels ------------------------------------------------------------
+# -- formats of rows and labels --------------------------------------------------------------
 
 
-def test_any_form_of_rows_and_labels(data):
+def test_any_format_of_rows_and_labels(data):
     X, y = data
     frame = pd.DataFrame(X, columns=list("abcdef"), index=np.arange(len(X))[::-1])
     expected = TunedThresholdMultilabelClassifier(bayes(), random_state=0).fit(X, y)
@@ -443,7 +445,7 @@ def test_any_form_of_rows_and_labels(data):
             assert np.array_equal(tuned.predict(rows), expected.predict(X))
 
 
-def test_texts():
+def test_rows_may_be_texts():
     texts = ["a car", "a cat", "a cat and a car", "nothing"] * 5
     y = np.array([[1, 0], [0, 1], [1, 1], [0, 0]] * 5)
     estimator = make_pipeline(CountVectorizer(), OneVsRestClassifier(MultinomialNB()))
@@ -452,7 +454,7 @@ def test_texts():
     assert not hasattr(tuned, "n_features_in_")
 
 
-def test_features_and_their_names_are_the_estimators(data):
+def test_feature_attributes_are_those_of_the_estimator(data):
     X, y = data
     tuned = TunedThresholdMultilabelClassifier(KNeighborsClassifier(), cv=2)
     assert not hasattr(tuned, "n_features_in_")
@@ -464,10 +466,10 @@ def test_features_and_their_names_are_the_estimators(data):
     assert not hasattr(tuned, "feature_names_in_")
 
 
-# -- scikit-learn's company ------------------------------------------------------------------
+# -- with scikit-learn -----------------------------------------------------------------------
 
 
-def test_scores_are_passed_on_as_the_estimator_gives_them(data):
+def test_scores_have_the_format_of_the_estimator(data):
     X, y = data
     forest = TunedThresholdMultilabelClassifier(SEVERAL_LABELS[0], cv=2).fit(X, y)
     assert [label.shape for label in forest.predict_proba(X)] == [(120, 2)] * 3
@@ -480,7 +482,7 @@ def test_scores_are_passed_on_as_the_estimator_gives_them(data):
     assert hasattr(ridge, "decision_function")
 
 
-def test_before_fit():
+def test_methods_before_fit_raise():
     tuned = TunedThresholdMultilabelClassifier(logistic())
     for method in ("predict", "predict_proba", "decision_function"):
         with pytest.raises(NotFittedError, match="TunedThresholdMultilabelClassifier"):
@@ -501,7 +503,7 @@ def test_parameters_and_clones(data):
     assert again.fit(*data).thresholds_.tolist() == tuned.fit(*data).thresholds_.tolist()
 
 
-def test_in_a_pipeline_with_weights(data):
+def test_pipeline_with_weights(data):
     X, y = data
     weights = np.random.default_rng(0).random(len(y))
     tuned = TunedThresholdMultilabelClassifier(MultiOutputClassifier(LogisticRegression()), cv=2)
@@ -543,13 +545,13 @@ def test_tags():
     assert tags.classifier_tags.multi_label
     assert not tags.classifier_tags.multi_class
     assert tags.target_tags.required
-    # Which estimators take sparse input differs between versions.
+    # Support for sparse input differs between versions of scikit-learn.
     assert tags.input_tags.sparse == get_tags(KNeighborsClassifier()).input_tags.sparse
     no_sparse = get_tags(TunedThresholdMultilabelClassifier(DummyClassifier()))
     assert no_sparse.input_tags.sparse == get_tags(DummyClassifier()).input_tags.sparse
 
 
-NOT_MULTI_HOT = "gives y of one dimension or of other values than 0 and 1"
+NOT_MULTI_HOT = "passes y with one dimension or with values other than 0 and 1"
 EXPECTED_FAILED_CHECKS = {
     "check_classifier_data_not_an_array": NOT_MULTI_HOT,
     "check_classifier_not_supporting_multiclass": NOT_MULTI_HOT,
@@ -564,24 +566,24 @@ EXPECTED_FAILED_CHECKS = {
     "check_sample_weights_not_overwritten": NOT_MULTI_HOT,
     "check_sample_weights_pandas_series": NOT_MULTI_HOT,
     "check_sample_weights_shape": NOT_MULTI_HOT,
-    "check_classifiers_train": "wants predictions of shape (n_samples,) for y of (n_samples, 1)",
-    "check_classifier_multioutput": "wants predictions at a threshold of 0.5",
+    "check_classifiers_train": "expects predictions of shape (n_samples,) for y of (n_samples, 1)",
+    "check_classifier_multioutput": "expects predictions at a threshold of 0.5",
 }
 
 
 @pytest.mark.skipif(
     parse_version(sklearn.__version__) < parse_version("1.9"),
-    reason="the checks of older versions give nearly all of them y of other values than 0 and 1",
+    reason="most checks of older versions pass y with values other than 0 and 1",
 )
 @parametrize_with_checks(
     [TunedThresholdMultilabelClassifier(DecisionTreeClassifier(max_depth=3), cv=2)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
 )
-def test_scikit_learns_own_checks(estimator, check):
+def test_estimator_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-# -- bad inputs ------------------------------------------------------------------------------
+# -- invalid input ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -602,19 +604,19 @@ def test_scikit_learns_own_checks(estimator, check):
         ),
     ],
 )
-def test_bad_options(options, message):
+def test_invalid_options_raise(options, message):
     tuned = TunedThresholdMultilabelClassifier(KNeighborsClassifier(1), **options)
     with pytest.raises(ValueError, match=message):
         tuned.fit(np.zeros((4, 1)), [[0], [1], [0], [1]])
 
 
-def test_an_estimator_without_scores():
-    class Silent(ClassifierMixin, BaseEstimator):
+def test_an_estimator_without_scores_raises():
+    class WithoutScores(ClassifierMixin, BaseEstimator):
         def fit(self, X, y):
             return self
 
-    with pytest.raises(ValueError, match=r"predict_proba or decision_function.*Silent\(\)"):
-        TunedThresholdMultilabelClassifier(Silent()).fit([[0]] * 5, [[0]] * 5)
+    with pytest.raises(ValueError, match=r"predict_proba or decision_function.*WithoutScores\(\)"):
+        TunedThresholdMultilabelClassifier(WithoutScores()).fit([[0]] * 5, [[0]] * 5)
 
 
 @pytest.mark.parametrize(
@@ -628,7 +630,7 @@ def test_an_estimator_without_scores():
         ([[0], [1]] * 2, [1] * 4, "sample_weight needs.*KNeighborsClassifier, whose fit has none"),
     ],
 )
-def test_bad_data(y, weights, message):
+def test_invalid_data_raises(y, weights, message):
     tuned = TunedThresholdMultilabelClassifier(KNeighborsClassifier(1), cv=2)
     with pytest.raises(ValueError, match=message):
         tuned.fit(np.zeros((4, 1)), y, sample_weight=weights)
@@ -637,7 +639,11 @@ def test_bad_data(y, weights, message):
 @pytest.mark.parametrize(
     ("scores", "classes", "message"),
     [
-        (np.zeros((2, 4)), None, r"predict_proba of Given must give.*\(n_samples, 3\).*\(2, 4\)"),
+        (
+            np.zeros((2, 4)),
+            None,
+            r"predict_proba of FixedProbabilities must return.*\(n_samples, 3\).*\(2, 4\)",
+        ),
         (np.zeros(2), None, r"Received shape \(2,\)"),
         ([np.zeros((2, 2))] * 2, None, "a list of 3 arrays.*Received a list of 2"),
         ([np.zeros((2, 1))] * 3, None, r"label column 0 must have shape.*Received shape \(2, 1\)"),
@@ -646,19 +652,19 @@ def test_bad_data(y, weights, message):
         (
             [np.zeros((2, 2))] * 3,
             [np.array(["no", "yes"])] * 3,
-            r"about the classes 0 and 1. Received classes_ \['no', 'yes'\]",
+            r"refer to the classes 0 and 1. Received classes_ \['no', 'yes'\]",
         ),
         ([np.zeros((2, 3))] * 3, [np.array([0, 1, 2])] * 3, r"Received classes_ \[0, 1, 2\]"),
         (np.full((2, 3), np.nan), None, "y_score must be finite"),
     ],
 )
-def test_bad_scores(scores, classes, message):
-    tuned = TunedThresholdMultilabelClassifier(Given(scores, classes), cv="prefit")
+def test_invalid_scores_raise(scores, classes, message):
+    tuned = TunedThresholdMultilabelClassifier(FixedProbabilities(scores, classes), cv="prefit")
     with pytest.raises(ValueError, match=message):
         tuned.fit(np.zeros((2, 1)), np.eye(2, 3, dtype=int))
 
 
-def test_one_label_that_is_called_0_is_no_class_of_its_own():
+def test_a_single_label_named_0_is_not_taken_for_a_class():
     class OneColumn(ClassifierMixin, BaseEstimator):
         classes_ = np.array([0])
 

@@ -1,4 +1,4 @@
-"""Figures: what is drawn, not how it looks."""
+"""The content of the figures, not their appearance."""
 
 import sys
 
@@ -18,7 +18,7 @@ HISTORY = pd.DataFrame(
 )
 
 
-def test_each_model_is_a_curve_with_its_best_scoring_marked(tmp_path):
+def test_each_model_has_a_curve_with_its_best_evaluation_marked(tmp_path):
     figure = plot_histories({"tags": HISTORY, "posters": HISTORY})
     for axis, column in zip(figure.axes, ["loss", "mean_roc_auc", "mean_accuracy"], strict=True):
         curve, mark = axis.lines[:2]
@@ -28,7 +28,7 @@ def test_each_model_is_a_curve_with_its_best_scoring_marked(tmp_path):
     figure.savefig(tmp_path / "histories.png")
 
 
-def test_bars_are_as_long_as_the_scores(tmp_path):
+def test_bars_have_the_lengths_of_the_scores(tmp_path):
     table = pd.DataFrame({"mean_roc_auc": [0.7, 0.8], "mean_accuracy": [0.9, 0.6]}, ["a", "b"])
     figure = plot_comparison(table, spread=table / 10)
     for axis, column in zip(figure.axes, table.columns, strict=True):
@@ -38,7 +38,7 @@ def test_bars_are_as_long_as_the_scores(tmp_path):
 
 
 @pytest.mark.parametrize("count", [1, 6, 8])
-def test_each_image_stands_above_its_labels(count, tmp_path):
+def test_each_image_has_its_labels_below(count, tmp_path):
     images = [np.full((9, 6, 3), level, dtype=np.uint8) for level in range(count)]
     titles = [f"A film for ${level}$" for level in range(count)]
     figure = plot_predictions(images, titles, [["Crime"]] * count, [["Crime", "Drama"]] * count)
@@ -47,7 +47,7 @@ def test_each_image_stands_above_its_labels(count, tmp_path):
     figure.savefig(tmp_path / "predictions.png")
 
 
-def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch):
+def test_without_matplotlib_the_error_explains_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'multimodal-ensemble\[plots\]'"):
         plot_histories({"tags": HISTORY})

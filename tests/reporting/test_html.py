@@ -1,4 +1,4 @@
-"""Reports as one HTML file: what a parser finds in it, and what is refused."""
+"""The content of HTML reports, read back with a parser, and invalid parts."""
 
 import base64
 import html.parser
@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from multimodal_ensemble.reporting import ReportFigure, ReportTable, _html, write_html_report
 
-NASTY = "<script>alert('x')</script> & \"quotes\" </td> 日本"
+HOSTILE = "<script>alert('x')</script> & \"quotes\" </td> 日本"
 
 
 class Page(html.parser.HTMLParser):
-    """Collects elements and texts, and complains about what is not closed in order."""
+    """Collects elements and texts, and checks that elements are closed in order."""
 
     VOID = frozenset({"meta", "img"})
 
@@ -63,21 +63,27 @@ def figure():
     return figure
 
 
-def test_everything_is_escaped_and_nothing_can_run(write, figure):
-    table = pd.DataFrame({NASTY: [NASTY]}, index=pd.Index([NASTY], name=NASTY))
+def test_all_texts_are_escaped(write, figure):
+    table = pd.DataFrame({HOSTILE: [HOSTILE]}, index=pd.Index([HOSTILE], name=HOSTILE))
     page = write(
-        {NASTY: [NASTY, ReportTable(table, caption=NASTY), ReportFigure(figure, NASTY, NASTY)]},
-        title=NASTY,
+        {
+            HOSTILE: [
+                HOSTILE,
+                ReportTable(table, caption=HOSTILE),
+                ReportFigure(figure, HOSTILE, HOSTILE),
+            ]
+        },
+        title=HOSTILE,
     )
     assert not page.all("script")
     for tag in ("title", "h1", "h2", "p", "th", "td", "figcaption"):
-        assert set(page.texts_of(tag)) == {NASTY}
-    assert page.all("img")[0]["alt"] == NASTY
+        assert set(page.texts_of(tag)) == {HOSTILE}
+    assert page.all("img")[0]["alt"] == HOSTILE
     (policy,) = [meta["content"] for meta in page.all("meta") if "http-equiv" in meta]
     assert "default-src 'none'" in policy
 
 
-def test_nothing_points_out_of_the_file(write, figure):
+def test_the_file_refers_to_no_external_resources(write, figure):
     page = write({"One": ReportFigure(figure, "A line."), "Two": "text"})
     targets = [
         value
@@ -90,7 +96,7 @@ def test_nothing_points_out_of_the_file(write, figure):
     assert not re.search(r"@import|url\(", _html._STYLE)
 
 
-def test_the_contents_lead_to_the_sections(write):
+def test_the_table_of_contents_links_to_the_sections(write):
     page = write({"First": "a", "Second": "b"})
     anchors = [link["href"].removeprefix("#") for link in page.all("a")]
     assert anchors == [section["id"] for section in page.all("section")]
@@ -99,7 +105,7 @@ def test_the_contents_lead_to_the_sections(write):
     assert not write({"Only one": "a"}).all("nav")
 
 
-def test_cells_are_written_for_people(write):
+def test_cells_are_formatted_by_type(write):
     table = pd.DataFrame(
         {
             "whole": [1234567, -1],
@@ -117,7 +123,7 @@ def test_cells_are_written_for_people(write):
     assert aligned == ["n", "n", "n", None, None]
 
 
-def test_an_index_is_written_unless_it_only_numbers_the_rows(write):
+def test_the_index_is_included_unless_it_only_numbers_the_rows(write):
     table = pd.DataFrame({"x": [1, 2]})
     assert write({"Table": table}).texts_of("th") == ["x"]
     years = table.set_index(pd.Index([1994, 1995], name="year"))
@@ -128,14 +134,16 @@ def test_an_index_is_written_unless_it_only_numbers_the_rows(write):
     assert [th["scope"] for th in page.all("th")] == ["col"] * 3 + ["row"] * 4
 
 
-def test_an_empty_table_has_its_header(write):
+def test_an_empty_table_has_a_header(write):
     page = write({"Table": pd.DataFrame({"x": []})})
     assert page.texts_of("th") == ["x"]
     assert not page.all("td")
 
 
 @pytest.mark.parametrize(("limit", "kind"), [(10**6, "svg+xml"), (10, "png")])
-def test_a_figure_is_a_drawing_unless_that_is_large(write, figure, limit, kind, monkeypatch):
+def test_a_figure_is_embedded_as_svg_or_as_png_if_the_svg_is_large(
+    write, figure, limit, kind, monkeypatch
+):
     monkeypatch.setattr(_html, "_LARGEST_SVG", limit)
     (image,) = write({"Figure": ReportFigure(figure, "A line.", "It rises.")}).all("img")
     assert image["width"] == "288"
@@ -145,14 +153,14 @@ def test_a_figure_is_a_drawing_unless_that_is_large(write, figure, limit, kind, 
     assert base64.b64decode(data, validate=True).startswith(start)
 
 
-def test_the_same_report_has_the_same_bytes(tmp_path, figure):
+def test_reports_are_reproducible_byte_for_byte(tmp_path, figure):
     figure.axes[0].fill_between([1, 2], [3, 4], hatch="//")
     for name in ("one", "two"):
         write_html_report(tmp_path / name, "Report", {"Figure": ReportFigure(figure, "A line.")})
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_what_the_font_or_utf_8_lacks_does_no_harm(write, figure):
+def test_characters_that_the_font_or_utf_8_lacks_are_replaced(write, figure):
     figure.axes[0].set_title("日本")
     page = write({"Odd": [ReportFigure(figure, "A line."), "half a pair: \ud83d"]})
     assert page.texts_of("p")[0].startswith("half a pair: ")
@@ -161,7 +169,7 @@ def test_what_the_font_or_utf_8_lacks_does_no_harm(write, figure):
 @pytest.mark.parametrize(
     ("part", "error", "message"),
     [
-        (7, TypeError, r"Received int in the section 'Here'; turn it into one of these"),
+        (7, TypeError, r"Received int in the section 'Here'; convert it to one of these types"),
         (pd.Series([1]), TypeError, r"Received Series"),
         (["a", None], TypeError, r"Received NoneType"),
         (ReportTable([1]), TypeError, r"must be a DataFrame. Received list"),
@@ -171,17 +179,17 @@ def test_what_the_font_or_utf_8_lacks_does_no_harm(write, figure):
     ],
     ids=["number", "series", "none", "list as table", "bare figure", "no alt", "path"],
 )
-def test_what_a_report_does_not_know_is_refused(tmp_path, part, error, message):
+def test_an_invalid_part_raises_and_keeps_the_old_file(tmp_path, part, error, message):
     path = tmp_path / "report.html"
-    path.write_text("the old one")
+    path.write_text("old content")
     with pytest.raises(error, match=message):
         write_html_report(path, "Report", {"Here": part})
-    assert path.read_text() == "the old one"
+    assert path.read_text() == "old content"
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path, monkeypatch):
     path = tmp_path / "report.html"
-    path.write_text("the old one")
+    path.write_text("old content")
 
     def fail(descriptor):
         raise OSError(28, "No space left on device")
@@ -189,5 +197,5 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
         write_html_report(path, "Report", {"Here": "text"})
-    assert path.read_text() == "the old one"
+    assert path.read_text() == "old content"
     assert list(tmp_path.iterdir()) == [path]

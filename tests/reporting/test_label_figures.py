@@ -1,4 +1,4 @@
-"""Labels of a data set: the table against loops, the figures against the table."""
+"""The co-occurrence table, compared with loops, and the figures of labels."""
 
 import sys
 
@@ -40,14 +40,14 @@ def count_by_loops(y, normalize):
 
 
 @pytest.mark.parametrize("normalize", [None, "row", "lift"])
-def test_cooccurrence_is_what_loops_count(y_true, normalize):
+def test_cooccurrence_equals_a_count_by_loops(y_true, normalize):
     table = label_cooccurrence(y_true, LABELS, normalize=normalize)
     np.testing.assert_allclose(table, count_by_loops(y_true, normalize), rtol=1e-12)
     assert list(table.index) == list(table.columns) == LABELS
     assert (table.dtypes == ("int64" if normalize is None else "float64")).all()
 
 
-def test_a_share_is_of_the_row_label():
+def test_shares_refer_to_the_row_label():
     table = label_cooccurrence([[1, 1], [1, 0], [1, 0], [1, 0]], ["a", "b"], normalize="row")
     assert table.loc["a", "b"] == 0.25
     assert table.loc["b", "a"] == 1.0
@@ -67,14 +67,14 @@ def test_names_come_from_the_columns_of_a_data_frame(y_true):
     ],
 )
 @pytest.mark.parametrize("function", [label_cooccurrence, plot_label_cooccurrence])
-def test_bad_labels_are_told(function, arguments, message):
+def test_invalid_labels_raise(function, arguments, message):
     y, labels, normalize = arguments
     with pytest.raises(ValueError, match=message):
         function(y, labels, normalize=normalize)
 
 
 @pytest.mark.parametrize("normalize", [None, "row", "lift"])
-def test_the_heat_map_draws_the_table(y_true, normalize, tmp_path):
+def test_the_heat_map_shows_the_table(y_true, normalize, tmp_path):
     figure = plot_label_cooccurrence(y_true, LABELS, normalize=normalize, unit="movies")
     (axis,) = figure.axes
     expected = label_cooccurrence(y_true, LABELS, normalize=normalize).to_numpy()
@@ -89,7 +89,7 @@ def test_the_heat_map_draws_the_table(y_true, normalize, tmp_path):
     figure.savefig(tmp_path / "heat_map.png", dpi=40)
 
 
-def test_many_labels_have_a_scale_instead_of_numbers():
+def test_with_many_labels_a_colour_bar_replaces_the_numbers():
     y = np.random.default_rng(0).random((30, 26)) < 0.3
     heat_map, scale = plot_label_cooccurrence(y, normalize="lift").axes
     assert not heat_map.texts
@@ -97,14 +97,14 @@ def test_many_labels_have_a_scale_instead_of_numbers():
 
 
 @pytest.mark.parametrize("normalize", [None, "row", "lift"])
-def test_a_single_label_and_labels_that_never_meet_can_be_drawn(normalize, tmp_path):
+def test_heat_maps_of_a_single_label_and_of_disjoint_labels(normalize, tmp_path):
     plot_label_cooccurrence([[1], [0]], normalize=normalize).savefig(tmp_path / "one.png", dpi=30)
     figure = plot_label_cooccurrence([[1, 0], [0, 1]], normalize=normalize)
     figure.savefig(tmp_path / "apart.png", dpi=30)
     assert figure.axes[0].texts[1].get_text() == ("0" if normalize is None else "0.00")
 
 
-def test_bars_are_as_long_as_the_counts_and_dropped_ones_are_hatched(tmp_path):
+def test_bars_have_the_lengths_of_the_counts_and_dropped_ones_are_hatched(tmp_path):
     counts = pd.Series({"Drama": 1200, "A $5 & <b>": 30, "Rare": 0})
     kept = pd.Series([True, True, False], index=counts.index)
     figure = plot_label_counts(counts, shares=counts / 1230, kept=kept, unit="movies")
@@ -119,7 +119,7 @@ def test_bars_are_as_long_as_the_counts_and_dropped_ones_are_hatched(tmp_path):
     figure.savefig(tmp_path / "counts.png", dpi=40)
 
 
-def test_bars_without_shares_or_fates_have_counts_only():
+def test_without_shares_and_kept_bars_have_counts_only():
     figure = plot_label_counts(pd.Series({"Drama": 3}))
     assert [text.get_text() for text in figure.axes[0].texts] == ["3"]
     assert not figure.legends
@@ -138,7 +138,7 @@ def test_numbers_below_the_first_kept_are_hatched(log, tmp_path):
     figure.savefig(tmp_path / "years.png", dpi=40)
 
 
-def test_ranks_keep_every_count_of_a_curve():
+def test_the_curve_passes_through_every_count():
     counts = np.random.default_rng(2).integers(1, 9, 300)
     (line,) = plot_rank_frequency({"all": counts}).axes[0].lines
     ranks = np.arange(1, 301)
@@ -163,17 +163,17 @@ def test_ranks_keep_every_count_of_a_curve():
             r"whole numbers as its index.*use plot_label_counts",
         ),
         (lambda: plot_rank_frequency({"x": []}), ValueError, r"counts\['x'\] must hold at least"),
-        (lambda: plot_rank_frequency({"x": [1, 0]}), ValueError, r"leave out what does not occur"),
+        (lambda: plot_rank_frequency({"x": [1, 0]}), ValueError, r"omit labels that do not occur"),
         (lambda: plot_rank_frequency({"x": [[1, 2]]}), ValueError, r"counts\['x'\]"),
     ],
     ids=["mapping", "empty", "index", "names", "no counts", "zero", "matrix"],
 )
-def test_bad_counts_are_told(draw, error, message):
+def test_invalid_counts_raise(draw, error, message):
     with pytest.raises(error, match=message):
         draw()
 
 
-def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch):
+def test_without_matplotlib_the_error_explains_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"pip install 'multimodal-ensemble\[plots\]'"):
         plot_label_counts(pd.Series({"a": 1}))

@@ -1,4 +1,4 @@
-"""Comparison tables."""
+"""Tables that compare models, and their Markdown."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from sklearn.metrics import f1_score, hamming_loss, roc_auc_score
 from multimodal_ensemble.reporting import compare_models, mark_predictions, to_markdown
 
 
-def test_the_comparison_is_what_scikit_learn_computes():
+def test_the_comparison_equals_the_metrics_of_scikit_learn():
     rng = np.random.default_rng(0)
     y_true = rng.random((80, 4)) < 0.4
     scores = {"a": rng.random((80, 4)), "b": rng.random((80, 4)) + y_true}
@@ -25,7 +25,7 @@ def test_the_comparison_is_what_scikit_learn_computes():
             assert row[f"{average}_f1"] == pytest.approx(expected)
 
 
-def test_one_label_is_scored_like_one_of_many():
+def test_one_label_has_the_f1_score_of_the_positive_class():
     y_true = [[1], [0], [0], [0]]
     row = compare_models(y_true, {"a": [[0.9], [0.1], [0.2], [0.8]]}, {"a": [0.5]}).loc["a"]
     expected = f1_score([1, 0, 0, 0], [1, 0, 0, 1])
@@ -33,12 +33,12 @@ def test_one_label_is_scored_like_one_of_many():
     assert row["mean_accuracy"] == 0.75
 
 
-def test_a_model_without_thresholds_is_named():
+def test_a_model_without_thresholds_raises():
     with pytest.raises(KeyError, match="tags"):
         compare_models([[1], [0]], {"tags": [[0.5], [0.1]]}, {})
 
 
-def test_markdown_aligns_numbers_and_escapes_bars():
+def test_markdown_aligns_numbers_and_escapes_pipes():
     table = pd.DataFrame(
         {"count": [3, 12], "share": [0.5, 0.25], "note": ["a|b", ""]},
         index=pd.Index(["x", "longer"], name="what"),
@@ -60,5 +60,5 @@ def test_markdown_aligns_numbers_and_escapes_bars():
         (["a"], [], ["-a"]),
     ],
 )
-def test_predictions_are_marked(true, predicted, marked):
+def test_mark_predictions(true, predicted, marked):
     assert mark_predictions(true, predicted) == marked

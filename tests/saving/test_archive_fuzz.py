@@ -1,4 +1,4 @@
-"""Whatever bytes come: what was saved, or ArtefactError, and nothing else."""
+"""Any bytes give either the saved values or an ArtefactError."""
 
 import copy
 import io
@@ -15,12 +15,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._archive import read_archive, write_archive
-from multimodal_ensemble.saving._safe_config import check_config, load_object
-from multimodal_ensemble.saving._state_codec import pack, unpack
-from tests.saving.test_archive import assert_same
+from multimodal_ensemble.saving import (
+    check_config,
+    load_object,
+    pack_state,
+    read_archive,
+    unpack_state,
+    write_archive,
+)
+from tests.saving.archives import assert_same
 
-# For a long run: ARTEFACT_FUZZ_EXAMPLES=20000 pytest tests/estimators/test_archive_fuzz.py
+# For a long run: ARTEFACT_FUZZ_EXAMPLES=20000 pytest tests/saving/test_archive_fuzz.py
 EXAMPLES = int(os.environ.get("ARTEFACT_FUZZ_EXAMPLES", "60"))
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -39,7 +44,7 @@ STATE = {
 
 def parts():
     arrays = {}
-    document = {"format": "test", "format_version": 1, "state": pack(STATE, arrays, "state")}
+    document = {"format": "test", "format_version": 1, "state": pack_state(STATE, arrays, "state")}
     return document, arrays
 
 
@@ -62,11 +67,11 @@ def load(path):
     with arrays:
         for name in arrays:
             arrays[name]
-        return unpack(document["state"], arrays) if "state" in document else None
+        return unpack_state(document["state"], arrays) if "state" in document else None
 
 
 def outcome(folder, content):
-    """Load a file of these bytes, within the memory that so small a file may take."""
+    """Load a file of these bytes, and check that it takes no more memory than its size allows."""
     path = folder / "file"
     path.write_bytes(content)
     tracemalloc.start()
@@ -91,10 +96,10 @@ def same_or_error(folder, content):
 
 @st.composite
 def mutations(draw):
-    """Return pieces to put into a file: where from either end, how many bytes, and which."""
+    """Return changes to a file: a position from either end, a number of bytes, new bytes."""
     return [
         (
-            # The list of members is at the end: mutate there more often than chance would.
+            # Most checks concern the list of members at the end, so it is mutated more often.
             draw(st.integers(0, 3000) | st.integers(-1100, -1) | st.integers(-60, -1)),
             draw(st.integers(0, 4)),
             draw(
@@ -119,13 +124,13 @@ def mutate(content, pieces, end):
 
 @FUZZ
 @given(pieces=mutations(), end=st.none() | st.none() | st.integers(0, 5000))
-def test_mutated_files(folder, valid, pieces, end):
+def test_mutated_files_load_or_are_refused(folder, valid, pieces, end):
     same_or_error(folder, mutate(valid, pieces, end))
 
 
 @FUZZ
 @given(at=st.integers(0, 5000), bit=st.integers(0, 7))
-def test_single_bits(folder, valid, at, bit):
+def test_single_flipped_bits_load_or_are_refused(folder, valid, at, bit):
     content = bytearray(valid)
     content[at % len(content)] ^= 1 << bit
     same_or_error(folder, bytes(content))
@@ -133,7 +138,7 @@ def test_single_bits(folder, valid, at, bit):
 
 @FUZZ
 @given(st.binary(max_size=300), st.sampled_from([b"", b"PK\3\4", b"PK\5\6"]), st.booleans())
-def test_random_bytes(folder, content, magic, ends):
+def test_random_bytes_are_refused(folder, content, magic, ends):
     if ends:
         content += b"PK\5\6" + content[:16].ljust(16, b"\0") + b"\0\0"
     outcome(folder, magic + content)
@@ -141,7 +146,7 @@ def test_random_bytes(folder, content, magic, ends):
 
 @FUZZ
 @given(st.binary(min_size=46, max_size=300), st.booleans(), st.booleans())
-def test_random_lists_of_members(folder, directory, is_large, begins):
+def test_random_lists_of_members_are_refused(folder, directory, is_large, begins):
     if begins:
         directory = b"PK\1\2" + directory[4:]
     start = b"PK\3\4" + bytes(60)
@@ -212,7 +217,7 @@ JSON = st.recursive(
     ),
     st.booleans(),
 )
-def test_archives_of_other_members(folder, members, keeps_manifest):
+def test_archives_with_other_members_are_refused(folder, members, keeps_manifest):
     file = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(file, "w") as archive:
         warnings.simplefilter("ignore")
@@ -234,7 +239,7 @@ def places(value, at=()):
 
 
 def replaced(value, choice, new):
-    """Return a copy with the value at one of its places replaced, or a key renamed."""
+    """Return a copy in which one value is replaced or one key renamed."""
     value = copy.deepcopy(value)
     *start, last = (spots := places(value)[1:])[choice % len(spots)]
     holder = value
@@ -249,7 +254,7 @@ def replaced(value, choice, new):
 
 @FUZZ
 @given(st.lists(st.tuples(st.integers(0, 300), JSON), min_size=1, max_size=3))
-def test_other_documents(folder, changes):
+def test_changed_documents_load_or_are_refused(folder, changes):
     document, arrays = parts()
     for choice, new in changes:
         document = replaced(document, choice, new) if len(places(document)) > 1 else document
@@ -257,7 +262,7 @@ def test_other_documents(folder, changes):
     try:
         write_archive(file, document, arrays)
     except ValueError as error:
-        assert "JSON compliant" in str(error)  # noqa: PT017 - NaN, which no file can hold then
+        assert "JSON compliant" in str(error)  # noqa: PT017 - NaN cannot be written
         return
     outcome(folder, file.read_bytes())
 
@@ -286,9 +291,9 @@ VALUES = st.recursive(
 
 @FUZZ
 @given(VALUES)
-def test_any_state_comes_back(folder, value):
+def test_any_state_is_restored(folder, value):
     arrays = {}
-    document = {"format": "test", "format_version": 1, "state": pack(value, arrays, "x")}
+    document = {"format": "test", "format_version": 1, "state": pack_state(value, arrays, "x")}
     write_archive(folder / "file", document, arrays)
     assert_same(load(folder / "file"), value)
 
@@ -306,7 +311,7 @@ CONFIG = json.loads(
         )
     )
 )
-# Whole numbers stay small: a layer of a thousand million units is no crime.
+# Whole numbers stay small, because a layer with a billion units is allowed.
 CONFIG_VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -332,7 +337,7 @@ CONFIG_VALUES = st.recursive(
 
 @settings(FUZZ, max_examples=max(20, EXAMPLES // 4))
 @given(st.lists(st.tuples(st.integers(0, 300), CONFIG_VALUES), min_size=1, max_size=3))
-def test_other_configurations(changes):
+def test_changed_configurations_load_or_are_refused(changes):
     config = CONFIG
     for choice, new in changes:
         config = replaced(config, choice, new) if len(places(config)) > 1 else config
@@ -345,6 +350,6 @@ def test_other_configurations(changes):
     try:
         load_object(config, where="The model")
     except ArtefactError as error:
-        assert "cannot be rebuilt" in str(error)  # noqa: PT017 - either outcome is right
+        assert "cannot be rebuilt" in str(error)  # noqa: PT017 - either outcome is correct
     finally:
         keras.utils.clear_session(free_memory=False)

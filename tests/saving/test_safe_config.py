@@ -1,4 +1,4 @@
-"""Configurations: every real model passes and loads; whatever could run code is refused unrun."""
+"""Configurations of real models load; those that could run code are refused and not run."""
 
 import copy
 import inspect
@@ -12,11 +12,11 @@ import pytest
 from multimodal_ensemble.encoders import DenseEncoder, InferenceModel
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.fusion import fuse_encoders
-from multimodal_ensemble.saving._safe_config import check_config, load_object
+from multimodal_ensemble.saving import check_config, load_object
 
 
 def as_saved(value):
-    """Return a configuration as it comes from a file."""
+    """Return a configuration as a file returns it."""
     return json.loads(json.dumps(keras.saving.serialize_keras_object(value)))
 
 
@@ -91,14 +91,14 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_real_models_pass(name):
+def test_configurations_of_real_models_pass_and_load(name):
     keras.utils.set_random_seed(1)
     model = MODELS[name]()
     config = as_saved(model)
     check_config(config, where="The model")
     check_config(keras.saving.serialize_keras_object(model), where="The model")
     if name == "ConvNeXtTiny":
-        # It is slow to build, and only there for a layer without a public name.
+        # It is slow to build, and is here only for a layer without a public name.
         return
     given = copy.deepcopy(config)
     loaded = load_object(config, where="The model")
@@ -113,7 +113,7 @@ def test_real_models_pass(name):
     "namespace",
     ["layers", "losses", "metrics", "initializers", "regularizers", "constraints", "optimizers"],
 )
-def test_everything_of_keras_that_needs_no_arguments_passes(namespace):
+def test_every_keras_object_without_arguments_passes(namespace):
     found = 0
     for value in vars(getattr(keras, namespace)).values():
         if not inspect.isclass(value) or value in (
@@ -148,14 +148,14 @@ def test_everything_of_keras_that_needs_no_arguments_passes(namespace):
     ],
     ids=lambda layer: type(layer).__name__,
 )
-def test_layers_with_objects_inside_pass_and_load(layer):
+def test_layers_that_contain_objects_pass_and_load(layer):
     loaded = load_object(as_saved(layer), where="The layer")
     assert type(loaded) is type(layer)
     assert as_saved(loaded) == as_saved(layer)
 
 
 @pytest.mark.parametrize("value", [None, True, 3, 0.5, "text", [], {}, [1, ["relu"]], {"a": [{}]}])
-def test_plain_values_pass(value):
+def test_plain_values_pass_unchanged(value):
     assert load_object(value, where="The value") == value
 
 
@@ -220,7 +220,7 @@ REFUSED = {
     "private helper": (obj("Functional", "keras.src.saving.saving_api"), "names 'Functional'"),
     "private module of a layer": (obj("os", "keras.src.layers.core.lambda_layer"), "names 'os'"),
     "not yet imported": (obj("X", "keras.src.layers.nothing"), "names 'X' of 'keras.src.layers"),
-    "Lambda": (obj("Lambda"), "holds a Lambda layer, which may run code of the file"),
+    "Lambda": (obj("Lambda"), "holds a Lambda layer, which may run code from the file"),
     "private Lambda": (obj("Lambda", "keras.src.layers.core.lambda_layer"), "holds a Lambda layer"),
     "Lambda in a private module": (obj("Lambda", "keras.src.layers.core"), "names 'Lambda' of"),
     "TFSMLayer": (obj("TFSMLayer", config={"filepath": "x"}), "holds a TFSMLayer layer"),
@@ -229,7 +229,7 @@ REFUSED = {
     "FlaxLayer": (obj("FlaxLayer"), "holds a FlaxLayer layer"),
     "python lambda": (
         dense(activation={"class_name": "__lambda__", "config": {"value": "x"}}),
-        "holds '__lambda__', which may run code of the file",
+        "holds '__lambda__', which may run code from the file",
     ),
     "type specification": (
         {
@@ -265,14 +265,14 @@ REFUSED = {
         obj("Sequential", "keras", {"layers": []}, compile_config={"optimizer": obj("X", "evil")}),
         r"\['compile_config'\]\['optimizer'\] names the class 'X' of the module 'evil'",
     ),
-    "no module": ({"class_name": "Dense", "config": {}}, "does not say which module 'Dense' is of"),
+    "no module": ({"class_name": "Dense", "config": {}}, "does not name the module of 'Dense'"),
     "no module, but registered": (
         {
             "class_name": "Lambda",
             "config": {"function": "x"},
             "registered_name": "multimodal_ensemble>InferenceModel",
         },
-        "does not say which module 'Lambda' is of",
+        "does not name the module of 'Lambda'",
     ),
     "module of another type": (obj("Dense", ["keras.layers"]), "names the class 'Dense'"),
     "class of another type": (obj(["Dense"]), "must name a class. Received class_name="),
@@ -286,26 +286,26 @@ REFUSED = {
     "other value": (dense(units={1}), "must consist of JSON values. Received type set"),
     "value with a module": (
         {"class_name": "__bytes__", "config": {"value": "x"}, "module": "os"},
-        "holds a __bytes__ that is none",
+        "holds an invalid __bytes__",
     ),
     "value with another key": (
         {"class_name": "__ellipsis__", "config": {"value": "x"}},
-        "holds a __ellipsis__ that is none",
+        "holds an invalid __ellipsis__",
     ),
     "array of a large type": (
         {"class_name": "__numpy__", "config": {"value": ["a"], "dtype": "U1000000000"}},
-        "holds a __numpy__ of the dtype 'U1000000000'",
+        "holds a __numpy__ with the dtype 'U1000000000'",
     ),
     "array of objects": (
         {"class_name": "__numpy__", "config": {"value": ["a"], "dtype": "object"}},
-        "holds a __numpy__ of the dtype 'object'",
+        "holds a __numpy__ with the dtype 'object'",
     ),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.parametrize("within", ["alone", "list", "model"])
-def test_what_is_not_known_to_be_harmless_is_refused(name, within):
+def test_objects_that_are_not_known_to_be_harmless_are_refused(name, within):
     config, match = REFUSED[name]
     if within == "list":
         config = {"a": [config]}
@@ -325,7 +325,7 @@ def test_a_registered_subclass_of_lambda_is_refused():
             check_config(config, where="The model")
 
 
-def test_registered_objects_pass_whatever_module_they_name():
+def test_registered_objects_pass_with_any_module_name():
     config = as_saved(DenseEncoder("year"))
     config["module"] = "os"
     assert load_object(config, where="The encoder").name == "year"
@@ -343,7 +343,7 @@ def test_deep_nesting_is_refused():
     config = 1
     for _ in range(100_000):
         config = {"a": config}
-    with pytest.raises(ArtefactError, match="nested more than 250 deep"):
+    with pytest.raises(ArtefactError, match="nested more than 250 levels deep"):
         check_config(config, where="The model")
 
 
@@ -360,7 +360,7 @@ def test_deep_nesting_is_refused():
     ],
     ids=range(7),
 )
-def test_what_keras_cannot_use_is_an_error_of_ours(config):
+def test_a_configuration_that_keras_cannot_use_is_an_artefact_error(config):
     with pytest.raises(ArtefactError, match=r"The model cannot be rebuilt by Keras 3\.") as raised:
         load_object(config, where="The model")
     assert raised.value.__cause__ is not None
@@ -372,14 +372,14 @@ def test_what_keras_cannot_use_is_an_error_of_ours(config):
 
 @pytest.fixture
 def marker(tmp_path):
-    """Return a file that only an executed payload would make."""
+    """Return the path of a file that only an executed payload would create."""
     path = tmp_path / "executed"
     yield path
     assert not path.exists()
 
 
 def functional_config(layer, *args):
-    """Return a functional model that calls a layer, or what stands in for one."""
+    """Return a functional model that calls a layer, or an object in place of one."""
     config = as_saved(keras.Model(*([keras.Input((1,), name="x")] * 2)))
     config["config"]["layers"].append(
         {**layer, "name": "evil", "inbound_nodes": [{"args": list(args), "kwargs": {}}]}
@@ -388,7 +388,7 @@ def functional_config(layer, *args):
 
 
 def payload(marker):
-    # With the path within it, so that it needs nothing from around it where it is loaded.
+    # The path is part of the code, so that the code runs wherever it is loaded.
     return eval(f"lambda x: (open({str(marker)!r}, 'w').close(), x)[1]")
 
 
@@ -403,14 +403,14 @@ def test_a_lambda_with_code_is_not_run(marker):
     assert "__lambda__" in json.dumps(config)
     refuse(config)
     refuse(as_saved(layer))
-    # Nor where it is disguised as a layer that is registered, in the older format without modules.
+    # The same payload, disguised as a registered layer in the older format without modules.
     disguised = config["config"]["layers"][-1]
     disguised["registered_name"] = "multimodal_ensemble>InferenceModel"
     del disguised["module"]
     refuse(config)
 
 
-def test_safe_mode_that_is_off_changes_nothing(marker, monkeypatch):
+def test_the_check_does_not_rely_on_keras_safe_mode(marker, monkeypatch):
     monkeypatch.setattr(keras.src.saving.serialization_lib, "in_safe_mode", lambda: False)
     refuse(functional_config(as_saved(keras.layers.Lambda(payload(marker))), 1))
 
@@ -444,7 +444,7 @@ def test_a_module_is_not_imported(marker, monkeypatch):
     ):
         refuse(functional_config(config, 1))
         refuse(config)
-    # Nor for an object that is registered, whose module plays no part.
+    # The module of a registered object is ignored.
     encoder = {**as_saved(DenseEncoder("year")), "module": "evil_module"}
     load_object(encoder, where="The encoder")
     assert "evil_module" not in sys.modules

@@ -1,4 +1,4 @@
-"""The HTML page: figures of the tables, with captions that are computed from them."""
+"""The HTML page: figures of the tables, with captions that quote the tables."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -30,33 +30,19 @@ Parts = list[str | pd.DataFrame | ReportTable | ReportFigure]
 def write_analysis(
     out: Path, analysis: Analysis, data: MovieData, filters: Filters, notes: Sequence[str]
 ) -> Path:
-    """Write the page and one CSV file a table; return the page's path.
-
-    Parameters
-    ----------
-    out : Path
-        The folder; it must be there.
-    analysis : Analysis
-        The tables.
-    data : MovieData
-        What the filters left.
-    filters : Filters
-        The filters.
-    notes : sequence of str
-        What a reader must know before believing a figure.
-    """
+    """Write the page and one CSV file per table; return the path of the page."""
     for field in dataclasses.fields(analysis):
         table = getattr(analysis, field.name)
         table.to_csv(out / f"{field.name}.csv", index=table.index.name is not None)
     sections = {
         "What the filters leave": [*notes, *_filters(analysis, filters)],
-        "What is wrong in the files": _findings(analysis),
+        "Problems in the files": _findings(analysis),
         "Figure 2: movies per release year and language": _movies(analysis, filters),
         "Figure 3: genres before and after the filters": _genres(analysis, filters),
         "Figure 4: common and rare tags": _tags(analysis, filters),
         "Figure 5: tags per movie": _tags_per_movie(analysis),
         "Figure 6: genres that go together": _together(analysis, data),
-        "Tags that give a genre away": _leaks(analysis, filters),
+        "Tags that reveal a genre": _leaks(analysis, filters),
     }
     page = out / PAGE_NAME
     write_html_report(page, "The movies, their genres and their tags", sections)
@@ -73,10 +59,10 @@ def _filters(analysis: Analysis, filters: Filters) -> Parts:
     return [
         f"Of {_count(first, 'movie')} in the data, the filters leave {last:,} "
         f"({_percent(last, first)}). Filters: {options}.",
-        _table(analysis.movies_left, "Movies that are left after each filter."),
+        _table(analysis.movies_left, "Movies after each filter."),
         _table(
             analysis.tags_left,
-            "Tags that are left after each filter: rows, different tags, and movies with any.",
+            "Tags after each filter: rows, distinct tags, and movies that have any.",
         ),
     ]
 
@@ -84,12 +70,12 @@ def _filters(analysis: Analysis, filters: Filters) -> Parts:
 def _findings(analysis: Analysis) -> Parts:
     findings = analysis.findings
     if findings.empty:
-        return ["Nothing was found wrong in the files."]
+        return ["The files have no problems."]
     return [
         _table(
             findings,
             f"{_count(len(findings), 'problem')} in {_count(findings['file'].nunique(), 'file')}, "
-            f"{_count(findings['rows'].sum(), 'row')} in all, and what was done about them.",
+            f"{_count(findings['rows'].sum(), 'row')} in all, and how they are handled.",
         )
     ]
 
@@ -108,9 +94,9 @@ def _movies(analysis: Analysis, filters: Filters) -> Parts:
             ),
             alt=f"Bars: movies of each release year, from {years.index[0]} to {years.index[-1]}.",
             caption=f"{_count(known, 'movie')} by release year; {late:,} "
-            f"({_percent(late, known)}) are of {filters.min_year} or later. Most, "
-            f"{years['movies'].max():,}, are of {busiest}."
-            + (f" {_count(unknown, 'movie')} of no known year cannot be shown." if unknown else ""),
+            f"({_percent(late, known)}) are from {filters.min_year} or later. The year with most "
+            f"movies is {busiest} ({years['movies'].max():,})."
+            + (f" {_count(unknown, 'movie')} without a known year: not shown." if unknown else ""),
         ),
         ReportFigure(
             plot_label_counts(
@@ -120,7 +106,7 @@ def _movies(analysis: Analysis, filters: Filters) -> Parts:
                 unit="movies",
             ),
             alt="Bars: movies of each language, the most common on top.",
-            caption=f"The most common of {_count(len(languages), 'language')} is {top} with "
+            caption=f"The most common of {_count(len(languages), 'language')} is {top}, with "
             f"{languages['movies'].iloc[0]:,} of {total:,} movies. "
             + (
                 "All languages are kept."
@@ -128,8 +114,8 @@ def _movies(analysis: Analysis, filters: Filters) -> Parts:
                 else f"Kept: {kept:,} ({_percent(kept, total)}) in {filters.language}."
             ),
         ),
-        _table(years, "Movies per release year: in the data, and left after all filters."),
-        _table(languages, "Movies per language, and its share of all movies."),
+        _table(years, "Movies per release year: in the data and after all filters."),
+        _table(languages, "Movies per language, and their share of all movies."),
     ]
 
 
@@ -149,25 +135,25 @@ def _genres(analysis: Analysis, filters: Filters) -> Parts:
         bars(
             genres,
             "in_data",
-            f"Before the filters: {_count(len(genres), 'genre')}, {genres.index[0]} on most "
-            f"movies ({genres['in_data'].iloc[0]:,}). Shares are of all "
+            f"Before the filters: {_count(len(genres), 'genre')}. {genres.index[0]} is the most "
+            f"common ({genres['in_data'].iloc[0]:,} movies). Shares are of all "
             f"{_count(genres['in_data'].sum(), 'occurrence')} of a genre.",
         ),
         bars(
             filtered,
             "filtered",
             "After the filters of language and year: "
-            f"{_count(len(left), 'genre')} kept for having {100 * filters.min_genre_share:g} % of "
-            f"the {_count(filtered['filtered'].sum(), 'occurrence')} at least, {dropped} dropped.",
+            f"{_count(len(left), 'genre')} with at least {100 * filters.min_genre_share:g} % of "
+            f"the {_count(filtered['filtered'].sum(), 'occurrence')} kept, {dropped} dropped.",
             kept=filtered["kept"],
         ),
         bars(
             left,
             "left",
-            f"After all filters: {left.index[0]} is most common ({left['left'].iloc[0]:,} movies), "
-            f"{left.index[-1]} rarest ({left['left'].iloc[-1]:,}).",
+            f"After all filters: {left.index[0]} is the most common ({left['left'].iloc[0]:,} "
+            f"movies), {left.index[-1]} the rarest ({left['left'].iloc[-1]:,}).",
         ),
-        _table(genres, "Movies of each genre, and its share of all occurrences of a genre."),
+        _table(genres, "Movies per genre, and the share of all occurrences of a genre."),
     ]
 
 
@@ -182,7 +168,7 @@ def _tags(analysis: Analysis, filters: Filters) -> Parts:
                 plot_rank_frequency(curves, label="tags", unit="movies with the tag"),
                 alt="Curves: movies with a tag against the tag's rank, both logarithmic.",
                 caption=f"Users typed {_count(len(typed), 'different tag')}; the filters leave "
-                f"{len(tags):,}. A tag counts once a movie.",
+                f"{len(tags):,}. A tag counts once per movie.",
             )
         )
     if tags.empty:
@@ -199,7 +185,7 @@ def _tags(analysis: Analysis, filters: Filters) -> Parts:
         *parts,
         f"The rarest: {_count(len(rare), 'tag')} ({_percent(len(rare), len(tags))}) on "
         f"{_count(rarest, 'movie')} each, such as {', '.join(map(repr, rare[:N_EXAMPLES]))}.",
-        _table(rarity.head(N_EXAMPLES), "How many tags are on how few movies."),
+        _table(rarity.head(N_EXAMPLES), "Number of tags by their number of movies."),
     ]
 
 
@@ -209,12 +195,12 @@ def _tags_per_movie(analysis: Analysis) -> Parts:
     return [
         ReportFigure(
             plot_distribution(table["movies"], label="tags of a movie", unit="movies", log=True),
-            alt=f"Bars: movies by how many tags they have, from 0 to {table.index[-1]}.",
+            alt=f"Bars: movies by their number of tags, from 0 to {table.index[-1]}.",
             caption=f"{_count(without, 'movie')} of {total:,} ({_percent(without, total)}) "
-            f"without any tag; {_mean(table):.1f} tags a movie on average, at most "
-            f"{table.index[-1]:,}. The scale of the movies is logarithmic.",
+            f"without any tag; {_mean(table):.1f} tags per movie on average, at most "
+            f"{table.index[-1]:,}. The scale is logarithmic.",
         ),
-        _table(table[table["movies"] > 0], "Movies by how many tags they have."),
+        _table(table[table["movies"] > 0], "Movies by their number of tags."),
     ]
 
 
@@ -224,8 +210,8 @@ def _together(analysis: Analysis, data: MovieData) -> Parts:
     parts: Parts = [
         ReportFigure(
             plot_distribution(genres["movies"], label="kept genres of a movie", unit="movies"),
-            alt=f"Bars: movies by how many kept genres they have, at most {genres.index[-1]}.",
-            caption=f"{_mean(genres):.2f} kept genres a movie on average; {several:,} of "
+            alt=f"Bars: movies by their number of kept genres, at most {genres.index[-1]}.",
+            caption=f"{_mean(genres):.2f} kept genres per movie on average; {several:,} of "
             f"{genres['movies'].sum():,} movies ({_percent(several, genres['movies'].sum())}) "
             "have more than one.",
         )
@@ -241,10 +227,9 @@ def _together(analysis: Analysis, data: MovieData) -> Parts:
     share = analysis.cooccurrence_share
     (often, also), (seldom, avoided) = max(pairs, key=pairs.get), min(pairs, key=pairs.get)
     caption = (
-        f"Share of the movies of a row's genre that have the column's genre, too. Among the "
-        f"movies that are left, each of which has a kept genre, "
-        f"{often} and {also} are together {pairs[often, also]:.1f} times as often as if genres "
-        f"were independent, {seldom} and {avoided} {pairs[seldom, avoided]:.2f} times: "
+        "Share of the movies of a row's genre that also have the column's genre. Compared with "
+        f"independent genres, {often} and {also} occur together {pairs[often, also]:.1f} times as "
+        f"often, {seldom} and {avoided} {pairs[seldom, avoided]:.2f} times: "
         f"{_percent(share.loc[often, also])} of {often} movies are {also}, "
         f"{_percent(share.loc[seldom, avoided])} of {seldom} movies are {avoided}."
     )
@@ -255,12 +240,15 @@ def _together(analysis: Analysis, data: MovieData) -> Parts:
             alt=f"Heat map of {len(lift)} by {len(lift)} genres; the table has its numbers.",
             caption=caption,
         ),
-        _table(share, "Of the movies with the row's genre, the share with the column's."),
+        _table(share, "Share of the movies with the row's genre that have the column's genre."),
         _table(
             lift,
-            "Lift: how many times as often as if independent; above 1 the two seek each other.",
+            "Lift: observed pairs relative to those of independent genres.",
         ),
-        _table(analysis.cooccurrence, "Movies with both genres; on the diagonal, with the one."),
+        _table(
+            analysis.cooccurrence,
+            "Movies with both genres; on the diagonal, movies with that genre.",
+        ),
     ]
 
 
@@ -272,15 +260,15 @@ def _leaks(analysis: Analysis, filters: Filters) -> Parts:
     uses = tags["movies"].sum()
     right = (tags["precision"] * tags["movies"]).sum()
     parts: Parts = [
-        "A tag that is a genre's name, or has one among its words, gives the answer away: a model "
-        "that sees it reads the genre off instead of predicting it, and its scores say nothing "
-        "about movies whose genre nobody has typed.",
-        f"Such tags: {len(tags):,}, on movies {_count(uses, 'time')} in all; in "
-        f"{_percent(right, uses)} of these the movie has the genre that the tag names. With the "
-        f"filter {filters.drop_genre_tags!r}, {len(tags) - len(left):,} are dropped and "
-        f"{len(left):,} stay"
+        "A tag that is the name of a genre, or contains one, reveals the answer: a model that sees "
+        "it reads the genre instead of predicting it, and its scores say nothing about movies "
+        "whose genre nobody has typed.",
+        f"There are {_count(len(tags), 'such tag')}, used {_count(uses, 'time')}; in "
+        f"{_percent(right, uses)} of these uses the movie has the genre that the tag names. The "
+        f"filter {filters.drop_genre_tags!r} drops {len(tags) - len(left):,} and keeps "
+        f"{len(left):,}"
         + (
-            f", the most common of these {left['tag'].iloc[0]!r} on "
+            f". The most common one kept is {left['tag'].iloc[0]!r}, on "
             f"{_count(left['movies'].iloc[0], 'movie')}."
             if len(left)
             else "."
@@ -289,13 +277,14 @@ def _leaks(analysis: Analysis, filters: Filters) -> Parts:
     shown = tags.set_index("tag").head(N_COMMON)
     caption = (
         f"The {len(shown)} most common. Precision is the share of the tag's movies that have the "
-        "genre, share that of all movies; the further apart, the more the tag gives away."
+        "genre, prevalence the share of all movies. The larger the difference, the more the tag "
+        "reveals."
     )
     return [*parts, _table(shown, caption)]
 
 
 def _no_tag(filters: Filters) -> str:
-    return f"No movie that is left has a tag that {_count(filters.min_tag_users, 'user')} gave it."
+    return f"No movie has a tag from at least {_count(filters.min_tag_users, 'user')}."
 
 
 def _table(table: pd.DataFrame, caption: str) -> ReportTable:

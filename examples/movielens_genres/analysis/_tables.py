@@ -1,4 +1,4 @@
-"""What the page shows, as tables; the figures draw these and nothing else."""
+"""The tables behind the page; its figures draw only these."""
 
 import dataclasses
 
@@ -13,65 +13,34 @@ UNKNOWN = "unknown"
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """All tables, each a file of its name.
+    """All tables; each one is written to a file of its name."""
 
-    Parameters
-    ----------
-    movies_left, tags_left : DataFrame
-        What each filter left of the movies and of the tags.
-    findings : DataFrame
-        What is wrong in the files.
-    years : DataFrame
-        Movies per release year, in the data and left by the filters.
-    languages : DataFrame
-        Movies per language, with share and fate.
-    genres : DataFrame
-        Movies per genre and share of all genre occurrences: in the data, after the filters of
-        language and year (``filtered``, with the fate of the genre), and left in the end.
-    tags : DataFrame
-        Movies per tag and their share of the movies left, the most common first.
-    typed_tags : DataFrame
-        Movies per tag as users typed it, of all movies in the data, the most common first.
-    rarity : DataFrame
-        How many tags are on just one movie, on two, and so on.
-    tags_per_movie, genres_per_movie : DataFrame
-        How many of the movies left have how many.
-    cooccurrence, cooccurrence_share, cooccurrence_lift : DataFrame
-        Kept genres against kept genres, of movies that have one of them; see
-        `multimodal_ensemble.reporting.label_cooccurrence`.
-    genre_tags : DataFrame
-        Tags that name or contain a genre.
-    """
-
+    # Movies and tags after each filter.
     movies_left: pd.DataFrame
     tags_left: pd.DataFrame
-    findings: pd.DataFrame
-    years: pd.DataFrame
-    languages: pd.DataFrame
+    findings: pd.DataFrame  # the problems in the files
+    years: pd.DataFrame  # movies per release year, in the data and after the filters
+    languages: pd.DataFrame  # movies per language, their share, and whether they are kept
+    # Movies per genre and share of all genre occurrences: in the data, after the filters of
+    # language and year (filtered), and after all filters (left).
     genres: pd.DataFrame
+    # Movies per tag after the filters, and their share, the most common first.
     tags: pd.DataFrame
+    # Movies per tag as users typed it, before the filters, the most common first.
     typed_tags: pd.DataFrame
-    rarity: pd.DataFrame
+    rarity: pd.DataFrame  # the number of tags that occur on one movie, on two, and so on
+    # Movies after the filters by their number of tags or of genres.
     tags_per_movie: pd.DataFrame
     genres_per_movie: pd.DataFrame
+    # Pairs of kept genres; see `multimodal_ensemble.reporting.label_cooccurrence`.
     cooccurrence: pd.DataFrame
     cooccurrence_share: pd.DataFrame
     cooccurrence_lift: pd.DataFrame
-    genre_tags: pd.DataFrame
+    genre_tags: pd.DataFrame  # tags that name or contain a genre
 
 
 def analyse(content: DataFolder, data: MovieData, filters: Filters) -> Analysis:
-    """Return all tables.
-
-    Parameters
-    ----------
-    content : DataFolder
-        The data before the filters.
-    data : MovieData
-        What the filters left of it.
-    filters : Filters
-        The filters.
-    """
+    """Return all tables."""
     tags = count_tags(data.movies)
     return Analysis(
         movies_left=data.steps,
@@ -93,7 +62,7 @@ def analyse(content: DataFolder, data: MovieData, filters: Filters) -> Analysis:
 
 
 def count_years(movies: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
-    """Return the movies of each release year that is known, in the data and left."""
+    """Return the movies of each known release year, in the data and after the filters."""
     table = pd.DataFrame(
         {"movies": movies["release_year"].value_counts(), "left": left["year"].value_counts()}
     )
@@ -102,7 +71,7 @@ def count_years(movies: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_languages(movies: pd.DataFrame, language: str) -> pd.DataFrame:
-    """Return the movies of each language, with their share and whether they are kept."""
+    """Return the movies of each language, their share, and whether they are kept."""
     counts = _by_count(movies["language"].replace("", UNKNOWN))
     kept = (counts.index == language) | (language == ALL_LANGUAGES)
     return pd.DataFrame(
@@ -126,31 +95,31 @@ def count_genre_fates(movies: pd.DataFrame, data: MovieData) -> pd.DataFrame:
 
 
 def count_tags(movies: pd.DataFrame) -> pd.DataFrame:
-    """Return on how many movies each tag is, and on which share of them."""
+    """Return the number and the share of movies that have each tag."""
     counts = _by_count(movies["tags"].explode())
     return pd.DataFrame({"movies": counts, "share": counts / len(movies)}).rename_axis("tag")
 
 
 def count_typed_tags(content: DataFolder) -> pd.DataFrame:
-    """Return on how many of the movies in the data each tag is, as it was typed."""
+    """Return the number of movies that have each tag as it was typed."""
     tags = content.tags[content.tags["movieId"].isin(content.movies["movieId"])]
     pairs = tags[["movieId", "tag"]].drop_duplicates()
     return pd.DataFrame({"movies": _by_count(pairs["tag"])}).rename_axis("tag")
 
 
 def count_rarity(tags: pd.DataFrame) -> pd.DataFrame:
-    """Return how many tags are on one movie, on two, and so on."""
+    """Return the number of tags that occur on one movie, on two, and so on."""
     counts = tags["movies"].value_counts().sort_index()
     return pd.DataFrame({"tags": counts, "share": counts / counts.sum()}).rename_axis("movies")
 
 
 def count_lengths(lists: pd.Series) -> pd.DataFrame:
-    """Return how many lists there are of each length, up to the longest."""
+    """Return the number of lists of each length, up to the longest."""
     counts = lists.map(len).value_counts()
     counts = counts.reindex(range(counts.index.max() + 1), fill_value=0)
     return pd.DataFrame({"movies": counts, "share": counts / counts.sum()})
 
 
 def _by_count(values: pd.Series) -> pd.Series:
-    """Return counts, the highest first, those of equal count by name."""
+    """Return counts in descending order, equal counts by name."""
     return values.value_counts().sort_index().sort_values(ascending=False, kind="stable")

@@ -1,7 +1,12 @@
-"""The commands, one a module: each adds its parser and does its work."""
+"""The commands. Each module adds its arguments, parses them into options, and runs."""
 
-from . import _analyse, _missing, _prepare, _retrieve, _run
+from ._analyse import ANALYSE
+from ._command import Command
+from ._missing import MISSING
+from ._prepare import PREPARE
+from ._retrieve import RETRIEVE
+from ._run import RUN
 
-COMMANDS = (_retrieve, _analyse, _prepare, _run, _missing)
+COMMANDS = (RETRIEVE, ANALYSE, PREPARE, RUN, MISSING)
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "Command"]

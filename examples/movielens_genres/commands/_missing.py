@@ -1,78 +1,63 @@
-"""Compare one model for movies with or without a poster or tags with one for each case.
+"""Compare one model for movies with or without a poster or tags with one model per case.
 
-On the split of each seed, a classifier is trained whose modalities are both optional, and three
-that are made for just one of the cases; a table tells how each does on the test movies.
+On the split of each seed, one classifier is trained whose modalities are both optional, and three
+that each see just one case. A table shows how each of them does on the test movies.
 """
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from multimodal_ensemble.exceptions import WeightsUnavailableError
 
-from .._errors import UsageError
-from ..data import check_enough, describe_data, prepare_movies, read_folder
-from . import _options
+from ..data import Source, describe_data, prepare_source
+from ..options import MissingOptions
+from . import _arguments
+from ._command import Add, Command, check_at_least
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command's options."""
-    parser = _options.add_command(commands, "missing", __doc__)
-    parser.set_defaults(
-        execute=execute,
-        kept="features computed so far are kept",
-        hints={WeightsUnavailableError: " Here: --weights PATH or random."},
-    )
-    add = _options.adder(parser)
+def _add_arguments(add: Add) -> None:
     add("--data", required=True, metavar="FOLDER", help="data folder")
-    _options.add_filter_options(add)
+    _arguments.add_filters(add)
     add("--backbone", default="VGG16", help="a network of keras.applications")
     add("--weights", default="imagenet", help="a path, 'imagenet' or 'random'")
     add(
         "--image-size",
         type=int,
         metavar="PIXELS",
-        help="side of the posters (default: what the backbone was trained with)",
+        help="side of the posters (default: the size that the backbone was trained with)",
     )
-    add("--store", default=".feature_store", metavar="FOLDER", help="where features are kept")
-    add("--seed", type=int, default=1, help="the first seed")
-    add("--repeat", type=int, default=1, metavar="N", help="how many seeds")
+    add("--store", default=".feature_store", metavar="FOLDER", help="folder of the feature store")
+    _arguments.add_seeds(add)
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status."""
-    _options.check_at_least(options, image_size=1)
-    _options.check_seeds(options)
-    data = prepare_movies(read_folder(Path(options.data)), _options.filters_from(options))
-    print(f"\n{describe_data(data)}\n")
-    check_enough(data, Path(options.data))
-    # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.
-    import pandas as pd
+def _parse(values: argparse.Namespace) -> MissingOptions:
+    check_at_least(values, image_size=1)
+    return MissingOptions(
+        source=Source(Path(values.data), _arguments.parse_filters(values)),
+        store=Path(values.store),
+        backbone=values.backbone,
+        weights=None if values.weights == "random" else values.weights,
+        image_size=values.image_size,
+        seeds=_arguments.parse_seeds(values),
+    )
 
-    from multimodal_ensemble import FeatureStore, ImageEncoder
-    from multimodal_ensemble.reporting import to_markdown
 
-    from ..experiment import _missing, _session
+def _execute(options: MissingOptions) -> int:
+    movies = prepare_source(options.source)
+    print(f"\n{describe_data(movies.data)}\n")
+    # TensorFlow takes seconds to load, so it is imported after all options are checked.
+    from ..study import compare_missing
 
-    try:
-        poster = ImageEncoder(
-            "poster",
-            column="poster_file",
-            backbone=options.backbone,
-            weights=None if options.weights == "random" else options.weights,
-            image_size=options.image_size,
-            root=options.data,
-            seed=_session.RANDOM_WEIGHTS_SEED,
-            **_missing.RECOMMENDED.posters,
-        )
-        poster.get_backbone()
-    except ValueError as error:
-        raise UsageError(error) from error
-    store = FeatureStore(options.store)
-    rows = [
-        row
-        for seed in range(options.seed, options.seed + options.repeat)
-        for row in _missing.compare(data, poster, store, seed)
-    ]
-    print(f"\n{to_markdown(_missing.summarize(pd.DataFrame(rows)))}\n")
+    print(f"\n{compare_missing(movies, options)}\n")
     return 0
+
+
+MISSING = Command(
+    "missing",
+    __doc__,
+    _add_arguments,
+    _parse,
+    _execute,
+    kept="features computed so far are kept",
+    hints={WeightsUnavailableError: " Here: --weights PATH or random."},
+)

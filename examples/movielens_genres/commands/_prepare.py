@@ -1,46 +1,58 @@
-"""Filter the data into a training table, with a manifest of what it was made of."""
+"""Filter the data into a training table, with a manifest of its inputs."""
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
-from typing import Any
 
-from ..data import FORMATS, describe_data, save_table
-from . import _options
+from ..data import FORMATS, Source, describe_data, prepare_source, save_table
+from . import _arguments
+from ._command import Add, Command, make_out
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command's options."""
-    parser = _options.add_command(commands, "prepare", __doc__)
-    parser.set_defaults(execute=execute)
-    add = _options.adder(parser)
-    _options.add_data_option(add)
-    _options.add_filter_options(add)
-    _options.add_input_options(add)
-    add("--out", required=True, metavar="FOLDER", help="folder for the table, new or empty")
+@dataclasses.dataclass(frozen=True)
+class PrepareOptions:
+    """The movies, the output folder and the format of the table."""
+
+    source: Source
+    out: Path
+    table_format: str
+
+
+def _add_arguments(add: Add) -> None:
+    _arguments.add_data(add)
+    _arguments.add_filters(add)
+    _arguments.add_inputs(add)
+    add("--out", required=True, metavar="FOLDER", help="new or empty folder for the table")
     add("--format", choices=FORMATS, default="csv", help="Parquet needs the extra 'parquet'")
     add(
         "--unreadable-posters",
         choices=["raise", "drop"],
         default="raise",
-        help="what a poster leads to that is not there or, with drop, cannot be read",
+        help="how missing poster files are handled; with drop, also damaged ones",
     )
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status."""
-    modalities = _options.modalities_from(options)
-    _options.filters_from(options)
-    out = _options.make_out(options.out, Path())
-    folder = _options.choose_data(options, out)
-    start = time.perf_counter()
-    data, manifest = _options.prepare(options, folder, modalities)
-    print(f"\n{describe_data(data)}\n")
-    table = save_table(out, data, manifest, folder, options.format)
-    seconds = time.perf_counter() - start
-    rows = data.steps["movies"].iloc[0] + data.tag_steps["rows"].iloc[0]
+def _parse(values: argparse.Namespace) -> PrepareOptions:
+    return PrepareOptions(_arguments.parse_source(values), Path(values.out), values.format)
+
+
+def _execute(options: PrepareOptions) -> int:
+    make_out(options.out)
+    with _arguments.sample_written(options.source, options.out) as source:
+        start = time.perf_counter()
+        movies = prepare_source(source)
+        print(f"\n{describe_data(movies.data)}\n")
+        table = save_table(
+            options.out, movies.data, movies.manifest, movies.folder, options.table_format
+        )
+        seconds = time.perf_counter() - start
+    rows = movies.data.steps["movies"].iloc[0] + movies.data.tag_steps["rows"].iloc[0]
     print(
         f"Took {seconds:.1f} s for {rows:,} rows. The training table is {table}; "
-        f"`run --data {out}` trains on it."
+        f"`run --data {options.out}` trains on it."
     )
     return 0
+
+
+PREPARE = Command("prepare", __doc__, _add_arguments, _parse, _execute)

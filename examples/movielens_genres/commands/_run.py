@@ -1,49 +1,28 @@
-"""Train the five models, compare them, write tables and figures."""
+"""Train the five models, compare them, and write a report."""
 
 import argparse
+import dataclasses
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from multimodal_ensemble.exceptions import ImageReadError, WeightsUnavailableError
 
 from .._errors import UsageError
-from ..data import (
-    MovieData,
-    check_posters,
-    describe_data,
-    is_prepared,
-    load_table,
-)
-from . import _options
+from ..options import RunOptions
+from . import _arguments
+from ._command import Add, Command, check_at_least, check_plots, default_out, make_out
 
 BACKBONES = ("VGG16", "InceptionV3")
-SAMPLE_IMAGE_SIZE = 75  # the smallest that InceptionV3 takes
+SAMPLE_IMAGE_SIZE = 75  # the smallest that InceptionV3 accepts
 
 
-def add_parser(commands: Any) -> None:
-    """Add the command's options."""
-    parser = _options.add_command(commands, "run", __doc__)
-    parser.set_defaults(
-        execute=execute,
-        kept="features computed so far are kept",
-        hints={
-            ImageReadError: " Here: --unreadable-posters blank or drop.",
-            WeightsUnavailableError: " Here: --weights NAME=PATH or NAME=random.",
-        },
-    )
-    add = _options.adder(parser)
-    _options.add_data_option(add, "data folder, training table that prepare made")
-    _options.add_filter_options(add)
-    _options.add_input_options(add)
-    add("--out", metavar="FOLDER", help="folder for results, new or empty (default: below runs/)")
-    add(
-        "--store",
-        default=".feature_store",
-        metavar="FOLDER",
-        help="where features are kept",
-    )
+def _add_arguments(add: Add) -> None:
+    _arguments.add_data(add, "data folder, training table written by prepare")
+    _arguments.add_filters(add)
+    _arguments.add_inputs(add)
+    add("--out", metavar="FOLDER", help="new or empty folder for results (default: in runs/)")
+    add("--store", default=".feature_store", metavar="FOLDER", help="folder of the feature store")
     add(
         "--backbones",
         nargs="+",
@@ -61,154 +40,102 @@ def add_parser(commands: Any) -> None:
         "--recipe",
         choices=["recommended", "reference"],
         default="recommended",
-        help="how to train",
+        help="how models are built and trained; reference is the study's",
     )
     add(
         "--image-size",
         type=int,
         metavar="PIXELS",
-        help=f"side of the posters (default: what the backbone was trained with; "
+        help="side of the posters (default: the size that the backbone was trained with; "
         f"{SAMPLE_IMAGE_SIZE} for the sample)",
     )
-    add(
-        "--max-tags",
-        type=int,
-        default=400,
-        help="size of the tag vocabulary",
-    )
+    add("--max-tags", type=int, default=400, help="size of the tag vocabulary")
     add(
         "--unreadable-posters",
         choices=["raise", "blank", "drop"],
         default="raise",
-        help="what a damaged poster file leads to",
+        help="how damaged poster files are handled",
     )
-    add(
-        "--seed",
-        type=int,
-        default=1,
-        help="seed of the split and of the initial weights",
-    )
-    add(
-        "--repeat",
-        type=int,
-        default=1,
-        metavar="N",
-        help="run N seeds, from --seed on",
-    )
+    _arguments.add_seeds(add)
     add(
         "--views",
         type=int,
         default=0,
         metavar="K",
-        help="train on K augmented views of each poster, whose features are stored, too",
+        help="train on K augmented views of each poster, whose features are also stored",
     )
-    add("--mixed-precision", action="store_true", help="float16 arithmetic; pays on a GPU")
-    add("--quiet", action="store_true", help="no lines during training")
+    add("--mixed-precision", action="store_true", help="compute in float16, which pays on a GPU")
+    add("--quiet", action="store_true", help="print nothing during training")
 
 
-def execute(options: argparse.Namespace) -> int:
-    """Run the command; return the exit status."""
-    start = time.perf_counter()
-    is_sample = options.data == _options.SAMPLE
-    modalities = _options.modalities_from(options)
-    _check_ranges(options)
-    _options.check_plots()
-    if not is_prepared(Path(options.data)):
-        # Told now, and not after TensorFlow and the sample.
-        _options.filters_from(options)
-    weights = {}
-    if "poster" not in modalities:
-        _check_no_poster_options(options)
-    else:
-        weights = _parse_weights(
-            options.weights or [], options.backbones or BACKBONES, is_sample=is_sample
+def _parse(values: argparse.Namespace) -> RunOptions:
+    source = _arguments.parse_source(values)
+    check_at_least(values, image_size=1, max_tags=1, views=0)
+    backbones = {}
+    if "poster" in source.modalities:
+        backbones = _parse_backbones(
+            values.backbones or BACKBONES,
+            values.weights or [],
+            default=None if source.is_sample else "imagenet",
         )
-    out = _options.make_out(options.out, _options.default_out(options, options.recipe))
-    # Imported late, because TensorFlow takes seconds and a wrong option should be told at once.
-    from multimodal_ensemble import FeatureStore
+    else:
+        _check_no_poster_options(values)
+    return RunOptions(
+        source=source,
+        out=Path(values.out) if values.out else default_out(source.name, values.recipe),
+        store=Path(values.store),
+        backbones=backbones,
+        image_size=values.image_size or (SAMPLE_IMAGE_SIZE if source.is_sample else None),
+        recipe=values.recipe,
+        max_tags=values.max_tags,
+        views=values.views,
+        seeds=_arguments.parse_seeds(values),
+        mixed_precision=values.mixed_precision,
+        quiet=values.quiet,
+        command=values.command_line,
+    )
 
-    from ..experiment import _session
 
-    device = _session.use_gpu(mixed_precision=options.mixed_precision)
-    store = FeatureStore(options.store)
-    print(f"Device: {device}. Features are kept in {store.folder}.")
-    folder = _options.choose_data(options, out, seed=options.seed)
-    data, manifest, folder = _get_data(options, folder, modalities)
-    image_size = options.image_size
-    if image_size is None and is_sample:
-        image_size = SAMPLE_IMAGE_SIZE
-    try:
-        posters = _session.make_posters(options, weights, folder, image_size)
-        for poster in posters.values():
-            poster.get_backbone()
-    except ValueError as error:
-        raise UsageError(error) from error
-    print(f"\n{describe_data(data)}\n")
-    settings = {
-        "notes": _notes(weights, is_sample=is_sample),
-        "data": "the synthetic sample" if is_sample else folder.resolve().name,
-        "modalities": modalities,
-        "backbones": {
-            name: f"{'random' if poster.weights is None else Path(poster.weights).name} weights, "
-            f"{poster.input_shape[0]} pixels"
-            for name, poster in posters.items()
-        },
-        "recipe": options.recipe,
-        "views": options.views,
-        "max_tags": options.max_tags,
-        "mixed_precision": options.mixed_precision,
-        "device": device,
-        "command": _options.join_arguments(options.arguments),
-        "trained_on": manifest,
-    }
-    report = _session.run_session(data, folder, posters, store, options, settings, out)
-    # The genre-by-genre tables are too long for a screen; they are in the file.
-    results, _, rest = report.partition("## What each filter left")
-    print(f"\n{results}{rest[rest.index('## A dozen') :]}")
+def _execute(options: RunOptions) -> int:
+    start = time.perf_counter()
+    check_plots()
+    make_out(options.out)
+    # TensorFlow takes seconds to load, so it is imported after all options are checked.
+    from ..experiment import run_experiment
+
+    with _arguments.sample_written(options.source, options.out, seed=options.seeds[0]) as source:
+        report = run_experiment(dataclasses.replace(options, source=source))
+    print(f"\n{report.to_markdown(for_screen=True)}")
     print(
         f"Took {time.perf_counter() - start:.0f} s. The report with its figures is "
-        f"{out / 'report.html'}; tables and figures lie beside it."
+        f"{options.out / 'report.html'}; its tables and figures are in the same folder."
     )
     return 0
 
 
-def _get_data(
-    options: argparse.Namespace, folder: Path, modalities: Collection[str]
-) -> tuple[MovieData, dict[str, Any], Path]:
-    """Return the movies, what they were made of, and the folder of the posters."""
-    if is_prepared(folder):
-        given = list(_options.given_filters(options))
-        given += ["movielens"] if options.movielens else []
-        given += ["unreadable-posters"] if options.unreadable_posters == "drop" else []
-        if given:
+def _parse_backbones(
+    names: Sequence[str], pairs: Sequence[str], *, default: str | None
+) -> dict[str, str | None]:
+    """Return the weights of each network; None for random ones."""
+    weights = dict.fromkeys(names, default)
+    if len(weights) != len(names):
+        msg = f"--backbones names a network twice: {' '.join(names)}."
+        raise UsageError(msg)
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if not value or name not in weights:
             msg = (
-                f"{str(folder)!r} holds a training table whose filters are settled; run without "
-                f"--{given[0].replace('_', '-')}, or prepare the table again."
+                f"--weights takes NAME=PATH, NAME=imagenet or NAME=random for one of the "
+                f"backbones {', '.join(names)}, not {pair!r}."
             )
             raise UsageError(msg)
-        data, manifest, folder = load_table(folder)
-        if "poster" in modalities and "poster" not in manifest["options"]["modalities"]:
-            msg = (
-                f"{options.data!r} was prepared without posters; run with --modalities "
-                f"{','.join(manifest['options']['modalities'])}, or prepare the table again."
-            )
-            raise UsageError(msg)
-        if "poster" in modalities:
-            check_posters(manifest, data, folder)
-        # The way to the posters leads from the table, and not from the results.
-        return data, {k: v for k, v in manifest.items() if k != "data_folder"}, folder
-    data, manifest = _options.prepare(options, folder, modalities)
-    return data, manifest, folder
+        weights[name] = None if value == "random" else value
+    return weights
 
 
-def _check_ranges(options: argparse.Namespace) -> None:
-    _options.check_at_least(options, image_size=1, max_tags=1, views=0)
-    _options.check_seeds(options)
-
-
-def _check_no_poster_options(options: argparse.Namespace) -> None:
+def _check_no_poster_options(values: argparse.Namespace) -> None:
     for name in ("backbones", "weights", "image_size", "views"):
-        if getattr(options, name):
+        if getattr(values, name):
             msg = (
                 f"--{name.replace('_', '-')} is for models that see posters; add poster to "
                 "--modalities, or run without it."
@@ -216,37 +143,15 @@ def _check_no_poster_options(options: argparse.Namespace) -> None:
             raise UsageError(msg)
 
 
-def _parse_weights(
-    pairs: Sequence[str], backbones: Sequence[str], *, is_sample: bool
-) -> dict[str, str]:
-    weights = dict.fromkeys(backbones, "random" if is_sample else "imagenet")
-    if len(weights) != len(backbones):
-        msg = f"--backbones names a network twice: {' '.join(backbones)}."
-        raise UsageError(msg)
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not value or name not in weights:
-            msg = (
-                f"--weights takes NAME=PATH, NAME=imagenet or NAME=random for one of the "
-                f"backbones {', '.join(backbones)}, not {pair!r}."
-            )
-            raise UsageError(msg)
-        weights[name] = value
-    return weights
-
-
-def _notes(weights: dict[str, str], *, is_sample: bool) -> list[str]:
-    """Say what a reader must know before believing a figure."""
-    notes = []
-    if is_sample:
-        notes.append(
-            "Synthetic data: movies, tags and posters are invented and drawn by code. These "
-            "figures show that the pipeline works; they say nothing about real movies."
-        )
-    random = [name for name, source in weights.items() if source == "random"]
-    if random:
-        notes.append(
-            f"Random weights in {', '.join(random)}: not pretrained, so what these rows show "
-            "is how far an untrained network gets."
-        )
-    return notes
+RUN = Command(
+    "run",
+    __doc__,
+    _add_arguments,
+    _parse,
+    _execute,
+    kept="features computed so far are kept",
+    hints={
+        ImageReadError: " Here: --unreadable-posters blank or drop.",
+        WeightsUnavailableError: " Here: --weights NAME=PATH or NAME=random.",
+    },
+)

@@ -1,4 +1,4 @@
-"""From files of MovieLens to the training table; nothing here needs TensorFlow."""
+"""From MovieLens files to the training table, without TensorFlow."""
 
 from ._describe import describe_data
 from ._filters import ALL_LANGUAGES, GENRE_TAG_RULES, TAG_SOURCES, Filters
@@ -22,6 +22,7 @@ from ._manifest import (
 )
 from ._movielens import MovieLens, read_movielens
 from ._prepare import MODALITIES, MovieData, check_enough, prepare_movies, split_genres
+from ._source import Movies, Source, load_movies, prepare_source
 from ._tags import normalize_tag
 
 __all__ = [
@@ -39,15 +40,19 @@ __all__ = [
     "Findings",
     "MovieData",
     "MovieLens",
+    "Movies",
+    "Source",
     "check_enough",
     "check_posters",
     "describe_data",
     "is_prepared",
+    "load_movies",
     "load_table",
     "make_manifest",
     "make_printable",
     "normalize_tag",
     "prepare_movies",
+    "prepare_source",
     "read_folder",
     "read_modalities",
     "read_movielens",

@@ -1,4 +1,4 @@
-"""Tables for the screen of what became of the data."""
+"""The effect of the filters, as tables for the screen."""
 
 from ._prepare import MovieData
 
@@ -6,7 +6,7 @@ N_GENRE_TAGS = 8
 
 
 def describe_data(data: MovieData) -> str:
-    """Return what was wrong, and what each filter left, as text."""
+    """Return the problems in the files and what each filter leaves, as text."""
     tables = []
     if not (findings := data.findings.table()).empty:
         tables.append("Found in the files:\n" + findings.to_string(index=False))
@@ -14,9 +14,10 @@ def describe_data(data: MovieData) -> str:
     if not data.genre_tags.empty:
         n_dropped = int(data.genre_tags["dropped"].sum())
         tables.append(
-            f"{len(data.genre_tags)} tags have a genre's name in them, {n_dropped} of which are "
-            "dropped (--drop-genre-tags exact, within or none). The most frequent, how many "
-            "movies have them, and how many of these movies, and of all, have the genre:\n"
+            f"{len(data.genre_tags)} tags contain the name of a genre; {n_dropped} of them are "
+            "dropped (--drop-genre-tags exact, within or none). The most frequent ones, with their "
+            "number of movies, and the share of these movies and of all movies that have the "
+            "genre:\n"
             + data.genre_tags.head(N_GENRE_TAGS).to_string(
                 index=False, float_format="{:.2f}".format
             )

@@ -1,41 +1,27 @@
-"""What is kept of the data."""
+"""The filters of movies and tags."""
 
 import dataclasses
 
 ALL_LANGUAGES = "all"
-# How far tags that give a genre away are dropped; each drops what the one before it drops, too.
+# Which tags are dropped because they reveal a genre; each rule includes the one before it.
 GENRE_TAG_RULES = ("none", "exact", "within")
 TAG_SOURCES = ("user", "genome")
 
 
 @dataclasses.dataclass(frozen=True)
 class Filters:
-    """What is kept; the defaults are the study's.
+    """Filters of movies and tags; the defaults are the study's."""
 
-    Parameters
-    ----------
-    min_year : int
-        First release year.
-    language : str
-        Original language, or ``"all"``.
-    min_genre_share : float
-        Share of all genre occurrences that a kept genre has at least, in 0..1.
-    min_tag_users : int
-        Users that must have given a tag to a movie for it to count there.
-    drop_genre_tags : {"exact", "within", "none"}
-        Which tags give too much away: those that are a genre's name, those that have one among
-        their words, or none.
-    tags : {"user", "genome"}
-        Tags that users typed, or the relevances that MovieLens computed of some thousand tags.
-    min_relevance : float, optional
-        With the tag genome: a movie has the tags of at least this relevance, in 0..1. Without it,
-        each movie has the relevances themselves.
-    """
-
-    min_year: int = 1995
-    language: str = "en"
+    min_year: int = 1995  # first release year
+    language: str = "en"  # original language, or "all"
+    # Smallest share of all genre occurrences for a genre to be kept, in 0..1.
     min_genre_share: float = 0.05
-    min_tag_users: int = 2
+    min_tag_users: int = 2  # number of users who must have given a tag to a movie
+    # Drop tags that are the name of a genre ("exact"), also tags that contain one ("within"), or
+    # "none".
     drop_genre_tags: str = "exact"
+    # User-generated tags ("user"), or the relevances of about 1,100 tags ("genome").
     tags: str = "user"
+    # With the tag genome: a movie has the tags of at least this relevance, in 0..1. None: the
+    # relevances themselves are the input.
     min_relevance: float | None = None

@@ -13,11 +13,11 @@ from ._tables import read_table
 
 MOVIES_FILE = "extended_movie_data_with_local_files.csv"
 TAGS_FILE = "tags.csv"
-# Of a file, in bytes, on all systems that are common.
+# The longest file name of common systems, in bytes.
 MAX_NAME = 255
-# An absolute path, one that goes up, a drive of Windows.
+# An absolute path, a path that leads upwards, a drive of Windows.
 _OUTSIDE = re.compile(r"^/|(^|/)\.\.(/|$)|[:\0]")
-# Where a training table is.
+# These files mark a training table and a folder made by retrieve.
 MANIFEST_FILE = "manifest.json"
 FINDINGS_FILE = "findings.csv"
 MOVIE_COLUMNS = ["movieId", "title", "genres", "release_year", "language", "poster_file"]
@@ -25,26 +25,14 @@ MOVIE_COLUMNS = ["movieId", "title", "genres", "release_year", "language", "post
 
 @dataclasses.dataclass(frozen=True)
 class DataFolder:
-    """The content of a data folder.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    movies : DataFrame
-        One row a movie: ``movieId``, ``title``, ``genres`` (as in the file, joined by ``|``),
-        ``release_year`` (missing where unknown), ``language`` and ``poster_file`` (empty where
-        unknown), and ``tmdbId`` if the file has it.
-    tags : DataFrame
-        One row for each time that a user gave a tag: ``userId``, ``movieId``, ``tag``.
-    findings : Findings
-        What was wrong in the files, and what was done about it.
-    """
+    """The content of a data folder."""
 
     folder: Path
+    # One row per movie: movieId, title, genres (as in the file, joined by |), release_year (NA
+    # where unknown), language and poster_file (empty where unknown), and tmdbId if the file has it.
     movies: pd.DataFrame
-    tags: pd.DataFrame
-    findings: Findings
+    tags: pd.DataFrame  # one row for each time that a user gave a tag: userId, movieId, tag
+    findings: Findings  # the problems in the files
 
 
 def is_prepared(folder: Path) -> bool:
@@ -53,26 +41,26 @@ def is_prepared(folder: Path) -> bool:
 
 
 def read_folder(folder: Path) -> DataFolder:
-    """Read a data folder, row by row where a file is damaged.
+    """Read a data folder.
 
     Raises
     ------
     DataError
-        If the folder or a file is missing, is no table, or lacks a column.
+        If the folder or a file does not exist, is not a table, or lacks a column.
     """
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
         msg = f"The data folder {str(folder)!r} {what}."
         raise DataError(msg)
     if is_prepared(folder):
-        msg = f"{str(folder)!r} holds a training table, which only the command run takes."
+        msg = f"{str(folder)!r} holds a training table, which only the command run accepts."
         raise DataError(msg)
     for name in (MOVIES_FILE, TAGS_FILE):
         if not (folder / name).is_file():
             msg = (
                 f"The data folder {str(folder)!r} has no {name}; it must hold {MOVIES_FILE}, "
                 f"{TAGS_FILE} and the posters that the former names. The command retrieve makes "
-                "such a folder of MovieLens."
+                "such a folder from MovieLens files."
             )
             raise DataError(msg)
     findings = Findings()
@@ -93,7 +81,7 @@ def read_folder(folder: Path) -> DataFolder:
 
 
 def _add_earlier_findings(path: Path, findings: Findings) -> None:
-    """Add what the command retrieve found in the files of MovieLens, if it found something."""
+    """Add the problems that the command retrieve found in the MovieLens files."""
     if path.is_file():
         columns = ["file", "problem", "rows", "rule", "example"]
         for row in read_table(path, columns, findings).to_dict("records"):
@@ -102,13 +90,13 @@ def _add_earlier_findings(path: Path, findings: Findings) -> None:
 
 
 def _check_files(files: pd.Series, findings: Findings) -> pd.Series:
-    """Return files with forward slashes, "" for those that lead out of the folder."""
+    """Return files with forward slashes, and "" for paths that lead out of the folder."""
     files = files.str.strip().str.replace("\\", "/", regex=False)
     leads_out = files.map(_leads_out).astype(bool)
     if leads_out.any():
         findings.add(
             MOVIES_FILE,
-            "poster file is not within the folder",
+            "poster file is outside the folder",
             int(leads_out.sum()),
             "kept, poster unknown",
             files[leads_out].iloc[0],
@@ -127,7 +115,7 @@ def _parse_years(texts: pd.Series, findings: Findings) -> pd.Series:
     if (wrong := texts[years.isna() & (texts.str.strip() != "")]).size:
         findings.add(
             MOVIES_FILE,
-            "release year is no year",
+            "release year is not a year",
             len(wrong),
             "kept, year unknown",
             repr(wrong.iloc[0])[:60],

@@ -1,4 +1,4 @@
-"""The tag genome: how relevant each of some thousand tags is to a movie, computed by MovieLens."""
+"""The tag genome: the relevance of about 1,100 tags to each movie, computed by MovieLens."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -14,36 +14,28 @@ from ._tags import normalize_tag
 
 SCORES_FILE = "genome-scores.csv"
 GENOME_TAGS_FILE = "genome-tags.csv"
-# Of ml-20m's 11.7 million rows; a part at a time takes some dozen MB.
+# ml-20m has 11.7 million rows. One part takes about 16 MB.
 ROWS_A_PART = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Genome:
-    """Relevances of tags.
+    """The relevance of each tag to each movie."""
 
-    Parameters
-    ----------
-    movies : ndarray of shape (n_movies,)
-        Ids of the movies.
-    tags : list of str
-        The tags as MovieLens names them.
-    relevance : ndarray of shape (n_movies, n_tags)
-        In 0..1, of dtype float32.
-    """
-
+    # The ids of the movies. Shape (n_movies,).
     movies: np.ndarray
-    tags: list[str]
+    tags: list[str]  # the tags as MovieLens names them
+    # In 0..1, of dtype float32. Shape (n_movies, n_tags).
     relevance: np.ndarray
 
 
 def read_genome(folder: Path, movies: Iterable[int], findings: Findings) -> Genome:
-    """Read the relevances of the given movies; those that have none are left out.
+    """Read the relevances of the given movies, without movies that have none.
 
     Raises
     ------
     DataError
-        If a file is missing or no table, or holds none of the movies.
+        If a file does not exist or is not a table, or holds none of the movies.
     """
     for name in (SCORES_FILE, GENOME_TAGS_FILE):
         if not (folder / name).is_file():
@@ -61,7 +53,7 @@ def read_genome(folder: Path, movies: Iterable[int], findings: Findings) -> Geno
             GENOME_TAGS_FILE, "tag without a letter or digit", int(wordless.sum()), "dropped"
         )
     if tag_ids.isna().any() or not columns.is_unique:
-        msg = f"{GENOME_TAGS_FILE} must give each tag a number of its own; get the file anew."
+        msg = f"{GENOME_TAGS_FILE} must give each tag a number of its own; download the file again."
         raise DataError(msg)
     rows = pd.Index(sorted(set(movies)))
     relevance = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
@@ -80,13 +72,13 @@ def read_genome(folder: Path, movies: Iterable[int], findings: Findings) -> Geno
         )
     known = ~np.isnan(relevance)
     if repeated := used - int(known.sum()):
-        findings.add(SCORES_FILE, "movie and tag come twice", repeated, "the last is kept")
+        findings.add(SCORES_FILE, "repeated movie and tag", repeated, "the last is kept")
     has_any = known.any(axis=1)
     if not has_any.any():
         msg = f"{SCORES_FILE} has none of the {len(rows)} movies that are left; use --tags user."
         raise DataError(msg)
     if holes := int((~known[has_any]).sum()):
-        findings.add(SCORES_FILE, "relevance of a movie's tag is missing", holes, "taken as 0")
+        findings.add(SCORES_FILE, "movie without the relevance of a tag", holes, "taken as 0")
     relevance = np.nan_to_num(relevance[has_any][:, ~wordless])
     return Genome(rows.to_numpy()[has_any], list(names["tag"][~wordless]), relevance)
 
@@ -99,9 +91,9 @@ def _read_parts(path: Path) -> Iterator[pd.DataFrame]:
         ) as parts:
             yield from parts
     except (ValueError, OverflowError) as error:
-        # Nobody types these numbers, so a damaged file is one that was not copied whole.
+        # Nobody types these numbers, so an invalid file was probably not copied whole.
         msg = (
             f"{str(path)!r} must be a table of whole numbers movieId, tagId and a number relevance "
-            f"({str(error).strip()}); get the file anew."
+            f"({str(error).strip()}); download the file again."
         )
         raise DataError(msg) from error

@@ -1,4 +1,4 @@
-"""The training table as a file, and the manifest that says what it was made of."""
+"""The training table as a file, and the manifest of its inputs."""
 
 import dataclasses
 import hashlib
@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from multimodal_ensemble.saving import replacing
+
 from .._errors import DataError, UsageError
-from .._files import replacing, write_csv, write_json
+from .._files import write_csv, write_json
 from .._versions import describe_versions
 from ._filters import Filters
 from ._findings import Findings
@@ -27,7 +29,7 @@ from ._tags import GENRE_TAG_COLUMNS
 TABLE_NAME = "training_table"
 FORMATS = ("csv", "parquet")
 MANIFEST_FORMAT = 1
-# Columns of lists; in a CSV file joined by a character that no tag and no genre holds.
+# Columns of lists. In a CSV file they are joined by a character that no tag or genre contains.
 _LISTS = ("title_words", "tags", "genres")
 _JOINT = "|"
 
@@ -40,25 +42,12 @@ def make_manifest(
     modalities: Collection[str],
     genome: Path | None = None,
 ) -> dict[str, Any]:
-    """Return what a training table was made of, as JSON takes it.
-
-    Parameters
-    ----------
-    data : MovieData
-        The prepared movies.
-    folder : Path
-        The data folder.
-    filters : Filters
-        What was kept.
-    modalities : collection of str
-        What each movie had to have.
-    genome : Path, optional
-        The folder of the tag genome. Default: `folder`.
+    """Return the inputs, options and versions behind a training table, ready for JSON.
 
     Returns
     -------
     dict
-        Inputs with their SHA-256, options, versions, and what each filter left.
+        Inputs with their SHA-256, options, versions, and the effect of each filter.
     """
     inputs = {name: _describe_file(folder / name) for name in (MOVIES_FILE, TAGS_FILE)}
     if data.genome_tags or filters.min_relevance is not None:
@@ -87,18 +76,18 @@ def make_manifest(
 def save_table(
     out: Path, data: MovieData, manifest: dict[str, Any], folder: Path, table_format: str
 ) -> Path:
-    """Write the training table and, when it is whole, its manifest; return the table's path.
+    """Write the training table and then its manifest; return the path of the table.
 
     Raises
     ------
     UsageError
-        If Parquet is asked for and pyarrow is not installed.
+        If the format is Parquet and pyarrow is not installed.
     """
     table = data.movies
     path = out / f"{TABLE_NAME}.{table_format}"
     if table_format == "parquet":
         try:
-            with replacing(path, "wb") as file:
+            with replacing(path) as file:
                 table.to_parquet(file, index=False)
         except ImportError as error:
             msg = "--format parquet needs pyarrow: pip install '.[parquet]', or use --format csv."
@@ -118,7 +107,7 @@ def save_table(
 
 
 def read_modalities(folder: Path) -> tuple[str, ...]:
-    """Return what a training table was prepared for; empty where there is none that can be read."""
+    """Return the modalities of a training table; empty if there is no readable one."""
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         names = manifest["options"]["modalities"]
@@ -128,12 +117,12 @@ def read_modalities(folder: Path) -> tuple[str, ...]:
 
 
 def load_table(out: Path) -> tuple[MovieData, dict[str, Any], Path]:
-    """Return what `save_table` wrote: the movies, the manifest, and the folder of the posters.
+    """Read what `save_table` wrote: the movies, the manifest, and the folder of the posters.
 
     Raises
     ------
     DataError
-        If manifest or table are damaged, or do not belong together.
+        If the manifest or the table is damaged, or they do not belong together.
     """
     path = out / MANIFEST_FILE
     try:
@@ -144,13 +133,13 @@ def load_table(out: Path) -> tuple[MovieData, dict[str, Any], Path]:
         table = out / Path(manifest["table"]["file"]).name
         if _describe_file(table)["sha256"] != manifest["table"]["sha256"]:
             msg = (
-                f"{str(table)!r} is not the table that its manifest describes: it was changed "
-                "since; run prepare again."
+                f"{str(table)!r} is not the table that its manifest describes; it was changed "
+                "later. Run prepare again."
             )
             raise DataError(msg)
         data = _assemble(_read_table(table), manifest)
         if len(data.movies) != manifest["movies"] or not data.genres.any(axis=1).all():
-            msg = f"{str(path)!r} and its table contradict one another; run prepare again."
+            msg = f"{str(path)!r} and its table contradict each other; run prepare again."
             raise DataError(msg)
         return data, manifest, out / manifest["data_folder"]
     except DataError:
@@ -161,12 +150,12 @@ def load_table(out: Path) -> tuple[MovieData, dict[str, Any], Path]:
 
 
 def check_posters(manifest: dict[str, Any], data: MovieData, folder: Path) -> None:
-    """Check that the posters are those that the manifest describes.
+    """Check that the posters are the ones that the manifest describes.
 
     Raises
     ------
     DataError
-        If one is missing, or any has another content.
+        If a poster does not exist or has changed.
     """
     try:
         described = _describe_posters(folder, data.movies["poster_file"])
@@ -175,8 +164,8 @@ def check_posters(manifest: dict[str, Any], data: MovieData, folder: Path) -> No
         raise DataError(msg) from error
     if described != manifest["inputs"]["posters"]:
         msg = (
-            f"The posters in {str(folder)!r} are not those that the training table was prepared "
-            "with; run prepare again."
+            f"The posters in {str(folder)!r} have changed since the training table was prepared; "
+            "run prepare again."
         )
         raise DataError(msg)
 
@@ -224,11 +213,11 @@ def _assemble(table: pd.DataFrame, manifest: dict[str, Any]) -> MovieData:
 
 
 def _path_from(start: Path, folder: Path) -> str:
-    """Return the way to a folder, relative where there is one, so that both may move together."""
+    """Return the path of a folder, relative if possible, so that both can move together."""
     try:
         return Path(os.path.relpath(folder, start)).as_posix()
     except ValueError:
-        # On another drive of Windows.
+        # The folder is on another drive of Windows.
         return folder.as_posix()
 
 
@@ -239,7 +228,7 @@ def _describe_file(path: Path) -> dict[str, Any]:
 
 
 def _describe_posters(folder: Path, files: Iterable[str]) -> dict[str, Any]:
-    """Return number, size and one digest of all posters, of their names and contents."""
+    """Return the number and size of all posters, and one digest of names and contents."""
     names = sorted(files)
     with ThreadPoolExecutor() as pool:
         described = list(pool.map(lambda name: _describe_file(folder / name), names))

@@ -19,42 +19,24 @@ _MAX_ID = np.iinfo(np.int64).max
 
 @dataclasses.dataclass(frozen=True)
 class MovieLens:
-    """What a MovieLens folder holds.
+    """The content of a MovieLens folder."""
 
-    Parameters
-    ----------
-    movies : DataFrame
-        Columns ``movieId`` (int64, each once), ``title`` and ``genres`` (str, as in the file).
-    links : DataFrame
-        Columns ``movieId``, ``imdbId`` (str of at least 7 digits) and ``tmdbId`` (str of digits);
-        one row a movie, in the order of `movies`, "" where an id is missing.
-    tags : DataFrame
-        Columns ``userId``, ``movieId`` (int64) and ``tag`` (str, as in the file).
-    findings : Findings
-        What was wrong in the files, and what was done about it.
-    """
-
+    # Columns movieId (int64, each once), title and genres (str, as in the file).
     movies: pd.DataFrame
+    # Columns movieId, imdbId (str of at least 7 digits) and tmdbId (str of digits); one row per
+    # movie, in the order of `movies`, "" where there is no id.
     links: pd.DataFrame
-    tags: pd.DataFrame
-    findings: Findings
+    tags: pd.DataFrame  # columns userId, movieId (int64) and tag (str, as in the file)
+    findings: Findings  # the problems in the files
 
 
 def read_movielens(folder: Path, *, links: Path | None = None) -> MovieLens:
-    """Read the files of any MovieLens release: ``.csv`` since 20M, ``.dat`` of 1M and 10M.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds ``movies.csv`` or ``movies.dat`` and, if there are any, ``links.csv`` and
-        ``tags.csv`` or ``tags.dat``.
-    links : Path, optional
-        A file to read in place of the folder's ``links.csv``, such as that of another release.
+    """Read the files of any MovieLens release: ``.csv`` since 20M, ``.dat`` in 1M and 10M.
 
     Raises
     ------
     DataError
-        If the folder has no movies, or a file in it cannot be used at all.
+        If the folder has no movies, or a file in it cannot be used.
     """
     try:
         return _read_folder(folder, links)
@@ -88,8 +70,8 @@ def _read_folder(folder: Path, links: Path | None) -> MovieLens:
 
 
 def read_tags(path: Path, findings: Findings) -> pd.DataFrame:
-    """Return ``userId``, ``movieId`` and ``tag``, without rows that lack one of them."""
-    # A tags.dat has timestamps, too, and tells its columns by their place.
+    """Return ``userId``, ``movieId`` and ``tag``, without rows that lack one of the three."""
+    # A tags.dat also has timestamps, and its columns are identified by position.
     optional = ["timestamp"] if path.suffix.lower() == ".dat" else []
     ids = ["userId", "movieId"]
     columns = [*ids, "tag"]
@@ -102,9 +84,9 @@ def read_tags(path: Path, findings: Findings) -> pd.DataFrame:
 
 
 def parse_ids(table: pd.DataFrame, column: str, path_name: str, findings: Findings) -> pd.DataFrame:
-    """Return the table with a column of ids as int64, without rows whose id is no whole number.
+    """Return the table with a column of ids as int64, without rows whose id is not a whole number.
 
-    A decimal point followed by zeros, as spreadsheets write it, is taken and told of.
+    A decimal point followed by zeros, as spreadsheets write it, is accepted and reported.
     """
     if table[column].dtype == np.int64:
         numbers = table[column].to_numpy()
@@ -115,7 +97,7 @@ def parse_ids(table: pd.DataFrame, column: str, path_name: str, findings: Findin
         numbers = np.array([_to_id(text) for text in texts], dtype=np.int64)[codes]
         decimal = np.array(["." in text for text in texts], dtype=bool)[codes]
     kept = numbers >= 0
-    _add_rows(findings, path_name, f"{column} is no whole number", table[~kept], "dropped")
+    _add_rows(findings, path_name, f"{column} is not a whole number", table[~kept], "dropped")
     rule = "kept, read as whole numbers"
     _add_rows(findings, path_name, f"{column} with a decimal point", table[decimal & kept], rule)
     table = table.assign(**{column: numbers})
@@ -125,7 +107,7 @@ def parse_ids(table: pd.DataFrame, column: str, path_name: str, findings: Findin
 def drop_repeated_ids(
     table: pd.DataFrame, column: str, name: str, findings: Findings
 ) -> pd.DataFrame:
-    """Return the table with the first row of each id; tell whether the others differed from it."""
+    """Return the table with the first row of each id; report whether the other rows differ."""
     repeated = table[column].duplicated()
     if not repeated.any():
         return table
@@ -139,7 +121,7 @@ def drop_repeated_ids(
 
 
 def note_gaps(movies: pd.DataFrame, name: str, findings: Findings) -> None:
-    """Tell of movies that lack something; all of them are kept."""
+    """Report movies that lack something; all of them are kept."""
     for column in movies.columns.drop(["movieId", "tmdbId"], errors="ignore"):
         if column == "genres":
             lacking = _is_empty(movies[column]) | (movies[column] == NO_GENRE)
@@ -154,9 +136,9 @@ def note_gaps(movies: pd.DataFrame, name: str, findings: Findings) -> None:
 def note_unknown_movies(
     tags: pd.DataFrame, movies: pd.DataFrame, name: str, findings: Findings
 ) -> None:
-    """Tell of tags of movies that are not among the movies."""
+    """Report tags of movies that are not in the table of movies."""
     unknown = tags[~tags["movieId"].isin(movies["movieId"])]
-    _add_rows(findings, name, "movieId not among the movies", unknown, "kept, unused")
+    _add_rows(findings, name, "movieId not in the movies", unknown, "kept, unused")
 
 
 def _read_movies(folder: Path, findings: Findings) -> pd.DataFrame:
@@ -195,14 +177,14 @@ def _match_links(movies: pd.DataFrame, path: Path | None, findings: Findings) ->
     for column, width in (("imdbId", _IMDB_DIGITS), ("tmdbId", 0)):
         # "tt" begins the ids in the addresses of IMDb's pages.
         texts = matched[column].str.strip().str.removeprefix("tt")
-        # 0, too, is the id of nothing.
+        # 0 is not an id.
         digits = [(_to_digits(text) or "").removeprefix("0") for text in texts.tolist()]
-        # IMDb pads its ids with zeros, which a spreadsheet takes away.
+        # IMDb pads its ids with zeros, which spreadsheets remove.
         links[column] = [number and number.zfill(width) for number in digits]
         without = links[column] == ""
         cases = {
             "with a decimal point": ~without & texts.str.contains(".", regex=False),
-            "is no id": without & (texts != ""),
+            "is not an id": without & (texts != ""),
             "is empty": without & (texts == "") & known,
         }
         for case, rows in cases.items():
@@ -212,7 +194,7 @@ def _match_links(movies: pd.DataFrame, path: Path | None, findings: Findings) ->
 
 
 def _to_digits(text: str) -> str | None:
-    """Return a whole number without leading zeros, or None where there is none."""
+    """Return a whole number without leading zeros, or None if it is not one."""
     if not (text.isascii() and text.isdecimal()):
         match = _WHOLE_NUMBER.fullmatch(text.strip())
         if match is None:
@@ -222,9 +204,9 @@ def _to_digits(text: str) -> str | None:
 
 
 def _to_id(text: str) -> int:
-    """Return the id, or -1 where there is none that fits into int64."""
+    """Return the id, or -1 if it is not one that fits into int64."""
     digits = _to_digits(text)
-    # Python refuses to read thousands of digits.
+    # Python refuses to parse thousands of digits.
     if digits is None or len(digits) > len(str(_MAX_ID)) or int(digits) > _MAX_ID:
         return -1
     return int(digits)
@@ -237,7 +219,7 @@ def _is_empty(texts: pd.Series) -> pd.Series:
 def _find(folder: Path, stem: str, findings: Findings) -> Path | None:
     csv, dat = folder / f"{stem}.csv", folder / f"{stem}.dat"
     if csv.exists() and dat.exists():
-        findings.add(dat.name, f"{csv.name} is there, too", 0, f"{csv.name} is read instead")
+        findings.add(dat.name, f"{csv.name} also exists", 0, f"{csv.name} is read instead")
     return next((path for path in (csv, dat) if path.exists()), None)
 
 

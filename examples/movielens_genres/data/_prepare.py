@@ -1,4 +1,4 @@
-"""From a data folder to the training table: one row a movie, with everything that models see."""
+"""From a data folder to the training table: one row per movie, with all that models see."""
 
 import dataclasses
 import os
@@ -29,9 +29,9 @@ from ._tags import (
     sift_tags,
 )
 
-# Of fewer, some tenth that is for validation holds next to nothing.
+# With fewer movies, the validation tenth would hold almost none.
 MIN_MOVIES = 40
-# From here on a tag of the genome counts as one of the movie, where tables tell of tags.
+# The relevance from which tables count a tag of the genome as a tag of the movie.
 RELEVANT = 0.5
 COLUMNS = [
     "movieId", "title", "title_words", "year", "language", "poster_file", "tags", "genres",
@@ -43,37 +43,21 @@ _YEAR = re.compile(r"\s*\(\d{4}(?:[-\u2013]\d{0,4})?\)\s*$")
 
 @dataclasses.dataclass(frozen=True)
 class MovieData:
-    """The prepared movies.
+    """The prepared movies."""
 
-    Parameters
-    ----------
-    movies : DataFrame
-        One row a movie, numbered from 0: ``movieId``, ``title``, ``title_words`` (without the
-        year), ``year``, ``language``, ``poster_file``, ``tags`` (lists of normalised tags, or the
-        relevances of `genome_tags`) and ``genres`` (lists of the kept genres).
-    genres : DataFrame of shape (n_movies, n_genres)
-        Multi-hot, one column a kept genre.
-    steps : DataFrame
-        How many movies each filter left.
-    tag_steps : DataFrame
-        Rows, distinct tags and movies that each filter of tags left.
-    genre_counts : DataFrame
-        Count, share and fate of every genre before the genre filter.
-    genre_tags : DataFrame
-        Tags that name a genre; see `MovieTags`.
-    findings : Findings
-        What was wrong in the files, and what was done about it.
-    genome_tags : list of str
-        The tags whose relevances ``tags`` holds; empty where it holds tags.
-    """
-
+    # One row per movie, numbered from 0: movieId, title, title_words (without the year), year,
+    # language, poster_file, tags (lists of normalised tags, or the relevances of `genome_tags`) and
+    # genres (lists of the kept genres).
     movies: pd.DataFrame
+    # Multi-hot, one column per kept genre. Shape (n_movies, n_genres).
     genres: pd.DataFrame
-    steps: pd.DataFrame
-    tag_steps: pd.DataFrame
+    steps: pd.DataFrame  # the number of movies after each filter
+    tag_steps: pd.DataFrame  # rows, distinct tags and movies after each filter of tags
+    # Count and share of every genre before the genre filter, and whether it is kept.
     genre_counts: pd.DataFrame
-    genre_tags: pd.DataFrame
-    findings: Findings
+    genre_tags: pd.DataFrame  # tags that name a genre; see `MovieTags`
+    findings: Findings  # the problems in the files
+    # The tags whose relevances tags holds; empty if it holds tags.
     genome_tags: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -85,27 +69,12 @@ def prepare_movies(
     genome: Path | None = None,
     drop_unreadable_posters: bool = False,
 ) -> MovieData:
-    """Apply the filters to what a data folder holds, one after the other.
-
-    Parameters
-    ----------
-    content : DataFolder
-        The data folder's content.
-    filters : Filters
-        What is kept.
-    modalities : collection of str
-        What each movie must have: those without a poster are dropped if posters are among them.
-        A movie without tags is kept, and has none.
-    genome : Path, optional
-        The folder of the tag genome. Default: the data folder.
-    drop_unreadable_posters : bool
-        Whether to read each poster, and drop the movies of those that cannot be read. Else one that
-        is named and not there is an error.
+    """Apply the filters to the content of a data folder, one after the other.
 
     Raises
     ------
     DataError
-        If a poster or a file of the tag genome is missing, or no tag is left.
+        If a poster or a file of the tag genome does not exist, or no tag is left.
     """
     folder = content.folder
     movies, steps = _select_movies(content, filters)
@@ -131,7 +100,7 @@ def prepare_movies(
     if len(movies) and "tags" in modalities and not movies["tags"].map(len).any():
         option = "--min-relevance" if filters.tags == "genome" else "--min-tag-users"
         fix = f"lower {option}, or " if filters.tags == "genome" or len(content.tags) else ""
-        msg = f"No movie that is left has a tag that is left; {fix}leave tags out of --modalities."
+        msg = f"No tag is left after the filters; {fix}leave tags out of --modalities."
         raise DataError(msg)
     binarizer = MultiLabelBinarizer(classes=kept)
     return MovieData(
@@ -147,21 +116,21 @@ def prepare_movies(
 
 
 def count_genres(genre_lists: pd.Series, min_share: float) -> pd.DataFrame:
-    """Return how often each genre occurs, its share of all occurrences, and whether it is kept."""
+    """Return the number and share of occurrences of each genre, and whether it is kept."""
     counts = genre_lists.explode().dropna().value_counts()
     share = counts / counts.sum()
-    # "(no genres listed)" is an occurrence, as in the study, and never a genre to predict.
+    # As in the study, "(no genres listed)" counts as an occurrence, but is not a genre to predict.
     kept = (share >= min_share) & (counts.index != NO_GENRE)
     return pd.DataFrame({"movies": counts, "share": share, "kept": kept}).rename_axis("genre")
 
 
 def split_genres(genres: str) -> list[str]:
-    """Return the genres of a movie, each once: MovieLens joins them by ``|``."""
+    """Return the distinct genres of a movie, which MovieLens joins by ``|``."""
     return list(dict.fromkeys(name.strip() for name in genres.split("|") if name.strip()))
 
 
 def split_title(title: str) -> list[str]:
-    """Return the words of a title in lower case, without the year that MovieLens puts behind it.
+    """Return the words of a title in lower case, without the year at its end.
 
     Examples
     --------
@@ -172,14 +141,14 @@ def split_title(title: str) -> list[str]:
 
 
 def _select_movies(content: DataFolder, filters: Filters) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Return the movies of the language and the years, and how many each of both left."""
+    """Apply the filters of language and year; return the movies and the counts after each."""
     movies = content.movies
     steps = {"in the data": len(movies)}
-    # MovieLens lists a few movies twice; one of the two could train and the other be tested.
+    # MovieLens lists a few movies twice; one row could be in training and the other in the test.
     repeated = _is_repeated(movies, "poster_file") | _is_repeated(movies, "tmdbId")
     if repeated.any():
         movies = movies[~repeated]
-        steps["listed for the first time"] = len(movies)
+        steps["without repetitions"] = len(movies)
     if filters.language != ALL_LANGUAGES:
         movies = movies[movies["language"] == filters.language]
         steps[f"in the language {filters.language!r}"] = len(movies)
@@ -208,17 +177,17 @@ def _with_posters(
     steps["with a poster"] = len(movies)
     if drop_unreadable:
         files = [folder / file for file in movies["poster_file"]]
-        # One pixel of each will do, and all of it has to be decoded for that.
+        # Reading even one pixel decodes the whole poster.
         read = read_images(files, 1, on_error="drop", workers=os.cpu_count() or 1)
         movies = movies.iloc[read.kept]
         steps["with a poster that can be read"] = len(movies)
         return movies
-    is_there = movies["poster_file"].map(lambda file: (folder / file).is_file()).astype(bool)
-    if not is_there.all():
-        missing = movies["poster_file"][~is_there]
+    exists = movies["poster_file"].map(lambda file: (folder / file).is_file()).astype(bool)
+    if not exists.all():
+        absent = movies["poster_file"][~exists]
         msg = (
-            f"{len(missing)} of {len(movies)} posters are missing in {str(folder)!r}, the first "
-            f"is {missing.iloc[0]!r}; restore them, pass --unreadable-posters drop to go without "
+            f"{len(absent)} of {len(movies)} posters do not exist in {str(folder)!r}, the first "
+            f"is {absent.iloc[0]!r}; restore them, pass --unreadable-posters drop to leave out "
             "these movies, or leave poster out of --modalities."
         )
         raise DataError(msg)
@@ -228,16 +197,16 @@ def _with_posters(
 def _choose_genome_tags(
     genome: Genome, movies: pd.DataFrame, names: Mapping[str, str], filters: Filters
 ) -> tuple[MovieTags, dict[int, np.ndarray] | None, list[str]]:
-    """Return the tags of enough relevance; without a least one, also the relevances of which tags.
+    """Return the tags of enough relevance or, without ``min_relevance``, the relevances.
 
-    What the filters leave is told of the tags of enough relevance in either case.
+    The counts after each filter are those of the tags of enough relevance in both cases.
     """
     least = RELEVANT if filters.min_relevance is None else filters.min_relevance
     tags = np.array([normalize_tag(tag) for tag in genome.tags], dtype=object)
     rows, columns = (genome.relevance >= least).nonzero()
     pairs = pd.DataFrame({"movieId": genome.movies[rows], "tag": tags[columns]}).drop_duplicates()
     genres = dict(zip(movies["movieId"], movies["all_genres"], strict=True))
-    step = {f"of relevance {least:g} at least": pairs}
+    step = {f"of a relevance of at least {least:g}": pairs}
     found = sift_tags(pairs, genres, names, filters.drop_genre_tags, step)
     if filters.min_relevance is not None:
         return found, None, []
@@ -257,7 +226,7 @@ def _in_rows(tags: Mapping[int, Any], movies: pd.DataFrame) -> pd.Series:
 
 
 def check_enough(data: MovieData, folder: Path, least: int = MIN_MOVIES) -> None:
-    """Check that there are movies enough, by default to train on.
+    """Check that enough movies are left, by default for training.
 
     Raises
     ------
@@ -267,7 +236,7 @@ def check_enough(data: MovieData, folder: Path, least: int = MIN_MOVIES) -> None
     if len(data.movies) < least:
         counts = ", ".join(f"{count} {step}" for step, count in data.steps["movies"].items())
         msg = (
-            f"Too few movies of {str(folder)!r} are left after the filters, at least {least} "
-            f"are needed ({counts}); loosen --language, --min-year or --min-genre-share."
+            f"Too few movies of {str(folder)!r} are left after the filters; at least {least} "
+            f"are needed ({counts}). Relax --language, --min-year or --min-genre-share."
         )
         raise DataError(msg)

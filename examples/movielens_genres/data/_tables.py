@@ -1,4 +1,4 @@
-"""Reading the text tables of MovieLens: fast where that is provably right, else line by line."""
+"""Read MovieLens tables: by pandas where that is provably right, else line by line."""
 
 import codecs
 import csv
@@ -17,7 +17,7 @@ from .._errors import DataError
 from ._findings import Findings
 
 MAX_JOINED = 5
-# pandas' C engine takes no separator of two characters; this one is on no keyboard.
+# The C engine of pandas accepts no separator of two characters; no keyboard has this one.
 _STAND_IN = "\x1f"
 _STARTS_ROW = re.compile(r'\s*"?[0-9]+"?\s*,')
 _UNPACK = "unpack it and name the file within"
@@ -42,35 +42,35 @@ def read_table(
     ids: Sequence[str] = (),
     text: str | None = None,
 ) -> pd.DataFrame:
-    """Read columns of a table as they are typed, and tell what was wrong with it.
+    """Read columns of a table unchanged, and report the problems in it.
 
     Parameters
     ----------
     path : Path
-        A ``.dat`` file has no header and cells separated by ``::``; any other is a CSV file with a
-        header.
+        A ``.dat`` file has no header, and ``::`` separates its cells. Any other file is CSV with
+        a header.
     columns : sequence of str
-        The columns to read; of a ``.dat`` file, all of them in their order.
+        The columns to read; for a ``.dat`` file, all columns in their order.
     findings : Findings
-        Where each problem is added, with the number of its rows.
+        Receives each problem with its number of rows.
     optional : sequence of str
-        Columns to read from a CSV file only if they are there; the last ones of a ``.dat`` file.
+        Columns that are read from a CSV file if it has them; the last ones of a ``.dat`` file.
     ids : sequence of str
-        Columns that may be returned as int64, which is faster, if all of their cells fit.
+        Columns that are returned as int64, which is faster, if all of their cells fit.
     text : str, optional
-        A column of free text, the only one of a ``.dat`` file that may itself hold ``::``.
+        A column of free text, the only one that may contain ``::`` in a ``.dat`` file.
 
     Returns
     -------
     table : DataFrame
-        Columns of dtype str, or int64 for some of `ids`; the word "NA" is a word. Blank lines
-        are left out, and so are, counted in `findings`, lines with too many or too few cells or
-        a quote that stays open.
+        Columns of dtype str, or int64 for some of `ids`; "NA" is an ordinary word. Blank lines
+        are skipped. Lines with too many or too few cells, or with a quote that stays open, are
+        dropped and counted in `findings`.
 
     Raises
     ------
     DataError
-        If the file cannot be read, is no text, lacks a column, or has lines but no row.
+        If the file cannot be read, is not text, lacks a column, or has lines but no valid row.
     """
     raw = _read_text(path)
     layout: _Csv | _Dat
@@ -87,7 +87,7 @@ def read_table(
         raise DataError(msg)
     positions = [layout.names.index(name) for name in wanted]
     dtypes = dict.fromkeys(ids, np.dtype(np.int64))
-    # A dtype of its own in pandas 3. In pandas 2, object, which may hold anything.
+    # In pandas 3 text has its own dtype. In pandas 2 it is object, which may hold anything.
     text_dtype = pd.Series([""]).dtype
     if text is not None and not pd.api.types.is_object_dtype(text_dtype):
         dtypes[text] = text_dtype
@@ -100,14 +100,14 @@ def read_table(
 
 
 class _Row(NamedTuple):
-    """What starts at a line: its cells, how many lines it takes, and a problem and its rule."""
+    """The row that starts at a line: its cells, its number of lines, a problem and its rule."""
 
     cells: list[str]
     n_lines: int = 1
     remark: tuple[str, str] | None = None
 
 
-_OPEN_QUOTE = _Row([], remark=("a quote is opened and not closed", "dropped"))
+_OPEN_QUOTE = _Row([], remark=("a quote is not closed", "dropped"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +122,7 @@ class _Csv:
     def split(self, lines: Sequence[str], at: int) -> _Row:
         if '"' not in lines[at]:
             return _Row(lines[at].split(","))
-        # Into the second, empty line the reader goes only in search of a closing quote.
+        # The reader enters the second, empty line only to search for a closing quote.
         reader = csv.reader([lines[at] + "\n", ""])
         try:
             cells = next(reader)
@@ -131,10 +131,10 @@ class _Csv:
             return _OPEN_QUOTE
 
     def _join(self, lines: Sequence[str], at: int) -> _Row:
-        """Return a row with line breaks within quotes; raise csv.Error if there is none."""
+        """Return a row with line breaks within quotes; raise csv.Error if it is not one."""
         joined = [lines[at] + "\n"]
         for line in lines[at + 1 : at + 1 + MAX_JOINED]:
-            # A stray quote and another one some lines on must not make one row of those between.
+            # Two stray quotes on different lines must not join the lines between them.
             if line.count(",") >= len(self.names) - 1 and _STARTS_ROW.match(line):
                 break
             joined.append(line + "\n")
@@ -142,7 +142,7 @@ class _Csv:
         cells = [cell.replace("\n", " ") for cell in next(reader)]
         if len(cells) != len(self.names):
             return _OPEN_QUOTE
-        remark = ("a line break within quotes", "kept, the break is made a blank")
+        remark = ("a line break within quotes", "kept, the break becomes a blank")
         return _Row(cells, reader.line_num, remark)
 
 
@@ -154,7 +154,7 @@ class _Dat:
     header_lines = 0
 
     def for_parser(self, body: bytes) -> tuple[bytes, dict[str, Any]] | None:
-        # Which two of three colons in a row separate depends on the column.
+        # With three colons in a row, the column decides which two are the separator.
         if b":::" in body or _STAND_IN.encode() in body:
             return None
         body = body.replace(self.separator.encode(), _STAND_IN.encode())
@@ -167,12 +167,12 @@ class _Dat:
         cells = lines[at].split(self.separator, before)
         cells += cells.pop().rsplit(self.separator, len(self.names) - before - 1)
         if len(cells) == len(self.names) and self.separator in cells[before]:
-            return _Row(cells, remark=(f"'::' within the {self.text}", "kept, put together again"))
+            return _Row(cells, remark=(f"'::' within the {self.text}", "kept, joined again"))
         return _Row(cells)
 
 
 def _read_text(path: Path) -> bytes:
-    """Return the file without byte order mark, each line end made a line feed."""
+    """Return the file without a byte order mark, with line feeds as line ends."""
     try:
         if path.is_dir():
             msg = f"Expected a file, but {str(path)!r} is a folder; name a file within it."
@@ -188,7 +188,7 @@ def _read_text(path: Path) -> bytes:
     raw = raw.removeprefix(codecs.BOM_UTF8)
     if kind is None and raw[:256].lstrip().startswith(b"<"):
         kind = ("a web page", "download the file itself")
-    # One stray NUL is cleaned away; where every tenth character is one, nothing can be.
+    # A stray NUL is removed. If every tenth character is one, the file is not text.
     if kind is None and raw[:4096].count(b"\0") * 10 > len(raw[:4096]):
         kind = ("binary data", _SAVE_AS_CSV)
     if kind is not None:
@@ -205,9 +205,9 @@ def _read_text(path: Path) -> bytes:
 def _read_header(path: Path, header: bytes, columns: Sequence[str]) -> list[str]:
     line, _ = _decode(header)
     names = [name.strip() for name in _Csv([], 1).split([line.replace("\0", "")], 0).cells]
-    if missing := [name for name in columns if name not in names]:
+    if absent := [name for name in columns if name not in names]:
         msg = (
-            f"{str(path)!r} lacks the column(s) {missing}; its first line must name the columns, "
+            f"{str(path)!r} lacks the column(s) {absent}; its first line must name the columns, "
             f"separated by commas, but it is {line[:60]!r}."
         )
         raise DataError(msg)
@@ -217,9 +217,9 @@ def _read_header(path: Path, header: bytes, columns: Sequence[str]) -> list[str]
 def _read_fast(
     body: bytes, layout: _Csv | _Dat, positions: list[int], inferred: dict[int, Any]
 ) -> pd.DataFrame | None:
-    """Return the table if it is certain that each line is one row of the layout, else None.
+    """Return the table if each line is certainly one row of the layout, else None.
 
-    Columns are faster read if their dtype is inferred, where that comes to the same.
+    Reading is faster for columns whose dtype is inferred, where the result is the same.
     """
     if body.endswith(b"\n\n"):
         body = body.rstrip(b"\n")
@@ -230,7 +230,7 @@ def _read_fast(
     n_cells = len(layout.names)
     try:
         with warnings.catch_warnings():
-            # Mixed columns are not asked for, or seen to below.
+            # Columns of mixed types are not used, or are read again below.
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)
             table = pd.read_csv(
                 io.BytesIO(data),
@@ -243,12 +243,12 @@ def _read_fast(
             )
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError):
         return None
-    # Fewer rows than lines: a line is blank, or a quote went over a line end. Another index: the
-    # first line has too many cells; of later ones, the parser itself complains.
+    # There are fewer rows than lines if a line is blank or a quote spans a line end. The index
+    # differs if the first line has too many cells; the parser reports later lines itself.
     n_lines = body.count(b"\n") + (not body.endswith(b"\n"))
     if len(table) != n_lines or not isinstance(table.index, pd.RangeIndex):
         return None
-    # The parser fills up lines with too few cells, so the last one is empty then.
+    # The parser pads lines that have too few cells, so their last cell is empty.
     last = table[n_cells - 1]
     empty = [] if pd.api.types.is_numeric_dtype(last) else np.flatnonzero(last == "")
     if len(empty):
@@ -264,7 +264,7 @@ def _read_fast(
 def _read_carefully(
     body: bytes, layout: _Csv | _Dat, path: Path, findings: Findings
 ) -> list[list[str]]:
-    """Return the rows that have as many cells as they should, and tell of everything else."""
+    """Return the rows with the right number of cells, and report everything else."""
     notes: dict[tuple[str, str], tuple[int, str]] = {}
     lines: list[str] = []
     rows: list[list[str]] = []
@@ -299,7 +299,7 @@ def _read_carefully(
     if not rows and first is not None:
         msg = (
             f"No line of {str(path)!r} is a row of the columns {layout.names}, separated by "
-            f"{layout.separator!r}, the first is {first[:60]!r}; download the file again."
+            f"{layout.separator!r}; the first line is {first[:60]!r}. Download the file again."
         )
         raise DataError(msg)
     for (problem, rule), (count, example) in notes.items():
@@ -308,13 +308,13 @@ def _read_carefully(
 
 
 def _decode(line: bytes) -> tuple[str, bool]:
-    """Return the text, and whether it is UTF-8."""
+    """Return the text and whether it is UTF-8."""
     try:
         return line.decode(), True
     except UnicodeDecodeError:
         pass
     try:
-        # Latin-1 with curly quotes and dashes in place of control characters.
+        # This is Latin-1 with curly quotes and dashes in place of control characters.
         return line.decode("cp1252"), False
     except UnicodeDecodeError:
         return line.decode("latin-1"), False

@@ -1,4 +1,4 @@
-"""Tags in one spelling, without those that give a genre away."""
+"""Normalised tags, without tags that reveal a genre."""
 
 import dataclasses
 import unicodedata
@@ -14,28 +14,18 @@ GENRE_TAG_COLUMNS = ["tag", "genre", "how", "movies", "precision", "prevalence",
 
 @dataclasses.dataclass(frozen=True)
 class MovieTags:
-    """The tags of each movie.
+    """The tags of each movie."""
 
-    Parameters
-    ----------
-    tags : dict of int to list of str
-        Sorted tags by movie; a movie without any is not in it.
-    steps : DataFrame
-        Rows, distinct tags and movies that each filter left.
-    genre_tags : DataFrame
-        Tags that name a genre, most frequent first: ``tag``, ``genre`` (the first one, if it names
-        several), ``how`` (``"exact"`` or ``"within"``), ``movies``, ``precision`` (share of these
-        movies that have the genre), ``prevalence`` (share of all movies that have it) and
-        ``dropped``.
-    """
-
-    tags: dict[int, list[str]]
-    steps: pd.DataFrame
+    tags: dict[int, list[str]]  # the sorted tags of each movie that has any
+    steps: pd.DataFrame  # rows, distinct tags and movies after each filter
+    # Tags that name a genre, the most frequent first: tag, genre (the first one, if it names
+    # several), how ("exact" or "within"), movies, precision (the share of these movies that have
+    # the genre), prevalence (the share of all movies that have it) and dropped.
     genre_tags: pd.DataFrame
 
 
 def normalize_tag(tag: str) -> str:
-    """Return a tag in lower case, without punctuation, blanks made single: Sci-Fi is scifi.
+    """Return a tag in lower case, without punctuation, and with single blanks.
 
     Examples
     --------
@@ -47,18 +37,11 @@ def normalize_tag(tag: str) -> str:
 
 
 def find_genre(tag: str, names: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the genre that a normalised tag names, and how, or None.
+    """Return the genre that a normalised tag names, and how it names it, or None.
 
-    A tag is a name ``"exact"`` if it differs in blanks at most; it has one ``"within"`` if some of
-    its words, one after the other, are a name or its plural. A genre within another word is none:
-    software is no war.
-
-    Parameters
-    ----------
-    tag : str
-        The tag, normalised.
-    names : mapping of str to str
-        Genres by normalised name without blanks; see `genre_names`.
+    The match is ``"exact"`` if the tag and the name differ at most in blanks. It is ``"within"``
+    if consecutive words of the tag are a name or its plural. Parts of words do not count:
+    "software" does not name the genre War.
 
     Examples
     --------
@@ -101,23 +84,11 @@ def collect_tags(
     names: Mapping[str, str],
     filters: Filters,
 ) -> MovieTags:
-    """Return the tags of movies that enough users gave them and that do not give a genre away.
-
-    Parameters
-    ----------
-    tags : DataFrame
-        Columns ``userId``, ``movieId`` and ``tag``; a row for each time that a user gave a tag.
-    genres : mapping of int to sequence of str
-        All genres of each movie that is left, those that are not predicted too.
-    names : mapping of str to str
-        All genres of the data; see `genre_names`.
-    filters : Filters
-        Which tags are kept.
-    """
+    """Return the tags that enough users gave to a movie and that do not reveal a genre."""
     steps = {"in the data": tags}
     tags = tags[tags["movieId"].isin(list(genres))]
     steps["of a movie that is left"] = tags
-    # A tag is normalised once, and not once for each time that it was given.
+    # Each spelling is normalised once, however often it occurs.
     codes, spellings = pd.factorize(tags["tag"])
     normalized = np.array([normalize_tag(tag) for tag in spellings], dtype=object)
     tags = tags.assign(tag=normalized[codes] if len(tags) else tags["tag"])
@@ -136,23 +107,11 @@ def sift_tags(
     rule: str,
     steps: Mapping[str, pd.DataFrame],
 ) -> MovieTags:
-    """Return the tags without those that the rule drops.
-
-    Parameters
-    ----------
-    pairs : DataFrame
-        Columns ``movieId`` and ``tag``, normalised; each pair once.
-    genres, names
-        As for `collect_tags`.
-    rule : {"exact", "within", "none"}
-        Which tags give too much away.
-    steps : mapping of str to DataFrame
-        What was there before, by the filter that left it.
-    """
+    """Return the tags that the rule keeps."""
     naming = _count_genre_tags(pairs, genres, names, rule)
     if rule != "none":
         pairs = pairs[~pairs["tag"].isin(naming["tag"][naming["dropped"]])]
-        what = "that is no genre" if rule == "exact" else "without a genre in it"
+        what = "that is not a genre" if rule == "exact" else "that contains no genre"
         steps = {**steps, what: pairs}
     kept = pairs.sort_values(["movieId", "tag"])
     return MovieTags(
@@ -192,5 +151,5 @@ def _count_genre_tags(
 
 
 def drops(rule: str, how: str) -> bool:
-    """Return whether a tag that names a genre in this way is dropped by the rule."""
+    """Return whether the rule drops a tag that names a genre in this way."""
     return rule == "within" or rule == how

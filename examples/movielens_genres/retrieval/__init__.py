@@ -2,7 +2,14 @@
 
 from ._answers import is_safe
 from ._key import Credential, read_credential
+from ._options import RequestPolicy, RetrieveOptions
 from ._retrieve import retrieve
-from ._settings import RequestPolicy, Settings
 
-__all__ = ["Credential", "RequestPolicy", "Settings", "is_safe", "read_credential", "retrieve"]
+__all__ = [
+    "Credential",
+    "RequestPolicy",
+    "RetrieveOptions",
+    "is_safe",
+    "read_credential",
+    "retrieve",
+]

@@ -1,4 +1,4 @@
-"""What TMDB answers, read without trust: anything of another shape is no answer."""
+"""TMDB's answers, read without trust: an answer of another shape counts as none."""
 
 import dataclasses
 import ipaddress
@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from ._errors import KeyRefusedError, UnansweredError
 
-# TMDB's own codes, in the body: authentication failed, invalid key, suspended key.
+# TMDB's own codes in the body: authentication failed, invalid key, suspended key.
 _KEY_CODES = (3, 7, 10)
 
 
 @dataclasses.dataclass(frozen=True)
 class Configuration:
-    """Where posters are, and in which sizes."""
+    """The address of the posters and their sizes."""
 
     image_url: str
     poster_sizes: tuple[str, ...]
@@ -22,7 +22,7 @@ class Configuration:
 
 @dataclasses.dataclass(frozen=True)
 class Details:
-    """What TMDB knows of a movie; texts are empty where it knows nothing."""
+    """What TMDB knows about a movie; unknown texts are empty."""
 
     tmdb_id: int
     release_year: str
@@ -42,7 +42,7 @@ def read_configuration(answer: dict[str, Any]) -> Configuration:
 
 
 def read_details(answer: dict[str, Any]) -> Details:
-    """Read what all answers about a movie have in common."""
+    """Read the fields that all answers about a movie share."""
     date = _field(answer, "release_date", str, optional=True)
     language = _field(answer, "original_language", str, optional=True)
     path = _field(answer, "poster_path", str, optional=True)
@@ -79,21 +79,21 @@ def read_found(answer: dict[str, Any]) -> Details | None:
         return None
     if not isinstance(results[0], dict):
         raise UnansweredError(_without("movie_results"))
-    # Lists of results leave out a date that is not known.
+    # Lists of results omit an unknown date.
     return read_details({"release_date": None, **results[0]})
 
 
 def check_success(answer: dict[str, Any]) -> None:
-    """Raise if an answer says of itself that it is an error."""
+    """Raise if an answer reports an error."""
     if answer.get("success") is False:
         if answer.get("status_code") in _KEY_CODES:
             raise KeyRefusedError
-        msg = "an error in place of the data"
+        msg = "an error instead of the data"
         raise UnansweredError(msg)
 
 
 def is_safe(url: str) -> bool:
-    """Return whether nobody on the way can read or change what an address gives."""
+    """Return whether an address is HTTPS or on this machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname

@@ -1,4 +1,4 @@
-"""Ask TMDB for whatever is not known yet, and keep each answer as it comes."""
+"""Ask TMDB for everything that is still unknown, and keep each answer as it arrives."""
 
 import dataclasses
 import functools
@@ -18,58 +18,32 @@ from ._errors import KeyRefusedError, RefusedError, StoppedError, UnansweredErro
 from ._journal import Journal, Poster
 from ._key import Credential
 from ._movies import Movie, Question, look_up
+from ._options import RetrieveOptions
 from ._posters import PosterFolder, check_image
-from ._settings import Settings
 from ._workers import Interruption, Workers
 
 CONFIGURATION = Question("configuration")
 _TICK = 0.2
-# How long requests under way may take once the command is to end, and what is left of them then.
+# Seconds for pending requests once the command is to end, and then for closing them.
 _LAST_ANSWERS = 2.0
 _LAST_WORDS = 1.0
 
 
 @dataclasses.dataclass
 class Outcome:
-    """What came of asking.
+    """The result of asking."""
 
-    Parameters
-    ----------
-    failures : dict from Question to str
-        Why questions got no answer.
-    interrupted : bool
-        Whether somebody ended it.
-    given_up : str
-        Why it ended before all was asked, or an empty text.
-    requests, bytes : int
-        How many requests were made, and what their answers held.
-    """
-
+    # The reason for each question without an answer.
     failures: dict[Question, str] = dataclasses.field(default_factory=dict)
-    interrupted: bool = False
-    given_up: str = ""
+    interrupted: bool = False  # whether a signal ended it
+    given_up: str = ""  # why it ended before everything was asked; empty if it did not
+    # The number of requests, and the size of their answers.
     requests: int = 0
     bytes: int = 0
 
 
 class Asking:
-    """Asks all questions, many at a time; the thread that made it keeps the answers.
-
-    Parameters
-    ----------
-    todo : sequence of Movie
-        Those of which something is to be asked.
-    n_movies : int
-        How many there are with those of which all is known, for the progress bar.
-    journal : Journal
-        Keeps the answers.
-    posters : PosterFolder
-        Keeps the posters.
-    settings : Settings
-        What to retrieve, and how.
-    credential : Credential
-        The key for TMDB.
-    """
+    """Asks all questions, many at a time; the thread that created it keeps the answers."""
 
     def __init__(
         self,
@@ -77,28 +51,28 @@ class Asking:
         n_movies: int,
         journal: Journal,
         posters: PosterFolder,
-        settings: Settings,
+        options: RetrieveOptions,
         credential: Credential,
     ) -> None:
         self._todo = todo
         self._outcome = Outcome()
         self._journal = journal
         self._posters = posters
-        self._settings = settings
+        self._options = options
         self._stop = threading.Event()
-        self._client = Client(settings.api_url, credential, settings.policy, self._stop)
+        self._client = Client(options.api_url, credential, options.policy, self._stop)
         self._configuration: Configuration | None = None
         self._waiting: dict[Question, list[Movie]] = {}
         self._in_a_row = {"API": 0, "images": 0}
         self._error: Exception | None = None
-        self._workers = Workers(settings.policy.connections, self._answer)
-        interval = _TICK if sys.stderr.isatty() else 30  # In a log file each would be a line.
+        self._workers = Workers(options.policy.connections, self._answer)
+        interval = _TICK if sys.stderr.isatty() else 30  # In a log file each update is a line.
         self._bar = tqdm(
             desc="Retrieving",
             total=n_movies,
             initial=n_movies - len(todo),
             unit="movie",
-            disable=settings.quiet,
+            disable=options.quiet,
             dynamic_ncols=True,
             mininterval=interval,
             maxinterval=interval,
@@ -106,29 +80,27 @@ class Asking:
         )
 
     def run(self) -> Outcome:
-        """Ask until all is known, or nothing more can be."""
+        """Ask until everything is known or no more answers can be expected."""
         try:
             with Interruption() as interruption, self._bar:
                 self._run(interruption)
         finally:
             self._stop.set()
             self._client.close()
-            self._workers.close(timeout=_LAST_WORDS / self._settings.policy.connections)
+            self._workers.close(timeout=_LAST_WORDS / self._options.policy.connections)
         self._outcome.requests, self._outcome.bytes = self._client.requests, self._client.bytes
         return self._outcome
 
     def _run(self, interruption: Interruption) -> None:
         rest = iter(self._todo)
-        self._configuration = self._journal.configuration(self._settings.api_url)
+        self._configuration = self._journal.configuration(self._options.api_url)
         if self._configuration is None:
             self._ask(CONFIGURATION, [])
         else:
             self._check_poster_size()
         while not (interruption.came or self._outcome.given_up or self._error):
-            # More than there are connections, so that none waits for this thread.
-            while (
-                self._configuration and len(self._waiting) < 2 * self._settings.policy.connections
-            ):
+            # There are more questions than connections, so that none waits for this thread.
+            while self._configuration and len(self._waiting) < 2 * self._options.policy.connections:
                 movie = next(rest, None)
                 if movie is None:
                     break
@@ -143,7 +115,7 @@ class Asking:
             raise self._error
 
     def _end(self) -> None:
-        """Keep what is answered in the next moments, and end the rest."""
+        """Keep the answers of the next seconds, and end all other requests."""
         self._stop.set()
         now = time.monotonic()
         until, end = now + _LAST_ANSWERS, now + _LAST_ANSWERS + _LAST_WORDS
@@ -153,7 +125,7 @@ class Asking:
             self._take_one()
 
     def _advance(self, movie: Movie) -> None:
-        """Ask what has to be asked next for a movie, unless somebody else waits for that."""
+        """Ask the next question about a movie, unless it is already being asked."""
         question = look_up(movie, self._journal).question
         if question is None or question in self._outcome.failures:
             self._bar.update()
@@ -169,7 +141,7 @@ class Asking:
         self._workers.submit(question)
 
     def _answer(self, question: Question) -> Any:
-        """Get the answer to a question; this is what the workers do."""
+        """Return the answer to a question; this runs in the workers."""
         client = self._client
         match question.kind:
             case "configuration":
@@ -179,8 +151,8 @@ class Asking:
                 return client.ask(f"movie/{question.name}", read)
             case "find":
                 return client.ask(f"find/{question.name}", read_found, external_source="imdb_id")
-        # A run that was killed may have kept the file, and not that it has.
-        size = self._settings.poster_size
+        # A killed run may have written the file without recording it.
+        size = self._options.poster_size
         file = PosterFolder.name(question.name, size)
         if found := self._posters.find(file):
             return found
@@ -209,8 +181,7 @@ class Asking:
                 return
             case KeyRefusedError():
                 msg = (
-                    "TMDB refuses the key (HTTP status 401); check it. What was answered so far "
-                    "is kept."
+                    "TMDB refuses the key (HTTP status 401); check it. All answers so far are kept."
                 )
                 self._error = self._error or UsageError(msg)
                 return
@@ -231,14 +202,14 @@ class Asking:
 
     def _keep_configuration(self, configuration: Configuration | None) -> None:
         if configuration is None:
-            msg = "The address of the API leads nowhere (HTTP status 404); see --api-url."
+            msg = "The address of the API does not exist (HTTP status 404); see --api-url."
             raise UsageError(msg)
         self._configuration = configuration
         self._check_poster_size()
-        self._journal.keep_configuration(self._settings.api_url, configuration)
+        self._journal.keep_configuration(self._options.api_url, configuration)
 
     def _check_poster_size(self) -> None:
-        sizes, size = self._configuration.poster_sizes, self._settings.poster_size
+        sizes, size = self._configuration.poster_sizes, self._options.poster_size
         if size not in sizes:
             msg = f"--poster-size must be one that TMDB has, {', '.join(sizes)}, not {size!r}."
             raise UsageError(msg)
@@ -248,7 +219,7 @@ class Asking:
         self._in_a_row[host] += 1
         if question == CONFIGURATION:
             self._outcome.given_up = f"{self._name(host)} did not answer ({reason})"
-        elif self._in_a_row[host] >= self._settings.give_up_after:
+        elif self._in_a_row[host] >= self._options.give_up_after:
             self._outcome.given_up = (
                 f"{self._name(host)} did not answer {self._in_a_row[host]} questions in a row "
                 f"({reason})"
@@ -256,7 +227,7 @@ class Asking:
 
     def _name(self, host: str) -> str:
         if host == "API" or self._configuration is None:
-            return f"TMDB's API at {urlsplit(self._settings.api_url).netloc}"
+            return f"TMDB's API at {urlsplit(self._options.api_url).netloc}"
         return f"TMDB's image host {urlsplit(self._configuration.image_url).netloc}"
 
     def _show_pause(self) -> None:

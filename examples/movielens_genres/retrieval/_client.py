@@ -1,4 +1,4 @@
-"""Requests to TMDB: at a given pace, again after a failure, and never with the key in a message."""
+"""Requests to TMDB, with a limited rate, retries, and no key in any message."""
 
 import email.utils
 import json
@@ -15,8 +15,8 @@ from requests import exceptions
 from ._answers import check_success, is_loopback
 from ._errors import KeyRefusedError, StoppedError, UnansweredError
 from ._key import Credential, unsigned
+from ._options import RequestPolicy
 from ._pace import Pace
-from ._settings import RequestPolicy
 from ._sockets import OpenSockets
 
 T = TypeVar("T")
@@ -26,24 +26,12 @@ _MAX_POSTER = 50 * 2**20
 _CHUNK = 2**14
 _NO_PROXIES = {"http": None, "https": None, "all": None}
 _LONGEST_BACKOFF = 30.0
-# What a server says of a request that it may well take later.
+# Statuses of requests that the server may accept later.
 _PASSING = (408, 425)
 
 
 class Client:
-    """Asks the API and its image host; any number of threads may share it.
-
-    Parameters
-    ----------
-    api_url : str
-        Address of the API, without a final slash.
-    credential : Credential
-        Signs the requests to the API, and to nothing else.
-    policy : RequestPolicy
-        How requests are made.
-    stop : Event
-        Ends all waiting, with `StoppedError`.
-    """
+    """Asks the API and its image host; any number of threads can share it."""
 
     def __init__(
         self, api_url: str, credential: Credential, policy: RequestPolicy, stop: threading.Event
@@ -72,14 +60,14 @@ class Client:
         self.bytes = 0
 
     def ask(self, path: str, read: Callable[[dict[str, Any]], T], **query: str) -> T | None:
-        """Return what the API answers, as `read` reads it; None for a 404.
+        """Return the answer of the API as `read` returns it; None for a 404.
 
         Raises
         ------
         UnansweredError
-            If no attempt brought an answer that `read` accepts.
+            If no attempt returned an answer that `read` accepts.
         KeyRefusedError, StoppedError
-            If nothing will be answered, whatever is asked.
+            If no request will be answered.
         """
 
         def attempt() -> T | None:
@@ -93,19 +81,19 @@ class Client:
         try:
             return self._retrying(attempt)
         except KeyRefusedError:
-            # No other request shall go out with that key.
+            # No other request must be sent with that key.
             self._stop.set()
             raise
 
     def fetch(self, url: str, check: Callable[[bytes], T]) -> T | None:
-        """Return what `check` makes of a file on the image host; None for a 404.
+        """Return a file of the image host as `check` returns it; None for a 404.
 
         Raises
         ------
         UnansweredError
-            If no attempt brought a file that `check` accepts.
+            If no attempt returned a file that `check` accepts.
         RefusedError, StoppedError
-            If nothing will be answered, whatever is asked.
+            If no request will be answered.
         """
 
         def attempt() -> T | None:
@@ -115,11 +103,11 @@ class Client:
         return self._retrying(attempt)
 
     def paused_for(self) -> float:
-        """Return how many seconds no request will be made, because the server asked for that."""
+        """Return for how many seconds no request will be made, as the server asked."""
         return max(self._api.paused_for(), self._images.paused_for())
 
     def shut_late(self) -> None:
-        """End the requests that take too long; to be called now and then."""
+        """End the requests that take too long; call this regularly."""
         self._sockets.shut_late()
 
     def close(self) -> None:
@@ -130,7 +118,7 @@ class Client:
                 session.close()
 
     def _get(self, pace: Pace, url: str, query: dict[str, str], limit: int) -> tuple[int, bytes]:
-        """Return status (200 or 404) and body, once the server does not refuse any more."""
+        """Return status (200 or 404) and body, after all pauses that the server asks for."""
         end = None
         while True:
             ticket = pace.wait()
@@ -139,7 +127,7 @@ class Client:
                 break
             end = end or time.monotonic() + self._policy.patience
             if time.monotonic() > end:
-                # Others are answered, or `refused` would not have let it come to this.
+                # Other requests are answered, or `refused` would have raised before.
                 msg = "HTTP status 429"
                 raise UnansweredError(msg, passing=False)
             pace.refused(ticket, retry_after)
@@ -167,10 +155,10 @@ class Client:
                 params=query,
                 auth=self._credential if signed else unsigned,
                 timeout=self._policy.timeout,
-                # What stays on this machine is nothing for a proxy of the environment.
+                # A proxy of the environment must not see requests to this machine.
                 proxies=_NO_PROXIES if is_loopback(urlsplit(url).hostname or "") else None,
                 stream=True,
-                # A redirection could lead the key, or an answer, astray.
+                # A redirection could send the key to another host.
                 allow_redirects=False,
             ) as response:
                 body = _read_body(response, limit, until)
@@ -182,7 +170,7 @@ class Client:
         except UnansweredError:
             raise
         except Exception as error:
-            # Whatever it is: its text may show the address, and that the key.
+            # The text of any error may show the address and, with it, the key.
             reason = _reason(error, late=time.monotonic() > until)
         finally:
             self._sockets.end()
@@ -191,7 +179,7 @@ class Client:
         raise UnansweredError(reason)
 
     def _session(self) -> requests.Session:
-        """Return this thread's session: requests does not promise that threads may share one."""
+        """Return the session of this thread; threads may not share one."""
         if not hasattr(self._local, "session"):
             self._local.session = session = requests.Session()
             session.headers["User-Agent"] = "movielens-genres-example"
@@ -212,14 +200,14 @@ def _read_body(response: requests.Response, limit: int, until: float) -> bytes:
             raise UnansweredError(msg)
         if time.monotonic() > until:
             raise TimeoutError
-    # An answer that was ended for its lateness may look whole.
+    # An answer that was cut off because it was late may look complete.
     if time.monotonic() > until:
         raise TimeoutError
     return bytes(body)
 
 
 def _check_length(response: requests.Response, body: bytes) -> None:
-    """Raise if there is less than was said; not every version of urllib3 looks after that."""
+    """Raise if the body is shorter than announced; not every version of urllib3 checks this."""
     length = response.headers.get("Content-Length", "")
     encoded = response.headers.get("Content-Encoding", "identity") != "identity"
     if length.isdecimal() and not encoded and int(length) != len(body):
@@ -254,14 +242,14 @@ def _reason(error: Exception, *, late: bool) -> str:
     if late or isinstance(error, exceptions.Timeout | TimeoutError):
         return "no answer in time"
     if isinstance(error, exceptions.InvalidSchema):
-        # Addresses are checked before, so that it can only be the proxy's.
-        return "a proxy of a kind that needs the package PySocks, or of none"
+        # The address of the server is valid, so this is the address of the proxy.
+        return "a proxy that needs the package PySocks, or of an unknown kind"
     if isinstance(error, exceptions.SSLError):
         return "no secure connection"
     if isinstance(error, exceptions.ProxyError):
         return "no connection to the proxy"
     if isinstance(error, exceptions.ChunkedEncodingError | exceptions.ContentDecodingError):
-        return "an answer that breaks off"
+        return "an incomplete answer"
     if isinstance(error, exceptions.ConnectionError):
-        return "no connection, or a broken one"
+        return "no connection, or a broken connection"
     return f"a failed request ({type(error).__name__})"

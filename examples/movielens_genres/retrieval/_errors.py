@@ -1,15 +1,15 @@
-"""What can go wrong between the command and TMDB; no message holds an address or a key."""
+"""Errors between the command and TMDB; no message contains an address or a key."""
 
 
 class UnansweredError(Exception):
-    """One attempt came to nothing; the message is the reason, in a few words.
+    """One attempt failed; the message is the reason in a few words.
 
     Parameters
     ----------
     reason : str
-        What came instead of an answer.
+        What arrived instead of an answer.
     passing : bool
-        Whether another attempt may fare better.
+        Whether another attempt may succeed.
     """
 
     def __init__(self, reason: str, *, passing: bool = True) -> None:
@@ -18,12 +18,12 @@ class UnansweredError(Exception):
 
 
 class RefusedError(Exception):
-    """The server takes no requests for longer than one wants to wait."""
+    """The server refuses requests for longer than the user wants to wait."""
 
 
 class KeyRefusedError(Exception):
-    """The server does not know the key."""
+    """The server refuses the key."""
 
 
 class StoppedError(Exception):
-    """The command is about to end; what was under way is dropped."""
+    """The command is about to end, and drops pending requests."""

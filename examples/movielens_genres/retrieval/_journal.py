@@ -1,4 +1,4 @@
-"""What was answered so far: kept answer by answer, so that a run can end at any moment."""
+"""The answers so far, saved one by one, so that a run can end at any time."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ _DETAILS = ", ".join(field.name for field in dataclasses.fields(Details))
 
 
 class Poster(NamedTuple):
-    """A poster's file in the folder of posters and its size; None and 0 if TMDB has none."""
+    """A file in the folder of posters and its size; None and 0 if TMDB has no poster."""
 
     file: str | None
     bytes: int
@@ -33,48 +33,43 @@ class _DamagedError(Exception):
 
 
 def open_journal(path: Path) -> "Journal":
-    """Return the journal at a path; a damaged one is put aside, and a new one begun.
+    """Open the journal at a path; rename a damaged one and begin a new one.
 
     Raises
     ------
     UsageError
-        If another process has it open, or it is of another version.
+        If another process has it open, or it has another version.
     """
     try:
         return Journal(path)
     except _DamagedError:
         aside = path.with_name(f"{path.name}.damaged")
         path.replace(aside)
-        # It belongs to the other file.
+        # The write-ahead log belongs to the damaged file.
         path.with_name(f"{path.name}-wal").unlink(missing_ok=True)
-        print(f"{str(path)!r} was damaged and is now {aside.name!r}; a new one is begun.")
+        print(f"{str(path)!r} was damaged and is renamed to {aside.name!r}; a new one begins.")
         return Journal(path)
 
 
 class Journal:
-    """The answers of TMDB, in a file that only one process at a time can open.
+    """TMDB's answers, in a file that only one process at a time can open.
 
-    Only the thread that made it may use it. What a method has kept stays even if the process is
+    Only the thread that created it may use it. All that a method saves survives if the process is
     killed.
-
-    Parameters
-    ----------
-    path : Path
-        The file; made if there is none.
 
     Raises
     ------
     UsageError
-        If another process has it open, or it is no journal.
+        If another process has it open, or it is not a journal.
     """
 
     def __init__(self, path: Path) -> None:
         self._connection = sqlite3.connect(path, timeout=1, isolation_level=None)
         try:
-            # Held as long as the connection, and let go by the system if the process is killed.
+            # The lock lasts as long as the connection; the system releases it after a kill.
             self._run("PRAGMA locking_mode = EXCLUSIVE")
             self._run("PRAGMA journal_mode = WAL")
-            # A killed process loses nothing; a power cut may cost the last answers.
+            # A killed process loses nothing; a power cut may lose the last answers.
             self._run("PRAGMA synchronous = NORMAL")
             self._run("BEGIN EXCLUSIVE")
             if self._run("PRAGMA quick_check(1)").fetchone()[0] != "ok":
@@ -88,10 +83,10 @@ class Journal:
             self._run("COMMIT")
         except BaseException as error:
             self.close()
-            # The last byte is the kind of error, and the others its details.
+            # The last byte is the kind of error; the others are its details.
             code = getattr(error, "sqlite_errorcode", 0) & 0xFF
             if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                msg = f"Another retrieve is at work in {str(path.parent)!r}; wait until it ends."
+                msg = f"Another retrieve is running in {str(path.parent)!r}; wait until it ends."
                 raise UsageError(msg) from error
             if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                 raise _DamagedError from error
@@ -104,20 +99,20 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let another process have the file."""
+        """Close the file, so that another process can open it."""
         self._connection.close()
 
     def setting(self, name: str) -> str | None:
-        """Return what was kept under a name."""
+        """Return the text saved under a name."""
         row = self._run("SELECT value FROM settings WHERE name = ?", name).fetchone()
         return row and row[0]
 
     def keep_setting(self, name: str, value: str) -> None:
-        """Keep a text under a name."""
+        """Save a text under a name."""
         self._run("REPLACE INTO settings VALUES (?, ?)", name, value)
 
     def configuration(self, api_url: str) -> Configuration | None:
-        """Return the configuration that this address of the API answered."""
+        """Return the saved configuration of an address of the API."""
         text = self.setting("configuration")
         kept = json.loads(text) if text else {}
         if kept.get("api_url") != api_url:
@@ -125,7 +120,7 @@ class Journal:
         return Configuration(kept["image_url"], tuple(kept["poster_sizes"]))
 
     def keep_configuration(self, api_url: str, configuration: Configuration) -> None:
-        """Keep the configuration that an address of the API answered."""
+        """Save the configuration of an address of the API."""
         kept = {"api_url": api_url, **dataclasses.asdict(configuration)}
         self.keep_setting("configuration", json.dumps(kept))
 
@@ -138,26 +133,26 @@ class Journal:
         return (None,) if row[0] is None else (Details(*row),)
 
     def keep_answer(self, question: str, details: Details | None) -> None:
-        """Keep the answer to a question; None for a 404."""
+        """Save the answer to a question; None for a 404."""
         known = (None,) * 4 if details is None else dataclasses.astuple(details)
         statement = f"REPLACE INTO answers (question, {_DETAILS}) VALUES (?, ?, ?, ?, ?)"
         self._run(statement, question, *known)
 
     def poster(self, path: str) -> Poster | None:
-        """Return what came of a poster path of TMDB; None if it was not asked for."""
+        """Return the poster at a path of TMDB; None if it was not asked for."""
         row = self._run("SELECT file, bytes FROM posters WHERE path = ?", path).fetchone()
         return row and Poster(*row)
 
     def keep_poster(self, path: str, poster: Poster) -> None:
-        """Keep what came of a poster path."""
+        """Save the poster at a path of TMDB."""
         self._run("REPLACE INTO posters VALUES (?, ?, ?)", path, *poster)
 
     def has_posters(self) -> bool:
-        """Return whether there is a poster in the folder that the journal knows of."""
+        """Return whether any poster was retrieved."""
         return self._run("SELECT 1 FROM posters WHERE file IS NOT NULL").fetchone() is not None
 
     def forget_posters_but(self, sizes: dict[str, int]) -> int:
-        """Forget the posters whose file is not there with its size; return how many."""
+        """Forget posters whose file is gone or has another size; return their number."""
         rows = self._run("SELECT path, file, bytes FROM posters WHERE file IS NOT NULL").fetchall()
         gone = [(path,) for path, file, size in rows if sizes.get(file) != size]
         self._run("BEGIN")
@@ -166,7 +161,7 @@ class Journal:
         return len(gone)
 
     def forget_absent(self) -> None:
-        """Forget what TMDB said not to have, and where it said that its images are."""
+        """Forget what TMDB does not have, and the address of its images."""
         self._run("BEGIN")
         self._run("DELETE FROM answers WHERE tmdb_id IS NULL OR poster_path = ''")
         self._run("DELETE FROM posters WHERE file IS NULL")

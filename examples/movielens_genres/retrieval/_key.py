@@ -1,4 +1,4 @@
-"""The key for TMDB: where it comes from, and that it goes nowhere else."""
+"""The key for TMDB: reading it, signing requests with it, and hiding it from logs."""
 
 import codecs
 import logging
@@ -22,10 +22,10 @@ _MAX_BYTES = 10_000
 
 
 class Credential(AuthBase):
-    """A v3 key or a bearer token that signs requests and does not show itself.
+    """A v3 key or a bearer token that signs requests and is never printed.
 
-    As an object of requests' own kind it also keeps requests from looking into ``~/.netrc``, whose
-    entry would take the place of the token.
+    As a subclass of ``AuthBase`` it also keeps requests from reading ``~/.netrc``, whose entry
+    would replace the token.
     """
 
     def __init__(self, secret: str, *, bearer: bool) -> None:
@@ -45,12 +45,12 @@ class Credential(AuthBase):
 
     @contextmanager
     def hidden_in_logs(self) -> Iterator[None]:
-        """Blot the key out of whatever is logged; urllib3 logs whole addresses."""
+        """Remove the key from log messages; urllib3 logs whole addresses."""
         before = logging.getLogRecordFactory()
 
         def make(*args: Any, **kwargs: Any) -> logging.LogRecord:
             record = before(*args, **kwargs)
-            with suppress(Exception):  # A malformed record is for its handler to complain of.
+            with suppress(Exception):  # The handler reports a malformed record.
                 text = record.getMessage()
                 for shown in (self._secret, quote_plus(self._secret)):
                     text = text.replace(shown, HIDDEN)
@@ -66,28 +66,28 @@ class Credential(AuthBase):
 
 
 def unsigned(request: PreparedRequest) -> PreparedRequest:
-    """Return a request as it is; in place of a credential this keeps requests from ``~/.netrc``."""
+    """Return a request unchanged; used as a credential, this prevents reading ``~/.netrc``."""
     return request
 
 
 def read_credential(key_file: str | None, environment: Mapping[str, str]) -> Credential:
-    """Return the key of a file or, without one, of the environment.
+    """Return the key from a file or, without one, from the environment.
 
     Raises
     ------
     UsageError
-        If there is none, or it cannot be one. The message does not show it.
+        If there is no key, or it has an invalid form. The message does not show it.
     """
     if key_file is not None:
         return _credential(_read(key_file), f"The file {key_file!r}", bearer=False)
     for name in (*BEARER_VARIABLES, KEY_VARIABLE):
-        # Shells and CI set a variable to nothing where there is no value.
+        # Shells and CI set a variable to an empty text if there is no value.
         if environment.get(name, "").strip():
             bearer = name in BEARER_VARIABLES
             return _credential(environment[name], f"The variable {name}", bearer=bearer)
     msg = (
-        f"TMDB answers only with a key: set {KEY_VARIABLE} or {BEARER_VARIABLES[0]} in the "
-        f"environment, or name a file that holds it with --key-file. {_SETTINGS} gives one away."
+        f"TMDB requires a key: set {KEY_VARIABLE} or {BEARER_VARIABLES[0]} in the environment, or "
+        f"name a file that holds it with --key-file. Keys are free, see {_SETTINGS}."
     )
     raise UsageError(msg)
 
@@ -95,8 +95,8 @@ def read_credential(key_file: str | None, environment: Mapping[str, str]) -> Cre
 def _credential(value: str, where: str, *, bearer: bool) -> Credential:
     value = value.strip()
     if not re.fullmatch(r"[!-~]+", value):
-        what = "is blank" if not value else "holds blanks, line breaks or other than ASCII"
-        msg = f"{where} {what}; it must be a key or a bearer token alone, as {_SETTINGS} shows it."
+        what = "is blank" if not value else "contains blanks, line breaks or non-ASCII letters"
+        msg = f"{where} {what}; it must hold only a key or a bearer token, as shown at {_SETTINGS}."
         raise UsageError(msg)
     if re.fullmatch(r"[0-9a-fA-F]{32}", value):
         bearer = False
@@ -111,9 +111,9 @@ def _read(key_file: str) -> str:
             raw = file.read(_MAX_BYTES).removeprefix(codecs.BOM_UTF8)
             return raw.decode("ascii", errors="replace")
     except OSError as error:
-        # Without the name, which somebody may have taken for the place of the key.
+        # The message omits the name, because a user may have typed the key in its place.
         msg = (
-            f"What --key-file names cannot be read ({error.strerror}); it must be the path of a "
-            "file that holds the key, and not the key itself."
+            f"The file of --key-file cannot be read ({error.strerror}); the option takes the path "
+            "of a file that holds the key, and not the key itself."
         )
         raise UsageError(msg) from error

@@ -1,4 +1,4 @@
-"""What is known of a movie, and what has to be asked next to know more."""
+"""What is known about a movie, and the next question about it."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from ._posters import POSTER_FOLDER
 NO_LINK = "no link to TMDB or IMDb"
 NOT_ON_TMDB = "not on TMDB"
 NO_POSTER = "no poster on TMDB"
-POSTER_GONE = "the poster is not there (404)"
+POSTER_GONE = "poster not found (404)"
 NOT_ASKED = "not asked yet"
 NO_YEAR = "no release date on TMDB"
 NO_LANGUAGE = "no language on TMDB"
@@ -20,7 +20,7 @@ NO_LANGUAGE = "no language on TMDB"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Movie:
-    """One movie of MovieLens, with the ids that TMDB may know it by."""
+    """One movie of MovieLens, with its ids on TMDB and IMDb."""
 
     movie_id: int
     title: str
@@ -29,69 +29,43 @@ class Movie:
     tmdb_id: str
 
     def lookups(self) -> Iterator["Question"]:
-        """Yield the questions for its details, the next one for where the last found nothing."""
+        """Yield the questions about its details; each is for when the one before finds nothing."""
         if self.tmdb_id:
             yield Question("movie", self.tmdb_id)
-        # Ids of TMDB go stale when two entries of it are joined; those of IMDb hardly ever do.
+        # TMDB's ids change when two of its entries are merged; IMDb's rarely change.
         if self.imdb_id:
             yield Question("find", f"tt{self.imdb_id}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """Something to ask TMDB; questions are equal if their answers are.
+    """A question to TMDB."""
 
-    Parameters
-    ----------
-    kind : {"configuration", "movie", "find", "poster"}
-        What is asked for.
-    name : str
-        The id or the poster's path.
-    """
-
-    kind: str
-    name: str = ""
+    kind: str  # the kind of the answer: "configuration", "movie", "find", "poster"
+    name: str = ""  # the id, or the path of the poster
 
     @property
     def key(self) -> str:
-        """Return the name of its answer in the journal."""
+        """Return the name of the answer in the journal."""
         return f"{self.kind}/{self.name}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Knowledge:
-    """What the journal knows of a movie.
+    """What the journal knows about a movie."""
 
-    Parameters
-    ----------
-    details : Details or None
-        None if TMDB has none, or was not asked yet.
-    poster : Poster or None
-        None if TMDB has none, or was not asked yet.
-    question : Question or None
-        What to ask next; None if all is known.
-    linked : bool
-        Whether there is an id to ask for.
-    """
-
-    details: Details | None = None
-    poster: Poster | None = None
-    question: Question | None = None
-    linked: bool = True
+    details: Details | None = None  # None if TMDB has none or was not asked yet
+    poster: Poster | None = None  # None if TMDB has none or was not asked yet
+    question: Question | None = None  # the next question; None if everything is known
+    linked: bool = True  # whether the movie has an id on TMDB or IMDb
 
     @property
     def poster_file(self) -> str:
-        """Return the poster's path in the data folder, or an empty text."""
+        """Return the path of the poster in the data folder, or an empty text."""
         return f"{POSTER_FOLDER}/{self.poster.file}" if self.poster and self.poster.file else ""
 
     def no_poster(self, failures: Mapping[Question, str]) -> str:
-        """Return why there is no poster, or an empty text if there is one.
-
-        Parameters
-        ----------
-        failures : mapping from Question to str
-            Why questions got no answer in this run.
-        """
+        """Return why there is no poster, or an empty text if there is one."""
         if self.poster_file:
             return ""
         if self.question is not None:
@@ -104,7 +78,7 @@ class Knowledge:
         return POSTER_GONE if self.details.poster_path else NO_POSTER
 
     def unknown(self) -> list[str]:
-        """Return which of the details TMDB does not know, other than the poster."""
+        """Return the details, other than the poster, that TMDB does not know."""
         if self.details is None:
             return []
         both = {NO_YEAR: self.details.release_year, NO_LANGUAGE: self.details.language}
@@ -112,14 +86,14 @@ class Knowledge:
 
 
 def list_movies(movies: pd.DataFrame, links: pd.DataFrame) -> list[Movie]:
-    """Return the movies of two tables that have the same rows."""
+    """Return the movies of two tables with the same rows."""
     columns = [movies[name] for name in ("movieId", "title", "genres")]
     columns += [links[name] for name in ("imdbId", "tmdbId")]
     return [Movie(int(row[0]), *row[1:]) for row in zip(*columns, strict=True)]
 
 
 def look_up(movie: Movie, journal: Journal) -> Knowledge:
-    """Return what the journal knows of a movie."""
+    """Return what the journal knows about a movie."""
     linked = False
     for question in movie.lookups():
         linked = True

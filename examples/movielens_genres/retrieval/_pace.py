@@ -1,4 +1,4 @@
-"""How fast requests may follow one another, and when none may be made."""
+"""The rate of requests to a host, and pauses between them."""
 
 import threading
 import time
@@ -8,23 +8,23 @@ from ._errors import RefusedError, StoppedError
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
-# A server that says "at once" is not taken at its word.
+# A server that asks for no pause still gets this one.
 _SHORTEST_PAUSE = 0.1
 
 
 class Pace:
-    """Gives every request of all threads its turn at one host.
+    """Schedules the requests of all threads to one host.
 
     Parameters
     ----------
     rate : float
-        Requests a second; ``inf`` for as many as there are.
+        Requests per second; ``inf`` for no limit.
     patience : float
-        For how many seconds the host may refuse everything until `RefusedError`.
+        Seconds for which the host may refuse everything before `RefusedError` is raised.
     stop : Event
         Ends every wait, with `StoppedError`.
     clock : callable
-        Seconds, from whenever on.
+        Returns the time in seconds.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Pace:
         self._refused_since: float | None = None
 
     def wait(self) -> int:
-        """Wait for a turn; return a ticket, which `refused` asks for."""
+        """Wait for a turn; return a ticket, which `refused` needs."""
         while True:
             with self._lock:
                 now, ticket = self._clock(), self._pauses
@@ -55,23 +55,23 @@ class Pace:
             if self._stop.is_set() or (turn > now and self._stop.wait(turn - now)):
                 raise StoppedError
             with self._lock:
-                # A pause that began meanwhile holds for this request, too.
+                # A pause that began meanwhile also applies to this request.
                 if ticket == self._pauses:
                     return ticket
 
     def accepted(self) -> None:
-        """Say that the host answered."""
+        """Record that the host answered."""
         with self._lock:
             self._growing = _FIRST_PAUSE
             self._refused_since = None
 
     def refused(self, ticket: int, seconds: float | None) -> None:
-        """Say that the host refused a request, until so many seconds later if it said so.
+        """Record that the host refused a request, and for how many seconds, if it said so.
 
         Raises
         ------
         RefusedError
-            If the pause would go on beyond the patience, or nothing else has come for as long.
+            If the pause would exceed the patience, or every request was refused for that long.
         """
         with self._lock:
             now = self._clock()
@@ -79,7 +79,7 @@ class Pace:
                 self._refused_since = now
             asked = seconds is not None
             if not asked:
-                # Of requests sent side by side only the first to be refused makes pauses longer.
+                # Among parallel requests, only the first refusal lengthens the pauses.
                 if ticket != self._pauses:
                     return
                 seconds = self._growing
@@ -93,12 +93,12 @@ class Pace:
             self._pause(now + seconds)
 
     def pause(self, seconds: float) -> None:
-        """Make no request for so many seconds, or as long as the patience lasts."""
+        """Make no request for a number of seconds, at most the patience."""
         with self._lock:
             self._pause(self._clock() + min(seconds, self._patience))
 
     def paused_for(self) -> float:
-        """Return how many seconds of a pause are left."""
+        """Return the remaining seconds of the pause."""
         with self._lock:
             return max(0.0, self._pause_ends - self._clock())
 

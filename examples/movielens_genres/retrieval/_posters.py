@@ -1,52 +1,47 @@
-"""The folder of posters: a file in it is whole and an image, or it is not there."""
+"""The folder of posters, which only ever holds complete images."""
 
 import os
 import threading
 from pathlib import Path
 
-from multimodal_ensemble import read_image
 from multimodal_ensemble.exceptions import ImageReadError
+from multimodal_ensemble.images import read_image
+from multimodal_ensemble.saving import replacing
 
-from .._files import replacing
 from ._errors import UnansweredError
 from ._journal import Poster
 
 POSTER_FOLDER = "posters"
-# Pixels take a hundred times the memory of their file, so that not all threads may decode at once.
+# Pixels take about 100 times the memory of their file, so few threads may decode at a time.
 _DECODING = threading.Semaphore(2)
 
 
 class PosterFolder:
-    """Posters of movies; threads may share it as long as they write different files.
+    """Posters of movies; threads can share it as long as they write different files.
 
-    A file is named after TMDB's path and the size, so that what is there under a name is that
-    poster, whatever was asked before, and for which movie.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if there is none; files that a killed run left half written are removed.
+    A file is named after TMDB's path and the size, so a name always means the same poster,
+    whatever was asked before and for which movie.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(exist_ok=True)
-        for path in folder.glob(".*.part"):
+        for path in folder.glob(".*.tmp"):
             path.unlink()
 
     def sizes(self) -> dict[str, int]:
-        """Return the size of every file in bytes."""
+        """Return the size of each file in bytes."""
         with os.scandir(self._folder) as entries:
             return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
 
     @staticmethod
     def name(path: str, size: str) -> str:
-        """Return the file's name for a poster path of TMDB in a size."""
+        """Return the name of the file for a poster path of TMDB and a size."""
         stem, dot, suffix = path.removeprefix("/").rpartition(".")
         return f"{stem}-{size}{dot}{suffix}" if dot else f"{suffix}-{size}"
 
     def find(self, file: str) -> Poster | None:
-        """Return the poster of that name if it is there and an image."""
+        """Return the poster of a name if it exists and is an image."""
         try:
             content = (self._folder / file).read_bytes()
             return Poster(file, len(check_image(content)))
@@ -54,14 +49,14 @@ class PosterFolder:
             return None
 
     def write(self, file: str, content: bytes) -> Poster:
-        """Write a poster, whole or not at all."""
-        with replacing(self._folder / file, "wb") as part:
+        """Write a poster whole or not at all."""
+        with replacing(self._folder / file) as part:
             part.write(content)
         return Poster(file, len(content))
 
 
 def check_image(content: bytes) -> bytes:
-    """Return the content of a file if all of it can be decoded as an image.
+    """Return the content of a file if it can be decoded completely as an image.
 
     Raises
     ------

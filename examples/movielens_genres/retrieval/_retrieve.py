@@ -1,9 +1,9 @@
-"""From a MovieLens folder and the answers of TMDB to a data folder."""
+"""From a MovieLens folder and TMDB's answers to a data folder."""
 
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,10 +11,9 @@ from .._errors import UsageError
 from ..data import MOVIES_FILE, TAGS_FILE, read_movielens
 from ._asking import Asking, Outcome
 from ._journal import JOURNAL_FILE, Journal, open_journal
-from ._key import Credential
 from ._movies import Movie, list_movies, look_up
+from ._options import RetrieveOptions
 from ._posters import POSTER_FOLDER, PosterFolder
-from ._settings import Settings
 from ._table import (
     FINDINGS_FILE,
     MISSING_FILE,
@@ -25,42 +24,21 @@ from ._table import (
     write_tags,
 )
 
-GO_ON = "run the same command again to go on"
+CONTINUE = "run the same command again to continue"
 TERMS = (
-    "This product uses the TMDB API but is not endorsed or certified by TMDB; what is done with "
-    "its data is subject to https://www.themoviedb.org/api-terms-of-use."
+    "This product uses the TMDB API but is not endorsed or certified by TMDB; the use of its data "
+    "is subject to https://www.themoviedb.org/api-terms-of-use."
 )
 
 
-def retrieve(
-    source: Path,
-    out: Path,
-    settings: Settings,
-    find_credential: Callable[[], Credential],
-    *,
-    links: Path | None = None,
-) -> int:
-    """Make a data folder of MovieLens and what TMDB answers; return the exit status.
-
-    Parameters
-    ----------
-    source : Path
-        The MovieLens folder.
-    out : Path
-        The data folder; made if there is none. It may be `source`, or one that an earlier run has
-        left unfinished.
-    settings : Settings
-        What to retrieve, and how.
-    find_credential : callable
-        Returns the key for TMDB; called if there is something to ask.
-    links : Path, optional
-        A file in place of the ``links.csv`` of `source`.
+def retrieve(options: RetrieveOptions) -> int:
+    """Make a data folder from MovieLens files and TMDB's answers; return the exit status.
 
     Returns
     -------
     int
-        0 if TMDB answered everything, even if it does not know all; 1 if answers are missing; 130
-        after an interruption.
+        0 if TMDB answered every question, even if it does not know everything; 1 if questions are
+        left; 130 after an interruption.
 
     Raises
     ------
@@ -68,29 +46,29 @@ def retrieve(
         If the MovieLens files cannot be used.
     UsageError
         If the folder cannot be used, no movie has a link, or TMDB refuses the key or has no posters
-        of that size. What was answered before is kept.
+        of that size. All answers so far are kept.
     """
-    start = time.monotonic()
+    start, out = time.monotonic(), options.out
     outcome = Outcome()
     try:
         if not (out / JOURNAL_FILE).exists():
-            # There is something to ask; without a key nothing shall be read or written for it.
-            find_credential()
+            # There will be questions, so a missing key is reported before anything is written.
+            options.find_credential()
         with ExitStack() as stack:
-            movies, journal = _begin(source, out, links, settings.limit, stack)
+            movies, journal = _begin(options, stack)
             posters = PosterFolder(out / POSTER_FOLDER)
-            _prepare_journal(journal, posters, out, settings)
+            _prepare_journal(journal, posters, options)
             todo = [movie for movie in movies if look_up(movie, journal).question]
             if todo:
-                credential = find_credential()
+                credential = options.find_credential()
                 stack.enter_context(credential.hidden_in_logs())
-                asking = Asking(todo, len(movies), journal, posters, settings, credential)
+                asking = Asking(todo, len(movies), journal, posters, options, credential)
                 outcome = asking.run()
             summary = write_tables(out, movies, journal, outcome.failures)
     except (OSError, sqlite3.Error) as error:
         msg = (
-            f"The data folder {str(out)!r} cannot be written ({error}). What was answered so far "
-            "is kept; make room or mend that, and run the same command again."
+            f"The data folder {str(out)!r} cannot be written ({error}). All answers so far are "
+            f"kept; solve this problem, and {CONTINUE}."
         )
         raise UsageError(msg) from error
     _report(summary, outcome, out, time.monotonic() - start)
@@ -99,18 +77,17 @@ def retrieve(
     return 1 if summary.unanswered else 0
 
 
-def _begin(
-    source: Path, out: Path, links: Path | None, limit: int | None, stack: ExitStack
-) -> tuple[list[Movie], Journal]:
-    """Read the MovieLens files, open the data folder, and write what it has of them.
+def _begin(options: RetrieveOptions, stack: ExitStack) -> tuple[list[Movie], Journal]:
+    """Read the MovieLens files, open the data folder, and write tags and findings.
 
-    The tables, which are large, are not needed any more then.
+    The tables are large, so nothing refers to them afterwards.
     """
-    movielens = read_movielens(source, links=links)
-    movies = list_movies(movielens.movies, movielens.links)[:limit]
+    source, out = options.movielens, options.out
+    movielens = read_movielens(source, links=options.links)
+    movies = list_movies(movielens.movies, movielens.links)[: options.limit]
     _check_links(movies)
     _check_out(out, source)
-    # Its being there says that the folder is of this command, so that it comes first.
+    # The journal marks the folder as one of this command, so it is created first.
     journal = stack.enter_context(open_journal(out / JOURNAL_FILE))
     if not (out.samefile(source) and (out / TAGS_FILE).exists()):
         write_tags(out, movielens.tags)
@@ -134,8 +111,8 @@ def _check_out(out: Path, source: Path) -> None:
     for path in sorted(out / name for name in ours):
         if path.is_file() or (path.is_dir() and any(path.iterdir())):
             msg = (
-                f"{str(out)!r} holds {path.name}, which is not of this command and might be lost; "
-                "use another --out, or move it away."
+                f"{str(out)!r} holds {path.name}, which this command did not write and would "
+                "overwrite; use another --out, or move it away."
             )
             raise UsageError(msg)
 
@@ -143,27 +120,25 @@ def _check_out(out: Path, source: Path) -> None:
 def _check_links(movies: Sequence[Movie]) -> None:
     if not any(movie.imdb_id or movie.tmdb_id for movie in movies):
         msg = (
-            "No movie has an id of TMDB or IMDb, so that none can be asked for; name a links.csv "
-            "with --links, such as that of another MovieLens release."
+            "No movie has an id of TMDB or IMDb, so there is nothing to ask; name a links.csv with "
+            "--links, such as that of another MovieLens release."
         )
         raise UsageError(msg)
 
 
-def _prepare_journal(
-    journal: Journal, posters: PosterFolder, out: Path, settings: Settings
-) -> None:
+def _prepare_journal(journal: Journal, posters: PosterFolder, options: RetrieveOptions) -> None:
     lost = journal.forget_posters_but(posters.sizes())
     if lost:
-        print(f"{lost} posters are not there any more, or changed; they are looked for again.")
+        print(f"{lost} posters are gone or have changed; they are retrieved again.")
     size = journal.setting("poster_size")
-    if size not in (None, settings.poster_size) and journal.has_posters():
+    if size not in (None, options.poster_size) and journal.has_posters():
         msg = (
-            f"{str(out)!r} holds posters of the size {size}: use --poster-size {size}, or another "
-            f"--out for {settings.poster_size}."
+            f"{str(options.out)!r} holds posters of the size {size}: use --poster-size {size}, or "
+            f"another --out for {options.poster_size}."
         )
         raise UsageError(msg)
-    journal.keep_setting("poster_size", settings.poster_size)
-    if settings.ask_again:
+    journal.keep_setting("poster_size", options.poster_size)
+    if options.ask_again:
         journal.forget_absent()
 
 
@@ -171,11 +146,11 @@ def _report(summary: Summary, outcome: Outcome, out: Path, seconds: float) -> No
     print("\n" + "\n".join(summary.lines()))
     print(
         f"\n{outcome.requests:,} requests and {outcome.bytes / 1e6:,.1f} MB in {seconds:.0f} s. "
-        f"The data folder is {str(out)!r}; {MISSING_FILE} in it lists what is missing.\n{TERMS}"
+        f"The data folder is {str(out)!r}; its {MISSING_FILE} lists the gaps.\n{TERMS}"
     )
     if outcome.interrupted:
-        print(f"Interrupted; all answers are kept: {GO_ON}.", file=sys.stderr)
+        print(f"Interrupted; all answers are kept: {CONTINUE}.", file=sys.stderr)
     elif outcome.given_up:
-        print(f"Stopped: {outcome.given_up}. All answers are kept: {GO_ON}.", file=sys.stderr)
+        print(f"Stopped: {outcome.given_up}. All answers are kept: {CONTINUE}.", file=sys.stderr)
     elif summary.unanswered:
-        print(f"Movies without an answer: {describe_reason(summary)}; {GO_ON}.", file=sys.stderr)
+        print(f"Movies without an answer: {describe_reason(summary)}; {CONTINUE}.", file=sys.stderr)

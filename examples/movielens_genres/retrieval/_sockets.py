@@ -1,7 +1,7 @@
 """Connections that another thread can end.
 
-The timeouts of requests and urllib3 hold for a single read; a server that sends a byte now and
-then would hold its worker for ever.
+The timeouts of requests and urllib3 apply to a single read, so a server that sends a byte from
+time to time would block its worker forever.
 """
 
 import socket
@@ -14,34 +14,34 @@ from requests.adapters import HTTPAdapter
 
 
 class OpenSockets:
-    """The socket on which each thread awaits an answer, and until when it may."""
+    """The socket on which each thread waits for an answer, and its deadline."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[int, tuple[Any, float]] = {}
 
     def begin(self, until: float) -> None:
-        """Say that this thread makes a request, and until when it may take."""
+        """Record that this thread makes a request, with its deadline."""
         with self._lock:
             self._open[threading.get_ident()] = (None, until)
 
     def use(self, sock: Any) -> None:
-        """Name the socket of this thread's request."""
+        """Record the socket of this thread's request."""
         with self._lock:
             _, until = self._open.get(threading.get_ident(), (None, float("inf")))
             self._open[threading.get_ident()] = (sock, until)
 
     def end(self) -> None:
-        """Say that this thread's request is over."""
+        """Record that this thread's request has ended."""
         with self._lock:
             self._open.pop(threading.get_ident(), None)
 
     def shut(self, *, late_at: float | None = None) -> None:
-        """End the requests that are late by now (a time of the monotonic clock), or all."""
+        """End the requests whose deadline is before `late_at` (monotonic clock), or all."""
         with self._lock:
             for sock, until in self._open.values():
                 if late_at is None or until < late_at:
-                    # Not the method of TLS sockets, which takes the TLS away under the reader.
+                    # The method of TLS sockets would remove the TLS while another thread reads.
                     with suppress(OSError, TypeError):
                         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
@@ -61,14 +61,14 @@ class _Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
-        # Each kind of pool has connections of its own kind: plain, secure, or through SOCKS.
+        # Each kind of pool has its own kind of connection: plain, TLS, or through SOCKS.
         if "ConnectionCls" not in vars(pool):
             pool.ConnectionCls = _naming(pool.ConnectionCls, self._sockets)
         return pool
 
 
 def _naming(kind: type, sockets: OpenSockets) -> type:
-    """Return a kind of connection that names its socket when it begins to await an answer."""
+    """Return a kind of connection that records its socket when it waits for an answer."""
 
     class Naming(kind):
         def getresponse(self) -> Any:

@@ -1,4 +1,4 @@
-"""What the command leaves in the data folder, and what it says at the end."""
+"""The tables in the data folder, and the summary at the end of the command."""
 
 import csv
 import dataclasses
@@ -9,7 +9,7 @@ from typing import TextIO
 
 import pandas as pd
 
-from .._files import replacing, write_csv
+from .._files import replacing_text, write_csv
 from ..data import FINDINGS_FILE, MOVIES_FILE, TAGS_FILE, make_printable
 from ._journal import Journal
 from ._movies import NOT_ASKED, Movie, Question, look_up
@@ -21,7 +21,7 @@ _N_EXAMPLES = 3
 
 @dataclasses.dataclass
 class Summary:
-    """How many movies have what, and why the others have not."""
+    """The number of movies with a poster, and the reasons for each gap."""
 
     movies: int = 0
     with_poster: int = 0
@@ -30,7 +30,7 @@ class Summary:
     examples: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     def add(self, movie: Movie, reasons: Iterable[str]) -> None:
-        """Count one movie that lacks something."""
+        """Count one movie with gaps."""
         for reason in reasons:
             self.counts[reason] += 1
             examples = self.examples.setdefault(reason, [])
@@ -50,11 +50,11 @@ class Summary:
 def write_tables(
     out: Path, movies: Iterable[Movie], journal: Journal, failures: Mapping[Question, str]
 ) -> Summary:
-    """Write the table of the movies and the list of what is missing, row by row."""
+    """Write the table of movies and the list of gaps, row by row."""
     summary = Summary()
     with (
-        replacing(out / MOVIES_FILE) as table_file,
-        replacing(out / MISSING_FILE) as missing_file,
+        replacing_text(out / MOVIES_FILE) as table_file,
+        replacing_text(out / MISSING_FILE) as missing_file,
     ):
         table, missing = _writer(table_file), _writer(missing_file)
         table.writerow(COLUMNS)
@@ -84,13 +84,13 @@ def write_tags(out: Path, tags: pd.DataFrame) -> None:
 
 
 def describe_reason(summary: Summary) -> str:
-    """Return how many movies the next run will ask for, and why."""
+    """Return the numbers of movies that the next run will ask for, by reason."""
     not_asked = summary.counts[NOT_ASKED]
     return f"{summary.unanswered - not_asked} not answered, {not_asked} not asked yet"
 
 
 def write_findings(out: Path, findings: pd.DataFrame) -> None:
-    """Write what was wrong in the MovieLens files, which the written files do not show any more."""
+    """Write the problems in the MovieLens files, which the written files no longer show."""
     path = out / FINDINGS_FILE
     if findings.empty:
         path.unlink(missing_ok=True)

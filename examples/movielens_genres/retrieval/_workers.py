@@ -1,4 +1,4 @@
-"""Threads that work for the main thread, and signals that end the work."""
+"""Worker threads, and signals that end the work."""
 
 import queue
 import signal
@@ -11,7 +11,7 @@ Task = TypeVar("Task")
 
 
 class Done(NamedTuple):
-    """What came of a task: a result, or the exception in place of it."""
+    """A finished task: its result, or the exception that it raised."""
 
     task: Any
     result: Any
@@ -19,16 +19,9 @@ class Done(NamedTuple):
 
 
 class Workers(Generic[Task]):
-    """Threads that take tasks in the order they are given.
+    """Threads that take tasks in the order of submission.
 
-    They do not keep the interpreter from ending, so that one that hangs can be left behind.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    work : callable
-        Does one task; an exception of it is handed over like a result.
+    They are daemons, so that a thread that hangs does not keep the interpreter from exiting.
     """
 
     def __init__(self, count: int, work: Callable[[Task], object]) -> None:
@@ -40,18 +33,18 @@ class Workers(Generic[Task]):
             thread.start()
 
     def submit(self, task: Task) -> None:
-        """Hand over a task."""
+        """Submit a task."""
         self._tasks.put(task)
 
     def next_done(self, timeout: float) -> Done | None:
-        """Return the next task that is done; None if there is none after so many seconds."""
+        """Return the next finished task; None after `timeout` seconds."""
         try:
             return self._done.get(timeout=timeout)
         except queue.Empty:
             return None
 
     def close(self, timeout: float) -> None:
-        """Let all threads end, and wait for each for so many seconds."""
+        """End all threads, and wait at most `timeout` seconds for each."""
         for _ in self._threads:
             self._tasks.put(None)
         for thread in self._threads:
@@ -67,7 +60,7 @@ class Workers(Generic[Task]):
 
 
 class Interruption:
-    """Takes note of the first SIGINT or SIGTERM; the next one does what it always did."""
+    """Records the first SIGINT or SIGTERM; the next one has its usual effect."""
 
     def __init__(self) -> None:
         self.came = False
@@ -89,5 +82,5 @@ class Interruption:
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
-            # None: one that was not set by Python.
+            # None: the handler was not set by Python.
             signal.signal(number, handler or signal.SIG_DFL)

@@ -1,8 +1,8 @@
 """Posters of the invented movies, drawn with Pillow; everything in them is synthetic.
 
-A genre shows as a motif, which has a palette and shapes of its own. Thriller and Horror share one,
-and so do Drama and Romance, so posters cannot tell these apart. How strongly a motif shows varies
-from poster to poster, down to not at all, and some posters show the motif of a foreign genre.
+Each genre has a motif with its own palette and shapes. Thriller and Horror share one, and so do
+Drama and Romance, so posters cannot distinguish these. The strength of a motif varies from poster
+to poster, down to zero, and some posters show the motif of another genre.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 WIDTH, HEIGHTS = 150, (213, 222, 225)
-# Pillow's lines and circles are jagged: draw at twice the size, then halve it.
+# Pillow's lines and circles are jagged, so posters are drawn at twice their size and reduced.
 _SCALE = 2
 
 _T = TypeVar("_T")
@@ -25,7 +25,7 @@ Draw = Callable[[Image.Image, np.random.Generator, int], None]
 
 @dataclasses.dataclass(frozen=True)
 class _Motif:
-    """What one kind of movie looks like: a sky from top to bottom, and shapes."""
+    """The look of one kind of movie: the colours of the sky, and shapes."""
 
     top: Colour
     bottom: Colour
@@ -35,19 +35,10 @@ class _Motif:
 def draw_poster(rng: np.random.Generator, title: str, genres: Sequence[str]) -> Image.Image:
     """Draw the poster of one movie.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of everything random.
-    title : str
-        The movie's title as in ``movies.csv``.
-    genres : sequence of str
-        The movie's genres; those without a motif do not show.
-
     Returns
     -------
     PIL.Image.Image
-        The poster, 150 pixels wide, of mode RGB or (one in twenty-five) L.
+        The poster, 150 pixels wide, in mode RGB or (one in 25) L.
     """
     size = (WIDTH * _SCALE, HEIGHTS[rng.integers(len(HEIGHTS))] * _SCALE)
     shown = _shown_motifs(rng, genres)
@@ -63,7 +54,7 @@ def draw_poster(rng: np.random.Generator, title: str, genres: Sequence[str]) -> 
 
 
 def _shown_motifs(rng: np.random.Generator, genres: Sequence[str]) -> list[_Motif]:
-    """Choose the motifs that a poster shows, its leading one first."""
+    """Choose the motifs of a poster, the main one first."""
     if rng.random() < 0.14:
         return [pick(rng, [*MOTIFS.values(), PLAIN])]
     motifs = list(dict.fromkeys(MOTIFS[genre] for genre in genres if genre in MOTIFS))
@@ -76,7 +67,7 @@ def _shown_motifs(rng: np.random.Generator, genres: Sequence[str]) -> list[_Moti
 def _sky(
     rng: np.random.Generator, size: tuple[int, int], motif: _Motif, strength: float
 ) -> Image.Image:
-    """Paint a gradient in the motif's colours, which fade into any colour as strength goes."""
+    """Paint a gradient in the motif's colours, mixed with random ones if it is weak."""
     ends = np.array([motif.top, motif.bottom], dtype=float)
     weight = 0.25 + 0.75 * strength
     ends = weight * ends + (1 - weight) * rng.uniform(20, 235, size=(2, 3))
@@ -86,82 +77,41 @@ def _sky(
 
 
 def _draw_night(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
-    """Draw a moon behind bare trees (Thriller, Horror)."""
+    """Draw a moon behind bare trunks (Thriller, Horror)."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     x, y, r = rng.uniform(0.25, 0.75) * width, rng.uniform(0.2, 0.4) * height, rng.uniform(28, 52)
-    for halo in (2.2, 1.7, 1.3):
-        _circle(draw, x, y, r * halo, (150, 180, 190, alpha // 9))
-    _circle(draw, x, y, r, (215, 222, 205, alpha))
-    for _ in range(rng.integers(3, 6)):
-        start = (rng.uniform(0, width), height)
-        _branch(draw, rng, start, -math.pi / 2, rng.uniform(0.2, 0.3) * height, (4, 6, 10, alpha))
-    for top in np.linspace(0.72, 1.0, 6):
-        draw.rectangle((0, top * height, width, height), fill=(2, 4, 8, alpha // 5))
-
-
-def _branch(
-    draw: ImageDraw.ImageDraw,
-    rng: np.random.Generator,
-    start: tuple[float, float],
-    angle: float,
-    length: float,
-    ink: tuple[int, int, int, int],
-) -> None:
-    x, y = start
-    end = (x + length * math.cos(angle), y + length * math.sin(angle))
-    draw.line((x, y, *end), fill=ink, width=max(1, int(length / 11)))
-    if length > 22:
-        for turn in rng.uniform(0.2, 0.8, size=2) * (-1, 1):
-            _branch(draw, rng, end, angle + turn, length * rng.uniform(0.6, 0.78), ink)
+    for halo, opacity in ((2.2, alpha // 9), (1.5, alpha // 9), (1, alpha)):
+        _circle(draw, x, y, r * halo, (190, 210, 200, opacity))
+    for x in rng.uniform(0, width, size=rng.integers(4, 8)):
+        lean, top = rng.uniform(-30, 30), rng.uniform(0.3, 0.6) * height
+        draw.line((x, height, x + lean, top), fill=(4, 6, 10, alpha), width=9)
+        draw.line((x + lean / 2, (height + top) / 2, x + 2 * lean, top), (4, 6, 10, alpha), 4)
 
 
 def _draw_dusk(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
-    """Draw a low sun over water and people looking at it (Drama, Romance)."""
+    """Draw a low sun over water, and one or two people (Drama, Romance)."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     horizon, x, r = rng.uniform(0.52, 0.64) * height, rng.uniform(0.3, 0.7) * width, 70.0
-    for halo in (1.9, 1.4, 1.0):
-        box = (x - r * halo, horizon - r * halo, x + r * halo, horizon + r * halo)
-        draw.pieslice(box, 180, 360, fill=(255, 214, 150, alpha if halo == 1.0 else alpha // 6))
+    draw.pieslice((x - r, horizon - r, x + r, horizon + r), 180, 360, (255, 214, 150, alpha))
     draw.rectangle((0, horizon, width, height), fill=(70, 44, 82, alpha // 2))
     for row in range(12):
         y, half = horizon + 6 + row * 9, r * rng.uniform(0.3, 1.0)
         draw.line((x - half, y, x + half, y), fill=(255, 200, 150, alpha // 2), width=3)
     for shift in (-26, 30)[: rng.integers(1, 3)]:
-        tall = height * rng.uniform(0.36, 0.42)
-        _person(draw, x + shift, height * 0.9, tall, (38, 22, 46, alpha))
-
-
-def _person(
-    draw: ImageDraw.ImageDraw, x: float, foot: float, tall: float, ink: tuple[int, int, int, int]
-) -> None:
-    head, top, side = tall * 0.085, foot - tall, tall * 0.12
-    _circle(draw, x, top + head, head, ink)
-    coat = [
-        (x - side * 0.35, top + 1.8 * head),
-        (x + side * 0.35, top + 1.8 * head),
-        (x + side, top + 3 * head),
-        (x + side * 1.15, foot - tall * 0.3),
-        (x - side * 1.15, foot - tall * 0.3),
-        (x - side, top + 3 * head),
-    ]
-    draw.polygon(coat, fill=ink)
-    for leg in (x - side * 0.5, x + side * 0.5):
-        draw.line((leg, foot - tall * 0.3, leg, foot), fill=ink, width=round(side * 0.6))
+        foot, tall = height * 0.9, height * rng.uniform(0.3, 0.4)
+        coat = [(x + shift, foot - tall), (x + shift + 22, foot), (x + shift - 22, foot)]
+        draw.polygon(coat, fill=(38, 22, 46, alpha))
+        _circle(draw, x + shift, foot - tall, 13, (38, 22, 46, alpha))
 
 
 def _draw_confetti(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
-    """Draw balloons and confetti (Comedy)."""
+    """Draw confetti and balloons (Comedy)."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     inks = ((236, 64, 122), (38, 166, 220), (255, 255, 255), (92, 184, 92), (255, 112, 67))
-    for _ in range(rng.integers(70, 120)):
-        x, y, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(3, 8)
+    radii = [*rng.uniform(3, 8, size=rng.integers(70, 120)), *rng.uniform(24, 46, size=4)]
+    for r in radii:
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
         _circle(draw, x, y, r, (*pick(rng, inks), alpha))
-    for _ in range(rng.integers(3, 6)):
-        x, y = rng.uniform(0.1, 0.9) * width, rng.uniform(0.15, 0.6) * height
-        r = rng.uniform(24, 46)
-        draw.line((x, y, x + rng.uniform(-14, 14), y + 4 * r), fill=(90, 80, 80, alpha), width=2)
-        draw.ellipse((x - r, y - 1.2 * r, x + r, y + 1.2 * r), fill=(*pick(rng, inks), alpha))
-        _circle(draw, x - r * 0.35, y - r * 0.5, r * 0.18, (255, 255, 255, alpha * 2 // 3))
 
 
 def _draw_archive(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
@@ -173,17 +123,12 @@ def _draw_archive(image: Image.Image, rng: np.random.Generator, alpha: int) -> N
     for _ in range(rng.integers(2, 4)):
         x, y = rng.uniform(0.06, 0.4) * width, rng.uniform(0.08, 0.55) * height
         w, h = rng.uniform(0.4, 0.55) * width, rng.uniform(0.18, 0.26) * height
-        draw.rectangle((x - 7, y - 7, x + w + 7, y + h + 7), fill=(250, 249, 244, alpha))
         grey = int(rng.integers(110, 170))
-        draw.rectangle((x, y, x + w, y + h), fill=(grey, grey, grey, alpha))
-        peak = x + rng.uniform(0.3, 0.7) * w
-        hill = [(x, y + h), (peak, y + 0.35 * h), (x + w, y + h)]
-        draw.polygon(hill, fill=(70, 72, 74, alpha))
-        _circle(draw, x + 0.82 * w, y + 0.25 * h, 8, (225, 225, 222, alpha))
+        draw.rectangle((x, y, x + w, y + h), (grey, grey, grey, alpha), (250, 249, 244, alpha), 7)
 
 
 def _draw_blast(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
-    """Draw rays and sparks around an explosion (Action)."""
+    """Draw rays around an explosion (Action)."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     x, y = rng.uniform(0.35, 0.65) * width, rng.uniform(0.35, 0.55) * height
     n_rays, phase = int(rng.integers(11, 17)), rng.uniform(0, math.tau)
@@ -192,46 +137,32 @@ def _draw_blast(image: Image.Image, rng: np.random.Generator, alpha: int) -> Non
         far = [(x + 700 * math.cos(a), y + 700 * math.sin(a)) for a in (low, high)]
         draw.polygon([(x, y), *far], fill=(40, 8, 4, alpha * 2 // 3))
     for r, ink in ((80, (255, 96, 20)), (56, (255, 170, 40)), (32, (255, 244, 190))):
-        spikes = r * rng.uniform(0.65, 1.25, size=26)
-        draw.polygon(
-            [
-                (x + s * math.cos(math.tau * i / 26), y + s * math.sin(math.tau * i / 26))
-                for i, s in enumerate(spikes)
-            ],
-            fill=(*ink, alpha),
-        )
-    for _ in range(40):
-        a, near = rng.uniform(0, math.tau), rng.uniform(90, 250)
-        ends = [(x + d * math.cos(a), y + d * math.sin(a)) for d in (near, near + 16)]
-        draw.line(ends, fill=(255, 220, 120, alpha), width=3)
+        spikes = enumerate(r * rng.uniform(0.65, 1.25, size=26))
+        angles = [(math.tau * i / 26, spike) for i, spike in spikes]
+        star = [(x + spike * math.cos(a), y + spike * math.sin(a)) for a, spike in angles]
+        draw.polygon(star, fill=(*ink, alpha))
 
 
 def _draw_city(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
-    """Draw a lit skyline seen through slanted blinds (Crime)."""
+    """Draw a lit skyline behind slanted blinds (Crime)."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
-    x = 0.0
-    while x < width:
-        w, top = rng.uniform(34, 62), rng.uniform(0.4, 0.7) * height
-        draw.rectangle((x, top, x + w, height), fill=(14, 26, 20, alpha))
-        for wx in np.arange(x + 7, x + w - 8, 12):
-            for wy in np.arange(top + 9, height, 16):
-                if rng.random() < 0.4:
-                    draw.rectangle((wx, wy, wx + 5, wy + 8), fill=(240, 226, 120, alpha))
-        x += w
+    for x in range(0, width, 48):
+        top = int(rng.uniform(0.4, 0.7) * height)
+        draw.rectangle((x, top, x + 44, height), fill=(14, 26, 20, alpha))
+        for y in range(top + 9, height, 16):
+            for window in x + 7 + 12 * np.flatnonzero(rng.random(3) < 0.4):
+                draw.rectangle((window, y, window + 5, y + 8), fill=(240, 226, 120, alpha))
     for y in range(-60, height, 27):
         slat = [(0, y + 60), (width, y), (width, y + 10), (0, y + 70)]
         draw.polygon(slat, fill=(188, 210, 150, alpha // 2))
 
 
 def _draw_hills(image: Image.Image, rng: np.random.Generator, alpha: int) -> None:
-    """Draw ranges of hills, which stand for no genre."""
+    """Draw ranges of hills, which belong to no genre."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     for depth in range(4):
         base, phase = height * (0.45 + 0.14 * depth), rng.uniform(0, math.tau)
-        ridge = [
-            (x, base + 22 * math.sin(phase + x / 47) + 9 * math.sin(2 * phase + x / 19))
-            for x in range(0, width + 12, 12)
-        ]
+        ridge = [(x, base + 25 * math.sin(phase + x / 47)) for x in range(0, width + 12, 12)]
         ink = (70 - 12 * depth, 92 - 14 * depth, 96 - 12 * depth, alpha // 2)
         draw.polygon([*ridge, (width, height), (0, height)], fill=ink)
 
@@ -252,7 +183,7 @@ PLAIN = _Motif((150, 176, 190), (196, 190, 170), _draw_hills)
 
 
 def _draw_mist(image: Image.Image, rng: np.random.Generator) -> None:
-    """Veil a weak poster in flat shapes of any colour."""
+    """Cover a weak poster with flat shapes of random colours."""
     draw, (width, height) = ImageDraw.Draw(image, "RGBA"), image.size
     for _ in range(4):
         red, green, blue = rng.integers(30, 226, size=3).tolist()
@@ -261,7 +192,7 @@ def _draw_mist(image: Image.Image, rng: np.random.Generator) -> None:
 
 
 def _draw_title(image: Image.Image, rng: np.random.Generator, title: str) -> None:
-    """Letter the title, the same way whatever the genre."""
+    """Draw the title, in the same way for all genres."""
     draw, (width, height) = ImageDraw.Draw(image), image.size
     words = _display_title(title).split()
     middle = (len(words) + 1) // 2
@@ -300,5 +231,5 @@ def _circle(
 
 
 def pick(rng: np.random.Generator, choices: Sequence[_T]) -> _T:
-    """Return one of the choices, each as likely as the others."""
+    """Return a random choice with equal probabilities."""
     return choices[int(rng.integers(len(choices)))]

@@ -1,12 +1,11 @@
 """An invented MovieLens, drawn by code from a seed; everything in it is synthetic.
 
-No movie, person, tag or poster here exists. The folder that `write_sample` writes has the layout
-of the real data (the CSV files of ``ml-20m``, the cached movie table and a folder of posters), so
-the example reads it with the very code that reads the real one, and every filter has something to
-drop. The relations between genres, tags and posters are made up as well: tags cannot tell Comedy
-from Romance nor Action from Crime, posters cannot tell Thriller from Horror nor Drama from Romance
-(see `_posters`), and a part of either says nothing at all. Scores on it show that the
-pipeline works and say nothing about real movies.
+No movie, person, tag or poster here exists. `write_sample` writes the layout of the real data: the
+CSV files of ``ml-20m``, the table of movies and a folder of posters. The example reads it with the
+same code, and every filter has something to drop. The relations between genres, tags and posters
+are invented as well. Tags cannot distinguish Comedy from Romance or Action from Crime, posters
+cannot distinguish Thriller from Horror or Drama from Romance (see `_posters`), and some of both are
+uninformative. Scores show that the pipeline works, and say nothing about real movies.
 """
 
 import csv
@@ -18,8 +17,8 @@ import numpy as np
 
 from ._posters import draw_poster, pick
 
-# Movies by genre combination, per hundred: shares and pairings after the reference study's counts.
-# Horror and Crime get more than there, so that none of the eight hangs at the 5 % filter.
+# Movies by genre combination, in relative numbers that follow the study's counts. Horror and Crime
+# get more than in the study, so that all eight genres are clearly above the 5 % filter.
 COMBINATIONS = {
     "Drama": 17.0,
     "Documentary": 14.5,
@@ -51,7 +50,7 @@ COMBINATIONS = {
     "Western": 0.4,
     "Comedy|Documentary": 0.5,
 }
-# Genres that join others now and then, each staying far below 5 % of all occurrences.
+# Genres that sometimes join others; each stays far below 5 % of all occurrences.
 COMPANIONS = {
     "Action": ("Adventure", "Sci-Fi", "IMAX"),
     "Comedy": ("Children", "Fantasy", "Animation", "Musical"),
@@ -135,7 +134,7 @@ _FOREIGN_TITLES = {
     "sv": "Sju små öar",
 }
 
-# A movie's tags: how many it gets at most, and how they divide.
+# The largest number of telling tags, and the shares of misleading tags and of untagged movies.
 _MAX_GENRE_TAGS = 5
 _MISLEADING_TAGS = 0.3
 _UNTAGGED_MOVIES = 0.06
@@ -144,7 +143,7 @@ _N_USERS = 400
 
 @dataclasses.dataclass(frozen=True)
 class _Movie:
-    """One invented movie: a row of the cached movie table and of ``links.csv``."""
+    """One invented movie: a row of the table of movies and of ``links.csv``."""
 
     movie_id: int
     title: str
@@ -161,25 +160,16 @@ class _Movie:
 def write_sample(folder: pathlib.Path, *, seed: int = 1, n_movies: int = 950) -> None:
     """Write an invented MovieLens into a folder.
 
-    The same seed and number of movies give the same CSV files and the same posters.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where to write; made if missing. Must be empty.
-    seed : int, default=1
-        Seed of everything that is drawn.
-    n_movies : int, default=950
-        Movies in ``movies.csv``. The example's default filters leave about 64 % of them (600).
+    The same seed and number of movies produce the same CSV files and posters.
 
     Raises
     ------
     FileExistsError
-        If `folder` holds something already.
+        If `folder` is not empty.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        msg = f"The sample is written into an empty folder only. Received: {folder}"
+        msg = f"The sample needs an empty folder. Received: {folder}"
         raise FileExistsError(msg)
     rng = np.random.default_rng(seed)
     movies = _draw_movies(rng, n_movies)
@@ -187,17 +177,17 @@ def write_sample(folder: pathlib.Path, *, seed: int = 1, n_movies: int = 950) ->
     _write_csv(folder / "tags.csv", "userId,movieId,tag,timestamp", _draw_tags(rng, movies))
     (folder / "posters").mkdir()
     for movie in movies:
-        # One stream a poster: a change to one motif leaves the other posters as they are.
+        # Each poster has its own random stream, so a change to one motif affects no other poster.
         poster_rng = np.random.default_rng([seed, movie.movie_id])
         poster = draw_poster(poster_rng, movie.title, movie.genres)
         poster.save(folder / movie.poster_file, quality=85)
 
 
 def _draw_movies(rng: np.random.Generator, n_movies: int) -> list[_Movie]:
-    """Draw the movies, two thirds of them English and from 1995 on."""
+    """Draw the movies; about two thirds are English and from 1995 or later."""
     n_foreign = round(0.17 * n_movies)
     n_old = round(0.17 * n_movies)
-    # Dealt by group, so that the genre shares that the filters see hardly depend on the seed.
+    # Genres are dealt by group, so that their shares after the filters hardly depend on the seed.
     genre_sets = [
         genres
         for size in (n_foreign, n_old, n_movies - n_foreign - n_old)
@@ -219,7 +209,7 @@ def _draw_movies(rng: np.random.Generator, n_movies: int) -> list[_Movie]:
                 movie_id=int(movie_id),
                 title=f"{title} ({year})",
                 genres=genre_sets[index],
-                # Beyond the ids of real movies, and missing now and then, as in the real table.
+                # The ids are beyond those of real movies; some are empty, as in the real table.
                 tmdb_id="" if rng.random() < 0.02 else str(900_000_000 + movie_id),
                 year=year,
                 language=language,
@@ -246,7 +236,7 @@ def _add_companion(rng: np.random.Generator, genres: list[str]) -> tuple[str, ..
 
 
 def _write_tables(folder: pathlib.Path, movies: Iterable[_Movie]) -> None:
-    """Write the three tables that have a row a movie."""
+    """Write the three tables that have one row per movie."""
     plain, links, extended = [], [], []
     for movie in movies:
         row = (movie.movie_id, movie.title, "|".join(movie.genres))
@@ -276,7 +266,7 @@ def _draw_tags(
             rows += [(int(user) + 1, movie.movie_id, _respell(rng, tag)) for user in users]
         for tag in _single_user_tags(rng):
             user = int(rng.integers(_N_USERS)) + 1
-            # Twice by one user still is one user: counting rows instead of users shows here.
+            # One user gives the tag twice, so that counting rows instead of users would differ.
             rows += [(user, movie.movie_id, tag), (user, movie.movie_id, tag.upper())]
     rows = sorted(set(rows))
     times = rng.integers(1_136_073_600, 1_427_760_000, size=len(rows))
@@ -284,7 +274,7 @@ def _draw_tags(
 
 
 def _telling_tags(rng: np.random.Generator, genres: Sequence[str]) -> list[str]:
-    """Draw tags that mostly follow a movie's genres; some name a genre outright."""
+    """Draw tags that mostly follow a movie's genres; some are the name of a genre."""
     known = [genre for genre in genres if genre in GENRE_TAGS]
     tags = []
     for _ in range(rng.integers(_MAX_GENRE_TAGS + 1)):
@@ -297,7 +287,7 @@ def _telling_tags(rng: np.random.Generator, genres: Sequence[str]) -> list[str]:
 
 
 def _neutral_tags(rng: np.random.Generator) -> list[str]:
-    """Draw tags that tell nothing: opinions, and names of people who never were."""
+    """Draw uninformative tags: opinions, and names of invented people."""
     people = [f"{pick(rng, _FIRST_NAMES)} {pick(rng, _LAST_NAMES)}" for _ in range(rng.integers(4))]
     return people + [pick(rng, NEUTRAL_TAGS) for _ in range(rng.integers(4))]
 
@@ -310,7 +300,7 @@ def _single_user_tags(rng: np.random.Generator) -> list[str]:
 
 
 def _respell(rng: np.random.Generator, tag: str) -> str:
-    """Spell a tag as another user would; normalisation makes the spellings one again."""
+    """Spell a tag as another user would; normalisation undoes the differences."""
     return pick(rng, (tag, tag, tag.lower(), tag.capitalize(), f"{tag}!", tag.replace("-", "")))
 
 

@@ -1,106 +1,120 @@
-"""A fitted classifier as one file, and back.
+"""A fitted estimator as one file, and back.
 
-The file holds no Keras model: that is built again from the encoders, as in training, and gets its
-weights from arrays. So nothing in the file decides what code runs.
+The file holds no Keras model. Loading builds the model from the encoders, as training does, and
+takes its weights from arrays, so no content of the file decides which code runs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._layer_names import SCORES, head_name
 from multimodal_ensemble._version import __version__
-from multimodal_ensemble.encoders import BagOfWordsEncoder, Encoder
+from multimodal_ensemble.encoders import DenseHead, Encoder
+from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.fusion import fuse_encoders
-from multimodal_ensemble.fusion._feature_model import backbone_names, find_backbone
+from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
     Arrays,
     check_config,
     load_object,
-    pack,
+    pack_state,
     read_archive,
-    unpack,
+    unpack_state,
     write_archive,
 )
-
-if TYPE_CHECKING:
-    from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
 
 FORMAT = "multimodal_ensemble classifier"
 VERSION = 1
 
-_WRITTEN_OTHERWISE = {"threshold", "label_weight", "optimizer", "loss", "random_state"}
-# Of the machine that trained, or written in another way.
-_NOT_KEPT = {"encoders", "store"} | _WRITTEN_OTHERWISE
+# The encoders are written on their own, and a store belongs to the machine that trained.
+_NOT_SAVED = {"encoders", "store"}
 _MAX_REASON = 500
 
 
-def save_classifier(
-    classifier: MultimodalClassifier, path: str | PathLike[str], *, include_backbones: bool
+def save_artefact(
+    path: str | PathLike[str],
+    params: Mapping[str, Any],
+    fitted: Fitted,
+    *,
+    include_backbones: bool,
 ) -> None:
-    """Write a fitted classifier to one file."""
+    """Write the parameters and the fitted value of an estimator to one file."""
     arrays: dict[str, NDArray[Any]] = {}
     encoders = [
         _describe_encoder(encoder, number, arrays, include_backbones=include_backbones)
-        for number, encoder in enumerate(classifier.encoders_)
+        for number, encoder in enumerate(fitted.encoders)
     ]
+    names = fitted.feature_names_in
     document = {
         "format": FORMAT,
         "format_version": VERSION,
         "library_version": __version__,
-        "classes": pack(classifier.classes_.tolist(), arrays, "classes"),
-        "thresholds": pack(classifier.thresholds_.tolist(), arrays, "thresholds"),
+        "classes": pack_state(fitted.classes.tolist(), arrays, "classes"),
+        "thresholds": pack_state(fitted.thresholds.tolist(), arrays, "thresholds"),
         "inputs": [
             {"name": tensor.name, "shape": list(tensor.shape[1:]), "dtype": str(tensor.dtype)}
-            for tensor in classifier.model_.inputs
+            for tensor in fitted.model.inputs
         ],
         "encoders": encoders,
         "weights": {
-            layer.name: pack(_weights(layer), arrays, f"weights/{layer.name}")
-            for layer in _trained_layers(classifier.model_)
+            layer.name: pack_state(_weights(layer), arrays, f"weights/{layer.name}")
+            for layer in _trained_layers(fitted.model)
         },
-        "params": pack(_describe_params(classifier), arrays, "params"),
-        "history": pack(
-            {name: column.to_numpy() for name, column in classifier.history_.items()},
-            arrays,
-            "history",
+        "params": pack_state(_describe_params(params, fitted), arrays, "params"),
+        "history": pack_state(
+            {name: column.to_numpy() for name, column in fitted.history.items()}, arrays, "history"
         ),
-        "provenance": pack(classifier.provenance_, arrays, "provenance"),
-        "n_features_in": classifier.n_features_in_,
-        "feature_names_in": (
-            classifier.feature_names_in_.tolist()
-            if hasattr(classifier, "feature_names_in_")
-            else None
-        ),
+        "provenance": pack_state(fitted.provenance, arrays, "provenance"),
+        "n_features_in": fitted.n_features_in,
+        "feature_names_in": None if names is None else names.tolist(),
     }
     write_archive(path, document, arrays)
 
 
-def load_classifier(
-    cls: type[MultimodalClassifier],
+def load_artefact(
     path: str | PathLike[str],
     *,
+    known_params: Collection[str],
     weights: Mapping[str, str | PathLike[str]],
-) -> Any:
-    """Return a classifier from a file that `save_classifier` wrote."""
+) -> tuple[dict[str, Any], Fitted]:
+    """Return the parameters, without the encoders, and the fitted value from a saved file.
+
+    Parameters
+    ----------
+    path : path
+        A file that `save_artefact` wrote.
+    known_params : collection of str
+        Names of the parameters that the estimator has.
+    weights : mapping of str to path
+        Weights files of backbones that are not in the file, by modality.
+
+    Raises
+    ------
+    ArtefactError
+        If the file is damaged, or its parts do not fit together.
+    WeightsUnavailableError
+        If the weights of a backbone are neither in the file nor on this machine.
+    """
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
     with arrays:
         try:
-            return _make_classifier(cls, document, arrays, weights)
+            params = _read_params(unpack_state(document["params"], arrays), known_params)
+            return params, _read_fitted(document, arrays, params, weights)
         except (ArtefactError, WeightsUnavailableError, MemoryError):
             raise
         except Exception as error:
-            # Whatever is missing, of another type or shape than it is written with.
+            # Something is absent, or has another type or shape than when it is written.
             msg = (
                 f"The file {str(path)!r} cannot be loaded: its parts do not fit together "
                 f"({type(error).__name__}: {str(error)[:_MAX_REASON]}). Save it again; it was "
@@ -110,47 +124,45 @@ def load_classifier(
             raise ArtefactError(msg) from error
 
 
-def _make_classifier(
-    cls: type[MultimodalClassifier],
+def _read_fitted(
     document: dict[str, Any],
     arrays: Arrays,
+    params: Mapping[str, Any],
     weights: Mapping[str, str | PathLike[str]],
-) -> MultimodalClassifier:
-    classes = _make_classes(unpack(document["classes"], arrays))
+) -> Fitted:
+    classes = _read_classes(unpack_state(document["classes"], arrays))
     names = [entry["name"] for entry in document["encoders"]]
     if unknown := [name for name in weights if name not in names]:
         msg = f"weights names {unknown}; the file has {names}."
         raise ArtefactError(msg)
     encoders = [_make_encoder(entry, arrays, weights) for entry in document["encoders"]]
-    saved = {name: unpack(packed, arrays) for name, packed in document["weights"].items()}
-    params = _make_params(cls, unpack(document["params"], arrays))
+    saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
     _check_sizes(encoders, len(classes), saved)
-    classifier = cls([*encoders], **params)
     model = fuse_encoders(
         encoders,
         len(classes),
-        dropout=classifier.dropout,
-        modality_dropout=classifier.modality_dropout,
+        dropout=params["dropout"],
+        modality_dropout=params["modality_dropout"],
     )
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         _check_backbone(entry, encoder)
     _set_weights(model, saved)
-    thresholds = given_thresholds(unpack(document["thresholds"], arrays), classes)
-    classifier.classes_ = classes
-    classifier.encoders_ = encoders
-    classifier.model_ = model
-    classifier.history_ = pd.DataFrame(unpack(document["history"], arrays))
-    classifier.provenance_ = unpack(document["provenance"], arrays)
-    classifier.n_features_in_ = document["n_features_in"]
-    if document["feature_names_in"] is not None:
-        classifier.feature_names_in_ = np.array(document["feature_names_in"], dtype=object)
-    classifier.thresholds_ = thresholds
-    return classifier
+    columns = document["feature_names_in"]
+    return Fitted(
+        classes=classes,
+        encoders=encoders,
+        model=model,
+        thresholds=given_thresholds(unpack_state(document["thresholds"], arrays), classes),
+        history=pd.DataFrame(unpack_state(document["history"], arrays)),
+        provenance=unpack_state(document["provenance"], arrays),
+        n_features_in=document["n_features_in"],
+        feature_names_in=None if columns is None else np.array(columns, dtype=object),
+    )
 
 
-def _make_classes(labels: Any) -> NDArray[Any]:
+def _read_classes(labels: Any) -> NDArray[Any]:
     if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
-        msg = "The labels in the file are no list of names or numbers."
+        msg = "The labels in the file are not a list of names or numbers."
         raise ArtefactError(msg)
     are_whole = all(isinstance(label, int) for label in labels)
     return np.array(labels) if are_whole else np.array(labels, dtype=object)
@@ -170,8 +182,9 @@ def _describe_encoder(
     registered = keras.saving.get_registered_name(kind)
     if keras.saving.get_registered_object(registered) is not kind:
         msg = (
-            f"The encoder {encoder.name!r} cannot be saved: its class {kind.__name__} is not known "
-            "by name. Decorate it with @keras.saving.register_keras_serializable(package=...)."
+            f"The encoder {encoder.name!r} cannot be saved: its class {kind.__name__} is not "
+            "registered. Decorate it with "
+            "@keras.saving.register_keras_serializable(package=...)."
         )
         raise TypeError(msg)
     config = encoder.get_config()
@@ -179,7 +192,7 @@ def _describe_encoder(
         check_config(config, where=f"The encoder {encoder.name!r}")
     except ArtefactError as error:
         msg = (
-            f"The encoder {encoder.name!r} cannot be saved, because it could not be loaded: {error}"
+            f"The encoder {encoder.name!r} cannot be saved, because loading it would fail: {error}"
         )
         raise TypeError(msg) from error
     state = encoder.get_state()
@@ -190,7 +203,7 @@ def _describe_encoder(
         "class": registered,
         "name": encoder.name,
         "config": config,
-        "state": pack(state, arrays, f"encoders/{number}"),
+        "state": pack_state(state, arrays, f"encoders/{number}"),
         "backbone_sha256": None if backbone is None else _digest(backbone),
     }
 
@@ -202,7 +215,7 @@ def _make_encoder(
     kind = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
     if not isinstance(kind, type) or not issubclass(kind, Encoder):
         msg = (
-            f"The encoder {name!r} is a {registered!r}, which is not known here. Import the "
+            f"The encoder {name!r} is a {registered!r}, which is not registered here. Import the "
             "package that defines it first."
         )
         raise ArtefactError(msg)
@@ -210,13 +223,16 @@ def _make_encoder(
     if name in weights:
         config["weights"] = str(weights[name])
     encoder = kind.from_config(config)
-    state = unpack(entry["state"], arrays)
-    if taken := [key for key in state if key.startswith("_") or hasattr(kind, key)]:
+    state = unpack_state(entry["state"], arrays)
+    arguments = encoder.get_params(deep=False)
+    if taken := [
+        key for key in state if key.startswith("_") or key in arguments or hasattr(kind, key)
+    ]:
         msg = f"The encoder {name!r} has a state {taken} that would replace parts of its class."
         raise ArtefactError(msg)
     encoder.set_state(state)
     if encoder.name != name:
-        msg = f"The encoder {name!r} is called {encoder.name!r} by its configuration."
+        msg = f"The encoder {name!r} is named {encoder.name!r} in its configuration."
         raise ArtefactError(msg)
     try:
         encoder.get_backbone()
@@ -235,8 +251,8 @@ def _check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
     if found != entry["backbone_sha256"]:
         msg = (
             f"The backbone of {encoder.name!r} has other weights than it was trained with: "
-            f"SHA-256 {found}, and not {entry['backbone_sha256']}. Get the weights that were used "
-            f"then, and pass weights={{{encoder.name!r}: path}}."
+            f"SHA-256 {found} instead of {entry['backbone_sha256']}. Get the original weights, "
+            f"and pass weights={{{encoder.name!r}: path}}."
         )
         raise ArtefactError(msg)
 
@@ -244,22 +260,23 @@ def _check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
 def _check_sizes(
     encoders: list[Encoder], n_labels: int, saved: Mapping[str, list[NDArray[Any]]]
 ) -> None:
-    """Refuse sizes that no array in the file bears out, before memory is taken for them."""
+    """Refuse sizes that no array in the file has, before memory is allocated for them."""
     widths = [_width(encoder) for encoder in encoders]
     for encoder, units in zip(encoders, widths, strict=True):
         if units is not None:
-            _check_kernel(f"{encoder.name}_head", (encoder.feature_shape[0], units), saved)
+            _check_kernel(head_name(encoder.name), (encoder.feature_shape[0], units), saved)
     known = [units for units in widths if units is not None]
     if len(known) == len(widths):
-        _check_kernel("scores", (sum(known), n_labels), saved)
+        _check_kernel(SCORES, (sum(known), n_labels), saved)
 
 
 def _width(encoder: Encoder) -> int | None:
-    """Return the units of an embedding where they are known without making its layers."""
-    units = getattr(encoder, "units", None)
-    if isinstance(encoder, BagOfWordsEncoder) and units is None:
-        units = max(1, encoder.input_shape[0] // 2)
-    return units if isinstance(units, int) and len(encoder.feature_shape) == 1 else None
+    """Return the size of an embedding where it is known before its layers are built."""
+    head, shape = encoder.head, encoder.feature_shape
+    is_own = type(encoder).build_head is not Encoder.build_head
+    if is_own or not isinstance(head, DenseHead) or len(shape) != 1:
+        return None
+    return max(1, shape[0] // 2) if head.units is None else head.units
 
 
 def _check_kernel(
@@ -271,7 +288,7 @@ def _check_kernel(
 
 
 def _digest(model: keras.Model) -> str:
-    """Return a digest of a model's weights, without its structure, which versions of Keras vary."""
+    """Return a digest of a model's weights; its configuration varies between Keras versions."""
     digest = hashlib.sha256()
     for value in model.get_weights():
         value = np.ascontiguousarray(value)
@@ -279,12 +296,12 @@ def _digest(model: keras.Model) -> str:
     return digest.hexdigest()
 
 
-# -- weights and options ---------------------------------------------------------------------
+# -- weights and parameters ------------------------------------------------------------------
 
 
 def _trained_layers(model: keras.Model) -> list[keras.Layer]:
-    """Return the layers with weights that the encoders do not have themselves."""
-    backbones = [find_backbone(model, name) for name in backbone_names(model)]
+    """Return the layers with weights, apart from the backbones, which the encoders save."""
+    backbones = [parts.backbone for parts in fusion_parts(model).values()]
     return [
         layer
         for layer in model.layers
@@ -310,42 +327,40 @@ def _set_weights(model: keras.Model, saved: Mapping[str, list[NDArray[Any]]]) ->
         layer.set_weights(saved[name])
 
 
-def _describe_params(classifier: MultimodalClassifier) -> dict[str, Any]:
-    params = classifier.get_params(deep=False)
-    described = {name: value for name, value in params.items() if name not in _NOT_KEPT}
+def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any]:
+    described = {name: value for name, value in params.items() if name not in _NOT_SAVED}
     threshold = params["threshold"]
-    keeps_threshold = threshold is None or isinstance(threshold, str | int | float)
-    # What a callable or a mapping came to.
-    described["threshold"] = threshold if keeps_threshold else classifier.thresholds_.tolist()
-    described["label_weight"] = _describe_label_weight(classifier)
+    if not (threshold is None or isinstance(threshold, str | int | float)):
+        # A callable or a mapping is replaced by the thresholds that resulted from it.
+        described["threshold"] = fitted.thresholds.tolist()
+    described["label_weight"] = _describe_label_weight(params["label_weight"], fitted.classes)
     for name in ("optimizer", "loss"):
-        described[name] = params[name]
         if not isinstance(params[name], str):
             config = keras.saving.serialize_keras_object(params[name])
             try:
                 check_config(config, where=name)
             except ArtefactError as error:
-                msg = f"{name} cannot be saved, because it could not be loaded: {error}"
+                msg = f"{name} cannot be saved, because loading it would fail: {error}"
                 raise TypeError(msg) from error
             described[name] = config
-    described["random_state"] = classifier.provenance_["seed"]
+    described["random_state"] = fitted.provenance["seed"]
     return described
 
 
-def _describe_label_weight(classifier: MultimodalClassifier) -> Any:
-    weight = classifier.label_weight
+def _describe_label_weight(weight: Any, classes: NDArray[Any]) -> Any:
+    if isinstance(weight, pd.Series) and not isinstance(weight.index, pd.RangeIndex):
+        weight = weight.to_dict()
     if isinstance(weight, Mapping):
-        # By name, as `fit` finds them.
+        # `fit` also matches labels by their names.
         by_name = {str(label): float(value) for label, value in weight.items()}
-        return [by_name.get(str(label), 1.0) for label in classifier.classes_.tolist()]
+        return [by_name.get(str(label), 1.0) for label in classes.tolist()]
     return weight if weight is None or isinstance(weight, str) else np.asarray(weight).tolist()
 
 
-def _make_params(cls: type[MultimodalClassifier], params: dict[str, Any]) -> dict[str, Any]:
-    # A store, for example, would say where this machine is to write.
-    known = (set(cls._get_param_names()) - _NOT_KEPT) | _WRITTEN_OTHERWISE
-    if unknown := sorted(set(params) - known):
-        msg = f"The file has the options {unknown}, which files do not have."
+def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
+    # A store, for example, would decide where this machine writes files.
+    if unknown := sorted(set(params) - (set(known) - _NOT_SAVED)):
+        msg = f"The file has the parameters {unknown}, which a saved file cannot have."
         raise ArtefactError(msg)
     for name in ("optimizer", "loss"):
         if not isinstance(params[name], str):

@@ -1,4 +1,4 @@
-"""What an evaluation tells."""
+"""The result of an evaluation."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from multimodal_ensemble.metrics import label_report, mean_accuracy
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of a classifier on rows that it was not trained on; printed, a small table.
+    """Scores of a classifier on rows that it was not trained on; prints as a small table.
 
     Parameters
     ----------
     n_samples : int
-        How many rows.
+        Number of rows.
     mean_roc_auc : float
         Mean over the labels that are both present and absent in these rows.
     mean_accuracy : float
-        Mean over labels of the share of rows predicted right, with the classifier's thresholds.
+        Mean over labels of the share of correctly predicted rows, with the classifier's thresholds.
     trivial_accuracy : float
-        The same of a benchmark that predicts for each label what most training rows have. Where
-        labels are rare this is high, and a classifier is worth what it is better.
+        Mean accuracy of a benchmark that predicts, for each label, the value that most training
+        rows have. It is high for rare labels; a classifier matters only by its margin over it.
     subset_accuracy : float
-        Share of rows of which every label is predicted right: scikit-learn's `score`.
+        Share of rows in which every label is predicted correctly, as scikit-learn's `score`.
     report : DataFrame
-        One row a label; see `label_report`.
+        One row per label; see `label_report`.
 
     See Also
     --------
@@ -51,11 +51,11 @@ class Evaluation:
     report: pd.DataFrame
 
     def __str__(self) -> str:
-        """Return the figures as text."""
+        """Return the scores as text."""
         return (
             f"{self.n_samples} rows: mean ROC-AUC {self.mean_roc_auc:.4f}, mean accuracy "
-            f"{self.mean_accuracy:.4f} (trivial benchmark {self.trivial_accuracy:.4f}), all labels "
-            f"of a row right in {self.subset_accuracy:.4f}\n{self.report.round(4).to_string()}"
+            f"{self.mean_accuracy:.4f} (trivial benchmark {self.trivial_accuracy:.4f}), subset "
+            f"accuracy {self.subset_accuracy:.4f}\n{self.report.round(4).to_string()}"
         )
 
 
@@ -66,7 +66,7 @@ def evaluate_scores(
     majority: NDArray[np.bool_],
     labels: list[str],
 ) -> Evaluation:
-    """Return the figures of scores."""
+    """Return the evaluation of scores against labels."""
     report = label_report(y_true, y_score, thresholds, labels=labels)
     y_pred = y_score.astype(np.float64) >= thresholds
     return Evaluation(

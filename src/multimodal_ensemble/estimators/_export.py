@@ -1,4 +1,4 @@
-"""A fitted classifier's model for programs that have neither Keras nor this package."""
+"""A fitted model for programs that have neither Keras nor this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,17 +22,13 @@ from multimodal_ensemble._layer_names import presence_name
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
-
-if TYPE_CHECKING:
-    from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
+from multimodal_ensemble.estimators._fitted import Fitted
 
 FORMATS = ("tf_saved_model", "litert", "onnx")
 
 
-def export_classifier(
-    classifier: MultimodalClassifier, path: str | PathLike[str], *, format: str
-) -> None:
-    """Write the model in a format, and beside it what its inputs and outputs mean."""
+def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> None:
+    """Write the model in another format, with a description of its inputs and outputs."""
     check_choice(format, FORMATS, name="format")
     if format == "onnx" and find_spec("tf2onnx") is None:
         msg = "format='onnx' needs tf2onnx: pip install 'multimodal-ensemble[export]'."
@@ -41,25 +37,25 @@ def export_classifier(
     is_folder = format == "tf_saved_model"
     if path.is_dir() or (is_folder and path.exists()):
         kind = "folder" if path.is_dir() else "file"
-        msg = f"{str(path)!r} is a {kind} that is there already; remove it, or name another one."
+        msg = f"{str(path)!r} is an existing {kind}; remove it, or choose another path."
         raise FileExistsError(msg)
-    # Beside the target, so that it can be moved there in one step once it is complete.
+    # In the folder of the target, so that the complete model can be moved there in one step.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         written = Path(folder) / "model"
-        _EXPORTS[format](classifier.model_, written)
+        _EXPORTS[format](fitted.model, written)
         description = Path(folder) / "description"
-        text = json.dumps(describe(classifier), indent=1, allow_nan=False)
+        text = json.dumps(describe(fitted), indent=1, allow_nan=False)
         description.write_text(text + "\n", encoding="utf-8")
         written.replace(path)
         description.replace(path.with_name(f"{path.name}.json"))
 
 
-def describe(classifier: MultimodalClassifier) -> dict[str, Any]:
-    """Return what a program needs to know besides the model, in JSON values."""
-    encoders = {encoder.name: encoder for encoder in classifier.encoders_}
-    presence = {presence_name(encoder.name): encoder for encoder in classifier.encoders_}
+def describe(fitted: Fitted) -> dict[str, Any]:
+    """Return what a program needs besides the model, in JSON values."""
+    encoders = {encoder.name: encoder for encoder in fitted.encoders}
+    presence = {presence_name(encoder.name): encoder for encoder in fitted.encoders}
     inputs = {}
-    for tensor in classifier.model_.inputs:
+    for tensor in fitted.model.inputs:
         inputs[tensor.name] = {
             "shape": [None, *tensor.shape[1:]],
             "dtype": str(tensor.dtype),
@@ -68,20 +64,20 @@ def describe(classifier: MultimodalClassifier) -> dict[str, Any]:
                 if tensor.name in encoders
                 else {
                     "presence_of": presence[tensor.name].name,
-                    "meaning": "1 where the row has the modality; 0, beside zeros, where not",
+                    "meaning": "1 if the row has the modality; 0 if not, with zeros as its input",
                 }
             ),
         }
     return {
         "library_version": __version__,
-        "labels": classifier.classes_.tolist(),
+        "labels": fitted.classes.tolist(),
         # JSON has no infinite numbers.
         "thresholds": [
-            value if np.isfinite(value) else str(value) for value in classifier.thresholds_.tolist()
+            value if np.isfinite(value) else str(value) for value in fitted.thresholds.tolist()
         ],
         "predicate": "a label is predicted where its score >= its threshold",
         "inputs": inputs,
-        "output": {"shape": [None, len(classifier.classes_)], "meaning": "scores, 0 to 1"},
+        "output": {"shape": [None, len(fitted.classes)], "meaning": "scores, 0 to 1"},
     }
 
 
@@ -100,7 +96,7 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
 
 
 def _export_saved_model(model: keras.Model, path: Path) -> None:
-    # Not `model.export`, which in Keras 3.8 takes the inputs of a dictionary for a list.
+    # `model.export` of Keras 3.8 mistakes a dictionary of inputs for a list.
     archive = keras.export.ExportArchive()
     archive.track(model)
     signature = {
@@ -126,31 +122,31 @@ def _export_litert(model: keras.Model, path: Path) -> None:
 def _export_onnx(model: keras.Model, path: Path) -> None:
     import onnx
 
-    # As a list, for the same reason.
+    # The model takes a list of inputs here, for the same reason.
     inputs = {
         tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
         for tensor in model.inputs
     }
     with _without_log1p(model), warnings.catch_warnings():
-        # Keras 3.15 looks for names that NumPy is about to give another meaning.
+        # Keras 3.15 uses names whose meaning NumPy is about to change.
         warnings.simplefilter("ignore", FutureWarning)
         tensors = list(inputs.values())
-        # Of one input, not even as a list.
+        # A single input must not be in a list.
         positional = keras.Model(tensors if len(tensors) > 1 else tensors[0], _Call(model)(inputs))
-        # Keras exports only what was called.
+        # Keras exports only models that were called before.
         rows = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in tensors]
         positional(rows if len(rows) > 1 else rows[0])
         positional.export(path, format="onnx", verbose=False)
     try:
         onnx.checker.check_model(str(path))
     except onnx.checker.ValidationError as error:
-        # What tf2onnx cannot convert it only logs.
-        msg = f"The model has operations that ONNX, or tf2onnx, does not have: {error}"
+        # tf2onnx only logs the operations that it cannot convert.
+        msg = f"The model has operations that ONNX or tf2onnx does not support: {error}"
         raise ValueError(msg) from error
 
 
 class _Call(keras.layers.Layer):
-    """A model as a layer of another name, because its own may be that of an input."""
+    """A model as a layer with another name, because an input may have the name of the model."""
 
     def __init__(self, model: keras.Model) -> None:
         super().__init__(name="exported_model")
@@ -163,7 +159,7 @@ class _Call(keras.layers.Layer):
 
 @contextmanager
 def _without_log1p(model: keras.Model) -> Iterator[None]:
-    """Trace a model without log1p: ONNX has none, and LiteRT computes ``log(1 + x)`` for it."""
+    """Trace a model without log1p, which ONNX lacks and LiteRT computes as ``log(1 + x)``."""
     scalings = [layer for layer in all_layers(model) if isinstance(layer, FeatureScaling)]
     try:
         for scaling in scalings:

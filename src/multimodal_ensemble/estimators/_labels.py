@@ -1,8 +1,7 @@
-"""Targets as people have them, turned into one multi-hot matrix and back."""
+"""Targets of several kinds as one multi-hot matrix, and back."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection
 from typing import Any
 
@@ -13,33 +12,34 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from multimodal_ensemble._tables import abbreviate, to_python
 from multimodal_ensemble._validation import check_label_matrix
+from multimodal_ensemble._warnings import warn
 
 
 def read_labels(
     y: Any, classes: NDArray[Any] | None = None, *, name: str = "y"
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Return a multi-hot matrix and the labels that its columns stand for.
+    """Return a multi-hot matrix and the label of each of its columns.
 
     Parameters
     ----------
     y : array-like, sparse matrix or DataFrame of shape (n_samples, n_labels), or label lists
         Multi-hot labels, or a sequence with a list, tuple or set of labels for each row.
     classes : ndarray of shape (n_labels,), optional
-        The labels that are known, in the order of the columns to return. Default: those of `y`.
+        The known labels, in the order of the columns to return. Default: the labels of `y`.
     name : str
-        What to call `y` in messages.
+        Name of `y` in messages.
 
     Raises
     ------
     ValueError
-        If it is neither, or its columns are not those that are known.
+        If it is neither of these, or its columns are not the known labels.
     """
     if y is None:
         msg = f"This classifier requires y to be passed, but the target {name} is None."
         raise ValueError(msg)
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1 and y.map(_is_label_list).to_numpy().any():
         msg = (
-            f"{name} is a table of one column, which holds lists of labels. Pass the column "
+            f"{name} is a table of one column that holds lists of labels. Pass the column "
             f"itself: {name}[{y.columns[0]!r}]."
         )
         raise ValueError(msg)
@@ -67,13 +67,13 @@ def read_labels(
 
 
 def label_tuples(y_pred: NDArray[Any], classes: NDArray[Any]) -> list[tuple[Any, ...]]:
-    """Return the labels of each row of a multi-hot matrix."""
+    """Return the names of the labels in each row of a multi-hot matrix."""
     names = classes.tolist()
     return [tuple(names[column] for column in np.flatnonzero(row)) for row in y_pred]
 
 
 def _as_label_lists(y: Any, name: str) -> list[Any] | None:
-    """Return label lists as a list, or None where `y` is a matrix, or nothing of the kind."""
+    """Return label lists as a list, or None where `y` does not hold label lists."""
     if isinstance(y, pd.DataFrame) or hasattr(y, "toarray"):
         return None
     is_column = isinstance(y, pd.Series) or getattr(y, "ndim", None) == 1
@@ -145,10 +145,10 @@ def _reorder(
     matrix: NDArray[np.bool_], columns: NDArray[Any], classes: NDArray[Any], name: str
 ) -> NDArray[np.bool_]:
     known = {label: position for position, label in enumerate(columns.tolist())}
-    if missing := [label for label in classes.tolist() if label not in known]:
+    if absent := [label for label in classes.tolist() if label not in known]:
         msg = (
-            f"{name} must have a column for each label of the training rows. It lacks "
-            f"{abbreviate(missing)}; add columns of zeros if no row has these labels."
+            f"{name} must have a column for each label of the training rows. It has none for "
+            f"{abbreviate(absent)}; add columns of zeros if no row has these labels."
         )
         raise ValueError(msg)
     if unseen := set(known) - set(classes.tolist()):
@@ -157,11 +157,9 @@ def _reorder(
 
 
 def _warn_of_unseen(unseen: set[Any], name: str) -> None:
-    warnings.warn(
-        f"{name} has {len(unseen)} labels that the training rows lack, so nothing can be predicted "
-        f"of them: {abbreviate(sorted(unseen, key=str))}. They are left out.",
-        UserWarning,
-        stacklevel=5,
+    warn(
+        f"{name} has {len(unseen)} labels that no training row has, so they cannot be predicted: "
+        f"{abbreviate(sorted(unseen, key=str))}. They are left out."
     )
 
 
@@ -174,18 +172,18 @@ def _check_distinct(names: list[Any], what: str) -> list[Any]:
         )
         raise ValueError(msg)
     if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
-        msg = f"The columns of {what} must have distinct names. Received {repeated} repeatedly."
+        msg = f"The columns of {what} must have distinct names. Received {repeated} more than once."
         raise ValueError(msg)
     return names
 
 
 def _are_numbers(columns: NDArray[Any]) -> bool:
-    """Return whether columns have no names: they are the numbers from 0."""
+    """Return whether columns have no names but are numbered from 0."""
     return bool(columns.tolist() == list(range(len(columns))))
 
 
 def _object_array(values: list[Any]) -> NDArray[Any]:
-    """Return an array of whole numbers, or else of the values as they are."""
+    """Return whole numbers as an integer array, and other values as an object array."""
     if all(isinstance(value, int) for value in values):
         return np.array(values)
     array = np.empty(len(values), dtype=object)

@@ -1,4 +1,4 @@
-"""The whole library in one estimator."""
+"""One network over all modalities."""
 
 from __future__ import annotations
 
@@ -7,118 +7,118 @@ from os import PathLike
 from typing import Any, Self
 
 import keras
-import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils import check_random_state
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from multimodal_ensemble._tables import check_same_index
 from multimodal_ensemble._validation import (
     check_at_least,
     check_choice,
     check_fraction,
 )
-from multimodal_ensemble.encoders import Encoder, fit_encoders, infer_encoders
-from multimodal_ensemble.encoders._fit_encoders import check_encoders
-from multimodal_ensemble.estimators._artefact import load_classifier, save_classifier
-from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
-from multimodal_ensemble.estimators._export import export_classifier
-from multimodal_ensemble.estimators._labels import label_tuples, read_labels
+from multimodal_ensemble.encoders import (
+    Encoder,
+    as_encoder_list,
+    fit_encoders,
+    infer_encoders,
+)
+from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
-from multimodal_ensemble.estimators._rows import Rows, TrainingRows, hold_out
-from multimodal_ensemble.estimators._table import label_columns, read_table, warn_of_leakage
+from multimodal_ensemble.estimators._rows import TrainingRows, read_training_rows
+from multimodal_ensemble.estimators._table import label_columns, warn_of_leakage
 from multimodal_ensemble.estimators._thresholds import check_threshold
-from multimodal_ensemble.estimators._training import Trained, open_store, train_model
+from multimodal_ensemble.estimators._training import (
+    draw_seed,
+    restored_on_error,
+    train_model,
+)
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import fuse_encoders
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
-from multimodal_ensemble.training._checkpoint import read_checkpoint_metadata
-
-_SEEDS = 2**31 - 1
 
 
-class MultimodalClassifier(ClassifierMixin, BaseEstimator):
-    """Predict labels from several kinds of input: one call to train, one file to keep.
+class MultimodalClassifier(BaseMultimodalEstimator):
+    """Predict labels from several kinds of input: one call to train, one file to save.
 
-    Fits the encoders to the training rows, computes the features of frozen backbones once, trains
-    the fusion of all heads, keeps the weights that do best on validation rows, and learns on these
-    one decision threshold a label, which `predict` applies. A scikit-learn estimator for multilabel
-    targets; nothing that it does cannot be done with the library's parts one by one.
+    `fit` fits the encoders to the training rows, computes the features of frozen backbones once,
+    trains the heads and their fusion, and keeps the weights with the best validation score. It
+    also learns one decision threshold per label on the validation rows, which `predict` applies.
+    The classifier is a scikit-learn estimator for multilabel targets. The other modules of the
+    library do the same step by step.
 
     Parameters
     ----------
     encoders : sequence of Encoder or "auto", default="auto"
-        One encoder a modality; they are cloned, and the clones fitted. ``"auto"`` looks at the
-        columns, prints what it chose and why; see `infer_encoders`.
+        One encoder per modality; `fit` fits clones of them. ``"auto"`` chooses encoders for the
+        columns and prints the choice with its reasons; see `infer_encoders`. The parameters of
+        encoders are parameters of the classifier: ``set_params(tags__max_tokens=2000)``.
     threshold : str, callable, float, array-like, mapping or None, default="accuracy"
-        What thresholds maximise on validation rows (see `tune_thresholds`); or the threshold of all
-        labels, or those of each label, as an array or by label. None is 0.5.
+        The criterion that thresholds maximise on the validation rows (see `tune_thresholds`), or
+        one threshold for all labels, or one per label as an array or by label. None is 0.5.
     label_weight : "balanced", mapping, array-like of shape (n_labels,) or None, default=None
         Weights of labels in the loss, for rare labels; see `fit_model`.
     dropout : float, default=0
         Dropout rate on the concatenated embeddings, in [0, 1).
     modality_dropout : float, default=0
-        Rate at which a whole modality is left out of a row in training, in [0, 1), never all of
-        them; see `fuse_encoders`. Trains what stands in for missing modalities.
+        Rate at which training leaves a whole modality out of a row, in [0, 1), but never all of
+        them; see `fuse_encoders`. It trains the vectors that replace missing modalities.
     epochs : int, default=100
-        Passes over the training rows at most.
+        Maximum number of passes over the training rows.
     batch_size : int, default=32
-        Rows a batch.
+        Rows per batch.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        As `keras.Model.compile` takes it; an instance is copied for each training.
+        As `keras.Model.compile` takes it; each training uses a copy.
     loss : str, keras.losses.Loss or callable, default="binary_crossentropy"
         As `keras.Model.compile` takes it.
     evaluate_every : int, optional
-        Batches between two scorings of the validation rows; see `fit_model`.
+        Batches between two validation evaluations; see `fit_model`.
     patience : int or None, default=10
-        Stop after so many scorings in a row without a better one; None never stops early.
+        Number of evaluations without a better score after which training stops. None never stops
+        early.
     validation_fraction : float or None, default=0.1
-        Share of the training rows that are held out for validation where `fit` is given none, so
-        that each label has its share. None takes the training rows themselves: thresholds are
-        then too good to be true, which a warning says.
+        Share of the training rows, and of each label, that is held out for validation if `fit`
+        receives no validation rows. None validates on the training rows; the thresholds are then
+        too optimistic, and a warning is issued.
     store : FeatureStore, path or None, default=None
-        Where features of frozen backbones are kept for the next training. None keeps them only
-        while one training lasts.
+        Keeps features of frozen backbones for later trainings. None keeps them for one training.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last one: with the same fitted encoders and model, whatever
-        `encoders`, `dropout` and `modality_dropout` are now.
+        Whether `fit` continues the previous training with the same fitted encoders and model, and
+        ignores `encoders`, `dropout` and `modality_dropout`.
     random_state : int, RandomState instance or None, default=None
-        Whence the held-out rows, the initial weights, dropout and the order of rows follow. Give a
-        number for repeatable results.
+        Seeds the held-out rows, the initial weights, dropout and the order of rows. Pass an int
+        for repeatable results.
     verbose : {0, 1, 2}, default=1
-        0 is silent, 1 shows the computation of features and a line a scoring, 2 shows Keras's
-        progress bars, too.
+        0 is silent, 1 prints progress and one line per evaluation, 2 adds Keras's progress bars.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
         The labels: columns of `y`, sorted names in label lists, or numbers.
     thresholds_ : ndarray of shape (n_labels,), float64
-        The decision threshold of each label; ``inf`` is never, ``-inf`` always.
+        The decision threshold of each label; ``inf`` means never, ``-inf`` always.
     encoders_ : list of Encoder
         The fitted encoders.
     model_ : keras.Model
         The trained model, from pixels and multi-hot rows to scores.
     history_ : DataFrame
-        One row a scoring of the validation rows; see `ValidationScoring`.
+        One row per validation evaluation.
     provenance_ : dict
-        What the classifier was trained with: numbers of rows, seed, best step, validation scores,
-        when, and which versions of the libraries.
+        Numbers of rows, seed, best step, validation scores, date and library versions of the
+        training.
     n_features_in_ : int
-        How many columns X had.
+        Number of columns of X.
     feature_names_in_ : ndarray of shape (n_columns,)
-        Their names, where X had some.
+        Names of the columns of X, if they are strings.
 
     Raises
     ------
     ModalityError
-        In `fit` and `predict`: if a column is missing or values do not fit an encoder.
+        In `fit` and `predict`: if a column is absent or values do not fit an encoder.
     ValueError
-        If an option or `y` has a value that it cannot have; the message says which it can.
+        If a parameter or `y` has an invalid value; the message lists the valid ones.
 
     See Also
     --------
@@ -127,8 +127,11 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    scikit-learn's `cross_val_predict`, `GridSearchCV` and the like split `y` themselves, and do not
-    know label lists: give them `y` as a multi-hot matrix.
+    A `fit` or `refit_heads` that fails, or is interrupted before the first evaluation, leaves the
+    classifier as it was.
+
+    scikit-learn's `cross_val_predict` and `GridSearchCV` split `y` themselves and do not accept
+    label lists. Pass `y` as a multi-hot matrix there.
 
     Examples
     --------
@@ -138,12 +141,15 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
     ...     "tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25,
     ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25,
     ... })
-    >>> clf = MultimodalClassifier([BagOfWordsEncoder("tags", units=16, activation="relu")],
+    >>> clf = MultimodalClassifier([BagOfWordsEncoder("tags")],
     ...                            random_state=1, verbose=0)
     >>> clf = clf.fit(movies, movies["genres"])
     >>> clf.predict_labels({"tags": [["war"], ["paris", "love"]]})
     [('Action',), ('Romance',)]
     """
+
+    encoders_: list[Encoder]
+    model_: keras.Model
 
     def __init__(
         self,
@@ -194,30 +200,27 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         callbacks: Sequence[keras.callbacks.Callback] = (),
         checkpoint: str | PathLike[str] | None = None,
         resume_from: str | PathLike[str] | None = None,
-        class_weight: None = None,
     ) -> Self:
         """Train on a table.
 
         Parameters
         ----------
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            The raw columns; an array of numbers is one modality, ``"features"``.
+            The raw columns. An array of numbers is one modality, ``"features"``.
         y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
             Multi-hot labels, or the labels of each row.
         validation_data : tuple of (X, y), optional
-            Rows to stop, to choose weights and to learn thresholds on. Default: held out from the
-            training rows, see `validation_fraction`.
+            Rows that stop the training and choose weights and thresholds. Default: rows held out
+            from the training rows; see `validation_fraction`.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each training row in the loss, not negative.
         callbacks : sequence of keras.callbacks.Callback, default=()
             More callbacks for Keras.
         checkpoint : path, optional
-            A file to write at the end of each epoch, to resume from; see `fit_model`.
+            A file that is written at the end of each epoch, to resume from; see `fit_model`.
         resume_from : path, optional
-            A checkpoint to go on from, with the same rows and options. What it was begun with it
-            ends as, and it is written further.
-        class_weight : None
-            Refused, with the reason; see `label_weight`.
+            A checkpoint to resume from, with the same rows and parameters. The result is that of
+            an uninterrupted training. The checkpoint is updated.
 
         Returns
         -------
@@ -227,45 +230,29 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ModalityError, ValueError
-            If the rows or an option cannot be used; the message says why.
+            If the rows or a parameter cannot be used; the message says why.
         KeyboardInterrupt
-            On Ctrl-C. Once the validation rows were scored, the classifier is fitted by then: it
-            has the best weights so far, and a line says so.
+            On Ctrl-C. After the first evaluation, the classifier is then fitted with the best
+            weights so far, and a line reports that.
         """
-        self._check_options()
-        seed = self._seed(resume_from)
-        is_further = self.warm_start and hasattr(self, "thresholds_")
-        known = self.classes_ if is_further else None
-        rows = self._read_rows(X, y, validation_data, sample_weight, known, seed)
-        if not is_further:
-            columns = label_columns(X, y)
-            encoders = (
-                infer_encoders(rows.train.data, exclude=columns, verbose=min(self.verbose, 1))
-                if isinstance(self.encoders, str)
-                else [clone(encoder) for encoder in check_encoders(self.encoders)]
-            )
-            warn_of_leakage(encoders, columns)
-            with rows.train.telling_rows():
-                fit_encoders(encoders, rows.train.data)
-            model = self._build(encoders, len(rows.classes), seed)
-            self._forget()
-            self.encoders_, self.model_ = encoders, model
-        weights = self.model_.get_weights() if is_further else None
-        before = getattr(self, "thresholds_", None)
-        try:
-            self._train(
-                rows,
-                seed,
-                callbacks=callbacks,
-                checkpoint=checkpoint,
-                resume_from=resume_from,
-                class_weight=class_weight,
-            )
-        finally:
-            if weights is not None and getattr(self, "thresholds_", None) is before:
-                # It failed, or was stopped before it came to anything: nothing has changed.
-                self.model_.set_weights(weights)
-        return self
+        self._check_params()
+        seed = draw_seed(self.random_state, resume_from)
+        continues = self.warm_start and hasattr(self, "thresholds_")
+        rows = read_training_rows(
+            self,
+            X,
+            y,
+            validation_data=validation_data,
+            sample_weight=sample_weight,
+            classes=self.classes_ if continues else None,
+            seed=seed,
+        )
+        options = {"callbacks": callbacks, "checkpoint": checkpoint, "resume_from": resume_from}
+        if continues:
+            return self._train(self.model_, self.encoders_, rows, seed, **options)
+        encoders = self._fit_new_encoders(rows, label_columns(X, y))
+        model = self._build(encoders, len(rows.classes), seed)
+        return self._train(model, encoders, rows, seed, **options)
 
     def refit_heads(
         self,
@@ -277,11 +264,11 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         sample_weight: Any = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> Self:
-        """Train some modalities' heads anew, and leave the heads of the others as they are.
+        """Train the heads of some modalities again, and keep the heads of the others.
 
-        The encoders of these modalities are taken from `encoders` again, with what was changed
-        there since (see `set_params`), and fitted; the output layer is trained anew, too. The
-        other encoders' features come from the store.
+        The encoders of these modalities are cloned from `encoders`, with all changes since the
+        last `fit` (see `set_params`), and fitted. The output layer is trained again as well. The
+        features of the other encoders come from the store.
 
         Parameters
         ----------
@@ -290,8 +277,8 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
             As for `fit`, with the same labels.
         modalities : sequence of str
-            Names of the encoders whose heads are trained; a name that the classifier has not had
-            so far joins as a new modality.
+            Names of the encoders whose heads are trained. An encoder that the fitted classifier
+            does not have joins as a new modality.
         validation_data : tuple of (X, y), optional
             As for `fit`.
         sample_weight : array-like of shape (n_samples,), optional
@@ -307,62 +294,100 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ModalityError
-            If there is no such encoder, or none of the heads would be left as it is.
+            If there is no such encoder, or all heads would be trained.
         """
         check_is_fitted(self)
-        self._check_options()
-        seed = self._seed(None)
-        rows = self._read_rows(X, y, validation_data, sample_weight, self.classes_, seed)
+        self._check_params()
+        seed = draw_seed(self.random_state)
+        rows = read_training_rows(
+            self,
+            X,
+            y,
+            validation_data=validation_data,
+            sample_weight=sample_weight,
+            classes=self.classes_,
+            seed=seed,
+        )
         modalities = [modalities] if isinstance(modalities, str) else list(modalities)
         configured = self.encoders_ if isinstance(self.encoders, str) else self.encoders
-        encoders = refit_encoders(
-            self.encoders_, check_encoders(configured), modalities, rows.train.data
-        )
+        with rows.train.locating_errors():
+            encoders = refit_encoders(
+                self.encoders_, as_encoder_list(configured), modalities, rows.train.data
+            )
         model = self._build(encoders, len(self.classes_), seed)
-        keep_heads(model, self.model_, modalities)
-        before, thresholds = (self.encoders_, self.model_), self.thresholds_
-        self.encoders_, self.model_ = encoders, model
-        try:
-            self._train(rows, seed, callbacks=callbacks)
-        finally:
-            if self.thresholds_ is thresholds:
-                # It failed, or was stopped before it came to anything.
-                self.encoders_, self.model_ = before
-            else:
-                # One in which all heads can be trained again.
-                self.model_ = self._build(encoders, len(self.classes_), seed)
-                self.model_.set_weights(model.get_weights())
-        return self
+        kept = [encoder.name for encoder in encoders if encoder.name not in modalities]
+        keep_heads(model, self.model_, kept)
+        # The kept heads are frozen in `model`, but the result can be trained as a whole.
+        final_model = self._build(encoders, len(self.classes_), seed)
+        return self._train(
+            model, encoders, rows, seed, final_model=final_model, callbacks=callbacks
+        )
+
+    def _check_params(self) -> None:
+        check_threshold(self.threshold)
+        check_choice(self.verbose, (0, 1, 2), name="verbose")
+        check_choice(self.warm_start, (True, False), name="warm_start")
+        check_at_least(self.batch_size, 1, name="batch_size")
+        if isinstance(self.encoders, str):
+            check_choice(self.encoders, ("auto",), name="encoders")
+        if self.validation_fraction is not None:
+            check_fraction(self.validation_fraction, name="validation_fraction")
+            if not self.validation_fraction:
+                msg = (
+                    "validation_fraction must be above 0, or None to choose weights and thresholds "
+                    "on the training rows themselves. Received validation_fraction=0."
+                )
+                raise ValueError(msg)
+
+    def _fit_new_encoders(self, rows: TrainingRows, excluded: Sequence[str]) -> list[Encoder]:
+        """Return encoders that are fitted to the training rows; those of `encoders` stay as is."""
+        if isinstance(self.encoders, str):
+            encoders = infer_encoders(
+                rows.train.data, exclude=excluded, verbose=min(self.verbose, 1)
+            )
+        else:
+            encoders = [clone(encoder) for encoder in as_encoder_list(self.encoders)]
+        warn_of_leakage(encoders, excluded)
+        with rows.train.locating_errors():
+            return fit_encoders(encoders, rows.train.data)
+
+    def _build(self, encoders: Sequence[Encoder], n_labels: int, seed: int) -> keras.Model:
+        return fuse_encoders(
+            encoders,
+            n_labels,
+            dropout=self.dropout,
+            modality_dropout=self.modality_dropout,
+            seed=seed,
+        )
+
+    def _train(
+        self,
+        model: keras.Model,
+        encoders: Sequence[Encoder],
+        rows: TrainingRows,
+        seed: int,
+        **options: Any,
+    ) -> Self:
+        """Train a model and adopt the result; without a result, everything stays as it was."""
+        params = self.get_params(deep=False)
+        # The new model may share a partly unfrozen backbone with the present one, or be the same.
+        with restored_on_error(getattr(self, "model_", None)):
+            try:
+                fitted = train_model(model, encoders, rows, params, seed, **options)
+            except KeyboardInterrupt as interrupt:
+                if so_far := getattr(interrupt, "fitted", None):
+                    self._adopt(so_far)
+                raise
+        return self._adopt(fitted)
 
     # -- prediction --------------------------------------------------------------------------
 
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Return scores.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            Raw columns with the names of those of the training. The columns of optional
-            modalities may be absent.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_labels)
-            0..1, float32, one column for each of `classes_`.
-
-        Raises
-        ------
-        ModalityError
-            If a column is missing or values do not fit an encoder.
-        ImageReadError
-            If an image cannot be read, unless the encoder says otherwise; no row is left out.
-        """
-        check_is_fitted(self)
+    def _predict_scores(self, table: pd.DataFrame) -> NDArray[Any]:
         dataset = MultimodalDataset(
-            read_table(self, X, reset=False),
+            table,
             self.encoders_,
             batch_size=self.batch_size,
-            store=open_store(self.store),
+            store=self.store,
             verbose=min(self.verbose, 1),
         )
         if len(dataset.dropped):
@@ -374,283 +399,3 @@ class MultimodalClassifier(ClassifierMixin, BaseEstimator):
             )
             raise ImageReadError(msg)
         return predict_scores(self.model_, dataset, verbose=min(self.verbose, 1))
-
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the log-odds of the scores, which rank rows like these.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            As for `predict_proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_labels)
-            ``log(p / (1 - p))``, finite, float64.
-        """
-        smallest = np.finfo(np.float32).tiny
-        scores = self.predict_proba(X).astype(np.float64)
-        return np.log(np.maximum(scores, smallest)) - np.log(np.maximum(1 - scores, smallest))
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return labels: where a score is at least its label's threshold.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            As for `predict_proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_labels)
-            Multi-hot, int64, one column for each of `classes_`.
-        """
-        return apply_thresholds(self.predict_proba(X), self.thresholds_).astype(np.int64)
-
-    def predict_labels(self, X: Any) -> list[tuple[Any, ...]]:
-        """Return the names of each row's labels.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            As for `predict_proba`.
-
-        Returns
-        -------
-        list of n_samples tuples
-            Elements of `classes_`, in their order.
-        """
-        return label_tuples(self.predict(X), self.classes_)
-
-    def evaluate(self, X: Any, y: Any) -> Evaluation:
-        """Return the figures for rows that were not used in training.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            As for `predict_proba`.
-        y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-            Their labels. Labels that the training rows lack are left out, with a warning.
-
-        Returns
-        -------
-        Evaluation
-            ``print`` it for a table.
-        """
-        check_is_fitted(self)
-        check_same_index(X, y)
-        y_true, _ = read_labels(y, self.classes_)
-        y_score = self.predict_proba(X)
-        _check_same_length(y_score, y_true)
-        majority = np.asarray(self.provenance_["label_shares"]) > 0.5
-        return evaluate_scores(y_true, y_score, self.thresholds_, majority, self._label_names())
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the subset accuracy, as scikit-learn's multilabel classifiers do.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            As for `predict_proba`.
-        y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-            Their labels.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row.
-
-        Returns
-        -------
-        float
-            Share of rows of which every label is predicted right, 0..1.
-        """
-        check_is_fitted(self)
-        check_same_index(X, y)
-        y_true, _ = read_labels(y, self.classes_)
-        y_pred = self.predict(X)
-        _check_same_length(y_pred, y_true)
-        return float(np.average((y_pred == y_true).all(axis=1), weights=sample_weight))
-
-    # -- keeping -----------------------------------------------------------------------------
-
-    def save(self, path: str | PathLike[str], *, include_backbones: bool = True) -> None:
-        """Write everything that prediction needs into one file.
-
-        Parameters
-        ----------
-        path : path
-            The file, for example ``"genres.mme"``; one that is there is replaced, once the new one
-            is complete.
-        include_backbones : bool, default=True
-            Whether the weights of frozen backbones are in it. Where not, those that are known by
-            name (of `keras.applications`, or a weights file) are left out, and looked for and
-            compared by their hash in `load`.
-
-        Raises
-        ------
-        OSError
-            If it cannot be written. An older file of that name is as it was.
-        TypeError
-            If an encoder holds what cannot be written as JSON or arrays; the message says where.
-        """
-        check_is_fitted(self)
-        save_classifier(self, path, include_backbones=include_backbones)
-
-    @classmethod
-    def load(
-        cls, path: str | PathLike[str], *, weights: Mapping[str, str | PathLike[str]] | None = None
-    ) -> Self:
-        """Read a classifier that `save` wrote. No code in the file is run.
-
-        Encoders and layers of other packages must be imported before.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-        weights : mapping of str to path, optional
-            By modality, where the weights file of a backbone that was left out is on this machine.
-
-        Returns
-        -------
-        MultimodalClassifier
-            On the same machine with the same libraries, it predicts the same to the last bit.
-
-        Raises
-        ------
-        ArtefactError
-            If the file is damaged, holds anything that could run code, was written by a newer
-            version, or a backbone has other weights than it had; the message says which.
-        FileNotFoundError
-            If there is no such file.
-        """
-        classifier: Self = load_classifier(cls, path, weights=weights or {})
-        return classifier
-
-    def export(self, path: str | PathLike[str], *, format: str) -> None:
-        """Write the model for other programs, from RGB pixels and multi-hot rows to scores.
-
-        Labels, thresholds and what each input means stand beside it, in ``<path>.json``.
-
-        Parameters
-        ----------
-        path : path
-            A file, or for ``"tf_saved_model"`` a folder.
-        format : {"tf_saved_model", "litert", "onnx"}
-            ONNX needs the extra ``multimodal-ensemble[export]``.
-
-        Raises
-        ------
-        ValueError
-            If there is no such format.
-        ImportError
-            If the format needs a package that is not installed.
-        """
-        check_is_fitted(self)
-        export_classifier(self, path, format=format)
-
-    # -- scikit-learn ------------------------------------------------------------------------
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that targets are multilabel."""
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        tags.classifier_tags.multi_class = False
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.input_tags.string = True
-        return tags
-
-    def __sklearn_is_fitted__(self) -> bool:
-        """Return whether there are thresholds, which are learned last."""
-        return hasattr(self, "thresholds_")
-
-    # -- inside ------------------------------------------------------------------------------
-
-    def _check_options(self) -> None:
-        check_threshold(self.threshold)
-        check_choice(self.verbose, (0, 1, 2), name="verbose")
-        check_choice(self.warm_start, (True, False), name="warm_start")
-        check_at_least(self.batch_size, 1, name="batch_size")
-        if isinstance(self.encoders, str):
-            check_choice(self.encoders, ("auto",), name="encoders")
-        if self.validation_fraction is not None:
-            check_fraction(self.validation_fraction, name="validation_fraction")
-            if not self.validation_fraction:
-                msg = (
-                    "validation_fraction must be above 0, or None to stop and to learn thresholds "
-                    "on the training rows themselves. Received validation_fraction=0."
-                )
-                raise ValueError(msg)
-
-    def _seed(self, resume_from: str | PathLike[str] | None) -> int:
-        if isinstance(self.random_state, int | np.integer):
-            return int(self.random_state)
-        if resume_from is not None:
-            # Of a training without a seed of its own, the one that was drawn for it.
-            metadata = read_checkpoint_metadata(resume_from)
-            if isinstance(metadata.get("seed"), int):
-                return int(metadata["seed"])
-        return int(check_random_state(self.random_state).randint(_SEEDS))
-
-    def _forget(self) -> None:
-        # Of a training that fails, or is stopped before it came to anything, nothing is left.
-        for name in ("thresholds_", "model_", "encoders_", "history_", "provenance_"):
-            if hasattr(self, name):
-                delattr(self, name)
-
-    def _build(self, encoders: Sequence[Encoder], n_labels: int, seed: int | None) -> keras.Model:
-        return fuse_encoders(
-            encoders,
-            n_labels,
-            dropout=self.dropout,
-            modality_dropout=self.modality_dropout,
-            seed=seed,
-        )
-
-    def _read_rows(
-        self,
-        X: Any,
-        y: Any,
-        validation_data: tuple[Any, Any] | None,
-        sample_weight: Any,
-        classes: NDArray[Any] | None,
-        seed: int,
-    ) -> TrainingRows:
-        """Return training and validation rows, read and checked."""
-        table = read_table(self, X, reset=True)
-        check_same_index(table, y)
-        check_same_index(table, sample_weight, name="sample_weight")
-        y_true, classes = read_labels(y, classes)
-        rows = Rows(table, y_true, sample_weight)
-        if validation_data is None:
-            return hold_out(rows, classes, self.validation_fraction, seed)
-        given: Any = validation_data
-        if not isinstance(given, tuple | list) or len(given) != 2:
-            msg = f"validation_data must be a pair (X, y). Received {type(given).__name__}."
-            raise ValueError(msg)
-        X_valid, y_valid = given
-        table = read_table(self, X_valid, reset=False)
-        check_same_index(table, y_valid)
-        y_true, _ = read_labels(y_valid, classes, name="y of validation_data")
-        return TrainingRows(rows, Rows(table, y_true), classes, is_same=X_valid is X)
-
-    def _train(self, rows: TrainingRows, seed: int, **options: Any) -> None:
-        def keep(trained: Trained) -> None:
-            self.classes_ = rows.classes
-            self.history_ = trained.history
-            self.provenance_ = trained.provenance
-            # Last: with them, the classifier is fitted.
-            self.thresholds_ = trained.thresholds
-
-        params = self.get_params(deep=False)
-        train_model(self.model_, self.encoders_, rows, params, seed, keep, **options)
-
-    def _label_names(self) -> list[str]:
-        return [str(label) for label in self.classes_.tolist()]
-
-
-def _check_same_length(y_pred: NDArray[Any], y_true: NDArray[np.bool_]) -> None:
-    if len(y_pred) != len(y_true):
-        msg = (
-            f"X and y must have the same number of rows. Received {len(y_pred)} and {len(y_true)}."
-        )
-        raise ValueError(msg)

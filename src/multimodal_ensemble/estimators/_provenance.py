@@ -1,4 +1,4 @@
-"""What a classifier was trained with, in values that JSON has."""
+"""A description of a training, in JSON values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow"
 
 
 def describe_versions() -> dict[str, str]:
-    """Return the versions of everything that predictions depend on."""
+    """Return the versions of all libraries that predictions depend on."""
     return {
         "multimodal_ensemble": __version__,
         "python": platform.python_version(),
@@ -33,7 +33,7 @@ def describe_training(
     mean_accuracy: float,
     seed: int,
 ) -> dict[str, Any]:
-    """Return what there is to tell of a training."""
+    """Return the rows, the seed, the scores and the versions of a training."""
     y = train.y
     return {
         "n_train": train.n_samples,

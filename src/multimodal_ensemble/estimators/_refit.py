@@ -1,4 +1,4 @@
-"""Training some heads anew, with the others as they are."""
+"""Training the heads of some modalities again, while the other heads keep their weights."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from multimodal_ensemble.encoders import Encoder, fit_encoders
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import fusion_parts
 
 
 def refit_encoders(
@@ -18,23 +19,23 @@ def refit_encoders(
     modalities: Sequence[str],
     data: pd.DataFrame,
 ) -> list[Encoder]:
-    """Return newly fitted encoders of some modalities beside the present ones of the others.
+    """Return newly fitted encoders of some modalities and the present ones of the others.
 
     Parameters
     ----------
     fitted : sequence of Encoder
-        Those of the classifier so far.
+        The present encoders of the classifier.
     configured : sequence of Encoder
-        All that it shall have, in their order.
+        All encoders that it is to have, in their order.
     modalities : sequence of str
-        Which of these to fit to the data.
+        Names of the encoders to fit to the data.
     data : DataFrame
         The training rows.
 
     Raises
     ------
     ModalityError
-        If there is no such encoder, or no head would be left as it is.
+        If there is no such encoder, or no head would keep its weights.
     """
     present = {encoder.name: encoder for encoder in fitted}
     wanted = {encoder.name: encoder for encoder in configured}
@@ -42,23 +43,22 @@ def refit_encoders(
         msg = f"There is no encoder for {unknown}; the classifier has {list(wanted)}."
         raise ModalityError(msg)
     if new := [name for name in wanted if name not in {*present, *modalities}]:
-        msg = f"The encoders of {new} are new, so their heads must be trained, too."
+        msg = f"The encoders of {new} are new, so their heads must be trained. Add them."
         raise ModalityError(msg)
     if set(wanted) <= set(modalities):
-        msg = (
-            f"The heads of all modalities, {list(wanted)}, would be trained anew; that is what fit "
-            "does."
-        )
+        msg = f"The heads of all modalities, {list(wanted)}, would be trained; call fit for that."
         raise ModalityError(msg)
-    new_ones = fit_encoders([clone(wanted[name]) for name in modalities], data)
-    present |= {encoder.name: encoder for encoder in new_ones}
+    refitted = fit_encoders([clone(wanted[name]) for name in modalities], data)
+    present |= {encoder.name: encoder for encoder in refitted}
     return [present[name] for name in wanted]
 
 
 def keep_heads(model: keras.Model, trained: keras.Model, modalities: Sequence[str]) -> None:
-    """Give a model the trained heads of all but some modalities, and freeze these heads."""
-    for layer in model.layers:
-        name = layer.name.removesuffix("_head").removesuffix("_or_missing")
-        if name != layer.name and name not in modalities:
-            layer.set_weights(trained.get_layer(layer.name).get_weights())
-            layer.trainable = False
+    """Copy the heads of these modalities from a trained model, and freeze them."""
+    parts, trained_parts = fusion_parts(model), fusion_parts(trained)
+    for name in modalities:
+        new, old = parts[name], trained_parts[name]
+        for layer, before in ((new.head, old.head), (new.or_missing, old.or_missing)):
+            if layer is not None and before is not None:
+                layer.set_weights(before.get_weights())
+                layer.trainable = False

@@ -1,8 +1,7 @@
-"""What a classifier takes as X, turned into one table of columns."""
+"""The X of an estimator as one table of columns."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,31 +9,31 @@ import pandas as pd
 from sklearn.utils.validation import validate_data
 
 from multimodal_ensemble._tables import to_frame
+from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
 
-# The column, and modality, that a plain array of numbers becomes.
+# The column, and the modality, that an array of numbers becomes.
 ARRAY_COLUMN = "features"
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
-    """Return X as a DataFrame, one column for each raw column, rows in order.
+    """Return X as a DataFrame with one column per raw column and its rows in order.
 
     Parameters
     ----------
-    estimator : MultimodalClassifier
-        Gets, or is compared with, `n_features_in_` and `feature_names_in_` as scikit-learn has
-        them, where X is an array or a table of strings for names.
+    estimator : BaseEstimator
+        scikit-learn sets or compares its `n_features_in_` and `feature_names_in_`.
     X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
         An array of numbers becomes one column of vectors.
     reset : bool
-        Whether X is that of training.
+        Whether X is that of a training, so that the attributes are set and not compared.
 
     Raises
     ------
     ValueError
-        If it is empty or has columns of different lengths; for arrays, as scikit-learn says.
+        If X is empty, has columns of different lengths, or is an array that scikit-learn refuses.
     """
-    # One kind of sparse matrix calls itself a mapping.
+    # One kind of sparse matrix is also a mapping.
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):
         X = to_frame(X)
     is_rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
@@ -51,14 +50,14 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
         msg = f"Found 0 sample(s): X has no rows (columns {list(X.columns)}), at least 1 is needed."
         raise ValueError(msg)
     if reset:
-        # Not compared at prediction: columns are found by their names, and an optional modality's
-        # may be absent.
+        # Prediction does not compare the columns: encoders find theirs by name, and the columns of
+        # an optional modality may be absent.
         validate_data(estimator, X, skip_check_array=True)
     return X
 
 
 def label_columns(X: Any, y: Any) -> list[str]:
-    """Return the columns of X that are y, or part of it, by their names."""
+    """Return the names of columns that X and y share."""
     if not isinstance(X, pd.DataFrame | Mapping):
         return []
     names = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None)]
@@ -66,12 +65,10 @@ def label_columns(X: Any, y: Any) -> list[str]:
 
 
 def warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None:
-    """Warn if an encoder reads what is to be predicted."""
+    """Warn if an encoder reads a column that y is made of."""
     for encoder in encoders:
         if leaking := [column for column in encoder.columns if column in columns]:
-            warnings.warn(
-                f"Modality {encoder.name!r} reads the column(s) {leaking}, which y is made of, so "
-                "it knows the answer. Rename the column if it is another one.",
-                UserWarning,
-                stacklevel=4,
+            warn(
+                f"Modality {encoder.name!r} reads the column(s) {leaking}, which are part of y, so "
+                "it knows the answer. Rename the column if it is a different one."
             )

@@ -1,4 +1,4 @@
-"""What the `threshold` of a classifier may be, and the numbers that it becomes."""
+"""Decision thresholds: learned or given, and the labels that they choose."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble.metrics import check_criterion, tune_thresholds
+from multimodal_ensemble._tables import abbreviate
+from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.metrics import apply_thresholds, check_criterion, tune_thresholds
 
-# Where nobody says anything else: a sigmoid of more than a half.
+# The threshold of a sigmoid without any further knowledge.
 _HALF = 0.5
 
 
 def is_criterion(threshold: Any) -> bool:
-    """Return whether thresholds are to be learned."""
+    """Return whether thresholds are learned."""
     return isinstance(threshold, str) or callable(threshold)
 
 
@@ -29,12 +31,12 @@ def check_threshold(threshold: Any) -> None:
 def learn_thresholds(
     threshold: Any, classes: NDArray[Any], y_true: NDArray[np.bool_], y_score: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return one threshold a label, learned from rows or as given.
+    """Return one threshold per label, learned from rows or as given.
 
     Raises
     ------
     ValueError
-        If numbers do not fit the labels.
+        If given thresholds do not fit the labels.
     """
     if is_criterion(threshold):
         return tune_thresholds(y_true, y_score, criterion=threshold)
@@ -42,11 +44,11 @@ def learn_thresholds(
 
 
 def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
-    """Return one threshold a label from None, a number, an array, or a mapping from labels."""
+    """Return one threshold per label from None, a number, an array, or a mapping from labels."""
     if threshold is None:
         threshold = _HALF
     if isinstance(threshold, pd.Series) and not isinstance(threshold.index, pd.RangeIndex):
-        # By its labels, not by its order.
+        # A Series that is indexed by labels is read by its index, not by its order.
         threshold = threshold.to_dict()
     if not isinstance(threshold, Mapping | Sequence | bool) and np.ndim(threshold) == 0:
         threshold = np.full(len(classes), threshold)
@@ -54,7 +56,7 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
         names = classes.tolist()
         if set(threshold) != set(names):
             msg = (
-                f"threshold must have a value for each label. Missing: "
+                "threshold must have a value for each label. Without a value: "
                 f"{[name for name in names if name not in threshold]}. Not a label: "
                 f"{[name for name in threshold if name not in names]}."
             )
@@ -63,7 +65,7 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
     try:
         values = np.asarray(threshold)
     except ValueError:
-        # Lists of different lengths.
+        # The value holds lists of different lengths.
         values = np.empty(0, dtype=object)
     if values.dtype.kind not in "iuf" or values.shape != (len(classes),) or np.isnan(values).any():
         msg = (
@@ -73,3 +75,70 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
         )
         raise ValueError(msg)
     return values.astype(np.float64)
+
+
+def describe_never_predicted(
+    threshold: Any, classes: NDArray[Any], thresholds: NDArray[np.float64]
+) -> str | None:
+    """Return a line about the labels whose learned threshold is infinite; None without any."""
+    never = classes[np.isposinf(thresholds)]
+    if not is_criterion(threshold) or not len(never):
+        return None
+    fix = "" if threshold == "f1" else "threshold='f1' predicts rare labels more often; "
+    return (
+        f"{len(never)} of {len(classes)} labels are never predicted, because their learned "
+        f"threshold is inf: {abbreviate(never)}. {fix[:1].upper()}{fix[1:]}"
+        "predict_labels(X, at_least=1) returns a label for every row."
+    )
+
+
+def choose_labels(
+    y_score: NDArray[np.float32],
+    thresholds: NDArray[np.float64],
+    *,
+    at_least: int = 0,
+    top_k: int | None = None,
+) -> NDArray[np.bool_]:
+    """Return a multi-hot matrix of the labels above their threshold, or of the best ones.
+
+    Labels above their threshold are better than others; then those are better whose log-odds
+    exceed the log-odds of their threshold by more, then those with the higher score.
+
+    Raises
+    ------
+    ValueError
+        If `at_least` or `top_k` is not possible with this number of labels, or both are given.
+    """
+    n_labels = len(thresholds)
+    check_at_least(at_least, 0, name="at_least")
+    if top_k is not None:
+        check_at_least(top_k, 1, name="top_k")
+        if at_least:
+            msg = f"Pass at_least or top_k, not both. Received at_least={at_least}, top_k={top_k}."
+            raise ValueError(msg)
+    if max(at_least, top_k or 0) > n_labels:
+        msg = (
+            f"A row has at most {n_labels} labels, as many as there are in classes_. Received "
+            f"at_least={at_least}, top_k={top_k}."
+        )
+        raise ValueError(msg)
+    predicted = apply_thresholds(y_score, thresholds).astype(bool)
+    if not at_least and top_k is None:
+        return predicted
+    score = y_score.astype(np.float64)
+    # An infinite threshold counts as one of 0 or 1, which gives infinite log-odds as well.
+    margin = log_odds(score) - log_odds(np.clip(thresholds, 0, 1), finite=False)
+    order = np.lexsort((score, margin, predicted), axis=1)[:, ::-1]
+    best = np.zeros_like(predicted)
+    np.put_along_axis(best, order[:, : at_least or top_k], values=True, axis=1)
+    return best if top_k is not None else predicted | best
+
+
+def log_odds(p: NDArray[np.float64], *, finite: bool = True) -> NDArray[np.float64]:
+    """Return ``log(p / (1 - p))``, by default with p and 1 - p above the smallest float32."""
+    smallest = float(np.finfo(np.float32).tiny) if finite else 0.0
+    with np.errstate(divide="ignore"):
+        odds: NDArray[np.float64] = np.log(np.maximum(p, smallest)) - np.log(
+            np.maximum(1 - p, smallest)
+        )
+    return odds

@@ -1,44 +1,53 @@
-"""Training a classifier's model: data sets, features, thresholds."""
+"""Training one network: data sets, features, weights and thresholds."""
 
 from __future__ import annotations
 
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from sklearn.utils import check_random_state
 
+from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._provenance import describe_training
 from multimodal_ensemble.estimators._rows import TrainingRows
 from multimodal_ensemble.estimators._thresholds import (
+    describe_never_predicted,
     given_thresholds,
     is_criterion,
     learn_thresholds,
 )
-from multimodal_ensemble.features import FeatureStore
+from multimodal_ensemble.features import FeatureStore, open_store
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import mean_accuracy
-from multimodal_ensemble.training import FitResult, fit_model, predict_scores
+from multimodal_ensemble.training import (
+    FitResult,
+    fit_model,
+    predict_scores,
+    read_checkpoint_metadata,
+)
 
 # Parameters of the classifier that `fit_model` has under the same name.
 _FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "verbose")
+_SEEDS = 2**31 - 1
 
 
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """What a training leaves besides the model's weights."""
-
-    history: pd.DataFrame
-    provenance: dict[str, Any]
-    thresholds: NDArray[np.float64]
+def draw_seed(random_state: Any, resume_from: str | PathLike[str] | None = None) -> int:
+    """Return the seed of a training as a number."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    if resume_from is not None:
+        # Resuming without random_state: reuse the seed stored in the checkpoint.
+        seed = read_checkpoint_metadata(resume_from).get("seed")
+        if isinstance(seed, int):
+            return seed
+    return int(check_random_state(random_state).randint(_SEEDS))
 
 
 def train_model(
@@ -47,114 +56,110 @@ def train_model(
     rows: TrainingRows,
     params: Mapping[str, Any],
     seed: int,
-    keep: Callable[[Trained], None],
+    *,
+    final_model: keras.Model | None = None,
     **options: Any,
-) -> None:
-    """Train a model, learn thresholds, and hand both to `keep`.
+) -> Fitted:
+    """Train a model, learn thresholds, and return both.
 
     Parameters
     ----------
     model : keras.Model
-        Built from `encoders`.
+        Built from `encoders`; its weights are changed in place.
     encoders : sequence of Encoder
-        Fitted.
+        Fitted encoders.
     rows : TrainingRows
         Rows to train on and to validate with.
     params : mapping
         The classifier's parameters.
     seed : int
-        Of the order of rows.
-    keep : callable
-        Called at the end; and on Ctrl-C, once the validation rows were scored, before
-        KeyboardInterrupt goes its way.
+        Seed of the order of rows.
+    final_model : keras.Model, optional
+        A model with the same layers that receives the trained weights and is returned instead of
+        `model`, in which some layers are frozen.
     **options
-        For `fit_model`.
+        More options for `fit_model`.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        On Ctrl-C. Once the validation rows were evaluated, the exception's `fitted` is the
+        `Fitted` so far.
     """
     threshold = params["threshold"]
     if not is_criterion(threshold):
-        # What is wrong with them is better said now than after the training.
+        # Refuse invalid thresholds now and not after the training.
         given_thresholds(threshold, rows.classes)
     elif rows.is_same:
-        warnings.warn(
-            "Thresholds are learned on the training rows, and are too good to be true there: pass "
-            "validation_data=(X, y) of other rows, or validation_fraction=0.1.",
-            UserWarning,
-            stacklevel=4,
+        warn(
+            "Thresholds are learned on the training rows and are too optimistic there. Pass "
+            "validation_data=(X, y) of other rows, or validation_fraction=0.1."
         )
     if any(options.get(name) is not None for name in ("checkpoint", "resume_from")):
         options["checkpoint_metadata"] = {"seed": seed}
     options |= {name: params[name] for name in _FIT_OPTIONS}
+    options["optimizer"] = _make_optimizer(params["optimizer"])
+    options["label_weight"] = _by_name(params["label_weight"])
     with _training_store(params["store"], encoders) as store:
-        common = {
-            "labels": [str(label) for label in rows.classes.tolist()],
-            "batch_size": params["batch_size"],
-            "store": store,
-            "verbose": min(params["verbose"], 1),
-        }
-        with rows.train.telling_rows():
-            train = MultimodalDataset(
-                rows.train.data,
-                encoders,
-                rows.train.y,
-                sample_weight=rows.train.weight,
-                shuffle=True,
-                seed=seed,
-                **common,
-            )
-        with rows.validation.telling_rows():
-            validation = MultimodalDataset(
-                rows.validation.data, encoders, rows.validation.y, **common
-            )
+        train, validation = _make_datasets(encoders, rows, params, seed, store)
 
-        if absent := [e.name for e in encoders if not validation.present(e.name).any()]:
-            warnings.warn(
-                f"No validation row has the modalities {absent}, so weights and thresholds are "
-                "chosen for rows without them.",
-                UserWarning,
-                stacklevel=4,
-            )
-
-        def finish(result: FitResult) -> None:
+        def finish(result: FitResult) -> Fitted:
             y_true = np.asarray(validation.y)
             y_score = predict_scores(model, validation)
             thresholds = learn_thresholds(threshold, rows.classes, y_true, y_score)
+            never = describe_never_predicted(threshold, rows.classes, thresholds)
+            if params["verbose"] and never is not None:
+                print(never, flush=True)
+            if final_model is not None:
+                final_model.set_weights(model.get_weights())
             learned_from = "training rows" if rows.is_same else "validation rows"
-            provenance = describe_training(
-                result,
-                train,
-                validation,
-                is_same=rows.is_same,
-                thresholds_from=learned_from if is_criterion(threshold) else "given",
-                mean_accuracy=mean_accuracy(y_true, y_score, thresholds),
-                seed=seed,
+            return Fitted(
+                classes=rows.classes,
+                encoders=list(encoders),
+                model=model if final_model is None else final_model,
+                thresholds=thresholds,
+                history=result.history,
+                provenance=describe_training(
+                    result,
+                    train,
+                    validation,
+                    is_same=rows.is_same,
+                    thresholds_from=learned_from if is_criterion(threshold) else "given",
+                    mean_accuracy=mean_accuracy(y_true, y_score, thresholds),
+                    seed=seed,
+                ),
+                n_features_in=rows.n_features_in,
+                feature_names_in=rows.feature_names_in,
             )
-            keep(Trained(result.history, provenance, thresholds))
 
         try:
-            result = fit_model(
-                model,
-                train,
-                validation,
-                optimizer=_copy_optimizer(params["optimizer"]),
-                label_weight=_by_name(params["label_weight"]),
-                **options,
-            )
+            result = fit_model(model, train, validation, **options)
         except KeyboardInterrupt as interrupt:
             so_far: FitResult | None = getattr(interrupt, "fit_result", None)
             if so_far is not None and len(so_far.history):
-                finish(so_far)
+                interrupt.fitted = finish(so_far)  # type: ignore[attr-defined]
             raise
-        finish(result)
+        return finish(result)
 
 
-def open_store(store: Any) -> FeatureStore | None:
-    """Return a store from a store or a path; None stays None."""
-    return FeatureStore(store) if isinstance(store, str | PathLike) else store
+@contextmanager
+def restored_on_error(model: keras.Model | None) -> Iterator[None]:
+    """Restore a model's variables if the block raises an error that carries no `Fitted`."""
+    variables = [] if model is None else model.variables
+    # A copy, because a NumPy view would change with the variable.
+    before = [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    try:
+        yield
+    except BaseException as error:
+        if not hasattr(error, "fitted"):
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+        raise
 
 
 @contextmanager
 def _training_store(store: Any, encoders: Sequence[Encoder]) -> Iterator[FeatureStore | None]:
-    """Give the store of features, one for the length of a training if there is none."""
+    """Provide the store of features, or a temporary one where there is none."""
     if store is not None or all(encoder.frozen_part() is None for encoder in encoders):
         yield open_store(store)
         return
@@ -162,15 +167,50 @@ def _training_store(store: Any, encoders: Sequence[Encoder]) -> Iterator[Feature
         yield FeatureStore(folder)
 
 
-def _copy_optimizer(optimizer: Any) -> Any:
+def _make_datasets(
+    encoders: Sequence[Encoder],
+    rows: TrainingRows,
+    params: Mapping[str, Any],
+    seed: int,
+    store: FeatureStore | None,
+) -> tuple[MultimodalDataset, MultimodalDataset]:
+    """Return the data sets of the training and of the validation rows."""
+    common = {
+        "labels": [str(label) for label in rows.classes.tolist()],
+        "batch_size": params["batch_size"],
+        "store": store,
+        "verbose": min(params["verbose"], 1),
+    }
+    with rows.train.locating_errors():
+        train = MultimodalDataset(
+            rows.train.data,
+            encoders,
+            rows.train.y,
+            sample_weight=rows.train.weight,
+            shuffle=True,
+            seed=seed,
+            **common,
+        )
+    with rows.validation.locating_errors():
+        validation = MultimodalDataset(rows.validation.data, encoders, rows.validation.y, **common)
+    if absent := [e.name for e in encoders if not validation.present(e.name).any()]:
+        warn(
+            f"No validation row has the modalities {absent}, so weights and thresholds are chosen "
+            "for rows without them."
+        )
+    return train, validation
+
+
+def _make_optimizer(optimizer: Any) -> Any:
     if isinstance(optimizer, keras.optimizers.Optimizer):
         # Keras binds an optimizer to the first model that it trains.
         return type(optimizer).from_config(optimizer.get_config())
-    return optimizer
+    # Refuse an unknown name before features are computed.
+    return keras.optimizers.get(optimizer)
 
 
 def _by_name(label_weight: Any) -> Any:
-    """Return weights of labels by name, where they are told by label."""
+    """Return label weights that are given by label under the names of the labels."""
     if isinstance(label_weight, Mapping):
         return {str(label): weight for label, weight in label_weight.items()}
     return label_weight

@@ -1,4 +1,4 @@
-"""What a store tells of one backbone."""
+"""The description of one backbone's features in a store."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from typing import Any
 
 @dataclass(frozen=True)
 class StoreEntry:
-    """The features of one backbone in a store; ``pandas.DataFrame(store.entries())`` is a table.
+    """Description of one backbone's features in a store.
+
+    ``pandas.DataFrame(store.entries())`` is a table of all entries.
 
     Parameters
     ----------
     key : str
-        Name of the folder: a digest of all that features depend on besides the values.
+        Name of the folder: a digest of everything but the values that features depend on.
     modality : str
-        Name of the encoder that first asked for them.
+        Name of the encoder that first requested the features.
     network : str
         Name of the network.
     input_shape, feature_shape : tuple of int
-        Of one value and of its features.
+        Shape of one value and of its features.
     dtype : str
-        How features are kept: ``"float16"`` or ``"float32"``.
+        Stored dtype of the features: ``"float16"`` or ``"float32"``.
     n_rows : int
-        How many values, each augmented view counted, have features.
+        Number of values with features; each augmented view counts.
     n_files : int
-        In how many files.
+        Number of files.
     n_bytes : int
-        Their size.
+        Size of the files in bytes.
     last_used : datetime
-        When features were last read or written, UTC.
+        Time in UTC when features were last read or written.
     encoding : dict
         Settings of the encoder that features depend on.
 
     See Also
     --------
-    FeatureStore.entries : Returns them.
+    FeatureStore.entries : Returns the entries of a store.
 
     Examples
     --------

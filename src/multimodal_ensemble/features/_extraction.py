@@ -1,4 +1,4 @@
-"""The pass of images through frozen backbones, in this process or on an engine's workers."""
+"""The pass of values through frozen backbones."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features._shards import ShardFolder
 
-# How many rows an interrupted pass loses at most: some 15 seconds of VGG16 on two cores. Between
-# two shards of each backbone a pass looks at what other processes have finished meanwhile.
-ROWS_A_SHARD = 256
+# An interrupted pass loses at most this many rows per backbone, about 15 seconds of VGG16 on two
+# cores. Before each shard, a pass looks up which rows other processes have finished.
+ROWS_PER_SHARD = 256
 
 
 @dataclass(frozen=True)
 class Target:
-    """A frozen backbone and where its features are kept.
+    """A frozen backbone and the folder of its features.
 
     Parameters
     ----------
     backbone : keras.Model
         From encoded rows to features.
     shards : ShardFolder
-        Where they are kept.
-    room : callable
-        Called after each shard that is written, to keep the store within its limit.
+        The folder of the features.
+    make_room : callable
+        Called after each shard is written, to keep the store within its limit.
     """
 
     backbone: keras.Model
     shards: ShardFolder
-    room: Callable[[], None] = lambda: None
+    make_room: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Distinct values whose features are missing.
+    """Distinct values whose features are not all in the store.
 
     Parameters
     ----------
     reader : Encoder
-        Encodes and augments them; its backbone is not used.
+        Encodes and augments the values; its backbone is not used.
     values : array-like of length n
-        What the encoder's `prepare` returned.
+        The result of the encoder's `prepare`.
     digests : list of n bytes
-        Digests of their content.
+        Digests of the content of the values.
     variants : list of list of n bytes
-        For each variant that is wanted, what its features are looked up by.
+        The keys of the features in the store, for each variant that is wanted.
     views : list of int or None
-        Which augmented view each variant is; None is the plain value.
+        The augmented view of each variant; None is the plain value.
     numbers : ndarray of shape (n,)
-        Their numbers among the values that the caller gave, for messages.
+        Positions among the values that the caller passed, for messages.
     """
 
     reader: Encoder
@@ -72,7 +72,7 @@ class Rows:
         return len(self.digests)
 
     def take(self, positions: NDArray[np.intp]) -> Rows:
-        """Return some of the rows."""
+        """Return the rows at the given positions."""
         return Rows(
             self.reader,
             self.values[positions],
@@ -82,14 +82,14 @@ class Rows:
             self.numbers[positions],
         )
 
-    def chunks(self, rows_a_shard: int) -> list[Rows]:
-        """Return the rows in pieces of one shard each, in an order drawn by chance.
+    def split(self, rows_per_shard: int) -> list[Rows]:
+        """Return the rows in chunks of one shard each, in random order.
 
-        Several processes that begin with the same rows at the same time then work on different
-        pieces, and each leaves out what it finds finished when it comes to it. The features of
-        a row do not depend on the order.
+        Processes that begin with the same rows at the same time then work on different chunks,
+        and each skips the rows that others have finished. The features of a row do not depend on
+        the order.
         """
-        size = max(1, rows_a_shard // len(self.views))
+        size = max(1, rows_per_shard // len(self.views))
         starts = list(range(0, len(self), size))
         random.SystemRandom().shuffle(starts)
         return [
@@ -100,15 +100,12 @@ class Rows:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Encoded rows on their way to the backbones.
-
-    `missing` says for each target which of them it lacks.
-    """
+    """Encoded rows, and for each target which of them it lacks."""
 
     encoded: NDArray[Any]
     digests: list[bytes]
     numbers: NDArray[np.intp]
-    missing: list[NDArray[np.bool_]]
+    lacking: list[NDArray[np.bool_]]
     ends_chunk: bool
 
 
@@ -118,41 +115,41 @@ def compute_chunks(
     batch_size: int,
     report: Callable[[int], None] = lambda count: None,
 ) -> int:
-    """Compute what is missing of chunks and write one shard a chunk and target.
+    """Compute the features that the targets lack, and write one shard per chunk and target.
 
-    Each value is encoded once for all targets, in another thread, while the backbones work on the
-    batch before it. Returns how many rows went through a backbone.
+    Each value is encoded once for all targets, in another thread, while the backbones process the
+    previous batch. Returns the number of rows that went through a backbone.
     """
     waiting: list[list[tuple[list[bytes], NDArray[np.float32]]]] = [[] for _ in targets]
 
     def flush() -> None:
         for target, parts in zip(targets, waiting, strict=True):
             if parts:
-                digests = [digest for some, _ in parts for digest in some]
+                digests = [digest for batch_digests, _ in parts for digest in batch_digests]
                 target.shards.write(digests, np.concatenate([features for _, features in parts]))
                 parts.clear()
-                target.room()
+                target.make_room()
 
     count = 0
     try:
         for batch in _read_ahead(_plan(chunks, targets, batch_size)):
-            for target, missing, parts in zip(targets, batch.missing, waiting, strict=True):
-                if not missing.any():
+            for target, lacking, parts in zip(targets, batch.lacking, waiting, strict=True):
+                if not lacking.any():
                     continue
-                # Mostly all rows, and then there is nothing to copy.
-                rows = slice(None) if missing.all() else missing
+                # A target usually lacks all rows of a batch, and a slice copies nothing.
+                rows = slice(None) if lacking.all() else lacking
                 features = np.asarray(
                     target.backbone.predict_on_batch(batch.encoded[rows]), dtype=np.float32
                 )
-                _check_finite(features, batch, missing, chunks[0].reader.name)
-                digests = [batch.digests[row] for row in np.flatnonzero(missing)]
+                _check_finite(features, batch.numbers[lacking], chunks[0].reader.name)
+                digests = [batch.digests[row] for row in np.flatnonzero(lacking)]
                 parts.append((digests, features))
                 count += len(digests)
                 report(len(digests))
             if batch.ends_chunk:
                 flush()
     finally:
-        # Also on Ctrl-C and on an unreadable image: what was computed is kept.
+        # Keep what was computed before Ctrl-C or an unreadable image.
         flush()
     return count
 
@@ -160,36 +157,38 @@ def compute_chunks(
 def _plan(
     chunks: Sequence[Rows], targets: Sequence[Target], batch_size: int
 ) -> Iterator[Callable[[], _Batch]]:
-    """Yield for each batch how to make it; what is missing is looked up chunk by chunk."""
+    """Yield functions that make one batch each; missing features are looked up chunk by chunk."""
     for chunk in chunks:
         indices = [target.shards.index() for target in targets]
-        # By target, variant and row.
-        missing = np.array(
+        # An array of shape (n_targets, n_variants, n_rows).
+        lacking = np.array(
             [[[digest not in index for digest in row] for row in chunk.variants]
              for index in indices]
         )  # fmt: skip
-        rows = np.flatnonzero(missing.any(axis=(0, 1)))
-        # A batch holds all variants of a few rows, so that none is encoded twice.
+        rows = np.flatnonzero(lacking.any(axis=(0, 1)))
+        # A batch holds all variants of its rows, so that no row is encoded twice.
         step = max(1, batch_size // len(chunk.views))
         for start in range(0, len(rows), step):
-            some = rows[start : start + step]
+            batch_rows = rows[start : start + step]
             ends = start + step >= len(rows)
 
             def make(
                 chunk: Rows = chunk,
-                some: NDArray[np.intp] = some,
-                missing: NDArray[np.bool_] = missing,
+                batch_rows: NDArray[np.intp] = batch_rows,
+                lacking: NDArray[np.bool_] = lacking,
                 ends: bool = ends,
             ) -> _Batch:
-                return _make_batch(chunk.take(some), missing[:, :, some], ends_chunk=ends)
+                return _make_batch(
+                    chunk.take(batch_rows), lacking[:, :, batch_rows], ends_chunk=ends
+                )
 
             yield make
 
 
-def _make_batch(rows: Rows, missing: NDArray[np.bool_], *, ends_chunk: bool) -> _Batch:
+def _make_batch(rows: Rows, lacking: NDArray[np.bool_], *, ends_chunk: bool) -> _Batch:
     encoded = rows.reader.encode(rows.values)
-    # One line of variants after the other, without those that no target lacks.
-    wanted: NDArray[np.bool_] = np.any(missing, axis=0)
+    # The rows of the first variant, then those of the next, without those that no target lacks.
+    wanted: NDArray[np.bool_] = np.any(lacking, axis=0)
     parts = [
         encoded[here]
         if view is None
@@ -209,16 +208,16 @@ def _make_batch(rows: Rows, missing: NDArray[np.bool_], *, ends_chunk: bool) -> 
             for row in np.flatnonzero(here)
         ],
         numbers=np.concatenate([rows.numbers[here] for here in wanted]),
-        missing=[lacks[wanted] for lacks in missing],
+        lacking=[lacks[wanted] for lacks in lacking],
         ends_chunk=ends_chunk,
     )
 
 
 def _read_ahead(plan: Iterator[Callable[[], _Batch]]) -> Iterator[_Batch]:
-    """Yield batches; the next one is made while the backbones work on the last.
+    """Yield batches, and make the next one while the backbones process the current one.
 
-    One is enough: it is made in a fraction of the time that a backbone takes, and each one more
-    would take memory and cores that the backbone uses.
+    One batch ahead is enough: making it takes a fraction of the time of a backbone. More would
+    take memory, and cores that the backbone uses.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
         ahead = None
@@ -231,15 +230,13 @@ def _read_ahead(plan: Iterator[Callable[[], _Batch]]) -> Iterator[_Batch]:
             yield ahead.result()
 
 
-def _check_finite(
-    features: NDArray[np.float32], batch: _Batch, missing: NDArray[np.bool_], name: str
-) -> None:
+def _check_finite(features: NDArray[np.float32], numbers: NDArray[np.intp], name: str) -> None:
     finite = np.isfinite(features.reshape(len(features), -1)).all(axis=1)
     if not finite.all():
-        number = batch.numbers[missing][~finite][0]
+        number = int(numbers[~finite][0])
         msg = (
-            f"The backbone of {name!r} gives features that are not finite, first for value "
-            f"number {number} (from 0). Are its weights damaged, or its numbers too "
-            "large for half precision?"
+            f"The backbone of {name!r} returns features that are not finite, first for value "
+            f"number {number} (from 0). Are its weights damaged, or its numbers too large for half "
+            "precision?"
         )
-        raise ModalityError(msg)
+        raise ModalityError(msg, row=number)

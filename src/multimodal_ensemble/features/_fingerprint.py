@@ -1,8 +1,7 @@
-"""What makes two backbones the same: their structure and the values of their weights."""
+"""A digest of all that the output of a backbone depends on: its structure and its weights."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
 from dataclasses import dataclass
@@ -10,14 +9,15 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
 
 
 def model_fingerprint(model: keras.Model) -> str:
     """Return a digest of a model's structure, dtypes and weights.
 
-    Names of layers do not count, because Keras numbers them in the order in which a process
-    happens to build them.
+    The names of layers have no effect, because Keras numbers layers in the order in which a
+    process builds them.
 
     Parameters
     ----------
@@ -40,26 +40,26 @@ def model_fingerprint(model: keras.Model) -> str:
     True
     """
     state = _State.of(model)
-    known, fingerprint = getattr(model, _KEPT, (None, ""))
+    known, fingerprint = getattr(model, _CACHE, (None, ""))
     if known != state:
         fingerprint = _digest(model)
-        # Past Keras's own way to set attributes, which would look for layers in it.
-        object.__setattr__(model, _KEPT, (state, fingerprint))
+        # Keras would search an attribute that is set in the usual way for layers.
+        object.__setattr__(model, _CACHE, (state, fingerprint))
     return fingerprint
 
 
-# Where a model keeps its last fingerprint.
-_KEPT = "_multimodal_ensemble_fingerprint"
+# The attribute in which a model keeps its last fingerprint.
+_CACHE = "_multimodal_ensemble_fingerprint"
 
 
 @dataclass(frozen=True)
 class _State:
-    """What tells that a model is as it was when its fingerprint was taken.
+    """Evidence that a model has not changed since its fingerprint was taken.
 
-    Every data set asks for the fingerprint, because weights may have changed. Writing out the
-    configuration and its digest takes some 30 to 100 ms of a network, as long as many steps of
-    training; a CRC of each weight takes a quarter of that, and misses no change of a single number.
-    The configuration of a layer does not change once it is built.
+    Every data set needs the fingerprint, because weights may have changed. Serializing the
+    configuration and digesting it takes 30 to 100 ms per network, as long as many steps of
+    training. A CRC of each weight takes a quarter of that and detects any change of a single
+    number. The configuration of a layer does not change once it is built.
     """
 
     layers: tuple[int, ...]
@@ -75,11 +75,6 @@ class _State:
 
 
 def _digest(model: keras.Model) -> str:
-    digest = hashlib.sha256()
-    config = keras.saving.serialize_keras_object(model)
-    digest.update(json.dumps(without_names(config), sort_keys=True, default=repr).encode())
-    for weight in model.weights:
-        value = np.ascontiguousarray(weight.numpy())
-        digest.update(f"{value.dtype.str}{value.shape}".encode())
-        digest.update(value.view(np.uint8).data if value.size else b"")
-    return digest.hexdigest()
+    config = without_names(keras.saving.serialize_keras_object(model))
+    text = json.dumps(config, sort_keys=True, default=repr)
+    return digest_arrays((weight.numpy() for weight in model.weights), prefix=text.encode())

@@ -1,20 +1,24 @@
-"""The folder of a store, which must not be anybody else's."""
+"""The folder of a store, which must not belong to anything else."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from multimodal_ensemble.exceptions import FeatureStoreError
-from multimodal_ensemble.features._shards import write_atomically
+from multimodal_ensemble.saving import replacing
 
 _MARKER = "feature_store.json"
-# 2: features in float16.
-_FORMAT = 2
+# Format 3 keeps features in archives of the `saving` module.
+_FORMAT = 3
 
 
 def open_folder(folder: Path) -> None:
-    """Make a folder a store unless it is one.
+    """Turn a folder into a store unless it already is one.
 
     Raises
     ------
@@ -22,15 +26,14 @@ def open_folder(folder: Path) -> None:
         If it holds something else, or a store of another format.
     """
     marker = folder / _MARKER
-    if _is_something_else(folder):
+    if _holds_something_else(folder):
         msg = (
             f"{str(folder)!r} is neither a feature store nor an empty folder. "
             "Use another folder; nothing was written to this one."
         )
         raise FeatureStoreError(msg)
     if not marker.is_file():
-        text = json.dumps({"format": _FORMAT})
-        write_atomically(marker, lambda file: file.write(text.encode()))
+        write_json(marker, {"format": _FORMAT})
         return
     try:
         found = json.loads(marker.read_text(encoding="utf-8"))["format"]
@@ -44,11 +47,38 @@ def open_folder(folder: Path) -> None:
         raise FeatureStoreError(msg)
 
 
-def _is_something_else(folder: Path) -> bool:
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file of a store completely or not at all.
+
+    Raises
+    ------
+    FeatureStoreError
+        If it cannot be written; nothing is left behind.
+    """
+    with explaining_write_errors(path), replacing(path) as file:
+        file.write(json.dumps(value, indent=2).encode())
+
+
+@contextmanager
+def explaining_write_errors(path: Path) -> Iterator[None]:
+    """Create the folder of a file, and turn any OSError in the block into a FeatureStoreError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        msg = (
+            f"The feature store cannot write {str(path)!r}: {reason}. The features in it are "
+            "kept. Make room, or use a store in another folder."
+        )
+        raise FeatureStoreError(msg) from error
+
+
+def _holds_something_else(folder: Path) -> bool:
     if not folder.exists():
         return False
     if not folder.is_dir():
         return True
     found = {path.name for path in folder.iterdir()}
-    # Another process may be writing the marker, or have died at it.
+    # Another process may be writing the marker, or may have been killed while writing it.
     return _MARKER not in found and any(_MARKER not in name for name in found)

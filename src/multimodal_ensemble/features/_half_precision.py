@@ -1,4 +1,4 @@
-"""Features in half the space: float16 with one power of two a row."""
+"""Features in half the space: float16 with one power of two per row."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# A row's largest value becomes one from 2**14 to 2**15, below the end of float16 at 65504.
-_TOP = 15
+# The largest value of a row is scaled into [2**14, 2**15), below the end of float16 at 65504.
+_TOP_EXPONENT = 15
 
 
 def to_half(features: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray[np.int16]]:
     """Round finite rows to 11 significant bits.
 
-    Plain float16 ends at 65504 and loses digits below 6e-5, and features of some networks lie
-    beyond either. Multiplying a row by a power of two is exact, so with the largest value of a row
-    moved to the top of the range, each value down to some 1e-9 of it keeps its 11 bits. The
-    power depends on the row alone: what is stored of an image does not depend on its neighbours.
+    Plain float16 ends at 65504 and loses digits below 6e-5, and features of some networks exceed
+    both limits. Multiplying a row by a power of two is exact. With the largest value of a row
+    moved to the top of the range, each value down to about 1e-9 times that value keeps 11 bits.
+    The power depends on the row alone, so the stored features of an image do not depend on the
+    other images.
 
     Parameters
     ----------
@@ -29,22 +30,22 @@ def to_half(features: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray
     half : ndarray of shape (n, ...)
         Scaled rows, float16.
     exponents : ndarray of shape (n,)
-        ``features`` is about ``half * 2.0**exponents``, int16.
+        ``features`` is approximately ``half * 2.0**exponents``, int16.
     """
     top = np.abs(features).max(axis=tuple(range(1, features.ndim)), initial=0)
-    exponents = np.where(top > 0, np.frexp(top)[1] - _TOP, 0).astype(np.int16)
-    half = np.ldexp(features, -_by_row(exponents, features)).astype(np.float16)
+    exponents = np.where(top > 0, np.frexp(top)[1] - _TOP_EXPONENT, 0).astype(np.int16)
+    half = np.ldexp(features, -_per_row(exponents, features)).astype(np.float16)
     return half, exponents
 
 
 def from_half(half: NDArray[np.float16], exponents: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Return float32 rows from what `to_half` returned."""
-    # The last value below infinity is rounded to one above it.
+    """Return float32 rows from the result of `to_half`."""
+    # The largest float32 is rounded up to infinity and clipped back.
     with np.errstate(over="ignore"):
-        features = np.ldexp(half.astype(np.float32), _by_row(exponents, half))
+        features = np.ldexp(half.astype(np.float32), _per_row(exponents, half))
     largest = np.finfo(np.float32).max
     return np.clip(features, -largest, largest, out=features)
 
 
-def _by_row(exponents: NDArray[np.int16], features: NDArray[Any]) -> NDArray[np.int32]:
+def _per_row(exponents: NDArray[np.int16], features: NDArray[Any]) -> NDArray[np.int32]:
     return exponents.astype(np.int32).reshape(-1, *[1] * (features.ndim - 1))

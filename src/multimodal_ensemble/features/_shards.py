@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import FeatureStoreError
+from multimodal_ensemble.features._folder import explaining_write_errors
 from multimodal_ensemble.features._half_precision import from_half, to_half
-from multimodal_ensemble.saving import replacing
+from multimodal_ensemble.saving import ArrayReader, read_archive, write_archive
 
-SUFFIX = ".npz"
+SUFFIX = ".shard"
 # File name and row.
 Place = tuple[str, int]
+
+_FORMAT_NAME = "multimodal_ensemble features"
+_VERSION = 1
+_ADVICE = (
+    "Delete it, or call the store's verify(remove=True) to find and delete all such files: their "
+    "features are then recomputed."
+)
 
 
 class ShardVanishedError(Exception):
@@ -25,24 +34,22 @@ class ShardVanishedError(Exception):
 
 
 class DamagedShardError(FeatureStoreError):
-    """A shard cannot be read; `reason` is why."""
-
-    reason = ""
+    """A shard cannot be read, or holds no usable features."""
 
 
 class ShardFolder:
-    """Features by content digest, in ``.npz`` files of some hundred rows.
+    """Features by content digest, in archives of about 250 rows.
 
-    A shard is written under a temporary name and then renamed, so that a reader sees it whole
-    or not at all, and several writers, on several machines, never touch each other's files. The
-    zip container checks each array against its CRC when it is read.
+    A shard is written under a temporary name and then renamed, so that a reader sees it complete
+    or not at all. Several writers, also on several machines, never change each other's files. Each
+    array is checked against its CRC on reading.
 
     Parameters
     ----------
     folder : Path
-        Made when the first shard is written.
+        Created when the first shard is written.
     dtype : {"float16", "float32"}
-        How features are written; either is read.
+        Precision of the features that are written. Both are read.
     """
 
     def __init__(self, folder: Path, dtype: str = "float32") -> None:
@@ -56,9 +63,9 @@ class ShardFolder:
 
         Only shards that are new since the last call are opened.
         """
-        found = set(shard_names(self.folder))
+        found = set(list_shards(self.folder))
         if not self._known <= found:
-            # Some were pruned. Which digests stood in them alone is not known.
+            # Some shards were pruned, and which digests only they held is not known.
             self._known, self._places = set(), {}
         for name in sorted(found - self._known):
             try:
@@ -72,17 +79,21 @@ class ShardFolder:
         return self._places
 
     def write(self, digests: Sequence[bytes], features: NDArray[np.float32]) -> Path:
-        """Add one shard."""
+        """Add one shard and return its path.
+
+        Raises
+        ------
+        FeatureStoreError
+            If it cannot be written; nothing is left behind.
+        """
         keys = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
-        path = self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
+        arrays: dict[str, NDArray[Any]] = {"digests": keys, "features": features}
         if self.dtype == "float16":
-            half, exponents = to_half(features)
-            write_atomically(
-                path,
-                lambda file: np.savez(file, digests=keys, features=half, exponents=exponents),
-            )
-        else:
-            write_atomically(path, lambda file: np.savez(file, digests=keys, features=features))
+            arrays["features"], arrays["exponents"] = to_half(features)
+        path = self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
+        document = {"format": _FORMAT_NAME, "format_version": _VERSION}
+        with explaining_write_errors(path):
+            write_archive(path, document, arrays)
         return path
 
     def read(self, places: Sequence[Place], features: NDArray[np.float32]) -> None:
@@ -91,7 +102,7 @@ class ShardFolder:
         Raises
         ------
         ShardVanishedError
-            If a shard was pruned meanwhile.
+            If a shard was pruned in the meantime.
         """
         positions: dict[str, list[int]] = {}
         for position, (name, _) in enumerate(places):
@@ -101,73 +112,70 @@ class ShardFolder:
             features[here] = self.read_shard(name)[rows]
 
     def read_digests(self, name: str) -> NDArray[np.uint8]:
-        """Return the digests of a shard, one a row."""
-        return self._load(name, "digests")
+        """Return the digests of a shard, one per row."""
+        with self._open(name) as arrays:
+            return arrays["digests"]
 
     def read_shard(self, name: str) -> NDArray[np.float32]:
-        """Return all features of a shard, checked against their CRC."""
-        features = self._load(name, "features")
-        if features.dtype != np.float16:
-            return features
-        return from_half(features, self._load(name, "exponents"))
+        """Return all features of a shard after a check of their CRC."""
+        with self._open(name) as arrays:
+            features = arrays["features"]
+            if features.dtype != np.float16:
+                return features
+            return from_half(features, arrays["exponents"])
 
     def touch(self, names: Iterable[str]) -> None:
-        """Note that shards are in use, so that they are pruned last."""
+        """Mark shards as used, so that they are pruned last."""
         for name in names:
             try:
                 os.utime(self.folder / name)
             except OSError:
-                # A store that may only be read is never pruned, and a shard may just have been.
+                # A read-only store is never pruned, and a shard may just have been.
                 continue
 
-    def _load(self, name: str, array_name: str) -> NDArray[Any]:
+    def check(self, name: str) -> None:
+        """Read a shard and check all that is in it.
+
+        Raises
+        ------
+        DamagedShardError
+            If it cannot be read, or holds no usable features.
+        ShardVanishedError
+            If it was pruned.
+        """
+        features, digests = self.read_shard(name), self.read_digests(name)
+        with self._open(name) as arrays, arrays.explaining("its features cannot be used"):
+            if len(features) != len(digests):
+                msg = f"it holds {len(digests)} digests and {len(features)} rows of features"
+                raise ValueError(msg)
+            if not np.isfinite(features).all():
+                msg = "it holds features that are not finite"
+                raise ValueError(msg)
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[ArrayReader]:
         path = self.folder / name
         try:
-            # By a file of our own: numpy leaves its open when it is not what it expects.
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as shard:
-                array: NDArray[Any] = shard[array_name]
-                return array
-        except MemoryError:
-            raise
+            _, arrays = read_archive(
+                path,
+                format_name=_FORMAT_NAME,
+                max_version=_VERSION,
+                error=DamagedShardError,
+                advice=_ADVICE,
+            )
+            with arrays:
+                yield arrays
         except FileNotFoundError as error:
             raise ShardVanishedError(str(path)) from error
-        except Exception as error:
-            # Bytes that are not a shard's make the zip and the array reader raise almost anything.
-            reason = str(error) or type(error).__name__
-            msg = (
-                f"The feature store's file {str(path)!r} is damaged ({reason}). Delete it, or call "
-                "the store's verify(remove=True) to find and delete all such files: their features "
-                "are then computed again."
-            )
-            damaged = DamagedShardError(msg)
-            damaged.reason = reason
-            raise damaged from error
+        except OSError as error:
+            msg = f"The file {str(path)!r} cannot be read: {error.strerror or error}. {_ADVICE}"
+            raise DamagedShardError(msg) from error
 
 
-def shard_names(folder: Path) -> list[str]:
+def list_shards(folder: Path) -> list[str]:
     """Return the names of the finished shards in a folder, sorted."""
     try:
         names = [path.name for path in folder.iterdir()]
     except FileNotFoundError:
         return []
     return sorted(name for name in names if name.endswith(SUFFIX) and name[0] != ".")
-
-
-def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
-    """Write a file under another name, then rename it, so that it is never seen in part.
-
-    Raises
-    ------
-    FeatureStoreError
-        If it cannot be written; nothing is left of it.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            write(file)
-    except OSError as error:
-        msg = (
-            f"The feature store cannot write {str(path)!r}: {error.strerror or error}. What it "
-            "holds is kept. Make room, or use a store in another folder."
-        )
-        raise FeatureStoreError(msg) from error

@@ -1,4 +1,4 @@
-"""The store of frozen backbones' features."""
+"""The store of features of frozen backbones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,50 +17,57 @@ from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features import _upkeep
+from multimodal_ensemble.features._compute_missing import compute_missing
 from multimodal_ensemble.features._entry import StoreEntry
-from multimodal_ensemble.features._fill import fill
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 from multimodal_ensemble.features._folder import open_folder
-from multimodal_ensemble.features._request import Request, frozen_backbone, make_request
+from multimodal_ensemble.features._request import (
+    Request,
+    check_limit,
+    frozen_backbone,
+    make_request,
+)
 from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
 
-# Other processes may prune what this one is about to read, but hardly time and again.
+# Other processes may prune features that this one is about to read, but rarely repeatedly.
 _TRIES = 5
 
 
 class FeatureStore:
     """Features of frozen backbones on disk, computed once for each distinct content.
 
-    What is kept is looked up by everything that features depend on: the frozen layers' structure
-    and the values of their weights, which include the preprocessing, the input size and the
-    pooling; how files are read; and the content of each file. So other weights, another size or
-    a changed image never meet old features, and models that share a backbone share its features.
+    Features depend on the structure and weights of the frozen layers, including preprocessing,
+    input size and pooling, on the way files are read, and on the content of each file. All of this
+    is part of their key, so that they never go stale and models with equal backbones share them.
 
-    Any number of processes, also on several machines that share a file system, may use one folder
-    at once. Inside ``joblib.parallel_config(...)`` features are computed by the workers of the
-    engine that it names.
+    Any number of processes may use one folder at once, also on several machines that share a file
+    system. Inside ``joblib.parallel_config(...)``, the workers of the chosen joblib backend compute
+    the features.
 
     Parameters
     ----------
     folder : path
-        Where features are kept; made if need be. An existing folder must be empty or a feature
-        store.
+        Folder of the store, created if it does not exist. An existing folder must be empty or a
+        feature store.
     batch_size : int, default=32
-        How many rows go through the backbone at once.
+        Number of rows that go through the backbone at once.
     dtype : {"float16", "float32"}, default="float16"
-        How features are kept. ``"float16"`` rounds each to 11 significant bits and takes half the
-        space; ``"float32"`` keeps them to the last bit. Either way they are returned as float32.
+        Stored dtype. ``"float16"`` rounds features to 11 significant bits and takes half the
+        space; ``"float32"`` is exact. Features are always returned as float32.
     max_bytes : int, optional
-        Size that the store's files are kept within: features that were not used for longest are
-        removed for new ones. Each process that writes may exceed it by one file for a moment.
-        Default: no limit.
+        Maximum size of the files of the store: new features replace the least recently used ones.
+        Each writing process may briefly exceed it by one file. Default: no limit.
 
     Raises
     ------
     FeatureStoreError
-        If the folder holds something else than a feature store.
+        If the folder is neither empty nor a feature store.
     ValueError
         If an option is out of range.
+
+    See Also
+    --------
+    open_store : Returns a store from a path or a store.
 
     Examples
     --------
@@ -98,21 +104,18 @@ class FeatureStore:
         open_folder(self.folder)
 
     def __repr__(self) -> str:
-        """Return the call that makes this store."""
+        """Return the call that creates this store."""
         return (
             f"FeatureStore({str(self.folder)!r}, batch_size={self.batch_size}, "
             f"dtype={self.dtype!r}, max_bytes={self.max_bytes})"
         )
 
-    # -- features ----------------------------------------------------------------------------
-
     def get_features(
         self, encoder: Encoder, values: Any, *, view: int | None = None, verbose: int = 1
     ) -> NDArray[np.float32]:
-        """Return the features of values; those not yet in the store are computed.
+        """Return the features of values, and compute those that are not in the store.
 
-        Features are kept as they are computed: a pass that is interrupted goes on where it
-        stopped when it is called again.
+        An interrupted call keeps the features computed so far, and a new call continues from them.
 
         Parameters
         ----------
@@ -121,60 +124,59 @@ class FeatureStore:
         values : sequence of length n
             Raw values.
         view : int, optional
-            Which augmented view of each value, from 0 to the augmentation's ``views - 1``. Default:
-            the plain value.
+            Number of the augmented view of each value, from 0 to ``views - 1`` of the encoder's
+            augmentation. Default: the plain value.
         verbose : {0, 1}, default=1
-            Whether a progress bar shows how many images a second go through the backbone.
+            Whether a progress bar shows the number of images per second.
 
         Returns
         -------
         ndarray of shape (n, ...)
             The output of the encoder's `frozen_part`, float32: feature vectors if its backbone is
-            frozen, and what goes into the first trained layers otherwise.
+            frozen, else the input of the first trained layer.
 
         Raises
         ------
         ModalityError
             If the encoder has no backbone, one whose first layers are trained, or no such view; or
-            if its backbone gives NaN or infinite features.
+            if its backbone returns NaN or infinite features.
         FeatureStoreError
             If a file of the store is damaged or cannot be written, or if these features alone
-            exceed `max_bytes`; the message says what can be done.
+            exceed `max_bytes`; the message gives a remedy.
         ImageReadError
             If an image cannot be read.
         """
-        request = self._request(encoder, values, [view])
-        ((features,),) = self._collect([request], verbose)
+        ((features,),) = self._read([self._request(encoder, values, [view])], verbose)
         return np.asarray(features)
 
     def compute_features(
         self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
     ) -> int:
-        """Compute what the store lacks of several encoders' features, without returning them.
+        """Compute the features of several encoders that are not in the store.
 
-        Encoders that read the same images in the same way share the reading: each image is
-        decoded once for all backbones and augmented views. Memory does not grow with the data.
+        Each image is decoded once for all backbones and augmented views of encoders that read it
+        in the same way. Memory use does not grow with the data.
 
         Parameters
         ----------
         encoders : sequence of Encoder
-            Fitted encoders; those without a backbone that could be cached are left out.
+            Fitted encoders; those without frozen layers are skipped.
         data : DataFrame or mapping of str to sequence
             The raw columns.
         augment : bool, default=False
-            Compute the augmented views, too, of encoders that have some.
+            Whether to compute the features of augmented views also.
         verbose : {0, 1}, default=1
             Whether a progress bar is shown.
 
         Returns
         -------
         int
-            How many rows went through a backbone.
+            Number of rows that went through a backbone.
 
         Raises
         ------
         ModalityError, FeatureStoreError, ImageReadError
-            As `get_features` does.
+            In the same cases as `get_features`.
 
         Examples
         --------
@@ -190,36 +192,34 @@ class FeatureStore:
         4
         """
         distinct = {id(encoder): encoder for encoder in encoders}.values()
-        requests = self._requests(distinct, data, augment=augment)
-        return self._compute([request for request, _ in requests], verbose)
+        return self._compute(self._requests(distinct, data, augment=augment), verbose)
 
     def load_features(
         self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
     ) -> dict[str, NDArray[np.float32]]:
-        """Return several encoders' features at once, after `compute_features`.
+        """Return the features of several encoders, and compute those that are not in the store.
 
         Parameters
         ----------
         encoders : sequence of Encoder
-            Fitted encoders with distinct names; those without a backbone that could be cached are
-            left out.
+            Fitted encoders with distinct names; those without frozen layers are skipped.
         data : DataFrame or mapping of str to sequence
             The raw columns.
         augment : bool, default=False
-            Return the augmented views, too, of encoders that have some.
+            Whether to return the features of augmented views also.
         verbose : {0, 1}, default=1
             Whether a progress bar is shown.
 
         Returns
         -------
         dict of str to ndarray of shape (1 + views, n, ...)
-            By modality: the plain values' features, then those of each augmented view, if asked
-            for. Zeros where an optional modality is missing.
+            By modality: the features of the plain values, then those of each requested augmented
+            view. Zeros where an optional modality is missing.
 
         Raises
         ------
         ModalityError, FeatureStoreError, ImageReadError
-            As `get_features` does.
+            In the same cases as `get_features`.
 
         Examples
         --------
@@ -234,14 +234,11 @@ class FeatureStore:
         (1, 1, 1024)
         """
         requests = self._requests(as_encoder_list(encoders), data, augment=augment)
-        features = self._collect([request for request, _ in requests], verbose)
-        return {
-            request.encoder.name: _spread(array, present)
-            for (request, present), array in zip(requests, features, strict=True)
-        }
+        names = [request.encoder.name for request in requests]
+        return dict(zip(names, self._read(requests, verbose), strict=True))
 
     def count_missing(self, encoder: Encoder, values: Any, *, view: int | None = None) -> int:
-        """Return how many distinct values `get_features` would have to compute.
+        """Return the number of distinct values whose features are not in the store.
 
         Parameters
         ----------
@@ -250,16 +247,16 @@ class FeatureStore:
         values : sequence
             Raw values.
         view : int, optional
-            Which augmented view. Default: the plain value.
+            Number of the augmented view. Default: the plain value.
 
         Returns
         -------
         int
-            Number of distinct contents without features.
+            Number of distinct contents that `get_features` would compute.
         """
-        return len(self._request(encoder, values, [view]).missing())
+        return len(self._request(encoder, values, [view]).find_uncomputed())
 
-    # -- upkeep ------------------------------------------------------------------------------
+    # -- maintenance -------------------------------------------------------------------------
 
     @property
     def n_bytes(self) -> int:
@@ -267,12 +264,12 @@ class FeatureStore:
         return _upkeep.count_bytes(self.folder)
 
     def entries(self) -> list[StoreEntry]:
-        """Return what the store holds, one entry a backbone, the one used last first.
+        """Return one entry per backbone, the most recently used first.
 
         Returns
         -------
         list of StoreEntry
-            ``pandas.DataFrame(store.entries())`` makes a table of it.
+            ``pandas.DataFrame(store.entries())`` is a table of the entries.
 
         Raises
         ------
@@ -282,17 +279,17 @@ class FeatureStore:
         return _upkeep.list_entries(self.folder)
 
     def verify(self, *, remove: bool = False) -> dict[Path, str]:
-        """Read every file of features and check it.
+        """Read and check every file of features.
 
         Parameters
         ----------
         remove : bool, default=False
-            Delete the damaged files; their features are then computed again when they are needed.
+            Whether to delete damaged files. Their features are recomputed when they are needed.
 
         Returns
         -------
         dict of Path to str
-            The damaged files and what is wrong with each; empty if all is well.
+            The damaged files with the damage of each; empty if there is none.
         """
         damaged = _upkeep.find_damaged(self.folder)
         if remove:
@@ -307,31 +304,31 @@ class FeatureStore:
         unused_for: timedelta | None = None,
         keys: Iterable[str] = (),
     ) -> int:
-        """Remove features, and what killed processes left behind.
+        """Remove features, and unfinished files that are older than a day.
 
-        Without options only the latter goes: unfinished files that are older than a day.
+        Killed processes leave unfinished files behind. Without options, only these are removed.
 
         Parameters
         ----------
         max_bytes : int, optional
-            Remove what was not used for longest until the store is no larger.
+            Remove the least recently used features until the store is no larger than this.
         unused_for : timedelta, optional
-            Remove what was neither read nor written for so long.
+            Remove features that were neither read nor written for this long.
         keys : iterable of str, default=()
             Remove all features of these entries; see `StoreEntry`.
 
         Returns
         -------
         int
-            How many bytes were removed.
+            Number of removed bytes.
 
         Raises
         ------
         FeatureStoreError
             If the store has no such entry.
         ValueError
-            If `max_bytes` is not a whole number of at least 0, or `unused_for` no timedelta of at
-            least 0.
+            If `max_bytes` is not an integer of at least 0, or if `unused_for` is not a timedelta
+            of at least 0.
         """
         if max_bytes is not None:
             check_at_least(max_bytes, 0, name="max_bytes")
@@ -349,83 +346,55 @@ class FeatureStore:
             raise FeatureStoreError(msg)
         return _upkeep.prune(self.folder, max_bytes=max_bytes, unused_for=unused_for, keys=keys)
 
-    # -- inside ------------------------------------------------------------------------------
+    # -- internals ---------------------------------------------------------------------------
 
-    def _requests(
-        self, encoders: Iterable[Encoder], data: Any, *, augment: bool
-    ) -> list[tuple[Request, NDArray[np.bool_]]]:
-        """Return a request for the values that are there of each encoder, and which those are."""
+    def _requests(self, encoders: Iterable[Encoder], data: Any, *, augment: bool) -> list[Request]:
+        """Return one request per encoder with frozen layers."""
         requests = []
         for encoder in encoders:
             if encoder.frozen_part() is None:
                 continue
+            has_views = augment and encoder.augmentation is not None
+            views = [None, *(range(encoder.augmentation.views) if has_views else ())]
             values, present = present_values(encoder, encoder.select(data))
-            with_views = augment and encoder.augmentation is not None
-            views = [None, *(range(encoder.augmentation.views) if with_views else ())]
-            requests.append((self._request(encoder, values, views), present))
+            requests.append(self._request(encoder, values, views, present))
         return requests
 
-    def _request(self, encoder: Encoder, values: Any, views: Sequence[int | None]) -> Request:
+    def _request(
+        self,
+        encoder: Encoder,
+        values: Any,
+        views: Sequence[int | None],
+        present: NDArray[np.bool_] | None = None,
+    ) -> Request:
         backbone = frozen_backbone(encoder)
-        return make_request(encoder, backbone, self._open(encoder, backbone), values, views)
-
-    def _open(self, encoder: Encoder, backbone: keras.Model) -> ShardFolder:
         identity = [model_fingerprint(backbone), encoder.encoding_config(), self.dtype]
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        if key not in self._opened:
-            self._opened[key] = ShardFolder(self.folder / key, self.dtype)
-        return self._opened[key]
+        shards = self._opened.setdefault(key, ShardFolder(self.folder / key, self.dtype))
+        return make_request(encoder, backbone, shards, values, views, present)
 
-    def _collect(self, requests: Sequence[Request], verbose: int) -> list[NDArray[np.float32]]:
-        """Compute what is missing and return all features, by request and variant."""
+    def _read(self, requests: Sequence[Request], verbose: int) -> list[NDArray[np.float32]]:
+        """Return all features by request and variant, and compute those not in the store."""
         for _ in range(_TRIES):
             self._compute(requests, verbose)
             try:
                 return [request.read() for request in requests]
             except ShardVanishedError:
-                # Pruned by another process between our look and our reading.
+                # Another process has pruned features between the lookup and the reading.
                 continue
         msg = (
             f"Features vanish from {str(self.folder)!r} faster than they are read: other processes "
-            "prune the store, or max_bytes is too small for all that use it at once."
+            "prune the store, or max_bytes is too small for all processes that use it."
         )
         raise FeatureStoreError(msg)
 
     def _compute(self, requests: Sequence[Request], verbose: int) -> int:
         if self.max_bytes is not None:
-            self._check_limit(requests)
-        return fill(
+            check_limit(requests, self.max_bytes, np.dtype(self.dtype).itemsize)
+        return compute_missing(
             requests,
             folder=self.folder,
             batch_size=self.batch_size,
             max_bytes=self.max_bytes,
             verbose=verbose,
         )
-
-    def _check_limit(self, requests: Sequence[Request]) -> None:
-        """Refuse what cannot be kept before hours of work, and keep what is in use from pruning."""
-        itemsize = np.dtype(self.dtype).itemsize
-        # Encoders with the same backbone share its features.
-        distinct = {request.shards.folder: request for request in requests}.values()
-        needed = sum(request.n_bytes(itemsize) for request in distinct)
-        if self.max_bytes is not None and needed > self.max_bytes:
-            msg = (
-                f"These features need {needed:,} bytes, and the store is limited to "
-                f"max_bytes={self.max_bytes:,}. Raise the limit, or ask for fewer rows or views."
-            )
-            raise FeatureStoreError(msg)
-        for request in requests:
-            index = request.shards.index()
-            used = {
-                index[digest][0] for row in request.variants for digest in row if digest in index
-            }
-            request.shards.touch(used)
-
-
-def _spread(features: NDArray[np.float32], present: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return features of all rows from those of the rows that are there."""
-    if present.all():
-        return features
-    spread = np.zeros((len(features), len(present), *features.shape[2:]), dtype=features.dtype)
-    spread[:, present] = features
-    return spread

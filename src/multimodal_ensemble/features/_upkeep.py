@@ -1,4 +1,4 @@
-"""What a store holds, whether it is whole, and making it smaller."""
+"""List a store's content, find damaged files, and make a store smaller."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._shards import (
     SUFFIX,
@@ -25,7 +23,7 @@ from multimodal_ensemble.features._shards import (
 
 DESCRIPTION = "backbone.json"
 
-# What a killed process leaves lies there for good; what a living one is writing must not go.
+# Files of killed processes stay until they are pruned. Younger ones may still be written.
 _LEFTOVER_SECONDS = 24 * 3600
 
 
@@ -45,7 +43,7 @@ class _File:
 
 
 def _list_files(root: Path) -> Iterator[_File]:
-    """Yield the files of a store; those that vanish meanwhile are left out."""
+    """Yield the files of a store, without files that vanish in the meantime."""
     for folder in (root, *(path for path in root.iterdir() if path.is_dir())):
         with suppress(FileNotFoundError), os.scandir(folder) as entries:
             for entry in entries:
@@ -61,13 +59,13 @@ def count_bytes(root: Path) -> int:
 
 
 def keep_within(root: Path, max_bytes: int) -> int:
-    """Remove the shards that were not used for longest until a store is no larger; tell the bytes.
+    """Remove the least recently used shards until a store fits; return the bytes removed.
 
-    A reader that has such a shard open reads on, and one that is about to open it computes its
-    features again.
+    A process that has such a shard open can still read it. One that is about to open it recomputes
+    its features.
     """
     files = list(_list_files(root))
-    # Files in the making, and backbones that lie there for workers, are gone in a moment.
+    # Unfinished files, and backbones for workers, are temporary and do not count.
     excess = sum(file.n_bytes for file in files if file.path.name[0] != ".") - max_bytes
     shards = sorted((file for file in files if file.is_shard), key=lambda file: file.last_used)
     removed = 0
@@ -81,7 +79,7 @@ def keep_within(root: Path, max_bytes: int) -> int:
 def prune(
     root: Path, *, max_bytes: int | None, unused_for: timedelta | None, keys: Sequence[str]
 ) -> int:
-    """Do what `FeatureStore.prune` does; the options are checked."""
+    """Implement `FeatureStore.prune` for valid options."""
     oldest = -math.inf if unused_for is None else time.time() - unused_for.total_seconds()
     removed = sum(
         _remove(file)
@@ -92,7 +90,7 @@ def prune(
     if max_bytes is not None:
         removed += keep_within(root, max_bytes)
     for folder in entry_folders(root).values():
-        # Another process may be about to write into it, which makes it again.
+        # Another process that is about to write into the folder creates it again.
         with suppress(OSError):
             if {path.name for path in folder.iterdir()} <= {DESCRIPTION}:
                 if (folder / DESCRIPTION).exists():
@@ -103,12 +101,12 @@ def prune(
 
 
 def entry_folders(root: Path) -> dict[str, Path]:
-    """Return the folders of backbones by their key."""
+    """Return the folders of backbones by key."""
     return {path.name: path for path in root.iterdir() if path.is_dir()}
 
 
 def list_entries(root: Path) -> list[StoreEntry]:
-    """Do what `FeatureStore.entries` does."""
+    """Implement `FeatureStore.entries`."""
     files: dict[str, list[_File]] = {}
     for file in _list_files(root):
         if file.is_shard:
@@ -136,30 +134,23 @@ def list_entries(root: Path) -> list[StoreEntry]:
 
 
 def find_damaged(root: Path) -> dict[Path, str]:
-    """Do what `FeatureStore.verify` does."""
-    found = {file.path: _find_damage(file.path) for file in _list_files(root) if file.is_shard}
-    return {path: reason for path, reason in sorted(found.items()) if reason}
-
-
-def _find_damage(path: Path) -> str:
-    shards = ShardFolder(path.parent)
-    try:
-        features = shards.read_shard(path.name)
-        n_digests = len(shards.read_digests(path.name))
-    except ShardVanishedError:
-        return ""
-    except DamagedShardError as error:
-        return error.reason
-    if len(features) != n_digests:
-        return f"it holds {n_digests} digests and {len(features)} rows of features"
-    return "" if np.isfinite(features).all() else "it holds features that are not finite"
+    """Implement the search of `FeatureStore.verify`."""
+    damaged = {}
+    for path in sorted(file.path for file in _list_files(root) if file.is_shard):
+        try:
+            ShardFolder(path.parent).check(path.name)
+        except ShardVanishedError:
+            continue
+        except DamagedShardError as error:
+            damaged[path] = str(error)
+    return damaged
 
 
 def _describe(folder: Path) -> dict[str, Any]:
     try:
         described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        # It is for people; features are found without it.
+        # The description is for people; features are found without it.
         return {}
     return described if isinstance(described, dict) else {}
 
@@ -168,6 +159,6 @@ def _remove(file: _File) -> int:
     try:
         file.path.unlink()
     except OSError:
-        # Another process was faster, or has it open on a system that then forbids it.
+        # Another process has removed it, or has it open on a system that then forbids removal.
         return 0
     return file.n_bytes

@@ -1,20 +1,24 @@
 """Fusion: encoders, or trained models, joined into one `keras.Model`."""
 
-from multimodal_ensemble.fusion._feature_model import adapt_heads, feature_model
+from multimodal_ensemble.fusion._adapt_heads import adapt_heads
+from multimodal_ensemble.fusion._feature_model import feature_model
 from multimodal_ensemble.fusion._fuse_encoders import fuse_encoders
 from multimodal_ensemble.fusion._fuse_models import fuse_models
 from multimodal_ensemble.fusion._load_model import load_model
 from multimodal_ensemble.fusion._missing_modality import MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
+from multimodal_ensemble.fusion._parts import ModalityParts, fusion_parts
 from multimodal_ensemble.fusion._presence_dropout import PresenceDropout
 
 __all__ = [
     "MissingModality",
     "ModalityDropout",
+    "ModalityParts",
     "PresenceDropout",
     "adapt_heads",
     "feature_model",
     "fuse_encoders",
     "fuse_models",
+    "fusion_parts",
     "load_model",
 ]

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 import keras
 
-from multimodal_ensemble._layer_names import presence_name
+from multimodal_ensemble._layer_names import (
+    EMBEDDINGS,
+    EMBEDDINGS_DROPOUT,
+    MODALITY_DROPOUT,
+    SCORES,
+    SHARED_NAMES,
+    head_name,
+    names_of,
+    or_missing_name,
+    presence_name,
+    seam_name,
+)
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
@@ -27,61 +38,66 @@ def fuse_encoders(
 ) -> keras.Model:
     """Build a model that concatenates the embeddings of several modalities.
 
-    Each modality is an input named after its encoder, then the encoder's backbone if it has one,
-    then a new head; the embeddings are concatenated, and one dense layer gives one sigmoid unit
-    a label. With one encoder it is the unimodal model: hidden layer, output layer.
+    Each modality is an input named after its encoder, followed by the encoder's backbone, if it
+    has one, and a new head. One dense layer with a sigmoid unit per label takes the concatenated
+    embeddings. With one encoder, the result is a unimodal model.
 
     Parameters
     ----------
     encoders : sequence of Encoder
-        One fitted encoder a modality, with distinct names.
+        One fitted encoder per modality, with distinct names.
     n_labels : int
-        How many labels to predict, at least 1.
+        Number of labels to predict, at least 1.
     dropout : float, default=0
         Dropout rate on the concatenated embeddings, in [0, 1).
     modality_dropout : float, default=0
-        Rate at which a whole modality is left out of a row in training, in [0, 1); never all of
-        them at once, so with one encoder it does nothing. See `ModalityDropout` and, if one of the
-        encoders is `optional`, `PresenceDropout`.
+        Probability of dropping a whole modality of a row in training, in [0, 1). At least one
+        modality of each row is kept, so this has no effect with one encoder. See `ModalityDropout`
+        and, if one of the encoders is `optional`, `PresenceDropout`.
     seed : int, optional
-        Makes the initial weights and the dropout repeatable.
+        Seed of the initial weights and of dropout. Default: both differ between calls.
     name : str, optional
         Name of the model. Default: the names of the modalities joined by ``_and_``.
 
     Returns
     -------
     keras.Model
-        Takes a dictionary from modality name to an array of shape ``(n, *input_shape)``, gives
-        scores of shape ``(n, n_labels)`` in 0..1, float32. An optional modality has a second
-        input, ``poster_present`` of shape ``(n, 1)``, 1 where it is there and 0 where it is
-        missing, as `MultimodalDataset` gives it. Layers are named after the modality:
-        ``poster_backbone``, ``poster_features`` (where `feature_model` cuts), ``poster_head``,
-        ``poster_or_missing`` (see `MissingModality`); the last one is ``scores``. The heads are
-        the model's own, the backbones are the encoders' and shared by all models built from them.
-        `fit_model` trains it and adapts the scaling of features; before a plain
-        `keras.Model.fit`, call `adapt_heads`. `load_model` loads it after ``model.save``.
+        Takes a dictionary from modality name to an array of shape ``(n, *input_shape)`` and
+        returns float32 scores of shape ``(n, n_labels)`` in 0..1. An optional modality has a
+        second input, such as ``poster_present`` of shape ``(n, 1)``: 1 where a row has the
+        modality, else 0. `MultimodalDataset` provides it.
 
     Raises
     ------
     ModalityError
-        If there is no encoder, or names clash: of two encoders, or of two layers.
+        If there is no encoder, or if two encoders or two layers have the same name.
     ValueError
         If `n_labels` or a dropout rate is out of range.
 
     See Also
     --------
+    fusion_parts : The parts of the model by modality.
     feature_model : The part of the model behind its backbones.
-    fuse_models : The same for Keras models that are already trained.
+    fuse_models : Joins Keras models that are already trained.
+
+    Notes
+    -----
+    Layers are named after their modality: ``poster_backbone``, ``poster_features`` (the seam
+    between backbone and head), ``poster_head`` and ``poster_or_missing`` (see `MissingModality`).
+    The last layer is ``scores``. Each model has its own heads; the backbones belong to the encoders
+    and are shared by all models built from them.
+
+    `fit_model` trains the model and adapts the scaling of features. Before a plain
+    `keras.Model.fit`, call `adapt_heads`. `load_model` loads the model after ``model.save``.
 
     Examples
     --------
     >>> from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, fuse_encoders
     >>> tags = BagOfWordsEncoder("tags").fit([["space", "war"], ["love"]])
-    >>> table = DenseEncoder("year").fit([1977, 1997])
-    >>> model = fuse_encoders([tags, table], n_labels=2)
-    >>> scores = model.predict({"tags": tags.encode([["war"]]), "year": table.encode([2001])},
-    ...                        verbose=0)
-    >>> scores.shape
+    >>> year = DenseEncoder("year").fit([1977, 1997])
+    >>> model = fuse_encoders([tags, year], n_labels=2)
+    >>> inputs = {"tags": tags.encode([["war"]]), "year": year.encode([2001])}
+    >>> model.predict(inputs, verbose=0).shape
     (1, 2)
     """
     encoders = as_encoder_list(encoders)
@@ -90,7 +106,7 @@ def fuse_encoders(
     check_fraction(modality_dropout, name="modality_dropout")
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
-    # Before the seed is set: a backbone that is built only now would use up draws of the heads.
+    # Outside the seeded block: building a backbone inside it would change the draws of the heads.
     backbones = [encoder.get_backbone() for encoder in encoders]
     _check_layer_names(encoders, backbones)
     with seeded_layers(seed):
@@ -98,26 +114,36 @@ def fuse_encoders(
             tensor = keras.Input(encoder.input_shape, dtype=encoder.input_dtype, name=encoder.name)
             inputs[encoder.name] = tensor
             if backbone is not None:
-                # The seam at which `feature_model` cuts, whatever the backbone is called.
-                seam = keras.layers.Identity(name=f"{encoder.name}_features")
+                seam = keras.layers.Identity(name=seam_name(encoder.name))
                 tensor = seam(backbone(tensor, training=False))
-            embeddings.append(_named_head(encoder)(tensor))
-        if any(encoder.optional for encoder in encoders):
-            inputs |= {
-                presence_name(encoder.name): keras.Input((1,), name=presence_name(encoder.name))
-                for encoder in encoders
-                if encoder.optional
-            }
+            head = encoder.build_head()
+            # `fusion_parts` finds a head by its name, and a subclass may return one of any name.
+            head.name = head_name(encoder.name)
+            embeddings.append(head(tensor))
+        optional = [presence_name(encoder.name) for encoder in encoders if encoder.optional]
+        inputs |= {presence: keras.Input((1,), name=presence) for presence in optional}
+        if optional:
             embeddings = _replace_missing(encoders, inputs, embeddings, modality_dropout)
         elif modality_dropout and len(embeddings) > 1:
-            embeddings = ModalityDropout(modality_dropout, name="modality_dropout")(embeddings)
-        joined = join_embeddings(embeddings)
-        if dropout:
-            joined = keras.layers.Dropout(dropout, name="embeddings_dropout")(joined)
-        scores = score_layer(n_labels)(joined)
+            embeddings = ModalityDropout(modality_dropout, name=MODALITY_DROPOUT)(embeddings)
+        scores = join_embeddings(embeddings, n_labels, dropout)
     return keras.Model(
         inputs, scores, name=name or "_and_".join(encoder.name for encoder in encoders)
     )
+
+
+def join_embeddings(
+    embeddings: Sequence[keras.KerasTensor], n_labels: int, dropout: float
+) -> keras.KerasTensor:
+    """Return the scores from several embeddings."""
+    joined = embeddings[0]
+    if len(embeddings) > 1:
+        joined = keras.layers.Concatenate(name=EMBEDDINGS)(embeddings)
+    if dropout:
+        joined = keras.layers.Dropout(dropout, name=EMBEDDINGS_DROPOUT)(joined)
+    # Scores stay float32 under mixed precision.
+    layer = keras.layers.Dense(int(n_labels), activation="sigmoid", dtype="float32", name=SCORES)
+    return layer(joined)
 
 
 def _replace_missing(
@@ -126,21 +152,20 @@ def _replace_missing(
     embeddings: Sequence[keras.KerasTensor],
     modality_dropout: float,
 ) -> list[keras.KerasTensor]:
-    """Put learned vectors in place of the embeddings that are missing or dropped."""
+    """Replace the embeddings of missing or dropped modalities by learned vectors."""
     is_dropped = modality_dropout > 0 and len(encoders) > 1
     presence: dict[str, keras.KerasTensor] = {}
     for encoder, embedding in zip(encoders, embeddings, strict=True):
         if encoder.optional:
             presence[encoder.name] = inputs[presence_name(encoder.name)]
         elif is_dropped:
-            presence[encoder.name] = AlwaysPresent(
-                dtype="float32", name=presence_name(encoder.name)
-            )(embedding)
+            always = AlwaysPresent(dtype="float32", name=presence_name(encoder.name))
+            presence[encoder.name] = always(embedding)
     if is_dropped:
-        dropout = PresenceDropout(modality_dropout, name="modality_dropout")
+        dropout = PresenceDropout(modality_dropout, name=MODALITY_DROPOUT)
         presence = dict(zip(presence, dropout(list(presence.values())), strict=True))
     return [
-        MissingModality(name=f"{encoder.name}_or_missing")([embedding, presence[encoder.name]])
+        MissingModality(name=or_missing_name(encoder.name))([embedding, presence[encoder.name]])
         if encoder.name in presence
         else embedding
         for encoder, embedding in zip(encoders, embeddings, strict=True)
@@ -150,10 +175,7 @@ def _replace_missing(
 def _check_layer_names(
     encoders: Sequence[Encoder], backbones: Sequence[keras.Model | None]
 ) -> None:
-    names = ["embeddings", "embeddings_dropout", "modality_dropout", "scores"]
-    for encoder in encoders:
-        names += [encoder.name, f"{encoder.name}_features", f"{encoder.name}_head"]
-        names += [presence_name(encoder.name), f"{encoder.name}_or_missing"]
+    names = [*SHARED_NAMES, *(name for encoder in encoders for name in names_of(encoder.name))]
     names += {id(backbone): backbone.name for backbone in backbones if backbone}.values()
     if clashing := sorted({name for name in names if names.count(name) > 1}):
         msg = (
@@ -161,21 +183,3 @@ def _check_layer_names(
             "with column=... for the column it reads, or the backbone that it returns."
         )
         raise ModalityError(msg)
-
-
-def join_embeddings(embeddings: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
-    """Concatenate embeddings; a single one stays as it is."""
-    if len(embeddings) == 1:
-        return embeddings[0]
-    return keras.layers.Concatenate(name="embeddings")(embeddings)
-
-
-def score_layer(n_labels: int) -> keras.layers.Dense:
-    """Return one sigmoid unit a label, in float32 under mixed precision, too."""
-    return keras.layers.Dense(int(n_labels), activation="sigmoid", dtype="float32", name="scores")
-
-
-def _named_head(encoder: Encoder) -> keras.Layer:
-    # `adapt_heads` finds a head by its name, and a third party's may have any.
-    head, name = encoder.build_head(), f"{encoder.name}_head"
-    return head if head.name == name else keras.Sequential([head], name=name)

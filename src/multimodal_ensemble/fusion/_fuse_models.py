@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from multimodal_ensemble._layer_names import EMBEDDINGS, EMBEDDINGS_DROPOUT, SCORES, presence_name
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.fusion._feature_model import can_adapt, input_names
-from multimodal_ensemble.fusion._fuse_encoders import join_embeddings, score_layer
+from multimodal_ensemble.fusion._fuse_encoders import join_embeddings
+from multimodal_ensemble.fusion._parts import can_adapt, fusion_parts
 
-_NEW_LAYERS = {"embeddings", "embeddings_dropout", "scores"}
+_NEW_LAYERS = {EMBEDDINGS, EMBEDDINGS_DROPOUT, SCORES}
 
 
 def fuse_models(
@@ -25,40 +27,50 @@ def fuse_models(
     seed: int | None = None,
     name: str | None = None,
 ) -> keras.Model:
-    """Join trained models: drop each output layer, concatenate what fed it, add a new one.
+    """Build a model that concatenates the embeddings of trained models.
+
+    The output layer of each model is dropped. One new output layer takes the concatenated inputs
+    of the dropped layers.
 
     Parameters
     ----------
     models : sequence of keras.Model
-        Functional or sequential models with distinct input names, each of which ends in a dense
-        layer of `n_labels` units, with or without an activation layer behind it. They are
-        copied; only frozen layers, such as a backbone, are shared.
+        Functional or sequential models with distinct input names. Each ends in a dense layer of
+        `n_labels` units, optionally followed by activation layers. The models are copied; only
+        frozen layers, such as a backbone, are shared.
     n_labels : int
-        How many labels to predict, at least 1.
+        Number of labels to predict, at least 1.
     freeze : bool, default=False
-        Train only the new output layer; by default the models' weights are trained further.
+        Whether only the new output layer is trainable. By default, the weights of the models are
+        trainable also.
     dropout : float, default=0
         Dropout rate on the concatenated embeddings, in [0, 1).
     seed : int, optional
-        Makes the new layer's initial weights and the dropout repeatable.
+        Seed of the new layer's initial weights and of dropout. Default: both differ between calls.
     name : str, optional
         Name of the new model. Default: the names of the models joined by ``_and_``.
 
     Returns
     -------
     keras.Model
-        Takes a dictionary with the inputs of all models, gives scores of shape
+        Takes a dictionary with the inputs of all models and returns scores of shape
         ``(n, n_labels)`` in 0..1.
 
     Raises
     ------
     ModalityError
-        If two models have an input of the same name, a model does not predict `n_labels`
-        labels, or a model has no output layer to drop; the message names it.
+        If the names of inputs clash with each other or with layers named after a modality, if a
+        model does not predict `n_labels` labels, or if it has no output layer to drop.
+    ValueError
+        If `n_labels` or the dropout rate is out of range.
 
     See Also
     --------
-    fuse_encoders : The same before training, from encoders.
+    fuse_encoders : Joins encoders before training.
+
+    Notes
+    -----
+    Layers whose names would clash are renamed, except for those that `fusion_parts` lists.
 
     Examples
     --------
@@ -76,8 +88,8 @@ def fuse_models(
     check_fraction(dropout, name="dropout")
     models = list(models)
     _check_models(models, n_labels)
-    taken = set(_NEW_LAYERS)
-    taken.update(name for model in models for name in input_names(model))
+    parts = {name for model in models for name in _part_names(model)}
+    taken = {*_NEW_LAYERS, *parts, *(name for model in models for name in _input_names(model))}
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
     with seeded_layers(seed):
@@ -88,10 +100,7 @@ def fuse_models(
             embeddings.append(embedding)
             if freeze:
                 copy.trainable = False
-        joined = join_embeddings(embeddings)
-        if dropout:
-            joined = keras.layers.Dropout(dropout, name="embeddings_dropout")(joined)
-        scores = score_layer(n_labels)(joined)
+        scores = join_embeddings(embeddings, n_labels, dropout)
     return keras.Model(inputs, scores, name=name or "_and_".join(model.name for model in models))
 
 
@@ -103,7 +112,7 @@ def _check_models(models: list[keras.Model], n_labels: int) -> None:
         if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
             msg = (
                 "fuse_models needs functional or sequential Keras models that are built. "
-                f"Received {model!r}, whose layers cannot be told apart."
+                f"Received {model!r}, whose layers are unknown."
             )
             raise ModalityError(msg)
         _find_output_layer(model)
@@ -111,23 +120,41 @@ def _check_models(models: list[keras.Model], n_labels: int) -> None:
     if any(count != n_labels for count in counts.values()):
         msg = f"Each model must predict n_labels={n_labels} labels. Received {counts}."
         raise ModalityError(msg)
-    names = [name for model in models for name in input_names(model)]
-    if reserved := sorted(_NEW_LAYERS & set(names)):
-        msg = f"The input name(s) {reserved} are those of layers of the fusion; rename the inputs."
+    inputs = Counter(name for model in models for name in _input_names(model))
+    if reserved := sorted(_NEW_LAYERS & inputs.keys()):
+        msg = f"The input name(s) {reserved} belong to layers of the fusion. Rename the inputs."
         raise ModalityError(msg)
-    if clashing := sorted({name for name in names if names.count(name) > 1}):
+    names = inputs + Counter(name for model in models for name in _part_names(model))
+    if clashing := sorted(name for name, count in names.items() if count > 1):
         msg = (
-            f"The input name(s) {clashing} stand in more than one model; give each modality its "
-            f"own. The models' inputs: { {model.name: input_names(model) for model in models} }."
+            f"The name(s) {clashing} belong to more than one input or layer of a modality. Give "
+            "each modality its own name. The inputs of the models are "
+            f"{ {model.name: _input_names(model) for model in models} }."
         )
         raise ModalityError(msg)
 
 
+def _input_names(model: keras.Model) -> list[str]:
+    return [tensor.name for tensor in model.inputs]
+
+
+def _part_names(model: keras.Model) -> set[str]:
+    """Return the names by which `fusion_parts` finds layers, apart from those of inputs."""
+    names = set()
+    for name, parts in fusion_parts(model).items():
+        layers = [parts.seam, parts.head, parts.or_missing]
+        names |= {layer.name for layer in layers if layer is not None}
+        if parts.or_missing is not None:
+            names.add(presence_name(name))
+    return names - set(_input_names(model))
+
+
 def _find_output_layer(model: keras.Model) -> keras.layers.Dense:
-    """Return the dense layer that gives a model's output, past activations behind it."""
+    """Return the last dense layer of a model, before any activation layers."""
     msg = (
-        f"The model {model.name!r} has no output layer to drop: it must have one output and end "
-        "in a dense layer, with or without an activation layer behind it, that some layer feeds."
+        f"The model {model.name!r} has no output layer to drop. It must have one output and end "
+        "in a dense layer, optionally followed by activation layers, whose input is a layer's "
+        "output."
     )
     if len(model.outputs) != 1:
         raise ModalityError(msg)
@@ -135,15 +162,15 @@ def _find_output_layer(model: keras.Model) -> keras.layers.Dense:
     layer = model.layers[-1] if is_sequential else model.get_layer(model.output_names[0])
     last = layer
     while isinstance(layer, keras.layers.Activation):
-        layer = _feeding(model, layer)
-    if not isinstance(layer, keras.layers.Dense) or _feeding(model, layer) is None:
+        layer = _source_of(model, layer)
+    if not isinstance(layer, keras.layers.Dense) or _source_of(model, layer) is None:
         msg += f" It ends in {last.name!r} ({type(last).__name__})."
         raise ModalityError(msg)
     return layer
 
 
-def _feeding(model: keras.Model, layer: keras.Layer) -> Any:
-    """Return what feeds a layer: another layer, some other tensor, or None for an input."""
+def _source_of(model: keras.Model, layer: keras.Layer) -> Any:
+    """Return the source of a layer's input: another layer, another tensor, or None for an input."""
     if isinstance(model, keras.Sequential):
         position = model.layers.index(layer)
         return model.layers[position - 1] if position else None
@@ -154,16 +181,17 @@ def _feeding(model: keras.Model, layer: keras.Layer) -> Any:
 
 
 def _copy_model(model: keras.Model, taken: set[str]) -> keras.Model:
-    """Return a copy that shares frozen layers; layer names become distinct."""
+    """Return a copy that shares frozen layers, with names that are not in `taken`."""
     output_layer = _find_output_layer(model)
+    part_names = _part_names(model)
 
     def copy_layer(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
         if layer is output_layer:
             return type(layer).from_config(config)
-        if layer.name not in taken:
+        if layer.name in part_names or layer.name not in taken:
             taken.add(layer.name)
-            # Not by its weights: some layers change weights that no optimizer trains.
+            # Not `trainable_weights`: some layers update weights that no optimizer trains.
             if layer.weights and not layer.trainable and not can_adapt(layer):
                 return layer
             return type(layer).from_config(config)

@@ -1,4 +1,4 @@
-"""Loading a saved model in a new process."""
+"""Loading a saved model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import keras
 def load_model(path: str | PathLike[str]) -> keras.Model:
     """Load a model that was saved with ``model.save("file.keras")``.
 
-    Does what `keras.models.load_model` does, and makes sure that Keras knows this package's layers,
-    which are imported only when they are used. Code in the file is not run.
+    Like `keras.models.load_model`, but also works in a process that has not yet imported the
+    layers of this package. It never runs code from the file.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def load_model(path: str | PathLike[str]) -> keras.Model:
     Raises
     ------
     ValueError
-        If the file is not one of Keras, or holds layers whose code Keras would have to run.
+        If the file is not a Keras model, or loading it would run code from the file.
 
     Examples
     --------
@@ -39,5 +39,5 @@ def load_model(path: str | PathLike[str]) -> keras.Model:
     ...     load_model(Path(folder) / "model.keras").name
     'year'
     """
-    # Importing this module has imported the package's layers, and so registered them with Keras.
+    # Importing this module has registered the layers of the package with Keras.
     return keras.models.load_model(path, safe_mode=True)

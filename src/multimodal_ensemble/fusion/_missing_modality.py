@@ -1,4 +1,4 @@
-"""What stands in for a modality that a row lacks."""
+"""Learned embeddings for modalities that a row lacks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from multimodal_ensemble._keras import PACKAGE
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class MissingModality(keras.layers.Layer):
-    """Put one learned vector in place of the embedding where a modality is missing.
+    """Replace the embedding of a missing modality by a learned vector.
 
     The vector is the same for all rows, in training and in prediction. It is learned from the
-    training rows that lack the modality, and from those that `PresenceDropout` takes it from.
+    training rows that lack the modality or from which `PresenceDropout` drops it.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ class MissingModality(keras.layers.Layer):
         super().__init__(**kwargs)
 
     def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
-        """Create the vector: zeros until it is trained."""
+        """Create the vector, which is initially zero."""
         (_, size), _ = input_shape
         self.learned = self.add_weight(name="learned", shape=(size,), initializer="zeros")
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """Return the embedding where the presence is 1, and the vector where it is 0."""
+        """Return the embedding where the presence is 1 and the vector where it is 0."""
         embedding, presence = inputs
         learned = keras.ops.cast(self.learned, embedding.dtype)
         return keras.ops.where(keras.ops.cast(presence, "bool"), embedding, learned)
@@ -51,16 +51,16 @@ class MissingModality(keras.layers.Layer):
     def compute_output_shape(
         self, input_shape: Sequence[tuple[int | None, ...]]
     ) -> tuple[int | None, ...]:
-        """Return the embedding's shape."""
+        """Return the shape of the embedding."""
         return input_shape[0]
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class AlwaysPresent(keras.layers.Layer):
-    """Say of each row that it has a modality, given the modality's embedding.
+    """Return the presence of a modality that no row lacks, given its embedding.
 
-    A layer, not an operation of `keras.ops`, because some functions of Keras on models expect
-    that each of their parts is one.
+    This is a layer, not an operation of `keras.ops`, because some Keras functions expect that a
+    model consists of layers.
     """
 
     def call(self, inputs: Any) -> Any:
@@ -68,5 +68,5 @@ class AlwaysPresent(keras.layers.Layer):
         return keras.ops.ones_like(inputs[:, :1])
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """Return one number a row."""
+        """Return the shape ``(n, 1)``."""
         return (input_shape[0], 1)

@@ -1,4 +1,4 @@
-"""Leaving out whole modalities during training."""
+"""Dropping whole modalities during training."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from multimodal_ensemble._validation import check_fraction
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class ModalityDropout(keras.layers.Layer):
-    """Drop the whole embedding of a modality for some rows in training, never all of a row.
+    """Drop whole embeddings of random rows in training, but never all embeddings of a row.
 
-    Keeps a fusion from leaning on its strongest modality alone. Where each modality of a row
-    would be dropped, one of them is kept at random; what is kept is scaled so that the expected
-    embedding is the same as in prediction, where nothing is dropped.
+    This keeps a fusion from relying on its strongest modality alone. If all modalities of a row
+    are drawn to be dropped, one of them, chosen at random, is kept. Kept embeddings are scaled so
+    that their expected value is the same as in prediction, where nothing is dropped.
 
     Parameters
     ----------
     rate : float
-        Probability with which a modality is drawn to be dropped, in [0, 1).
+        Probability that a modality is drawn to be dropped, in [0, 1).
     seed : int, optional
-        Makes the draws repeatable.
+        Seed of the draws. Default: the draws differ between layers.
     **kwargs
         Passed to `keras.layers.Layer`.
 
@@ -35,7 +35,7 @@ class ModalityDropout(keras.layers.Layer):
 
     Notes
     -----
-    With `m` modalities, one is kept with probability ``1 - rate + rate**m / m``.
+    With `m` modalities, each is kept with probability ``1 - rate + rate**m / m``.
 
     References
     ----------
@@ -62,7 +62,7 @@ class ModalityDropout(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Sequence[Any], training: bool = False) -> list[Any]:
-        """Drop embeddings in training; pass them on otherwise."""
+        """Drop embeddings in training; otherwise return the inputs."""
         inputs = list(inputs)
         n_modalities = len(inputs)
         if not training or not self.rate or n_modalities == 1:
@@ -86,26 +86,26 @@ class ModalityDropout(keras.layers.Layer):
 
 
 def draw_kept(present: Any, rate: float, seed_generator: keras.random.SeedGenerator) -> Any:
-    """Return which modalities are kept, at least one of a row's present ones.
+    """Draw which modalities to keep: at least one of those that a row has.
 
     Parameters
     ----------
     present : tensor of shape (n, n_modalities)
         1 where a row has a modality, else 0.
     rate : float
-        Probability with which a modality is drawn to be dropped, in [0, 1).
+        Probability that a modality is drawn to be dropped, in [0, 1).
     seed_generator : keras.random.SeedGenerator
-        The draws follow from it.
+        Source of the draws.
 
     Returns
     -------
     tensor of shape (n, n_modalities)
-        Booleans.
+        Booleans; False where a row lacks the modality.
     """
     ops = keras.ops
     present = ops.cast(present, "bool")
-    # Those that are not there can neither be kept nor be the last one left.
+    # The lowest draw, so that a missing modality is never the one that must be kept.
     draws = keras.random.uniform(ops.shape(present), seed=seed_generator)
     draws = ops.where(present, draws, -1.0)
-    last_left = draws == ops.max(draws, axis=1, keepdims=True)
-    return ops.logical_and(present, ops.logical_or(draws >= rate, last_left))
+    highest = draws == ops.max(draws, axis=1, keepdims=True)
+    return ops.logical_and(present, ops.logical_or(draws >= rate, highest))

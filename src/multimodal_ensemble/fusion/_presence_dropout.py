@@ -1,4 +1,4 @@
-"""Taking whole modalities from rows during training, where rows may lack some."""
+"""Dropping whole modalities during training where rows may lack some."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from multimodal_ensemble.fusion._modality_dropout import ModalityDropout, draw_k
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class PresenceDropout(ModalityDropout):
-    """Let some rows lack modalities in training, never all that a row has.
+    """Mark modalities of random rows as missing in training, but never all that a row has.
 
-    What `ModalityDropout` is for modalities that are always there: a dropped modality looks to the
-    fusion exactly like a missing one, so `MissingModality` learns from it what to put in its place.
+    It replaces `ModalityDropout` where rows may lack modalities. A dropped modality looks to the
+    fusion exactly like a missing one, so that `MissingModality` is trained on both.
 
     Parameters
     ----------
     rate : float
-        Probability with which a modality is drawn to be dropped, in [0, 1).
+        Probability that a modality is drawn to be dropped, in [0, 1).
     seed : int, optional
-        Makes the draws repeatable.
+        Seed of the draws. Default: the draws differ between layers.
     **kwargs
         Passed to `keras.layers.Layer`.
 
@@ -37,15 +37,15 @@ class PresenceDropout(ModalityDropout):
     >>> import numpy as np
     >>> from multimodal_ensemble.fusion import PresenceDropout
     >>> dropout = PresenceDropout(0.5, seed=1)
-    >>> here, missing = np.ones((1000, 1)), np.zeros((1000, 1))
-    >>> poster, tags, table = dropout([here, here, missing], training=True)
+    >>> present, missing = np.ones((1000, 1)), np.zeros((1000, 1))
+    >>> poster, tags, table = dropout([present, present, missing], training=True)
     >>> left = np.asarray(poster) + np.asarray(tags)
     >>> float(left.min()), float(left.max()), float(np.asarray(table).max())
     (1.0, 2.0, 0.0)
     """
 
     def call(self, inputs: Sequence[Any], training: bool = False) -> list[Any]:
-        """Return the presence of each modality, with fewer of them in training."""
+        """Return the presence of each modality; some are set to 0 in training."""
         inputs = list(inputs)
         if not training or not self.rate:
             return inputs

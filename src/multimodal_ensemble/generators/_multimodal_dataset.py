@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import keras
@@ -21,113 +21,77 @@ from multimodal_ensemble._validation import (
 )
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.features import FeatureStore
+from multimodal_ensemble.features import FeatureStore, open_store
+from multimodal_ensemble.generators._batch import Batch
 from multimodal_ensemble.generators._row_sources import EncodedRows, StoredRows
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """One batch as `MultimodalDataset.peek` shows it.
-
-    Parameters
-    ----------
-    inputs : dict of str to ndarray
-        What the model gets, by modality.
-    y : ndarray of shape (n, n_labels) or None
-        Multi-hot labels, float32.
-    sample_weight : ndarray of shape (n,) or None
-        Weights, float32.
-    raw : DataFrame of n rows
-        The same rows as they were given.
-    labels : list of n lists of str, or None
-        The names of each row's labels.
-
-    See Also
-    --------
-    MultimodalDataset.peek : Returns one.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalDataset
-    >>> data = pd.DataFrame({"tags": [["space", "war"], ["love"]]})
-    >>> tags = BagOfWordsEncoder("tags").fit(data["tags"])
-    >>> MultimodalDataset(data, [tags]).peek(0).raw["tags"].tolist()
-    [['space', 'war'], ['love']]
-    """
-
-    inputs: dict[str, NDArray[Any]]
-    y: NDArray[np.float32] | None
-    sample_weight: NDArray[np.float32] | None
-    raw: pd.DataFrame
-    labels: list[list[str]] | None
 
 
 class MultimodalDataset(keras.utils.PyDataset):
     """Batches ``({modality: array}, y)`` from the rows of a table.
 
-    Raw values are encoded batch by batch, so images are read from disk when their batch comes
-    up. With a feature store, a modality with a frozen backbone gives its stored features
-    instead, and one with a backbone whose last layers are trained gives what goes into these;
-    `fit_model` and `predict_scores` then use the part of the model from there on.
+    Raw values are encoded batch by batch, so that images are read from disk when they are needed.
+    With a feature store, batches hold stored features for modalities with a frozen backbone, or
+    the input of the first trained layer if only the last layers are trained. `fit_model` and
+    `predict_scores` then use the part of the model behind the frozen layers.
 
     Parameters
     ----------
     data : DataFrame or mapping of str to sequence
         The raw columns.
     encoders : sequence of Encoder
-        One fitted encoder a modality.
+        One fitted encoder per modality.
     y : array-like of shape (n_samples, n_labels), optional
         Multi-hot labels, 0 or 1. Without them, batches are ``({modality: array},)``.
     batch_size : int, default=32
-        Rows a batch; the last batch of a pass may be shorter.
+        Number of rows per batch; the last batch of a pass may be smaller.
     shuffle : bool, default=False
-        Draw a new order of rows for each pass.
+        Whether each pass over the rows has a new random order.
     seed : int, default=0
-        The orders follow from it.
+        Seed of the orders and of the choice of augmented views.
     sample_weight : array-like of shape (n_samples,), optional
         Weight of each row in the loss, not negative.
     labels : sequence of str, optional
         Names of the labels. Default: the columns of `y` if it is a DataFrame, else numbers.
     augment : bool, optional
-        Whether batches show augmented views, one drawn from `seed` for each row and pass, of the
-        modalities whose encoder has some (see ``ImageEncoder(augmentation=...)``). For training
-        rows only. Default: where `shuffle` is True, as it is for training rows.
-    store : FeatureStore, optional
-        Where the features of frozen backbones are kept; missing ones are computed now.
+        Whether each row of a batch is one of its augmented views, chosen at random for each pass,
+        for encoders with an ``augmentation``. For training rows only. Default: `shuffle`.
+    store : FeatureStore or path, optional
+        Store of the features of frozen backbones. Features that it lacks are computed now.
     verbose : {0, 1}, default=1
-        Whether a progress bar shows the computation of missing features.
+        Whether a progress bar shows the computation of features.
     **kwargs
         Passed to `keras.utils.PyDataset`: `workers`, `use_multiprocessing`, `max_queue_size`.
 
     Attributes
     ----------
     features : dict of str to ndarray of shape (n_samples, ...)
-        Features of the modalities that come from the store, of the plain rows.
+        Features from the store, of the rows without augmentation, by modality.
     augment : bool
-        Whether batches show augmented views.
+        Whether batches hold augmented views.
     dropped : DataFrame
-        Rows that an encoder wanted left out (see ``ImageEncoder(on_error="drop")``), with the
-        data's index and the columns ``row`` (number in the data, from 0) and ``reason``.
+        Rows dropped by an encoder (see ``ImageEncoder(on_error="drop")``), with the index of the
+        data and the columns ``row`` (position in the data, from 0) and ``reason``.
     y : ndarray of shape (n_samples, n_labels) or None
-        Multi-hot labels of the rows that are left, bool.
+        Multi-hot labels of the rows that are not dropped, bool.
     labels : list of str
         Names of the labels; empty without `y`.
     pass_number : int
-        Number of the present pass over the rows, from 0.
+        Number of the current pass over the rows, from 0.
 
     Raises
     ------
     ModalityError
-        If a column is missing, two encoders have the same name, or columns differ in length.
+        If the data lacks a column, two encoders have the same name, or columns differ in length.
     ValueError
         If `y` is not multi-hot or differs in length from the data.
+    TypeError
+        If `store` is neither a store nor a path.
 
     Notes
     -----
-    With a plain `keras.Model.fit`, pass ``shuffle=False``, or Keras shuffles the batches once more
-    from the global random state; and train ``feature_model(model)`` where features come from a
-    store. `fit_model` does both.
+    For a plain `keras.Model.fit`, pass ``shuffle=False``; otherwise Keras shuffles the batches
+    again from the global random state. If features come from a store, train
+    ``feature_model(model)``. `fit_model` does both.
 
     Examples
     --------
@@ -155,14 +119,14 @@ class MultimodalDataset(keras.utils.PyDataset):
         sample_weight: Any = None,
         labels: Sequence[str] | None = None,
         augment: bool | None = None,
-        store: FeatureStore | None = None,
+        store: FeatureStore | str | PathLike[str] | None = None,
         verbose: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_at_least(batch_size, 1, name="batch_size")
         check_at_least(seed, 0, name="seed")
-        _check_store(store)
+        opened = open_store(store)
         self.encoders = as_encoder_list(encoders)
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -171,7 +135,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         columns = {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
         wanted = [column for encoder in self.encoders for column in encoder.columns]
         if not any(column in self.raw for column in wanted):
-            # Each of them may be missing, but hardly all: the table is another one.
+            # Optional modalities may be absent, but not all of them: this is the wrong table.
             msg = f"The data has none of the columns {wanted}. It has {list(self.raw.columns)}."
             raise ModalityError(msg)
         n_rows = len(self.raw)
@@ -179,7 +143,7 @@ class MultimodalDataset(keras.utils.PyDataset):
             msg = "The data has no rows."
             raise ValueError(msg)
         if y is None and sample_weight is not None:
-            msg = "sample_weight weighs labels in the loss, and there are none; pass y=..., too."
+            msg = "sample_weight weights the loss, which needs labels. Pass y=... also."
             raise ValueError(msg)
         check_same_index(data, y)
         check_same_index(data, sample_weight, name="sample_weight")
@@ -195,8 +159,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         )
         self._y = None if self.y is None else self.y.astype(np.float32)
         stored = (
-            store.load_features(self.encoders, self.raw, augment=self.augment, verbose=verbose)
-            if store is not None
+            opened.load_features(self.encoders, self.raw, augment=self.augment, verbose=verbose)
+            if opened is not None
             else {}
         )
         self.features: dict[str, NDArray[Any]] = {name: plain[0] for name, plain in stored.items()}
@@ -212,14 +176,14 @@ class MultimodalDataset(keras.utils.PyDataset):
             )
         self.begin_pass(0)
 
-    # -- what Keras calls --------------------------------------------------------------------
+    # -- methods that Keras calls ------------------------------------------------------------
 
     def __len__(self) -> int:
         """Return the number of batches in a pass."""
         return -(-self.n_samples // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
-        """Return a batch: inputs, then labels and weights where there are any."""
+        """Return a batch: the inputs, then labels and weights if there are any."""
         rows = self._batch_rows(index)
         inputs = {
             name: source.take(rows, self._views[name][rows] if name in self._views else None)
@@ -234,10 +198,10 @@ class MultimodalDataset(keras.utils.PyDataset):
         return tuple(parts)
 
     def on_epoch_end(self) -> None:
-        """Draw the order, and the augmented views, of the next pass."""
+        """Begin the next pass."""
         self.begin_pass(self.pass_number + 1)
 
-    # -- for people and for the other rooms --------------------------------------------------
+    # -- methods for users and other modules -------------------------------------------------
 
     @property
     def n_samples(self) -> int:
@@ -245,7 +209,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         return self._n_samples
 
     def begin_pass(self, number: int) -> None:
-        """Draw the order of rows, and the augmented views, of a pass, for example to go on from it.
+        """Draw the order of rows and the augmented views of a pass, for example to resume there.
 
         Parameters
         ----------
@@ -266,22 +230,22 @@ class MultimodalDataset(keras.utils.PyDataset):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Numbers of rows.
+            Row numbers.
         """
         return self._draw(number)[0]
 
     def peek(self, index: int) -> Batch:
-        """Return a batch beside the raw rows that it was made from.
+        """Return a batch together with its raw rows.
 
         Parameters
         ----------
         index : int
-            Number of the batch in the present pass.
+            Number of the batch in the current pass.
 
         Returns
         -------
         Batch
-            With the raw columns and the names of each row's labels.
+            The batch, its raw columns, and the names of the labels of each row.
         """
         rows = self._batch_rows(index)
         inputs, *rest = self[index]
@@ -293,20 +257,19 @@ class MultimodalDataset(keras.utils.PyDataset):
     def encode_rows(
         self, rows: NDArray[np.intp], modalities: Sequence[str] | None = None
     ) -> dict[str, NDArray[Any]]:
-        """Return what the model gets for the given row numbers, by modality, without augmentation.
+        """Return the inputs of the model for some rows, without augmentation.
 
         Parameters
         ----------
         rows : ndarray of shape (n,)
-            Numbers of rows, from 0.
+            Row numbers, from 0.
         modalities : sequence of str, optional
-            Which modalities. Default: all.
+            Modalities to encode. Default: all, and which rows have the optional ones.
 
         Returns
         -------
         dict of str to ndarray of shape (n, ...)
-            Features from the store, or encoded rows; for all modalities, also which rows have the
-            optional ones.
+            Features from the store, or encoded rows, by input.
         """
         if modalities is None:
             return {name: source.take(rows) for name, source in self._rows.items()} | (
@@ -320,7 +283,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         Parameters
         ----------
         modality : str
-            Name of one of the data set's encoders.
+            Name of one of the encoders.
 
         Returns
         -------
@@ -330,22 +293,22 @@ class MultimodalDataset(keras.utils.PyDataset):
         return self._present[modality]
 
     def has_features_of(self, encoder: Encoder) -> bool:
-        """Return whether the features are still those of what is frozen of an encoder's backbone.
+        """Return whether the features are those of the layers of a backbone that are now frozen.
 
         Parameters
         ----------
         encoder : Encoder
-            One of the data set's encoders.
+            One of the encoders of the data set.
 
         Returns
         -------
         bool
-            False if the backbone was unfrozen, or frozen again, since.
+            False if layers were frozen or unfrozen after the data set was made.
         """
         source = self._rows[encoder.name]
         return isinstance(source, StoredRows) and source.is_current()
 
-    # -- inside ------------------------------------------------------------------------------
+    # -- internals ---------------------------------------------------------------------------
 
     def _batch_rows(self, index: int) -> NDArray[np.intp]:
         if not 0 <= index < len(self):
@@ -354,7 +317,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         return self._order[index * self.batch_size : (index + 1) * self.batch_size]
 
     def _presence(self, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
-        """Return the inputs beside those of optional modalities: 1 where it is there, else 0."""
+        """Return the inputs that are 1 where a row has an optional modality, else 0."""
         return {
             presence_name(encoder.name): self._present[encoder.name][rows, np.newaxis].astype(
                 np.float32
@@ -364,8 +327,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         }
 
     def _draw(self, number: int) -> tuple[NDArray[np.intp], dict[str, NDArray[np.intp]]]:
-        """Return the order of rows, and which augmented view of each, in a pass."""
-        # From the seed and the pass alone, so that any pass can be drawn again.
+        """Return the order of rows in a pass and the augmented view of each row."""
+        # The draws depend on the seed and the pass alone, so that any pass can be repeated.
         generator = np.random.default_rng([self.seed, number])
         n = self.n_samples
         order = generator.permutation(n) if self.shuffle else np.arange(n)
@@ -377,12 +340,13 @@ class MultimodalDataset(keras.utils.PyDataset):
         return order, views
 
     def _drop_unusable(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """Drop the rows that an encoder cannot use; return the columns of the others."""
         reasons: dict[int, str] = {}
         for encoder in self.encoders:
             values, present = present_values(encoder, columns[encoder.name])
-            there = np.flatnonzero(present)
-            unusable = encoder.find_unusable(values)
-            reasons.update({int(there[position]): why for position, why in unusable.items()})
+            rows_of_values = np.flatnonzero(present)
+            for position, reason in encoder.find_unusable(values).items():
+                reasons[int(rows_of_values[position])] = reason
         rows = sorted(reasons)
         self.dropped = pd.DataFrame(
             {"row": rows, "reason": [reasons[row] for row in rows]}, index=self.raw.index[rows]
@@ -392,7 +356,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         kept = np.setdiff1d(np.arange(len(self.raw)), list(reasons))
         if kept.size == 0:
             msg = (
-                f"None of the {len(self.raw)} rows can be used, the first one because: "
+                f"None of the {len(self.raw)} rows can be used. Reason for the first row: "
                 f"{reasons[rows[0]]}"
             )
             raise ValueError(msg)
@@ -400,12 +364,6 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.y = None if self.y is None else self.y[kept]
         self.sample_weight = None if self.sample_weight is None else self.sample_weight[kept]
         return {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
-
-
-def _check_store(store: object) -> None:
-    if store is not None and not isinstance(store, FeatureStore):
-        msg = f"store must be a FeatureStore. Received {store!r}; pass FeatureStore(folder)."
-        raise TypeError(msg)
 
 
 def _check_y(y: Any, n_rows: int) -> NDArray[np.bool_]:

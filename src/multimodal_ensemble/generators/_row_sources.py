@@ -1,4 +1,4 @@
-"""Where the rows of one modality come from: encoded when their batch comes up, or stored."""
+"""Sources of the rows of one modality: encoded batch by batch, or stored features."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders import Encoder
 
-# Rows of numbers are encoded once if all of them take no more: encoding them batch by batch, out
-# of a sparse matrix for example, takes longer than training on them. 400 tags of 160,000 movies.
+# Vectors are encoded once if all of them take no more than this: 400 tags of 160,000 movies.
+# Encoding batch by batch, for example from a sparse matrix, takes longer than training.
 _KEPT_BYTES = 2**28
 
 
 class EncodedRows:
-    """Raw values, encoded when they are asked for; if they are small vectors, at once.
+    """Raw values that are encoded on demand, or once if they are small vectors.
 
     Parameters
     ----------
     encoder : Encoder
         A fitted encoder.
     values : sequence
-        The raw values that are there.
+        The raw values of the rows that have the modality.
     present : ndarray of shape (n,)
-        Which rows have one.
+        True for these rows.
     augment : bool
-        Whether augmented views will be asked for.
+        Whether augmented views will be requested.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class EncodedRows:
     ) -> None:
         self._encoder = encoder
         self._present = present
-        # Of each row, where it stands among those that are there.
+        # The position of each row among the rows that have the modality.
         self._position = np.cumsum(self._present) - 1
         n_rows = int(self._present.sum())
         shape = encoder.input_shape
@@ -50,18 +50,18 @@ class EncodedRows:
             self._digests = encoder.content_digests(self._prepared)
 
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
-        """Return rows, or the given view of each; zeros where the modality is missing."""
+        """Return encoded rows, or the given view of each; zeros where the modality is missing."""
         present = self._present[rows]
         if present.all():
             return self._take_present(self._position[rows], views)
         shape = (len(rows), *self._encoder.input_shape)
         if not self._present.any():
             return np.zeros(shape, dtype=self._encoder.input_dtype)
-        # Of the first row in the data that is there if none of these is, because Keras wants
-        # batches of one dtype.
-        some = rows[present] if present.any() else np.flatnonzero(self._present)[:1]
-        some_views = None if views is None else (views[present] if present.any() else views[:1])
-        encoded = self._take_present(self._position[some], some_views)
+        # Keras needs batches of one dtype. If none of these rows has the modality, another row of
+        # the data determines the dtype.
+        sample = rows[present] if present.any() else np.flatnonzero(self._present)[:1]
+        sample_views = None if views is None else (views[present] if present.any() else views[:1])
+        encoded = self._take_present(self._position[sample], sample_views)
         taken = np.zeros(shape, dtype=encoded.dtype)
         if present.any():
             taken[present] = encoded
@@ -83,14 +83,14 @@ class EncodedRows:
 
 
 class StoredRows:
-    """Features of the plain rows and of their augmented views.
+    """Features of rows and of their augmented views.
 
     Parameters
     ----------
     encoder : Encoder
-        The encoder that they are features of.
+        The encoder of the rows.
     features : ndarray of shape (1 + views, n, ...)
-        The plain rows' features, then those of each view, if there are any.
+        The features of the rows without augmentation, then those of each view.
     """
 
     def __init__(self, encoder: Encoder, features: NDArray[np.float32]) -> None:
@@ -100,14 +100,14 @@ class StoredRows:
         self._frozen_weights = _frozen_weights(encoder)
 
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
-        """Return features of rows, or of the given view of each."""
+        """Return the features of rows, or of the given view of each."""
         taken: NDArray[Any] = (
             self._plain[rows] if views is None else self._features[1 + views, rows]
         )
         return taken
 
     def is_current(self) -> bool:
-        """Return whether the same part of the backbone is frozen as when they were computed."""
+        """Return whether the frozen layers are still those that computed the features."""
         return _frozen_weights(self._encoder) == self._frozen_weights
 
 

@@ -126,7 +126,8 @@ def read_images(
     Raises
     ------
     ImageReadError
-        With ``on_error="raise"``, for the first image that cannot be read.
+        With ``on_error="raise"``, for the first image that cannot be read. Its attribute `row` is
+        the position of the image in `sources`.
     TypeError
         If `sources` is not an iterable of images, or the type of a source is not supported. This
         is raised whatever `on_error` is, because the mistake is in the program, not in a file.
@@ -208,7 +209,7 @@ def _with_position(error: ImageReadError, position: int, n_sources: int) -> Imag
         'To continue without it, pass on_error="blank" (a black image in its row) '
         'or on_error="drop" (no row).'
     )
-    positioned = ImageReadError(msg)
+    positioned = ImageReadError(msg, row=position)
     positioned.strerror = error.strerror
     return positioned
 

@@ -1,4 +1,4 @@
-"""Pixels of any mode become upright RGB pixels of 8 bits."""
+"""Convert pixels of any mode to upright RGB pixels of 8 bits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_16_BIT = 65535
 
 
 def array_to_rgb(array: NDArray[Any]) -> Image.Image:
-    """Return an array that `check_source` let pass as an RGB image."""
+    """Convert an array that has passed `check_source` to an RGB image."""
     values = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
     if values.dtype.itemsize == 2:
         values = _to_8_bit(values)
@@ -29,16 +29,16 @@ def array_to_rgb(array: NDArray[Any]) -> Image.Image:
 
 
 def image_to_rgb(image: Image.Image) -> Image.Image:
-    """Return a loaded image as RGB, composited over white where it is transparent.
+    """Convert a loaded image to RGB, with transparent pixels composited over white.
 
-    The result may be the image itself, so it must not be written to.
+    The result may be the image itself, so callers must not write to it.
     """
     if image.width == 0 or image.height == 0:
         msg = "it has no pixels"
         raise ValueError(msg)
     if image.mode == "F":
         msg = (
-            "its pixels are floating-point numbers (mode F), whose range is not known; "
+            "its pixels are floating-point numbers (mode F), and their range is unknown; "
             "scale them to 0..255 and convert them to 8 bits first, "
             'for example PIL.Image.fromarray(scaled.astype("uint8"))'
         )
@@ -51,21 +51,22 @@ def image_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def upright(rgb: Image.Image, source: Image.Image) -> Image.Image:
-    """Turn and mirror `rgb` as the EXIF orientation of `source`, already loaded, says."""
+    """Apply the EXIF orientation of `source`, which is already loaded, to `rgb`."""
     try:
-        # Only now: a PNG may hold EXIF after its pixels, and Pillow turns a TIFF on loading.
+        # Read after loading, because a PNG may store EXIF after its pixels and Pillow rotates a
+        # TIFF while loading it.
         orientation = source.getexif().get(ExifTags.Base.Orientation)
         method = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     except MemoryError:
         raise
     except Exception:
-        # Pillow raises many types on damaged EXIF, and the pixels are whole without it.
+        # Pillow raises many types on damaged EXIF data; the pixels are valid without it.
         return rgb
     return rgb if method is None else rgb.transpose(method)
 
 
 def _to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
-    # 257 = 65535 / 255, so 8 bits stretched to 16 come back unchanged; it is odd: no ties.
+    # 257 = 65535 / 255, so 8 bits stretched to 16 are restored exactly. An odd divisor has no ties.
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
@@ -74,7 +75,7 @@ def _grey_16_bit_to_rgb(image: Image.Image) -> Image.Image:
     least, most = int(values.min()), int(values.max())
     if least < 0 or most > _MAX_16_BIT:
         msg = (
-            f"its integer pixels go from {least} to {most}, and grey of more than 8 bits must "
+            f"its integer pixels range from {least} to {most}, but grey of more than 8 bits must "
             f"lie in 0..{_MAX_16_BIT}; scale them to 8 bits first"
         )
         raise ValueError(msg)
@@ -85,7 +86,7 @@ def _grey_16_bit_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    # Pillow has no way from premultiplied grey straight to RGBA that keeps the alpha.
+    # Pillow cannot convert premultiplied grey directly to RGBA without losing the alpha channel.
     rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     canvas = Image.new("RGB", rgba.size, "white")
     canvas.paste(rgba, mask=rgba.getchannel("A"))

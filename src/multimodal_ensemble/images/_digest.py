@@ -1,4 +1,4 @@
-"""Name an image by its content."""
+"""Identify an image by its content."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from multimodal_ensemble.images._source import (
     with_root,
 )
 
-# Distinct openings keep a file whose bytes spell out another image's pixels from its digest.
+# Distinct prefixes ensure that a file never shares the digest of an image in memory, even if its
+# bytes equal the hashed representation of that image.
 _FILE = b"multimodal_ensemble:image-file:1\0"
 _PIL = b"multimodal_ensemble:image-pil:1\0"
 _ARRAY = b"multimodal_ensemble:image-array:1\0"
 
 
 def content_digest(source: ImageSource, *, root: str | os.PathLike[str] | None = None) -> bytes:
-    """Return a digest of an image's content, as a key for what is computed from it.
+    """Return a digest of an image's content, for use as a cache key.
 
-    Images of different content never share one, short of a collision of SHA-256.
+    Images with different content have different digests, unless SHA-256 collides.
 
     Parameters
     ----------
     source : str, os.PathLike, bytes, PIL.Image.Image or ndarray
-        An image as `read_image` takes it.
+        An image as `read_image` accepts it.
     root : str or os.PathLike, default=None
-        The folder that relative paths start from; by default the working directory.
+        The folder that relative paths start from. None is the working directory.
 
     Returns
     -------
     bytes of length 32
-        A SHA-256. Of a path and of bytes, that of the encoded file's content, so that both,
-        and copies under other names, give the same digest. Of a PIL image and of an array,
-        that of all that decides how it is read: mode or dtype, shape, pixels, and of a PIL
-        image its palette, transparency and EXIF orientation. A file never shares a digest
-        with an image in memory.
+        A SHA-256 digest. For a path or bytes, it covers the content of the encoded file, so
+        that copies under different names have the same digest. For an array, it covers the
+        dtype, shape and pixels. For a PIL image, it covers the mode, size, pixels, palette,
+        transparency and EXIF orientation. A file never has the digest of an image in memory.
 
     Raises
     ------
     ImageReadError
         If the image is missing (None or NaN), its file cannot be read, or a PIL image cannot
-        be loaded. A file is not decoded: one that is no image has a digest all the same.
+        be loaded. Files are not decoded, so a file that is not an image also has a digest.
     TypeError
-        If `source` is of another type, or an array of another dtype.
+        If the type of `source`, or the dtype of an array, is not supported.
 
     See Also
     --------
@@ -91,7 +91,7 @@ def _pil_header(image: Image.Image) -> tuple[object, ...]:
     except MemoryError:
         raise
     except Exception:
-        # As in reading: damaged EXIF data turns nothing.
+        # Damaged EXIF data is ignored, as in read_image.
         orientation = None
     return (
         image.mode,
@@ -105,7 +105,7 @@ def _pil_header(image: Image.Image) -> tuple[object, ...]:
 def _digest(opening: bytes, header: tuple[object, ...], pixels: bytes) -> bytes:
     spelled = repr(header).encode()
     digest = hashlib.sha256(opening)
-    # The length keeps the end of the header from being taken for the start of the pixels.
+    # The length prevents the end of the header from being read as the start of the pixels.
     digest.update(len(spelled).to_bytes(8, "big"))
     digest.update(spelled)
     digest.update(pixels)

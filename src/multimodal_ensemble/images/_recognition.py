@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# File name suffixes of common image formats that Pillow reads, in lower case.
+#: File name suffixes of common image formats that Pillow reads, in lower case.
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )

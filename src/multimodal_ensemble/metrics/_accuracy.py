@@ -1,4 +1,4 @@
-"""Mean accuracy over labels, each at its own threshold."""
+"""Mean accuracy over labels at given thresholds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def mean_accuracy(
 ) -> float:
     """Return the mean over labels of the accuracy at each label's threshold.
 
-    A label may be right in a row whose other labels are wrong; each entry of the matrix counts.
+    Each entry of the label matrix counts separately, whether or not the rest of its row is
+    predicted correctly.
 
     Parameters
     ----------
@@ -27,20 +28,20 @@ def mean_accuracy(
     y_score : array-like of shape (n_samples, n_labels)
         Finite scores, of any range.
     thresholds : float or array-like of shape (n_labels,)
-        One threshold a label, or one for all; see `tune_thresholds`.
+        One threshold per label, or a single threshold for all labels; see `tune_thresholds`.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights, not negative.
+        Non-negative weights of the rows.
 
     Returns
     -------
     float
-        From 0 to 1, 1 being best.
+        From 0 to 1; 1 is best.
 
     Raises
     ------
     ValueError
-        If `y_true` is not a 0/1 matrix, `y_score` has another shape or values that are not finite,
-        or `thresholds` has another length or holds NaN.
+        If `y_true` is not a 0/1 matrix, `y_score` has another shape or non-finite values, or
+        `thresholds` has the wrong length or contains NaN.
 
     See Also
     --------
@@ -48,10 +49,11 @@ def mean_accuracy(
 
     Notes
     -----
-    The share of the n_samples times n_labels entries that are predicted right, which is one minus
-    the Hamming loss [1]_. It is not scikit-learn's multilabel `accuracy_score`, which asks for
-    whole rows to be right. With rare labels it is high for a model that predicts nothing: compare
-    it with ``mean_accuracy(y_true, y_score, float("inf"))``.
+    This is the fraction of the n_samples times n_labels entries that are predicted correctly,
+    which is one minus the Hamming loss [1]_. It differs from scikit-learn's multilabel
+    `accuracy_score`, which requires whole rows to be correct. With rare labels, a model that
+    predicts no label at all has a high accuracy. Compare with
+    ``mean_accuracy(y_true, y_score, float("inf"))``, the accuracy of such a model.
 
     References
     ----------

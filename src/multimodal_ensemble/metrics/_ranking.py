@@ -1,4 +1,4 @@
-"""The scores of one label, sorted apart for its positive and its negative rows."""
+"""Sort the scores of one label separately for positive and negative rows."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from numpy.typing import NDArray
 def sort_by_class(
     scores: NDArray[Any], positive: NDArray[np.bool_]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the ascending scores of positive rows, and those of negative rows.
+    """Return the sorted scores of the positive rows and of the negative rows.
 
-    Sorting values is several times faster than `numpy.argsort` with the picking that follows it,
-    and counting in one sorted class how many scores lie above each score of the other one is all
-    that a ROC curve needs.
+    Sorting values is several times faster than `numpy.argsort` followed by indexing. For a ROC
+    curve it is sufficient to count, for each score of one class, the higher scores of the other.
 
     Parameters
     ----------
     scores : ndarray of shape (n_samples,)
-        Finite scores; a column of a matrix will do.
+        Finite scores, for example a column of a matrix.
     positive : ndarray of shape (n_samples,)
         Whether each row is positive.
 
     Returns
     -------
     positives, negatives : ndarray
-        Of the dtype of `scores`.
+        Scores in ascending order, of the dtype of `scores`.
     """
-    # Contiguous copies, because picking from a strided column takes as long as sorting it.
+    # Contiguous copies, because selecting from a strided column takes as long as sorting it.
     scores = np.ascontiguousarray(scores)
     positive = np.ascontiguousarray(positive)
     positives, negatives = scores[positive], scores[~positive]

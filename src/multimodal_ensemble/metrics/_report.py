@@ -1,4 +1,4 @@
-"""A table with one row a label."""
+"""A table of metrics with one row per label."""
 
 from __future__ import annotations
 
@@ -26,51 +26,54 @@ def label_report(
     *,
     labels: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Return a table of the scores of each label.
+    """Return a table with the metrics of each label.
 
-    ROC-AUC and average precision look at the scores alone, the other columns at the predictions
-    that the thresholds make of them.
+    ROC-AUC and average precision depend on the scores alone. The other columns depend on the
+    labels that are predicted at the thresholds.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
         Multi-hot labels, 0 or 1.
     y_score : array-like of shape (n_samples, n_labels)
-        Scores of any finite range, higher for the positive class.
+        Finite scores of any range, higher for the positive class.
     thresholds : float or array-like of shape (n_labels,)
-        One threshold a label, or one for all; see `tune_thresholds`.
+        One threshold per label, or a single threshold for all labels; see `tune_thresholds`.
     labels : sequence of str of length n_labels, default=None
-        Names of the rows; column numbers, as strings, where None.
+        Names of the labels. None uses the columns of `y_true` if it is a DataFrame, and column
+        numbers as strings otherwise.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by "label", with the columns support (number of positives, int64), roc_auc,
-        average_precision, threshold, accuracy, precision, recall and f1 (float64, all but the
-        threshold from 0 to 1). ROC-AUC is NaN for a label with one class and average precision for
-        one without positives; precision, recall and F1 are 0 where they are 0 / 0.
+        The index is named ``label``. The columns are ``support`` (number of positives, int64),
+        ``roc_auc``, ``average_precision``, ``threshold``, ``accuracy``, ``precision``,
+        ``recall`` and ``f1`` (float64, from 0 to 1 except for the threshold). ROC-AUC is NaN for
+        a label with a single class, and average precision is NaN for a label without positives.
+        Precision, recall and F1 are 0 where they would be 0 / 0.
 
     Raises
     ------
     ValueError
-        If `y_true` is not a 0/1 matrix, `y_score` has another shape or values that are not finite,
-        `thresholds` has another length or holds NaN, or `labels` has another length or repeats.
+        If `y_true` is not a 0/1 matrix, `y_score` has another shape or non-finite values,
+        `thresholds` has the wrong length or contains NaN, or `labels` has the wrong length or
+        contains duplicates.
 
     Warns
     -----
     sklearn.exceptions.UndefinedMetricWarning
-        Once, with the names of all labels with one class.
+        If any label has a single class; the warning names all of them.
 
     See Also
     --------
-    mean_roc_auc : The mean of the column roc_auc.
-    mean_accuracy : The mean of the column accuracy.
+    mean_roc_auc : The mean of the column ``roc_auc``.
+    mean_accuracy : The mean of the column ``accuracy``.
 
     Notes
     -----
     Precision is tp / (tp + fp), recall tp / (tp + fn), and F1 2 tp / (2 tp + fp + fn) [1]_. Average
     precision is that of `sklearn.metrics.average_precision_score`: the mean of the precisions at
-    each score, weighted by the rise in recall.
+    each score, weighted by the increase in recall.
 
     References
     ----------
@@ -98,7 +101,7 @@ def label_report(
 
     average_precision = np.full(len(names), np.nan)
     for column in np.flatnonzero(positive.any(axis=0)):
-        # Scikit-learn subtracts neighbouring scores; overflow there cannot change the result.
+        # scikit-learn subtracts neighbouring scores; an overflow there does not change the result.
         with np.errstate(over="ignore"):
             average_precision[column] = average_precision_score(
                 positive[:, column], scores[:, column]

@@ -1,8 +1,7 @@
-"""Area under the ROC curve, column by column."""
+"""Area under the ROC curve of each label."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Literal, overload
 
@@ -19,6 +18,7 @@ from multimodal_ensemble._validation import (
     check_sample_weight,
     check_scores,
 )
+from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.metrics._ranking import sort_by_class
 
 
@@ -50,49 +50,50 @@ def mean_roc_auc(
 ) -> float | FloatArray:
     """Return the ROC-AUC of each label, or its mean over labels.
 
-    Labels that cannot be scored, because all their rows are of one class, are left out of the mean
-    and named in a warning.
+    The ROC-AUC of a label is undefined if all its rows are of one class. Such labels are excluded
+    from the mean and named in a warning.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
         Multi-hot labels, 0 or 1.
     y_score : array-like of shape (n_samples, n_labels)
-        Scores of any finite range, higher for the positive class.
+        Finite scores of any range, higher for the positive class.
     average : {"macro", None}, default="macro"
-        "macro" is the unweighted mean over the labels that have both classes; None gives one value
-        a label.
+        "macro" returns the unweighted mean over the labels with both classes. None returns one
+        value per label.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights, not negative. A row of weight 0 is left out.
+        Non-negative weights of the rows. Rows with weight 0 are ignored.
     labels : sequence of str of length n_labels, default=None
-        Names for the warning. Default: the columns of `y_true` if it is a DataFrame, else numbers.
+        Names for the warning. None uses the columns of `y_true` if it is a DataFrame, and column
+        numbers otherwise.
 
     Returns
     -------
     float or ndarray of shape (n_labels,), float64
-        From 0 to 1; 0.5 is chance. A label with one class is NaN in the vector and left out of the
-        mean; the mean is NaN where every label has one class.
+        From 0 to 1; 0.5 is chance. The value of a label with a single class is NaN. The mean is
+        NaN if every label has a single class.
 
     Raises
     ------
     ValueError
-        If `y_true` is not a 0/1 matrix, `y_score` has another shape or values that are not finite,
-        or `average`, `sample_weight` or `labels` do not fit.
+        If `y_true` is not a 0/1 matrix, `y_score` has another shape or non-finite values,
+        `average` is unknown, or `sample_weight` or `labels` has the wrong length or values.
 
     Warns
     -----
     sklearn.exceptions.UndefinedMetricWarning
-        Once, with the names of all labels with one class.
+        If any label has a single class; the warning names all of them.
 
     See Also
     --------
-    label_report : This and other scores of each label.
+    label_report : This and other metrics of each label.
 
     Notes
     -----
-    The share of the pairs of a positive and a negative row in which the positive row has the
-    higher score, ties counting half [1]_, which is the area under the ROC curve: counted exactly,
-    from the two classes' sorted scores. With weights it is `sklearn.metrics.roc_auc_score`.
+    The area under the ROC curve is the fraction of pairs of a positive and a negative row in which
+    the positive row has the higher score; ties count half [1]_. It is counted exactly from the
+    sorted scores of both classes. With weights, `sklearn.metrics.roc_auc_score` computes it.
 
     References
     ----------
@@ -127,7 +128,7 @@ def mean_roc_auc(
 def roc_auc_by_label(
     positive: NDArray[np.bool_], scores: FloatArray, weights: FloatArray | None = None
 ) -> FloatArray:
-    """Return the ROC-AUC of each label, NaN for a label with one class; inputs are checked."""
+    """Return the ROC-AUC of each label from checked inputs; NaN for a label with one class."""
     used = slice(None) if weights is None else weights > 0
     both_classes = positive[used].any(axis=0) & ~positive[used].all(axis=0)
     values = np.full(positive.shape[1], np.nan)
@@ -135,7 +136,7 @@ def roc_auc_by_label(
         if weights is None:
             values[column] = _roc_auc(*sort_by_class(scores[:, column], positive[:, column]))
             continue
-        # Scikit-learn subtracts neighbouring scores; overflow there cannot change the result.
+        # scikit-learn subtracts neighbouring scores; an overflow there does not change the result.
         with np.errstate(over="ignore"):
             values[column] = roc_auc_score(
                 positive[:, column], scores[:, column], sample_weight=weights
@@ -144,22 +145,22 @@ def roc_auc_by_label(
 
 
 def _roc_auc(positives: FloatArray, negatives: FloatArray) -> float:
-    """Return the share of pairs in which the positive score is higher, ties counting half."""
+    """Return the fraction of pairs with the higher score for the positive; ties count half."""
     below = np.searchsorted(negatives, positives, side="left").sum()
     not_above = np.searchsorted(negatives, positives, side="right").sum()
-    # Whole numbers up to the division, so there is no rounding to add up.
+    # The counts are whole numbers, so that only the division rounds.
     return float(below + not_above) / (2 * len(positives) * len(negatives))
 
 
 def warn_of_one_class_labels(values: FloatArray, names: Sequence[str], *, numbered: bool) -> None:
-    """Warn, as from the caller's caller, of every label whose ROC-AUC is NaN."""
+    """Issue one warning that names every label whose ROC-AUC is NaN."""
     undefined = [name for name, value in zip(names, values, strict=True) if np.isnan(value)]
     if not undefined:
         return
     listed = ", ".join(undefined if numbered else map(repr, undefined))
     msg = (
-        "ROC-AUC needs rows of both classes. It is NaN, and left out of any mean, for "
-        f"{'label columns' if numbered else 'labels'} {listed}: there all rows (of positive "
-        "weight) have the same value in y_true."
+        "ROC-AUC needs rows of both classes. It is NaN, and excluded from any mean, for "
+        f"{'label columns' if numbered else 'labels'} {listed}: all rows with positive weight have "
+        "the same value in y_true."
     )
-    warnings.warn(msg, UndefinedMetricWarning, stacklevel=3)
+    warn(msg, UndefinedMetricWarning)

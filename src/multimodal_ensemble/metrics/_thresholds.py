@@ -1,4 +1,4 @@
-"""Choosing one threshold a label, and applying it."""
+"""Choose one threshold per label, and apply thresholds to scores."""
 
 from __future__ import annotations
 
@@ -30,24 +30,26 @@ def tune_thresholds(
     criterion: CriterionName | CriterionFunction = "accuracy",
     sample_weight: ArrayLike | None = None,
 ) -> FloatArray:
-    """Choose for every label the threshold that maximises a criterion.
+    """Choose for each label the threshold that maximises a criterion.
 
-    The search is exact: it looks at every division that a threshold can make of the distinct
-    scores. Choose thresholds on validation rows, never on the rows that are reported on.
+    The search is exact: it compares all ways in which a threshold can divide the distinct scores.
+    Choose thresholds on validation rows, never on the rows whose results are reported.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
         Multi-hot labels, 0 or 1.
     y_score : array-like of shape (n_samples, n_labels)
-        Scores of any finite range, higher for the positive class; compared as float64.
+        Finite scores of any range, higher for the positive class. They are compared as float64.
     criterion : {"accuracy", "balanced_accuracy", "f1"} or callable, default="accuracy"
-        What to maximise. A callable is called once a label as ``criterion(tp, fp, fn, tn)`` with
-        four float64 arrays of shape (n_candidates,), from the highest threshold (never positive)
-        to the lowest (always positive), and returns an array of that shape. NaN is worse than any
-        number; warnings of divisions by zero within it are silenced.
+        What to maximise; see Notes. A callable is called once per label as
+        ``criterion(tp, fp, fn, tn)``. The arguments are float64 arrays of shape (n_candidates,),
+        from the highest threshold (never positive) to the lowest (always positive). It returns
+        an array of the same shape. NaN ranks below any number, and warnings about divisions by
+        zero are suppressed.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights, not negative; counts become sums of weights. A row of weight 0 is left out.
+        Non-negative weights of the rows. Counts become sums of weights, and rows with weight 0
+        are ignored.
 
     Returns
     -------
@@ -58,27 +60,37 @@ def tune_thresholds(
     Raises
     ------
     ValueError
-        If `y_true` is not a 0/1 matrix, `y_score` has another shape or values that are not finite,
+        If `y_true` is not a 0/1 matrix, `y_score` has another shape or non-finite values,
         `criterion` is unknown, or a callable returns another shape or only NaN.
 
     See Also
     --------
     apply_thresholds : Turn scores into labels.
+    mean_accuracy, label_report : Evaluate predictions at thresholds.
 
     Notes
     -----
-    With p positives and n negatives, accuracy is (tp + tn) / (p + n); balanced accuracy is
-    (tp / p + tn / n) / 2, highest where Youden's index [1]_ is, and only the rate of the class
-    that is there where the other is absent; F1 is 2 tp / (2 tp + fp + fn), and 0 where that is
-    0 / 0.
+    Choose the criterion by what an error costs. With p positives and n negatives:
 
-    Of thresholds with the same value of the criterion the highest wins, that is, the one with the
-    fewest positive predictions; so a strictly increasing transform of the scores does not change
-    which of these rows are predicted positive. The tie is exact for whole weights and for none;
-    sums of fractional weights are rounded, and values that differ by rounding are not tied.
+    accuracy, (tp + tn) / (p + n)
+        Fewest wrong entries. A missed positive costs as much as a false positive. For a rare label
+        whose positives the scores do not separate, the best threshold is rightly ``inf``: the
+        label is never predicted.
+    f1, 2 tp / (2 tp + fp + fn)
+        Balances precision and recall, and ignores true negatives. It finds more rows of rare
+        labels, at the cost of more false positives. It is 0 where it would be 0 / 0.
+    balanced_accuracy, (tp / p + tn / n) / 2
+        Weighs both classes equally, as Youden's index [1]_ does: a missed positive costs as much
+        as n / p false positives. For rare labels it usually has the highest recall of the three
+        and the most false positives. If a class is absent, the rate of the other class is used.
 
-    Between scores so close that no float lies strictly between them the threshold is the upper
-    score. One sort and cumulative sums make O(n log n) a label, as for a ROC curve [2]_.
+    If several thresholds have the same value of the criterion, the highest one is chosen, which
+    predicts the fewest positives. A strictly increasing transform of the scores therefore does not
+    change which of these rows are predicted positive. Ties are exact without weights or with whole
+    weights. Sums of fractional weights are rounded, so equal values may not tie.
+
+    If no float lies strictly between two neighbouring scores, the threshold is the upper score.
+    The search sorts the scores once and takes O(n log n) per label, as for a ROC curve [2]_.
 
     References
     ----------
@@ -98,7 +110,7 @@ def tune_thresholds(
     weights = check_sample_weight(sample_weight, len(positive))
     if not callable(criterion):
         check_criterion(criterion)
-    # float32 has the same order as it has in float64, and sorts faster.
+    # float32 scores keep their order when converted to float64, and sort faster.
     ranking = np.asarray(y_score) if np.asarray(y_score).dtype == np.float32 else scores
     if weights is not None and not weights.all():
         used = weights > 0
@@ -122,31 +134,32 @@ def tune_thresholds(
 
 
 def apply_thresholds(y_score: ArrayLike, thresholds: ArrayLike) -> NDArray[np.int8]:
-    """Predict a label wherever its score is at least its threshold.
+    """Predict each label whose score is at least its threshold.
 
-    This is the predicate that `tune_thresholds` chooses its thresholds with.
+    `tune_thresholds` evaluates its candidates with the same rule.
 
     Parameters
     ----------
     y_score : array-like of shape (n_samples, n_labels)
-        Finite scores, of any range.
+        Finite scores of any range.
     thresholds : float or array-like of shape (n_labels,)
-        One threshold a label, or one for all; ``inf`` is never and ``-inf`` always.
+        One threshold per label, or a single threshold for all labels. ``inf`` never predicts the
+        label, and ``-inf`` always does.
 
     Returns
     -------
     ndarray of shape (n_samples, n_labels), int8
-        1 where ``y_score >= thresholds``, both as float64, else 0.
+        1 where ``y_score >= thresholds``, compared as float64, and 0 elsewhere.
 
     Raises
     ------
     ValueError
-        If `y_score` is not a matrix of finite numbers, or `thresholds` has another length, holds
-        NaN or is not numeric.
+        If `y_score` is not a matrix of finite numbers, or `thresholds` has the wrong length,
+        contains NaN or is not numeric.
 
     See Also
     --------
-    tune_thresholds : Choose the thresholds.
+    tune_thresholds : Choose thresholds.
 
     Examples
     --------
@@ -162,10 +175,10 @@ def apply_thresholds(y_score: ArrayLike, thresholds: ArrayLike) -> NDArray[np.in
 def _tune_at_positives(
     scores: NDArray[Any], positive: NDArray[np.bool_], criterion: CriterionFunction
 ) -> float:
-    """Return the best threshold of a criterion that false positives can only lower.
+    """Return the best threshold for a criterion that false positives never increase.
 
-    That holds for each criterion with a name. Then the best division of the scores lies just
-    below the score of a positive row, or above all scores, so only those are tried.
+    Every named criterion has this property. The best threshold then lies just below the score of
+    a positive row, or above all scores, so only these candidates are evaluated.
     """
     positives, negatives = sort_by_class(scores, positive)
     is_first = np.ones(len(positives), dtype=bool)
@@ -190,13 +203,13 @@ def _tune_at_positives(
 def _all_candidates(
     scores: NDArray[Any], positive: NDArray[np.bool_], weights: FloatArray | None
 ) -> tuple[NDArray[Any], tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
-    """Return the distinct scores from high to low, and tp, fp, fn, tn at every candidate.
+    """Return the distinct scores in descending order, and tp, fp, fn, tn at each candidate.
 
-    The first candidate is never, and there is one more for each score.
+    The first candidate predicts no row positive; one candidate follows for each distinct score.
     """
     order = np.argsort(scores)[::-1]
     ranked = scores[order]
-    # The last row of each run of equal scores: a threshold cannot part such a run.
+    # Only the last row of a run of equal scores, because a threshold cannot divide such a run.
     is_end = np.ones(len(ranked), dtype=bool)
     np.not_equal(ranked[1:], ranked[:-1], out=is_end[:-1])
     ends = np.flatnonzero(is_end)
@@ -214,7 +227,7 @@ def _all_candidates(
 
 
 def _best_threshold(distinct: NDArray[Any], values: NDArray[Any]) -> float:
-    # Candidates run from the highest threshold down and argmax takes the first: the tie rule.
+    # Candidates are in descending order and argmax returns the first, so the highest wins a tie.
     best = int(np.argmax(values))
     if best == 0:
         return np.inf
@@ -224,11 +237,11 @@ def _best_threshold(distinct: NDArray[Any], values: NDArray[Any]) -> float:
 
 def _midpoint(lower: float, upper: float) -> float:
     if lower == -np.inf:
-        # There is no score below: always positive.
+        # No score lies below, so every row is predicted positive.
         return lower
-    # Halved before they are added, because the sum or the difference of huge scores overflows.
+    # Halve before adding, because the sum or the difference of huge scores overflows.
     middle = lower / 2 + upper / 2
-    # Neighbouring floats have nothing between them; the predicate `>=` needs lower < threshold.
+    # Neighbouring floats have no midpoint; `>=` then needs the upper one.
     return middle if lower < middle <= upper else upper
 
 
@@ -237,12 +250,12 @@ def _check_thresholds(thresholds: ArrayLike, shape: tuple[int, ...]) -> FloatArr
     if array.dtype.kind not in "biuf":
         msg = (
             f"thresholds must be numbers. Received dtype {array.dtype}. "
-            "Use float('inf') for never and float('-inf') for always."
+            "Use float('inf') to never predict a label and float('-inf') to always predict it."
         )
         raise ValueError(msg)
     if array.shape not in ((), shape[1:]):
         msg = (
-            f"thresholds must be one number, or one a label: shape {shape[1:]} for y_score of "
+            f"thresholds must be one number, or one per label: shape {shape[1:]} for y_score of "
             f"shape {shape}. Received thresholds of shape {array.shape}."
         )
         raise ValueError(msg)
@@ -250,7 +263,7 @@ def _check_thresholds(thresholds: ArrayLike, shape: tuple[int, ...]) -> FloatArr
     if np.isnan(limits).any():
         msg = (
             f"thresholds must not be NaN. Received {limits.tolist()}. "
-            "Use float('inf') for never and float('-inf') for always."
+            "Use float('inf') to never predict a label and float('-inf') to always predict it."
         )
         raise ValueError(msg)
     return limits

@@ -1,6 +1,6 @@
-"""Splitting rows by their labels, and thresholds for any scikit-learn classifier.
+"""Splits that are stratified by labels, and thresholds for any scikit-learn classifier.
 
-Nothing here needs Keras or TensorFlow. Labels are the columns of a 0/1 matrix `y` of shape
+This module does not need Keras or TensorFlow. Labels are the columns of a 0/1 matrix `y` of shape
 ``(n_samples, n_labels)``.
 """
 

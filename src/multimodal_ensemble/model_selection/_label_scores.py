@@ -1,4 +1,4 @@
-"""One score a label, whatever form an estimator gives its predictions in."""
+"""Convert the predictions of any scikit-learn estimator to one score per label."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ def label_scores(
     Parameters
     ----------
     estimator : fitted estimator
-        Its `method` gives one array of shape (n_samples, n_labels); or a list with an array of
-        shape (n_samples, n_classes) for each label; or, for one label, what a binary classifier
-        gives.
+        An estimator whose `method` returns an array of shape (n_samples, n_labels), a list with
+        one array of shape (n_samples, n_classes) per label, or, for a single label, the output of
+        a binary classifier.
     X : array-like, sparse matrix, DataFrame or list
-        What the method takes.
+        Input of the method.
     method : {"predict_proba", "decision_function"}
-        What to call.
+        The method to call.
     n_labels : int
         Number of labels.
 
     Returns
     -------
     ndarray of shape (n_samples, n_labels)
-        Scores of class 1. A label of which the estimator has seen one class only gets the
-        probability 0 or 1.
+        Scores of class 1. If the estimator has seen only one class of a label, the probability of
+        the label is 0 or 1.
 
     Raises
     ------
     ValueError
-        If the scores have another form, or the classes of a label are not 0 and 1.
+        If the scores have another format, or the classes of a label are not 0 and 1.
     """
     given = getattr(estimator, method)(X)
     classes = getattr(estimator, "classes_", None)
     name = f"{method} of {type(estimator).__name__}"
     if isinstance(given, list):
         if len(given) != n_labels:
-            raise ValueError(_wrong_form(name, f"a list of {len(given)}", n_labels))
+            raise ValueError(_wrong_format(name, f"a list of {len(given)}", n_labels))
         own_classes = classes if isinstance(classes, list) else [None] * n_labels
         return np.column_stack(
             [
@@ -61,7 +61,7 @@ def label_scores(
         if scores.ndim == 1:
             return scores.reshape(-1, 1)
     if scores.ndim != 2 or scores.shape[1] != n_labels:
-        raise ValueError(_wrong_form(name, f"shape {scores.shape}", n_labels))
+        raise ValueError(_wrong_format(name, f"shape {scores.shape}", n_labels))
     return scores
 
 
@@ -69,10 +69,12 @@ def _is_binary(scores: NDArray[Any], classes: Any) -> bool:
     """Return whether the columns of one label's scores are classes rather than labels."""
     if scores.ndim != 2 or isinstance(classes, list):
         return False
-    # Of one class only, some estimators give two columns and some one, which is 1 throughout. A
-    # label may be called 0, too.
-    is_sure = bool((scores == 1).all())
-    return scores.shape[1] == 2 or (is_sure and classes is not None and _are_zero_or_one(classes))
+    # For a single class, some estimators return two columns and others one column of ones. The
+    # class list alone is ambiguous, because a label may also be named 0.
+    is_constant = bool((scores == 1).all())
+    return scores.shape[1] == 2 or (
+        is_constant and classes is not None and _are_zero_or_one(classes)
+    )
 
 
 def _probability_of_one(scores: NDArray[Any], classes: Any, name: str) -> NDArray[Any]:
@@ -87,27 +89,27 @@ def _probability_of_one(scores: NDArray[Any], classes: Any, name: str) -> NDArra
         raise ValueError(msg)
     if not _are_zero_or_one(classes):
         msg = (
-            f"{name} must be about the classes 0 and 1. "
+            f"{name} must refer to the classes 0 and 1. "
             f"Received classes_ {np.asarray(classes).tolist()}. Fit the estimator to a multi-hot "
-            "matrix, as sklearn.preprocessing.MultiLabelBinarizer gives it."
+            "matrix, for example from sklearn.preprocessing.MultiLabelBinarizer."
         )
         raise ValueError(msg)
     only_class = classes[0] if len(classes) == 1 else None
     if only_class is not None:
-        # Not the estimator's own column: there may be a second one, without meaning.
+        # Do not read the columns: some estimators add a second, meaningless one.
         return np.full(len(scores), float(only_class))
     return scores[:, 1]
 
 
 def _are_zero_or_one(classes: Sequence[Any] | NDArray[Any]) -> bool:
-    # Sorted, as scikit-learn has them.
+    # scikit-learn sorts classes.
     return np.asarray(classes).tolist() in ([0, 1], [0], [1])
 
 
-def _wrong_form(name: str, received: str, n_labels: int) -> str:
+def _wrong_format(name: str, received: str, n_labels: int) -> str:
     return (
-        f"{name} must give an array of shape (n_samples, {n_labels}), or a list of {n_labels} "
+        f"{name} must return an array of shape (n_samples, {n_labels}), or a list of {n_labels} "
         f"arrays of shape (n_samples, n_classes). Received {received}. The estimator must "
-        f"predict all {n_labels} labels of y; sklearn.multioutput.MultiOutputClassifier makes "
-        "that of an estimator for one label."
+        f"predict all {n_labels} labels of y; sklearn.multioutput.MultiOutputClassifier extends "
+        "an estimator for one label to several."
     )

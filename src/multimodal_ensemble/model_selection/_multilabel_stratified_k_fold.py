@@ -1,4 +1,4 @@
-"""Folds in which every label is as frequent as in all rows."""
+"""Cross-validation folds that are stratified by several labels."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from multimodal_ensemble.model_selection._assign_parts import assign_parts
 
 
 class MultilabelStratifiedKFold(BaseCrossValidator):
-    """K folds in which every label is about as frequent as in all rows.
+    """K folds in which each label is about as frequent as in all rows.
 
-    A splitter for scikit-learn, for targets with several labels a row. Each row is in the test
-    rows of exactly one fold; the sizes of any two folds differ by one row at most.
+    A scikit-learn splitter for multilabel targets. Each row is a test row of exactly one fold, and
+    the sizes of any two folds differ by at most one row.
 
     Parameters
     ----------
     n_splits : int, default=5
         Number of folds, at least 2.
     shuffle : bool, default=True
-        Whether rows that are alike are dealt out in a random order.
+        Whether to assign rows with the same labels in random order.
     random_state : int, RandomState instance or None, default=None
-        What that order comes from; an int gives the same folds each time. Only with `shuffle`.
+        Source of that order; an int makes the folds reproducible. Requires `shuffle`.
 
     Raises
     ------
     ValueError
-        If `n_splits` is not a whole number of at least 2, `shuffle` is neither True nor False, or
-        there is a `random_state` without `shuffle`.
+        If `n_splits` is not a whole number of at least 2, `shuffle` is not a boolean, or
+        `random_state` is set without `shuffle`.
 
     See Also
     --------
-    stratified_holdout : Two parts of any size.
-    sklearn.model_selection.StratifiedKFold : For one label.
+    stratified_holdout : Split rows into two parts of any size.
+    sklearn.model_selection.StratifiedKFold : Folds for a single label.
 
     Notes
     -----
-    Iterative stratification [1]_: labels take turns, the one with the fewest rows left first, and
-    each of its rows goes to the fold that lacks the most rows of that label. Here ties are broken
-    by the other labels of the row before the sizes of the folds, and a full fold takes no more
-    rows.
+    The folds come from iterative stratification [1]_. The label with the fewest unassigned rows is
+    processed first, and each of its rows goes to the fold that still needs the most rows of that
+    label. Unlike the original, this implementation breaks ties by the other labels of the row
+    before the sizes of the folds, and never adds a row to a full fold.
 
-    A label of fewer rows than there are folds is missing from the test rows of some folds. The
-    rows of a rare label are dealt out first, so it is a frequent label that is off by a few rows.
-    Rows without labels are spread evenly, too.
+    A label with fewer rows than folds is absent from the test rows of some folds. Rare labels are
+    assigned first, so deviations of a few rows affect frequent labels. Rows without labels are
+    also spread evenly.
 
     References
     ----------
@@ -98,26 +98,26 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            Only its length is looked at.
+            Only its length is used.
         y : array-like or sparse matrix of shape (n_samples, n_labels)
             Multi-hot labels, 0 or 1.
         groups : object, default=None
-            Ignored; it is there because every splitter has it.
+            Ignored; present for compatibility with other splitters.
 
         Yields
         ------
         train : ndarray of shape (n_train,), int
-            Numbers of the training rows, ascending.
+            Positions of the training rows, in ascending order.
         test : ndarray of shape (n_test,), int
-            Numbers of the test rows, ascending.
+            Positions of the test rows, in ascending order.
 
         Raises
         ------
         ValueError
-            If `y` is not a 0/1 matrix, its length is not that of `X`, or there are fewer rows
-            than folds.
+            If `y` is not a 0/1 matrix, does not have the length of `X`, or has fewer rows than
+            there are folds.
         """
-        # Groups of another length would be an error of the base class.
+        # The base class would refuse groups of another length, so they are not passed on.
         yield from super().split(X, y)
 
     def get_n_splits(
@@ -131,7 +131,7 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         Parameters
         ----------
         X : object, default=None
-            Ignored, as are the others; they are there because every splitter has them.
+            Ignored; present for compatibility with other splitters.
         y : object, default=None
             Ignored.
         groups : object, default=None

@@ -1,4 +1,4 @@
-"""Putting rows aside so that every label stays as frequent as it was."""
+"""Split rows into two parts that are stratified by several labels."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def stratified_holdout(
     *,
     random_state: int | np.random.RandomState | None = None,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Put a fraction of the rows aside, with every label about as frequent in both parts.
+    """Hold out a fraction of the rows, with each label about as frequent in both parts.
 
     Parameters
     ----------
     y : array-like or sparse matrix of shape (n_samples, n_labels)
-        Multi-hot labels, 0 or 1, of at least 2 rows.
+        Multi-hot labels, 0 or 1, with at least 2 rows.
     fraction : float
-        Which fraction of the rows to put aside, above 0 and below 1.
+        Fraction of the rows to hold out, above 0 and below 1.
     random_state : int, RandomState instance or None, default=None
-        Decides between rows that are alike; an int gives the same rows each time.
+        Chooses among rows with the same labels; an int makes the split reproducible.
 
     Returns
     -------
     train_rows : ndarray of shape (n_train,), int
-        Numbers of the rows to train on, ascending.
+        Positions of the training rows, in ascending order.
     holdout_rows : ndarray of shape (n_holdout,), int
-        Numbers of the rows put aside, ascending: ``round(fraction * n_samples)`` rows, but at
-        least 1, and at most all but 1.
+        Positions of the held-out rows, in ascending order. Their number is
+        ``round(fraction * n_samples)``, at least 1 and at most ``n_samples - 1``.
 
     Raises
     ------
@@ -47,14 +47,14 @@ def stratified_holdout(
 
     See Also
     --------
-    MultilabelStratifiedKFold : Several parts of one size.
+    MultilabelStratifiedKFold : Split rows into several parts of equal size.
 
     Notes
     -----
-    Iterative stratification, as in `MultilabelStratifiedKFold`, with two unequal parts. A label
-    that occurs in at least two rows always occurs in the training rows. Where a large fraction
-    would take all its rows, one of them is exchanged for a row that training can spare; without
-    such a row the holdout rows get fewer.
+    The parts come from iterative stratification, as in `MultilabelStratifiedKFold`. A label that
+    occurs in at least two rows always occurs in the training rows. If a large fraction would hold
+    out all its rows, one of them is exchanged for a training row that is not the last one of any
+    label. If there is no such row, fewer rows are held out.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def stratified_holdout(
     _check_open_fraction(fraction)
     n_rows = len(labels)
     if n_rows < 2:
-        msg = f"y must have at least 2 rows to put one aside. Received {n_rows} row."
+        msg = f"y must have at least 2 rows so that one can be held out. Received {n_rows} row."
         raise ValueError(msg)
     n_holdout = min(max(round(float(fraction) * n_rows), 1), n_rows - 1)
     parts = assign_parts(labels, [n_rows - n_holdout, n_holdout], check_random_state(random_state))
@@ -80,18 +80,19 @@ def stratified_holdout(
 def _keep_labels_in_training(
     labels: NDArray[np.bool_], parts: NDArray[np.intp], n_holdout: int
 ) -> None:
-    """Exchange rows, in place, until training has each label of at least two rows.
+    """Exchange rows, in place, until each label with at least two rows occurs in training.
 
-    One holdout row always stays: while there is but one, training has every such label.
+    At least one row stays held out, because training cannot lack such a label if only one row is
+    held out.
     """
     promised = labels.sum(axis=0) >= 2
     n_training = labels[parts == _TRAINING].sum(axis=0)
-    while (missing := promised & (n_training == 0)).any():
+    while (lacking := promised & (n_training == 0)).any():
         rows = np.flatnonzero(parts == _HOLDOUT)
-        row = rows[np.argmax(labels[rows][:, missing].sum(axis=1))]
+        row = rows[np.argmax(labels[rows][:, lacking].sum(axis=1))]
         parts[row] = _TRAINING
         n_training += labels[row]
-    # Rows that were moved may have made others superfluous.
+    # After these moves, training may no longer need some of its rows.
     while (parts == _HOLDOUT).sum() < n_holdout:
         rows = np.flatnonzero(parts == _TRAINING)
         only_here = promised & (n_training == 1)
@@ -108,6 +109,6 @@ def _check_open_fraction(fraction: Any) -> None:
     if not is_number or not 0 < float(fraction) < 1:
         msg = (
             f"fraction must be above 0 and below 1. Received fraction={fraction!r}. "
-            "It is the part of the rows to put aside, not their number."
+            "It is the fraction of the rows to hold out, not their number."
         )
         raise ValueError(msg)

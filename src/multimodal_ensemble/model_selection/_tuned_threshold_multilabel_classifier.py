@@ -1,4 +1,4 @@
-"""A threshold for each label, on top of any multilabel classifier of scikit-learn."""
+"""Tuned thresholds for any multilabel classifier of scikit-learn."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 def _if_estimator_has(method: str) -> Callable[[Callable[..., Any]], Any]:
     def check(self: Any) -> bool:
-        # The estimator's own AttributeError says best what it lacks.
+        # The AttributeError of the estimator itself is the most informative.
         getattr(getattr(self, "estimator_", self.estimator), method)
         return True
 
@@ -50,62 +50,62 @@ def _if_estimator_has(method: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
-    """Learn one decision threshold a label for any multilabel classifier.
+    """Learn one decision threshold per label for any multilabel classifier.
 
-    The thresholds are chosen on out-of-fold scores: each row is scored by an estimator that has
-    not seen it. Then the estimator is fitted to all rows.
+    The thresholds are chosen on out-of-fold scores: each row is scored by an estimator that was
+    not fitted to it. The estimator is then fitted to all rows.
 
     Parameters
     ----------
     estimator : estimator instance
-        A multilabel classifier with `predict_proba` or `decision_function`. It stays as it is;
-        a clone is fitted, but for ``cv="prefit"``.
+        A multilabel classifier with `predict_proba` or `decision_function`. It is not changed,
+        because clones of it are fitted. With ``cv="prefit"``, it is used without cloning.
     threshold : {"accuracy", "balanced_accuracy", "f1"} or callable, default="accuracy"
-        What a threshold maximises for its label, as in `tune_thresholds`.
+        The criterion that each threshold maximises, as in `tune_thresholds`.
     cv : int, splitter, iterable of splits, "prefit" or None, default=None
-        Which rows are scored by which estimator. None is 5 folds, and a whole number of at least
-        2 so many folds, of `MultilabelStratifiedKFold`. An iterable gives pairs of training rows
-        and test rows; a row in no test rows has no say in the thresholds, and one in several has
-        several. ``"prefit"`` takes the fitted estimator as it is; then the rows given to `fit`
-        should be none that it was fitted to.
+        How rows are split for scoring. A whole number, at least 2, is the number of folds of
+        `MultilabelStratifiedKFold`; None is 5. An iterable yields pairs of training rows and test
+        rows. A row counts once for each time it is a test row. ``"prefit"`` uses the fitted
+        estimator as it is; `fit` should then receive rows that the estimator was not fitted to.
     response_method : {"auto", "predict_proba", "decision_function"}, default="auto"
-        Which scores the thresholds are for. "auto" is `predict_proba` where the estimator has it.
+        The method that returns the scores. "auto" is `predict_proba` if the estimator has it, and
+        `decision_function` otherwise.
     n_jobs : int, default=None
-        How many folds are fitted at a time, as joblib understands it.
+        Number of folds that joblib fits in parallel.
     random_state : int, RandomState instance or None, default=None
-        Decides the folds if `cv` is None or a number; an int gives the same ones each time.
+        Source of the folds if `cv` is None or a number; an int makes them reproducible.
 
     Attributes
     ----------
     estimator_ : estimator instance
         The fitted estimator.
     thresholds_ : ndarray of shape (n_labels,), float64
-        Thresholds for `apply_thresholds`; ``inf`` is never, ``-inf`` is always.
+        Thresholds for `apply_thresholds`; ``inf`` never predicts the label, ``-inf`` always does.
     classes_ : ndarray or list of ndarray
-        The classes as `estimator_` has them.
+        The `classes_` of `estimator_`.
     n_labels_ : int
         Number of labels.
     response_method_ : {"predict_proba", "decision_function"}
-        Which scores the thresholds are for.
+        The method that returns the scores to which the thresholds apply.
     n_features_in_ : int
-        Number of features; only where `estimator_` has it.
+        Number of features, if `estimator_` has this attribute.
     feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features; only where `estimator_` has them.
+        Names of the features, if `estimator_` has this attribute.
 
     See Also
     --------
     tune_thresholds : Chooses the thresholds.
-    sklearn.model_selection.TunedThresholdClassifierCV : For one label and two classes.
+    sklearn.model_selection.TunedThresholdClassifierCV : For a single binary label.
 
     Notes
     -----
-    The scores of all folds are joined before the thresholds are chosen, once, so that a rare label
-    is judged on all its rows and not on the few of a fold. This supposes that scores of different
-    folds mean the same, as probabilities do; values of `decision_function` may not. To choose
-    thresholds on out-of-fold scores and to use them with an estimator fitted to all rows is what
-    scikit-learn does for one label, too.
+    The thresholds are chosen once, on the joined scores of all folds, so that a rare label is
+    evaluated on all its rows rather than on the few rows of one fold. This assumes that the scores
+    of different folds are comparable. Probabilities usually are; values of `decision_function`
+    may not be. As in scikit-learn's class for a single label, the thresholds from out-of-fold
+    scores are used with an estimator that was fitted to all rows.
 
-    Where an estimator has seen one class only of a label, the label's probability is 0 or 1.
+    If an estimator has seen only one class of a label, the probability of the label is 0 or 1.
 
     Examples
     --------
@@ -144,16 +144,16 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         y: Any,
         sample_weight: ArrayLike | None = None,
     ) -> TunedThresholdMultilabelClassifier:
-        """Choose the thresholds, and fit the estimator to all rows.
+        """Choose the thresholds and fit the estimator to all rows.
 
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or list of length n_samples
-            What the estimator takes.
+            Input of the estimator.
         y : array-like or sparse matrix of shape (n_samples, n_labels)
-            Multi-hot labels, 0 or 1. The estimator gets them as an int array.
+            Multi-hot labels, 0 or 1. The estimator receives them as an int array.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights, not negative, for the estimator and for the choice of thresholds.
+            Non-negative weights of the rows, for the estimator and the choice of thresholds.
 
         Returns
         -------
@@ -163,9 +163,9 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         Raises
         ------
         ValueError
-            If `y` is not a 0/1 matrix or has not the length of `X`, a parameter is not one of its
-            choices, `sample_weight` is no array of weights or the estimator takes none, there are
-            no test rows, or the estimator's scores are not one a row and label.
+            If `y` is not a 0/1 matrix or does not have the length of `X`, a parameter is invalid,
+            `sample_weight` is invalid or not supported by the estimator, `cv` has no test rows, or
+            the estimator does not return one score per row and label.
         NotFittedError
             If `cv` is "prefit" and the estimator is not fitted.
         """
@@ -221,7 +221,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or list of length n_samples
-            What the estimator takes.
+            Input of the estimator.
 
         Returns
         -------
@@ -234,43 +234,43 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
 
     @_if_estimator_has("predict_proba")
     def predict_proba(self, X: Any) -> Any:
-        """Return the probabilities that the estimator gives, in its own form.
+        """Return the probabilities of the estimator in its own format.
 
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or list of length n_samples
-            What the estimator takes.
+            Input of the estimator.
 
         Returns
         -------
         ndarray of shape (n_samples, n_labels), or list of ndarray
-            From 0 to 1. A list has an array of shape (n_samples, n_classes) for each label.
+            From 0 to 1. A list has one array of shape (n_samples, n_classes) per label.
         """
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
     @_if_estimator_has("decision_function")
     def decision_function(self, X: Any) -> Any:
-        """Return the decision values that the estimator gives, in its own form.
+        """Return the decision values of the estimator in its own format.
 
         Parameters
         ----------
         X : array-like, sparse matrix, DataFrame or list of length n_samples
-            What the estimator takes.
+            Input of the estimator.
 
         Returns
         -------
         ndarray of shape (n_samples, n_labels)
-            Of any range; for one label most estimators give the shape (n_samples,).
+            Values of any range. For a single label, most estimators return shape (n_samples,).
         """
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
-    # Properties, so that they are there exactly when the estimator has them.
+    # These are properties so that they exist exactly if the estimator has them.
 
     @property
     def classes_(self) -> Any:
-        """The classes as `estimator_` has them."""
+        """The `classes_` of `estimator_`."""
         return self.estimator_.classes_
 
     @property
@@ -286,12 +286,12 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         return names
 
     def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn should know: the inputs are those of the estimator."""
+        """Return scikit-learn tags; the input tags are those of the estimator."""
         tags = super().__sklearn_tags__()
         tags.input_tags = get_tags(self.estimator).input_tags
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
-        # The targets are matrices, of one label too.
+        # Targets are matrices even for a single label.
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = False
         return tags
@@ -312,9 +312,9 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         if weights is not None and not has_fit_parameter(self.estimator, "sample_weight"):
             msg = (
                 "sample_weight needs an estimator whose fit method has an argument of that name. "
-                f"Received {type(self.estimator).__name__}, whose fit has none. Leave "
-                "sample_weight out, use another estimator, or, instead of a Pipeline inside, make "
-                "this classifier the last step of the Pipeline."
+                f"Received {type(self.estimator).__name__}, whose fit has none. Omit sample_weight "
+                "or use another estimator. If the estimator is a Pipeline, make this classifier "
+                "the last step of the Pipeline instead."
             )
             raise ValueError(msg)
 
@@ -340,15 +340,15 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         ]
         if not sum(len(test) for _, test in splits):
             msg = (
-                "cv must give at least one test row to choose thresholds on. "
-                f"Received {len(splits)} splits; an iterator is empty once it has been used."
+                "cv must yield at least one test row to choose thresholds on. "
+                f"Received {len(splits)} splits. An iterator can be used only once."
             )
             raise ValueError(msg)
         return splits
 
 
 def _row_numbers(rows: ArrayLike, n_rows: int) -> NDArray[np.intp]:
-    # Masks are as good as numbers; an empty list would be an array of floats.
+    # Boolean masks are accepted as well. An empty list would become an array of floats.
     given = np.asarray(rows)
     return np.arange(n_rows)[given if given.size else slice(0)]
 
@@ -382,6 +382,6 @@ def _fit(
     if target.shape[1] > 1:
         return estimator.fit(X, target, **options)
     with warnings.catch_warnings():
-        # Some estimators want one label as a matrix, and some warn of it.
+        # Some estimators require a matrix for a single label, and others warn about it.
         warnings.simplefilter("ignore", DataConversionWarning)
         return estimator.fit(X, target, **options)

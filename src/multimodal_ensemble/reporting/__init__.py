@@ -1,4 +1,4 @@
-"""Reporting: tables, figures and HTML pages of data and results; never trains."""
+"""Tables, figures and HTML pages that report data and results."""
 
 from multimodal_ensemble.reporting._figures import (
     mark_predictions,

@@ -1,4 +1,4 @@
-"""Figures of trainings and their results; need matplotlib (the extra ``plots``)."""
+"""Figures of training histories, results and predictions."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ if TYPE_CHECKING:
 
 
 def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Plot loss, validation ROC-AUC and validation accuracy over training, a curve a model.
+    """Plot loss, validation ROC-AUC and validation accuracy during training.
 
     Parameters
     ----------
     histories : mapping of str to DataFrame
-        `FitResult.history` by name of model.
+        `FitResult.history` of each model, by the name of the model.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Three panels; the best scoring of each model is marked.
+        Three panels with one curve per model. The best validation evaluation of each model is
+        marked.
 
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message says how to install it.
+        If Matplotlib is not installed; the message explains how to install it.
 
     Examples
     --------
@@ -44,7 +45,7 @@ def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
         "mean_roc_auc": "Validation mean ROC-AUC",
         "mean_accuracy": "Validation mean accuracy",
     }
-    figure = _new_figure(13, 4)
+    figure = new_figure(13, 4)
     axes = figure.subplots(1, len(panels))
     for axis, (column, title) in zip(axes, panels.items(), strict=True):
         for name, history in histories.items():
@@ -65,26 +66,26 @@ def plot_comparison(
     spread: pd.DataFrame | None = None,
     columns: Sequence[str] = ("mean_roc_auc", "mean_accuracy"),
 ) -> Figure:
-    """Plot scores of models as bars.
+    """Plot the scores of models as bars.
 
     Parameters
     ----------
     table : DataFrame
-        One row a model, for example from `compare_models`.
+        One row per model, for example from `compare_models`.
     spread : DataFrame, optional
-        Standard deviations, in the same shape, drawn as error bars.
+        Standard deviations in the same shape, drawn as error bars.
     columns : sequence of str, default=("mean_roc_auc", "mean_accuracy")
-        The columns to plot, a panel each.
+        The columns to plot.
 
     Returns
     -------
     matplotlib.figure.Figure
-        One panel a column.
+        One panel per column.
 
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message says how to install it.
+        If Matplotlib is not installed; the message explains how to install it.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def plot_comparison(
     >>> len(plot_comparison(table, columns=["mean_roc_auc"]).axes)
     1
     """
-    figure = _new_figure(2 + 5 * len(columns), 1 + 0.4 * len(table))
+    figure = new_figure(2 + 5 * len(columns), 1 + 0.4 * len(table))
     axes = np.atleast_1d(figure.subplots(1, len(columns), sharey=True))
     positions = np.arange(len(table))[::-1]
     for axis, column in zip(axes, columns, strict=True):
@@ -115,27 +116,26 @@ def plot_predictions(
     true_labels: Sequence[Sequence[str]],
     predicted_labels: Sequence[Sequence[str]],
 ) -> Figure:
-    """Show images with the labels they have and those predicted; wrong ones are marked.
+    """Show images with their true and predicted labels; errors are marked.
 
     Parameters
     ----------
     images : sequence of n ndarrays of shape (height, width, 3)
         RGB, uint8.
     titles : sequence of n str
-        What stands above each image.
+        Title above each image.
     true_labels, predicted_labels : sequence of n sequences of str
-        Names of labels.
+        Names of the labels of each image.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Six images a row; in the prediction, ``+`` marks a label too many and ``-`` one that is
-        missing.
+        Up to six images per row. The predictions are marked as by `mark_predictions`.
 
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message says how to install it.
+        If Matplotlib is not installed; the message explains how to install it.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def plot_predictions(
     """
     per_row = min(6, len(images))
     n_rows = -(-len(images) // per_row)
-    figure = _new_figure(2.3 * per_row, 4.6 * n_rows)
+    figure = new_figure(2.3 * per_row, 4.6 * n_rows)
     axes = np.atleast_1d(figure.subplots(n_rows, per_row)).ravel()
     for axis in axes[len(images) :]:
         axis.remove()
@@ -156,29 +156,28 @@ def plot_predictions(
         axes, images, titles, true_labels, predicted_labels, strict=False
     ):
         axis.imshow(image)
-        axis.set_title(_shorten(title, 26), fontsize=9)
+        axis.set_title(shorten(title, 26), fontsize=9)
         axis.set_xticks([])
         axis.set_yticks([])
-        axis.set_xlabel(
-            f"true: {_listed(true)}\npredicted: {_listed(mark_predictions(true, predicted))}",
-            fontsize=7,
-            wrap=True,
-        )
+        marked = mark_predictions(true, predicted)
+        caption = f"true: {_join_labels(true)}\npredicted: {_join_labels(marked)}"
+        axis.set_xlabel(caption, fontsize=7, wrap=True)
     return figure
 
 
 def mark_predictions(true: Sequence[str], predicted: Sequence[str]) -> list[str]:
-    """Return predicted labels with ``+`` at those too many, then missing ones with ``-``.
+    """Mark false positives with ``+`` and false negatives with ``-``.
 
     Parameters
     ----------
     true, predicted : sequence of str
-        Names of labels.
+        Names of the labels of one row.
 
     Returns
     -------
     list of str
-        First the predicted ones, then those that are missing.
+        The predicted labels, false ones with ``+``, followed by the labels that were not
+        predicted, with ``-``.
 
     Examples
     --------
@@ -192,23 +191,25 @@ def mark_predictions(true: Sequence[str], predicted: Sequence[str]) -> list[str]
     ]
 
 
-def _listed(labels: Sequence[str]) -> str:
+def _join_labels(labels: Sequence[str]) -> str:
     lines = [", ".join(labels[start : start + 2]) for start in range(0, len(labels), 2)]
     return ",\n".join(lines) or "none"
 
 
-def _shorten(text: str, length: int) -> str:
-    # A dollar sign would begin a formula.
+def shorten(text: str, length: int) -> str:
+    """Return a text of at most `length` characters that Matplotlib does not read as a formula."""
+    # Matplotlib would read a dollar sign as the start of a formula.
     text = text.replace("$", r"\$")
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def _new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of a size in inches, or raise an ImportError without Matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         msg = (
-            "Figures need matplotlib. Install it with "
+            "Figures need Matplotlib. Install it with "
             "`pip install 'multimodal-ensemble[plots]'` or `pip install matplotlib`."
         )
         raise ImportError(msg) from error

@@ -1,4 +1,4 @@
-"""Reports as one HTML file that needs nothing beside it: no network, no scripts."""
+"""Self-contained HTML reports: one file without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from multimodal_ensemble.saving import replacing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# A drawing of more bytes than this is smaller, and shown faster, as pixels.
+# An SVG drawing with more bytes is larger and slower to display than a PNG image.
 _LARGEST_SVG = 300_000
-# Pixels an inch, for screens with two of them where CSS counts one.
+# Pixels per inch, for screens with about two physical pixels per CSS pixel.
 _DPI = 160
-_MISSING = "\N{EN DASH}"
+_NO_VALUE = "\N{EN DASH}"
 
-# Even if something slipped through the escaping, a browser would neither load nor run it.
+# Second line of defence after escaping: the browser loads no resources and runs no scripts.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 _STYLE = """
@@ -66,17 +66,17 @@ class ReportTable:
     Parameters
     ----------
     table : DataFrame
-        The table. Its index comes first, unless that only numbers the rows.
+        The table. Its index is the first column, unless it only numbers the rows.
     caption : str, default=""
         What the table shows.
     digits : int, default=3
-        Digits behind the point of numbers that are not whole.
+        Number of decimal places of floats.
 
     Examples
     --------
     >>> import pandas as pd
     >>> from multimodal_ensemble.reporting import ReportTable
-    >>> ReportTable(pd.DataFrame({"score": [0.75]}), caption="How well it went.").digits
+    >>> ReportTable(pd.DataFrame({"score": [0.75]}), caption="Test results.").digits
     3
     """
 
@@ -87,14 +87,14 @@ class ReportTable:
 
 @dataclass(frozen=True, eq=False)
 class ReportFigure:
-    """A figure of a report, with its caption and a text for those who do not see it.
+    """A figure of a report, with its alternative text and caption.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         The figure.
     alt : str
-        What stands in for the figure where it cannot be seen; not empty.
+        Alternative text for readers who cannot see the figure; not empty.
     caption : str, default=""
         What the figure shows.
 
@@ -121,31 +121,31 @@ def write_html_report(
     *,
     language: str = "en",
 ) -> None:
-    """Write texts, tables and figures into one HTML file.
+    """Write texts, tables and figures to one HTML file.
 
-    The file holds its style and its figures, and a policy that forbids the browser to load or run
-    anything. All texts, names and cells are escaped: what looks like HTML in them is shown as it
-    stands. It follows the reader's choice of light or dark, and is written whole or not at all.
+    The file embeds its styles and figures, and a content security policy prevents the browser from
+    loading or running anything. All texts, names and cells are escaped, so HTML in them is shown
+    as text. The page supports light and dark mode. The file is written completely or not at all.
 
     Parameters
     ----------
     path : path
-        The file; one that is there is replaced.
+        The file to write. An existing file is replaced.
     title : str
         The title of the page.
     sections : mapping of str to sequence
-        What stands below each heading, in order: str (a paragraph), DataFrame or `ReportTable`,
-        and `ReportFigure`. One alone needs no sequence. From two sections on there is a table of
-        contents.
+        The content of each section by its heading: a sequence of str (paragraphs), DataFrame,
+        `ReportTable` and `ReportFigure`, or just one of these. A page with two or more sections
+        has a table of contents.
     language : str, default="en"
-        The language of the texts, as a tag of BCP 47.
+        The language of the texts, as a BCP 47 tag.
 
     Raises
     ------
     OSError
-        If the file cannot be written; one that was there is unchanged.
+        If the file cannot be written; an existing file is then unchanged.
     TypeError
-        If a part of a section is none of the above, or a figure is none of matplotlib.
+        If a part of a section has another type, or a figure is not a Matplotlib figure.
     ValueError
         If a figure has no alternative text.
 
@@ -191,7 +191,7 @@ def write_html_report(
         "</body>",
         "</html>",
     ]
-    # What UTF-8 does not know, half a surrogate pair, is shown as a character that is missing.
+    # UTF-8 cannot encode half of a surrogate pair; a character reference is written instead.
     with replacing(Path(path)) as file:
         file.write(("\n".join(page) + "\n").encode("utf-8", "xmlcharrefreplace"))
 
@@ -208,10 +208,10 @@ def _part_html(part: object, heading: str) -> str:
     hint = (
         "wrap the figure in ReportFigure, with an alternative text"
         if hasattr(part, "savefig")
-        else "turn it into one of these"
+        else "convert it to one of these types"
     )
     msg = (
-        "A section holds str, DataFrame, ReportTable and ReportFigure. Received "
+        "The parts of a section must be str, DataFrame, ReportTable or ReportFigure. Received "
         f"{type(part).__name__} in the section {heading!r}; {hint}."
     )
     raise TypeError(msg)
@@ -221,7 +221,7 @@ def _figure_html(part: ReportFigure, heading: str) -> str:
     if not part.alt.strip():
         msg = (
             f"A figure needs an alternative text. Received alt={part.alt!r} in the section "
-            f"{heading!r}; say in a sentence what there is to see."
+            f"{heading!r}; describe the figure in one sentence."
         )
         raise ValueError(msg)
     if not hasattr(part.figure, "savefig"):
@@ -245,13 +245,13 @@ def _draw(figure: Figure, format: str) -> bytes:
     import matplotlib as mpl
 
     drawing = io.BytesIO()
-    # The same figure gives the same bytes.
+    # Without a date and with a fixed salt, the same figure yields the same bytes.
     metadata = {"Date": None} if format == "svg" else {}
     with (
         mpl.rc_context({"svg.hashsalt": "multimodal_ensemble"}),
         warnings.catch_warnings(),
     ):
-        # A character that matplotlib's font lacks is drawn as a box.
+        # Matplotlib draws a box for a character that its font lacks.
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         figure.savefig(drawing, format=format, dpi=_DPI, metadata=metadata, facecolor="white")
     return drawing.getvalue()
@@ -265,8 +265,10 @@ def _table_html(part: ReportTable, heading: str) -> str:
         )
         raise TypeError(msg)
     table, index = part.table, part.table.index
-    numbers_only = isinstance(index, pd.RangeIndex) and index.name is None
-    index_names = [] if numbers_only else ["" if name is None else name for name in index.names]
+    only_numbers_rows = isinstance(index, pd.RangeIndex) and index.name is None
+    index_names = (
+        [] if only_numbers_rows else ["" if name is None else name for name in index.names]
+    )
     index_rows = zip(*map(index.get_level_values, range(index.nlevels)), strict=True)
     is_number = [
         pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
@@ -286,7 +288,7 @@ def _table_html(part: ReportTable, heading: str) -> str:
             for tag, value in zip(tags, values, strict=True)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    # What scrolls must be reachable with the keyboard.
+    # A scrollable region must be reachable with the keyboard.
     return "\n".join(
         [
             f"<figure>{_caption_html(part.caption)}",
@@ -308,7 +310,7 @@ def _caption_html(caption: str) -> str:
 
 def _cell(value: Any, digits: int) -> str:
     if pd.api.types.is_scalar(value) and pd.isna(value):
-        return _MISSING
+        return _NO_VALUE
     if pd.api.types.is_bool(value):
         return "yes" if value else "no"
     if pd.api.types.is_integer(value):

@@ -1,4 +1,4 @@
-"""Which labels go together, as a table and as a heat map; the latter needs matplotlib."""
+"""Co-occurrence of labels, as a table and as a heat map."""
 
 from __future__ import annotations
 
@@ -14,45 +14,47 @@ from multimodal_ensemble._validation import (
     check_label_matrix,
     check_label_names,
 )
-from multimodal_ensemble.reporting._figures import _new_figure, _shorten
+from multimodal_ensemble.reporting._figures import new_figure, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Of more labels, the numbers in the cells of a heat map would run into each other.
+# With more labels, the numbers in the cells of a heat map would overlap.
 _MOST_NUMBERED = 25
-# A lift of this or more, and of its inverse or less, has the strongest colour.
+# The colour scale ends at this lift and at its inverse.
 _STRONGEST_LIFT = 4.0
 
 
 def label_cooccurrence(
     y_true: Any, labels: Sequence[str] | None = None, *, normalize: str | None = None
 ) -> pd.DataFrame:
-    """Return how often each pair of labels stands in the same row.
+    """Return how often each pair of labels occurs in the same row.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
         Multi-hot labels, 0 or 1.
     labels : sequence of n_labels str, optional
-        Names of the labels; default: the columns of a DataFrame, else numbers.
+        Names of the labels. None uses the columns of `y_true` if it is a DataFrame, and column
+        numbers otherwise.
     normalize : {None, "row", "lift"}, default=None
-        None counts rows. ``"row"`` is the share of the rows with the table's row label that have
-        its column label as well, the estimate of P(column | row). ``"lift"`` [1]_ is that share
-        divided by the share of all rows that have the column label: above 1 for labels that seek
-        each other, 1 for independent ones, below 1 for labels that avoid each other.
+        None counts rows. ``"row"`` divides by the count of the row label and estimates
+        P(column | row). ``"lift"`` [1]_ is P(column | row) / P(column): it is above 1 for labels
+        that occur together more often than independent labels, and below 1 for labels that occur
+        together less often.
 
     Returns
     -------
     DataFrame of shape (n_labels, n_labels)
-        Index ``label`` and columns are the labels, in the order given. The diagonal holds a label
-        with itself. A share or lift of a label that no row has is NaN.
+        The index, named ``label``, and the columns are the labels in the order of `y_true`. The
+        diagonal pairs each label with itself. A share or lift of a label that does not occur is
+        NaN.
 
     Raises
     ------
     ValueError
-        If `y_true` is not a multi-hot matrix, the names do not fit it, or `normalize` is none of
-        the three.
+        If `y_true` is not a multi-hot matrix, `labels` has the wrong length, or `normalize` is
+        unknown.
 
     References
     ----------
@@ -77,13 +79,13 @@ def label_cooccurrence(
     check_choice(normalize, [None, "row", "lift"], name="normalize")
     positive = check_label_matrix(y_true)
     names = check_label_names(labels, positive.shape[1], y_true=y_true)
-    # As floats, because only these are multiplied by BLAS; counts below 2**53 stay exact.
+    # BLAS multiplies only floats; counts below 2**53 are exact.
     y = positive.astype(np.float64)
     both = y.T @ y
     count = both.diagonal()
     values: NDArray[Any] = both.astype(np.int64)
     if normalize is not None:
-        # Nothing divided by nothing is what NaN is for.
+        # 0 / 0 is NaN for labels that do not occur.
         with np.errstate(invalid="ignore"):
             values = both / count[:, np.newaxis]
             if normalize == "lift":
@@ -98,29 +100,30 @@ def plot_label_cooccurrence(
     normalize: str | None = "row",
     unit: str = "rows",
 ) -> Figure:
-    """Plot which labels go together, as a heat map of `label_cooccurrence`.
+    """Plot `label_cooccurrence` as a heat map.
 
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
         Multi-hot labels, 0 or 1.
     labels : sequence of n_labels str, optional
-        Names of the labels; default: the columns of a DataFrame, else numbers.
+        Names of the labels. None uses the columns of `y_true` if it is a DataFrame, and column
+        numbers otherwise.
     normalize : {None, "row", "lift"}, default="row"
         As in `label_cooccurrence`.
     unit : str, default="rows"
-        What has the labels, for the axis.
+        What a row represents, for the axis label.
 
     Returns
     -------
     matplotlib.figure.Figure
-        A heat map whose colours span the pairs of two different labels; the diagonal and what is
-        not defined are grey. Up to 25 labels, each cell has its number.
+        A heat map whose colours cover the pairs of different labels. The diagonal and undefined
+        values are grey. With up to 25 labels, each cell shows its number.
 
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message says how to install it.
+        If Matplotlib is not installed; the message explains how to install it.
     ValueError
         As in `label_cooccurrence`.
 
@@ -134,13 +137,13 @@ def plot_label_cooccurrence(
     table = label_cooccurrence(y_true, labels, normalize=normalize)
     numbered = len(table) <= _MOST_NUMBERED
     size = 1.6 + 0.62 * max(4, min(len(table), _MOST_NUMBERED))
-    figure = _new_figure(1.15 * size, size)
+    figure = new_figure(1.15 * size, size)
     from matplotlib.colors import LogNorm, Normalize
 
     pairs = table.to_numpy(dtype=np.float64, copy=True)
     np.fill_diagonal(pairs, np.nan)
     shaded = np.ma.masked_invalid(pairs)
-    # On a logarithmic scale, half as often and twice as often are equally far from independence.
+    # On a logarithmic scale, a lift of 1/2 and of 2 are equally far from independence.
     norm = (
         LogNorm(1 / _STRONGEST_LIFT, _STRONGEST_LIFT, clip=True)
         if normalize == "lift"
@@ -149,7 +152,7 @@ def plot_label_cooccurrence(
     axis = figure.subplots()
     axis.set_facecolor("#dddddd")
     image = axis.imshow(shaded, cmap="PuOr_r" if normalize == "lift" else "Blues", norm=norm)
-    names = [_shorten(name, 24) for name in table.index]
+    names = [shorten(name, 24) for name in table.index]
     axis.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(names)), names)
     axis.set_xlabel("also has")
@@ -160,7 +163,7 @@ def plot_label_cooccurrence(
             bar.set_ticks([0.25, 0.5, 1, 2, 4], labels=["1/4", "1/2", "1", "2", "4"])
             bar.minorticks_off()
         return figure
-    # How bright the background is decides the colour of the number on it.
+    # The colour of a number depends on the brightness of its background.
     brightness = image.to_rgba(shaded)[..., :3].mean(axis=-1)
     for (row, column), value in np.ndenumerate(table.to_numpy()):
         is_dark = np.isfinite(pairs[row, column]) and brightness[row, column] < 0.55

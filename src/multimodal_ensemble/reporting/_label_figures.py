@@ -1,4 +1,4 @@
-"""How often labels and numbers occur, as figures; they need matplotlib."""
+"""Figures of how often labels and numbers occur."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from multimodal_ensemble.reporting._figures import _new_figure, _shorten
+from multimodal_ensemble.reporting._figures import new_figure, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Blue and orange differ to every kind of colour vision, and in brightness, too.
+# Blue and orange are distinct for all types of colour vision and differ in brightness.
 _BLUE, _ORANGE = "#4878a8", "#d98b3a"
-# The bars that a filter keeps, and those that it drops: not told apart by colour alone.
-_FATES: dict[bool, dict[str, Any]] = {
+# Kept and dropped bars differ by more than their colour.
+_STYLES: dict[bool, dict[str, Any]] = {
     True: {"color": _BLUE, "label": "kept"},
     False: {"color": "#dbe5ee", "edgecolor": _BLUE, "hatch": "////", "label": "dropped"},
 }
@@ -31,32 +31,32 @@ def plot_label_counts(
     kept: pd.Series | None = None,
     unit: str = "rows",
 ) -> Figure:
-    """Plot how often each label occurs, as bars with their numbers.
+    """Plot how often each label occurs, as bars with numbers.
 
     Parameters
     ----------
     counts : Series of shape (n_labels,)
-        Count of each label, 0 or more; the index names the labels. Bars stand in this order.
+        Count of each label, 0 or more. The index names the labels; bars are in this order.
     shares : Series of shape (n_labels,), optional
-        Shares in 0..1 with the same index, written behind the counts.
+        Shares in 0..1 with the same index, shown after the counts.
     kept : Series of shape (n_labels,), optional
-        Booleans with the same index; the bars of labels that are not kept are hatched.
+        Booleans with the same index. Bars of labels that are not kept are hatched.
     unit : str, default="rows"
-        What is counted, for the axis.
+        What is counted, for the axis label.
 
     Returns
     -------
     matplotlib.figure.Figure
-        One bar a label, the first one on top.
+        One bar per label, with the first label at the top.
 
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message says how to install it.
+        If Matplotlib is not installed; the message explains how to install it.
     TypeError
-        If the counts are no Series.
+        If `counts` is not a Series.
     ValueError
-        If there is no label, or an index is another one than that of the counts.
+        If `counts` is empty, or the index of `shares` or `kept` differs from its index.
 
     Examples
     --------
@@ -75,12 +75,12 @@ def plot_label_counts(
                 f"{counts.index.tolist()}; try {name}.reindex(counts.index)."
             )
             raise ValueError(msg)
-    figure = _new_figure(8, 0.9 + 0.27 * len(counts))
+    figure = new_figure(8, 0.9 + 0.27 * len(counts))
     axis = figure.subplots()
     positions = np.arange(len(counts))[::-1]
     is_kept = np.ones(len(counts), dtype=bool) if kept is None else kept.to_numpy(dtype=bool)
-    for fate, style in _FATES.items():
-        if (chosen := is_kept == fate).any():
+    for kept_or_not, style in _STYLES.items():
+        if (chosen := is_kept == kept_or_not).any():
             axis.barh(positions[chosen], counts.to_numpy()[chosen], **style)
     texts = [f"{count:,.0f}" for count in counts]
     if shares is not None:
@@ -89,8 +89,8 @@ def plot_label_counts(
         axis.annotate(
             text, (count, position), (4, 0), textcoords="offset points", va="center", fontsize=8
         )
-    axis.set_yticks(positions, [_shorten(str(label), 40) for label in counts.index])
-    # Room for the numbers.
+    axis.set_yticks(positions, [shorten(str(label), 40) for label in counts.index])
+    # Leave space for the numbers.
     axis.set_xlim(0, 1.2 * max(counts.max(), 1))
     axis.set_ylim(-0.6, len(counts) - 0.4)
     axis.set_xlabel(unit)
@@ -108,34 +108,34 @@ def plot_distribution(
     first_kept: int | None = None,
     log: bool = False,
 ) -> Figure:
-    """Plot how often each whole number occurs, for example labels a row.
+    """Plot how often each whole number occurs, for example the number of labels per row.
 
     Parameters
     ----------
     counts : Series of shape (n_numbers,)
-        Count of each number, 0 or more; the index holds the numbers.
+        Count of each number, 0 or more. The index holds the numbers.
     label : str
-        What the numbers are, for the axis.
+        What the numbers are, for the axis label.
     unit : str, default="rows"
-        What is counted, for the axis.
+        What is counted, for the axis label.
     first_kept : int, optional
-        The smallest number that a filter keeps; bars below it are hatched.
+        The smallest number that a filter keeps. Bars below it are hatched.
     log : bool, default=False
-        Whether the scale of the counts is logarithmic.
+        Whether to use a logarithmic scale for the counts.
 
     Returns
     -------
     matplotlib.figure.Figure
-        One bar a number.
+        One bar per number.
 
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message says how to install it.
+        If Matplotlib is not installed; the message explains how to install it.
     TypeError
-        If the counts are no Series.
+        If `counts` is not a Series.
     ValueError
-        If there is no number, or the index holds something else.
+        If `counts` is empty, or its index does not hold whole numbers.
 
     Examples
     --------
@@ -153,19 +153,19 @@ def plot_distribution(
         )
         raise ValueError(msg)
     numbers, heights = counts.index.to_numpy(dtype=np.int64), counts.to_numpy()
-    figure = _new_figure(8, 3.6)
+    figure = new_figure(8, 3.6)
     axis = figure.subplots()
     is_kept = np.ones(len(numbers), dtype=bool) if first_kept is None else numbers >= first_kept
-    for fate, style in _FATES.items():
-        if (chosen := is_kept == fate).any():
+    for kept_or_not, style in _STYLES.items():
+        if (chosen := is_kept == kept_or_not).any():
             axis.bar(numbers[chosen], heights[chosen], width=0.8, **style)
     if first_kept is not None:
-        label_of_line = f"{first_kept}: the first that is kept"
+        label_of_line = f"smallest kept: {first_kept}"
         axis.axvline(first_kept - 0.5, color="#333333", linestyle="--", label=label_of_line)
         figure.legend(loc="outside upper right", ncols=3, frameon=False)
     if log:
         axis.set_yscale("log")
-        # So that a count of 1 is a bar, too.
+        # A count of 1 would otherwise have no height.
         axis.set_ylim(bottom=0.7)
     axis.locator_params(axis="x", integer=True)
     axis.set_xlim(numbers.min() - 0.6, numbers.max() + 0.6)
@@ -178,28 +178,28 @@ def plot_distribution(
 def plot_rank_frequency(
     counts: Mapping[str, ArrayLike], *, label: str = "labels", unit: str = "rows"
 ) -> Figure:
-    """Plot counts from the most common to the rarest, both axes logarithmic.
+    """Plot counts in descending order on logarithmic axes.
 
     Parameters
     ----------
     counts : mapping of str to array-like of shape (n_labels,)
-        Counts of labels, in any order and each above 0, by name of the curve.
+        Counts of labels, in any order and each above 0, by the name of the curve.
     label : str, default="labels"
-        What is ranked, for the axis.
+        What is ranked, for the axis label.
     unit : str, default="rows"
-        What is counted, for the axis.
+        What is counted, for the axis label.
 
     Returns
     -------
     matplotlib.figure.Figure
-        One curve a name.
+        One curve per name.
 
     Raises
     ------
     ImportError
-        If matplotlib is not installed; the message says how to install it.
+        If Matplotlib is not installed; the message explains how to install it.
     ValueError
-        If a curve has no counts, or one that is not above 0.
+        If a curve has no counts, or a count that is not above 0.
 
     Examples
     --------
@@ -208,18 +208,18 @@ def plot_rank_frequency(
     >>> figure.axes[0].lines[0].get_xydata().tolist()
     [[1.0, 7.0], [2.0, 1.0], [4.0, 1.0]]
     """
-    figure = _new_figure(8, 4)
+    figure = new_figure(8, 4)
     axis = figure.subplots()
     styles = [(_BLUE, "-"), (_ORANGE, "--"), ("#333333", ":"), ("#8c5a9e", "-.")]
     for number, (name, values) in enumerate(counts.items()):
         ordered = np.sort(np.asarray(values))[::-1]
         if ordered.ndim != 1 or not len(ordered) or not ordered[-1] > 0:
             msg = (
-                f"counts[{name!r}] must hold at least one count, all above 0. "
-                f"Received {values!r}; leave out what does not occur."
+                f"counts[{name!r}] must hold at least one count, and only counts above 0. "
+                f"Received {values!r}; omit labels that do not occur."
             )
             raise ValueError(msg)
-        # The ends of each run of equal counts draw the same line as all of its points.
+        # The end points of each run of equal counts are sufficient to draw the line.
         steps = np.flatnonzero(np.diff(ordered))
         corners = np.unique(np.concatenate([[0], steps, steps + 1, [len(ordered) - 1]]))
         colour, line = styles[number % len(styles)]
@@ -241,7 +241,7 @@ def _check_counts(counts: Any) -> None:
         )
         raise TypeError(msg)
     if counts.empty:
-        msg = "counts must hold at least one count. Received none; there is nothing to draw."
+        msg = "counts must hold at least one count. Received an empty Series."
         raise ValueError(msg)
 
 

@@ -1,4 +1,4 @@
-"""Tables that compare models."""
+"""Tables that compare models, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multimodal_ensemble.metrics import apply_thresholds, label_report, mean_acc
 def compare_models(
     y_true: Any, y_scores: Mapping[str, Any], thresholds: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Compare models on the same rows, each with its own thresholds.
+    """Compare the metrics of models on the same rows, each at its own thresholds.
 
     Parameters
     ----------
@@ -23,21 +23,21 @@ def compare_models(
     y_scores : mapping of str to array-like of shape (n_samples, n_labels)
         Scores of each model.
     thresholds : mapping of str to array-like of shape (n_labels,)
-        Thresholds of each model, chosen on other rows than these.
+        Thresholds of each model. They must have been chosen on other rows.
 
     Returns
     -------
     DataFrame
-        One row a model, in the order of `y_scores`, with the index ``model`` and the columns
-        ``mean_roc_auc``, ``mean_accuracy``, ``micro_f1`` and ``macro_f1``, all in 0..1. F1 is 0
-        for a label that is never predicted.
+        One row per model, in the order of `y_scores`. The index is named ``model``. The columns
+        are ``mean_roc_auc``, ``mean_accuracy``, ``micro_f1`` and ``macro_f1``, all in 0..1. F1 is
+        0 for a label that is never predicted.
 
     Raises
     ------
     KeyError
         If a model has no thresholds.
     ValueError
-        If labels, scores or thresholds are not what the metrics take.
+        If labels, scores or thresholds are invalid; see `label_report`.
 
     Examples
     --------
@@ -66,19 +66,19 @@ def compare_models(
 
 
 def to_markdown(table: pd.DataFrame, *, digits: int = 3) -> str:
-    """Return a table in Markdown, with its index as the first column.
+    """Convert a table to Markdown, with its index as the first column.
 
     Parameters
     ----------
     table : DataFrame
         The table.
     digits : int, default=3
-        Digits behind the point of numbers that are not whole.
+        Number of decimal places of floats.
 
     Returns
     -------
     str
-        Lines of a Markdown table, without a final line break.
+        The lines of a Markdown table, without a final line break.
 
     Examples
     --------

@@ -1,18 +1,23 @@
-"""Saving: files that are written whole or not at all, and read without trust in their content."""
+"""Saving: files that are written completely or not at all, and read without trusting them.
 
-from multimodal_ensemble.saving._archive import ArrayReader, read_archive, write_archive
+This module is for authors of estimators and encoders. Users call `MultimodalClassifier.save`
+and `MultimodalClassifier.load`.
+"""
+
 from multimodal_ensemble.saving._files import replacing
+from multimodal_ensemble.saving._read_archive import ArrayReader, read_archive
 from multimodal_ensemble.saving._safe_config import check_config, load_object
-from multimodal_ensemble.saving._state_codec import Arrays, pack, unpack
+from multimodal_ensemble.saving._state_codec import Arrays, pack_state, unpack_state
+from multimodal_ensemble.saving._write_archive import write_archive
 
 __all__ = [
     "ArrayReader",
     "Arrays",
     "check_config",
     "load_object",
-    "pack",
+    "pack_state",
     "read_archive",
     "replacing",
-    "unpack",
+    "unpack_state",
     "write_archive",
 ]

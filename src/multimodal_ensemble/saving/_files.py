@@ -1,4 +1,4 @@
-"""Files that are seen whole or not at all."""
+"""Files that other processes see complete or not at all."""
 
 from __future__ import annotations
 
@@ -13,26 +13,42 @@ SUFFIX = ".tmp"
 
 
 @contextmanager
-def replacing(path: Path, *, part: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a file for writing whose content takes the place of `path` in one step, at the end.
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing whose content replaces `path` in one step, at the end of the block.
 
-    Until then, and if anything goes wrong, what is at `path` stays as it is.
+    Until then, and if an exception leaves the block, the file at `path` stays as it is. The
+    content is written under a new temporary name in the same folder, so that several writers of
+    one path do not collide. The last one to finish wins.
 
     Parameters
     ----------
     path : Path
         The file.
-    part : Path, optional
-        What the file is called until it is whole, in the same folder; a killed process leaves it
-        there. Default: a dot, the name's beginning, something new each time, `SUFFIX`.
+
+    Yields
+    ------
+    binary file
+        The temporary file. A killed process leaves it behind as ``.<name>.<digits>.tmp``.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from multimodal_ensemble.saving import replacing
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "notes.txt")
+    ...     with replacing(path) as file:
+    ...         _ = file.write(b"complete")
+    ...     path.read_text()
+    'complete'
     """
-    # The name's beginning tells what it is; the whole could be too long.
-    temporary = part or path.parent / f".{path.name[:40]}.{uuid.uuid4().hex}{SUFFIX}"
+    # The beginning of the name identifies the file; the whole name could be too long.
+    temporary = path.parent / f".{path.name[:40]}.{uuid.uuid4().hex}{SUFFIX}"
     try:
         with temporary.open("wb") as file:
             yield file
@@ -46,7 +62,7 @@ def replacing(path: Path, *, part: Path | None = None) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut, where the system can."""
+    """Make the new name survive a power failure, on systems that support it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

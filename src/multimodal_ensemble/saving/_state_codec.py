@@ -1,7 +1,7 @@
-"""What an encoder learned, as JSON and arrays, and exactly back.
+"""Nested Python values as a JSON value and arrays, and exactly back.
 
-JSON's own values and lists stand for themselves. Everything else is an object of one key that says
-what it is, dicts included: ``{"dict": {...}}``. So no content can be taken for a marker.
+JSON's own values and lists represent themselves. Everything else, dicts included, is an object
+with one key that names its type: ``{"dict": {...}}``. So no content can be mistaken for a marker.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._archive import NUMERIC
+from multimodal_ensemble.saving._archive_layout import NUMERIC_KINDS
 
 MAX_DEPTH = 100
 _DTYPE = re.compile(r"[<>|][biuf][0-9]{1,2}")
@@ -24,53 +24,98 @@ _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 class Arrays(Protocol):
-    """What arrays are read from: a dict, or an archive's `ArrayReader`."""
+    """Type of what arrays are read from: a dict, or an archive's `ArrayReader`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.saving import Arrays, unpack_state
+    >>> arrays: Arrays = {"state/0": np.zeros(2)}
+    >>> unpack_state({"array": "state/0"}, arrays).tolist()
+    [0.0, 0.0]
+    """
 
     def __getitem__(self, name: str, /) -> NDArray[Any]:
         """Return one array."""
 
 
-def pack(value: Any, arrays: MutableMapping[str, NDArray[Any]], prefix: str) -> Any:
-    """Return a JSON value that stands for `value`, and put its arrays among `arrays`.
+def pack_state(value: Any, arrays: MutableMapping[str, NDArray[Any]], prefix: str) -> Any:
+    """Return a JSON value that represents `value`, and add its arrays to `arrays`.
 
-    Takes None, booleans, whole numbers, floats, strings, lists, tuples, dicts of string keys,
-    numpy's numbers and strings, and arrays of booleans, numbers or strings, nested at will.
-    Of an array, the values, dtype and shape are kept; of NaN as a Python float, that it is NaN.
+    Supported are None, booleans, whole numbers, floats, strings, lists, tuples, dicts with string
+    keys, numpy scalars, and arrays of booleans, numbers or strings, nested in any way. Arrays
+    keep their values, dtype and shape. Floats keep their exact value, NaN and infinities included.
 
     Parameters
     ----------
     value : object
-        What `unpack` is to return.
+        The value that `unpack_state` restores.
     arrays : dict of str to ndarray
         Receives the arrays as ``prefix/0``, ``prefix/1``, and so on. They are not copied.
     prefix : str
-        Where the value belongs, for example ``"encoders/0"``; errors name it as ``encoders[0]``.
+        Place of the value, for example ``"encoders/0"``; errors name it as ``encoders[0]``.
+
+    Returns
+    -------
+    JSON value
+        Finite numbers, strings, booleans, None, lists and dicts.
 
     Raises
     ------
     TypeError
-        If there is anything else in it, a subclass of these types included; the message says where.
+        If it holds any other type, or a subclass of these types; the message says where.
     ValueError
-        If it is nested more than 100 deep.
+        If it is nested more than 100 levels deep.
+
+    See Also
+    --------
+    unpack_state : The inverse.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.saving import pack_state
+    >>> arrays = {}
+    >>> pack_state({"words": ("a", "b"), "mean": np.zeros(3)}, arrays, "state")
+    {'dict': {'words': {'tuple': ['a', 'b']}, 'mean': {'array': 'state/0'}}}
+    >>> arrays
+    {'state/0': array([0., 0., 0.])}
     """
     place = re.sub(r"/([0-9]+)(?=/|$)", r"[\1]", prefix).replace("/", ".")
     return _Packer(arrays, prefix).pack(value, place, 0)
 
 
-def unpack(value: Any, arrays: Arrays) -> Any:
-    """Return what `pack` was given.
+def unpack_state(value: Any, arrays: Arrays) -> Any:
+    """Return the value that `pack_state` received.
 
     Parameters
     ----------
     value : JSON value
-        What `pack` returned.
+        The value that `pack_state` returned.
     arrays : mapping of str to ndarray
-        Where its arrays are; each is read once.
+        The arrays that it refers to; each is read once.
+
+    Returns
+    -------
+    object
+        The original value, with the same types.
 
     Raises
     ------
     ArtefactError
-        If it is nothing that `pack` returns, or an array is missing or is not what it must be.
+        If `pack_state` returns no such value, or an array is absent or of the wrong type.
+
+    See Also
+    --------
+    pack_state : The inverse.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.saving import pack_state, unpack_state
+    >>> arrays = {}
+    >>> packed = pack_state({"range": (0.0, float("inf"))}, arrays, "state")
+    >>> unpack_state(packed, arrays)
+    {'range': (0.0, inf)}
     """
     return _Unpacker(arrays).unpack(value, 0)
 
@@ -83,15 +128,15 @@ class _Packer:
 
     def pack(self, value: Any, place: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
-            msg = f"{place} is nested more than {MAX_DEPTH} deep, or holds itself."
+            msg = f"{place} is nested more than {MAX_DEPTH} levels deep, or contains itself."
             raise ValueError(msg)
-        # By exact type: a subclass, such as OrderedDict or an enumeration, would come back as
-        # something else.
+        # Types are compared exactly, because a subclass, such as OrderedDict or an enumeration,
+        # would be restored as another type.
         kind = type(value)
         if value is None or kind in (bool, str):
             return value
         if kind is int:
-            # JSON readers limit the digits of a number, though not those of a string.
+            # JSON readers limit the digits of a number, but not the length of a string.
             return value if value.bit_length() < 64 else {"int": hex(value)}
         if kind is float:
             return value if math.isfinite(value) else {"float": str(value)}
@@ -107,12 +152,12 @@ class _Packer:
             return self._pack_array(value, place)
         if kind is np.str_:
             return {"scalar": ["str", str(value)]}
-        if isinstance(value, np.generic) and value.dtype.kind in NUMERIC:
+        if isinstance(value, np.generic) and value.dtype.kind in NUMERIC_KINDS:
             return {"scalar": [value.dtype.str, value.tobytes().hex()]}
         msg = (
             f"{place} cannot be saved. Expected None, numbers, strings, lists, tuples, dicts or "
-            f"arrays of these exact types. Received type {kind.__module__}.{kind.__qualname__}. "
-            "Store it as one of them."
+            f"arrays of exactly these types. Received type {kind.__module__}.{kind.__qualname__}. "
+            "Store it as one of these."
         )
         raise TypeError(msg)
 
@@ -122,7 +167,7 @@ class _Packer:
                 msg = (
                     f"{place} cannot be saved. Expected a dict of string keys. Received the key "
                     f"{reprlib.repr(key)} of type {type(key).__name__}. "
-                    "Store its keys and its values as two lists."
+                    "Store its keys and values as two lists."
                 )
                 raise TypeError(msg)
         return {
@@ -135,10 +180,10 @@ class _Packer:
         }
 
     def _pack_array(self, array: NDArray[Any], place: str) -> dict[str, Any]:
-        if array.dtype.kind in NUMERIC:
+        if array.dtype.kind in NUMERIC_KINDS:
             return {"array": self._add(array)}
         if array.dtype.kind == "U" and array.dtype.itemsize:
-            # As the code points that it consists of: exact, and of the size that it says.
+            # Code points are exact, and their array has the size that it claims.
             return {"text": self._add(_code_points(array))}
         if array.dtype == object:
             values = array.reshape(-1).tolist()
@@ -146,8 +191,8 @@ class _Packer:
                 if type(item) is not str:
                     index = ", ".join(map(str, np.unravel_index(position, array.shape)))
                     msg = (
-                        f"{place}[{index}] cannot be saved. Expected an object array of strings "
-                        f"only. Received type {type(item).__name__}. Store it as a list."
+                        f"{place}[{index}] cannot be saved. Expected an object array that holds "
+                        f"only strings. Received type {type(item).__name__}. Store it as a list."
                     )
                     raise TypeError(msg)
             return {"objects": [list(array.shape), values]}
@@ -171,13 +216,13 @@ class _Unpacker:
 
     def unpack(self, value: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
-            _refuse(f"it is nested more than {MAX_DEPTH} deep")
+            _refuse(f"it is nested more than {MAX_DEPTH} levels deep")
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, list):
             return [self.unpack(item, depth + 1) for item in value]
         if not isinstance(value, Mapping) or len(value) != 1:
-            _refuse(f"{reprlib.repr(value)} stands for nothing")
+            _refuse(f"{reprlib.repr(value)} is no packed value")
         ((kind, content),) = value.items()
         if kind == "dict" and isinstance(content, dict):
             return {key: self.unpack(item, depth + 1) for key, item in content.items()}
@@ -189,21 +234,21 @@ class _Unpacker:
         try:
             return _leaf(kind, content)
         except (ValueError, TypeError, KeyError, OverflowError):
-            _refuse(f"{reprlib.repr(value)} stands for nothing")
+            _refuse(f"{reprlib.repr(value)} is no packed value")
 
     def _array(self, name: str) -> NDArray[Any]:
-        # Else a small file could ask for the same large array a million times.
+        # Otherwise a small file could request the same large array a million times.
         if name in self._read:
-            _refuse(f"it refers to the array {reprlib.repr(name)} twice")
+            _refuse(f"it refers twice to the array {reprlib.repr(name)}")
         self._read.add(name)
         try:
             return self._arrays[name]
         except KeyError:
-            _refuse(f"the array {reprlib.repr(name)} is missing")
+            _refuse(f"the array {reprlib.repr(name)} is absent")
 
 
 def _leaf(kind: str, content: Any) -> Any:
-    """Return a value that holds no others; raise almost anything if it is none."""
+    """Return a value without nested values; malformed content raises one of several errors."""
     if kind == "int" and isinstance(content, str):
         return int(content, 16)
     if kind == "float":
@@ -219,7 +264,7 @@ def _leaf(kind: str, content: Any) -> Any:
     if (
         kind == "objects"
         and isinstance(first, list)
-        # numpy would fill in a size of -1.
+        # numpy would infer a size of -1.
         and all(type(size) is int and size >= 0 for size in first)
         and isinstance(second, list)
         and all(type(item) is str for item in second)
@@ -240,7 +285,7 @@ def _text(codes: NDArray[Any]) -> NDArray[Any]:
     if codes.dtype.kind != "u" or codes.dtype.itemsize != 4 or 0 in (codes.ndim, *codes.shape[-1:]):
         _refuse("an array of text does not consist of code points")
     if codes.size and codes.max() > 0x10FFFF:
-        _refuse("an array of text holds what is no code point")
+        _refuse("an array of text holds numbers above the last code point")
     try:
         text = np.dtype(f"U{codes.shape[-1]}").newbyteorder(codes.dtype.byteorder)
         return np.ndarray(codes.shape[:-1], text, buffer=codes)
@@ -249,5 +294,5 @@ def _text(codes: NDArray[Any]) -> NDArray[Any]:
 
 
 def _refuse(reason: str) -> NoReturn:
-    msg = f"The saved state is damaged: {reason}. Save it again."
+    msg = f"The saved state is damaged: {reason}."
     raise ArtefactError(msg)

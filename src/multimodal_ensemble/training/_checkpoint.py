@@ -1,26 +1,48 @@
-"""The file that holds a training at the end of an epoch."""
+"""Checkpoint files: a training at the end of an epoch, and which training it belongs to."""
 
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
-import zipfile
-from collections.abc import Mapping, Sequence
+import re
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._digest import digest_arrays
+from multimodal_ensemble._version import __version__
 from multimodal_ensemble.exceptions import CheckpointError
-from multimodal_ensemble.saving._files import SUFFIX, replacing
+from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.saving import (
+    ArrayReader,
+    pack_state,
+    read_archive,
+    unpack_state,
+    write_archive,
+)
+from multimodal_ensemble.training._training_state import trained_variables
 
-_ABOUT = "about.json"
-# Counted up when a file of before can no longer be read.
-_FORMAT = 1
+Identity = dict[str, dict[str, Any]]
+
+_FORMAT_NAME = "multimodal_ensemble checkpoint"
+_VERSION = 1
+_ADVICE = "Resume from another checkpoint, or start again without resume_from."
+
+# How to resolve a difference, by the part of the identity that it is in.
+_FIXES = {
+    "model": "Build the model as before",
+    "training rows": "Make the training data set as before",
+    "validation rows": "Make the validation data set as before",
+    "optimizer": "Pass the same optimizer",
+    "loss": "Pass the same loss and label_weight",
+}
 
 
 @dataclass(frozen=True)
@@ -29,165 +51,314 @@ class Checkpoint:
 
     Parameters
     ----------
-    about : mapping
-        What JSON holds: ``metadata`` of the caller, ``identity`` of the training, ``scoring``,
-        ``epoch`` (how many are finished), ``next_pass`` of the data set, and whether training
-        had ``stopped`` there.
-    arrays : mapping of str to list of ndarray
-        Values of variables, in their order: ``model``, ``optimizer`` and ``best`` (weights).
+    metadata : dict
+        Values that the caller of `fit_model` adds.
+    identity : dict
+        Result of `identify_training`.
+    epoch : int
+        Number of finished epochs.
+    next_pass : int
+        Number of the training data set's next pass.
+    stopped : bool
+        Whether training stopped early after this epoch.
+    evaluation : dict
+        Result of `EvaluationState.to_dict`.
+    model, optimizer : list of ndarray
+        Values of the model's trained variables and of the optimizer's variables, in their order.
     """
 
-    about: Mapping[str, Any]
-    arrays: Mapping[str, Sequence[NDArray[Any]]]
+    metadata: dict[str, Any]
+    identity: Identity
+    epoch: int
+    next_pass: int
+    stopped: bool
+    evaluation: dict[str, Any]
+    model: list[NDArray[Any]]
+    optimizer: list[NDArray[Any]]
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in place of the last one, which stays whole until then.
+    """Write a checkpoint in place of an older one, which stays intact until the end.
 
     Raises
     ------
     OSError
-        If it cannot be written; nothing is left of it.
+        If it cannot be written; nothing is left behind.
     """
-    sizes = {group: len(values) for group, values in checkpoint.arrays.items()}
-    about = {"format": _FORMAT, "arrays": sizes, **checkpoint.about}
-    with replacing(path, part=_part(path)) as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(_ABOUT, json.dumps(about))
-        for group, values in checkpoint.arrays.items():
-            for number, value in enumerate(values):
-                with archive.open(f"{group}/{number}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, _plain(value), allow_pickle=False)
+    values = dict(vars(checkpoint))
+    for name in ("model", "optimizer"):
+        values[name] = [_to_numeric(value) for value in values[name]]
+    evaluation = values["evaluation"]
+    weights = [_to_numeric(value) for value in evaluation["best_weights"]]
+    values["evaluation"] = {**evaluation, "best_weights": weights}
+    arrays: dict[str, NDArray[Any]] = {}
+    document = {
+        "format": _FORMAT_NAME,
+        "format_version": _VERSION,
+        "library_version": __version__,
+        **{name: pack_state(value, arrays, name) for name, value in values.items()},
+    }
+    write_archive(path, document, arrays)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint whole, checked against its CRC.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    CheckpointError
-        If the file is not one, or is damaged.
-    """
-    return _read(path, with_arrays=True)
-
-
-def read_checkpoint_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what `fit_model` was given as `checkpoint_metadata`; empty if nothing was.
+    """Read a checkpoint; all of its values have the types of `Checkpoint`.
 
     Raises
     ------
     FileNotFoundError
         If there is no file.
     CheckpointError
-        If the file is not a checkpoint, or is damaged.
+        If the file is no checkpoint, or is damaged.
     """
-    return dict(_read(Path(path), with_arrays=False).about["metadata"])
+    document, arrays = _open(path)
+    with arrays, arrays.explaining("its parts do not fit together"):
+        return Checkpoint(
+            metadata=_unpack(document, "metadata", arrays, dict),
+            identity=_unpack(document, "identity", arrays, dict),
+            epoch=_unpack(document, "epoch", arrays, int),
+            next_pass=_unpack(document, "next_pass", arrays, int),
+            stopped=_unpack(document, "stopped", arrays, bool),
+            evaluation=_unpack(document, "evaluation", arrays, dict),
+            model=_unpack_arrays(document, "model", arrays),
+            optimizer=_unpack_arrays(document, "optimizer", arrays),
+        )
+
+
+def read_checkpoint_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the `checkpoint_metadata` that `fit_model` received.
+
+    Parameters
+    ----------
+    path : path
+        A checkpoint.
+
+    Returns
+    -------
+    dict
+        JSON values; empty if `fit_model` received none.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no file.
+    CheckpointError
+        If the file is no checkpoint, or is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from multimodal_ensemble import (
+    ...     DenseEncoder, MultimodalDataset, fit_model, fuse_encoders)
+    >>> from multimodal_ensemble.training import read_checkpoint_metadata
+    >>> data = {"x": [-1.0, 0.0, 1.0, 2.0]}
+    >>> x = DenseEncoder("x").fit(data["x"])
+    >>> rows = MultimodalDataset(data, [x], [[0], [0], [1], [1]], shuffle=True)
+    >>> model = fuse_encoders([x], n_labels=1, seed=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "run.checkpoint")
+    ...     _ = fit_model(model, rows, rows, epochs=2, checkpoint=path,
+    ...                   checkpoint_metadata={"run": 7}, verbose=0)
+    ...     read_checkpoint_metadata(path)
+    {'run': 7}
+    """
+    document, arrays = _open(Path(path))
+    with arrays, arrays.explaining("its metadata cannot be read"):
+        metadata: dict[str, Any] = _unpack(document, "metadata", arrays, dict)
+        return metadata
 
 
 def check_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metadata as JSON gives it back, or raise a TypeError that says what it is not."""
+    """Return metadata after a round trip through JSON, or raise a TypeError."""
     try:
         checked: dict[str, Any] = json.loads(json.dumps(dict(metadata)))
     except (TypeError, ValueError) as error:
         msg = (
-            "checkpoint_metadata must be a mapping of what JSON knows: texts, numbers, lists and "
-            f"dictionaries of such. Received {metadata!r} ({error})."
+            "checkpoint_metadata must be a mapping of JSON values: strings, numbers, lists and "
+            f"dictionaries. Received {metadata!r} ({error})."
         )
         raise TypeError(msg) from error
     return checked
 
 
 def check_writable(path: Path) -> None:
-    """Raise an error unless a checkpoint can be written; better before training than after.
+    """Raise an error unless a checkpoint can be written; called before training.
 
     Raises
     ------
     OSError
         If no file can be written there.
     CheckpointError
-        If there is a file that is not a checkpoint, which would be lost.
+        If there is another file, which would be lost.
     """
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
-        _part(path).write_bytes(b"")
-        _part(path).unlink()
-        is_other = path.exists() and path.stat().st_size > 0 and not _is_checkpoint(path)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        is_used = path.exists() and path.stat().st_size > 0
     except OSError as error:
         msg = (
             f"The checkpoint {str(path)!r} cannot be written: {error.strerror or error}. Nothing "
-            "was trained. Pass a file in a folder that can be written to."
+            "was trained. Pass a file in a writable folder."
         )
         raise OSError(error.errno, msg) from error
-    if is_other:
-        msg = (
-            f"The file {str(path)!r} is not a checkpoint, and training would write one in its "
-            "place. Pass another file as checkpoint, or delete this one."
-        )
-        raise CheckpointError(msg)
+    if is_used:
+        try:
+            _open(path)[1].close()
+        except CheckpointError as error:
+            msg = (
+                f"The file {str(path)!r} is no checkpoint, and training would overwrite it. Pass "
+                "another file as checkpoint, or delete this one."
+            )
+            raise CheckpointError(msg) from error
 
 
-def _is_checkpoint(path: Path) -> bool:
+def _open(path: Path) -> tuple[dict[str, Any], ArrayReader]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _ABOUT in archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
-        return False
+        return read_archive(
+            path,
+            format_name=_FORMAT_NAME,
+            max_version=_VERSION,
+            error=CheckpointError,
+            advice=_ADVICE,
+        )
+    except FileNotFoundError as error:
+        msg = (
+            f"There is no checkpoint {str(path)!r}. Training writes one at the end of each epoch. "
+            "Start again with checkpoint=... and without resume_from."
+        )
+        raise FileNotFoundError(msg) from error
 
 
-def _plain(value: NDArray[Any]) -> NDArray[Any]:
-    # numpy's files know no bfloat16, every value of which is one of float32, too.
+def _unpack(document: Mapping[str, Any], name: str, arrays: ArrayReader, kind: type) -> Any:
+    if name not in document:
+        msg = f"it lacks {name!r}"
+        raise ValueError(msg)
+    value = unpack_state(document[name], arrays)
+    if type(value) is not kind:
+        msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
+        raise ValueError(msg)
+    return value
+
+
+def _unpack_arrays(
+    document: Mapping[str, Any], name: str, arrays: ArrayReader
+) -> list[NDArray[Any]]:
+    values: list[NDArray[Any]] = _unpack(document, name, arrays, list)
+    if not all(isinstance(value, np.ndarray) for value in values):
+        msg = f"{name} must be a list of arrays"
+        raise ValueError(msg)
+    return values
+
+
+def _to_numeric(value: NDArray[Any]) -> NDArray[Any]:
+    # NumPy's files do not support bfloat16. Each of its values is also one of float32.
     return value.astype(np.float32) if value.dtype.kind == "V" else value
 
 
-def _part(path: Path) -> Path:
-    # The same name each time, so that killed processes leave one such file at most.
-    return path.with_name(f".{path.name}{SUFFIX}")
+# -- identity --------------------------------------------------------------------------------
 
 
-def _read(path: Path, *, with_arrays: bool) -> Checkpoint:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        msg = (
-            f"There is no checkpoint {str(path)!r}. One is written at the end of each epoch; "
-            "without any, start anew with checkpoint=... and no resume_from."
-        )
-        raise FileNotFoundError(msg) from error
-    with file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                about = json.loads(archive.read(_ABOUT))
-                is_known = about["format"] == _FORMAT
-                arrays = _read_arrays(archive, about["arrays"]) if with_arrays and is_known else {}
-        except MemoryError:
-            raise
-        except Exception as error:
-            # Bytes that are not a checkpoint's make the readers raise almost anything.
-            msg = (
-                f"The file {str(path)!r} is not a checkpoint, or it is damaged "
-                f"({str(error) or type(error).__name__}). Resume from another one, or start anew "
-                "without resume_from."
-            )
-            raise CheckpointError(msg) from error
-    if not is_known:
-        msg = (
-            f"The checkpoint {str(path)!r} is of format {about['format']}, and this version of "
-            f"the package reads format {_FORMAT}. Resume with the version that wrote it."
-        )
-        raise CheckpointError(msg)
-    return Checkpoint(about, arrays)
+def identify_training(
+    model: keras.Model,
+    trained: keras.Model,
+    datasets: tuple[MultimodalDataset, MultimodalDataset],
+    *,
+    optimizer: keras.optimizers.Optimizer,
+    loss: Any,
+) -> Identity:
+    """Return everything that must be equal for a training to be resumed, after a JSON round trip.
 
-
-def _read_arrays(
-    archive: zipfile.ZipFile, sizes: Mapping[str, int]
-) -> dict[str, list[NDArray[Any]]]:
-    return {
-        group: [
-            np.load(io.BytesIO(archive.read(f"{group}/{number}.npy")), allow_pickle=False)
-            for number in range(size)
-        ]
-        for group, size in sizes.items()
+    Parameters
+    ----------
+    model, trained : keras.Model
+        The whole model, and the part of it that is trained.
+    datasets : pair of MultimodalDataset
+        Training and validation rows.
+    optimizer : keras.optimizers.Optimizer
+        Only its class counts, because a learning rate is one of its variables.
+    loss : str, keras.losses.Loss or callable
+        Identified by its name and, if it has some, its weights.
+    """
+    changing = trained_variables(trained)
+    ids = {id(variable) for variable in changing}
+    frozen = [weight for weight in model.weights if id(weight) not in ids]
+    train, validation = datasets
+    identity = {
+        "model": {
+            "inputs": {tensor.name: list(tensor.shape[1:]) for tensor in trained.inputs},
+            "variables": [_describe_variable(variable) for variable in changing],
+            "frozen weights": _digest(*(weight.numpy() for weight in frozen)),
+        },
+        "training rows": _describe_rows(train),
+        "validation rows": _describe_rows(validation),
+        "optimizer": {"class": type(optimizer).__name__},
+        "loss": _describe_loss(loss),
     }
+    as_read: Identity = json.loads(json.dumps(identity))
+    return as_read
+
+
+def check_same_training(saved: Mapping[str, Any], current: Identity, *, path: Path) -> None:
+    """Raise a CheckpointError that names a difference between a checkpoint and a training."""
+    for part, values in current.items():
+        saved_part = saved.get(part)
+        for name, value in values.items():
+            before = saved_part.get(name) if isinstance(saved_part, dict) else None
+            if before != value:
+                msg = (
+                    f"The checkpoint {str(path)!r} belongs to another training. "
+                    f"{part.capitalize()}: {_describe_difference(name, before, value)}. "
+                    f"{_FIXES[part]}, or start again without resume_from."
+                )
+                raise CheckpointError(msg)
+
+
+def _describe_variable(variable: Any) -> str:
+    # Keras numbers unnamed objects through the whole process, so the numbers are removed.
+    path = re.sub(r"_\d+(?=/|$)", "", variable.path)
+    return f"{path} {tuple(variable.shape)} {variable.dtype}"
+
+
+def _describe_rows(dataset: MultimodalDataset) -> dict[str, Any]:
+    weight = dataset.sample_weight
+    return {
+        "number of rows": dataset.n_samples,
+        "labels": list(dataset.labels),
+        "batch_size": int(dataset.batch_size),
+        "seed": int(dataset.seed),
+        "shuffle": bool(dataset.shuffle),
+        "augment": bool(dataset.augment),
+        "features from a store": sorted(dataset.features),
+        "y": _digest(np.asarray(dataset.y)),
+        "sample_weight": None if weight is None else _digest(weight),
+        # The same seed gives another order with another version of NumPy's generator.
+        "order": _digest(dataset.order_of(0)),
+    }
+
+
+def _describe_loss(loss: Any) -> dict[str, Any]:
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    return {
+        "name": name,
+        "positive_weight": getattr(loss, "positive_weight", None),
+        "negative_weight": getattr(loss, "negative_weight", None),
+    }
+
+
+def _digest(*arrays: NDArray[Any]) -> str:
+    return f"sha256 {digest_arrays(arrays)}"
+
+
+def _describe_difference(name: str, before: Any, value: Any) -> str:
+    if name == "variables" and isinstance(before, list):
+        if len(before) != len(value):
+            return f"{len(before)} variables are trained in the checkpoint, {len(value)} here"
+        pairs = zip(before, value, strict=True)
+        name, before, value = "variable", *next((old, new) for old, new in pairs if old != new)
+    if isinstance(value, str) and value.startswith("sha256 "):
+        return f"{name} differs"
+    return f"{name} is {before!r} in the checkpoint, {value!r} here"

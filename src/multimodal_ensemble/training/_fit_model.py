@@ -1,4 +1,4 @@
-"""Fitting one model."""
+"""Training of one model."""
 
 from __future__ import annotations
 
@@ -9,32 +9,20 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from multimodal_ensemble._validation import check_at_least, check_choice
-from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.fusion import adapt_heads
-from multimodal_ensemble.fusion._feature_model import (
-    backbone_names,
-    find_backbone,
-    heads_to_adapt,
-    trained_part,
-)
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.training._checkpoint_writing import CheckpointWriting
-from multimodal_ensemble.training._fit_checks import (
-    check_datasets,
-    check_loss,
-    refuse_class_weight,
-)
+from multimodal_ensemble.training._adapt_to_rows import adapt_to_rows
+from multimodal_ensemble.training._check_datasets import check_datasets, check_is_dataset
+from multimodal_ensemble.training._checkpoint import identify_training
 from multimodal_ensemble.training._fit_result import FitResult
-from multimodal_ensemble.training._identity import training_identity
-from multimodal_ensemble.training._interruption import describe_interruption
-from multimodal_ensemble.training._label_weights import weighted_loss
-from multimodal_ensemble.training._predict import check_dataset, model_on_dataset
-from multimodal_ensemble.training._validation_scoring import ValidationScoring, required_labels
+from multimodal_ensemble.training._label_weights import resolve_loss
+from multimodal_ensemble.training._predict_scores import model_for_dataset
+from multimodal_ensemble.training._resuming import CheckpointCallback
+from multimodal_ensemble.training._validation_evaluation import ValidationEvaluation
 
-# The reference study's.
+# The interval of the reference study.
 _EVALUATE_EVERY = 150
 
 
@@ -47,7 +35,6 @@ def fit_model(
     optimizer: Any = "adam",
     loss: Any = "binary_crossentropy",
     label_weight: str | Mapping[str, float] | ArrayLike | None = None,
-    class_weight: None = None,
     evaluate_every: int | None = None,
     loss_window: int = 200,
     patience: int | None = 10,
@@ -57,86 +44,83 @@ def fit_model(
     checkpoint_metadata: Mapping[str, Any] | None = None,
     verbose: int = 1,
 ) -> FitResult:
-    """Train a fusion model, and leave it with the weights that did best on validation rows.
+    """Train a fusion model, and leave it with the weights of its best evaluation.
 
-    Layers of the heads that adapt to the training rows are adapted first; `FeatureScaling` only
-    once, so that training a model further, or fusing it, leaves its scaling as it is. Modalities
-    whose features the data sets give are trained from there; the model's other layers are the
-    same objects, so that the whole model is trained. The weights before training are no candidate
-    for the best ones.
+    Layers of heads that adapt to the training rows are adapted first. `FeatureScaling` adapts only
+    once, so training a model further keeps its scaling. Modalities whose features are in the data
+    sets are trained from these features. The weights before training never count as the best.
 
-    A training that takes long is best given a `checkpoint`: killed, it goes on from there after the
-    last epoch that was finished, in a new process, too, and ends where it would have ended.
+    Pass a `checkpoint` for a long training. If the process is killed, another one can resume after
+    the last finished epoch, with the same result as an uninterrupted training.
 
     Parameters
     ----------
     model : keras.Model
-        Made by `fuse_encoders` or `fuse_models`; changed in place.
+        A model that `fuse_encoders` or `fuse_models` returned; changed in place.
     train, validation : MultimodalDataset
         Rows with labels. Make `train` with ``shuffle=True``.
     epochs : int, default=100
-        Passes over the training rows at most.
+        Maximum number of passes over the training rows.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        As `keras.Model.compile` takes it. Keras binds an instance to the model that it trains:
+        As for `keras.Model.compile`. Keras binds an instance to the model that it trains, so
         make a new one for each call.
     loss : str, keras.losses.Loss or callable, default="binary_crossentropy"
-        As `keras.Model.compile` takes it.
+        As for `keras.Model.compile`.
     label_weight : "balanced", mapping of str to float or array-like of shape (n_labels,), optional
-        Weights of labels in the binary cross-entropy. ``"balanced"``: those of
-        `balanced_label_weights` for the training rows, which count each label's positives as much
-        as its negatives. Numbers weigh each label's positives; labels that a mapping does not
-        name weigh 1. Scores are then no probabilities any more: thresholds take care of that.
-    class_weight : None
-        Refused, with the reason: Keras has it for rows of exactly one class.
+        Weights of labels in the binary cross-entropy. ``"balanced"`` uses
+        `balanced_label_weights` for the training rows, so that the positives of each label count
+        as much as its negatives. Numbers weight the positives of each label; labels that a mapping
+        does not name have weight 1. The scores are then no probabilities, and thresholds
+        compensate for that.
     evaluate_every : int, optional
-        Batches between two scorings of the validation rows. Default: 150, or one pass over the
-        training rows where that is fewer.
+        Number of batches between two evaluations of the validation rows. Default: 150, or one
+        pass over the training rows if that is fewer.
     loss_window : int, default=200
-        Over how many batches the history's training loss is averaged.
+        Number of batches over which the training loss in the history is averaged.
     patience : int, optional
-        Stop after so many scorings in a row without a better mean ROC-AUC; None never stops
-        early.
+        Number of evaluations in a row without a better mean ROC-AUC after which training stops;
+        None never stops early.
     callbacks : sequence of keras.callbacks.Callback, default=()
-        More callbacks. Those of Keras that act at the end of an epoch come before the checkpoint.
+        Further callbacks. At the end of an epoch they act before the checkpoint is written.
     checkpoint : path, optional
-        A file to which everything that training needs to go on is written at the end of each
-        epoch, in place of the last one: the weights that are trained, the best ones so far, the
-        optimizer, what draws at random, and the scorings. Frozen weights are not in it.
+        File to write at the end of each epoch, in place of the last one. It holds the trained
+        weights, the best weights so far, the optimizer, the state of random generators and the
+        history. It does not hold frozen weights.
     resume_from : path, optional
-        A checkpoint to go on from, after its last epoch, with the same model, data, optimizer and
-        loss, which may be new objects; `epochs` may be more. It is written further, unless
-        `checkpoint` names another file. Where training had ended, the model gets the best weights
-        at once. What `callbacks` keep themselves is not resumed.
+        Checkpoint to resume after its last epoch, with the same model, data, optimizer and loss,
+        which may be new objects; `epochs` may be larger. It is also the file to write, unless
+        `checkpoint` names another one. If training had ended, the model gets the best weights at
+        once. The state of `callbacks` is not resumed.
     checkpoint_metadata : mapping, optional
-        What else to write into the checkpoint, as JSON. Default when resuming: what is there.
+        JSON values to add to the checkpoint. Default when resuming: those in the checkpoint.
     verbose : {0, 1, 2}, default=1
-        0 is silent, 1 prints a line a scoring, 2 shows Keras's progress bars, too.
+        0 is silent, 1 prints one line per evaluation, 2 also shows Keras's progress bars.
 
     Returns
     -------
     FitResult
-        With the history of scorings.
+        With the history of evaluations.
 
     Raises
     ------
     ModalityError
-        If a data set lacks a modality of the model or has another one; the message names it.
+        If the modalities of a data set and of the model differ; the message names them.
     ValueError
-        If a data set has no labels, or another number of labels than the model, or if the loss
-        is Keras's categorical cross-entropy and rows have several labels or none. If weights of
-        labels do not fit the labels or the loss.
+        If a data set has no labels, or another number of labels than the model; if label weights
+        do not fit the labels or the loss; or if the loss is Keras's categorical cross-entropy and
+        a row does not have exactly one label.
     FileNotFoundError
         If there is no file to resume from.
     CheckpointError
-        If the file is not a checkpoint, or one of another model, other rows, another optimizer or
-        loss; the message says what differs.
+        If the file is no checkpoint, or one of another model, other rows, another optimizer or
+        another loss; the message says what differs.
     OSError
         If the checkpoint cannot be written. The model keeps the best weights so far.
     FloatingPointError
         If training diverges.
     KeyboardInterrupt
         On Ctrl-C. The model keeps the best weights so far, a line says which, and the exception's
-        `fit_result` is the `FitResult` so far.
+        attribute `fit_result` is the `FitResult` so far.
 
     Examples
     --------
@@ -150,105 +134,103 @@ def fit_model(
     >>> result.best_roc_auc
     1.0
     """
+    start = time.perf_counter()
     check_at_least(epochs, 1, name="epochs")
     check_choice(verbose, (0, 1, 2), name="verbose")
-    callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks)
-    if odd := [each for each in callbacks if not isinstance(each, keras.callbacks.Callback)]:
-        msg = f"callbacks must be instances of keras.callbacks.Callback. Received {odd[0]!r}."
-        raise TypeError(msg)
-    start = time.perf_counter()
+    callbacks = _check_callbacks(callbacks)
     if evaluate_every is None:
-        evaluate_every = min(_EVALUATE_EVERY, len(check_dataset(train)))
-    refuse_class_weight(class_weight)
+        evaluate_every = min(_EVALUATE_EVERY, len(check_is_dataset(train)))
     check_datasets(model, train, validation)
-    if label_weight is not None:
-        y = required_labels(train, "training")
-        loss = weighted_loss(label_weight, y, train.labels, loss=loss)
-    check_loss(loss, train)
+    trained_loss = resolve_loss(loss, label_weight, train)
     optimizer = keras.optimizers.get(optimizer)
-    trained = model_on_dataset(model, train)
-    scoring = ValidationScoring(
+
+    trained = model_for_dataset(model, train)
+    evaluation = ValidationEvaluation(
         validation,
         evaluate_every=evaluate_every,
         loss_window=loss_window,
         patience=patience,
         verbose=min(verbose, 1),
     )
-    writing: CheckpointWriting | None = None
+    # Other callbacks act first, so that the checkpoint holds their effect.
+    callbacks = [evaluation, *callbacks]
+    saving: CheckpointCallback | None = None
     path = resume_from if checkpoint is None else checkpoint
     if path is not None:
-        writing = CheckpointWriting(
-            scoring,
+        datasets = train, validation
+        saving = CheckpointCallback(
+            evaluation,
             train,
-            training_identity(model, trained, (train, validation), optimizer=optimizer, loss=loss),
+            identify_training(model, trained, datasets, optimizer=optimizer, loss=trained_loss),
             path,
             resume_from=resume_from,
             metadata=checkpoint_metadata,
         )
+        callbacks.append(saving)
     elif checkpoint_metadata is not None:
-        msg = "checkpoint_metadata is written into a checkpoint; pass checkpoint=..., too."
+        msg = "checkpoint_metadata is part of a checkpoint; also pass checkpoint=..."
         raise ValueError(msg)
-    trained.compile(optimizer=optimizer, loss=loss)
-    scoring.set_model(trained)
-    n_finished = 0 if writing is None else writing.restore(trained, epochs=epochs)
-    start -= scoring._state.seconds
-    # Scaling that came with the checkpoint is not learned again.
-    adapt_heads(model, {name: _head_input(model, train, name) for name in heads_to_adapt(model)})
+
+    trained.compile(optimizer=optimizer, loss=trained_loss)
+    evaluation.set_model(trained)
+    n_finished = 0 if saving is None else saving.restore(trained, epochs=epochs)
+    start -= evaluation._state.seconds
+    # The checkpoint has been restored, so scaling that it contains is not learned again.
+    adapt_to_rows(model, train)
     if not trained.optimizer.built:
-        # Keras would build it within the first step, and trace that step twice.
+        # Keras would build it within the first step, and would trace that step twice.
         trained.optimizer.build(trained.trainable_variables)
     try:
         trained.fit(
             train,
             initial_epoch=n_finished,
             epochs=epochs,
-            # The data set shuffles rows from its own seed; Keras would shuffle the batches on
-            # top of that, from the global one.
+            # The data set shuffles rows from its own seed. Keras would also shuffle the batches,
+            # from the global seed.
             shuffle=False,
-            # What other callbacks do at the end of an epoch belongs into the checkpoint.
-            callbacks=[scoring, *callbacks, *([] if writing is None else [writing])],
+            callbacks=callbacks,
             verbose=int(verbose == 2),
         )
     except KeyboardInterrupt as interrupt:
-        print(describe_interruption(scoring, writing), flush=True)
+        print(_describe_interruption(evaluation, saving), flush=True)
         error: Any = interrupt
-        error.fit_result = _result(trained, scoring, start)
+        error.fit_result = _make_result(trained, evaluation, start)
         raise
     finally:
-        # Also on Ctrl-C: the best weights so far are what an interrupted training is worth.
-        scoring.restore_best()
+        # An interrupted training also leaves the best weights so far.
+        evaluation.restore_best()
         if label_weight is not None:
-            # A model that was saved with the weighted loss would load only where this room has
-            # been imported.
-            trained.compile(optimizer=trained.optimizer, loss="binary_crossentropy")
-    return _result(trained, scoring, start)
+            # A model that is saved with the weighted loss loads only where this package has been
+            # imported.
+            trained.compile(optimizer=trained.optimizer, loss=loss)
+    return _make_result(trained, evaluation, start)
 
 
-def _result(trained: keras.Model, scoring: ValidationScoring, start: float) -> FitResult:
+def _check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
+    is_one = isinstance(callbacks, keras.callbacks.Callback)
+    checked: list[keras.callbacks.Callback] = [callbacks] if is_one else list(callbacks)
+    for callback in checked:
+        if not isinstance(callback, keras.callbacks.Callback):
+            msg = f"callbacks must be instances of keras.callbacks.Callback. Received {callback!r}."
+            raise TypeError(msg)
+    return checked
+
+
+def _make_result(trained: keras.Model, evaluation: ValidationEvaluation, start: float) -> FitResult:
     return FitResult(
-        history=scoring.history,
-        best_step=int(scoring.best_step or 0),
-        best_roc_auc=float(scoring.best_roc_auc),
+        history=evaluation.history,
+        best_step=evaluation.best_step or 0,
+        best_roc_auc=evaluation.best_roc_auc,
         n_trainable=sum(int(np.prod(weight.shape)) for weight in trained.trainable_weights),
         seconds=time.perf_counter() - start,
     )
 
 
-def _head_input(model: keras.Model, train: MultimodalDataset, name: str) -> NDArray[Any]:
-    """Return what a head receives for the training rows that have the modality."""
-    present = np.flatnonzero(train.present(name))
-    if not present.size:
-        msg = f"Modality {name!r} is missing in all training rows, so its head cannot adapt."
-        raise ModalityError(msg)
-    before: keras.Model | None = None
-    if name in train.features:
-        before = trained_part(model, name)
-        if before is None:
-            return train.features[name][present]
-    elif name in backbone_names(model):
-        before = find_backbone(model, name)
-    parts = []
-    for rows in np.array_split(present, -(-present.size // 32)):
-        inputs = train.encode_rows(rows, [name])[name]
-        parts.append(inputs if before is None else np.asarray(before.predict_on_batch(inputs)))
-    return np.concatenate(parts)
+def _describe_interruption(
+    evaluation: ValidationEvaluation, saving: CheckpointCallback | None
+) -> str:
+    """Return the line for someone who pressed Ctrl-C: which weights remain, how to resume."""
+    state = evaluation._state
+    weights = state.describe_weights()
+    line = f"Training was interrupted after {state.step} batches. {weights}."
+    return line if saving is None else f"{line} {saving.describe_resuming()}"

@@ -1,4 +1,4 @@
-"""What a training tells."""
+"""The result of a training."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class FitResult:
-    """What `fit_model` tells of a training; the model itself is changed in place.
+    """What `fit_model` reports about a training; the model itself is changed in place.
 
     Parameters
     ----------
     history : DataFrame
-        One row a scoring of the validation rows; see `ValidationScoring`.
+        One row per evaluation of the validation rows; see `ValidationEvaluation`.
     best_step : int
-        After how many batches the best score was reached; the model has those weights.
+        Number of batches before the best evaluation, whose weights the model has; 0 if there was
+        no evaluation.
     best_roc_auc : float
-        Mean ROC-AUC of the validation rows there.
+        Mean ROC-AUC of that evaluation.
     n_trainable : int
-        How many parameters were trained.
+        Number of parameters that were trained.
     seconds : float
-        How long it took, with the adaptation of heads and the scoring. Of a training that was
-        resumed, with what came before.
+        Duration, including the adaptation of heads and the evaluations. For a resumed training,
+        the duration before the checkpoint is included.
 
     See Also
     --------
@@ -32,7 +33,7 @@ class FitResult:
     Examples
     --------
     >>> import pandas as pd
-    >>> from multimodal_ensemble import FitResult
+    >>> from multimodal_ensemble.training import FitResult
     >>> FitResult(pd.DataFrame(), 150, 0.8, 5000, 1.5).best_step
     150
     """

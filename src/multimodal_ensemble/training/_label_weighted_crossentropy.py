@@ -1,4 +1,4 @@
-"""Binary cross-entropy with weights for each label."""
+"""Binary cross-entropy with a weight for each label."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from multimodal_ensemble._keras import PACKAGE
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class LabelWeightedCrossentropy(keras.losses.Loss):
-    """Binary cross-entropy in which each label's positives and negatives have a weight.
+    """Binary cross-entropy in which the positives and negatives of each label have a weight.
 
     The loss of a row is the mean over labels of
     ``-(w_pos * y * log(p) + w_neg * (1 - y) * log(1 - p))``. With all weights 1 it is Keras's
-    ``"binary_crossentropy"``. `fit_model` makes one from its `label_weight`.
+    ``"binary_crossentropy"``. `fit_model` creates one from its `label_weight`.
 
     Parameters
     ----------
     positive_weight, negative_weight : array-like of shape (n_labels,)
-        Weights of each label where it is present and where it is absent; not negative.
+        Weight of each label where it is present and where it is absent; not negative.
     reduction : str, default="sum_over_batch_size"
-        How the losses of rows are joined; see `keras.losses.Loss`.
+        How the losses of rows are combined; see `keras.losses.Loss`.
     name : str, default="label_weighted_crossentropy"
         Name of the loss.
     dtype : str, optional
-        Of the computation. Default: Keras's `floatx`.
+        Dtype of the computation. Default: Keras's `floatx`.
 
     Raises
     ------
     ValueError
-        If the weights are not finite, are negative, or differ in their number.
+        If a weight is not finite or is negative, or if there are not as many of both.
 
     See Also
     --------
-    balanced_label_weights : Weights that make up for rare labels.
+    balanced_label_weights : Weights that compensate for rare labels.
 
     Notes
     -----
-    A Keras model that was compiled with it loads where this class has been imported.
+    A Keras model that was compiled with this loss loads only after this class was imported.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble import LabelWeightedCrossentropy
+    >>> from multimodal_ensemble.training import LabelWeightedCrossentropy
     >>> loss = LabelWeightedCrossentropy([3.0, 1.0], [1.0, 1.0])
     >>> y, p = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
     >>> round(float(loss(y, p)), 3)
@@ -66,7 +66,7 @@ class LabelWeightedCrossentropy(keras.losses.Loss):
         negative = check_weights(negative_weight, name="negative_weight")
         if len(positive) != len(negative):
             msg = (
-                "positive_weight and negative_weight must have one weight a label. Received "
+                "positive_weight and negative_weight must have one weight per label. Received "
                 f"{len(positive)} and {len(negative)} weights."
             )
             raise ValueError(msg)
@@ -94,12 +94,12 @@ class LabelWeightedCrossentropy(keras.losses.Loss):
 
 
 def check_weights(weights: ArrayLike, *, name: str) -> NDArray[np.float64]:
-    """Return weights of labels as float64 of shape ``(n_labels,)``.
+    """Return label weights as float64 of shape ``(n_labels,)``.
 
     Raises
     ------
     ValueError
-        If they are not finite numbers of at least 0, one a label.
+        If they are not finite numbers of at least 0, one per label.
     """
     array = np.asarray(weights)
     if array.dtype.kind not in "biuf" or array.ndim != 1 or not array.size:

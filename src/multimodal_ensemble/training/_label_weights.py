@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._validation import check_label_matrix
+from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.training._check_datasets import required_labels
 from multimodal_ensemble.training._label_weighted_crossentropy import (
     LabelWeightedCrossentropy,
     check_weights,
 )
 
 
-def balanced_label_weights(
-    y: ArrayLike,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return weights with which each label's positives count as much as its negatives.
+def balanced_label_weights(y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return weights with which the positives of each label count as much as its negatives.
 
-    They are what scikit-learn calls balanced class weights [1]_, for each label by itself:
+    For each label, they are the balanced class weights of scikit-learn [1]_:
     ``n / (2 * n_positive)`` and ``n / (2 * n_negative)``. A label without positives or without
-    negatives weighs 1.
+    negatives has weight 1.
 
     Parameters
     ----------
@@ -33,9 +34,9 @@ def balanced_label_weights(
     Returns
     -------
     positive : ndarray of shape (n_labels,)
-        Weights where a label is present; float64.
+        Weights where a label is present, float64.
     negative : ndarray of shape (n_labels,)
-        Weights where it is absent; float64.
+        Weights where it is absent, float64.
 
     Raises
     ------
@@ -44,8 +45,8 @@ def balanced_label_weights(
 
     See Also
     --------
-    fit_model : Takes them as ``label_weight="balanced"``.
-    LabelWeightedCrossentropy : The loss that they are for.
+    fit_model : Uses them for ``label_weight="balanced"``.
+    LabelWeightedCrossentropy : The loss that takes them.
 
     References
     ----------
@@ -54,7 +55,7 @@ def balanced_label_weights(
 
     Examples
     --------
-    >>> from multimodal_ensemble import balanced_label_weights
+    >>> from multimodal_ensemble.training import balanced_label_weights
     >>> positive, negative = balanced_label_weights([[1, 0], [0, 0], [0, 0], [0, 0]])
     >>> positive.tolist(), [round(weight, 3) for weight in negative.tolist()]
     ([2.0, 1.0], [0.667, 1.0])
@@ -67,37 +68,55 @@ def balanced_label_weights(
     return n_rows / (2 * n_positive), n_rows / (2 * (n_rows - n_positive))
 
 
-def weighted_loss(
-    label_weight: Any, y: NDArray[np.bool_], labels: Sequence[str], *, loss: Any
-) -> LabelWeightedCrossentropy:
-    """Return the loss for what `fit_model` takes as `label_weight`.
+def resolve_loss(loss: Any, label_weight: Any, train: MultimodalDataset) -> Any:
+    """Return the loss to train with, for the `loss` and `label_weight` of `fit_model`.
 
     Raises
     ------
     ValueError
-        If the weights do not fit the labels, or the loss is not ``"binary_crossentropy"``.
+        If the weights do not fit the labels, the loss cannot be weighted, or the loss is Keras's
+        categorical cross-entropy and a row does not have exactly one label.
     """
+    y = required_labels(train, "training")
+    if label_weight is not None:
+        return _weighted_loss(label_weight, y, train.labels, loss=loss)
+    is_categorical = loss == "categorical_crossentropy" or isinstance(
+        loss, keras.losses.CategoricalCrossentropy
+    )
+    if is_categorical and not (y.sum(axis=1) == 1).all():
+        msg = (
+            "Keras's categorical cross-entropy is for rows with exactly one label. It takes the "
+            "softmax over the inputs of the sigmoid units, and with several labels per row all "
+            "scores approach 1. Use loss='binary_crossentropy'."
+        )
+        raise ValueError(msg)
+    return loss
+
+
+def _weighted_loss(
+    label_weight: Any, y: NDArray[np.bool_], labels: Sequence[str], *, loss: Any
+) -> LabelWeightedCrossentropy:
     if not (isinstance(loss, str) and loss == "binary_crossentropy"):
         msg = (
-            "label_weight weighs the labels in the binary cross-entropy, so it goes only with "
+            "label_weight weights the labels in the binary cross-entropy, so it requires "
             f"loss='binary_crossentropy'. Received loss={loss!r}."
         )
         raise ValueError(msg)
     if isinstance(label_weight, pd.Series) and not isinstance(label_weight.index, pd.RangeIndex):
-        # By its labels, not by its order.
+        # A Series is matched by its labels, not by its order.
         label_weight = {str(label): weight for label, weight in label_weight.items()}
     if isinstance(label_weight, str):
         if label_weight != "balanced":
             msg = (
-                "label_weight must be 'balanced', one weight a label, or a mapping of names of "
-                f"labels to weights. Received {label_weight!r}."
+                "label_weight must be 'balanced', one weight per label, or a mapping of label "
+                f"names to weights. Received {label_weight!r}."
             )
             raise ValueError(msg)
         return LabelWeightedCrossentropy(*balanced_label_weights(y))
     if isinstance(label_weight, Mapping):
         if unknown := [name for name in label_weight if name not in labels]:
             msg = (
-                f"label_weight names {unknown}, which are no labels of the training rows. These "
+                f"label_weight names {unknown}, which are not labels of the training rows. These "
                 f"have {list(labels)}."
             )
             raise ValueError(msg)
@@ -105,7 +124,7 @@ def weighted_loss(
     positive = check_weights(label_weight, name="label_weight")
     if len(positive) != len(labels):
         msg = (
-            f"label_weight must have shape ({len(labels)},), one weight a label. Received shape "
+            f"label_weight must have shape ({len(labels)},), one weight per label. Received shape "
             f"{positive.shape}."
         )
         raise ValueError(msg)

@@ -1,1 +1,0 @@
-"""The experiment: models and controls on splits, and what they came to."""

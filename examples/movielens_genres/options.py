@@ -1,0 +1,39 @@
+"""The options of the commands that train, as the command line hands them on."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from .data import Source
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions:
+    """Options of the command ``run``."""
+
+    source: Source
+    out: Path  # the folder for results
+    store: Path  # the folder of the feature store
+    # The weights of each network: a path or "imagenet", None for random ones.
+    backbones: Mapping[str, str | None]
+    # The side of the posters in pixels. None: the size that the network was trained with.
+    image_size: int | None
+    recipe: str  # how the models are built and trained: "recommended", "reference"
+    max_tags: int  # the size of the tag vocabulary
+    views: int  # the number of augmented views of each training poster; 0 for no augmentation
+    seeds: range  # the seeds; each draws a split and initial weights
+    mixed_precision: bool  # whether to compute in float16
+    quiet: bool  # whether to print nothing during training
+    command: str  # the command line, for the report
+
+
+@dataclasses.dataclass(frozen=True)
+class MissingOptions:
+    """Options of the command ``missing``, with the same meaning as in `RunOptions`."""
+
+    source: Source
+    store: Path
+    backbone: str
+    weights: str | None
+    image_size: int | None
+    seeds: range

@@ -1,0 +1,139 @@
+"""Encoders of the modalities, and the combinations that are trained together."""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    Encoder,
+    ImageEncoder,
+    fit_encoders,
+)
+
+from .._errors import DataError, UsageError
+from ..data import MovieData
+from ._recipes import EncoderOptions
+from ._split import Split
+
+# The names of the modalities in the names of models.
+PLURALS = {
+    "poster": "posters",
+    "tags": "tags",
+    "title": "titles",
+    "year": "years",
+    "language": "languages",
+}
+# A network with random weights must be the same, and so have the same features, in every split.
+RANDOM_WEIGHTS_SEED = 1
+
+
+def make_posters(
+    backbones: Mapping[str, str | None],
+    folder: Path,
+    options: EncoderOptions,
+    **more: Any,
+) -> dict[str, ImageEncoder]:
+    """Return one encoder of posters per network.
+
+    Raises
+    ------
+    UsageError
+        If there is no such network, or the image size is too small for it.
+    """
+    try:
+        posters = {
+            name: ImageEncoder(
+                "poster",
+                column="poster_file",
+                backbone=name,
+                weights=weights,
+                root=folder,
+                seed=RANDOM_WEIGHTS_SEED,
+                **options.posters,
+                **more,
+            )
+            for name, weights in backbones.items()
+        }
+        for poster in posters.values():
+            poster.get_backbone()
+    except ValueError as error:
+        raise UsageError(error) from error
+    return posters
+
+
+def make_encoders(
+    data: MovieData,
+    modalities: Collection[str],
+    options: EncoderOptions,
+    *,
+    max_tags: int | None = None,
+) -> dict[str, Encoder]:
+    """Return the unfitted encoders of all modalities except the posters."""
+    words = dict(options.words) if max_tags is None else {**options.words, "max_tokens": max_tags}
+    encoders = {
+        "tags": DenseEncoder("tags", **options.relevances)
+        if data.genome_tags
+        else BagOfWordsEncoder("tags", **words),
+        # A word that occurs in a single title says nothing about others.
+        "title": BagOfWordsEncoder("title", column="title_words", **{**words, "min_count": 2}),
+        "year": DenseEncoder("year", **options.years),
+        # A language is a single word, so its bag of words is one-hot.
+        "language": BagOfWordsEncoder("language", delimiter="|", **words),
+    }
+    return {name: encoders[name] for name in modalities if name in encoders}
+
+
+def fit_on_training_rows(encoders: Mapping[str, Encoder], data: MovieData, split: Split) -> None:
+    """Fit encoders on training movies.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to learn, such as no word that occurs often enough.
+    """
+    try:
+        if encoders:
+            fit_encoders(list(encoders.values()), data.movies.iloc[split.train])
+    except ValueError as error:
+        msg = f"{error} Change the filters, or run with other --modalities."
+        raise DataError(msg) from error
+
+
+def list_models(
+    encoders: Mapping[str, Encoder], posters: Mapping[str, ImageEncoder]
+) -> dict[str, list[Encoder]]:
+    """Return the encoders of each model: of each modality alone, then of all together.
+
+    With tags and two networks for posters, these are the five models of the study.
+    """
+    models: dict[str, list[Encoder]] = {PLURALS[name]: [encoders[name]] for name in encoders}
+    models |= {f"posters ({network})": [poster] for network, poster in posters.items()}
+    for suffix, together in list_together(encoders, posters).items():
+        if len(together) > 1:
+            names = join_names(["poster"] * bool(posters) + list(encoders))
+            models[f"{names}{suffix}"] = together
+    return models
+
+
+def list_together(
+    encoders: Mapping[str, Encoder], posters: Mapping[str, ImageEncoder]
+) -> dict[str, list[Encoder]]:
+    """Return all modalities together, once per network, by the suffix that names the network."""
+    others = list(encoders.values())
+    if not posters:
+        return {"": others}
+    return {f" ({network})": [poster, *others] for network, poster in posters.items()}
+
+
+def join_names(modalities: Iterable[str]) -> str:
+    """Return modalities as a phrase.
+
+    Examples
+    --------
+    >>> join_names(["poster", "tags", "year"])
+    'posters, tags and years'
+    """
+    *names, last = (PLURALS[name] for name in modalities)
+    return f"{', '.join(names)} and {last}" if names else last

@@ -1,0 +1,325 @@
+"""Tables, figures and the report of a finished run."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from multimodal_ensemble import ImageEncoder, apply_thresholds, label_report
+from multimodal_ensemble.images import read_images
+from multimodal_ensemble.reporting import (
+    ReportFigure,
+    ReportTable,
+    compare_models,
+    mark_predictions,
+    plot_comparison,
+    plot_histories,
+    plot_predictions,
+    to_markdown,
+    write_html_report,
+)
+
+from .._files import write_json
+from .._versions import describe_versions
+from ..data import Movies
+from ..options import RunOptions
+from ._encoders import join_names
+from ._split import Outcome, SeedResult
+
+N_EXAMPLES = 12
+# This is not called a manifest because the folder of results holds no training table.
+TRAINED_ON_FILE = "trained_on.json"
+SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]
+Part = str | pd.DataFrame | ReportTable | ReportFigure
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A heading with text, tables and figures; long ones are not shown on the screen."""
+
+    heading: str
+    parts: list[Part]
+    on_screen: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The report, which is written as Markdown and as HTML from the same sections."""
+
+    title: str
+    sections: list[Section]
+
+    def to_markdown(self, *, for_screen: bool = False) -> str:
+        """Return the report without its figures, and for a screen without long sections."""
+        blocks = [f"# {self.title}"]
+        for section in self.sections:
+            if for_screen and not section.on_screen:
+                continue
+            blocks.append(f"## {section.heading}")
+            for part in section.parts:
+                match part:
+                    case str():
+                        blocks.append(part)
+                    case pd.DataFrame():
+                        blocks.append(to_markdown(part))
+                    case ReportTable():
+                        blocks += [f"### {part.caption}", to_markdown(part.table)]
+        return "\n\n".join(blocks) + "\n"
+
+    def write(self, out: Path) -> None:
+        """Write ``report.md`` and ``report.html``."""
+        (out / "report.md").write_text(self.to_markdown(), encoding="utf-8")
+        sections = {section.heading: section.parts for section in self.sections}
+        write_html_report(out / "report.html", self.title, sections)
+
+
+def write_report(
+    options: RunOptions,
+    movies: Movies,
+    posters: Mapping[str, ImageEncoder],
+    results: list[SeedResult],
+    device: str,
+) -> Report:
+    """Write all tables and figures, and return the report."""
+    out, first = options.out, results[0]
+    tables = [score_table(movies, result) for result in results]
+    mean, spread = summarize(tables)
+    pd.concat(tables, keys=options.seeds, names=["seed"]).to_csv(out / "results_by_seed.csv")
+    pd.concat([mean, spread[SCORES].add_suffix("_sd")], axis=1).to_csv(out / "results.csv")
+    reports = {
+        outcome.model: label_report(
+            movies.data.genres.to_numpy()[first.split.test],
+            outcome.test_scores,
+            outcome.thresholds,
+            labels=list(movies.data.genres.columns),
+        )
+        for outcome in first.outcomes
+    }
+    pd.concat(reports, names=["model"]).to_csv(out / "labels.csv")
+    _list_test_scores(movies, results).to_csv(out / "test_scores.csv", index=False)
+    models = [outcome for outcome in first.outcomes if outcome.history is not None]
+    histories = {outcome.model: outcome.history for outcome in models}
+    pd.concat(histories, names=["model", "evaluation"]).to_csv(out / "histories.csv")
+    best = max(models, key=lambda outcome: outcome.history["mean_roc_auc"].max())
+    examples = _predict_examples(movies, first, best)
+    figures = _draw(mean, spread, histories, examples, with_posters=bool(posters))
+    for name, part in figures.items():
+        part.figure.savefig(out / f"{name}.png", dpi=120)
+    how = _describe_run(options, posters)
+    report = Report(
+        f"Movie genres from {join_names(options.source.modalities)}",
+        [
+            _results_section(options, readable(mean, spread), figures, posters),
+            Section(
+                "What each filter leaves",
+                [movies.data.steps, movies.data.tag_steps],
+                on_screen=False,
+            ),
+            Section(
+                f"Test movies of seed {options.seeds[0]}, genre by genre",
+                [ReportTable(labels, caption=model) for model, labels in reports.items()],
+                on_screen=False,
+            ),
+            Section(
+                f"Twelve test movies, predicted by the best model on validation: {best.model}",
+                [
+                    _list_examples(examples),
+                    *(part for name, part in figures.items() if name == "predictions"),
+                ],
+            ),
+            Section("How it was made", [f"{key}: {value}." for key, value in how.items()]),
+        ],
+    )
+    report.write(out)
+    write_json(out / TRAINED_ON_FILE, movies.manifest)
+    write_json(
+        out / "results.json",
+        {
+            "settings": {**how, "device": device},
+            "genres": list(movies.data.genres.columns),
+            "filters": {step: int(count) for step, count in movies.data.steps["movies"].items()},
+            "mean": _without_nan(mean),
+            "standard_deviation": _without_nan(spread[SCORES]) if len(results) > 1 else None,
+            "thresholds": {
+                # Thresholds are text because strict JSON has no infinity; float() reads them back.
+                outcome.model: [str(threshold) for threshold in outcome.thresholds.tolist()]
+                for outcome in first.outcomes
+            },
+        },
+    )
+    return report
+
+
+def score_table(movies: Movies, result: SeedResult) -> pd.DataFrame:
+    """Return the scores of one seed on its test movies."""
+    table = compare_models(
+        movies.data.genres.to_numpy()[result.split.test],
+        {outcome.model: outcome.test_scores for outcome in result.outcomes},
+        {outcome.model: outcome.thresholds for outcome in result.outcomes},
+    )
+    table["parameters"] = [outcome.parameters for outcome in result.outcomes]
+    table["seconds"] = [round(outcome.seconds, 1) for outcome in result.outcomes]
+    return table
+
+
+def summarize(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return mean and standard deviation over seeds; the latter is NaN for a single seed."""
+    stacked = pd.concat(tables, keys=range(len(tables)))
+    by_model = stacked.groupby(level="model", sort=False)
+    mean = by_model.mean()
+    mean["parameters"] = mean["parameters"].round().astype(int)
+    return mean, by_model.std()
+
+
+def readable(mean: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
+    """Return mean and standard deviation as text, with readable headings."""
+    table = pd.DataFrame(index=mean.index)
+    for column in SCORES:
+        name = column.replace("_", " ").replace("roc auc", "ROC-AUC").replace("f1", "F1")
+        table[name] = [
+            f"{value:.3f}" if np.isnan(error) else f"{value:.3f} ± {error:.3f}"
+            for value, error in zip(mean[column], spread[column], strict=True)
+        ]
+    table["parameters trained"] = [f"{count:,}" for count in mean["parameters"]]
+    table["seconds"] = [f"{seconds:.1f}" for seconds in mean["seconds"]]
+    return table
+
+
+def _results_section(
+    options: RunOptions,
+    table: pd.DataFrame,
+    figures: Mapping[str, ReportFigure],
+    posters: Mapping[str, ImageEncoder],
+) -> Section:
+    notes = []
+    if options.source.is_sample:
+        notes.append(
+            "Synthetic data: movies, tags and posters are invented and drawn by code. These "
+            "figures show that the pipeline works; they say nothing about real movies."
+        )
+    if random := [network for network, poster in posters.items() if poster.weights is None]:
+        notes.append(
+            f"Random weights in {', '.join(random)}: these rows show what an untrained network "
+            "achieves."
+        )
+    notes.append(
+        "Mean ± standard deviation over seeds; each seed draws a split and initial weights."
+        if len(options.seeds) > 1
+        else "One seed; the sampling error of the mean ROC-AUC is not shown."
+    )
+    return Section(
+        "Results on the test movies",
+        [
+            *notes,
+            table,
+            figures["results"],
+            "The weights and thresholds of each model, and the penalty of the linear controls, "
+            "were chosen on validation movies. F1 is measured at the thresholds that are best for "
+            "accuracy. Seconds are for training alone, without computing features.",
+            figures["training"],
+        ],
+    )
+
+
+def _describe_run(options: RunOptions, posters: Mapping[str, ImageEncoder]) -> dict[str, str]:
+    """Return what the results depend on."""
+    name = "the synthetic sample" if options.source.is_sample else options.source.name
+    backbones = [
+        f"{network} ({Path(poster.weights).name if poster.weights else 'random'} weights, "
+        f"{poster.input_shape[0]} pixels)"
+        for network, poster in posters.items()
+    ]
+    versions = [f"{package} {version}" for package, version in describe_versions().items()]
+    described = {
+        "Data": f"{name}, described in {TRAINED_ON_FILE}",
+        "Backbones": "; ".join(backbones),
+        "Recipe": options.recipe,
+        "Augmented views": str(options.views),
+        "Largest vocabulary": str(options.max_tags),
+        "Precision": "mixed" if options.mixed_precision else "single",
+        "Seeds": ", ".join(map(str, options.seeds)),
+        "Command": f"`{options.command}`",
+        "Versions": ", ".join(versions),
+    }
+    return {key: value for key, value in described.items() if value}
+
+
+def _list_test_scores(movies: Movies, results: list[SeedResult]) -> pd.DataFrame:
+    """Return the scores of all test movies by all models, for further analysis."""
+    tables = []
+    for result in results:
+        ids = movies.data.movies["movieId"].iloc[result.split.test].to_numpy()
+        for outcome in result.outcomes:
+            table = pd.DataFrame(outcome.test_scores, columns=movies.data.genres.columns)
+            columns = {"seed": result.split.seed, "model": outcome.model, "movieId": ids}
+            for place, (column, value) in enumerate(columns.items()):
+                table.insert(place, column, value)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _predict_examples(movies: Movies, result: SeedResult, best: Outcome) -> pd.DataFrame:
+    """Return twelve test movies with their true and their predicted genres."""
+    predicted = apply_thresholds(best.test_scores[:N_EXAMPLES], best.thresholds).astype(bool)
+    names = np.asarray(movies.data.genres.columns)
+    columns = ["title", "genres", "poster_file"]
+    examples = movies.data.movies.iloc[result.split.test[:N_EXAMPLES]][columns].copy()
+    examples["predicted"] = [names[row].tolist() for row in predicted]
+    examples["poster_file"] = [movies.folder / file for file in examples["poster_file"]]
+    return examples
+
+
+def _list_examples(examples: pd.DataFrame) -> pd.DataFrame:
+    marked = [
+        ", ".join(mark_predictions(true, predicted)) or "none"
+        for true, predicted in zip(examples["genres"], examples["predicted"], strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "true genres": [", ".join(genres) for genres in examples["genres"]],
+            "predicted (+ too many, - missed)": marked,
+        },
+        index=pd.Index(examples["title"], name="movie"),
+    )
+
+
+def _without_nan(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the table by rows, with None for NaN, which strict JSON does not have."""
+    return table.astype(object).where(table.notna(), None).to_dict("index")
+
+
+def _draw(
+    mean: pd.DataFrame,
+    spread: pd.DataFrame,
+    histories: dict[str, pd.DataFrame],
+    examples: pd.DataFrame,
+    *,
+    with_posters: bool,
+) -> dict[str, ReportFigure]:
+    has_spread = not spread[SCORES].isna().all(axis=None)
+    figures = {
+        "results": ReportFigure(
+            plot_comparison(mean, spread=spread if has_spread else None),
+            alt="Bars: the scores of each model, as in the table.",
+        ),
+        "training": ReportFigure(
+            plot_histories(histories),
+            alt="Curves of loss, ROC-AUC and accuracy over training, one per model.",
+            caption="Training loss, and the scores on validation movies during training.",
+        ),
+    }
+    if with_posters:
+        posters = read_images(examples["poster_file"], (300, 200), on_error="blank").images
+        figures["predictions"] = ReportFigure(
+            plot_predictions(
+                list(posters),
+                list(examples["title"]),
+                list(examples["genres"]),
+                list(examples["predicted"]),
+            ),
+            alt="The posters of the movies of the table, with their true and predicted genres.",
+        )
+    return figures

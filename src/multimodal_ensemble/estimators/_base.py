@@ -1,0 +1,348 @@
+"""What all estimators of this package share: prediction, evaluation, files and parameters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields
+from os import PathLike
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from multimodal_ensemble._tables import check_same_index
+from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
+from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
+from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
+from multimodal_ensemble.estimators._export import export_fitted
+from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._labels import label_tuples, read_labels
+from multimodal_ensemble.estimators._rows import check_same_length
+from multimodal_ensemble.estimators._table import read_table
+from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
+from multimodal_ensemble.metrics import apply_thresholds
+
+
+class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
+    """Base class of multilabel estimators over encoders.
+
+    A subclass has a parameter `encoders`, trains in `fit` and passes the result to `_adopt`, and
+    implements `_predict_scores`.
+    """
+
+    encoders: Any
+    classes_: NDArray[Any]
+    thresholds_: NDArray[np.float64]
+    provenance_: dict[str, Any]
+
+    # -- prediction --------------------------------------------------------------------------
+
+    @abstractmethod
+    def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
+        """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Return scores.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            Raw columns with the names that they have in training. The columns of optional
+            modalities may be absent.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            Scores in 0..1, float32, one column for each of `classes_`.
+
+        Raises
+        ------
+        ModalityError
+            If a column is absent or values do not fit an encoder.
+        ImageReadError
+            If an image cannot be read, unless the encoder has an option for that. No row is left
+            out.
+        """
+        check_is_fitted(self)
+        return self._predict_scores(read_table(self, X, reset=False))
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the log-odds of the scores, which rank rows as the scores do.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            ``log(p / (1 - p))``, finite, float64.
+        """
+        return log_odds(self.predict_proba(X).astype(np.float64))
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return labels: 1 where a score is at least the threshold of its label.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            Multi-hot, int64, one column for each of `classes_`.
+        """
+        return apply_thresholds(self.predict_proba(X), self.thresholds_).astype(np.int64)
+
+    def predict_labels(
+        self, X: Any, *, at_least: int = 0, top_k: int | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the names of the labels of each row.
+
+        Rare labels may have a threshold that few scores reach, or ``inf``, so that rows remain
+        without any label. `at_least` and `top_k` add the best labels of such rows. Labels that
+        reach their threshold are the best. The others follow by
+        ``logit(score) - logit(threshold)``, so labels with a threshold of ``inf`` come last, in
+        order of their scores.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`.
+        at_least : int, default=0
+            Minimum number of labels per row. Rows with fewer labels get their best ones.
+        top_k : int, optional
+            Exact number of labels per row: its best ones, whether or not they reach their
+            threshold.
+
+        Returns
+        -------
+        list of n_samples tuples
+            Elements of `classes_`, in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer labels than `at_least` or `top_k`, or both are given.
+        """
+        y_score = self.predict_proba(X)
+        chosen = choose_labels(y_score, self.thresholds_, at_least=at_least, top_k=top_k)
+        return label_tuples(chosen, self.classes_)
+
+    def evaluate(self, X: Any, y: Any) -> Evaluation:
+        """Return the scores on rows that were not used in training.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`.
+        y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
+            True labels. Labels that no training row has are left out with a warning.
+
+        Returns
+        -------
+        Evaluation
+            The scores; ``print`` shows them as a table.
+        """
+        y_true = self._read_truth(X, y)
+        y_score = self.predict_proba(X)
+        check_same_length(y_score, y_true)
+        majority = np.asarray(self.provenance_["label_shares"]) > 0.5
+        names = [str(label) for label in self.classes_.tolist()]
+        return evaluate_scores(y_true, y_score, self.thresholds_, majority, names)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the subset accuracy, as scikit-learn's multilabel classifiers do.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`.
+        y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
+            True labels.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row.
+
+        Returns
+        -------
+        float
+            Share of rows in which every label is predicted correctly, 0..1.
+        """
+        y_true = self._read_truth(X, y)
+        y_pred = self.predict(X)
+        check_same_length(y_pred, y_true)
+        return float(np.average((y_pred == y_true).all(axis=1), weights=sample_weight))
+
+    def _read_truth(self, X: Any, y: Any) -> NDArray[np.bool_]:
+        check_is_fitted(self)
+        check_same_index(X, y)
+        y_true, _ = read_labels(y, self.classes_)
+        return y_true
+
+    # -- the fitted value --------------------------------------------------------------------
+
+    def _adopt(self, fitted: Fitted) -> Self:
+        """Set all fitted attributes; nothing else sets them."""
+        for field in fields(fitted):
+            value = getattr(fitted, field.name)
+            if value is not None:
+                setattr(self, f"{field.name}_", value)
+            elif hasattr(self, f"{field.name}_"):
+                # An earlier X had named columns, and this one has none.
+                delattr(self, f"{field.name}_")
+        return self
+
+    def _fitted(self) -> Fitted:
+        """Return the fitted attributes as one value."""
+        check_is_fitted(self)
+        values: dict[str, Any] = {
+            field.name: getattr(self, f"{field.name}_", None) for field in fields(Fitted)
+        }
+        return Fitted(**values)
+
+    # -- files -------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str], *, include_backbones: bool = True) -> None:
+        """Write everything that prediction needs to one file.
+
+        Parameters
+        ----------
+        path : path
+            The file, for example ``"genres.mme"``. An existing file is replaced once the new one
+            is complete.
+        include_backbones : bool, default=True
+            Whether the file holds the weights of frozen backbones. With False, weights that are
+            known by name (of `keras.applications`, or a weights file) are left out; `load` finds
+            them again and compares their hash.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written. An existing file is unchanged.
+        TypeError
+            If an encoder holds a value that is neither JSON nor an array; the message says where.
+        """
+        fitted = self._fitted()
+        params = self.get_params(deep=False)
+        save_artefact(path, params, fitted, include_backbones=include_backbones)
+
+    @classmethod
+    def load(
+        cls, path: str | PathLike[str], *, weights: Mapping[str, str | PathLike[str]] | None = None
+    ) -> Self:
+        """Read an estimator that `save` wrote, without running code from the file.
+
+        Import the packages of other encoders and layers first.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        weights : mapping of str to path, optional
+            Weights files on this machine of backbones that the file does not hold, by modality.
+
+        Returns
+        -------
+        BaseMultimodalEstimator
+            The same estimator. On the same machine with the same libraries, its predictions are
+            identical to the last bit.
+
+        Raises
+        ------
+        ArtefactError
+            If the file is damaged, holds anything that could run code, or was written by a newer
+            version, or if a backbone has other weights; the message says which.
+        FileNotFoundError
+            If there is no such file.
+        """
+        known = cls._get_param_names()
+        params, fitted = load_artefact(path, known_params=known, weights=weights or {})
+        return cls(encoders=[*fitted.encoders], **params)._adopt(fitted)
+
+    def export(self, path: str | PathLike[str], *, format: str) -> None:
+        """Write the model for other programs, from RGB pixels and multi-hot rows to scores.
+
+        ``<path>.json`` lists the labels, the thresholds and the meaning of each input.
+
+        Parameters
+        ----------
+        path : path
+            A file, or a folder for ``"tf_saved_model"``.
+        format : {"tf_saved_model", "litert", "onnx"}
+            ONNX needs the extra ``multimodal-ensemble[export]``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such format.
+        ImportError
+            If the format needs a package that is not installed.
+        """
+        export_fitted(self._fitted(), path, format=format)
+
+    # -- scikit-learn ------------------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, and with `deep` also the encoders and their parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether encoders are included, as ``tags``, ``tags__max_tokens`` and so on. Encoders
+            with the name of a parameter are not.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
+        own: dict[str, Any] = super().get_params(deep=False)
+        return {**encoder_params(self.encoders, own), **own} if deep else own
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters, whole encoders by name, or parameters of encoders.
+
+        Encoders that are shared with another estimator stay as they are: a changed one is a copy.
+
+        Parameters
+        ----------
+        **params
+            For example ``threshold="f1"``, ``tags=BagOfWordsEncoder("tags")``,
+            ``tags__max_tokens=2000`` or ``poster__head__dropout=0.5``.
+
+        Returns
+        -------
+        BaseMultimodalEstimator
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter; the message lists the valid ones.
+        """
+        known = self._get_param_names()
+        own = {key: value for key, value in params.items() if key in known}
+        if nested := {key: value for key, value in params.items() if key not in own}:
+            own["encoders"] = change_encoders(own.get("encoders", self.encoders), nested, known)
+        super().set_params(**own)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare multilabel targets."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_class = False
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        tags.input_tags.string = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return whether a fitted value was adopted."""
+        return hasattr(self, "thresholds_")

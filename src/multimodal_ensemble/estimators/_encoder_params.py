@@ -1,0 +1,105 @@
+"""Parameters of encoders by name, as scikit-learn has them: ``poster__head__dropout``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sklearn.base import clone
+
+from multimodal_ensemble.encoders import Encoder
+
+
+def encoder_params(encoders: Any, reserved: Collection[str]) -> dict[str, Any]:
+    """Return each encoder by its name, and its parameters as ``<name>__<parameter>``.
+
+    Parameters
+    ----------
+    encoders : sequence of Encoder or "auto"
+        The `encoders` of an estimator.
+    reserved : collection of str
+        The estimator's own parameters; an encoder of such a name is left out.
+    """
+    params: dict[str, Any] = {}
+    for name, encoder in _by_name(encoders, reserved).items():
+        params[name] = encoder
+        params |= {f"{name}__{key}": value for key, value in encoder.get_params().items()}
+    return params
+
+
+def change_encoders(
+    encoders: Any, changes: Mapping[str, Any], reserved: Collection[str]
+) -> list[Encoder]:
+    """Return the encoders with some of them replaced, or with some of their parameters changed.
+
+    The given encoders stay as they are: a changed one is a copy.
+
+    Parameters
+    ----------
+    encoders : sequence of Encoder or "auto"
+        The `encoders` of an estimator.
+    changes : mapping of str to object
+        New encoders by name, and new parameters as ``<name>__<parameter>``.
+    reserved : collection of str
+        The estimator's own parameters.
+
+    Raises
+    ------
+    ValueError
+        If there is no such encoder or parameter; the message lists the valid ones.
+    """
+    named = _by_name(encoders, reserved)
+    nested: dict[str, dict[str, Any]] = {}
+    replaced: dict[str, Encoder] = {}
+    for key, value in changes.items():
+        # An encoder's name may hold two underscores itself, so the longest match counts.
+        matching = [name for name in named if key == name or key.startswith(f"{name}__")]
+        if not matching:
+            raise ValueError(_describe_unknown(key, encoders, reserved))
+        name = max(matching, key=len)
+        if key == name:
+            replaced[name] = _check_replacement(name, value)
+        else:
+            nested.setdefault(name, {})[key.removeprefix(f"{name}__")] = value
+    changed = []
+    for encoder in [encoders] if isinstance(encoders, Encoder) else encoders:
+        new = replaced.get(encoder.name, encoder)
+        changes_here = nested.get(encoder.name)
+        changed.append(clone(new).set_params(**changes_here) if changes_here else new)
+    return changed
+
+
+def _by_name(encoders: Any, reserved: Collection[str]) -> dict[str, Encoder]:
+    if isinstance(encoders, Encoder):
+        encoders = [encoders]
+    if not isinstance(encoders, list | tuple):
+        return {}
+    return {
+        encoder.name: encoder
+        for encoder in encoders
+        if isinstance(encoder, Encoder) and encoder.name not in reserved
+    }
+
+
+def _check_replacement(name: str, value: Any) -> Encoder:
+    if not isinstance(value, Encoder) or value.name != name:
+        received = f"one named {value.name!r}" if isinstance(value, Encoder) else repr(value)
+        msg = (
+            f"{name!r} can be replaced only by another encoder of the same name. Received "
+            f"{received}; pass encoders=[...] to change the modalities."
+        )
+        raise ValueError(msg)
+    return value
+
+
+def _describe_unknown(key: str, encoders: Any, reserved: Collection[str]) -> str:
+    msg = (
+        f"Invalid parameter {key!r}. Valid parameters are "
+        f"{[*sorted(reserved), *encoder_params(encoders, reserved)]}."
+    )
+    if isinstance(encoders, str):
+        msg += (
+            f" With encoders={encoders!r}, fit chooses the encoders, so they have no parameters "
+            "before. Pass encoders=infer_encoders(X) to set their parameters."
+        )
+    return msg

@@ -1,0 +1,58 @@
+"""Stores from paths."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import overload
+
+from multimodal_ensemble.features._store import FeatureStore
+
+
+@overload
+def open_store(store: None) -> None: ...
+
+
+@overload
+def open_store(store: FeatureStore | str | PathLike[str]) -> FeatureStore: ...
+
+
+@overload
+def open_store(store: FeatureStore | str | PathLike[str] | None) -> FeatureStore | None: ...
+
+
+def open_store(store: FeatureStore | str | PathLike[str] | None) -> FeatureStore | None:
+    """Return the feature store for an argument ``store=``.
+
+    Parameters
+    ----------
+    store : FeatureStore, path or None
+        A store, which is returned unchanged, or the folder of one.
+
+    Returns
+    -------
+    FeatureStore or None
+        None if `store` is None.
+
+    Raises
+    ------
+    TypeError
+        If `store` is none of these.
+    FeatureStoreError
+        If the folder is neither empty nor a feature store.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from multimodal_ensemble.features import open_store
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     open_store(folder).dtype
+    'float16'
+    """
+    if store is None or isinstance(store, FeatureStore):
+        return store
+    # Callers may not check types.
+    other: object = store
+    if isinstance(other, str | PathLike):
+        return FeatureStore(other)
+    msg = f"store must be a FeatureStore, the path of a folder, or None. Received {store!r}."
+    raise TypeError(msg)

@@ -1,0 +1,139 @@
+"""The state of a training: variables that it changes, and the record of its evaluations."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+# The columns of the history, and the type of their values.
+HISTORY_COLUMNS: dict[str, type] = {
+    "step": int,
+    "epoch": int,
+    "seconds": float,
+    "loss": float,
+    "mean_roc_auc": float,
+    "mean_accuracy": float,
+    "best": bool,
+}
+
+
+@dataclass
+class EvaluationState:
+    """Everything that `ValidationEvaluation` needs to resume.
+
+    Parameters
+    ----------
+    losses : deque of (float, float)
+        For each of the last batches, the sum of its rows' losses and the sum of their weights.
+    step, epoch : int
+        Number of batches so far, and number of the current epoch, from 1.
+    history : list of dict
+        One entry per evaluation, with the columns of `ValidationEvaluation.history`.
+    best_weights : list of ndarray
+        The trained weights at the best evaluation; empty before the first one.
+    seconds : float
+        Duration of the training so far.
+    """
+
+    losses: deque[tuple[float, float]]
+    step: int = 0
+    epoch: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_weights: list[NDArray[Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The entry of the best evaluation; None before the first one."""
+        return next((entry for entry in reversed(self.history) if entry["best"]), None)
+
+    @property
+    def window_loss(self) -> float:
+        """Mean loss over the rows of the last batches."""
+        return sum(loss for loss, _ in self.losses) / sum(weight for _, weight in self.losses)
+
+    def describe_weights(self) -> str:
+        """Return a sentence that says which weights the model has if training stops now."""
+        if self.best is None:
+            return "There was no evaluation yet, so the model has its current weights"
+        return (
+            f"The model has the weights of batch {self.best['step']}, the best so far (mean "
+            f"ROC-AUC {self.best['mean_roc_auc']:.4f})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all values as `pack_state` takes them."""
+        return {**vars(self), "losses": list(self.losses)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], *, loss_window: int) -> EvaluationState:
+        """Return the state that `to_dict` described; malformed values raise some exception."""
+        return cls(
+            losses=deque(
+                [(float(loss), float(weight)) for loss, weight in values["losses"]],
+                maxlen=loss_window,
+            ),
+            step=int(values["step"]),
+            epoch=int(values["epoch"]),
+            history=[
+                {column: kind(entry[column]) for column, kind in HISTORY_COLUMNS.items()}
+                for entry in values["history"]
+            ],
+            best_weights=[np.asarray(weight) for weight in values["best_weights"]],
+            seconds=float(values["seconds"]),
+        )
+
+
+def trained_variables(model: keras.Model) -> list[Any]:
+    """Return the weights of trained layers, and the state of every random generator.
+
+    The weights of a frozen backbone are left out. They may take hundreds of megabytes.
+    """
+    return list({id(variable): variable for variable in _walk(model)}.values())
+
+
+def trained_weights(model: keras.Model) -> list[Any]:
+    """Return the weights of trained layers, including those that no gradient reaches."""
+    weights = {id(weight) for weight in model.weights}
+    return [variable for variable in trained_variables(model) if id(variable) in weights]
+
+
+def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> list[Any]:
+    """Return all variables of an optimizer."""
+    variables = {id(variable): variable for variable in optimizer.variables}
+    # `Nadam` has a variable that is not in its list. A loss-scaling optimizer wraps another one.
+    for owner in (optimizer, getattr(optimizer, "inner_optimizer", None)):
+        for value in vars(owner).values() if owner is not None else ():
+            if isinstance(value, keras.Variable):
+                variables.setdefault(id(value), value)
+    return list(variables.values())
+
+
+def values_of(variables: list[Any]) -> list[NDArray[Any]]:
+    """Return copies of the values of variables."""
+    return [np.array(variable.numpy()) for variable in variables]
+
+
+def assign(variables: list[Any], values: list[NDArray[Any]]) -> None:
+    """Give variables the values that `values_of` returned."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _walk(layer: keras.Layer) -> Iterator[Any]:
+    if not layer.trainable:
+        # Dropout continues to draw random numbers in a frozen layer.
+        weights = {id(weight) for weight in layer.weights}
+        yield from (variable for variable in layer.variables if id(variable) not in weights)
+        return
+    inner = layer.layers if isinstance(layer, keras.Model) else []
+    of_inner = {id(variable) for part in inner for variable in part.variables}
+    yield from (variable for variable in layer.variables if id(variable) not in of_inner)
+    for part in inner:
+        yield from _walk(part)

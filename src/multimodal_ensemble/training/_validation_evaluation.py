@@ -1,0 +1,251 @@
+"""Evaluation of the validation rows during training."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.exceptions import UndefinedMetricWarning
+
+from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.metrics import mean_accuracy, mean_roc_auc, tune_thresholds
+from multimodal_ensemble.training._check_datasets import required_labels
+from multimodal_ensemble.training._predict_scores import all_inputs, score_inputs
+from multimodal_ensemble.training._training_state import (
+    HISTORY_COLUMNS,
+    EvaluationState,
+    assign,
+    trained_weights,
+    values_of,
+)
+
+
+class ValidationEvaluation(keras.callbacks.Callback):
+    """Keras callback that evaluates the validation rows, keeps the best weights and stops early.
+
+    The criterion is the mean ROC-AUC over labels. The mean accuracy in the history uses thresholds
+    that are tuned on the same rows. It is slightly optimistic, and serves to compare models.
+
+    Parameters
+    ----------
+    validation : MultimodalDataset
+        The validation rows, with labels and with the same modalities as the training rows.
+    evaluate_every : int, default=150
+        Number of batches between two evaluations. The end of training is also evaluated.
+    loss_window : int, default=200
+        Number of batches over which the training loss is averaged.
+    patience : int, optional
+        Number of evaluations in a row without an improvement after which training stops. Default:
+        training never stops early.
+    verbose : {0, 1}, default=0
+        Whether each evaluation prints a line.
+
+    Attributes
+    ----------
+    history : DataFrame
+        One row per evaluation: ``step`` (batches so far), ``epoch`` (from 1), ``seconds``,
+        ``loss``, ``mean_roc_auc``, ``mean_accuracy``, ``best`` (whether it is the best so far).
+    best_step : int or None
+        Number of batches before the best evaluation; None before the first one.
+    best_roc_auc : float
+        Mean ROC-AUC of the best evaluation; ``-inf`` before the first one.
+
+    Raises
+    ------
+    ValueError
+        If the validation rows have no labels, or no label is both present and absent in them.
+
+    See Also
+    --------
+    fit_model : Uses this callback.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import DenseEncoder, MultimodalDataset, fuse_encoders
+    >>> from multimodal_ensemble.training import ValidationEvaluation
+    >>> data = {"x": [-1.0, 0.0, 1.0, 2.0]}
+    >>> x = DenseEncoder("x").fit(data["x"])
+    >>> dataset = MultimodalDataset(data, [x], [[0], [0], [1], [1]])
+    >>> model = fuse_encoders([x], n_labels=1, seed=1)
+    >>> model.compile("adam", "binary_crossentropy")
+    >>> evaluation = ValidationEvaluation(dataset, evaluate_every=5)
+    >>> _ = model.fit(dataset, epochs=10, callbacks=[evaluation], verbose=0)
+    >>> evaluation.history["step"].tolist()
+    [5, 10]
+    """
+
+    def __init__(
+        self,
+        validation: MultimodalDataset,
+        *,
+        evaluate_every: int = 150,
+        loss_window: int = 200,
+        patience: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        super().__init__()
+        check_at_least(evaluate_every, 1, name="evaluate_every")
+        check_at_least(loss_window, 1, name="loss_window")
+        if patience is not None:
+            check_at_least(patience, 1, name="patience")
+        self.validation = validation
+        self.evaluate_every = evaluate_every
+        self.loss_window = loss_window
+        self.patience = patience
+        self.verbose = verbose
+        self._y_true = required_labels(validation, "validation")
+        self._has_both_classes = _find_two_class_labels(self._y_true, validation.labels)
+        self._inputs: list[dict[str, NDArray[Any]]] | None = None
+        self._state = self._new_state()
+        self._resumed: EvaluationState | None = None
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per evaluation."""
+        return pd.DataFrame(self._state.history, columns=list(HISTORY_COLUMNS))
+
+    @property
+    def best_step(self) -> int | None:
+        """Number of batches before the best evaluation."""
+        return None if self._state.best is None else self._state.best["step"]
+
+    @property
+    def best_roc_auc(self) -> float:
+        """Mean ROC-AUC of the best evaluation."""
+        return -np.inf if self._state.best is None else self._state.best["mean_roc_auc"]
+
+    def restore_best(self) -> None:
+        """Give the model the weights of the best evaluation; do nothing before the first one."""
+        if self._state.best is not None:
+            assign(trained_weights(self.model), self._state.best_weights)
+
+    # -- called by Keras ---------------------------------------------------------------------
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Start with an empty history, or with the one to resume, and start the clock."""
+        self._state, self._resumed = self._resumed or self._new_state(), None
+        self._start = time.perf_counter() - self._state.seconds
+        # Vectors are small and evaluated many times, so they are kept. Images are read each time.
+        if all(len(tensor.shape) == 2 for tensor in self.model.inputs):
+            self._inputs = list(all_inputs(self.validation))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Reset the sums of the loss, as Keras does."""
+        self._state.epoch = epoch + 1
+        self._seen_loss, self._seen_weight = 0.0, 0.0
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Record the loss of the batch, and evaluate if it is time."""
+        # Keras sums the loss over the epoch, so the loss of a batch is the increase of that sum.
+        tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
+        loss, weight = float(tracker.total), float(tracker.count)
+        self._state.losses.append((loss - self._seen_loss, weight - self._seen_weight))
+        self._seen_loss, self._seen_weight = loss, weight
+        self._state.step += 1
+        if self._state.step % self.evaluate_every == 0:
+            self._evaluate()
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Evaluate the final weights."""
+        history = self._state.history
+        if not history or history[-1]["step"] != self._state.step:
+            self._evaluate()
+
+    # -- called by the checkpoint callback ---------------------------------------------------
+
+    def _get_state(self) -> EvaluationState:
+        """Return the current state, with the duration of the training so far."""
+        self._state.seconds = time.perf_counter() - self._start
+        return self._state
+
+    def _resume_from(self, state: EvaluationState) -> None:
+        """Make the next training continue from a state."""
+        self._state = self._resumed = state
+
+    # -- internal ----------------------------------------------------------------------------
+
+    def _new_state(self) -> EvaluationState:
+        return EvaluationState(losses=deque(maxlen=self.loss_window))
+
+    def _evaluate(self) -> None:
+        state = self._state
+        inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
+        y_score = score_inputs(self.model, inputs)
+        if not np.isfinite(y_score).all():
+            msg = (
+                f"Training diverged: after {state.step} batches the scores are not finite. "
+                "Use a smaller learning rate, or scale the features."
+            )
+            raise FloatingPointError(msg)
+        columns = self._has_both_classes
+        roc_auc = mean_roc_auc(self._y_true[:, columns], y_score[:, columns])
+        thresholds = tune_thresholds(self._y_true, y_score)
+        is_best = bool(roc_auc > self.best_roc_auc)
+        state.history.append(
+            {
+                "step": state.step,
+                "epoch": state.epoch,
+                "seconds": time.perf_counter() - self._start,
+                "loss": state.window_loss,
+                "mean_roc_auc": float(roc_auc),
+                "mean_accuracy": float(mean_accuracy(self._y_true, y_score, thresholds)),
+                "best": is_best,
+            }
+        )
+        if self.verbose:
+            print(_format_line(state.history[-1]), flush=True)
+        if is_best:
+            state.best_weights = values_of(trained_weights(self.model))
+        if should_stop(state.history, self.patience):
+            self.model.stop_training = True
+
+
+def should_stop(history: Sequence[Mapping[str, Any]], patience: int | None) -> bool:
+    """Return whether training stops after the last evaluation of a history.
+
+    Parameters
+    ----------
+    history : sequence of mapping
+        One entry per evaluation, with the columns of `ValidationEvaluation.history`.
+    patience : int or None
+        Number of evaluations in a row without an improvement; None never stops.
+    """
+    if patience is None:
+        return False
+    recent = history[-patience:]
+    return len(recent) == patience and not any(entry["best"] for entry in recent)
+
+
+def _find_two_class_labels(y_true: NDArray[np.bool_], labels: Sequence[str]) -> NDArray[np.bool_]:
+    positives = y_true.sum(axis=0)
+    has_both: NDArray[np.bool_] = (positives > 0) & (positives < len(y_true))
+    if not has_both.any():
+        msg = (
+            "No label is both present and absent in the validation rows, so the ROC-AUC is "
+            "undefined for all. Use more validation rows."
+        )
+        raise ValueError(msg)
+    if not has_both.all():
+        names = [labels[int(column)] for column in np.flatnonzero(~has_both)]
+        warn(
+            f"The labels {names} have only one class in the validation rows; the mean ROC-AUC "
+            "during training leaves them out.",
+            UndefinedMetricWarning,
+        )
+    return has_both
+
+
+def _format_line(entry: Mapping[str, Any]) -> str:
+    return (
+        f"step {entry['step']:6d}  epoch {entry['epoch']:3d}  loss {entry['loss']:.4f}  "
+        f"validation: mean ROC-AUC {entry['mean_roc_auc']:.4f}, mean accuracy "
+        f"{entry['mean_accuracy']:.4f}{'  best so far' if entry['best'] else ''}"
+    )
