@@ -114,4 +114,7 @@ numpydoc_validation_exclude = {
     r"\.(build|call|compute_output_shape)$",
     r"\.on_(train|epoch)_\w+$",
     r"\.__\w+__$",
+    # Neither a constant nor a class that no user constructs has parameters.
+    r"\.IMAGE_SUFFIXES$",
+    r"\.saving\.(ArrayReader|Arrays)$",
 }

@@ -146,9 +146,9 @@ def check_config(config: Any, *, where: str) -> None:
     >>> config.update(module="os", class_name="system", registered_name="x")
     >>> check_config(config, where="The layer")
     Traceback (most recent call last):
-    multimodal_ensemble.exceptions.ArtefactError: The layer cannot be loaded: its configuration
-    names the class 'system' of the module 'os', which is neither a part of a model in Keras nor
-    registered with Keras. ...
+    multimodal_ensemble.exceptions.ArtefactError: The layer cannot be loaded: its
+    configuration names the class 'system' of the module 'os', which is neither a part
+    of a model in Keras nor registered with Keras. ...
     """
     _check(config, _Place(where, ""), 0)
 
