@@ -187,6 +187,19 @@ def describe_constructor(app, what, name, item, options, signature, annotation):
     ), None
 
 
+def hide_private_bases(app, name, item, options, bases):
+    """Show the public base classes in place of the private ones of this package."""
+    shown = []
+    for base in bases:
+        is_ours = getattr(base, "__module__", "").startswith("multimodal_ensemble.")
+        if is_ours and base.__name__ not in public_names():
+            hide_private_bases(app, name, base, options, inner := list(base.__bases__))
+            shown += inner
+        else:
+            shown.append(base)
+    bases[:] = dict.fromkeys(shown)
+
+
 def finish_page(app, page, template, context, doctree):
     """Describe the page, and let the keyboard reach and scroll code blocks and wide tables."""
     description = html.escape(app.config.names_description)
@@ -206,5 +219,6 @@ def setup(app):
     app.connect("missing-reference", link_missing, priority=900)  # after intersphinx
     app.connect("doctree-read", check_code_width)
     app.connect("autodoc-process-signature", describe_constructor)
+    app.connect("autodoc-process-bases", hide_private_bases)
     app.connect("html-page-context", finish_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
