@@ -193,7 +193,7 @@ def test_a_checkpoint_is_a_plain_archive_of_json_and_arrays(problem, path):
         document = json.loads(archive.read("manifest.json"))
     assert (document["format"], document["epoch"]) == ("multimodal_ensemble checkpoint", 1)
     with np.load(path, allow_pickle=False) as arrays:
-        assert arrays["arrays/model/0"].dtype == np.float32
+        assert arrays["arrays/evaluation/0"].dtype == np.float32
     assert read_checkpoint_metadata(path) == {}
 
 
