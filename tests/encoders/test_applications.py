@@ -1,4 +1,4 @@
-"""What is known of the networks of `keras.applications`, against Keras itself."""
+"""What the package knows about the networks of `keras.applications`, compared with Keras."""
 
 import inspect
 import random
@@ -22,7 +22,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype("float32
 
 
 def public_module(name):
-    """Return the public module of `keras.applications` that offers the network, by search."""
+    """Return the public module of `keras.applications` that holds the network."""
     modules = [
         module
         for module in vars(keras.applications).values()
@@ -30,13 +30,13 @@ def public_module(name):
         if inspect.ismodule(module) and ".applications." in module.__name__
     ]
     if name.startswith("MobileNetV3"):
-        # Keras offers these two at the top only, beside the module with their preprocessing.
+        # These two networks are only at the top level; their module holds the preprocessing.
         return keras.applications.mobilenet_v3
-    # ResNet50 stands in two modules, which share their preprocessing.
+    # ResNet50 is in two modules, which share their preprocessing.
     return next(module for module in modules if hasattr(module, name))
 
 
-def test_every_network_of_the_public_modules_is_found_and_nothing_else():
+def test_exactly_the_networks_of_the_public_modules_are_found():
     modules = [module for module in vars(keras.applications).values() if inspect.ismodule(module)]
     public = {
         name
@@ -48,8 +48,8 @@ def test_every_network_of_the_public_modules_is_found_and_nothing_else():
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("MobileNetV3")])
-def test_default_size_is_the_network_s_own(name, monkeypatch):
-    # Every network asks this function for the shape to build, before it builds anything.
+def test_the_default_size_is_the_default_of_the_network(name, monkeypatch):
+    # Every network calls this function for its input shape before it builds anything.
     utils = inspect.getmodule(find_application(name)).imagenet_utils
 
     class AskedError(Exception):
@@ -66,13 +66,13 @@ def test_default_size_is_the_network_s_own(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["MobileNetV3Large", "MobileNetV3Small"])
-def test_default_size_is_the_documented_one_where_the_network_takes_any(name):
+def test_the_default_size_is_documented_if_a_network_takes_any_size(name):
     assert "(224, 224, 3)" in find_application(name).__doc__
     assert default_size(name) == 224
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_preprocessing_is_that_of_the_network_s_public_module(name):
+def test_the_preprocessing_comes_from_the_public_module_of_the_network(name):
     module = public_module(name)
     assert find_preprocessing(name) is module.preprocess_input
     layer = ApplicationPreprocessing(name)
@@ -102,25 +102,25 @@ def torch(pixels):
         ("ConvNeXtTiny", lambda pixels: pixels),
     ],
 )
-def test_preprocessing_is_the_published_formula(name, formula):
+def test_the_preprocessing_is_the_published_formula(name, formula):
     layer = ApplicationPreprocessing(name)
     np.testing.assert_allclose(layer(PIXELS), formula(PIXELS), rtol=1e-4, atol=1e-4)
 
 
-def test_preprocessing_layer_round_trips():
+def test_the_configuration_of_the_preprocessing_layer_is_complete():
     layer = ApplicationPreprocessing("VGG16", name="mine")
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert (copy.application, copy.name) == ("VGG16", "mine")
 
 
 @pytest.mark.parametrize("name", ["vgg16", "VGG", "", "imagenet_utils", "keras"])
-def test_an_unknown_network_is_refused_with_a_list_of_the_known(name):
+def test_an_unknown_network_is_refused_with_a_list_of_networks(name):
     with pytest.raises(ValueError, match=rf"has no network '{name}'. It has .*VGG16.*keras.Model"):
         ImageEncoder("poster", backbone=name)
 
 
 @pytest.mark.parametrize("seed", [0, 7])
-def test_seeded_layers_repeat_and_leave_python_s_random_numbers_alone(seed):
+def test_seeded_layers_are_repeatable_and_keep_the_state_of_python_s_generator(seed):
     def build():
         return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).get_weights()[0]
 
@@ -138,7 +138,7 @@ def test_seeded_layers_repeat_and_leave_python_s_random_numbers_alone(seed):
         assert not np.array_equal(first, build())
 
 
-def test_seeded_layers_put_the_state_back_after_an_error():
+def test_seeded_layers_restore_the_state_after_an_error():
     before = random.getstate()
 
     def fail_after_a_draw():

@@ -1,4 +1,4 @@
-"""Augmented views: what they depend on, what is refused, and copies for other processes."""
+"""Augmented views: what they depend on, which options are refused, and copies of encoders."""
 
 import json
 import random
@@ -12,8 +12,8 @@ from keras import layers
 from PIL import Image
 from sklearn.base import clone
 
-from multimodal_ensemble import DenseEncoder, FeatureStore, ImageEncoder
-from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble import FeatureStore, ImageEncoder
+from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.testing import check_encoder
 from tests.fresh_process import run_fresh
 
@@ -30,7 +30,7 @@ np.save(sys.argv[1], augment(own(jitter()), PIXELS, VIEWS))
 
 
 def jitter():
-    """Return three layers that draw, new ones at each call."""
+    """Return three new layers that draw random numbers."""
     return [
         layers.RandomFlip("horizontal"),
         layers.RandomRotation(0.2),
@@ -38,7 +38,8 @@ def jitter():
     ]
 
 
-def own(augmentation=(), **options):
+def own(augmenting=None, *, views=3, seed=0, **options):
+    """Return an encoder with a tiny network and, if layers are given, with augmentation."""
     network = keras.Sequential(
         [
             keras.Input((8, 8, 3)),
@@ -47,22 +48,22 @@ def own(augmentation=(), **options):
         ],
         name="network",
     )
-    options = {"views": 3, "units": 4, **options}
+    augmentation = None if augmenting is None else Augmentation(augmenting, views=views, seed=seed)
     return ImageEncoder("poster", backbone=network, augmentation=augmentation, **options)
 
 
 def augment(encoder, images, views):
     encoded = encoder.encode(list(images))
-    return encoder.augment(encoded, encoder.content_digests(list(images)), np.asarray(views))
+    digests = encoder.content_digests(list(images))
+    return encoder.augmentation.apply(encoded, digests, np.asarray(views))
 
 
-# -- what a view depends on ------------------------------------------------------------------------
+# -- what views depend on --------------------------------------------------------------------------
 
 
 def test_a_view_has_the_shape_of_the_image_and_differs_from_it():
     encoder = own(jitter())
     views = augment(encoder, PIXELS, VIEWS)
-    assert encoder.n_views == 3
     assert views.dtype == np.float32
     assert views.shape == PIXELS.shape
     assert views.min() >= 0
@@ -70,8 +71,8 @@ def test_a_view_has_the_shape_of_the_image_and_differs_from_it():
     assert all(not np.array_equal(view, image) for view, image in zip(views, PIXELS, strict=True))
 
 
-@pytest.mark.parametrize("seed", [None, 7])
-def test_neither_order_nor_batch_nor_what_came_before_matters(seed):
+@pytest.mark.parametrize("seed", [0, 7])
+def test_views_do_not_depend_on_order_batch_or_earlier_calls(seed):
     encoder = own(jitter(), seed=seed)
     expected = augment(encoder, PIXELS, VIEWS)
     order = [3, 0, 5, 1, 4, 2]
@@ -81,7 +82,7 @@ def test_neither_order_nor_batch_nor_what_came_before_matters(seed):
         np.testing.assert_array_equal(augment(other, PIXELS[[row]], VIEWS[[row]])[0], expected[row])
 
 
-def test_global_generators_do_not_matter_and_are_left_alone():
+def test_views_do_not_depend_on_global_generators_nor_change_them():
     expected = augment(own(jitter()), PIXELS, VIEWS)
     other = own(jitter())
     random.seed(5)
@@ -93,33 +94,26 @@ def test_global_generators_do_not_matter_and_are_left_alone():
 
 
 @pytest.mark.slow
-def test_another_process_gives_the_same_views(tmp_path, request):
+def test_another_process_computes_the_same_views(tmp_path, request):
     path = tmp_path / "views.npy"
     run_fresh(SCRIPT.format(folder=str(request.path.parent)), path)
     np.testing.assert_array_equal(np.load(path), augment(own(jitter()), PIXELS, VIEWS))
 
 
-def test_views_seeds_and_contents_differ():
+def test_views_depend_on_number_seed_and_content():
     same = np.repeat(PIXELS[:1], 3, axis=0)
     views = augment(own(jitter()), same, [0, 1, 2])
     others = augment(own(jitter(), seed=1), same, [0, 1, 2])
     flat = np.concatenate([views, others]).reshape(6, -1)
     assert len(np.unique(flat, axis=0)) == 6
-    # The draws follow from the content: two images in one view are not changed alike.
+    # The draws depend on the content: two images are not changed in the same way.
     grey = np.repeat(np.arange(100, 106, dtype="uint8"), 192).reshape(PIXELS.shape)
     bright = augment(own(layers.RandomBrightness(0.3)), grey, [0] * 6)
     changes = bright[:, 0, 0, 0] - grey[:, 0, 0, 0]
     assert len(np.unique(changes.round(2))) == 6
 
 
-def test_no_seed_is_seed_0():
-    np.testing.assert_array_equal(
-        augment(own(jitter(), seed=None), PIXELS, VIEWS),
-        augment(own(jitter(), seed=0), PIXELS, VIEWS),
-    )
-
-
-def test_the_seeds_of_layers_do_not_matter():
+def test_views_do_not_depend_on_the_seeds_of_layers():
     one = own(layers.RandomRotation(0.2, seed=1))
     other = own(layers.RandomRotation(0.2, seed=2))
     np.testing.assert_array_equal(augment(one, PIXELS, VIEWS), augment(other, PIXELS, VIEWS))
@@ -133,7 +127,7 @@ def test_two_equal_layers_draw_independently():
     assert abs(first.mean() - second.mean()) > 1e-3
 
 
-def test_paths_and_pixels_of_a_file_have_the_same_views(tmp_path):
+def test_copies_of_a_file_have_the_same_views(tmp_path):
     for number, image in enumerate(PIXELS):
         Image.fromarray(image).save(tmp_path / f"{number}.png")
     names = [f"{number}.png" for number in range(6)]
@@ -155,23 +149,22 @@ def test_paths_and_pixels_of_a_file_have_the_same_views(tmp_path):
     ],
     ids=["list", "tuple", "model", "partly a model", "nested"],
 )
-def test_layers_and_models_of_them_give_the_same_views(wrap):
+def test_layers_and_models_of_them_make_the_same_views(wrap):
     encoder = own(wrap(jitter()))
-    assert encoder.n_views == 3
     np.testing.assert_array_equal(
         augment(encoder, PIXELS, VIEWS), augment(own(jitter()), PIXELS, VIEWS)
     )
-    assert encoder.augmentation_config() == own(jitter()).augmentation_config()
+    assert digests(encoder) == digests(own(jitter()))
 
 
-def test_one_layer_instead_of_a_list():
+def test_one_layer_may_stand_for_a_list():
     np.testing.assert_array_equal(
         augment(own(layers.RandomRotation(0.2)), PIXELS, VIEWS),
         augment(own([layers.RandomRotation(0.2)]), PIXELS, VIEWS),
     )
 
 
-def test_a_layer_without_randomness_gives_equal_views():
+def test_a_layer_without_randomness_makes_equal_views():
     views = augment(own(layers.Rescaling(0.5)), PIXELS[:1].repeat(3, axis=0), [0, 1, 2])
     np.testing.assert_array_equal(views, PIXELS[:1].repeat(3, axis=0) / np.float32(2))
 
@@ -189,29 +182,26 @@ def test_layers_augment_although_the_backbone_is_in_inference_mode():
 # -- options ---------------------------------------------------------------------------------------
 
 
-def test_without_layers_there_are_no_views():
-    encoder = own(views=9)
-    assert encoder.n_views == 0
-    assert own([]).n_views == 0
-    numbers = DenseEncoder("number").fit([0])
-    with pytest.raises(ModalityError, match=r"'number' has no augmented views \(n_views=0\)"):
-        numbers.augment(numbers.encode([1]), numbers.content_digests(np.ones(1)), np.zeros(1, int))
-
-
 @pytest.mark.parametrize("views", [0, -1, "4", 1.5, None, True])
 def test_views_are_at_least_one(views):
     with pytest.raises(ValueError, match="views must be a whole number of at least 1"):
-        own(jitter(), views=views)
+        Augmentation(jitter(), views=views)
 
 
-@pytest.mark.parametrize("augmentation", ["flip", [1], 3, [layers.RandomFlip(), "flip"], [None]])
-def test_anything_but_layers_is_refused(augmentation):
-    match = r"augmentation must be Keras layers .*RandomFlip.* Received augmentation="
+@pytest.mark.parametrize("seed", [-1, None, "1"])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0"):
+        Augmentation(jitter(), seed=seed)
+
+
+@pytest.mark.parametrize("layers", ["flip", [1], 3, [layers.RandomFlip(), "flip"], [None], [], ()])
+def test_anything_but_layers_is_refused(layers):
+    match = r"layers must be one or more Keras layers .*RandomFlip.* Received layers="
     with pytest.raises(ValueError, match=match):
-        own(augmentation)
-    encoder = own()
+        Augmentation(layers)
+    encoder = own(jitter())
     with pytest.raises(ValueError, match=match):
-        encoder.set_params(augmentation=augmentation)
+        encoder.set_params(augmentation__layers=layers)
 
 
 @pytest.mark.parametrize(
@@ -228,14 +218,13 @@ def test_layers_that_change_the_shape_are_refused(layer, shape):
     with pytest.raises(ValueError, match=r"must keep the shape of an image") as info:
         augment(own(layer), PIXELS, VIEWS)
     assert "images of shape (8, 8, 3)" in str(info.value)
-    assert f"gave {shape}." in str(info.value)
+    assert f"returned {shape}." in str(info.value)
 
 
 def test_the_option_can_be_changed():
     encoder = own()
     before = encoder.content_digests(list(PIXELS))
-    encoder.set_params(augmentation=jitter(), seed=5)
-    assert encoder.n_views == 3
+    encoder.set_params(augmentation=Augmentation(jitter()), augmentation__seed=5)
     np.testing.assert_array_equal(
         augment(encoder, PIXELS, VIEWS), augment(own(jitter(), seed=5), PIXELS, VIEWS)
     )
@@ -262,12 +251,12 @@ def test_copies_have_the_same_views(make_copy, make_layers):
     expected = augment(encoder, PIXELS, VIEWS)
     np.testing.assert_array_equal(augment(unused, PIXELS, VIEWS), expected)
     copy = make_copy(encoder)
-    assert (copy.n_views, copy.views) == (5, 5)
-    assert copy.augmentation_config() == encoder.augmentation_config()
+    assert (copy.augmentation.views, copy.augmentation.seed) == (5, 3)
+    assert digests(copy) == digests(encoder)
     np.testing.assert_array_equal(augment(copy, PIXELS, VIEWS), expected)
 
 
-def test_views_do_not_change_the_backbone_nor_the_plain_images():
+def test_an_augmentation_changes_neither_the_backbone_nor_the_plain_images():
     plain, augmented = own(), own(jitter())
     np.testing.assert_array_equal(plain.encode(list(PIXELS)), augmented.encode(list(PIXELS)))
     assert plain.content_digests(list(PIXELS)) == augmented.content_digests(list(PIXELS))
@@ -279,10 +268,10 @@ def test_views_do_not_change_the_backbone_nor_the_plain_images():
 
 
 def digests(encoder, view=0):
-    return encoder.view_digests(encoder.content_digests(list(PIXELS)), view)
+    return encoder.augmentation.view_digests(encoder.content_digests(list(PIXELS)), view)
 
 
-def test_digests_of_views_differ_by_all_that_the_views_depend_on():
+def test_digests_depend_on_everything_that_views_depend_on():
     encoders = [
         own(jitter()),
         own(jitter(), seed=1),
@@ -299,12 +288,12 @@ def test_digests_of_views_differ_by_all_that_the_views_depend_on():
     assert all(len(digest) == 32 for digest in found)
 
 
-def test_digests_of_views_do_not_depend_on_what_the_views_do_not():
+def test_digests_do_not_depend_on_anything_else():
     expected = digests(own(jitter()))
     named = [layers.RandomFlip("horizontal", name="a", seed=4), *jitter()[1:]]
     assert digests(own(named)) == expected
     assert digests(own(keras.Sequential(jitter(), name="b"))) == expected
-    assert digests(own(jitter(), seed=0, views=9, units=3, trainable_layers=1)) == expected
+    assert digests(own(jitter(), views=9, head=DenseHead(3), trainable_layers=1)) == expected
     used = own(jitter())
     augment(used, PIXELS, VIEWS)
     assert digests(used) == expected
@@ -313,7 +302,7 @@ def test_digests_of_views_do_not_depend_on_what_the_views_do_not():
 # -- copies for workers ----------------------------------------------------------------------------
 
 
-def test_a_copy_without_the_backbone_encodes_and_augments_alike():
+def test_a_copy_without_the_backbone_encodes_and_augments_in_the_same_way():
     encoder = own(jitter(), seed=2, resampling="nearest")
     encoder.get_backbone()
     copy = encoder.without_backbone()
@@ -322,13 +311,18 @@ def test_a_copy_without_the_backbone_encodes_and_augments_alike():
     np.testing.assert_array_equal(augment(copy, large, VIEWS), augment(encoder, large, VIEWS))
     assert digests(copy, 1) == digests(encoder, 1)
     assert copy.encoding_config() == encoder.encoding_config()
-    assert (copy.name, copy.n_views, copy.input_shape) == ("poster", 3, (8, 8, 3))
+    assert (copy.name, copy.augmentation.views, copy.input_shape) == ("poster", 3, (8, 8, 3))
 
 
 @pytest.mark.parametrize("used", [False, True])
 def test_a_copy_without_the_backbone_is_small_to_send(used):
     encoder = ImageEncoder(
-        "poster", backbone="MobileNet", weights=None, image_size=32, augmentation=jitter(), seed=1
+        "poster",
+        backbone="MobileNet",
+        weights=None,
+        image_size=32,
+        augmentation=Augmentation(jitter()),
+        seed=1,
     )
     images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
     expected = augment(encoder, images, VIEWS)
@@ -358,16 +352,16 @@ def test_a_copy_reads_relative_paths_from_another_working_directory(tmp_path, mo
     np.testing.assert_array_equal(received.encode([tmp_path / "posters" / "0.png"]), PIXELS[:1])
 
 
-# -- the battery, and the store --------------------------------------------------------------------
+# -- stores, threads and subclasses ----------------------------------------------------------------
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trainable_layers", [0, 1])
-def test_an_encoder_with_augmentation_passes_the_battery(trainable_layers):
+def test_an_encoder_with_augmentation_fulfils_the_contract(trainable_layers):
     check_encoder(own(jitter(), trainable_layers=trainable_layers), list(PIXELS))
 
 
-def test_stored_features_of_a_view_are_those_of_the_view(tmp_path):
+def test_stored_features_of_a_view_equal_computed_ones(tmp_path):
     encoder = own(jitter())
     store = FeatureStore(tmp_path / "store", dtype="float32", batch_size=4)
     for view in range(3):
@@ -379,10 +373,10 @@ def test_stored_features_of_a_view_are_those_of_the_view(tmp_path):
 def test_views_are_the_same_from_several_threads():
     encoder = own(jitter())
     digests, views = encoder.content_digests(list(PIXELS)), np.arange(6) % 3
-    expected = encoder.augment(PIXELS, digests, views)
+    expected = encoder.augmentation.apply(PIXELS, digests, views)
 
     def one(row):
-        return encoder.augment(PIXELS[[row]], [digests[row]], views[[row]])[0]
+        return encoder.augmentation.apply(PIXELS[[row]], [digests[row]], views[[row]])[0]
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(one, list(range(6)) * 10))
@@ -391,7 +385,7 @@ def test_views_are_the_same_from_several_threads():
 
 
 class FramedEncoder(ImageEncoder):
-    """A subclass with an argument of its own that learns something."""
+    """A subclass with its own argument that learns something."""
 
     def __init__(self, name, *, border=1, backbone="MobileNet"):
         super().__init__(name, backbone=backbone)
@@ -402,7 +396,7 @@ class FramedEncoder(ImageEncoder):
         return self
 
 
-def test_a_subclass_without_its_backbone_keeps_what_is_its_own():
+def test_a_copy_without_the_backbone_keeps_what_a_subclass_added():
     network = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3)])
     copy = FramedEncoder("poster", backbone=network, border=3).fit([]).without_backbone()
     assert (copy.border, copy.level_, copy.input_shape) == (3, 5, (8, 8, 3))
@@ -416,12 +410,12 @@ def test_a_subclass_without_its_backbone_keeps_what_is_its_own():
     ],
     ids=["Pipeline", "functional"],
 )
-def test_names_inside_composite_layers_do_not_count(make):
-    assert len({own(make()).augmentation_config() for _ in "ab"}) == 1
+def test_digests_do_not_depend_on_names_inside_composite_layers(make):
+    assert digests(own(make())) == digests(own(make()))
 
 
 class DrawnWhenTraced(layers.Layer):
-    """Draws as some layers of Keras do, for example AugMix."""
+    """Draws from Python's generator, like some layers of Keras, for example AugMix."""
 
     def call(self, inputs):
         return inputs * random.random()
@@ -430,3 +424,17 @@ class DrawnWhenTraced(layers.Layer):
 def test_a_layer_that_draws_from_pythons_generator_is_repeatable():
     views = [augment(own(DrawnWhenTraced()), PIXELS, VIEWS) for _ in "ab"]
     np.testing.assert_array_equal(*views)
+
+
+def test_one_augmentation_serves_encoders_of_different_sizes():
+    augmentation = Augmentation(jitter(), views=3)
+    small = own().set_params(augmentation=augmentation)
+    large = ImageEncoder("large", weights=None, image_size=32, augmentation=augmentation)
+    images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
+    alone = ImageEncoder(
+        "large", weights=None, image_size=32, augmentation=Augmentation(jitter(), views=3)
+    )
+    expected = augment(alone, images, VIEWS)
+    first = augment(small, PIXELS, VIEWS)
+    np.testing.assert_array_equal(augment(large, images, VIEWS), expected)
+    np.testing.assert_array_equal(augment(small, PIXELS, VIEWS), first)

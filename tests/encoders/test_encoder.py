@@ -1,4 +1,4 @@
-"""The base class and the functions on lists of encoders."""
+"""The base class, and the functions on lists of encoders."""
 
 import hashlib
 import json
@@ -10,20 +10,17 @@ import pytest
 from sklearn.base import clone
 
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, Encoder, fit_encoders
-from multimodal_ensemble.encoders._fit_encoders import check_encoders
+from multimodal_ensemble.encoders import DenseHead, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import ModalityError, MultimodalEnsembleError
 
 
 class PairEncoder(Encoder):
-    """The least that a subclass has to say."""
+    """A subclass that overrides what it must, and nothing else."""
 
     input_shape = (2,)
 
     def encode(self, values):
         return np.array([list(value) for value in values], dtype="float32").reshape(-1, 2)
-
-    def build_head(self):
-        return keras.layers.Dense(3)
 
 
 @pytest.mark.parametrize(
@@ -37,33 +34,35 @@ def test_a_name_that_keras_would_refuse_is_refused(name):
 
 
 @pytest.mark.parametrize("name", ["tags", "a.b", "a-b", "A_b", "0"])
-def test_a_name_that_is_taken_can_be_built_trained_saved_and_loaded(name, tmp_path):
+def test_a_model_with_an_accepted_name_can_be_trained_saved_and_loaded(name, tmp_path):
     encoder = PairEncoder(name)
     inputs = {encoder.name: keras.Input(encoder.input_shape, name=encoder.name)}
     model = keras.Model(inputs, encoder.build_head()(inputs[encoder.name]))
     model.compile("adam", "mse")
-    model.fit({name: np.ones((4, 2))}, np.ones((4, encoder.output_dim)), verbose=0)
+    model.fit({name: np.ones((4, 2))}, np.ones((4, 1)), verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     batch = {name: encoder.encode([[1, 2], [3, 4]])}
     np.testing.assert_array_equal(loaded(batch), model(batch))
 
 
-def test_a_subclass_that_says_too_little_cannot_be_made():
+def test_a_subclass_without_the_abstract_members_cannot_be_created():
     class Nothing(Encoder):
         pass
 
-    with pytest.raises(TypeError, match=r"abstract.*encode.*head.*input_shape"):
+    with pytest.raises(TypeError, match=r"abstract.*encode.*input_shape"):
         Nothing("tags")
 
 
-def test_defaults_of_the_contract():
+def test_the_contract_has_defaults():
     encoder = PairEncoder("pair")
     assert encoder.fit([[1, 2]]) is encoder
     assert encoder.get_backbone() is None
-    assert not encoder.is_frozen
+    assert encoder.frozen_part() is None
+    assert encoder.augmentation is None
     assert encoder.feature_shape == (2,)
-    assert encoder.output_dim == 3
+    assert encoder.build_head().name == "pair_head"
+    assert encoder.head.get_params() == DenseHead().get_params()
     assert encoder.input_dtype == "float32"
     assert encoder.find_unusable([[1, 2]]) == {}
     assert encoder.encoding_config() == {}
@@ -82,7 +81,7 @@ def test_prepared_values_are_an_object_array_of_whole_rows(values):
     assert list(prepared) == list(values)
 
 
-def test_prepared_columns_of_a_frame_keep_a_row_each():
+def test_several_prepared_columns_have_one_row_per_row():
     frame = pd.DataFrame({"a": [1, 2, 3], "b": [4.5, 5.5, 6.5]}, index=[9, 9, 0])
     encoder = PairEncoder("pair", column=["a", "b"])
     prepared = encoder.prepare(encoder.select(frame))
@@ -90,12 +89,12 @@ def test_prepared_columns_of_a_frame_keep_a_row_each():
     assert encoder.encode(prepared[[2, 0]]).tolist() == [[3, 6.5], [1, 4.5]]
 
 
-def test_an_array_is_prepared_as_it_is():
+def test_preparing_an_array_returns_it_unchanged():
     array = np.arange(6).reshape(3, 2)
     assert PairEncoder("pair").prepare(array) is array
 
 
-def test_content_digests_tell_rows_apart_by_what_is_encoded():
+def test_content_digests_depend_on_the_encoded_rows():
     encoder = PairEncoder("pair")
     prepared = encoder.prepare([[1, 2], [2, 1], (1.0, 2.0)])
     one, two, three = encoder.content_digests(prepared)
@@ -104,7 +103,7 @@ def test_content_digests_tell_rows_apart_by_what_is_encoded():
     assert one == hashlib.sha256(b"<f4(1, 2)" + row.tobytes()).digest()
 
 
-def test_content_digests_of_sparse_rows_follow_the_tokens():
+def test_content_digests_of_sparse_rows_depend_on_the_tokens():
     encoder = BagOfWordsEncoder("tags").fit([["war", "love"], ["space"]])
     digests = encoder.content_digests(
         encoder.prepare([["war"], ["love"], ["war", "war"], [], ["unheard of"]])
@@ -122,12 +121,12 @@ FRAME = pd.DataFrame({"a": [1, 2], "b": [3.0, 4.0], "c": list("xy")}, index=[7, 
 @pytest.mark.parametrize(
     ("column", "columns"), [(None, ["a"]), ("b", ["b"]), (["b", "a"], ["b", "a"]), (("c",), ["c"])]
 )
-def test_columns_are_the_name_unless_column_says_otherwise(column, columns):
+def test_columns_are_the_name_unless_column_is_given(column, columns):
     assert PairEncoder("a", column=column).columns == columns
 
 
 @pytest.mark.parametrize("data", [FRAME, FRAME.to_dict("list"), dict(FRAME.items())])
-def test_one_column_is_selected_as_it_is(data):
+def test_one_column_is_selected_unchanged(data):
     assert PairEncoder("a").select(data) is data["a"] or isinstance(data, pd.DataFrame)
     assert list(PairEncoder("x", column="b").select(data)) == [3, 4]
 
@@ -137,14 +136,14 @@ def test_one_column_is_selected_as_it_is(data):
     [FRAME, FRAME.to_dict("list"), {"c": ["x", "y"], "b": pd.Series([3, 4], [1, 0]), "a": (1, 2)}],
     ids=["frame", "lists", "mixed"],
 )
-def test_several_columns_are_a_frame_in_the_order_of_column(data):
+def test_several_columns_are_a_table_in_the_order_of_the_option(data):
     selected = PairEncoder("x", column=["c", "a", "b"]).select(data)
     assert isinstance(selected, pd.DataFrame)
     assert list(selected) == ["c", "a", "b"]
     assert selected.to_numpy().tolist() == [["x", 1, 3], ["y", 2, 4]]
 
 
-def test_numbers_beside_strings_are_named_by_column_in_a_mapping_too():
+def test_an_error_about_a_mapping_names_the_column():
     encoder = DenseEncoder("numbers", column=["a", "b"])
     with pytest.raises(ModalityError, match=r"row 1, column 'b'"):
         fit_encoders([encoder], {"a": [1, 2], "b": [1, None]})
@@ -152,7 +151,7 @@ def test_numbers_beside_strings_are_named_by_column_in_a_mapping_too():
 
 @pytest.mark.parametrize("data", [FRAME, FRAME.to_dict("list")], ids=["frame", "mapping"])
 @pytest.mark.parametrize(
-    ("encoder", "missing"),
+    ("encoder", "lacking"),
     [
         (PairEncoder("tags"), r"\['tags'\]"),
         (PairEncoder("a", column="A"), r"\['A'\]"),
@@ -160,8 +159,8 @@ def test_numbers_beside_strings_are_named_by_column_in_a_mapping_too():
     ],
     ids=["name", "column", "columns"],
 )
-def test_a_missing_column_is_named_beside_those_there_are(data, encoder, missing):
-    match = rf"'{encoder.name}' reads the column\(s\) {missing}.*\['a', 'b', 'c'\].*column="
+def test_a_column_that_the_data_lacks_is_reported_with_the_others(data, encoder, lacking):
+    match = rf"'{encoder.name}' reads the column\(s\) {lacking}.*\['a', 'b', 'c'\].*column="
     with pytest.raises(ModalityError, match=match):
         encoder.select(data)
 
@@ -169,12 +168,12 @@ def test_a_missing_column_is_named_beside_those_there_are(data, encoder, missing
 # -- lists of encoders -----------------------------------------------------------------------------
 
 
-def test_check_encoders_takes_one_or_many():
+def test_as_encoder_list_accepts_one_encoder_or_several():
     one, two = PairEncoder("one"), PairEncoder("two")
-    assert check_encoders([one, two]) == [one, two]
-    assert check_encoders((one,)) == [one]
-    assert check_encoders(one) == [one]
-    assert check_encoders(iter([two, one])) == [two, one]
+    assert as_encoder_list([one, two]) == [one, two]
+    assert as_encoder_list((one,)) == [one]
+    assert as_encoder_list(one) == [one]
+    assert as_encoder_list(iter([two, one])) == [two, one]
 
 
 @pytest.mark.parametrize(
@@ -194,14 +193,14 @@ def test_check_encoders_takes_one_or_many():
     ],
     ids=["none", "string", "class", "None", "clash"],
 )
-def test_check_encoders_refuses(encoders, match):
+def test_as_encoder_list_refuses_anything_else(encoders, match):
     with pytest.raises(ModalityError, match=match):
-        check_encoders(encoders)
+        as_encoder_list(encoders)
     with pytest.raises(MultimodalEnsembleError, match=match):
         fit_encoders(encoders, FRAME)
 
 
-def test_fit_encoders_fits_each_to_its_columns_and_returns_the_same_objects():
+def test_fit_encoders_fits_each_encoder_to_its_columns():
     data = pd.DataFrame(
         {"tags": [["war"], ["love", "war"]], "a": [1, 3], "b": [2, 6]}, index=[4, 4]
     )
@@ -212,29 +211,43 @@ def test_fit_encoders_fits_each_to_its_columns_and_returns_the_same_objects():
     np.testing.assert_allclose(fitted[1].mean_, [2, 4])
 
 
-def test_fit_encoders_names_a_missing_column():
+def test_fit_encoders_reports_a_column_that_the_data_lacks():
     with pytest.raises(ModalityError, match=r"'words' reads the column\(s\) \['words'\]"):
         fit_encoders([BagOfWordsEncoder("words")], {"tags": [["war"]]})
+
+
+@pytest.mark.parametrize(
+    "wrap", [list, np.array, pd.Series, lambda values: pd.DataFrame({"x": values})], ids=str
+)
+def test_present_values_are_those_that_are_not_missing(wrap):
+    values = wrap([1.0, np.nan, 3.0])
+    kept, present = present_values(DenseEncoder("x", optional=True), values)
+    assert type(kept) is type(values)
+    assert present.tolist() == [True, False, True]
+    assert np.ravel(kept).tolist() == [1.0, 3.0]
+    kept, present = present_values(DenseEncoder("x"), values)
+    assert kept is values
+    assert present.all()
 
 
 # -- configuration and state -----------------------------------------------------------------------
 
 UNFITTED = [
-    BagOfWordsEncoder("tags", column="t", max_tokens=3, drop=("a",), delimiter="|", units=2),
-    BagOfWordsEncoder("tags", tokenizer="words", tfidf=True, activation=None),
-    DenseEncoder("numbers", column=["a", "b"], units=3, standardize=False),
+    BagOfWordsEncoder("tags", column="t", max_tokens=3, drop=("a",), delimiter="|"),
+    BagOfWordsEncoder("tags", tokenizer="words", tfidf=True, head=DenseHead(2, activation=None)),
+    DenseEncoder("numbers", column=["a", "b"], scaling=None, head=DenseHead(3)),
 ]
 
 
 @pytest.mark.parametrize("encoder", UNFITTED, ids=repr)
-def test_configuration_makes_the_same_encoder_by_way_of_json(encoder):
+def test_the_configuration_as_json_creates_an_equal_encoder(encoder):
     config = json.loads(json.dumps(encoder.get_config()))
     copy = type(encoder).from_config(config)
     assert json.loads(json.dumps(copy.get_config())) == config
 
 
 @pytest.mark.parametrize("encoder", UNFITTED, ids=repr)
-def test_keras_serialises_an_encoder_under_the_package_s_name(encoder):
+def test_keras_serialises_an_encoder_under_the_name_of_the_package(encoder):
     config = keras.saving.serialize_keras_object(encoder)
     assert config["registered_name"] == f"multimodal_ensemble>{type(encoder).__name__}"
     copy = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
@@ -247,23 +260,23 @@ def test_a_clone_has_the_options_and_nothing_learned(encoder):
     values = FRAME[["a", "b"]] if isinstance(encoder, DenseEncoder) else ["war|love", "love"]
     fitted.fit(values)
     copy = clone(fitted)
-    assert copy.get_params() == encoder.get_params()
+    assert json.dumps(copy.get_config()) == json.dumps(encoder.get_config())
     assert fitted.get_state()
     assert copy.get_state() == {}
 
 
-def test_from_config_ignores_options_of_a_later_version():
-    config = {**DenseEncoder("a").get_config(), "from_the_future": 1}
+def test_from_config_ignores_unknown_options():
+    config = {**DenseEncoder("a").get_config(), "unknown": 1}
     assert DenseEncoder.from_config(config).name == "a"
 
 
-def test_state_is_what_fit_learned_and_moves_to_a_copy():
+def test_the_state_is_what_fit_learned_and_moves_to_a_copy():
     encoder = DenseEncoder("numbers").fit([[1, 2], [3, 6]])
     assert set(encoder.get_state()) == {"n_features_", "feature_names_", "mean_", "scale_"}
     copy = DenseEncoder("numbers").set_state(encoder.get_state())
     np.testing.assert_array_equal(copy.encode([[5, 5]]), encoder.encode([[5, 5]]))
 
 
-def test_no_column_at_all_is_refused():
+def test_an_empty_list_of_columns_is_refused():
     with pytest.raises(ModalityError, match="at least one column"):
         PairEncoder("tags", column=[])

@@ -1,4 +1,4 @@
-"""`infer_encoders`, kind of column by kind of column, each choice then fitted to its column."""
+"""`infer_encoders` for each kind of column; the encoders are fitted to their columns."""
 
 import datetime
 from decimal import Decimal
@@ -34,7 +34,7 @@ def infer_one(values, name="column", **options):
 
 
 def reason(values, capsys, name="column"):
-    """Return why a column is left out beside one of numbers."""
+    """Return the reason for which a column is left out of a table with another column."""
     data = {name: values, "numbers": np.arange(len(values))}
     (encoder,) = infer_encoders(data)
     assert encoder.name == "numbers"
@@ -43,7 +43,7 @@ def reason(values, capsys, name="column"):
 
 
 def fit_and_encode(encoders, data):
-    """Return by name what encoders make of the rows that they are not missing in."""
+    """Return the encoded rows that have each modality, by name."""
     encoded = {}
     for encoder in fit_encoders(encoders, data):
         values = list(encoder.select(data).to_numpy(dtype=object))
@@ -55,7 +55,7 @@ def fit_and_encode(encoders, data):
     return encoded
 
 
-# -- images ----------------------------------------------------------------------------------
+# -- images ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ NAMES = [f"{number}.png" for number in range(4)]
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-def test_relative_paths_are_looked_for_under_root(folder, kind):
+def test_relative_paths_start_from_root(folder, kind):
     encoder = infer_one([kind(name) for name in NAMES], root=folder)
     assert isinstance(encoder, ImageEncoder)
     assert (encoder.name, encoder.column, encoder.optional) == ("column", None, False)
@@ -92,27 +92,27 @@ def test_relative_paths_start_from_the_working_directory(folder, monkeypatch):
     assert encoder.root is None
 
 
-def test_some_of_the_files_may_be_missing_and_so_may_some_of_the_paths(folder):
+def test_some_files_may_not_exist_and_some_paths_may_be_missing(folder):
     encoder = infer_one([*NAMES, "none.JPG", None], root=folder)
     assert isinstance(encoder, ImageEncoder)
     assert encoder.optional is True
 
 
 @pytest.mark.parametrize("values", [NAMES, ["https://example.org/a.jpg", "b.webp", "c.TIFF"]])
-def test_paths_of_no_file_are_left_out_and_root_is_asked_for(values, tmp_path, capsys):
+def test_paths_without_files_are_left_out_with_advice_about_root(values, tmp_path, capsys):
     assert "do not exist under '.'; pass root=..." in reason(values, capsys)
     with pytest.raises(ModalityError, match=r"do not exist under '.+'; pass root="):
         infer({"column": values}, root=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a\0b.jpg", "x" * 5000 + ".jpg", "\ud800.jpg"], ids=len)
-def test_paths_that_no_file_can_have_are_those_of_no_file(name, capsys):
+def test_paths_that_no_file_can_have_are_paths_without_files(name, capsys):
     assert "do not exist" in reason([name, f"1{name}"], capsys)
 
 
 def test_paths_of_other_files_are_left_out(capsys):
     values = [Path("a.txt"), Path("b.txt"), Path("a.txt")]
-    assert reason(values, capsys) == "paths of files that are no images"
+    assert reason(values, capsys) == "paths of files that are not images"
 
 
 def png(level):
@@ -132,7 +132,7 @@ def png(level):
     ],
     ids=["bytes", "PIL", "colour", "grey", "grey of 16 bits"],
 )
-def test_images_themselves(make):
+def test_images_in_memory_get_an_image_encoder(make):
     values = [make(level) for level in (0, 60, 120)]
     encoder = infer_one([*values, None])
     assert isinstance(encoder, ImageEncoder)
@@ -140,11 +140,11 @@ def test_images_themselves(make):
     assert encoder.set_params(image_size=4).encode(values)[:, 0, 0, 0].tolist() == [0, 60, 120]
 
 
-# -- tokens, categories, texts ---------------------------------------------------------------
+# -- tokens, categories, texts ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", [list, tuple, set, frozenset, np.array])
-def test_collections_of_strings_are_tokens(kind):
+def test_collections_of_strings_are_lists_of_tokens(kind):
     values = [kind(["space", "war"]), kind(["love"]), kind(["war"])]
     encoder = infer_one(values)
     assert isinstance(encoder, BagOfWordsEncoder)
@@ -163,34 +163,34 @@ def test_tokens_after_many_empty_lists_are_found():
 
 
 @pytest.mark.parametrize("delimiter", ["|", ";"])
-def test_delimited_strings(delimiter):
+def test_delimited_strings_are_split(delimiter):
     values = [f"space{delimiter}star war", "love", f"war{delimiter}love", None]
     encoder = infer_one(values)
     assert (encoder.delimiter, encoder.tokenizer, encoder.optional) == (delimiter, None, True)
     assert encoder.fit(values[:3]).vocabulary_ == ["love", "space", "star war", "war"]
 
 
-def test_semicolons_of_a_text_delimit_no_tokens():
+def test_semicolons_in_texts_do_not_delimit_tokens():
     clause = "it was the best of times, it was the worst of times"
     encoder = infer_one([f"{clause}; {clause} of {number}" for number in range(9)])
     assert (encoder.delimiter, encoder.tokenizer) == (None, "words")
 
 
-def test_few_distinct_strings_are_categories_that_are_kept_whole():
+def test_few_distinct_strings_are_categories_and_stay_whole():
     values = ["New York", "Los Angeles", "New York", "Paris"] * 3
     encoder = infer_one(values)
     assert encoder.fit(values).vocabulary_ == ["New York", "Los Angeles", "Paris"]
 
 
 @pytest.mark.parametrize(("rare", "delimiter"), [(["a|b"], ";"), (["a|b", "c;d"], "\n")])
-def test_a_delimiter_that_is_part_of_a_rare_category_does_not_split_it(rare, delimiter):
+def test_a_delimiter_in_a_rare_category_does_not_split_it(rare, delimiter):
     values = ["plain", "simple"] * 50 + rare
     encoder = infer_one(values)
     assert encoder.delimiter == delimiter
     assert set(encoder.fit(values).vocabulary_) == {"plain", "simple", *rare}
 
 
-def test_categories_in_which_each_delimiter_occurs_are_texts():
+def test_categories_that_hold_every_delimiter_are_texts():
     assert infer_one(["a", "b"] * 50 + ["c|d;e\nf"]).tokenizer == "words"
 
 
@@ -202,7 +202,7 @@ def test_more_than_50_categories_are_texts():
     assert infer_one(values(51)).tokenizer == "words"
 
 
-def test_texts():
+def test_texts_are_split_into_words():
     values = ["A space odyssey.", "Love in Paris", "War, and peace", None]
     encoder = infer_one(values)
     assert (encoder.delimiter, encoder.tokenizer, encoder.optional) == (None, "words", True)
@@ -210,11 +210,11 @@ def test_texts():
 
 
 @pytest.mark.parametrize("text", ["word " * 20_000, "a\0b c"], ids=["long", "NUL"])
-def test_unusual_texts_are_texts(text):
+def test_unusual_texts_are_split_into_words(text):
     assert infer_one([f"{text} {number}" for number in range(4)]).tokenizer == "words"
 
 
-# -- numbers ---------------------------------------------------------------------------------
+# -- numbers ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_unusual_texts_are_texts(text):
     ],
     ids=str,
 )
-def test_numbers(values):
+def test_numbers_get_a_dense_encoder(values):
     encoder = infer_one(values)
     assert isinstance(encoder, DenseEncoder)
     assert encoder.optional is False
@@ -237,13 +237,13 @@ def test_numbers(values):
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), Decimal("nan"), pd.NA, np.float32("nan")])
-def test_numbers_of_which_some_are_missing(nothing):
+def test_missing_numbers_make_the_encoder_optional(nothing):
     encoder = infer_one([1.5, nothing, 2.5])
     assert isinstance(encoder, DenseEncoder)
     assert encoder.optional is True
 
 
-def test_columns_of_numbers_are_one_modality_but_those_that_may_be_missing():
+def test_columns_of_numbers_without_missing_values_are_one_modality():
     data = {"year": [1, 2, 3], "note": [1, None, 2], "minutes": NUMBERS[:3]}
     note, numbers = infer(data)
     assert (note.name, note.column, note.optional) == ("note", None, True)
@@ -255,8 +255,8 @@ def test_columns_of_numbers_are_one_modality_but_those_that_may_be_missing():
 
 
 @pytest.mark.parametrize("number", [float("inf"), -float("inf"), 10**400])
-def test_numbers_that_are_not_finite_are_left_out(number, capsys):
-    expected = "numbers of which some are infinite or too large; replace these to use it"
+def test_a_column_with_infinite_numbers_is_left_out(number, capsys):
+    expected = "infinite or too large numbers; replace these to use it"
     assert reason([1, number, 2], capsys) == expected
 
 
@@ -272,14 +272,14 @@ def test_numbers_that_are_not_finite_are_left_out(number, capsys):
     ],
     ids=str,
 )
-def test_vectors(values):
+def test_vectors_get_a_dense_encoder(values):
     encoder = infer_one(values)
     assert isinstance(encoder, DenseEncoder)
     assert encoder.fit(values).input_shape == (2,)
     assert infer_one([*values, None]).optional is True
 
 
-# -- what pandas has -------------------------------------------------------------------------
+# -- pandas types ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_vectors(values):
     ],
     ids=str,
 )
-def test_types_of_pandas(values, kind, optional):
+def test_pandas_types_are_recognised(values, kind, optional):
     data = pd.DataFrame({"column": values}, index=range(7, 7 + len(values)))
     (encoder,) = infer(data)
     assert isinstance(encoder, kind)
@@ -324,7 +324,7 @@ def test_dates_are_left_out_with_advice(values, capsys):
     assert reason(values, capsys).startswith("dates and times; turn them into numbers")
 
 
-# -- what is left out ------------------------------------------------------------------------
+# -- columns that are left out ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -332,23 +332,23 @@ def test_dates_are_left_out_with_advice(values, capsys):
     [
         ([None, float("nan"), pd.NaT], "no row has a value"),
         ([], "no row has a value"),
-        ([1, 1, 1], "the same in each row, 1"),
-        (np.ones(3), "the same in each row, 1.0"),
-        (["x", "x", None], "the same in each row, 'x'"),
-        (["x " * 999] * 3, f"the same in each row, {'x ' * 40!r}"),
-        (["", "", ""], "the same in each row, ''"),
-        (["tt01", "tt02", "tt03"], "a word of its own in each row, as an id is"),
-        (["tt01", None, "tt03"], "a word of its own in each row, as an id is"),
+        ([1, 1, 1], "the same number in each row, 1"),
+        (np.ones(3), "the same number in each row, 1.0"),
+        (["x", "x", None], "the same string in each row, 'x'"),
+        (["x " * 999] * 3, f"the same string in each row, {'x ' * 40!r}"),
+        (["", "", ""], "the same string in each row, ''"),
+        (["tt01", "tt02", "tt03"], "a different word in each row, like an id"),
+        (["tt01", None, "tt03"], "a different word in each row, like an id"),
         ([[], [], None], "empty lists"),
         (["", " ", ""], "texts without a token"),
         (["", " "] * 2, "2 categories without a token"),
         (["... !", "?? ?", "- -"], "texts without a token"),
         (["|", " | |", "|"], "strings delimited by '|' without a token"),
-        ([["x", 1], ["y"]], "lists of neither tokens nor numbers"),
-        ([["x", None], ["y"]], "lists of neither tokens nor numbers"),
-        ([[["x"], ["y", "z"]], []], "lists of neither tokens nor numbers"),
-        ([[1j], [2j]], "lists of neither tokens nor numbers"),
-        (list(np.ones((3, 4, 2))), "lists of neither tokens nor numbers"),
+        ([["x", 1], ["y"]], "lists that hold neither tokens nor numbers only"),
+        ([["x", None], ["y"]], "lists that hold neither tokens nor numbers only"),
+        ([[["x"], ["y", "z"]], []], "lists that hold neither tokens nor numbers only"),
+        ([[1j], [2j]], "lists that hold neither tokens nor numbers only"),
+        (list(np.ones((3, 4, 2))), "lists that hold neither tokens nor numbers only"),
         ([[1, 2], [3]], "lists of numbers that differ in length"),
         ([{1, 2}, {3, 4}], "sets of numbers, which have no order"),
         ([[1, np.nan], [2, 3]], "vectors with NaN or infinite numbers; replace these to use it"),
@@ -364,7 +364,7 @@ def test_dates_are_left_out_with_advice(values, capsys):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_what_cannot_be_used_is_left_out_and_the_reason_is_told(values, expected, capsys):
+def test_a_column_without_use_is_left_out_with_the_reason(values, expected, capsys):
     if len(values):
         assert reason(values, capsys).startswith(expected)
     else:
@@ -375,8 +375,8 @@ def test_what_cannot_be_used_is_left_out_and_the_reason_is_told(values, expected
 @pytest.mark.parametrize(
     "name", ["movieId", "id", "ID", "Id", "user_id", "user id", "userID", "index", "Unnamed: 0"]
 )
-def test_whole_numbers_of_their_own_are_ids_by_their_columns_name(name, capsys):
-    expected = "a whole number of its own in each row, as an id has"
+def test_distinct_whole_numbers_are_ids_if_the_column_is_named_so(name, capsys):
+    expected = "a different whole number in each row, like an id"
     assert reason([7, 8, 9], capsys, name=name) == expected
     assert reason([7.0, None, 9.0], capsys, name=name) == expected
 
@@ -391,27 +391,27 @@ def test_whole_numbers_of_their_own_are_ids_by_their_columns_name(name, capsys):
         ("id", [7.5, 8, 9]),
     ],
 )
-def test_other_numbers_are_no_ids(name, values):
+def test_other_numbers_are_not_ids(name, values):
     assert isinstance(infer_one(values, name), DenseEncoder)
 
 
-# -- names -----------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------------------
 
 
-def test_columns_whose_names_keras_refuses_get_other_ones():
+def test_names_that_keras_refuses_are_replaced():
     texts = ["one two", "three four"]
     data = {"Año de estreno": NUMBERS[:2], "_x": texts, "¡!": texts, "a/b": texts}
     names = {encoder.name: encoder.column for encoder in infer(data)}
     assert names == {"x": "_x", "modality": "¡!", "a_b": "a/b", "A_o_de_estreno": "Año de estreno"}
 
 
-def test_columns_whose_names_become_the_same_are_numbered():
+def test_names_that_become_equal_are_numbered():
     texts = ["one two", "three four"]
     names = {e.name: e.column for e in infer(dict.fromkeys(["a b", "a/b", "a_b", "a_b_2"], texts))}
     assert names == {"a_b": "a b", "a_b_2": "a/b", "a_b_3": "a_b", "a_b_2_2": "a_b_2"}
 
 
-def test_a_column_called_numbers_beside_columns_of_numbers():
+def test_the_joint_name_of_numbers_may_be_taken_by_a_column():
     data = {"numbers": ["one two", "three four"], "x": NUMBERS[:2], "y": NUMBERS[:2]}
     text, numbers = infer(data)
     assert (text.name, text.column) == ("numbers", None)
@@ -430,7 +430,7 @@ def test_a_column_called_numbers_beside_columns_of_numbers():
         ["modality_dropout", "embeddings_dropout"],
     ],
 )
-def test_no_encoder_is_called_as_a_layer_of_the_model_is(names):
+def test_no_encoder_has_the_name_of_another_layer_of_the_model(names):
     data = pd.DataFrame({name: ["one two", None, "three"] for name in names})
     encoders = infer(data)
     assert [encoder.columns for encoder in encoders] == [[name] for name in names]
@@ -441,25 +441,25 @@ def test_no_encoder_is_called_as_a_layer_of_the_model_is(names):
 
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=5, unique=True))
-def test_any_names_of_columns_give_distinct_names_of_encoders(columns):
+def test_encoders_have_distinct_names_for_any_column_names(columns):
     data = pd.DataFrame({column: ["one two", "three"] for column in columns})
     encoders = fit_encoders(infer(data), data)
     assert [encoder.columns for encoder in encoders] == [[column] for column in columns]
 
 
 @pytest.mark.parametrize("name", [0, None, ("a", "b")])
-def test_names_of_columns_that_are_no_strings_are_refused(name):
+def test_column_names_that_are_not_strings_are_refused(name):
     with pytest.raises(ModalityError, match=r"must be strings. Received .*rename\(columns=str\)"):
         infer({name: NUMBERS})
 
 
-def test_names_that_columns_share_are_refused():
+def test_repeated_column_names_are_refused():
     table = pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["a", "b", "a"])
-    with pytest.raises(ModalityError, match=r"distinct names. Received \['a'\] repeatedly"):
+    with pytest.raises(ModalityError, match=r"distinct names. Received \['a'\] more than once"):
         infer(table)
 
 
-# -- the whole table -------------------------------------------------------------------------
+# -- the whole table -------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -484,7 +484,7 @@ def movies():
 
 PRINTED = """\
 Encoders for 11 columns:
-  movieId: left out; a whole number of its own in each row, as an id has
+  movieId: left out; a different whole number in each row, like an id
   tags: BagOfWordsEncoder('tags'); lists of tokens
   country: BagOfWordsEncoder('country', delimiter='|'); 2 categories
   cast: BagOfWordsEncoder('cast', delimiter='|', optional=True); strings delimited by '|'; \
@@ -493,22 +493,22 @@ missing in 1 of 6 rows
   budget (M$): DenseEncoder('budget_M', optional=True); numbers; missing in 1 of 6 rows
   vector: DenseEncoder('vector'); vectors of 2 numbers
   released: left out; dates and times; turn them into numbers, such as the year, to use them
-  genres: left out; not to be used
+  genres: left out; excluded
   year, minutes: DenseEncoder('numbers'); numbers
 """
 
 
-def test_what_is_printed(movies, capsys):
+def test_the_choices_are_printed_with_reasons(movies, capsys):
     infer_encoders(movies, exclude=["genres"])
     assert capsys.readouterr().out == PRINTED
 
 
-def test_nothing_is_printed_where_that_is_asked_for(movies, capsys):
+def test_nothing_is_printed_with_verbose_0(movies, capsys):
     infer(movies)
     assert capsys.readouterr().out == ""
 
 
-def test_encoders_can_be_fitted_and_encode(movies):
+def test_the_encoders_of_a_whole_table_can_be_fitted_and_encode(movies):
     encoded = fit_and_encode(infer(movies, exclude=["genres"]), movies)
     assert {name: array.shape for name, array in encoded.items()} == {
         "tags": (6, 4),
@@ -521,7 +521,7 @@ def test_encoders_can_be_fitted_and_encode(movies):
     }
 
 
-def test_a_mapping_gives_the_same_as_a_table(movies, capsys):
+def test_a_mapping_is_handled_like_a_table(movies, capsys):
     infer_encoders({name: list(movies[name]) for name in movies}, exclude=["genres"])
     assert capsys.readouterr().out == PRINTED
 
@@ -538,14 +538,14 @@ def test_an_array_is_one_modality(capsys):
 
 
 @pytest.mark.parametrize("kind", [list, set, pd.Index, pd.Series, np.array])
-def test_columns_to_leave_out_may_be_any_collection(movies, kind):
+def test_exclude_may_be_any_collection(movies, kind):
     columns = ["genres", "plot", "year", "minutes"]
     exclude = set(columns) if kind is set else kind(columns)
     used = {column for encoder in infer(movies, exclude=exclude) for column in encoder.columns}
     assert used == {"tags", "country", "cast", "budget (M$)", "vector"}
 
 
-def test_a_string_is_no_collection_of_columns(movies):
+def test_exclude_must_not_be_a_string(movies):
     with pytest.raises(ModalityError, match=r"collection of names. Received the string"):
         infer(movies, exclude="genres")
 
@@ -560,7 +560,7 @@ def test_a_string_is_no_collection_of_columns(movies):
         (None, "NoneType"),
     ],
 )
-def test_data_of_another_kind_is_refused(data, received):
+def test_data_of_another_type_is_refused(data, received):
     with pytest.raises(
         ModalityError, match=rf"must be a DataFrame, a mapping.*Received {received}"
     ):
@@ -570,13 +570,13 @@ def test_data_of_another_kind_is_refused(data, received):
 @pytest.mark.parametrize(
     ("data", "options", "match"),
     [
-        ({}, {}, r"No column can be used, so pass encoders=\[...\] yourself:$"),
-        ({"a": [1, 1]}, {}, r"yourself:\n  a: left out; the same in each row, 1$"),
-        ({"a": [1, 2]}, {"exclude": ["a"]}, "  a: left out; not to be used"),
+        ({}, {}, r"No column can be used, so pass encoders=\[...\] instead:$"),
+        ({"a": [1, 1]}, {}, r"instead:\n  a: left out; the same number in each row, 1$"),
+        ({"a": [1, 2]}, {"exclude": ["a"]}, "  a: left out; excluded"),
         (pd.DataFrame({"a": [], "b": []}), {}, "a: left out; no row has a value\n  b: left out"),
     ],
     ids=str,
 )
-def test_a_table_without_a_column_to_use_is_an_error_that_says_why(data, options, match):
+def test_a_table_without_usable_columns_is_an_error_with_the_reasons(data, options, match):
     with pytest.raises(ModalityError, match=match):
         infer(data, **options)

@@ -1,4 +1,4 @@
-"""`InferenceModel` against the same layers in a plain model."""
+"""`InferenceModel` compared with the same layers in a plain model."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def build(model):
     return model(inputs, outputs)
 
 
-def test_gives_in_training_what_a_plain_model_gives_in_inference():
+def test_training_mode_equals_inference_mode_of_a_plain_model():
     expected = np.asarray(build(keras.Model)(ROWS, training=False))
     model = build(InferenceModel)
     for training in (True, False, None):
@@ -27,7 +27,7 @@ def test_gives_in_training_what_a_plain_model_gives_in_inference():
     assert not np.array_equal(build(keras.Model)(ROWS, training=True), expected)
 
 
-def test_training_a_model_around_it_changes_weights_but_no_batch_statistics():
+def test_training_an_outer_model_changes_weights_but_no_batch_statistics():
     inner = build(InferenceModel)
     norm = inner.layers[1]
     dense = inner.layers[2].layers[0]
@@ -41,7 +41,7 @@ def test_training_a_model_around_it_changes_weights_but_no_batch_statistics():
     assert not np.array_equal(kernel, dense.kernel)
 
 
-def test_round_trips_through_its_configuration():
+def test_the_configuration_creates_an_equal_model():
     model = build(InferenceModel)
     config = keras.saving.serialize_keras_object(model)
     assert config["registered_name"] == "multimodal_ensemble>InferenceModel"

@@ -1,4 +1,4 @@
-"""`FeatureScaling`, against scikit-learn and numpy."""
+"""`FeatureScaling` compared with scikit-learn and NumPy."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as st_numpy
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from multimodal_ensemble import FeatureScaling
+from multimodal_ensemble.encoders import FeatureScaling
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.gamma(0.3, [0.01, 1, 500], (40, 3)).astype("float32")
@@ -34,7 +34,7 @@ def half_precision():
 
 @pytest.mark.parametrize("log", [True, False])
 @pytest.mark.parametrize("built", [True, False])
-def test_equals_standard_scaler_whether_adapted_before_or_after_build(log, built):
+def test_scaling_equals_standard_scaler_before_and_after_build(log, built):
     layer = FeatureScaling(log=log)
     if built:
         layer.build((None, 3))
@@ -57,13 +57,13 @@ def test_equals_standard_scaler_whether_adapted_before_or_after_build(log, built
     ),
     st.booleans(),
 )
-def test_what_is_adapted_comes_out_with_mean_0_and_variance_1_or_constant_0(features, log):
+def test_adapted_features_have_mean_0_and_variance_1_or_are_constant_0(features, log):
     layer = FeatureScaling(log=log)
     layer.adapt(features)
     out = np.asarray(layer(features), dtype="float64")
     assert np.isfinite(out).all()
     spread = (signed_log(features.astype("float64")) if log else features.astype("float64")).std(0)
-    # Where float32 has digits enough to tell the values apart.
+    # Only where float32 has enough digits to distinguish the values.
     clear = spread > 0.01
     np.testing.assert_allclose(out.mean(0)[clear], 0, atol=0.05)
     np.testing.assert_allclose(out.std(0)[clear], 1, atol=0.05)
@@ -84,7 +84,7 @@ def test_one_training_row_is_only_centred():
     np.testing.assert_allclose(layer(np.array([[2.0, 5.0]])), [[1, 0]])
 
 
-def test_adapting_again_forgets_the_first_rows_also_in_a_traced_function():
+def test_a_second_adapt_also_changes_a_traced_function():
     model = keras.Sequential([keras.Input((3,)), FeatureScaling()])
     model.predict(OTHER, verbose=0)
     for train in (FEATURES, OTHER):
@@ -102,7 +102,7 @@ def test_statistics_are_not_trained():
 
 
 @pytest.mark.parametrize("log", [True, False])
-def test_a_saved_and_loaded_model_scales_alike(log, tmp_path):
+def test_a_saved_and_loaded_model_scales_in_the_same_way(log, tmp_path):
     model = keras.Sequential([keras.Input((3,)), FeatureScaling(log=log, name="scaling")])
     model.layers[0].adapt(FEATURES)
     model.save(tmp_path / "model.keras")
@@ -111,7 +111,7 @@ def test_a_saved_and_loaded_model_scales_alike(log, tmp_path):
     assert loaded.layers[0].log is log
 
 
-def test_whole_numbers_are_scaled_too():
+def test_whole_numbers_are_scaled():
     layer = FeatureScaling(log=True)
     counts = np.array([[1, 2], [3, 5]])
     layer.adapt(counts)
@@ -122,7 +122,7 @@ def test_whole_numbers_are_scaled_too():
 @pytest.mark.parametrize(
     ("mean", "deviation"), [(0, 1), (1000, 1), (1e5, 10), (0, 1e-7), (3, 1e-3)]
 )
-def test_half_precision_rounds_the_result_and_not_the_features(mean, deviation):
+def test_half_precision_rounds_only_the_result(mean, deviation):
     features = RNG.normal(mean, deviation, (50, 2)).astype("float32")
     layer = FeatureScaling()
     layer.adapt(features)
@@ -132,7 +132,7 @@ def test_half_precision_rounds_the_result_and_not_the_features(mean, deviation):
     np.testing.assert_allclose(out, scaled(features, features, False), atol=0.01)
 
 
-def test_configuration_is_complete():
+def test_the_configuration_is_complete():
     layer = FeatureScaling(log=True, name="mine")
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(copy) is FeatureScaling
@@ -141,6 +141,6 @@ def test_configuration_is_complete():
 
 
 @pytest.mark.parametrize("shape", [(0, 2), (3,), (2, 3, 4)])
-def test_adapt_refuses_what_is_no_matrix_with_rows(shape):
+def test_adapt_refuses_anything_but_a_matrix_with_rows(shape):
     with pytest.raises(ValueError, match=rf"n_samples, n_features.*Received shape \({shape[0]}"):
         FeatureScaling().adapt(np.zeros(shape))

@@ -1,4 +1,4 @@
-"""A backbone in two parts computes what it computes as a whole, wherever it is cut."""
+"""The two parts of a backbone compute what the whole computes, wherever it is split."""
 
 import gc
 import weakref
@@ -9,19 +9,18 @@ import pytest
 from keras import layers
 
 from multimodal_ensemble import ImageEncoder
-from multimodal_ensemble.encoders import InferenceModel
-from multimodal_ensemble.encoders._split_backbone import split_backbone
+from multimodal_ensemble.encoders import InferenceModel, split_backbone
 
 ROWS = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
 
 
 def dense(units, name, **options):
-    """Return a layer whose name tells in a test what is trained."""
+    """Return a layer whose name shows in a test which layer is trained."""
     return layers.Dense(units, activation="tanh", name=name, **options)
 
 
 def train(model, *names):
-    """Freeze all layers but those of the given names, in models inside, too."""
+    """Freeze all layers except the named ones, also in inner models."""
     model.trainable = True
     for layer in model.layers:
         if isinstance(layer, keras.Model):
@@ -36,11 +35,11 @@ def run(model, rows):
 
 
 def check_split(backbone, rows=ROWS):
-    """Check all that a split promises, and return it."""
+    """Check everything that a split promises, and return it."""
     split = split_backbone(backbone)
     whole = run(backbone, rows)
     assert np.ptp(whole) > 0
-    # As from a store: the parts are not told of anything but numbers.
+    # The parts are connected by numbers only, as with features from a store.
     np.testing.assert_allclose(run(split.trained, run(split.frozen, rows)), whole, atol=1e-6)
     assert split.frozen.weights
     assert split.frozen.trainable_weights == []
@@ -78,13 +77,13 @@ def plain():
     ("name", "frozen", "shape"),
     [("b", ["a"], (None, 5)), ("c", ["a", "b"], (None, 4))],
 )
-def test_a_sequence_is_cut_just_in_front_of_the_first_trained_layer(name, frozen, shape):
+def test_a_sequence_is_cut_directly_in_front_of_the_first_trained_layer(name, frozen, shape):
     split = check_split(train(plain(), name, "c"))
     assert split.frozen.output_shape == shape
     assert weights_of(split.frozen) == frozen
 
 
-def test_layers_without_weights_in_front_of_the_cut_are_part_of_what_is_frozen():
+def test_layers_without_weights_in_front_of_the_cut_are_in_the_frozen_part():
     split = check_split(train(plain(), "c"))
     assert [layer.name.split("_")[0] for layer in split.frozen.layers[-2:]] == [
         "reshape",
@@ -96,7 +95,7 @@ def test_layers_without_weights_in_front_of_the_cut_are_part_of_what_is_frozen()
     ("name", "frozen", "width"),
     [("c", ["a", "b"], 4), ("d", ["a", "b", "c"], 3)],
 )
-def test_a_network_within_a_network_is_cut_inside(name, frozen, width):
+def test_an_inner_network_is_cut(name, frozen, width):
     inner = keras.Sequential([keras.Input((5,)), dense(4, "b"), dense(3, "c")])
     middle = keras.Sequential([keras.Input((6,)), dense(5, "a"), inner, layers.Rescaling(2.0)])
     backbone = keras.Sequential([keras.Input((6,)), middle, dense(2, "d")])
@@ -133,7 +132,7 @@ def test_a_residual_network_is_cut_in_front_of_a_block(name, frozen):
 
 
 @pytest.mark.parametrize("join", [layers.Add, layers.Concatenate])
-def test_without_a_place_to_cut_nothing_counts_as_frozen(join):
+def test_without_a_place_to_cut_there_is_no_frozen_part(join):
     inputs = keras.Input((6,))
     behind = dense(6, "b")(dense(5, "a")(inputs))
     backbone = train(keras.Model(inputs, join()([inputs, behind])), "b")
@@ -143,7 +142,7 @@ def test_without_a_place_to_cut_nothing_counts_as_frozen(join):
 
 
 @pytest.mark.parametrize(("name", "frozen"), [("b", ["stem"]), ("d", ["a", "b", "c", "stem"])])
-def test_branches_that_are_joined_again_are_not_cut(name, frozen):
+def test_branches_that_join_again_are_not_cut(name, frozen):
     inputs = keras.Input((6,))
     stem = dense(5, "stem")(inputs)
     branches = [
@@ -165,7 +164,7 @@ def test_branches_that_are_joined_again_are_not_cut(name, frozen):
         ("shared a shared", "shared", None),
     ],
 )
-def test_a_layer_that_is_called_twice(order, trained, frozen):
+def test_a_layer_that_is_called_twice_is_handled(order, trained, frozen):
     by_name = {name: dense(6, name) for name in ("a", "shared")}
     inputs = tensor = keras.Input((6,))
     for name in order.split():
@@ -184,7 +183,7 @@ def test_a_network_that_is_called_twice_is_cut_inside_its_first_call():
     assert split.frozen.output_shape == (None, 5)
 
 
-def test_operations_are_cut_like_layers():
+def test_operations_are_handled_like_layers():
     inputs = keras.Input((6,))
     one = keras.ops.tanh(dense(4, "a")(inputs * 2) + 1)
     two = keras.ops.concatenate([one, keras.ops.flip(one, axis=-1)], axis=-1)
@@ -193,15 +192,15 @@ def test_operations_are_cut_like_layers():
     assert split.frozen.output_shape == (None, 8)
 
 
-def test_a_mask_is_not_lost_at_the_cut():
+def test_a_mask_prevents_a_cut():
     inputs = keras.Input((6,))
     tokens = layers.Embedding(9, 4, mask_zero=True, name="a")(inputs)
     backbone = keras.Model(inputs, layers.LSTM(3, name="b", bias_initializer="ones")(tokens))
-    # The mask goes past the embedding, so there is no place to cut.
+    # The mask bypasses the output of the embedding, so there is no place to cut.
     assert split_backbone(train(backbone, "b")).frozen is None
 
 
-# -- what is trained -------------------------------------------------------------------------------
+# -- trained layers --------------------------------------------------------------------------------
 
 
 def test_a_frozen_backbone_is_its_own_frozen_part():
@@ -211,14 +210,14 @@ def test_a_frozen_backbone_is_its_own_frozen_part():
     assert split.trained is None
 
 
-def test_a_backbone_that_is_trained_from_its_first_layer_on_has_no_frozen_part():
+def test_a_backbone_that_is_trained_from_its_first_layer_has_no_frozen_part():
     backbone = train(plain(), "a", "b", "c")
     split = split_backbone(backbone)
     assert split.frozen is None
     assert split.trained is backbone
 
 
-def test_a_gap_between_trained_layers_is_trained_with_them():
+def test_frozen_layers_between_trained_layers_are_in_the_trained_part():
     split = split_backbone(train(residual(), "stem", "last"))
     assert split.frozen is None
     split = check_split(train(residual(), "a", "last"))
@@ -243,13 +242,13 @@ def test_a_subclassed_model_is_not_cut():
     assert split.trained is backbone
 
 
-def test_a_subclassed_model_within_a_network_is_not_cut_but_its_front_is():
+def test_a_network_is_cut_in_front_of_an_inner_subclassed_model():
     inner = Subclassed()
     backbone = keras.Sequential([keras.Input((6,)), dense(6, "stem", trainable=False), inner])
     assert weights_of(check_split(backbone).frozen) == ["stem"]
 
 
-def test_the_parts_are_the_same_objects_until_other_weights_are_trained():
+def test_the_split_is_cached_until_other_weights_are_trained():
     backbone = train(plain(), "c")
     split = split_backbone(backbone)
     assert split_backbone(backbone) is split
@@ -262,7 +261,7 @@ def test_the_parts_are_the_same_objects_until_other_weights_are_trained():
     assert check_split(train(backbone, "c")).frozen.output_shape == (None, 4)
 
 
-def test_the_parts_follow_the_weights_of_the_backbone():
+def test_the_parts_share_the_weights_of_the_backbone():
     backbone = train(residual(), "c", "last")
     check_split(backbone)
     backbone.set_weights([weight * 2 + 0.1 for weight in backbone.get_weights()])
@@ -271,7 +270,7 @@ def test_the_parts_follow_the_weights_of_the_backbone():
 
 @pytest.mark.parametrize("build", [plain, residual])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_backbone_is_saved_as_if_it_had_not_been_cut(tmp_path, build, when):
+def test_a_split_does_not_change_how_a_backbone_is_saved(tmp_path, build, when):
     backbone = train(build(), "c", "last")
     if when == "after":
         check_split(backbone)
@@ -302,7 +301,7 @@ def test_both_parts_stay_in_inference_mode(where):
     np.testing.assert_array_equal(norm.moving_mean.numpy(), 0)
 
 
-def test_a_network_inside_stays_in_inference_mode_too():
+def test_an_inner_network_stays_in_inference_mode():
     network = keras.Sequential(
         [keras.Input((6,)), layers.Dropout(0.5), dense(5, "a"), layers.Dropout(0.5), dense(3, "b")]
     )
@@ -332,7 +331,7 @@ PIXELS = np.random.default_rng(1).integers(0, 256, (2, 80, 80, 3), dtype="uint8"
         ("EfficientNetB0", 32),
     ],
 )
-def test_networks_of_keras_applications_are_cut_wherever_training_begins(name, size):
+def test_networks_of_keras_applications_are_cut_where_training_begins(name, size):
     encoder = ImageEncoder("poster", backbone=name, weights=None, image_size=size, seed=1)
     backbone = encoder.get_backbone()
     pixels = PIXELS[:, :size, :size]
@@ -342,7 +341,7 @@ def test_networks_of_keras_applications_are_cut_wherever_training_begins(name, s
         split = split_backbone(encoder.unfreeze(n_layers).get_backbone())
         assert encoder.frozen_part() is split.frozen
         if n_layers == 1:
-            # As a store computes them.
+            # A store computes features with this method.
             features = split.frozen.predict_on_batch(pixels)
         else:
             features = run(split.frozen, pixels)
@@ -355,7 +354,7 @@ def test_networks_of_keras_applications_are_cut_wherever_training_begins(name, s
     assert len(backbone.weights) > depths[0] >= depths[1] >= depths[2] > 0
 
 
-def test_an_encoder_is_cut_as_its_backbone_is():
+def test_the_frozen_part_of_an_encoder_is_that_of_its_backbone():
     network = keras.Sequential(
         [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Conv2D(5, 3), layers.MaxPooling2D()]
     )
@@ -369,11 +368,11 @@ def test_an_encoder_is_cut_as_its_backbone_is():
     assert encoder.unfreeze(0).frozen_part() is encoder.get_backbone()
 
 
-# -- graphs that are easily cut wrongly ------------------------------------------------------------
+# -- graphs that are difficult to cut --------------------------------------------------------------
 
 
 def check_parts(backbone):
-    """Check the parts if there are two; a backbone that cannot be cut has none."""
+    """Check the parts of a backbone that can be cut."""
     split = split_backbone(backbone)
     if split.frozen is None:
         assert split.trained is backbone
@@ -390,20 +389,20 @@ def tuned_net():
 
 
 @pytest.mark.parametrize("width", [5, 4], ids=["shapes match", "shapes differ"])
-def test_an_inner_network_that_is_trained_as_a_whole_is_cut_in_front(width):
+def test_a_network_is_cut_in_front_of_an_inner_network_that_is_trained_as_a_whole(width):
     inner = keras.Sequential([keras.Input((width,)), dense(4, "c"), dense(5, "d")])
     backbone = keras.Sequential([keras.Input((6,)), dense(width, "stem"), inner])
     split = check_parts(train(backbone, "c", "d"))
     assert weights_of(split.frozen) == ["stem"]
 
 
-def test_a_connection_around_an_inner_network():
+def test_a_connection_around_an_inner_network_is_handled():
     inputs = keras.Input((6,))
     scaled = layers.Rescaling(2.0)(inputs)
     check_parts(keras.Model(inputs, layers.Add()([tuned_net()(scaled), scaled])))
 
 
-def test_an_inner_network_that_is_called_twice_on_one_tensor():
+def test_an_inner_network_that_is_called_twice_on_one_tensor_is_handled():
     net, inputs = tuned_net(), keras.Input((6,))
     scaled = layers.Rescaling(2.0)(inputs)
     other = layers.Rescaling(3.0)(net(scaled))
@@ -411,14 +410,14 @@ def test_an_inner_network_that_is_called_twice_on_one_tensor():
 
 
 @pytest.mark.parametrize("trained", ["half", "end"])
-def test_an_operation_with_several_outputs(trained):
+def test_an_operation_with_several_outputs_is_handled(trained):
     inputs = keras.Input((6,))
     one, other = keras.ops.split(dense(6, "stem")(inputs), 2, axis=1)
     joined = layers.Concatenate()([dense(3, "half")(one), other])
     check_parts(train(keras.Model(inputs, dense(2, "end")(joined)), trained))
 
 
-def test_an_inner_network_with_two_outputs():
+def test_an_inner_network_with_two_outputs_is_handled():
     inputs = keras.Input((6,))
     two = keras.Model(inputs, [dense(4, "a")(inputs), dense(3, "b")(inputs)])
     outer = keras.Input((6,))
@@ -428,13 +427,13 @@ def test_an_inner_network_with_two_outputs():
 
 
 class Doubled(keras.Model):
-    """A functional model that does more than its graph says."""
+    """A functional model that does more than run its graph."""
 
     def call(self, inputs, training=None, mask=None):
         return 2 * super().call(inputs, training=training, mask=mask)
 
 
-def test_a_functional_model_with_a_call_of_its_own_is_not_cut():
+def test_a_functional_model_with_its_own_call_is_not_cut():
     inputs = keras.Input((6,))
     model = train(Doubled(inputs, dense(2, "b")(dense(4, "a")(inputs))), "b")
     assert check_parts(model).frozen is None

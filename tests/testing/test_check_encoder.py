@@ -1,12 +1,12 @@
-"""The battery passes encoders that keep the contract and names what a broken one breaks."""
+"""`check_encoder` passes encoders that fulfil the contract and reports what a broken one breaks."""
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, FeatureScaling, ImageEncoder
-from multimodal_ensemble.encoders import InferenceModel
+from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, ImageEncoder
+from multimodal_ensemble.encoders import DenseHead, FeatureScaling, InferenceModel
 from multimodal_ensemble.testing import check_encoder
 from tests.testing.third_party_encoder import ClipEncoder, LogPower
 
@@ -14,6 +14,8 @@ RNG = np.random.default_rng(0)
 IMAGES = [RNG.integers(0, 256, (10 + i, 12, 3), dtype="uint8") for i in range(4)]
 TAGS = [["war", "space", "war"], ["love"], [], ["space"], ["robot", "love"]]
 TABLE = pd.DataFrame({"year": [1990, 1995, 1995, 2001], "minutes": [80.5, 95, 120, 90]})
+NOISY_HEAD = DenseHead(4, scaling="standard", dropout=0.3, input_dropout=0.2)
+LINEAR_HEAD = DenseHead(3, activation=None)
 CLIPS = [list(RNG.normal(size=length)) for length in (8, 5, 11, 7)]
 
 
@@ -31,16 +33,16 @@ def small_cnn(*more):
     )
 
 
-# -- encoders that keep the contract ---------------------------------------------------------------
+# -- encoders that fulfil the contract -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("options", "values"),
     [
         ({}, TAGS),
-        ({"tfidf": True, "scaling": "log", "drop": ("robot",), "units": 3}, TAGS),
-        ({"binary": False, "scaling": "standard", "dropout": 0.3, "input_dropout": 0.2}, TAGS),
-        ({"delimiter": "|", "column": "genres", "activation": None}, ["a|b", "", "b|c", "a"]),
+        ({"tfidf": True, "drop": ("robot",), "head": DenseHead(3, scaling="log")}, TAGS),
+        ({"binary": False, "head": NOISY_HEAD}, TAGS),
+        ({"delimiter": "|", "column": "genres", "head": LINEAR_HEAD}, ["a|b", "", "b|c", "a"]),
         ({"optional": True}, TAGS),
         ({"tokenizer": "words", "max_tokens": 4}, ["A war in space", "Love!", "", "a robot"]),
     ],
@@ -54,8 +56,8 @@ def test_bag_of_words_encoder_passes(options, values):
     ("options", "values"),
     [
         ({}, [1.5, 2.5, 0.0, 9.0]),
-        ({"standardize": False, "dropout": 0.2}, RNG.normal(size=(6, 3))),
-        ({"column": ["year", "minutes"], "units": 2}, TABLE),
+        ({"scaling": None, "head": NOISY_HEAD}, RNG.normal(size=(6, 3))),
+        ({"column": ["year", "minutes"], "head": DenseHead(2)}, TABLE),
         ({"column": "embedding"}, pd.Series(list(RNG.normal(size=(4, 5))), index=[3, 3, 1, 0])),
     ],
     ids=["numbers", "matrix", "table", "vectors"],
@@ -68,37 +70,37 @@ def test_dense_encoder_passes(options, values):
     "options",
     [
         {},
-        {"scaling": None, "pooling": "max", "preprocessing": "unit"},
-        {"trainable_layers": 1, "scaling": "standard"},
-        {"trainable_layers": "all", "dropout": 0.2, "input_dropout": 0.2},
+        {"head": LINEAR_HEAD, "pooling": "max", "preprocessing": "unit"},
+        {"trainable_layers": 1, "head": DenseHead(4, scaling="standard")},
+        {"trainable_layers": "all", "head": NOISY_HEAD},
     ],
     ids=str,
 )
-def test_image_encoder_with_an_own_model_passes(options):
+def test_image_encoder_with_the_user_s_model_passes(options):
     check_encoder(ImageEncoder("poster", backbone=small_cnn(), **options), IMAGES)
 
 
 def test_image_encoder_with_feature_vectors_passes():
     backbone = small_cnn(keras.layers.Flatten())
-    check_encoder(ImageEncoder("poster", backbone=backbone, units=3), IMAGES)
+    check_encoder(ImageEncoder("poster", backbone=backbone, head=DenseHead(3)), IMAGES)
 
 
 @pytest.mark.slow
 def test_image_encoder_with_a_network_of_keras_passes():
-    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, units=8)
+    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
     check_encoder(encoder, IMAGES)
 
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"frozen": False}, {"length": 4, "column": "sound", "units": 2}],
+    [{}, {"frozen": False}, {"length": 4, "column": "sound", "head": DenseHead(2)}],
     ids=str,
 )
-def test_an_encoder_of_a_third_party_passes(options):
+def test_a_third_party_encoder_passes(options):
     check_encoder(ClipEncoder("clip", **options), CLIPS)
 
 
-def test_a_third_party_s_encoder_of_several_columns_passes():
+def test_a_third_party_encoder_of_several_columns_passes():
     class ColumnsEncoder(ClipEncoder):
         def fit(self, values):
             return super().fit(values.to_numpy())
@@ -109,7 +111,7 @@ def test_a_third_party_s_encoder_of_several_columns_passes():
     check_encoder(ColumnsEncoder("clip", column=["year", "minutes"], length=2), TABLE)
 
 
-# -- encoders that do not --------------------------------------------------------------------------
+# -- encoders that break the contract --------------------------------------------------------------
 
 
 class FitForgetsSelf(ClipEncoder):
@@ -373,45 +375,45 @@ class HeadNotRegistered(ClipEncoder):
         (EncodesToList("clip"), r"encode returns a numpy array.*list"),
         (EncodesWrongShape("clip"), r"encode returns \(n, \*input_shape\). Expected \(4, 8\)"),
         (EncodesToStrings("clip"), r"encode returns numbers"),
-        (EncodesAtRandom("clip"), r"encode gives the same rows when called again"),
+        (EncodesAtRandom("clip"), r"encode returns the same rows when it is called again"),
         (PreparesSomethingElse("clip"), r"encode\(prepare\(values\)\[rows\]\) equals"),
-        (EncodesByBatch("clip"), r"a row is encoded alike alone and in a batch"),
-        (OneDigestForAll("clip"), r"different digests.*digest of value 0 again for value 1"),
-        (TooFewDigests("clip"), r"one digest a value. Expected 4, received 3"),
+        (EncodesByBatch("clip"), r"a row is encoded in the same way alone and in a batch"),
+        (OneDigestForAll("clip"), r"different digests.*one digest for the values 0 and 1"),
+        (TooFewDigests("clip"), r"one digest per value. Expected 4, received 3"),
         (ArgumentNotStored("clip"), r"get_config returns JSON values.*'rate'"),
         (ArgumentChanged("clip"), r"from_config\(get_config\(\)\) has the same configuration"),
-        (ConfigurationIncomplete("clip", gain=3), r"configuration and state encodes alike"),
-        (ConfigurationWithoutName("clip"), r"get_config tells the name"),
+        (ConfigurationIncomplete("clip", gain=3), r"configuration and state encodes in the same"),
+        (ConfigurationWithoutName("clip"), r"get_config returns the name"),
         (ConfigurationNotJson("clip"), r"get_config returns JSON values"),
-        (RequiredArgumentForgotten("clip", 2), r"from_config takes what get_config.*'gain'"),
+        (RequiredArgumentForgotten("clip", 2), r"from_config accepts what get_config.*'gain'"),
         (StateLost("clip"), r"a copy from configuration and state encodes.*_peak"),
-        (StateOfTheWrongKind("clip"), r"configuration and state encodes alike"),
+        (StateOfTheWrongKind("clip"), r"configuration and state encodes in the same way"),
         (BackboneNotRepeated("clip"), r"configuration and state has the same backbone"),
-        (BackboneNewEachCall("clip"), r"backbone\(\) is the same each time"),
-        (BackboneIsALayer("clip"), r"backbone\(\) is a keras.Model"),
-        (BackboneTakesAnotherShape("clip"), r"takes what encode returns.*\(8,\).*\(None,\)"),
-        (FeatureShapeIsWrong("clip"), r"the backbone gives \(n, \*feature_shape\). .*\(4, 7\)"),
+        (BackboneNewEachCall("clip"), r"backbone\(\) returns the same model each time"),
+        (BackboneIsALayer("clip"), r"backbone\(\) returns a keras.Model"),
+        (BackboneTakesAnotherShape("clip"), r"accepts what encode returns.*\(8,\).*\(None,\)"),
+        (FeatureShapeIsWrong("clip"), r"the backbone returns \(n, \*feature_shape\). .*\(4, 7\)"),
         (BackboneInTrainingMode("clip"), r"stays in inference mode in training"),
         (BackboneMixesRows("clip"), r"stored features equal computed ones"),
-        (HeadShared("clip"), r"head\(\) is new each time"),
+        (HeadShared("clip"), r"head\(\) returns a new layer each time"),
         (HeadsShareWeights("clip"), r"two heads share no weights. Expected 0, received 2"),
-        (HeadsDiffer("clip"), r"two heads have as many weights"),
-        (HeadGivesNoVector("clip"), r"a head gives \(n, output_dim\). .*\(None, 2, 3\)"),
+        (HeadsDiffer("clip"), r"two heads have the same number of weights"),
+        (HeadGivesNoVector("clip"), r"a head returns one embedding per row.*\(None, 2, 3\)"),
         (HeadNotTrained("clip"), r"training changes the head"),
         (HeadOnlyAdapts("clip"), r"training changes the head"),
         (HeadDiverges("clip", frozen=False), r"head can be trained.*not finite"),
         (HeadOfALambda("clip"), r"layers can be saved and loaded.*Lambda"),
         (HeadNotRegistered("clip"), r"layers can be saved and loaded"),
-        (HeadForgetsItsOption("clip"), r"saved and loaded model with .*'clip' predicts alike"),
+        (HeadForgetsItsOption("clip"), r"saved and loaded model with .*'clip' predicts the same"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ClipEncoder) else "",
 )
-def test_a_broken_encoder_fails_with_what_it_breaks(encoder, match):
+def test_a_broken_encoder_fails_with_the_part_that_it_breaks(encoder, match):
     with pytest.raises(AssertionError, match=rf"(?s)breaks the contract: .*{match}"):
         check_encoder(encoder, CLIPS)
 
 
-def test_an_inference_model_is_the_cure_for_a_backbone_with_dropout():
+def test_an_inference_model_may_hold_dropout():
     check_encoder(BackboneInInferenceMode("clip"), CLIPS)
 
 
@@ -421,37 +423,51 @@ def test_too_few_values_are_refused(n_values):
         check_encoder(ClipEncoder("clip"), CLIPS[:n_values])
 
 
-def test_the_third_party_s_backbone_is_what_numpy_computes():
+def test_the_third_party_backbone_equals_numpy():
     encoder = ClipEncoder("clip").fit(CLIPS)
     rows = encoder.encode(CLIPS)
     expected = np.log1p(np.abs(np.fft.rfft(rows)) ** 2)
     np.testing.assert_allclose(LogPower()(rows), expected, rtol=1e-4, atol=1e-5)
 
 
-class DrawnAnewEncoder(DenseEncoder):
-    """Augments otherwise each time it is asked."""
+class NewDrawEachTime:
+    """Augments in another way at each call."""
 
-    n_views = 2
+    views = 2
 
-    def augment(self, encoded, digests, views):
-        self.calls = getattr(self, "calls", 0) + 1
+    def __init__(self):
+        self.calls = 0
+
+    def apply(self, encoded, digests, views):
+        self.calls += 1
         return encoded + self.calls
 
+    def view_digests(self, digests, view):
+        return [digest + bytes([view]) for digest in digests]
 
-class OneDigestEncoder(DenseEncoder):
-    """Looks up every view under the digest of the plain row."""
 
-    n_views = 2
+class OneDigestForAllViews:
+    """Returns the digest of the plain row for every view."""
 
-    def augment(self, encoded, digests, views):
+    views = 2
+
+    def apply(self, encoded, digests, views):
         return encoded + views[:, np.newaxis]
 
     def view_digests(self, digests, view):
         return list(digests)
 
 
+class NewDrawEncoder(DenseEncoder):
+    augmentation = NewDrawEachTime()
+
+
+class OneDigestEncoder(DenseEncoder):
+    augmentation = OneDigestForAllViews()
+
+
 class ForgetfulEncoder(DenseEncoder):
-    """Cannot encode in a worker."""
+    """Cannot encode in another process."""
 
     def without_backbone(self):
         return ForgetfulEncoder(self.name)
@@ -460,20 +476,20 @@ class ForgetfulEncoder(DenseEncoder):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (DrawnAnewEncoder, "a view is the same alone and in a batch"),
-        (OneDigestEncoder, "the plain value and each view have digests of their own"),
+        (NewDrawEncoder, "a view is the same alone and in a batch"),
+        (OneDigestEncoder, "the plain value and each view have different digests"),
         (ForgetfulEncoder, "a copy without its backbone encodes"),
     ],
 )
-def test_views_and_copies_that_break_the_contract(kind, message):
+def test_broken_views_and_copies_fail(kind, message):
     with pytest.raises(AssertionError, match=message):
         check_encoder(kind("x"), [1.0, 2.0, 3.0, 4.0])
 
 
-def test_a_find_missing_that_does_not_know_none_is_named():
+def test_a_find_missing_that_ignores_none_fails():
     class Careless(BagOfWordsEncoder):
         def find_missing(self, values):
             return np.zeros(len(values), dtype=bool)
 
-    with pytest.raises(AssertionError, match="find_missing tells None from values"):
+    with pytest.raises(AssertionError, match="find_missing distinguishes None from values"):
         check_encoder(Careless("tags", optional=True), TAGS)

@@ -1,14 +1,15 @@
-"""An encoder as another package would have it: it knows the public names only."""
+"""An encoder as another package would write it: it uses public names only."""
 
 import keras
 import numpy as np
 
 from multimodal_ensemble import Encoder
+from multimodal_ensemble.encoders import DenseHead
 
 
 @keras.saving.register_keras_serializable(package="third_party")
 class LogPower(keras.layers.Layer):
-    """Loudness of each frequency of a clip."""
+    """The logarithm of the power at each frequency of a clip."""
 
     def call(self, inputs):
         real, imaginary = keras.ops.rfft(inputs)
@@ -20,23 +21,25 @@ class LogPower(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="third_party")
 class ClipEncoder(Encoder):
-    """Short sounds: lists of samples, cut or padded to `length`, scaled by the loudest heard.
+    """Short sounds: lists of samples, cut or padded to `length`, scaled by the largest sample.
 
     Parameters
     ----------
     name : str
         Name of the modality.
     length : int
-        Samples a clip.
+        Number of samples per clip.
     frozen : bool
         Whether there is a fixed spectrum in front of the head.
+    head : callable, optional
+        The trainable layers.
     """
 
-    def __init__(self, name, *, column=None, length=8, frozen=True, units=4):
-        super().__init__(name, column=column)
+    def __init__(self, name, *, column=None, length=8, frozen=True, head=None):
+        head = DenseHead(4, activation="tanh") if head is None else head
+        super().__init__(name, column=column, head=head)
         self.length = length
         self.frozen = frozen
-        self.units = units
         self._network = None
 
     def fit(self, values):
@@ -63,6 +66,3 @@ class ClipEncoder(Encoder):
             self._network = keras.Model(inputs, features)
             self._network.trainable = False
         return self._network
-
-    def build_head(self):
-        return keras.layers.Dense(self.units, activation="tanh")

@@ -31,7 +31,8 @@ class CheckedParameters(BaseEstimator):
         for argument in {key.partition("__")[0] for key in nested} & vars(changed).keys():
             inner = getattr(changed, argument)
             if not hasattr(inner, "set_params"):
-                msg = f"{argument}={inner!r} has no parameters. Received {sorted(nested)}."
+                listed = sorted(key for key in nested if key.startswith(f"{argument}__"))
+                msg = f"{argument}={inner!r} has no parameters. Received {listed}."
                 raise ValueError(msg)
             setattr(changed, argument, clone(inner))
         BaseEstimator.set_params(changed, **nested)

@@ -1,4 +1,4 @@
-"""Tests for encoders of your own."""
+"""A test of the encoder contract for encoders of your own."""
 
 from multimodal_ensemble.testing._check_encoder import check_encoder
 

@@ -1,4 +1,4 @@
-"""The battery of tests that every encoder passes."""
+"""Checks that every encoder must pass."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._layer_names import head_name
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import fuse_encoders
@@ -21,7 +22,7 @@ from multimodal_ensemble.training import fit_model, predict_scores
 
 _N_LABELS = 3
 _TOLERANCE = 1e-5
-# What half precision may be off, relative to the largest value.
+# Accepted error of half precision, relative to the largest value.
 _HALF_TOLERANCES = {"float16": 3e-2, "bfloat16": 1e-1}
 _TRIES = 5
 
@@ -29,23 +30,23 @@ _TRIES = 5
 def check_encoder(encoder: Encoder, values: Any) -> None:
     """Test an encoder against the contract of `multimodal_ensemble.Encoder`.
 
-    It is fitted to the values and then tested: configuration and state round trip, encoding in
-    batches and in a copy for workers, augmented views, shapes of backbone and head, counts of
-    weights, a training in which the head changes and a frozen backbone does not, saving and
-    loading, and stored features against computed ones.
+    The encoder is fitted to the values. Then its parts are checked: encoding in batches and in a
+    copy for other processes, augmented views, configuration and state, the shapes of backbone and
+    head, training (which must change the head and not a frozen backbone), saving and loading, and
+    stored features, which must equal computed ones.
 
     Parameters
     ----------
     encoder : Encoder
-        The encoder to test; it is fitted here.
+        The encoder to test. It is fitted.
     values : sequence of length n
         At least four raw values, not all the same.
 
     Raises
     ------
     AssertionError
-        If the encoder breaks the contract; the message says which part, what was expected and
-        what was found.
+        If the encoder breaks the contract; the message names the part, what was expected and what
+        was received.
 
     Examples
     --------
@@ -54,13 +55,15 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     >>> check_encoder(BagOfWordsEncoder("tags"), [["space"], ["war", "space"], [], ["love"]])
     """
     n_values = len(values)
-    _require(n_values >= 4, "the battery needs at least four values", 4, n_values)
+    _require(n_values >= 4, "check_encoder needs at least four values", 4, n_values)
     for check in _CHECKS:
         check(encoder, values)
 
 
 def _check_fit(encoder: Encoder, values: Any) -> None:
-    _require(encoder.fit(values) is encoder, "fit returns the encoder itself", encoder, "another")
+    _require(
+        encoder.fit(values) is encoder, "fit returns the encoder itself", encoder, "another object"
+    )
     shape = tuple(encoder.input_shape)
     _require(
         all(isinstance(size, int) for size in shape),
@@ -78,7 +81,9 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
         "encode returns (n, *input_shape)", (n_values, *encoder.input_shape), whole.shape
     )
     _require(whole.dtype.kind in "biuf", "encode returns numbers", "bool, int, float", whole.dtype)
-    _require_close("encode gives the same rows when called again", whole, encoder.encode(values), 0)
+    _require_close(
+        "encode returns the same rows when it is called again", whole, encoder.encode(values), 0
+    )
     prepared = encoder.prepare(values)
     rows = np.arange(n_values)[::-1]
     _require_close(
@@ -89,16 +94,18 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
     )
     for row in rows:
         single = encoder.encode(prepared[[row]])
-        _require_close("a row is encoded alike alone and in a batch", whole[[row]], single, 0)
+        _require_close(
+            "a row is encoded in the same way alone and in a batch", whole[[row]], single, 0
+        )
     digests = encoder.content_digests(prepared)
-    _require_equal("content_digests gives one digest a value", n_values, len(digests))
+    _require_equal("content_digests returns one digest per value", n_values, len(digests))
     for one in range(n_values):
         for other in range(one):
             _require(
                 digests[one] != digests[other] or np.array_equal(whole[one], whole[other]),
                 "values that are encoded differently have different digests",
-                "distinct",
-                f"the digest of value {other} again for value {one}",
+                "distinct digests",
+                f"one digest for the values {other} and {one}",
             )
 
 
@@ -106,13 +113,17 @@ def _check_missing(encoder: Encoder, values: Any) -> None:
     if not encoder.optional or len(encoder.columns) > 1:
         return
     missing = encoder.find_missing([*values, None]).tolist()
-    _require_equal("find_missing tells None from values", [False] * len(values) + [True], missing)
+    _require_equal(
+        "find_missing distinguishes None from values", [False] * len(values) + [True], missing
+    )
 
 
 def _check_copy_for_workers(encoder: Encoder, values: Any) -> None:
     with _step("a copy without its backbone encodes"):
         encoded = encoder.without_backbone().encode(values)
-    _require_close("such a copy encodes alike", encoder.encode(values), encoded, 0)
+    _require_close(
+        "a copy without its backbone encodes in the same way", encoder.encode(values), encoded, 0
+    )
 
 
 def _check_views(encoder: Encoder, values: Any) -> None:
@@ -123,14 +134,14 @@ def _check_views(encoder: Encoder, values: Any) -> None:
     digests = encoder.content_digests(encoder.prepare(values))
     views = np.arange(len(values)) % augmentation.views
     augmented = augmentation.apply(encoded, digests, views)
-    _require_equal("augment keeps the shape of rows", encoded.shape, augmented.shape)
+    _require_equal("an augmentation keeps the shape of rows", encoded.shape, augmented.shape)
     for row in range(len(values))[::-1]:
         alone = augmentation.apply(encoded[[row]], [digests[row]], views[[row]])
         _require_close("a view is the same alone and in a batch", augmented[[row]], alone, 0)
     variants = [augmentation.view_digests(digests, view) for view in range(augmentation.views)]
     looked_up = {digest for known in (digests, *variants) for digest in known}
     _require_equal(
-        "the plain value and each view have digests of their own",
+        "the plain value and each view have different digests",
         len(set(digests)) * (1 + augmentation.views),
         len(looked_up),
     )
@@ -139,8 +150,8 @@ def _check_views(encoder: Encoder, values: Any) -> None:
 def _check_round_trip(encoder: Encoder, values: Any) -> None:
     with _step("get_config returns JSON values"):
         config = json.loads(json.dumps(encoder.get_config()))
-    _require_equal("get_config tells the name", encoder.name, config.get("name"))
-    with _step("from_config takes what get_config returned, by way of JSON"):
+    _require_equal("get_config returns the name", encoder.name, config.get("name"))
+    with _step("from_config accepts what get_config returned, as JSON"):
         copy = type(encoder).from_config(config)
     _require_equal(
         "from_config(get_config()) has the same configuration",
@@ -150,7 +161,10 @@ def _check_round_trip(encoder: Encoder, values: Any) -> None:
     with _step("a copy from configuration and state encodes"):
         encoded = copy.set_state(encoder.get_state()).encode(values)
     _require_close(
-        "a copy from configuration and state encodes alike", encoder.encode(values), encoded, 0
+        "a copy from configuration and state encodes in the same way",
+        encoder.encode(values),
+        encoded,
+        0,
     )
     if encoder.get_backbone() is not None:
         batch = encoder.encode(values)
@@ -167,20 +181,23 @@ def _check_backbone(encoder: Encoder, values: Any) -> None:
     if backbone is None:
         return
     _require(
-        isinstance(backbone, keras.Model), "get_backbone() is a keras.Model", "Model", backbone
+        isinstance(backbone, keras.Model), "get_backbone() returns a keras.Model", "Model", backbone
     )
     _require(
-        encoder.get_backbone() is backbone, "get_backbone() is the same each time", backbone, "new"
+        encoder.get_backbone() is backbone,
+        "get_backbone() returns the same model each time",
+        backbone,
+        "a new one",
     )
     _require_equal(
-        "the backbone takes what encode returns",
+        "the backbone accepts what encode returns",
         tuple(encoder.input_shape),
         tuple(backbone.input_shape[1:]),
     )
     batch = encoder.encode(values)
     features = _run(backbone, batch)
     _require_equal(
-        "the backbone gives (n, *feature_shape)",
+        "the backbone returns (n, *feature_shape)",
         (len(values), *encoder.feature_shape),
         features.shape,
     )
@@ -194,18 +211,23 @@ def _check_backbone(encoder: Encoder, values: Any) -> None:
 
 def _check_head(encoder: Encoder, values: Any) -> None:
     head, other = encoder.build_head(), encoder.build_head()
-    _require(head is not other, "build_head() is new each time", "another layer", head)
+    _require(head is not other, "build_head() returns a new layer each time", "another one", head)
     symbolic = head(keras.Input(encoder.feature_shape))
     eager = other(np.zeros((len(values), *encoder.feature_shape), dtype="float32"))
-    _require_equal(
-        "a head returns one embedding of known size per row", (None, int), _kinds(symbolic.shape)
+    _require(
+        len(symbolic.shape) == 2 and isinstance(symbolic.shape[1], int),
+        "a head returns one embedding per row",
+        "(None, n_units)",
+        symbolic.shape,
     )
     _require_equal(
         "a head returns the same shape for an array",
         (len(values), *symbolic.shape[1:]),
         tuple(eager.shape),
     )
-    _require_equal("two heads have as many weights", head.count_params(), other.count_params())
+    _require_equal(
+        "two heads have the same number of weights", head.count_params(), other.count_params()
+    )
     shared = {id(weight) for weight in head.weights} & {id(weight) for weight in other.weights}
     _require(not shared, "two heads share no weights", 0, len(shared))
 
@@ -227,18 +249,18 @@ def _check_training(encoder: Encoder, values: Any) -> None:
     )
     for seed in range(_TRIES):
         model = fuse_encoders([encoder], _N_LABELS, seed=seed)
-        # A few relu units may all be dead in one start, not in several.
-        if _train_head(model.get_layer(f"{encoder.name}_head"), model, dataset):
+        # All of a few relu units may be inactive with one seed, but not with several.
+        if _train_head(model.get_layer(head_name(encoder.name)), model, dataset):
             break
     else:
-        _require(False, "training changes the head", "other weights", "the same")
+        _require(False, "training changes the head", "other weights", "the same weights")
     if frozen is not None:
         after = frozen.get_weights()
         _require(
             all(np.array_equal(a, b) for a, b in zip(backbone_before, after, strict=True)),
-            "training leaves a frozen backbone alone",
+            "training does not change a frozen backbone",
             "the same weights",
-            "others",
+            "other weights",
         )
     _check_saving(encoder, model, dataset)
     if frozen is not None:
@@ -246,8 +268,8 @@ def _check_training(encoder: Encoder, values: Any) -> None:
 
 
 def _train_head(head: keras.Layer, model: keras.Model, dataset: MultimodalDataset) -> bool:
-    """Train for a moment, and return whether that changed the head, if it has weights."""
-    # Not all weights: scaling is adapted before training.
+    """Train briefly, and return whether that changed the head, if it has weights."""
+    # Only trainable weights, because scaling is adapted before training.
     before = [np.array(keras.ops.convert_to_numpy(weight)) for weight in head.trainable_weights]
     with _step("a model with the encoder's head can be trained"):
         result = fit_model(
@@ -271,7 +293,7 @@ def _check_saving(encoder: Encoder, model: keras.Model, dataset: MultimodalDatas
             model.save(path)
             loaded = keras.models.load_model(path)
     _require_close(
-        f"a saved and loaded model with the modality {encoder.name!r} predicts alike",
+        f"a saved and loaded model with the modality {encoder.name!r} predicts the same",
         predict_scores(model, dataset),
         predict_scores(loaded, dataset),
         _tolerance(),
@@ -291,7 +313,7 @@ def _check_store(
     _require_close("stored features equal computed ones", computed, stored, _tolerance())
     _require_close("features are stored as they were computed", stored, again, 0)
     _require_close(
-        "the model behind the backbone predicts from features what the whole model predicts",
+        "the model predicts the same from stored features",
         predict_scores(model, dataset),
         predict_scores(model, cached),
         _tolerance(),
@@ -299,12 +321,8 @@ def _check_store(
 
 
 def _one_column(encoder: Encoder, values: Any, data: dict[str, Any]) -> Any:
-    """Return the values as the data that the encoder reads, a DataFrame as it is."""
+    """Return the values as the data that the encoder reads."""
     return values if len(encoder.columns) > 1 else data
-
-
-def _kinds(shape: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(None if size is None else type(size) for size in shape)
 
 
 def _run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:
@@ -328,7 +346,7 @@ def _tolerance() -> float:
 
 
 def _require(holds: bool, what: str, expected: object, received: object) -> None:
-    # Not the assert statement: the battery must also work under `python -O`.
+    # An assert statement would do nothing under `python -O`.
     if not holds:
         msg = f"The encoder breaks the contract: {what}. Expected {expected}, received {received}."
         raise AssertionError(msg)

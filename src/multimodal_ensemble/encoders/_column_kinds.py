@@ -1,0 +1,186 @@
+"""What the values of one column hold, and which encoder reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from multimodal_ensemble._tables import is_missing, to_python
+from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
+from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
+from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._image_encoder import ImageEncoder
+from multimodal_ensemble.images import IMAGE_SUFFIXES, looks_like_image
+
+_NUMBERS = {"boolean", "decimal", "floating", "integer", "integer-na", "mixed-integer-float"}
+_DATES = {"date", "datetime", "datetime64", "period", "timedelta", "timedelta64"}
+_DELIMITERS = ("|", ";")
+# The kind of a column rarely depends on more values than these.
+_N_INSPECTED = 200
+# More distinct short strings than this are texts to split into words, and no categories.
+_MAX_CATEGORIES = 50
+# Pieces with more words than this, on average, are clauses of a text and no tokens.
+_MAX_WORDS = 5
+_ID_COLUMN = re.compile(r"(?:^|[^A-Za-z])(?:id|ID|Id)$|Id$|ID$|^index$|^Unnamed")
+
+
+@dataclass(frozen=True)
+class ColumnKind:
+    """What a column holds, and the encoder that reads it.
+
+    Parameters
+    ----------
+    description : str
+        What the values are, or why they are left out.
+    encoder : type or None
+        Class of the encoder; None if the column is left out.
+    options : dict
+        Options of the encoder.
+    """
+
+    description: str
+    encoder: type[Encoder] | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether each row holds one number, so that columns can be joined to one table."""
+        return self.description == "numbers"
+
+
+def find_column_kind(column: str, values: Any, root: Path) -> ColumnKind:
+    """Inspect the values of a column; one with missing values gets an optional encoder."""
+    known = [value for value in values if not is_missing(value)]
+    if not known:
+        return ColumnKind("no row has a value")
+    kind = _inspect(column, known, root)
+    n_missing = len(values) - len(known)
+    if kind.encoder is None or not n_missing:
+        return kind
+    return ColumnKind(
+        f"{kind.description}; missing in {n_missing} of {len(values)} rows",
+        kind.encoder,
+        {**kind.options, "optional": True},
+    )
+
+
+def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
+    # Bytes that cannot be opened are damaged files if other values of the column are images.
+    if any(looks_like_image(value) for value in known) and all(
+        isinstance(value, bytes) or looks_like_image(value) for value in known
+    ):
+        return ColumnKind("images", ImageEncoder)
+    if all(_is_list(value) for value in known):
+        return _inspect_lists(known)
+    inferred = pd.api.types.infer_dtype(known, skipna=True)
+    if inferred in _NUMBERS:
+        return _inspect_numbers(column, known)
+    if inferred in _DATES:
+        return ColumnKind("dates and times; turn them into numbers, such as the year, to use them")
+    if all(isinstance(value, str | PathLike) for value in known):
+        return _inspect_strings(known, root)
+    types = sorted({type(value).__name__ for value in known})
+    return ColumnKind(f"values of the type {' or '.join(types)}")
+
+
+def _inspect_lists(known: Sequence[Any]) -> ColumnKind:
+    items = [item for value in known[:_N_INSPECTED] for item in value]
+    if all(isinstance(item, str) for item in items):
+        if not any(len(value) for value in known):
+            return ColumnKind("empty lists")
+        return ColumnKind("lists of tokens", BagOfWordsEncoder)
+    number = int | float | np.integer | np.floating | np.bool_
+    if not all(isinstance(item, number) for item in items):
+        return ColumnKind("lists that hold neither tokens nor numbers only")
+    if any(isinstance(value, set | frozenset) for value in known):
+        return ColumnKind("sets of numbers, which have no order")
+    lengths = {len(value) for value in known}
+    if len(lengths) > 1:
+        return ColumnKind("lists of numbers that differ in length")
+    if not _are_finite([list(value) for value in known]):
+        return ColumnKind("vectors with NaN or infinite numbers; replace these to use it")
+    return ColumnKind(f"vectors of {lengths.pop()} numbers", DenseEncoder)
+
+
+def _inspect_numbers(column: str, known: Sequence[Any]) -> ColumnKind:
+    n_distinct = len(set(known))
+    if n_distinct == 1:
+        return ColumnKind(f"the same number in each row, {to_python(known[0])!r}")
+    if not _are_finite(known):
+        return ColumnKind("infinite or too large numbers; replace these to use it")
+    is_whole = all(float(value).is_integer() for value in known[:_N_INSPECTED])
+    if is_whole and _ID_COLUMN.search(column) and n_distinct == len(known):
+        return ColumnKind("a different whole number in each row, like an id")
+    return ColumnKind("numbers", DenseEncoder)
+
+
+def _inspect_strings(known: Sequence[Any], root: Path) -> ColumnKind:
+    first = [str(value) for value in known[:_N_INSPECTED]]
+    if sum(Path(value).suffix.lower() in IMAGE_SUFFIXES for value in first) > len(first) / 2:
+        if any(_is_file(root, value) for value in first):
+            options = {} if root == Path() else {"root": str(root)}
+            return ColumnKind("paths of image files", ImageEncoder, options)
+        return ColumnKind(
+            f"paths of image files that do not exist under {str(root)!r}; pass root=..."
+        )
+    if not all(isinstance(value, str) for value in known):
+        return ColumnKind("paths of files that are not images")
+    distinct = set(known)
+    if len(distinct) == 1:
+        return ColumnKind(f"the same string in each row, {first[0][:80]!r}")
+    kind = _find_split(known, distinct)
+    delimiter = kind.options.get("delimiter")
+    is_token = r"\w" if delimiter is None else rf"[^\s{re.escape(delimiter)}]"
+    if not any(re.search(is_token, value) for value in distinct):
+        return ColumnKind(f"{kind.description} without a token")
+    if len(distinct) == len(known) and "tokenizer" in kind.options:
+        if not any(" " in value.strip() for value in first):
+            return ColumnKind("a different word in each row, like an id")
+    return kind
+
+
+def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
+    """Return how the strings of a column are split into tokens."""
+    first = known[:_N_INSPECTED]
+    for delimiter in _DELIMITERS:
+        pieces = [piece.split() for value in first for piece in value.split(delimiter)]
+        is_text = sum(map(len, pieces)) > _MAX_WORDS * len(pieces)
+        if sum(delimiter in value for value in first) > len(first) / 10 and not is_text:
+            return ColumnKind(
+                f"strings delimited by {delimiter!r}", BagOfWordsEncoder, {"delimiter": delimiter}
+            )
+    if len(distinct) <= min(_MAX_CATEGORIES, len(known) / 2):
+        # A delimiter that does not occur keeps each string whole.
+        for delimiter in (*_DELIMITERS, "\n"):
+            if not any(delimiter in value for value in distinct):
+                return ColumnKind(
+                    f"{len(distinct)} categories", BagOfWordsEncoder, {"delimiter": delimiter}
+                )
+    return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
+
+
+def _is_list(value: Any) -> bool:
+    is_array = isinstance(value, np.ndarray) and value.ndim > 0
+    return is_array or isinstance(value, list | tuple | set | frozenset)
+
+
+def _are_finite(numbers: Sequence[Any]) -> bool:
+    try:
+        return bool(np.isfinite(np.array(numbers, dtype=np.float64)).all())
+    except (OverflowError, TypeError, ValueError):
+        return False
+
+
+def _is_file(root: Path, value: str) -> bool:
+    try:
+        return (root / value).is_file()
+    except (OSError, ValueError):
+        # The name is too long or holds NUL.
+        return False
