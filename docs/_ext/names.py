@@ -57,10 +57,12 @@ def parameter_names():
     names = set()
     for full_name in public_names().values():
         item = pkgutil.resolve_name(full_name)
-        members = [*vars(item), "__init__"] if inspect.isclass(item) else []
-        for documented in [item, *(getattr(item, name) for name in members)]:
-            if inspect.isroutine(documented):
-                names.update(inspect.signature(documented).parameters)
+        members = [item]
+        for base in inspect.getmro(item) if inspect.isclass(item) else ():
+            if base.__module__.startswith("multimodal_ensemble."):
+                members += [getattr(base, name) for name in vars(base)]
+        for member in filter(inspect.isroutine, members):
+            names.update(inspect.signature(member).parameters)
         if inspect.isclass(item):
             names.update(name for name, _, _ in get_doc_object(item)["Attributes"])
             names.update(getattr(item, "__dataclass_fields__", ()))

@@ -45,8 +45,8 @@ class BagOfWordsEncoder(Encoder):
         Whether a token counts once per row, however often the row holds it.
     tfidf : bool, default=False
         Whether a token that df of n training rows hold has the weight
-        ``ln((1 + n) / (1 + df)) + 1``, and each row is scaled to length 1, as in scikit-learn's
-        `TfidfTransformer`.
+        ``ln((1 + n) / (1 + df)) + 1``, and each row is scaled to length 1, as in
+        `sklearn.feature_extraction.text.TfidfTransformer`.
     delimiter : str, optional
         Splits values that are strings, for example ``"|"``. Spaces around tokens are removed.
     tokenizer : {"words"} or callable, optional

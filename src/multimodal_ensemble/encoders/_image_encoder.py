@@ -95,7 +95,8 @@ class ImageEncoder(Encoder):
     --------
     >>> import numpy as np
     >>> from multimodal_ensemble import ImageEncoder
-    >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    >>> encoder = ImageEncoder(
+    ...     "poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
     >>> encoder.encode([np.zeros((300, 200, 3), dtype="uint8")]).shape
     (1, 32, 32, 3)
     >>> encoder.feature_shape

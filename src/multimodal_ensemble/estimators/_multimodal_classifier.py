@@ -130,8 +130,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     A `fit` or `refit_heads` that fails, or is interrupted before the first evaluation, leaves the
     classifier as it was.
 
-    scikit-learn's `cross_val_predict` and `GridSearchCV` split `y` themselves and do not accept
-    label lists. Pass `y` as a multi-hot matrix there.
+    `sklearn.model_selection.cross_val_predict` and `sklearn.model_selection.GridSearchCV` split
+    `y` themselves and do not accept label lists. Pass `y` as a multi-hot matrix there.
 
     Examples
     --------

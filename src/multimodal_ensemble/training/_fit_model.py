@@ -120,7 +120,7 @@ def fit_model(
         If training diverges.
     KeyboardInterrupt
         On Ctrl-C. The model keeps the best weights so far, a line says which, and the exception's
-        attribute `fit_result` is the `FitResult` so far.
+        attribute ``fit_result`` is the `FitResult` so far.
 
     Examples
     --------
