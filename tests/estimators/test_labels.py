@@ -1,4 +1,4 @@
-"""Labels as matrices, tables and lists, against scikit-learn's `MultiLabelBinarizer`."""
+"""Labels as matrices, tables and lists, compared with scikit-learn's `MultiLabelBinarizer`."""
 
 import re
 import warnings
@@ -45,7 +45,7 @@ def rows_of(labels):
     ],
     ids=range(12),
 )
-def test_a_matrix_has_numbers_for_labels(make):
+def test_labels_of_a_matrix_are_numbered(make):
     y, classes = read_labels(make(MATRIX))
     assert y.dtype == np.bool_
     np.testing.assert_array_equal(y, MATRIX)
@@ -53,27 +53,27 @@ def test_a_matrix_has_numbers_for_labels(make):
     assert classes.dtype.kind == "i"
 
 
-def test_a_table_has_its_columns_for_labels_in_their_order():
+def test_labels_of_a_table_are_its_columns_in_order():
     table = pd.DataFrame(MATRIX, columns=["war", "drama", "love"], index=[3, 3, 1, 0])
     y, classes = read_labels(table)
     np.testing.assert_array_equal(y, MATRIX)
     assert classes.tolist() == ["war", "drama", "love"]
 
 
-def test_a_table_may_have_numbers_for_columns():
+def test_columns_of_a_table_may_be_numbers():
     y, classes = read_labels(pd.DataFrame(MATRIX, columns=[30, 10, 20]))
     np.testing.assert_array_equal(y, MATRIX)
     assert (classes.tolist(), classes.dtype.kind) == ([30, 10, 20], "i")
 
 
-def test_columns_of_another_order_are_put_in_the_known_one():
+def test_columns_are_reordered_to_the_known_labels():
     table = pd.DataFrame(MATRIX[:, [2, 0, 1]], columns=["war", "drama", "love"])
     y, classes = read_labels(table, NAMES)
     np.testing.assert_array_equal(y, MATRIX)
     assert classes is NAMES
 
 
-def test_numbered_columns_of_another_order_are_put_in_the_known_one():
+def test_numbered_columns_are_reordered_to_the_known_labels():
     table = pd.DataFrame(MATRIX[:, [2, 0, 1]], columns=[2, 0, 1])
     y, _ = read_labels(table, np.arange(3))
     np.testing.assert_array_equal(y, MATRIX)
@@ -82,41 +82,41 @@ def test_numbered_columns_of_another_order_are_put_in_the_known_one():
 def test_unknown_columns_are_left_out_with_a_warning():
     table = pd.DataFrame(MATRIX, columns=NAMES).assign(noir=1, **{"anime": 0})
     table[7] = 1
-    match = r"y has 3 labels that the training rows lack.*\[7, 'anime', 'noir'\]. They are left out"
+    match = r"y has 3 labels that no training row has.*\[7, 'anime', 'noir'\]. They are left out"
     with pytest.warns(UserWarning, match=match):
         y, _ = read_labels(table, NAMES)
     np.testing.assert_array_equal(y, MATRIX)
 
 
-def test_of_many_unknown_columns_some_are_named():
+def test_a_warning_lists_the_first_of_many_unknown_columns():
     table = pd.DataFrame(np.ones((2, 12)), columns=["drama", *"abcdefghijk"])
     with pytest.warns(UserWarning, match=r"has 11 labels .*'d', 'e'\] and 6 more\. They"):
         read_labels(table, NAMES[:1])
 
 
 @pytest.mark.parametrize("columns", [["drama", "war"], ["drama", "war", "noir"], ["x", "y", "z"]])
-def test_a_table_that_lacks_a_known_column_is_refused(columns):
+def test_a_table_without_a_known_column_is_refused(columns):
     table = pd.DataFrame(MATRIX[:, : len(columns)], columns=columns)
-    with pytest.raises(ValueError, match=r"a column for each label.*lacks \[.*'love'.*of zeros"):
+    with pytest.raises(ValueError, match=r"a column for each label.*none for \[.*'love'.*of zeros"):
         read_labels(table, NAMES)
 
 
 @pytest.mark.parametrize(
     "make", [np.asarray, pd.DataFrame, scipy.sparse.csr_array, np.ndarray.tolist]
 )
-def test_a_matrix_without_names_has_the_known_ones_in_their_order(make):
+def test_columns_without_names_have_the_known_labels_in_order(make):
     y, classes = read_labels(make(MATRIX), NAMES)
     np.testing.assert_array_equal(y, MATRIX)
     assert classes is NAMES
 
 
-def test_a_table_has_the_numbers_of_labels_that_were_known_without_names():
+def test_a_table_may_name_labels_that_were_only_numbered():
     y, classes = read_labels(pd.DataFrame(MATRIX, columns=NAMES), np.arange(3))
     np.testing.assert_array_equal(y, MATRIX)
     assert classes.tolist() == [0, 1, 2]
 
 
-def test_a_matrix_of_another_width_than_the_known_labels_is_refused():
+def test_a_matrix_with_another_number_of_columns_is_refused():
     match = r"one column for each of the 3 labels .*\['drama', 'love', 'war'\]. Received 2 columns"
     with pytest.raises(ValueError, match=match):
         read_labels(MATRIX[:, :2], NAMES)
@@ -130,7 +130,7 @@ def test_a_matrix_of_another_width_than_the_known_labels_is_refused():
     st.one_of(rows_of(names), rows_of(numbers)).filter(any),
     st.sampled_from([list, tuple, set, frozenset]),
 )
-def test_lists_become_what_scikit_learn_makes_of_them(rows, kind):
+def test_lists_are_encoded_as_by_scikit_learn(rows, kind):
     y, classes = read_labels(pd.Series([kind(row) for row in rows]))
     oracle = MultiLabelBinarizer()
     np.testing.assert_array_equal(y, oracle.fit_transform(rows))
@@ -139,7 +139,7 @@ def test_lists_become_what_scikit_learn_makes_of_them(rows, kind):
 
 @settings(deadline=None)
 @given(rows_of(names), st.lists(names, min_size=1, max_size=6, unique=True))
-def test_lists_with_known_labels_become_what_scikit_learn_makes_of_them(rows, known):
+def test_lists_with_known_labels_are_encoded_as_by_scikit_learn(rows, known):
     classes = np.array(known, dtype=object)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -150,7 +150,7 @@ def test_lists_with_known_labels_become_what_scikit_learn_makes_of_them(rows, kn
 
 @settings(deadline=None)
 @given(rows_of(names))
-def test_labels_come_back_from_the_matrix(rows):
+def test_label_tuples_restores_the_lists(rows):
     rows = [*rows, ["one"]]
     y, classes = read_labels(rows)
     assert label_tuples(y, classes) == [tuple(sorted(row)) for row in rows]
@@ -179,12 +179,12 @@ def test_lists_of_names(make):
     assert all(type(label) is str for label in classes)
 
 
-def test_names_of_numpy_become_python_strings():
+def test_numpy_strings_become_python_strings():
     _, classes = read_labels([np.array(["war"]), np.array(["love", "war"])])
     assert [type(label) for label in classes] == [str, str]
 
 
-def test_lists_of_one_length_are_no_matrix_where_they_hold_names():
+def test_lists_of_equal_length_with_names_are_not_a_matrix():
     y, classes = read_labels([["war", "love"], ["love", "drama"]])
     assert classes.tolist() == NAMES.tolist()
     np.testing.assert_array_equal(y, [[0, 1, 1], [1, 1, 0]])
@@ -196,7 +196,7 @@ def test_lists_of_whole_numbers():
     np.testing.assert_array_equal(y, [[1, 1], [1, 0], [0, 0]])
 
 
-def test_lists_of_whole_numbers_of_one_length_are_labels_in_a_series():
+def test_lists_of_equal_length_in_a_series_are_label_lists():
     y, classes = read_labels(pd.Series([[30, 10], [10, 20]]))
     assert classes.tolist() == [10, 20, 30]
     np.testing.assert_array_equal(y, [[1, 0, 1], [1, 1, 0]])
@@ -208,7 +208,7 @@ def test_rows_of_zeros_and_ones_are_a_matrix():
     assert classes.tolist() == [0, 1]
 
 
-def test_lists_may_all_be_empty_where_the_labels_are_known():
+def test_all_lists_may_be_empty_if_the_labels_are_known():
     for empty in ([[], []], pd.Series([[], []]), [(), set()]):
         y, classes = read_labels(empty, NAMES)
         assert classes is NAMES
@@ -216,13 +216,13 @@ def test_lists_may_all_be_empty_where_the_labels_are_known():
 
 
 def test_unknown_labels_in_lists_are_left_out_with_a_warning():
-    match = r"truth has 2 labels that the training rows lack.*\['noir', 'sci-fi'\]. They are left"
+    match = r"truth has 2 labels that no training row has.*\['noir', 'sci-fi'\]. They are left"
     with pytest.warns(UserWarning, match=match):
         y, _ = read_labels([["sci-fi", "war"], ["noir"]], NAMES, name="truth")
     np.testing.assert_array_equal(y, [[0, 0, 1], [0, 0, 0]])
 
 
-# -- what is refused -------------------------------------------------------------------------
+# -- refused input ---------------------------------------------------------------------------
 
 
 def one(rows):
@@ -256,7 +256,7 @@ def one(rows):
         ),
         (
             pd.DataFrame(MATRIX[:, :2], columns=["a", "a"]),
-            r"columns of y must have distinct names. Received \['a'\] repeatedly",
+            r"columns of y must have distinct names. Received \['a'\] more than once",
         ),
         ([[0.5, 1]], r"hold only 0 and 1. Received 0.5 in row 0, column 0"),
         (np.array([[1, np.nan]]), r"hold only 0 and 1. Received nan in row 0, column 1"),
@@ -278,16 +278,16 @@ def one(rows):
     ],
     ids=lambda value: re.sub(r"\s+", " ", str(value))[:40],
 )
-def test_what_is_neither_a_matrix_nor_lists_is_refused(y, match):
+def test_other_targets_are_refused(y, match):
     with pytest.raises(ValueError, match=match):
         read_labels(y)
 
 
-def test_the_error_names_y_as_it_is_told_to():
+def test_errors_use_the_given_name_of_y():
     with pytest.raises(ValueError, match=r"^y of validation_data must be a multi-hot matrix or"):
         read_labels([["a"], None], name="y of validation_data")
 
 
-def test_no_rows_are_refused_where_the_labels_are_known():
+def test_an_empty_y_is_refused_even_if_the_labels_are_known():
     with pytest.raises(ValueError, match="y has no rows"):
         read_labels([], NAMES)

@@ -1,104 +1,157 @@
-"""Rows that are held out, and tables, labels and weights that must have as many."""
+"""Training and validation rows: how they are split, checked and paired with labels and weights."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from multimodal_ensemble.estimators._rows import Rows, TrainingRows, hold_out
-
-CLASSES = np.array(["war", "love"], dtype=object)
+from multimodal_ensemble import MultimodalClassifier
+from multimodal_ensemble.estimators._rows import Rows, hold_out, read_training_rows
+from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 
 def make_rows(n_rows, y=None, weight=None):
     if y is None:
         y = np.stack([np.arange(n_rows) % 2 == 0, np.arange(n_rows) % 3 == 0], axis=1)
-    # An index that is none, because rows are told by their position.
+    # The index repeats one value, because rows are identified by their position.
     table = pd.DataFrame({"row": range(n_rows)}, index=[7] * n_rows)
     return Rows(table, np.asarray(y, dtype=bool), weight)
 
 
+def read(X, y, *, validation_data=None, classes=None, **options):
+    estimator = MultimodalClassifier([], **options)
+    return read_training_rows(
+        estimator,
+        X,
+        y,
+        validation_data=validation_data,
+        sample_weight=None,
+        classes=classes,
+        seed=1,
+    )
+
+
+# -- splitting -------------------------------------------------------------------------------
+
+
 @settings(deadline=None)
 @given(st.integers(12, 80), st.floats(0.25, 0.9), st.integers(0, 9))
-def test_each_row_is_trained_on_or_held_out(n_rows, fraction, seed):
+def test_each_row_is_either_a_training_or_a_validation_row(n_rows, fraction, seed):
     rows = make_rows(n_rows, weight=list(range(1, n_rows + 1)))
-    parts = hold_out(rows, CLASSES, fraction, seed)
-    assert parts.is_same is False
-    assert parts.classes is CLASSES
-    both = [*parts.train.data["row"], *parts.validation.data["row"]]
+    train, validation = hold_out(rows, fraction, seed)
+    both = [*train.data["row"], *validation.data["row"]]
     assert sorted(both) == list(range(n_rows))
-    assert len(parts.validation.data) == round(fraction * n_rows)
-    for part in (parts.train, parts.validation):
-        numbers = part.data["row"].to_numpy()
-        np.testing.assert_array_equal(part.y, rows.y[numbers])
-        np.testing.assert_array_equal(part.weight, numbers + 1)
+    assert len(validation.data) == round(fraction * n_rows)
+    for part in (train, validation):
+        positions = part.data["row"].to_numpy()
+        np.testing.assert_array_equal(part.positions, positions)
+        np.testing.assert_array_equal(part.y, rows.y[positions])
+        np.testing.assert_array_equal(part.weight, positions + 1)
 
 
-def test_each_label_has_its_share_of_the_rows_held_out():
-    parts = hold_out(make_rows(600), CLASSES, 0.1, 1)
-    assert parts.validation.y.shape == (60, 2)
-    assert parts.validation.y.sum(axis=0).tolist() == [30, 20]
+def test_each_label_has_its_share_of_the_validation_rows():
+    _, validation = hold_out(make_rows(600), 0.1, 1)
+    assert validation.y.shape == (60, 2)
+    assert validation.y.sum(axis=0).tolist() == [30, 20]
 
 
-def test_the_seed_decides_which_rows_are_held_out():
+def test_the_seed_chooses_the_validation_rows():
     def held_out(seed):
-        return hold_out(make_rows(60), CLASSES, 0.2, seed).validation.data["row"].tolist()
+        return hold_out(make_rows(60), 0.2, seed)[1].data["row"].tolist()
 
     assert held_out(1) == held_out(1)
     assert held_out(1) != held_out(2)
 
 
-def test_without_a_fraction_both_are_all_rows():
+def test_without_a_fraction_all_rows_are_training_and_validation_rows():
     rows = make_rows(5)
-    parts = hold_out(rows, CLASSES, None, 1)
-    assert parts.train is rows
-    assert parts.validation is rows
-    assert parts.is_same is True
+    train, validation = hold_out(rows, None, 1)
+    assert train is rows
+    assert validation is rows
 
 
-def test_rows_without_weights_have_none_when_they_are_parted():
-    parts = hold_out(make_rows(20), CLASSES, 0.2, 1)
-    assert parts.train.weight is None
-    assert parts.validation.weight is None
+def test_parts_of_rows_without_weights_have_no_weights():
+    train, validation = hold_out(make_rows(20), 0.2, 1)
+    assert train.weight is None
+    assert validation.weight is None
 
 
 @pytest.mark.parametrize("fraction", [0.1, None])
-def test_one_row_is_too_few(fraction):
-    with pytest.raises(
-        ValueError, match=r"one row cannot be parted.*Pass validation_data=\(X, y\)"
-    ):
-        hold_out(make_rows(1), CLASSES, fraction, 1)
+def test_one_row_cannot_be_split(fraction):
+    match = r"n_samples=1: one row cannot be split.*Pass more rows, or validation_data=\(X, y\)"
+    with pytest.raises(ValueError, match=match) as raised:
+        hold_out(make_rows(1), fraction, 1)
+    # The same check refuses this one.
+    assert "validation_fraction=None" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("n_rows", "fraction", "held_out"), [(9, 0.1, 1), (2, 0.5, 1), (3, 0.1, 1)]
 )
-def test_held_out_rows_that_cannot_be_scored_are_refused(n_rows, fraction, held_out):
+def test_validation_rows_that_cannot_be_evaluated_are_refused(n_rows, fraction, held_out):
     match = (
         rf"In the {held_out} of {n_rows} rows that validation_fraction={fraction} holds out, no "
         r"label is both present and absent.*a larger validation_fraction, or validation_fraction=N"
     )
     with pytest.raises(ValueError, match=match):
-        hold_out(make_rows(n_rows), CLASSES, fraction, 1)
+        hold_out(make_rows(n_rows), fraction, 1)
 
 
-@pytest.mark.filterwarnings("ignore:No training row")
 @pytest.mark.parametrize("y", [np.zeros((20, 2)), np.ones((20, 2))], ids=["none", "all"])
-def test_labels_that_are_always_the_same_cannot_be_scored(y):
-    with pytest.raises(ValueError, match="no label is both present and absent"):
-        hold_out(make_rows(20, y), CLASSES, 0.2, 1)
+def test_constant_labels_cannot_be_evaluated(y):
+    with pytest.raises(
+        ValueError, match=r"both present and absent.*\. Pass validation_data=\(X, y\)\.$"
+    ):
+        hold_out(make_rows(20, y), 0.2, 1)
 
 
-def test_a_label_of_no_training_row_is_warned_of_by_its_name():
-    y = np.stack([np.arange(20) % 2, np.zeros(20)], axis=1)
+# -- reading ---------------------------------------------------------------------------------
+
+
+TABLE = pd.DataFrame({"a": range(20)})
+LABELS = pd.DataFrame({"war": np.arange(20) % 2, "love": np.arange(20) % 3 == 0}) * 1
+
+
+def test_reading_returns_columns_and_does_not_change_the_estimator():
+    estimator = MultimodalClassifier([], validation_fraction=0.5)
+    before = dict(vars(estimator))
+    rows = read_training_rows(
+        estimator, TABLE, LABELS, validation_data=None, sample_weight=None, classes=None, seed=1
+    )
+    assert vars(estimator) == before
+    assert rows.n_features_in == 1
+    assert rows.feature_names_in.tolist() == ["a"]
+    assert rows.classes.tolist() == ["war", "love"]
+    assert rows.is_same is False
+
+
+def test_an_array_has_no_names_of_columns():
+    rows = read(np.arange(40.0).reshape(20, 2), LABELS, validation_fraction=0.5)
+    assert rows.n_features_in == 2
+    assert rows.feature_names_in is None
+
+
+def test_validation_rows_must_have_the_columns_of_the_training_rows():
+    X = np.arange(40.0).reshape(20, 2)
+    with pytest.raises(ValueError, match="X has 1 features, but MultimodalClassifier is expecting"):
+        read(X, LABELS, validation_data=(X[:, :1], LABELS))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_validation_on_the_training_rows_is_recognised(same):
+    data = TABLE if same else TABLE.copy()
+    assert read(TABLE, LABELS, validation_data=(data, LABELS)).is_same is same
+    assert read(TABLE, LABELS, validation_fraction=None).is_same is True
+
+
+def test_a_warning_names_a_label_that_no_training_row_has():
     with pytest.warns(UserWarning, match=r"No training row has the label\(s\) \['love'\]"):
-        hold_out(make_rows(20, y), CLASSES, 0.2, 1)
+        read(TABLE, LABELS.assign(love=0), validation_fraction=0.5)
 
 
-def test_a_label_of_validation_rows_only_is_warned_of():
-    train, validation = make_rows(4, [[1, 0], [0, 0], [1, 0], [0, 0]]), make_rows(4)
-    with pytest.warns(UserWarning, match=r"\['love'\], so nothing can be learned of them"):
-        TrainingRows(train, validation, CLASSES, is_same=False)
+def test_a_warning_names_a_label_that_only_validation_rows_have():
+    with pytest.warns(UserWarning, match=r"\['love'\], so they cannot be learned"):
+        read(TABLE, LABELS.assign(love=0), validation_data=(TABLE, LABELS))
 
 
 def test_a_table_and_labels_of_different_lengths_are_refused():
@@ -123,6 +176,35 @@ def test_weights_that_do_not_fit_the_rows_are_refused(weight, match):
         make_rows(4, weight=weight)
 
 
-def test_weights_of_a_series_are_taken_by_position():
+def test_weights_in_a_series_are_read_by_position():
     rows = make_rows(4, weight=pd.Series([1.0, 2.0, 3.0, 4.0], index=[3, 2, 1, 0]))
     assert rows.take(np.array([0, 3])).weight.tolist() == [1.0, 4.0]
+
+
+# -- errors about a row ----------------------------------------------------------------------
+
+
+def raise_within(rows, error):
+    with rows.locating_errors():
+        raise error
+
+
+@pytest.mark.parametrize("kind", [ModalityError, ImageReadError])
+def test_an_error_about_a_row_of_a_part_gets_the_row_of_x(kind):
+    part = make_rows(9).take(np.array([2, 5, 7]))
+    with pytest.raises(kind) as raised:
+        raise_within(part, kind("tags", row=1))
+    assert raised.value.__notes__ == [
+        "X was split into training and validation rows: row 1 of this part is row 5 of X."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "row"),
+    [(make_rows(9), 1), (make_rows(9).take(np.array([2])), None)],
+    ids=["all rows", "an error about no row"],
+)
+def test_other_errors_get_no_note(rows, row):
+    with pytest.raises(ModalityError) as raised:
+        raise_within(rows, ModalityError("tags", row=row))
+    assert not hasattr(raised.value, "__notes__")

@@ -84,11 +84,11 @@ def describe_never_predicted(
     never = classes[np.isposinf(thresholds)]
     if not is_criterion(threshold) or not len(never):
         return None
-    fix = "" if threshold == "f1" else "threshold='f1' predicts rare labels more often; "
+    more = "" if threshold == "f1" else "threshold='f1' predicts rare labels more often, and "
     return (
         f"{len(never)} of {len(classes)} labels are never predicted, because their learned "
-        f"threshold is inf: {abbreviate(never)}. {fix[:1].upper()}{fix[1:]}"
-        "predict_labels(X, at_least=1) returns a label for every row."
+        f"threshold is inf: {abbreviate(never)}. To change that: {more}"
+        "predict_labels(X, at_least=1) returns at least one label per row."
     )
 
 
