@@ -277,7 +277,7 @@ def test_auto_chooses_encoders_for_all_columns_but_the_labels(capsys):
         data[["tags", "number", "labels"]], data["labels"]
     )
     assert [encoder.name for encoder in classifier.encoders_] == ["tags", "number"]
-    assert "labels: left out; not to be used" in capsys.readouterr().out
+    assert "labels: left out; excluded" in capsys.readouterr().out
 
 
 def test_an_encoder_that_reads_the_labels_issues_a_warning():
