@@ -56,7 +56,8 @@ class BagOfWordsEncoder(Encoder):
     drop : sequence of str, default=()
         Tokens to leave out, for example tags that name a label.
     head : callable, optional
-        The trainable layers; see `Encoder`. Default: ``DenseHead(activation="sigmoid")``.
+        The trainable layers; see `Encoder`. Default:
+        ``DenseHead(input_dropout="auto")``.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`. An empty list is not missing: it means
         that the row has no tags.
@@ -105,7 +106,7 @@ class BagOfWordsEncoder(Encoder):
         optional: bool = False,
     ) -> None:
         if head is None:
-            head = DenseHead(activation="sigmoid")
+            head = DenseHead(input_dropout="auto")
         super().__init__(name, column=column, head=head, optional=optional)
         check_at_least(max_tokens, 1, name="max_tokens")
         check_at_least(min_count, 1, name="min_count")
