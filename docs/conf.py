@@ -50,8 +50,6 @@ autosummary_generate = True
 autosummary_imported_members = True
 # The docstrings describe the types; the signatures of array-likes would fill half a page.
 autodoc_typehints = "none"
-# Members that come from Keras and scikit-learn are documented there.
-autodoc_default_options = {"inherited-members": False}
 # Longer signatures have one parameter per line.
 maximum_signature_line_length = 60
 numpydoc_show_class_members = False
@@ -116,4 +114,7 @@ numpydoc_validation_exclude = {
     r"\.(build|call|compute_output_shape)$",
     r"\.on_(train|epoch)_\w+$",
     r"\.__\w+__$",
+    # Neither a constant nor a class that no user constructs has parameters.
+    r"\.IMAGE_SUFFIXES$",
+    r"\.saving\.(ArrayReader|Arrays)$",
 }

@@ -156,14 +156,14 @@ def test_type_checkers_see_every_lazy_name():
         for node in block.body
         for alias in node.names
     }
-    assert typed == multimodal_ensemble._ROOMS
+    assert typed == multimodal_ensemble._MODULES
 
 
 # Statements that one process executes in this order.
 STATEMENTS = [
     "import multimodal_ensemble",
     "import multimodal_ensemble.metrics",
-    "multimodal_ensemble.tune_thresholds; multimodal_ensemble.read_image",
+    "import multimodal_ensemble.images; multimodal_ensemble.tune_thresholds",
 ]
 SCRIPT = """
 import sys

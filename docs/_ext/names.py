@@ -57,10 +57,12 @@ def parameter_names():
     names = set()
     for full_name in public_names().values():
         item = pkgutil.resolve_name(full_name)
-        members = [*vars(item), "__init__"] if inspect.isclass(item) else []
-        for documented in [item, *(getattr(item, name) for name in members)]:
-            if inspect.isroutine(documented):
-                names.update(inspect.signature(documented).parameters)
+        members = [item]
+        for base in inspect.getmro(item) if inspect.isclass(item) else ():
+            if base.__module__.startswith("multimodal_ensemble."):
+                members += [getattr(base, name) for name in vars(base)]
+        for member in filter(inspect.isroutine, members):
+            names.update(inspect.signature(member).parameters)
         if inspect.isclass(item):
             names.update(name for name, _, _ in get_doc_object(item)["Attributes"])
             names.update(getattr(item, "__dataclass_fields__", ()))
@@ -185,6 +187,19 @@ def describe_constructor(app, what, name, item, options, signature, annotation):
     ), None
 
 
+def hide_private_bases(app, name, item, options, bases):
+    """Show the public base classes in place of the private ones of this package."""
+    shown = []
+    for base in bases:
+        is_ours = getattr(base, "__module__", "").startswith("multimodal_ensemble.")
+        if is_ours and base.__name__ not in public_names():
+            hide_private_bases(app, name, base, options, inner := list(base.__bases__))
+            shown += inner
+        else:
+            shown.append(base)
+    bases[:] = dict.fromkeys(shown)
+
+
 def finish_page(app, page, template, context, doctree):
     """Describe the page, and let the keyboard reach and scroll code blocks and wide tables."""
     description = html.escape(app.config.names_description)
@@ -204,5 +219,6 @@ def setup(app):
     app.connect("missing-reference", link_missing, priority=900)  # after intersphinx
     app.connect("doctree-read", check_code_width)
     app.connect("autodoc-process-signature", describe_constructor)
+    app.connect("autodoc-process-bases", hide_private_bases)
     app.connect("html-page-context", finish_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

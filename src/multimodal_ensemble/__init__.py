@@ -1,8 +1,8 @@
 """Multilabel prediction from several kinds of input.
 
-Frozen pretrained encoders, small trainable heads, one concatenation fusion, tuned thresholds.
-The public names are loaded when they are first used, so that importing the package, or its
-metrics, does not import TensorFlow.
+Frozen pretrained encoders, small trainable heads, one fusion, tuned thresholds. This module has
+the names that most users need; all others are in its submodules. Names are loaded on first use,
+so that importing the package, or its metrics, does not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from multimodal_ensemble._version import __version__
 
 if TYPE_CHECKING:
     from multimodal_ensemble.encoders import (
+        Augmentation as Augmentation,
         BagOfWordsEncoder as BagOfWordsEncoder,
         DenseEncoder as DenseEncoder,
+        DenseHead as DenseHead,
         Encoder as Encoder,
-        FeatureScaling as FeatureScaling,
         ImageEncoder as ImageEncoder,
         fit_encoders as fit_encoders,
         infer_encoders as infer_encoders,
@@ -29,19 +30,12 @@ if TYPE_CHECKING:
         FeatureStore as FeatureStore,
     )
     from multimodal_ensemble.fusion import (
-        ModalityDropout as ModalityDropout,
-        adapt_heads as adapt_heads,
-        feature_model as feature_model,
         fuse_encoders as fuse_encoders,
         fuse_models as fuse_models,
         load_model as load_model,
     )
     from multimodal_ensemble.generators import (
         MultimodalDataset as MultimodalDataset,
-    )
-    from multimodal_ensemble.images import (
-        read_image as read_image,
-        read_images as read_images,
     )
     from multimodal_ensemble.metrics import (
         apply_thresholds as apply_thresholds,
@@ -53,35 +47,26 @@ if TYPE_CHECKING:
     from multimodal_ensemble.model_selection import (
         MultilabelStratifiedKFold as MultilabelStratifiedKFold,
         TunedThresholdMultilabelClassifier as TunedThresholdMultilabelClassifier,
-        stratified_holdout as stratified_holdout,
     )
     from multimodal_ensemble.training import (
-        FitResult as FitResult,
-        LabelWeightedCrossentropy as LabelWeightedCrossentropy,
-        balanced_label_weights as balanced_label_weights,
         fit_model as fit_model,
         predict_scores as predict_scores,
     )
 
-# Public name to the room that it comes from.
-_ROOMS = {
+# The submodule that defines each public name.
+_MODULES = {
+    "Augmentation": "encoders",
     "BagOfWordsEncoder": "encoders",
     "DenseEncoder": "encoders",
+    "DenseHead": "encoders",
     "Encoder": "encoders",
-    "FeatureScaling": "encoders",
     "FeatureStore": "features",
-    "FitResult": "training",
     "ImageEncoder": "encoders",
-    "LabelWeightedCrossentropy": "training",
-    "ModalityDropout": "fusion",
     "MultilabelStratifiedKFold": "model_selection",
     "MultimodalClassifier": "estimators",
     "MultimodalDataset": "generators",
     "TunedThresholdMultilabelClassifier": "model_selection",
-    "adapt_heads": "fusion",
     "apply_thresholds": "metrics",
-    "balanced_label_weights": "training",
-    "feature_model": "fusion",
     "fit_encoders": "encoders",
     "fit_model": "training",
     "fuse_encoders": "fusion",
@@ -92,20 +77,17 @@ _ROOMS = {
     "mean_accuracy": "metrics",
     "mean_roc_auc": "metrics",
     "predict_scores": "training",
-    "read_image": "images",
-    "read_images": "images",
-    "stratified_holdout": "model_selection",
     "tune_thresholds": "metrics",
 }
 
-__all__ = ["__version__", *_ROOMS]
+__all__ = ["__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _MODULES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""Tables from whatever users have, and their values one by one."""
+"""Tables from the containers that users have, and single values of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ _LISTED = 5
 
 
 def to_frame(data: Any) -> pd.DataFrame:
-    """Return a table of a mapping of columns, as objects, or raise a ModalityError."""
+    """Return a mapping of columns as a table of objects.
+
+    Raises
+    ------
+    ModalityError
+        If a column is a single value, or the columns differ in length or in their index labels.
+    """
     scalars = [
         name
         for name, values in data.items()
@@ -24,14 +30,14 @@ def to_frame(data: Any) -> pd.DataFrame:
     if scalars:
         msg = (
             f"The columns of the data must be sequences. Received one value for {scalars}; for a "
-            "single row, give lists of one value."
+            "single row, pass lists with one value."
         )
         raise ModalityError(msg)
     indexes = [values.index for values in data.values() if isinstance(values, pd.Series)]
     if any(not index.equals(indexes[0]) for index in indexes):
         msg = (
-            "The columns of the data are Series with different index labels. Make a DataFrame of "
-            "them, which aligns them, or pass lists to pair them by their order."
+            "The columns of the data are Series with different index labels. Create a DataFrame "
+            "from them, which aligns them, or pass lists to pair them by position."
         )
         raise ModalityError(msg)
     columns = {name: list(values) for name, values in data.items()}
@@ -43,23 +49,23 @@ def to_frame(data: Any) -> pd.DataFrame:
 
 
 def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
-    """Raise a ValueError if a table and what belongs to its rows number them differently."""
+    """Raise a ValueError if a table and the values for its rows have different index labels."""
     has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
     if has_index and len(y) == len(data) and not y.index.equals(data.index):
         msg = (
             f"The rows of {name} and of the data have different index labels. Align them with "
-            f"{name}.loc[data.index], or pass {name}.to_numpy() to pair them by their order."
+            f"{name}.loc[data.index], or pass {name}.to_numpy() to pair them by position."
         )
         raise ValueError(msg)
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a raw value stands for no value: None, NaN, or what pandas has for them."""
+    """Return whether a raw value is missing: None, NaN, or a missing value of pandas."""
     return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
 def as_object_array(values: Any) -> NDArray[Any]:
-    """Return an array of raw values, one row each; lists among them are kept whole."""
+    """Return an array with one row per raw value; a list among the values is one value."""
     if isinstance(values, np.ndarray):
         return values
     if isinstance(values, pd.DataFrame):
@@ -72,12 +78,12 @@ def as_object_array(values: Any) -> NDArray[Any]:
 
 
 def to_python(value: Any) -> Any:
-    """Return a NumPy scalar as the Python value that it holds; anything else as it is."""
+    """Return the Python value of a NumPy scalar, and any other value unchanged."""
     return value.item() if isinstance(value, np.generic) else value
 
 
 def abbreviate(values: Iterable[Any]) -> str:
-    """Return a list of the first few values for a message, with the number of the others."""
+    """Return the first few values as a list for a message, and the number of the others."""
     listed = [to_python(value) for value in values]
     n_others = len(listed) - _LISTED
     return f"{listed[:_LISTED]}" + (f" and {n_others} more" if n_others > 0 else "")

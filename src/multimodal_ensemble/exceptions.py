@@ -16,7 +16,7 @@ class MultimodalEnsembleError(Exception):
 
 
 class ArtefactError(MultimodalEnsembleError, ValueError):
-    """A saved artefact cannot be loaded; the message gives the reason."""
+    """A saved artefact cannot be loaded; the message says why."""
 
 
 class ModalityError(MultimodalEnsembleError, ValueError):

@@ -155,7 +155,9 @@ def test_a_head_that_returns_no_layer_is_refused(result):
 
 @pytest.mark.parametrize("make_copy", [clone, through_json])
 @pytest.mark.parametrize(
-    "head", [None, DenseHead(3, activation=None, scaling="log"), tanh_head], ids=str
+    "head",
+    [None, DenseHead(3, activation=None, scaling="log"), tanh_head],
+    ids=["default", "dense", "callable"],
 )
 def test_a_copy_has_an_equal_head(make_copy, head):
     encoder = DenseEncoder("numbers", head=head)

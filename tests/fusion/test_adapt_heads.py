@@ -4,14 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import (
-    DenseEncoder,
-    FeatureScaling,
-    adapt_heads,
-    fuse_encoders,
-)
+from multimodal_ensemble import DenseEncoder, fuse_encoders
+from multimodal_ensemble.encoders import FeatureScaling
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.fusion import fusion_parts
+from multimodal_ensemble.fusion import adapt_heads, fusion_parts
 
 ROWS = np.array([[1.0, 10.0], [3.0, 50.0], [5.0, 30.0]])
 

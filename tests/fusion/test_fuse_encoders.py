@@ -11,11 +11,11 @@ from multimodal_ensemble import (
     DenseEncoder,
     Encoder,
     ImageEncoder,
-    feature_model,
     fuse_encoders,
 )
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import feature_model
 
 
 def call(model, inputs):

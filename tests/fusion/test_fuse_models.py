@@ -4,14 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import (
-    BagOfWordsEncoder,
-    feature_model,
-    fuse_encoders,
-    fuse_models,
-)
+from multimodal_ensemble import BagOfWordsEncoder, fuse_encoders, fuse_models
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import feature_model
 
 
 def call(model, inputs):

@@ -8,14 +8,13 @@ from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
     ImageEncoder,
-    feature_model,
     fuse_encoders,
     fuse_models,
     load_model,
 )
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.fusion import MissingModality, PresenceDropout
+from multimodal_ensemble.fusion import MissingModality, PresenceDropout, feature_model
 
 
 def draws(present, rate=0.5, n=4000):

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import DenseEncoder, ModalityDropout, fuse_encoders
+from multimodal_ensemble import DenseEncoder, fuse_encoders
+from multimodal_ensemble.fusion import ModalityDropout
 
 
 def drop(rate, n_modalities, *, n_rows=4000, seed=1, training=True):

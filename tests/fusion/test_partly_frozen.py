@@ -5,15 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
-from multimodal_ensemble import (
-    ImageEncoder,
-    feature_model,
-    fuse_encoders,
-    fuse_models,
-    load_model,
-)
+from multimodal_ensemble import ImageEncoder, fuse_encoders, fuse_models, load_model
 from multimodal_ensemble.encoders import DenseHead
-from multimodal_ensemble.fusion import fusion_parts
+from multimodal_ensemble.fusion import feature_model, fusion_parts
 
 SHAPES = {0: (6,), 1: (4, 4, 5), 2: (6, 6, 4), 3: None}
 

@@ -211,5 +211,5 @@ def test_a_data_set_with_other_optional_modalities_is_refused(make_encoders):
     model = fuse_encoders(encoders, 2)
     other = [encoders[0], BagOfWordsEncoder("tags").fit([["space", "war"]]), encoders[2]]
     known = {**data, "tags": [[]] * N_ROWS}
-    with pytest.raises(ModalityError, match=r"Missing: \['tags_present'\]"):
+    with pytest.raises(ModalityError, match=r"Absent: \['tags_present'\]"):
         predict_scores(model, MultimodalDataset(known, other))

@@ -1,4 +1,4 @@
-"""Configurations of real models load; those that could run code are refused and not run."""
+"""Configurations of real models load; configurations that could run code are refused."""
 
 import copy
 import inspect

@@ -1,22 +1,50 @@
 """A problem that can be learned: three labels from four numbers, and from bright images."""
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import DenseEncoder, ImageEncoder, MultimodalDataset
+from multimodal_ensemble import (
+    DenseEncoder,
+    FeatureStore,
+    ImageEncoder,
+    MultimodalDataset,
+    fit_model,
+    fuse_encoders,
+    mean_roc_auc,
+    predict_scores,
+)
 from multimodal_ensemble.encoders import DenseHead
 
 LABELS = ["first", "second", "third"]
 
 
 def draw_rows(n_rows, seed):
-    """Return numbers, images whose colours hold the labels too, and the labels."""
+    """Return numbers, images whose colours also depend on the labels, and the labels."""
     rng = np.random.default_rng(seed)
     numbers = rng.normal(size=(n_rows, 4))
     y = (numbers[:, :3] + 0.3 * rng.normal(size=(n_rows, 3)) > 0).astype(int)
     colours = 60 + 100 * y[:, None, None, :] + rng.integers(0, 60, (n_rows, 8, 8, 3))
     return {"numbers": list(numbers), "poster": list(colours.astype("uint8"))}, y
+
+
+@dataclass
+class Training:
+    """A model and its data sets, ready to train."""
+
+    model: keras.Model
+    train: MultimodalDataset
+    validation: MultimodalDataset
+
+    def fit(self, **options):
+        options = {"optimizer": "sgd", "verbose": 0, **options}
+        return fit_model(self.model, self.train, self.validation, **options)
+
+    def score(self):
+        """Return the mean ROC-AUC of the validation rows."""
+        return mean_roc_auc(self.validation.y, predict_scores(self.model, self.validation))
 
 
 class Problem:
@@ -26,11 +54,11 @@ class Problem:
         self.train, self.y_train = draw_rows(n_train, 1)
         self.validation, self.y_validation = draw_rows(n_validation, 2)
 
-    def numbers(self, **options):
-        encoder = DenseEncoder("numbers", head=DenseHead(6)).set_params(**options)
+    def numbers(self, name="numbers", *, units=6, **head):
+        encoder = DenseEncoder(name, column="numbers", head=DenseHead(units, **head))
         return encoder.fit(self.train["numbers"])
 
-    def poster(self, **options):
+    def poster(self, *, scaling="log", **head):
         kernel = keras.initializers.GlorotUniform(1)
         network = keras.Sequential(
             [
@@ -40,8 +68,7 @@ class Problem:
             ],
             name="network",
         )
-        head = DenseHead(5, scaling="log")
-        return ImageEncoder("poster", backbone=network, head=head).set_params(**options)
+        return ImageEncoder("poster", backbone=network, head=DenseHead(5, scaling=scaling, **head))
 
     def datasets(self, *encoders, batch_size=8, seed=1, sample_weight=None, **options):
         """Return new training and validation data sets."""
@@ -70,10 +97,27 @@ class Problem:
             ),
         )
 
+    def prepare(self, *encoders, n_labels=3, fusion=(), **options):
+        """Return a new model of encoders with its data sets; `fusion` has options of the model."""
+        model = fuse_encoders(encoders, n_labels=n_labels, **{"seed": 1, **dict(fusion)})
+        return Training(model, *self.datasets(*encoders, **options))
+
 
 @pytest.fixture
 def problem():
     return Problem()
+
+
+@pytest.fixture
+def training(problem):
+    """Return a model of the numbers with its data sets."""
+    return problem.prepare(problem.numbers())
+
+
+@pytest.fixture
+def store(tmp_path):
+    # The numbers of rows are multiples of the batch size, so that a graph is traced once.
+    return FeatureStore(tmp_path / "store", batch_size=20, dtype="float32")
 
 
 class Spy(keras.callbacks.Callback):

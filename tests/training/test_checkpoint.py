@@ -1,26 +1,23 @@
-"""A training that was cut short goes on from its checkpoint, and ends where it would have ended."""
+"""A training that resumes from a checkpoint ends exactly like an uninterrupted one."""
 
+import errno
+import functools
 import json
+import os
 import time
 import zipfile
-from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import (
-    DenseEncoder,
-    FeatureStore,
-    fit_model,
-    fuse_encoders,
-)
-from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import CheckpointError, MultimodalEnsembleError
-from multimodal_ensemble.training._checkpoint import read_checkpoint, read_checkpoint_metadata
+from multimodal_ensemble.saving import read_archive, write_archive
+from multimodal_ensemble.training import read_checkpoint_metadata
+from multimodal_ensemble.training._checkpoint import read_checkpoint
 from tests.fresh_process import FreshProcess
-from tests.training.conftest import Problem
+from tests.training.conftest import Problem, Training
 
 BATCHES = 8
 
@@ -38,26 +35,23 @@ def cut_power(at):
 
 
 def make(problem, *, images=False, store=None, seed=1, **options):
-    """Return a new model with dropout wherever it can be, and new data sets."""
-    encoders = [problem.numbers(head__dropout=0.3, head__input_dropout=0.1)]
+    """Return a new model with dropout wherever possible, and new data sets."""
+    encoders = [problem.numbers(dropout=0.3, input_dropout=0.1)]
     if images:
-        encoders.append(problem.poster(head__dropout=0.2, head__scaling="standard"))
+        encoders.append(problem.poster(dropout=0.2, scaling="standard"))
     else:
-        other = problem.numbers(column="numbers", head__dropout=0.1)
-        other.name = "figures"
-        encoders.append(other)
-    model = fuse_encoders(encoders, n_labels=3, dropout=0.2, modality_dropout=0.3, seed=seed)
-    return model, *problem.datasets(*encoders, store=store, **options)
+        encoders.append(problem.numbers("figures", dropout=0.1))
+    fusion = {"dropout": 0.2, "modality_dropout": 0.3, "seed": seed}
+    return problem.prepare(*encoders, store=store, fusion=fusion, **options)
 
 
-def fit(parts, **options):
-    # With one slot for each variable, which has to be kept, too.
+def fit(training, **options):
+    # Momentum has one slot per variable, which the checkpoint must also hold.
     optimizer = keras.optimizers.SGD(0.1, momentum=0.5)
-    options = {"optimizer": optimizer, "evaluate_every": 3, **options}
-    return fit_model(*parts, verbose=0, **options)
+    return training.fit(**{"optimizer": optimizer, "evaluate_every": 3, **options})
 
 
-def check_same_end(parts, result, expected_parts, expected):
+def check_same_end(training, result, expected_training, expected):
     pd.testing.assert_frame_equal(
         result.history.drop(columns="seconds"),
         expected.history.drop(columns="seconds"),
@@ -65,7 +59,8 @@ def check_same_end(parts, result, expected_parts, expected):
     )
     assert result.history["seconds"].is_monotonic_increasing
     assert (result.best_step, result.best_roc_auc) == (expected.best_step, expected.best_roc_auc)
-    for one, other in zip(parts[0].weights, expected_parts[0].weights, strict=True):
+    pairs = zip(training.model.weights, expected_training.model.weights, strict=True)
+    for one, other in pairs:
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
@@ -76,8 +71,7 @@ def path(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("from_store", [False, True])
-def test_a_cut_training_ends_where_an_uncut_one_ends(problem, spy, tmp_path, path, from_store):
-    store = FeatureStore(tmp_path / "store", dtype="float32")
+def test_a_resumed_training_ends_like_an_uninterrupted_one(problem, spy, store, path, from_store):
     parts = {"images": True, "store": store} if from_store else {}
     options = {"epochs": 30, "patience": 4}
 
@@ -87,7 +81,9 @@ def test_a_cut_training_ends_where_an_uncut_one_ends(problem, spy, tmp_path, pat
     uncut = make(problem, **parts)
     expected = fit_one(uncut)
     n_batches = expected.history["step"].iloc[-1]
-    assert 3 * BATCHES < n_batches < 30 * BATCHES, "it should stop early, but not too early"
+    assert 3 * BATCHES < n_batches < 30 * BATCHES, (
+        "the training must stop early, but not in the first epochs"
+    )
 
     with pytest.raises(PowerCutError):
         fit_one(
@@ -95,7 +91,7 @@ def test_a_cut_training_ends_where_an_uncut_one_ends(problem, spy, tmp_path, pat
             checkpoint=path,
             callbacks=[spy(cut_power(2 * BATCHES + 5))],
         )
-    assert read_checkpoint(path).about["epoch"] == 2
+    assert read_checkpoint(path).epoch == 2
     resumed, steps = make(problem, seed=7, **parts), []
     result = fit_one(resumed, resume_from=path, callbacks=[spy(steps.append)])
     check_same_end(resumed, result, uncut, expected)
@@ -116,29 +112,29 @@ fit(make(Problem()), epochs=100_000, patience=None, checkpoint=sys.argv[1])
 
 
 @pytest.mark.slow
-def test_a_killed_process_is_taken_up_by_another(problem, path):
+def test_another_process_resumes_the_training_of_a_killed_one(problem, path):
     child = FreshProcess(CHILD, path)
     try:
         deadline = time.monotonic() + 120
-        while not (path.exists() and read_checkpoint(path).about["epoch"] >= 3):
+        while not (path.exists() and read_checkpoint(path).epoch >= 3):
             assert child.is_running, child.stdout.read()
             assert time.monotonic() < deadline
             time.sleep(0.01)
     finally:
         child.kill()
         child.wait()
-    epochs = read_checkpoint(path).about["epoch"] + 2
+    epochs = read_checkpoint(path).epoch + 2
     resumed, uncut = make(problem, seed=7), make(problem)
     result = fit(resumed, epochs=epochs, patience=None, resume_from=path)
     check_same_end(resumed, result, uncut, fit(uncut, epochs=epochs, patience=None))
 
 
-def test_more_epochs_are_as_if_they_had_been_asked_for_at_once(problem, path):
+def test_more_epochs_on_resuming_equal_more_epochs_from_the_start(problem, path):
     uncut, resumed = make(problem), make(problem)
     expected = fit(uncut, epochs=4, evaluate_every=5)
     options = {"evaluate_every": 5, "checkpoint_metadata": {"part": 1}}
     fit(resumed, epochs=2, checkpoint=path, **options)
-    # The very same objects, as in a notebook.
+    # The same objects are used again, as in a notebook.
     options["checkpoint_metadata"] = {"part": 2}
     result = fit(resumed, epochs=4, resume_from=path, **options)
     assert read_checkpoint_metadata(path) == {"part": 2}
@@ -146,29 +142,29 @@ def test_more_epochs_are_as_if_they_had_been_asked_for_at_once(problem, path):
     assert result.seconds > result.history["seconds"].iloc[-1]
 
 
-def test_passes_are_counted_on_from_earlier_trainings(problem, spy, path):
+def test_resuming_continues_the_count_of_passes(problem, spy, path):
     uncut, cut = make(problem), make(problem)
     fit(uncut, epochs=1)
     expected = fit(uncut, epochs=3)
     fit(cut, epochs=1)
-    start = cut[0].get_weights()
+    start = cut.model.get_weights()
     with pytest.raises(PowerCutError):
         fit(cut, epochs=3, checkpoint=path, callbacks=[spy(cut_power(BATCHES + 3))])
     resumed = make(problem)
-    resumed[0].set_weights(start)
+    resumed.model.set_weights(start)
     check_same_end(resumed, fit(resumed, epochs=3, resume_from=path), uncut, expected)
-    order = uncut[1].peek(0).raw.index.tolist()
-    assert resumed[1].peek(0).raw.index.tolist() == order
-    # Also where nothing is left to train.
+    order = uncut.train.peek(0).raw.index.tolist()
+    assert resumed.train.peek(0).raw.index.tolist() == order
+    # The same holds if nothing is left to train.
     ended = make(problem)
     check_same_end(ended, fit(ended, epochs=3, resume_from=path), uncut, expected)
-    assert ended[1].peek(0).raw.index.tolist() == order
+    assert ended.train.peek(0).raw.index.tolist() == order
 
 
-def test_all_that_an_optimizer_keeps_and_what_callbacks_do_to_it_is_resumed(problem, path):
+def test_all_state_of_an_optimizer_is_resumed(problem, path):
     def options():
         return {
-            # Its own list of variables lacks one.
+            # Nadam has a variable that is not in its list of variables.
             "optimizer": keras.optimizers.Nadam(use_ema=True),
             "callbacks": [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)],
         }
@@ -180,13 +176,13 @@ def test_all_that_an_optimizer_keeps_and_what_callbacks_do_to_it_is_resumed(prob
     check_same_end(resumed, result, uncut, expected)
 
 
-def test_another_file_may_be_written_on_resuming(problem, path, tmp_path):
+def test_resuming_may_write_another_file(problem, path, tmp_path):
     fit(make(problem), epochs=1, checkpoint=path, checkpoint_metadata={"stage": [1, None, "é"]})
     before = path.read_bytes()
     other = tmp_path / "new" / "other"
     fit(make(problem), epochs=2, resume_from=str(path), checkpoint=str(other))
     assert path.read_bytes() == before
-    assert read_checkpoint(other).about["epoch"] == 2
+    assert read_checkpoint(other).epoch == 2
     assert [file.name for file in sorted(tmp_path.rglob("*"))] == ["new", "other", path.name]
     assert read_checkpoint_metadata(str(other)) == {"stage": [1, None, "é"]}
 
@@ -194,25 +190,33 @@ def test_another_file_may_be_written_on_resuming(problem, path, tmp_path):
 def test_a_checkpoint_is_a_plain_archive_of_json_and_arrays(problem, path):
     fit(make(problem), epochs=1, checkpoint=path)
     with zipfile.ZipFile(path) as archive:
-        about = json.loads(archive.read("about.json"))
-        assert set(archive.namelist()) == {"about.json"} | {
-            f"{group}/{number}.npy"
-            for group, size in about["arrays"].items()
-            for number in range(size)
-        }
+        document = json.loads(archive.read("manifest.json"))
+    assert (document["format"], document["epoch"]) == ("multimodal_ensemble checkpoint", 1)
     with np.load(path, allow_pickle=False) as arrays:
-        assert arrays["best/0"].dtype == np.float32
+        assert arrays["arrays/evaluation/0"].dtype == np.float32
     assert read_checkpoint_metadata(path) == {}
 
 
-# -- what is refused, with the model untouched -------------------------------------------------
+def test_two_trainings_may_write_one_checkpoint_at_the_same_time(problem, path):
+    other = Problem()
+
+    def write_between(epoch, logs):
+        fit(make(other, seed=2), epochs=1, checkpoint=path)
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_end=write_between)
+    fit(make(problem), epochs=2, checkpoint=path, callbacks=[callback])
+    assert read_checkpoint(path).epoch == 2
+    assert list(path.parent.iterdir()) == [path]
 
 
-def check_refused(parts, error, match, **options):
-    before = parts[0].get_weights()
+# -- refused without any change to the model --------------------------------------------------
+
+
+def check_refused(training, error, match, **options):
+    before = training.model.get_weights()
     with pytest.raises(error, match=match):
-        fit(parts, **options)
-    for one, other in zip(parts[0].get_weights(), before, strict=True):
+        fit(training, **options)
+    for one, other in zip(training.model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -225,19 +229,19 @@ def written(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def untouched():
-    """Return a model and data sets for the tests that change none of them."""
+    """Return a training for the tests that do not change it."""
     return make(Problem())
 
 
-def test_a_missing_file_is_said_to_be_missing(untouched, path):
-    match = r"There is no checkpoint '.*run\.checkpoint'\. One is written at the end of each epoch"
+def test_an_absent_file_is_reported(untouched, path):
+    match = r"There is no checkpoint '.*run\.checkpoint'\. Training writes one at the end of each"
     check_refused(untouched, FileNotFoundError, match, resume_from=path)
     with pytest.raises(FileNotFoundError, match="There is no checkpoint"):
         read_checkpoint_metadata(path)
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "truncated", "flipped", "other archive"])
-def test_a_file_that_is_not_a_checkpoint_or_damaged_is_refused(untouched, written, path, damage):
+def test_a_damaged_file_or_another_file_is_refused(untouched, written, path, damage):
     whole = written.read_bytes()
     middle = len(whole) // 2
     if damage == "other archive":
@@ -252,72 +256,123 @@ def test_a_file_that_is_not_a_checkpoint_or_damaged_is_refused(untouched, writte
                 "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
             }[damage]
         )
-    match = "is not a checkpoint, or it is damaged"
+    match = r"cannot be loaded: .*Resume from another checkpoint, or start again without resume_"
     check_refused(untouched, CheckpointError, match, resume_from=path)
     assert issubclass(CheckpointError, MultimodalEnsembleError)
     assert issubclass(CheckpointError, ValueError)
 
 
-def test_a_file_of_a_later_format_is_refused(untouched, path):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("about.json", '{"format": 2}')
-    match = "is of format 2, and this version of the package reads format 1"
-    check_refused(untouched, CheckpointError, match, resume_from=path)
+@pytest.mark.parametrize(
+    ("document", "match"),
+    [
+        ({"format": "other"}, "does not have the format 'multimodal_ensemble checkpoint'"),
+        ({"format_version": 2}, "in version 2 of its format; this version reads up to 1"),
+        ({"epoch": "two"}, "do not fit together .epoch must be of type int, not str"),
+        ({"stopped": 0}, "do not fit together .stopped must be of type bool, not int"),
+        ({"metadata": []}, "do not fit together .metadata must be of type dict, not list"),
+        ({"model": [1, 2]}, "do not fit together .model must be a list of arrays"),
+        ({"optimizer": {"array": "x"}}, "lacks the array 'x'"),
+        ({"identity": {"other": 1}}, "do not fit together .The saved state is damaged"),
+        (
+            {"identity": {"dict": {"model": 3}}},
+            "another training. Model: inputs is None",
+        ),
+        (
+            {"evaluation": {"dict": {}}},
+            "its evaluation is malformed: KeyError.'losses'",
+        ),
+        ({"model": []}, "is damaged: its weights do not fit the model"),
+    ],
+)
+def test_a_checkpoint_with_other_values_is_refused(untouched, written, path, document, match):
+    rewrite(written, path, document)
+    check_refused(untouched, CheckpointError, match, resume_from=path, epochs=2)
+
+
+@pytest.mark.parametrize(
+    "name", ["metadata", "identity", "epoch", "next_pass", "stopped", "evaluation", "model"]
+)
+def test_a_checkpoint_that_lacks_a_value_is_refused(untouched, written, path, name):
+    rewrite(written, path, {name: None}, remove=True)
+    match = f"its parts do not fit together .it lacks '{name}'"
+    check_refused(untouched, CheckpointError, match, resume_from=path, epochs=2)
+
+
+@pytest.mark.parametrize("key", ["losses", "step", "epoch", "history", "best_weights", "seconds"])
+def test_a_checkpoint_whose_evaluation_lacks_a_value_is_refused(untouched, written, path, key):
+    def remove(document):
+        del document["evaluation"]["dict"][key]
+
+    rewrite(written, path, change=remove)
+    match = f"its evaluation is malformed: KeyError.'{key}'"
+    check_refused(untouched, CheckpointError, match, resume_from=path, epochs=2)
+
+
+def rewrite(source, path, values=(), *, remove=False, change=lambda document: None):
+    """Copy a checkpoint with other values in its document, or without them."""
+    name = "multimodal_ensemble checkpoint"
+    document, arrays = read_archive(source, format_name=name, max_version=1)
+    with arrays:
+        values = dict(values)
+        document = {k: v for k, v in document.items() if k not in values}
+        change(document)
+        write_archive(
+            path,
+            document if remove else {**document, **values},
+            {name: arrays[name] for name in arrays},
+        )
 
 
 def test_another_model_is_refused(problem, written):
-    _, train, validation = make(problem)
-    plain = fuse_encoders(train.encoders, n_labels=3)
-    match = r"of another training\. Model: \d+ variables are trained there, \d+ here\. Build the"
-    check_refused((plain, train, validation), CheckpointError, match, resume_from=written)
+    made = make(problem)
+    plain = problem.prepare(*made.train.encoders).model
+    match = r"another training\. Model: \d+ variables are trained in the checkpoint, \d+ here"
+    check_refused(
+        Training(plain, made.train, made.validation), CheckpointError, match, resume_from=written
+    )
 
 
 def test_a_layer_of_another_size_is_refused(problem, written):
-    def numbers(**options):
-        encoder = DenseEncoder("numbers", head=DenseHead(9)).set_params(**options)
-        return encoder.fit(problem.train["numbers"])
-
-    problem.numbers = numbers
-    match = r"Model: variable '.* \(4, 6\) float32' there, '.* \(4, 9\) float32' here"
+    problem.numbers = functools.partial(problem.numbers, units=9)
+    match = (
+        r"Model: variable is '.* \(4, 6\) float32' in the checkpoint, '.* \(4, 9\) float32' here"
+    )
     check_refused(make(problem), CheckpointError, match, resume_from=written)
 
 
 def test_another_frozen_backbone_is_refused(problem, path):
     fit(make(problem, images=True), epochs=1, checkpoint=path)
-    # It is not in the file, but its digest is.
-    variables = read_checkpoint(path).about["identity"]["model"]["variables"]
+    # The file holds the digest of the backbone, but not its weights.
+    variables = read_checkpoint(path).identity["model"]["variables"]
     assert any("seed_generator_state" in name for name in variables)
     assert not [name for name in variables if "conv2d" in name]
     parts = make(problem, images=True)
-    kernel = parts[1].encoders[1].get_backbone().weights[0]
+    kernel = parts.train.encoders[1].get_backbone().weights[0]
     kernel.assign(kernel.numpy() + 1)
-    match = "Model: frozen weights not the same"
+    match = "Model: frozen weights differs"
     check_refused(parts, CheckpointError, match, resume_from=path)
 
 
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"batch_size": 16}, "Training rows: batch_size 8 there, 16 here"),
-        ({"sample_weight": np.arange(60)}, "Training rows: sample_weight not the same"),
-        ({"seed": 2}, "Training rows: seed 1 there, 2 here"),
+        ({"batch_size": 16}, "Training rows: batch_size is 8 in the checkpoint, 16 here"),
+        ({"sample_weight": np.arange(60)}, "Training rows: sample_weight differs"),
+        ({"seed": 2}, "Training rows: seed is 1 in the checkpoint, 2 here"),
     ],
 )
 def test_other_training_data_are_refused(problem, written, options, match):
-    if "seed" in options:
-        model, *_ = make(problem)
-        parts = model, *problem.datasets(*make(problem)[1].encoders, **options)
-    else:
-        parts = make(problem, **options)
-    check_refused(parts, CheckpointError, match, resume_from=written)
+    training = make(problem)
+    training.train, _ = problem.datasets(*training.train.encoders, **options)
+    check_refused(training, CheckpointError, match, resume_from=written)
 
 
 @pytest.mark.parametrize("which", ["training", "validation"])
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ("fewer", "{} rows: number of rows {n} there, 30 here"),
-        ("y", "{} rows: y not the same"),
+        ("fewer", "{} rows: number of rows is {n} in the checkpoint, 30 here"),
+        ("y", "{} rows: y differs"),
     ],
 )
 def test_other_rows_are_refused(problem, written, which, change, match):
@@ -328,18 +383,15 @@ def test_other_rows_are_refused(problem, written, which, change, match):
         setattr(problem, f"y_{name}", getattr(problem, f"y_{name}")[:30])
     else:
         getattr(problem, f"y_{name}")[3, 1] ^= 1
-    match = (
-        match.format(which.capitalize(), n=n_rows)
-        + rf"\. Make the {which} data set as it was made then"
-    )
+    match = match.format(which.capitalize(), n=n_rows) + rf"\. Make the {which} data set as before"
     check_refused(make(problem), CheckpointError, match, resume_from=written)
 
 
 def test_other_labels_are_refused(problem, written):
-    model, train, validation = make(problem)
-    train.labels = validation.labels = ["first", "second", "other"]
-    match = "Training rows: labels .*'third'.* there, .*'other'.* here"
-    check_refused((model, train, validation), CheckpointError, match, resume_from=written)
+    training = make(problem)
+    training.train.labels = training.validation.labels = ["first", "second", "other"]
+    match = "Training rows: labels is .*'third'.* in the checkpoint, .*'other'.* here"
+    check_refused(training, CheckpointError, match, resume_from=written)
 
 
 @pytest.mark.parametrize(
@@ -347,82 +399,85 @@ def test_other_labels_are_refused(problem, written):
     [
         (
             {"optimizer": "adam"},
-            r"Optimizer: class 'SGD' there, 'Adam' here\. Pass the same optimizer",
+            r"Optimizer: class is 'SGD' in the checkpoint, 'Adam' here\. Pass the same optimizer",
         ),
         (
             {"optimizer": keras.optimizers.SGD(0.1)},
-            "Optimizer: SGD has other variables than it had there",
+            "Optimizer: SGD has other variables in the checkpoint",
         ),
-        ({"loss": "mse"}, "Loss: name 'binary_crossentropy' there, 'mse' here"),
-        ({"label_weight": [1, 2, 3]}, "Loss: name .* there, 'LabelWeightedCrossentropy"),
+        ({"loss": "mse"}, "Loss: name is 'binary_crossentropy' in the checkpoint, 'mse' here"),
+        (
+            {"label_weight": [1, 2, 3]},
+            "Loss: name is .*, 'LabelWeightedCrossentropy",
+        ),
         ({"epochs": 1}, r"written after epoch 2\. Received epochs=1; pass epochs=2 or more"),
     ],
 )
-def test_another_way_to_train_is_refused(untouched, written, options, match):
+def test_other_options_of_training_are_refused(untouched, written, options, match):
     check_refused(untouched, CheckpointError, match, resume_from=written, **options)
 
 
 def test_other_label_weights_are_refused(problem, path):
     fit(make(problem), epochs=1, checkpoint=path, label_weight=[1, 2, 3])
     options = {"resume_from": path, "epochs": 2}
-    match = r"Loss: positive_weight \[1.0, 2.0, 3.0\] there, \[1.0, 2.0, 4.0\]"
+    match = r"Loss: positive_weight is \[1.0, 2.0, 3.0\] in the checkpoint, \[1.0, 2.0, 4.0\]"
     check_refused(make(problem), CheckpointError, match, label_weight=[1, 2, 4], **options)
     fit(make(problem), label_weight={"second": 2, "third": 3}, **options)
 
 
-def test_metadata_must_be_json_and_have_a_checkpoint(untouched, path):
-    match = r"must be a mapping of what JSON knows.*Received {'a': \{1\}}"
+def test_metadata_must_be_json_and_requires_a_checkpoint(untouched, path):
+    match = r"must be a mapping of JSON values.*Received {'a': \{1\}}"
     options = {"checkpoint": path, "checkpoint_metadata": {"a": {1}}}
     check_refused(untouched, TypeError, match, **options)
-    match = r"written into a checkpoint; pass checkpoint="
+    match = r"is part of a checkpoint; also pass checkpoint="
     check_refused(untouched, ValueError, match, checkpoint_metadata={})
 
 
-def test_no_other_file_is_overwritten(untouched, path):
+def test_another_file_is_never_overwritten(untouched, path):
     path.write_bytes(b"a life's work")
-    match = r"run.checkpoint' is not a checkpoint, and training would write one in its place"
+    match = r"run.checkpoint' is no checkpoint, and training would overwrite it"
     check_refused(untouched, CheckpointError, match, checkpoint=path)
     assert path.read_bytes() == b"a life's work"
 
 
 @pytest.mark.parametrize("where", ["a folder", "in a file"])
-def test_a_place_that_cannot_be_written_to_is_found_before_training(untouched, tmp_path, where):
+def test_a_path_that_cannot_be_written_is_refused_before_training(untouched, tmp_path, where):
     (tmp_path / "file").touch()
     path = tmp_path if where == "a folder" else tmp_path / "file" / "run"
-    match = r"cannot be written: .*\. Nothing was trained\. Pass a file in a folder that can be"
+    match = r"cannot be written: .*\. Nothing was trained\. Pass a file in a writable folder"
     check_refused(untouched, OSError, match, checkpoint=path)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("evaluate_every", [3, 1000])
 def test_a_full_disk_stops_training_and_keeps_the_last_checkpoint(
-    problem, spy, path, evaluate_every
+    problem, spy, path, evaluate_every, monkeypatch
 ):
-    parts, best = make(problem), {}
+    training, copies = make(problem), {}
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     def fill(step):
-        best[step] = parts[0].get_weights()
+        copies[step] = training.model.get_weights()
         if step == BATCHES + 1:
-            path.with_name(f".{path.name}.tmp").symlink_to("/dev/full")
+            monkeypatch.setattr(os, "fsync", fail)
 
     match = (
         r"Training stopped after epoch 2, because the checkpoint '.*' cannot be written: No space "
-        r"left on device\. (The model has the weights of batch|No scoring was made).*The file "
+        r"left on device\. (The model has the weights of batch|There was no evaluation).*The file "
         r"holds epoch 1\. Make room, or pass"
     )
     with pytest.raises(OSError, match=match):
         fit(
-            parts,
+            training,
             epochs=5,
             evaluate_every=evaluate_every,
             checkpoint=path,
             callbacks=[spy(fill)],
         )
-    scoring = read_checkpoint(path).about["scoring"]
-    assert scoring["step"] == BATCHES
+    assert read_checkpoint(path).evaluation["step"] == BATCHES
     assert list(path.parent.iterdir()) == [path]
     if evaluate_every == 3:
-        assert any(
-            all(map(np.array_equal, parts[0].get_weights(), weights)) for weights in best.values()
-        )
-    assert len(best) == 2 * BATCHES
+        weights = training.model.get_weights()
+        assert any(all(map(np.array_equal, weights, copy)) for copy in copies.values())
+    assert len(copies) == 2 * BATCHES

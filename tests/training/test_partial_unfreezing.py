@@ -1,4 +1,4 @@
-"""Fine-tuning the last layers from stored features is fine-tuning them from pixels."""
+"""Fine-tuning the last layers from stored features equals fine-tuning them from pixels."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ from multimodal_ensemble import (
 from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 
-# What goes into the first trained layer, or into its block, by how many layers are trained.
+# Shape of the input of the first trained layer, or of its block, by number of trained layers.
 SHAPES = {1: (4, 4, 6), 2: (8, 8, 6), 3: (8, 8, 6), 4: (8, 8, 5)}
 TRAINED = {
     1: ["last"],
@@ -48,15 +48,14 @@ def build_network():
     return keras.Model(inputs, convolve(7, "last")(tensor), name="network")
 
 
-def make_poster(n_layers=0, **options):
-    encoder = ImageEncoder("poster", backbone=build_network(), head=DenseHead(5, scaling="log"))
-    return encoder.set_params(trainable_layers=n_layers, **options)
-
-
-@pytest.fixture
-def store(tmp_path):
-    # Of which the rows are a multiple, so that a graph is traced once.
-    return FeatureStore(tmp_path / "store", batch_size=20, dtype="float32")
+def make_poster(n_layers=0, *, scaling="log", dropout=0, **options):
+    return ImageEncoder(
+        "poster",
+        backbone=build_network(),
+        head=DenseHead(5, scaling=scaling, dropout=dropout),
+        trainable_layers=n_layers,
+        **options,
+    )
 
 
 def build(*encoders, **options):
@@ -69,7 +68,7 @@ def train(model, datasets, **options):
 
 
 def weights_by_layer(model):
-    """Return copies of a backbone's weights, by the names of its layers."""
+    """Return copies of a backbone's weights by layer name."""
     found = {}
     for weight in model.weights:
         found.setdefault(weight.path.split("/")[-2], []).append(np.array(weight.numpy()))
@@ -85,7 +84,7 @@ def changed_layers(before, after):
 
 
 class Counter:
-    """Counts the rows that go through a model in batches."""
+    """Counts the rows that go through a model."""
 
     def __init__(self, model):
         self.rows, self._predict = 0, model.predict_on_batch
@@ -97,7 +96,7 @@ class Counter:
 
 
 @pytest.mark.parametrize("n_layers", list(SHAPES))
-def test_features_are_what_goes_into_the_trained_layers(problem, store, n_layers):
+def test_features_are_the_input_of_the_trained_layers(problem, store, n_layers):
     poster = make_poster(n_layers)
     train_rows, validation = problem.datasets(poster, store=store)
     for dataset, n_rows in ((train_rows, 60), (validation, 40)):
@@ -109,7 +108,7 @@ def test_features_are_what_goes_into_the_trained_layers(problem, store, n_layers
 
 
 @pytest.mark.parametrize("n_layers", list(SHAPES))
-def test_scores_from_stored_features_are_those_of_the_whole_model(problem, store, n_layers):
+def test_scores_from_stored_features_equal_those_of_the_whole_model(problem, store, n_layers):
     poster, numbers = make_poster(n_layers), problem.numbers()
     model = build(poster, numbers, dropout=0.3)
     _, cached = problem.datasets(poster, numbers, store=store)
@@ -132,7 +131,7 @@ class Run:
 
 def run(problem, n_layers, store, **options):
     poster, numbers = (
-        make_poster(n_layers, head__scaling="standard", head__dropout=0.2),
+        make_poster(n_layers, scaling="standard", dropout=0.2),
         problem.numbers(),
     )
     datasets = problem.datasets(poster, numbers, store=store)
@@ -144,7 +143,7 @@ def run(problem, n_layers, store, **options):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_layers", [1, 4])
-def test_training_from_stored_features_is_training_from_pixels(problem, store, n_layers):
+def test_training_from_stored_features_equals_training_from_pixels(problem, store, n_layers):
     cached, plain = (run(problem, n_layers, given) for given in (store, None))
     assert list(cached.datasets[0].features) == ["poster"]
     assert plain.datasets[0].features == {}
@@ -161,23 +160,23 @@ def test_training_from_stored_features_is_training_from_pixels(problem, store, n
     np.testing.assert_allclose(
         predict_scores(cached.model, cached.datasets[1]), scores, rtol=1e-3, atol=1e-5
     )
-    # Features of one, put into the other: the frozen parts are the same.
+    # The frozen parts are equal, so one model takes the features of the other.
     np.testing.assert_allclose(
         predict_scores(plain.model, cached.datasets[1]), scores, rtol=1e-5, atol=1e-6
     )
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])
-def test_training_changes_the_unfrozen_layers_and_no_others(problem, store, n_layers):
+def test_training_changes_only_the_unfrozen_layers(problem, store, n_layers):
     done = run(problem, n_layers, store, epochs=1)
     after = weights_by_layer(done.poster.get_backbone())
     assert changed_layers(done.before, after) == TRAINED[n_layers]
     trained = sum(weight.size for name in TRAINED[n_layers] for weight in after[name])
-    others = build(make_poster(head__scaling="standard"), problem.numbers()).trainable_weights
+    others = build(make_poster(scaling="standard"), problem.numbers()).trainable_weights
     assert done.result.n_trainable == trained + sum(int(np.prod(w.shape)) for w in others)
 
 
-def test_the_frozen_part_runs_once_for_each_image(problem, store):
+def test_the_frozen_part_runs_once_per_image(problem, store):
     poster = make_poster(2)
     frozen, whole = Counter(poster.frozen_part()), Counter(poster.get_backbone())
     datasets = problem.datasets(poster, store=store)
@@ -191,7 +190,7 @@ def test_the_frozen_part_runs_once_for_each_image(problem, store):
     assert (frozen.rows, whole.rows, read) == (100, 0, [])
 
 
-def test_features_stay_valid_when_the_layers_behind_them_are_trained(problem, store):
+def test_features_stay_valid_while_the_layers_behind_them_are_trained(problem, store):
     poster = make_poster(2)
     datasets = problem.datasets(poster, store=store)
     model = build(poster)
@@ -209,7 +208,7 @@ def test_features_stay_valid_when_the_layers_behind_them_are_trained(problem, st
     )
 
 
-def test_an_encoder_is_unfrozen_after_its_model_was_trained(problem, store):
+def test_an_encoder_can_be_unfrozen_after_training(problem, store):
     poster, numbers = make_poster(), problem.numbers()
     model = build(poster, numbers)
     datasets = problem.datasets(poster, numbers, store=store)
@@ -228,7 +227,7 @@ def test_an_encoder_is_unfrozen_after_its_model_was_trained(problem, store):
         scaling, model.get_layer("poster_head").get_layer("scaling").get_weights(), strict=True
     ):
         np.testing.assert_array_equal(old, new)
-    # Frozen again, the whole backbone's features are those of the tuned one.
+    # After freezing again, the features are those of the whole tuned backbone.
     scores = predict_scores(model, datasets[1])
     poster.unfreeze(0)
     datasets = problem.datasets(poster, numbers, store=store)
@@ -245,7 +244,7 @@ def test_features_from_before_other_layers_were_unfrozen_are_refused(
     datasets = problem.datasets(poster, store=store)
     before = model.get_weights()
     poster.unfreeze(later)
-    match = "backbone of 'poster' was unfrozen after .* Make the data set anew"
+    match = "backbone of 'poster' was unfrozen after .* Make the data set again"
     with pytest.raises(ModalityError, match=match):
         fit_model(model, *datasets, verbose=0)
     with pytest.raises(ModalityError, match=match):
@@ -255,7 +254,7 @@ def test_features_from_before_other_layers_were_unfrozen_are_refused(
     predict_scores(model, problem.datasets(poster, store=store)[1])
 
 
-def test_features_are_still_those_where_the_cut_is_the_same(problem, store):
+def test_features_stay_valid_if_the_cut_is_the_same(problem, store):
     poster = make_poster(2)
     model = build(poster)
     datasets = problem.datasets(poster, store=store)
@@ -265,7 +264,7 @@ def test_features_are_still_those_where_the_cut_is_the_same(problem, store):
     assert changed_layers(before, weights_by_layer(poster.get_backbone())) == TRAINED[3]
 
 
-def test_a_saved_model_predicts_alike_from_stored_features(problem, store, tmp_path):
+def test_a_loaded_model_predicts_equally_from_stored_features(problem, store, tmp_path):
     poster = make_poster(2)
     model = build(poster)
     datasets = problem.datasets(poster, store=store)
@@ -274,7 +273,7 @@ def test_a_saved_model_predicts_alike_from_stored_features(problem, store, tmp_p
     loaded = load_model(tmp_path / "model.keras")
     scores = predict_scores(model, datasets[1])
     np.testing.assert_array_equal(predict_scores(loaded, datasets[1]), scores)
-    # A new encoder with the same layers unfrozen; only its frozen part is asked for.
+    # A new encoder with the same layers unfrozen shares the features of the frozen part.
     fresh = make_poster(2)
     assert store.count_missing(fresh, problem.validation["poster"]) == 0
     np.testing.assert_array_equal(
@@ -287,7 +286,7 @@ def test_a_saved_model_predicts_alike_from_stored_features(problem, store, tmp_p
     np.testing.assert_array_equal(predict_scores(model, datasets[1]), scores)
 
 
-def test_a_saved_model_with_other_layers_unfrozen_is_refused(problem, store, tmp_path):
+def test_a_loaded_model_with_other_layers_unfrozen_is_refused(problem, store, tmp_path):
     build(make_poster(1)).save(tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras")
     for n_layers in (0, 2, 4):
@@ -296,7 +295,7 @@ def test_a_saved_model_with_other_layers_unfrozen_is_refused(problem, store, tmp
             predict_scores(loaded, datasets[1])
 
 
-def test_a_model_with_a_frozen_part_of_its_own_is_refused(problem, store):
+def test_features_of_another_frozen_part_are_refused(problem, store):
     other = make_poster(1)
     kernel = next(weight for weight in other.get_backbone().weights if "first" in weight.path)
     kernel.assign(kernel.numpy() * 2)
@@ -307,8 +306,8 @@ def test_a_model_with_a_frozen_part_of_its_own_is_refused(problem, store):
 
 @pytest.mark.parametrize("scaling", ["standard", "log"])
 @pytest.mark.parametrize("with_store", [False, True])
-def test_heads_adapt_to_what_the_trained_layers_give(problem, store, scaling, with_store):
-    poster = make_poster(2, head__scaling=scaling)
+def test_heads_adapt_to_the_output_of_the_trained_layers(problem, store, scaling, with_store):
+    poster = make_poster(2, scaling=scaling)
     features = np.asarray(poster.get_backbone()(poster.encode(problem.train["poster"])))
     if scaling == "log":
         features = np.sign(features) * np.log1p(np.abs(features))
@@ -346,10 +345,9 @@ def test_a_fusion_of_tuned_models_is_trained_from_stored_features(problem, store
 @pytest.mark.slow
 def test_augmented_views_go_through_the_trained_layers(problem, store):
     augmentation = Augmentation([layers.RandomBrightness(0.2)], views=2)
-    options = {"augmentation": augmentation, "head__scaling": "standard"}
     models, histories = [], []
     for given in (store, None):
-        poster = make_poster(2, **options)
+        poster = make_poster(2, scaling="standard", augmentation=augmentation)
         datasets = problem.datasets(poster, store=given)
         assert datasets[0].augment
         models.append(build(poster))
@@ -362,7 +360,7 @@ def test_augmented_views_go_through_the_trained_layers(problem, store):
 
 
 @pytest.mark.parametrize("n_layers", ["all", 5])
-def test_a_backbone_trained_from_its_first_layer_on_takes_pixels(problem, store, n_layers):
+def test_a_backbone_that_is_trained_from_its_first_layer_takes_pixels(problem, store, n_layers):
     poster = make_poster(n_layers)
     datasets = problem.datasets(poster, store=store)
     assert datasets[0].features == datasets[1].features == {}
@@ -377,7 +375,7 @@ def test_a_backbone_trained_from_its_first_layer_on_takes_pixels(problem, store,
         store.get_features(poster, problem.train["poster"])
 
 
-def test_two_backbones_one_of_them_partly_frozen(problem, store):
+def test_a_frozen_and_a_partly_frozen_backbone_in_one_model(problem, store):
     whole, part = make_poster(), make_poster(2).set_params(name="still", column="poster")
     datasets = problem.datasets(whole, part, store=store)
     assert {name: array.shape[1:] for name, array in datasets[1].features.items()} == {
@@ -393,9 +391,7 @@ def test_two_backbones_one_of_them_partly_frozen(problem, store):
 
 
 @pytest.mark.parametrize("with_store", [False, True])
-def test_batch_statistics_and_dropout_rest_while_layers_around_them_are_trained(
-    problem, store, with_store
-):
+def test_batch_statistics_and_dropout_stay_inactive_in_a_backbone(problem, store, with_store):
     poster = make_poster(3)
     model = build(poster)
     seen = []
@@ -409,12 +405,12 @@ def test_batch_statistics_and_dropout_rest_while_layers_around_them_are_trained(
     )
     scores = predict_scores(model, datasets[0])
     expected = keras.losses.BinaryCrossentropy()(problem.y_train.astype("float32"), scores)
-    # With dropout at work the training loss would be another.
+    # With active dropout the training loss would differ.
     assert seen[0]["loss"] == pytest.approx(float(expected), rel=1e-4)
     assert not weights_by_layer(poster.get_backbone())["norm"][2].any()
 
 
-def test_a_fusion_that_froze_a_tuned_model_says_what_to_do(tmp_path):
+def test_a_fusion_that_froze_a_tuned_model_names_the_fix(tmp_path):
     network = keras.Sequential(
         [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Conv2D(4, 3)]
     )
@@ -428,7 +424,7 @@ def test_a_fusion_that_froze_a_tuned_model_says_what_to_do(tmp_path):
         store = FeatureStore(tmp_path / "store", dtype="float32")
         return MultimodalDataset(data, [encoder], y, store=store, verbose=0)
 
-    with pytest.raises(ModalityError, match=r"or freeze the encoder's backbone, too, with unfreez"):
+    with pytest.raises(ModalityError, match=r"or freeze the encoder's backbone with unfreez"):
         predict_scores(fused, rows())
     encoder.unfreeze(0)
     expected = fused.predict({"poster": pixels}, verbose=0)

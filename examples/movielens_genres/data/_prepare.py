@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from multimodal_ensemble import read_images
+from multimodal_ensemble.images import read_images
 
 from .._errors import DataError
 from ._filters import ALL_LANGUAGES, Filters

@@ -45,8 +45,8 @@ class BagOfWordsEncoder(Encoder):
         Whether a token counts once per row, however often the row holds it.
     tfidf : bool, default=False
         Whether a token that df of n training rows hold has the weight
-        ``ln((1 + n) / (1 + df)) + 1``, and each row is scaled to length 1, as in scikit-learn's
-        `TfidfTransformer`.
+        ``ln((1 + n) / (1 + df)) + 1``, and each row is scaled to length 1, as in
+        `sklearn.feature_extraction.text.TfidfTransformer`.
     delimiter : str, optional
         Splits values that are strings, for example ``"|"``. Spaces around tokens are removed.
     tokenizer : {"words"} or callable, optional
@@ -56,7 +56,8 @@ class BagOfWordsEncoder(Encoder):
     drop : sequence of str, default=()
         Tokens to leave out, for example tags that name a label.
     head : callable, optional
-        The trainable layers; see `Encoder`. Default: ``DenseHead(activation="sigmoid")``.
+        The trainable layers; see `Encoder`. Default:
+        ``DenseHead(input_dropout="auto")``.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`. An empty list is not missing: it means
         that the row has no tags.
@@ -105,7 +106,7 @@ class BagOfWordsEncoder(Encoder):
         optional: bool = False,
     ) -> None:
         if head is None:
-            head = DenseHead(activation="sigmoid")
+            head = DenseHead(input_dropout="auto")
         super().__init__(name, column=column, head=head, optional=optional)
         check_at_least(max_tokens, 1, name="max_tokens")
         check_at_least(min_count, 1, name="min_count")

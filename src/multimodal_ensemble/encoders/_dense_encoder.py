@@ -33,7 +33,7 @@ class DenseEncoder(Encoder):
     scaling : {"standard", None}, default="standard"
         ``"standard"`` scales each number to mean 0 and variance 1 on the training rows.
     head : callable, optional
-        The trainable layers; see `Encoder`. Default: ``DenseHead(64)``.
+        The trainable layers; see `Encoder`. Default: ``DenseHead()``.
     optional : bool, default=False
         Whether rows may lack this modality, that is, all of its numbers; see `Encoder`. If single
         columns may be missing, create one encoder per column.
@@ -72,7 +72,7 @@ class DenseEncoder(Encoder):
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        head = DenseHead(64) if head is None else head
+        head = DenseHead() if head is None else head
         super().__init__(name, column=column, head=head, optional=optional)
         check_choice(scaling, ("standard", None), name="scaling")
         self.scaling = scaling

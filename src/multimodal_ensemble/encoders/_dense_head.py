@@ -9,6 +9,9 @@ from multimodal_ensemble._validation import check_at_least, check_choice, check_
 from multimodal_ensemble.encoders._layers import FeatureScaling
 from multimodal_ensemble.encoders._parameters import CheckedParameters
 
+_AUTO_DROPOUT = 0.5
+_MIN_FEATURES_TO_DROP = 16
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class DenseHead(CheckedParameters):
@@ -19,14 +22,15 @@ class DenseHead(CheckedParameters):
 
     Parameters
     ----------
-    units : int, optional
-        Number of units of the embedding. Default: half the number of features, at least 1.
+    units : int or None, default=128
+        Number of units of the embedding. None is half the number of features, at least 1.
     activation : str, callable or None, default="relu"
         Activation of the embedding.
-    dropout : float, default=0
+    dropout : float, default=0.5
         Dropout rate on the embedding, in [0, 1).
-    input_dropout : float, default=0
-        Dropout rate on the features, in [0, 1).
+    input_dropout : float or "auto", default=0
+        Dropout rate on the features, in [0, 1). ``"auto"`` is 0.5 for 16 features or more and 0
+        for fewer, because each of a few features matters.
     scaling : {"log", "standard", None}, default=None
         Scaling of the features, learned from the training rows: to mean 0 and variance 1, with
         ``"log"`` after ``sign(x) * log(1 + |x|)``.
@@ -53,17 +57,20 @@ class DenseHead(CheckedParameters):
 
     def __init__(
         self,
-        units: int | None = None,
+        units: int | None = 128,
         *,
         activation: str | None = "relu",
-        dropout: float = 0,
-        input_dropout: float = 0,
+        dropout: float = 0.5,
+        input_dropout: float | str = 0,
         scaling: str | None = None,
     ) -> None:
         if units is not None:
             check_at_least(units, 1, name="units")
         check_fraction(dropout, name="dropout")
-        check_fraction(input_dropout, name="input_dropout")
+        if isinstance(input_dropout, str):
+            check_choice(input_dropout, ("auto",), name="input_dropout")
+        else:
+            check_fraction(input_dropout, name="input_dropout")
         check_choice(scaling, ("log", "standard", None), name="scaling")
         self.units = units
         self.activation = activation
@@ -85,12 +92,16 @@ class DenseHead(CheckedParameters):
             Scaling, dropout, a dense layer and dropout again, each only where it is asked for.
             Keras builds it when it is first called.
         """
-        units = max(1, feature_shape[-1] // 2) if self.units is None else self.units
+        n_features = feature_shape[-1]
+        units = max(1, n_features // 2) if self.units is None else self.units
+        input_dropout = self.input_dropout
+        if isinstance(input_dropout, str):
+            input_dropout = _AUTO_DROPOUT if n_features >= _MIN_FEATURES_TO_DROP else 0
         layers: list[keras.Layer] = []
         if self.scaling is not None:
             layers.append(FeatureScaling(log=self.scaling == "log", name="scaling"))
-        if self.input_dropout:
-            layers.append(keras.layers.Dropout(float(self.input_dropout), name="input_dropout"))
+        if input_dropout:
+            layers.append(keras.layers.Dropout(float(input_dropout), name="input_dropout"))
         layers.append(keras.layers.Dense(int(units), activation=self.activation, name="dense"))
         if self.dropout:
             layers.append(keras.layers.Dropout(float(self.dropout), name="dropout"))

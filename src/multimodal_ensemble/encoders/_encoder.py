@@ -71,7 +71,7 @@ class Encoder(CheckedParameters, ABC):
         dtype of the Keras input. ``"float32"`` unless a subclass overrides it.
     augmentation : Augmentation or None
         Augmented views of the training rows: an object with the attribute `views` and the methods
-        `apply` and `view_digests` of `multimodal_ensemble.encoders.Augmentation`. None unless a
+        ``apply`` and ``view_digests`` of `Augmentation`. None unless a
         subclass overrides it.
 
     Raises
@@ -232,7 +232,7 @@ class Encoder(CheckedParameters, ABC):
         Returns
         -------
         array-like of length n
-            Anything that has a `shape` and accepts an array of row numbers as an index. By
+            Anything that has a ``shape`` and accepts an array of row numbers as an index. By
             default the raw values as an object array.
         """
         return as_object_array(values)

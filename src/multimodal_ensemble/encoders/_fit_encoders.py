@@ -86,7 +86,8 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
     Examples
     --------
     >>> from multimodal_ensemble import BagOfWordsEncoder, fit_encoders
-    >>> (tags,) = fit_encoders([BagOfWordsEncoder("tags")], {"tags": [["space", "war"], ["war"]]})
+    >>> data = {"tags": [["space", "war"], ["war"]]}
+    >>> (tags,) = fit_encoders([BagOfWordsEncoder("tags")], data)
     >>> tags.vocabulary_
     ['war', 'space']
     """

@@ -65,7 +65,8 @@ class ImageEncoder(Encoder):
     trainable_layers : int or "all", default=0
         Number of the backbone's last layers that training changes; see `unfreeze`.
     head : callable, optional
-        The trainable layers; see `Encoder`. Default: ``DenseHead(256, scaling="log")``.
+        The trainable layers; see `Encoder`. Default: ``DenseHead(input_dropout=0.8,
+        scaling="log")``.
     augmentation : Augmentation, optional
         Augmented views of the training images. Default: none.
     on_error : {"raise", "blank", "drop", "missing"}, default="raise"
@@ -95,7 +96,8 @@ class ImageEncoder(Encoder):
     --------
     >>> import numpy as np
     >>> from multimodal_ensemble import ImageEncoder
-    >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    >>> encoder = ImageEncoder(
+    ...     "poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
     >>> encoder.encode([np.zeros((300, 200, 3), dtype="uint8")]).shape
     (1, 32, 32, 3)
     >>> encoder.feature_shape
@@ -123,7 +125,7 @@ class ImageEncoder(Encoder):
         seed: int | None = None,
         optional: bool = False,
     ) -> None:
-        head = DenseHead(256, scaling="log") if head is None else head
+        head = DenseHead(input_dropout=0.8, scaling="log") if head is None else head
         super().__init__(name, column=column, head=head, optional=optional)
         if isinstance(backbone, str):
             find_application(backbone)

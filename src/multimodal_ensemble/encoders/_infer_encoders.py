@@ -61,7 +61,8 @@ def infer_encoders(
     Examples
     --------
     >>> from multimodal_ensemble import infer_encoders
-    >>> data = {"tags": [["space", "war"], ["love"]], "year": [1977, 1997], "movieId": [7, 8]}
+    >>> data = {"tags": [["space", "war"], ["love"]], "year": [1977, 1997],
+    ...         "movieId": [7, 8]}
     >>> tags, year = infer_encoders(data)
     Encoders for 3 columns:
       tags: BagOfWordsEncoder('tags'); lists of tokens

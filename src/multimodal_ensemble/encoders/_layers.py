@@ -18,7 +18,7 @@ class FeatureScaling(keras.layers.Layer):
     Frozen backbones return features of very different sizes: most are small and a few are large.
     Without scaling, they dominate a smaller modality. The layer differs from
     `keras.layers.Normalization` in two points. A feature that is constant on the training rows is
-    only centred, where `Normalization` divides a small change at prediction by 1e-7. And the
+    only centred, where ``Normalization`` divides a small change at prediction by 1e-7. And the
     statistics are read at each call, so that a function that was traced before `adapt` uses the
     new ones.
 

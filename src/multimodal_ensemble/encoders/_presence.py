@@ -32,7 +32,8 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
     --------
     >>> from multimodal_ensemble import BagOfWordsEncoder
     >>> from multimodal_ensemble.encoders import present_values
-    >>> values, present = present_values(BagOfWordsEncoder("tags", optional=True), [["war"], None])
+    >>> tags = BagOfWordsEncoder("tags", optional=True)
+    >>> values, present = present_values(tags, [["war"], None])
     >>> values, present.tolist()
     ([['war']], [True, False])
     """

@@ -44,7 +44,7 @@ class _Step:
     output: Any
 
     @property
-    def gives(self) -> set[int]:
+    def returns(self) -> set[int]:
         return set(map(id, keras.tree.flatten(self.output)))
 
     def weights(self, kind: str = "weights") -> list[Any]:
@@ -152,12 +152,12 @@ def _find_cuts(steps: list[_Step], inputs: Any, end: int) -> list[int]:
     """
     # The step that uses each tensor last; the output is used at the very end.
     last_use = {tensor: number for number, step in enumerate(steps) for tensor in step.takes}
-    last_use |= dict.fromkeys(steps[-1].gives, len(steps))
+    last_use |= dict.fromkeys(steps[-1].returns, len(steps))
     alive = {id(inputs)}
     cuts = [-1]
     for number, step in enumerate(steps[:end]):
         alive = {tensor for tensor in alive if last_use.get(tensor, 0) > number}
-        alive |= step.gives
+        alive |= step.returns
         if len(alive) == 1 and isinstance(step.output, keras.KerasTensor):
             cuts.append(number)
     return cuts

@@ -27,7 +27,7 @@ class Evaluation:
         Mean accuracy of a benchmark that predicts, for each label, the value that most training
         rows have. It is high for rare labels; a classifier matters only by its margin over it.
     subset_accuracy : float
-        Share of rows in which every label is predicted correctly, as scikit-learn's `score`.
+        Share of rows in which every label is predicted correctly, as scikit-learn's ``score``.
     report : DataFrame
         One row per label; see `label_report`.
 

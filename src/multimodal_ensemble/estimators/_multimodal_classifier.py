@@ -29,6 +29,7 @@ from multimodal_ensemble.estimators._rows import TrainingRows, read_training_row
 from multimodal_ensemble.estimators._table import label_columns, warn_of_leakage
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import (
+    BATCH_SIZE,
     draw_seed,
     restored_on_error,
     train_model,
@@ -55,29 +56,30 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         One encoder per modality; `fit` fits clones of them. ``"auto"`` chooses encoders for the
         columns and prints the choice with its reasons; see `infer_encoders`. The parameters of
         encoders are parameters of the classifier: ``set_params(tags__max_tokens=2000)``.
-    threshold : str, callable, float, array-like, mapping or None, default="accuracy"
+    threshold : str, callable, float, array-like, mapping or None, default="prevalence"
         The criterion that thresholds maximise on the validation rows (see `tune_thresholds`), or
-        one threshold for all labels, or one per label as an array or by label. None is 0.5.
+        one threshold for all labels, or one per label as an array or by label. None is 0.5. By
+        default, each label is predicted about as often as it occurs in the validation rows.
     label_weight : "balanced", mapping, array-like of shape (n_labels,) or None, default=None
         Weights of labels in the loss, for rare labels; see `fit_model`.
     dropout : float, default=0
         Dropout rate on the concatenated embeddings, in [0, 1).
-    modality_dropout : float, default=0
+    modality_dropout : float, default=0.3
         Rate at which training leaves a whole modality out of a row, in [0, 1), but never all of
         them; see `fuse_encoders`. It trains the vectors that replace missing modalities.
     epochs : int, default=100
         Maximum number of passes over the training rows.
-    batch_size : int, default=32
-        Rows per batch.
+    batch_size : int, optional
+        Rows per batch. Default: 32, or a tenth of the training rows if that is fewer.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         As `keras.Model.compile` takes it; each training uses a copy.
     loss : str, keras.losses.Loss or callable, default="binary_crossentropy"
         As `keras.Model.compile` takes it.
     evaluate_every : int, optional
         Batches between two validation evaluations; see `fit_model`.
-    patience : int or None, default=10
-        Number of evaluations without a better score after which training stops. None never stops
-        early.
+    patience : int or None, default=5
+        Number of evaluations without an improvement after which training stops; see `fit_model`.
+        None never stops early.
     validation_fraction : float or None, default=0.1
         Share of the training rows, and of each label, that is held out for validation if `fit`
         receives no validation rows. None validates on the training rows; the thresholds are then
@@ -130,8 +132,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     A `fit` or `refit_heads` that fails, or is interrupted before the first evaluation, leaves the
     classifier as it was.
 
-    scikit-learn's `cross_val_predict` and `GridSearchCV` split `y` themselves and do not accept
-    label lists. Pass `y` as a multi-hot matrix there.
+    `sklearn.model_selection.cross_val_predict` and `sklearn.model_selection.GridSearchCV` split
+    `y` themselves and do not accept label lists. Pass `y` as a multi-hot matrix there.
 
     Examples
     --------
@@ -155,16 +157,16 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         self,
         encoders: Sequence[Encoder] | str = "auto",
         *,
-        threshold: Any = "accuracy",
+        threshold: Any = "prevalence",
         label_weight: str | Mapping[Any, float] | ArrayLike | None = None,
         dropout: float = 0,
-        modality_dropout: float = 0,
+        modality_dropout: float = 0.3,
         epochs: int = 100,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         optimizer: Any = "adam",
         loss: Any = "binary_crossentropy",
         evaluate_every: int | None = None,
-        patience: int | None = 10,
+        patience: int | None = 5,
         validation_fraction: float | None = 0.1,
         store: FeatureStore | str | PathLike[str] | None = None,
         warm_start: bool = False,
@@ -327,7 +329,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         check_threshold(self.threshold)
         check_choice(self.verbose, (0, 1, 2), name="verbose")
         check_choice(self.warm_start, (True, False), name="warm_start")
-        check_at_least(self.batch_size, 1, name="batch_size")
+        if self.batch_size is not None:
+            check_at_least(self.batch_size, 1, name="batch_size")
         if isinstance(self.encoders, str):
             check_choice(self.encoders, ("auto",), name="encoders")
         if self.validation_fraction is not None:
@@ -386,7 +389,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         dataset = MultimodalDataset(
             table,
             self.encoders_,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size or BATCH_SIZE,
             store=self.store,
             verbose=min(self.verbose, 1),
         )

@@ -36,6 +36,8 @@ from multimodal_ensemble.training import (
 # Parameters of the classifier that `fit_model` has under the same name.
 _FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "verbose")
 _SEEDS = 2**31 - 1
+# The default number of rows per batch. With few rows, smaller batches make as many steps.
+BATCH_SIZE = 32
 
 
 def draw_seed(random_state: Any, resume_from: str | PathLike[str] | None = None) -> int:
@@ -177,7 +179,7 @@ def _make_datasets(
     """Return the data sets of the training and of the validation rows."""
     common = {
         "labels": [str(label) for label in rows.classes.tolist()],
-        "batch_size": params["batch_size"],
+        "batch_size": params["batch_size"] or min(BATCH_SIZE, -(-len(rows.train.y) // 10)),
         "store": store,
         "verbose": min(params["verbose"], 1),
     }

@@ -45,7 +45,8 @@ class StoreEntry:
     >>> import tempfile
     >>> import numpy as np
     >>> from multimodal_ensemble import FeatureStore, ImageEncoder
-    >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    >>> encoder = ImageEncoder(
+    ...     "poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = FeatureStore(folder)
     ...     _ = store.get_features(encoder, [np.zeros((9, 9), dtype="uint8")], verbose=0)

@@ -22,7 +22,7 @@ def model_fingerprint(model: keras.Model) -> str:
     Parameters
     ----------
     model : keras.Model
-        A functional or sequential model, or one with a complete `get_config`.
+        A functional or sequential model, or one with a complete ``get_config``.
 
     Returns
     -------

@@ -18,7 +18,7 @@ from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
 
 # Upper estimates: digest and exponent of a row; headers of a file; description of a folder.
 _BYTES_PER_ROW = 34
-_BYTES_PER_SHARD = 900
+_BYTES_PER_SHARD = 920
 _BYTES_PER_FOLDER = 300
 
 

@@ -74,7 +74,8 @@ class FeatureStore:
     >>> import tempfile
     >>> import numpy as np
     >>> from multimodal_ensemble import FeatureStore, ImageEncoder
-    >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    >>> encoder = ImageEncoder(
+    ...     "poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
     >>> images = [np.full((40, 30, 3), level, dtype="uint8") for level in (0, 200, 0)]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = FeatureStore(folder)

@@ -35,7 +35,7 @@ class ModalityDropout(keras.layers.Layer):
 
     Notes
     -----
-    With `m` modalities, each is kept with probability ``1 - rate + rate**m / m``.
+    With ``m`` modalities, each is kept with probability ``1 - rate + rate**m / m``.
 
     References
     ----------

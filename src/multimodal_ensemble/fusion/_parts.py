@@ -47,7 +47,8 @@ class ModalityParts:
     --------
     >>> from multimodal_ensemble import DenseEncoder, fuse_encoders
     >>> from multimodal_ensemble.fusion import fusion_parts
-    >>> model = fuse_encoders([DenseEncoder("year", optional=True).fit([1977, 1997])], n_labels=2)
+    >>> year = DenseEncoder("year", optional=True).fit([1977, 1997])
+    >>> model = fuse_encoders([year], n_labels=2)
     >>> parts = fusion_parts(model)["year"]
     >>> parts.head.name, parts.or_missing.name, parts.backbone
     ('year_head', 'year_or_missing', None)

@@ -60,7 +60,8 @@ class MultimodalDataset(keras.utils.PyDataset):
     verbose : {0, 1}, default=1
         Whether a progress bar shows the computation of features.
     **kwargs
-        Passed to `keras.utils.PyDataset`: `workers`, `use_multiprocessing`, `max_queue_size`.
+        Passed to `keras.utils.PyDataset`: ``workers``, ``use_multiprocessing``,
+        ``max_queue_size``.
 
     Attributes
     ----------

@@ -123,8 +123,8 @@ def check_image_size(size: Any, *, name: str = "size") -> tuple[int, int]:
 
     Returns
     -------
-    height, width : int
-        Both in pixels.
+    tuple of two int
+        Height and width, in pixels.
 
     Raises
     ------

@@ -50,9 +50,9 @@ def mean_accuracy(
     Notes
     -----
     This is the fraction of the n_samples times n_labels entries that are predicted correctly,
-    which is one minus the Hamming loss [1]_. It differs from scikit-learn's multilabel
-    `accuracy_score`, which requires whole rows to be correct. With rare labels, a model that
-    predicts no label at all has a high accuracy. Compare with
+    which is one minus the Hamming loss [1]_. It differs from `sklearn.metrics.accuracy_score`,
+    which requires whole rows to be correct. With rare labels, a model that predicts no label at
+    all has a high accuracy. Compare with
     ``mean_accuracy(y_true, y_score, float("inf"))``, the accuracy of such a model.
 
     References

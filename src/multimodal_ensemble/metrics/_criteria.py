@@ -20,7 +20,7 @@ from multimodal_ensemble._validation import FloatArray, check_choice
 CriterionFunction: TypeAlias = Callable[
     [FloatArray, FloatArray, FloatArray, FloatArray], NDArray[Any]
 ]
-CriterionName: TypeAlias = Literal["accuracy", "balanced_accuracy", "f1"]
+CriterionName: TypeAlias = Literal["accuracy", "balanced_accuracy", "f1", "prevalence"]
 
 
 def _accuracy(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
@@ -44,11 +44,20 @@ def _f1(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> Float
     return tp / (tp + fp + positives) if positives else np.zeros_like(tp)
 
 
+def _prevalence(tp: FloatArray, fp: FloatArray, fn: FloatArray, tn: FloatArray) -> FloatArray:
+    # The number of predictions minus the number of positives.
+    return -np.abs(fp - fn)
+
+
 CRITERIA: Mapping[str, CriterionFunction] = {
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced_accuracy,
     "f1": _f1,
+    "prevalence": _prevalence,
 }
+
+# Criteria that a false positive can only lower, so that only scores of positives are candidates.
+LOWERED_BY_FALSE_POSITIVES = frozenset({"accuracy", "balanced_accuracy", "f1"})
 
 
 def check_criterion(criterion: object, *, name: str = "criterion") -> None:
@@ -81,7 +90,7 @@ def check_criterion(criterion: object, *, name: str = "criterion") -> None:
     >>> check_criterion("f2")
     Traceback (most recent call last):
         ...
-    ValueError: criterion must be one of 'accuracy', 'balanced_accuracy', 'f1'. Received ...
+    ValueError: criterion must be one of 'accuracy', 'balanced_accuracy', ..., 'prevalence'. ...
     """
     if not callable(criterion):
         check_choice(criterion, tuple(CRITERIA), name=name)

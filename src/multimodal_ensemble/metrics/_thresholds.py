@@ -15,6 +15,7 @@ from multimodal_ensemble._validation import (
 )
 from multimodal_ensemble.metrics._criteria import (
     CRITERIA,
+    LOWERED_BY_FALSE_POSITIVES,
     CriterionFunction,
     CriterionName,
     check_criterion,
@@ -30,7 +31,7 @@ def tune_thresholds(
     criterion: CriterionName | CriterionFunction = "accuracy",
     sample_weight: ArrayLike | None = None,
 ) -> FloatArray:
-    """Choose for each label the threshold that maximises a criterion.
+    r"""Choose for each label the threshold that maximises a criterion.
 
     The search is exact: it compares all ways in which a threshold can divide the distinct scores.
     Choose thresholds on validation rows, never on the rows whose results are reported.
@@ -41,8 +42,9 @@ def tune_thresholds(
         Multi-hot labels, 0 or 1.
     y_score : array-like of shape (n_samples, n_labels)
         Finite scores of any range, higher for the positive class. They are compared as float64.
-    criterion : {"accuracy", "balanced_accuracy", "f1"} or callable, default="accuracy"
-        What to maximise; see Notes. A callable is called once per label as
+    criterion : str or callable, default="accuracy"
+        What to maximise: ``"accuracy"``, ``"balanced_accuracy"``, ``"f1"`` or ``"prevalence"``;
+        see Notes. A callable is called once per label as
         ``criterion(tp, fp, fn, tn)``. The arguments are float64 arrays of shape (n_candidates,),
         from the highest threshold (never positive) to the lowest (always positive). It returns
         an array of the same shape. NaN ranks below any number, and warnings about divisions by
@@ -83,6 +85,10 @@ def tune_thresholds(
         Weighs both classes equally, as Youden's index [1]_ does: a missed positive costs as much
         as n / p false positives. For rare labels it usually has the highest recall of the three
         and the most false positives. If a class is absent, the rate of the other class is used.
+    prevalence, -\|fp - fn\|
+        Predicts the label as often as it occurs, as the proportional cut [3]_ does. Precision and
+        recall are then equal. It compromises between accuracy and f1, and is the default of
+        `multimodal_ensemble.MultimodalClassifier`.
 
     If several thresholds have the same value of the criterion, the highest one is chosen, which
     predicts the fewest positives. A strictly increasing transform of the scores therefore does not
@@ -96,6 +102,8 @@ def tune_thresholds(
     ----------
     .. [1] W. J. Youden, "Index for rating diagnostic tests", Cancer 3, 1950.
     .. [2] T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+    .. [3] Y. Yang, "A study of thresholding strategies for text categorization", Proceedings of
+       SIGIR, 2001.
 
     Examples
     --------
@@ -119,9 +127,9 @@ def tune_thresholds(
     thresholds = np.empty(positive.shape[1])
     for column in range(positive.shape[1]):
         column_scores, column_positive = ranking[:, column], positive[:, column]
-        if weights is None and not callable(criterion):
+        if weights is None and criterion in LOWERED_BY_FALSE_POSITIVES:
             thresholds[column] = _tune_at_positives(
-                column_scores, column_positive, CRITERIA[criterion]
+                column_scores, column_positive, CRITERIA[str(criterion)]
             )
             continue
         distinct, counts = _all_candidates(column_scores, column_positive, weights)
@@ -177,7 +185,7 @@ def _tune_at_positives(
 ) -> float:
     """Return the best threshold for a criterion that false positives never increase.
 
-    Every named criterion has this property. The best threshold then lies just below the score of
+    The best threshold then lies just below the score of
     a positive row, or above all scores, so only these candidates are evaluated.
     """
     positives, negatives = sort_by_class(scores, positive)

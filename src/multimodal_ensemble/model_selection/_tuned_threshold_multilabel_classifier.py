@@ -60,7 +60,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
     estimator : estimator instance
         A multilabel classifier with `predict_proba` or `decision_function`. It is not changed,
         because clones of it are fitted. With ``cv="prefit"``, it is used without cloning.
-    threshold : {"accuracy", "balanced_accuracy", "f1"} or callable, default="accuracy"
+    threshold : str or callable, default="prevalence"
         The criterion that each threshold maximises, as in `tune_thresholds`.
     cv : int, splitter, iterable of splits, "prefit" or None, default=None
         How rows are split for scoring. A whole number, at least 2, is the number of folds of
@@ -125,7 +125,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         self,
         estimator: Any,
         *,
-        threshold: CriterionName | CriterionFunction = "accuracy",
+        threshold: CriterionName | CriterionFunction = "prevalence",
         cv: Any = None,
         response_method: str = "auto",
         n_jobs: int | None = None,

@@ -35,7 +35,8 @@ def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
     --------
     >>> import pandas as pd
     >>> from multimodal_ensemble.reporting import plot_histories
-    >>> history = pd.DataFrame({"step": [10, 20], "loss": [0.6, 0.5], "mean_roc_auc": [0.6, 0.7],
+    >>> history = pd.DataFrame({"step": [10, 20], "loss": [0.6, 0.5],
+    ...                         "mean_roc_auc": [0.6, 0.7],
     ...                         "mean_accuracy": [0.7, 0.8]})
     >>> len(plot_histories({"tags": history}).axes)
     3
@@ -91,7 +92,8 @@ def plot_comparison(
     --------
     >>> import pandas as pd
     >>> from multimodal_ensemble.reporting import plot_comparison
-    >>> table = pd.DataFrame({"mean_roc_auc": [0.7, 0.8]}, index=["tags", "posters and tags"])
+    >>> table = pd.DataFrame(
+    ...     {"mean_roc_auc": [0.7, 0.8]}, index=["tags", "posters and tags"])
     >>> len(plot_comparison(table, columns=["mean_roc_auc"]).axes)
     1
     """
@@ -141,7 +143,8 @@ def plot_predictions(
     --------
     >>> import numpy as np
     >>> from multimodal_ensemble.reporting import plot_predictions
-    >>> figure = plot_predictions([np.zeros((3, 2, 3), dtype="uint8")], ["Heat"], [["Crime"]],
+    >>> image = np.zeros((3, 2, 3), dtype="uint8")
+    >>> figure = plot_predictions([image], ["Heat"], [["Crime"]],
     ...                           [["Crime", "Drama"]])
     >>> len(figure.axes)
     1

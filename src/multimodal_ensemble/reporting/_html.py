@@ -153,10 +153,12 @@ def write_html_report(
     --------
     >>> import pandas as pd, pathlib, tempfile
     >>> from multimodal_ensemble.reporting import write_html_report
-    >>> scores = pd.DataFrame({"score": [0.75]}, index=pd.Index(["tags & more"], name="model"))
+    >>> models = pd.Index(["tags & more"], name="model")
+    >>> scores = pd.DataFrame({"score": [0.75]}, index=models)
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "report.html"
     >>> write_html_report(path, "Results", {"Scores": ["On the test rows:", scores]})
-    >>> "<th scope='row'>tags &amp; more</th><td class='n'>0.750</td>" in path.read_text("utf-8")
+    >>> row = "<th scope='row'>tags &amp; more</th><td class='n'>0.750</td>"
+    >>> row in path.read_text("utf-8")
     True
     """
     contents, bodies = [], []

@@ -63,7 +63,8 @@ def plot_label_counts(
     >>> import pandas as pd
     >>> from multimodal_ensemble.reporting import plot_label_counts
     >>> counts = pd.Series({"Drama": 12, "Western": 1})
-    >>> figure = plot_label_counts(counts, shares=counts / 13, kept=counts > 5, unit="movies")
+    >>> figure = plot_label_counts(
+    ...     counts, shares=counts / 13, kept=counts > 5, unit="movies")
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['12 (92.3 %)', '1 (7.7 %)']
     """

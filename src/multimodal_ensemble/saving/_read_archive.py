@@ -159,7 +159,13 @@ class ArrayReader:
         return len(self._members)
 
     def keys(self) -> list[str]:
-        """Return the names of the arrays."""
+        """Return the names of the arrays.
+
+        Returns
+        -------
+        list of str
+            In the order of the file.
+        """
         return list(self._members)
 
     def explaining(self, problem: str) -> AbstractContextManager[None]:

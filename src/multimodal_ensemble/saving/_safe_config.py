@@ -143,12 +143,12 @@ def check_config(config: Any, *, where: str) -> None:
     >>> from multimodal_ensemble.saving import check_config
     >>> config = keras.saving.serialize_keras_object(keras.layers.Dense(2))
     >>> check_config(config, where="The layer")
-    >>> config["module"], config["class_name"], config["registered_name"] = "os", "system", "x"
+    >>> config.update(module="os", class_name="system", registered_name="x")
     >>> check_config(config, where="The layer")
     Traceback (most recent call last):
-    multimodal_ensemble.exceptions.ArtefactError: The layer cannot be loaded: its configuration
-    names the class 'system' of the module 'os', which is neither a part of a model in Keras nor
-    registered with Keras. ...
+    multimodal_ensemble.exceptions.ArtefactError: The layer cannot be loaded: its
+    configuration names the class 'system' of the module 'os', which is neither a part
+    of a model in Keras nor registered with Keras. ...
     """
     _check(config, _Place(where, ""), 0)
 

@@ -24,7 +24,7 @@ def write_archive(
 ) -> None:
     """Write a document and named arrays to one file, completely or not at all.
 
-    Equal content gives equal bytes: the file holds no times, and its arrays are sorted by name.
+    Equal content produces equal bytes: the file holds no times, and its arrays are sorted by name.
     An older file of the same name is replaced at the end, in one step.
 
     Parameters

@@ -52,7 +52,8 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     --------
     >>> from multimodal_ensemble import BagOfWordsEncoder
     >>> from multimodal_ensemble.testing import check_encoder
-    >>> check_encoder(BagOfWordsEncoder("tags"), [["space"], ["war", "space"], [], ["love"]])
+    >>> tags = [["space"], ["war", "space"], [], ["love"]]
+    >>> check_encoder(BagOfWordsEncoder("tags"), tags)
     """
     n_values = len(values)
     _require(n_values >= 4, "check_encoder needs at least four values", 4, n_values)

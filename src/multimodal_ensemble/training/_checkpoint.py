@@ -335,7 +335,7 @@ def _describe_rows(dataset: MultimodalDataset) -> dict[str, Any]:
         "features from a store": sorted(dataset.features),
         "y": _digest(np.asarray(dataset.y)),
         "sample_weight": None if weight is None else _digest(weight),
-        # The same seed gives another order with another version of NumPy's generator.
+        # The same seed can produce another order with another version of NumPy's generator.
         "order": _digest(dataset.order_of(0)),
     }
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from multimodal_ensemble._validation import check_at_least, check_choice
+from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._adapt_to_rows import adapt_to_rows
 from multimodal_ensemble.training._check_datasets import check_datasets, check_is_dataset
@@ -22,8 +23,10 @@ from multimodal_ensemble.training._predict_scores import model_for_dataset
 from multimodal_ensemble.training._resuming import CheckpointCallback
 from multimodal_ensemble.training._validation_evaluation import ValidationEvaluation
 
-# The interval of the reference study.
+# The interval of the reference study; shorter trainings have ten evaluations.
 _EVALUATE_EVERY = 150
+_MIN_EVALUATIONS = 10
+_CHANCE = 0.5
 
 
 def fit_model(
@@ -37,7 +40,7 @@ def fit_model(
     label_weight: str | Mapping[str, float] | ArrayLike | None = None,
     evaluate_every: int | None = None,
     loss_window: int = 200,
-    patience: int | None = 10,
+    patience: int | None = 5,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: str | PathLike[str] | None = None,
     resume_from: str | PathLike[str] | None = None,
@@ -73,13 +76,13 @@ def fit_model(
         does not name have weight 1. The scores are then no probabilities, and thresholds
         compensate for that.
     evaluate_every : int, optional
-        Number of batches between two evaluations of the validation rows. Default: 150, or one
-        pass over the training rows if that is fewer.
+        Number of batches between two evaluations of the validation rows. Default: 150, or a tenth
+        of the batches of all epochs if that is fewer.
     loss_window : int, default=200
         Number of batches over which the training loss in the history is averaged.
-    patience : int, optional
-        Number of evaluations in a row without a better mean ROC-AUC after which training stops;
-        None never stops early.
+    patience : int or None, default=5
+        Number of evaluations in a row without an improvement after which training stops; None
+        never stops early. See `ValidationEvaluation`.
     callbacks : sequence of keras.callbacks.Callback, default=()
         Further callbacks. At the end of an epoch they act before the checkpoint is written.
     checkpoint : path, optional
@@ -99,7 +102,8 @@ def fit_model(
     Returns
     -------
     FitResult
-        With the history of evaluations.
+        With the history of evaluations. A warning is issued if the best of them is no better than
+        chance.
 
     Raises
     ------
@@ -120,7 +124,7 @@ def fit_model(
         If training diverges.
     KeyboardInterrupt
         On Ctrl-C. The model keeps the best weights so far, a line says which, and the exception's
-        attribute `fit_result` is the `FitResult` so far.
+        attribute ``fit_result`` is the `FitResult` so far.
 
     Examples
     --------
@@ -139,7 +143,8 @@ def fit_model(
     check_choice(verbose, (0, 1, 2), name="verbose")
     callbacks = _check_callbacks(callbacks)
     if evaluate_every is None:
-        evaluate_every = min(_EVALUATE_EVERY, len(check_is_dataset(train)))
+        n_batches = epochs * len(check_is_dataset(train))
+        evaluate_every = min(_EVALUATE_EVERY, -(-n_batches // _MIN_EVALUATIONS))
     check_datasets(model, train, validation)
     trained_loss = resolve_loss(loss, label_weight, train)
     optimizer = keras.optimizers.get(optimizer)
@@ -203,7 +208,14 @@ def fit_model(
             # A model that is saved with the weighted loss loads only where this package has been
             # imported.
             trained.compile(optimizer=trained.optimizer, loss=loss)
-    return _make_result(trained, evaluation, start)
+    result = _make_result(trained, evaluation, start)
+    if result.best_roc_auc <= _CHANCE:
+        warn(
+            f"The best mean ROC-AUC on the validation rows is {result.best_roc_auc:.3f}, no better "
+            "than chance (0.5), so the model has learned nothing that holds for them. Check that "
+            "the rows of X and y belong together, use more rows, or train longer."
+        )
+    return result
 
 
 def _check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:

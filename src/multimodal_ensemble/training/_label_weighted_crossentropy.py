@@ -28,7 +28,7 @@ class LabelWeightedCrossentropy(keras.losses.Loss):
     name : str, default="label_weighted_crossentropy"
         Name of the loss.
     dtype : str, optional
-        Dtype of the computation. Default: Keras's `floatx`.
+        Dtype of the computation. Default: `keras.config.floatx`.
 
     Raises
     ------

@@ -17,6 +17,7 @@ HISTORY_COLUMNS: dict[str, type] = {
     "epoch": int,
     "seconds": float,
     "loss": float,
+    "validation_loss": float,
     "mean_roc_auc": float,
     "mean_accuracy": float,
     "best": bool,

@@ -31,8 +31,11 @@ from multimodal_ensemble.training._training_state import (
 class ValidationEvaluation(keras.callbacks.Callback):
     """Keras callback that evaluates the validation rows, keeps the best weights and stops early.
 
-    The criterion is the mean ROC-AUC over labels. The mean accuracy in the history uses thresholds
-    that are tuned on the same rows. It is slightly optimistic, and serves to compare models.
+    The best evaluation is the one with the highest mean ROC-AUC over labels and, among equal ones,
+    the one with the lowest validation loss. Training stops when neither that nor the lowest
+    validation loss has improved for `patience` evaluations. The mean accuracy in the history uses
+    thresholds that are tuned on the same rows. It is slightly optimistic, and serves to compare
+    models.
 
     Parameters
     ----------
@@ -52,7 +55,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
     ----------
     history : DataFrame
         One row per evaluation: ``step`` (batches so far), ``epoch`` (from 1), ``seconds``,
-        ``loss``, ``mean_roc_auc``, ``mean_accuracy``, ``best`` (whether it is the best so far).
+        ``loss`` (of the training rows), ``validation_loss``, ``mean_roc_auc``, ``mean_accuracy``,
+        ``best`` (whether it is the best so far).
     best_step : int or None
         Number of batches before the best evaluation; None before the first one.
     best_roc_auc : float
@@ -188,13 +192,20 @@ class ValidationEvaluation(keras.callbacks.Callback):
         columns = self._has_both_classes
         roc_auc = mean_roc_auc(self._y_true[:, columns], y_score[:, columns])
         thresholds = tune_thresholds(self._y_true, y_score)
-        is_best = bool(roc_auc > self.best_roc_auc)
+        loss = keras.losses.get(self.model.loss)(self._y_true.astype(y_score.dtype), y_score)
+        validation_loss = float(keras.ops.mean(loss))
+        best = state.best
+        is_best = best is None or (roc_auc, -validation_loss) > (
+            best["mean_roc_auc"],
+            -best["validation_loss"],
+        )
         state.history.append(
             {
                 "step": state.step,
                 "epoch": state.epoch,
                 "seconds": time.perf_counter() - self._start,
                 "loss": state.window_loss,
+                "validation_loss": validation_loss,
                 "mean_roc_auc": float(roc_auc),
                 "mean_accuracy": float(mean_accuracy(self._y_true, y_score, thresholds)),
                 "best": is_best,
@@ -220,8 +231,12 @@ def should_stop(history: Sequence[Mapping[str, Any]], patience: int | None) -> b
     """
     if patience is None:
         return False
-    recent = history[-patience:]
-    return len(recent) == patience and not any(entry["best"] for entry in recent)
+    # A falling loss means that training still learns, even before the ROC-AUC shows it.
+    lowest, since = np.inf, 0
+    for entry in history:
+        improved = entry["best"] or entry["validation_loss"] < lowest
+        lowest, since = min(lowest, entry["validation_loss"]), 0 if improved else since + 1
+    return since >= patience
 
 
 def _find_two_class_labels(y_true: NDArray[np.bool_], labels: Sequence[str]) -> NDArray[np.bool_]:

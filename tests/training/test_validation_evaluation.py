@@ -1,0 +1,151 @@
+"""The history of a training equals an independent computation; undefined labels; output."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import UndefinedMetricWarning
+
+from multimodal_ensemble import (
+    MultimodalDataset,
+    mean_accuracy,
+    mean_roc_auc,
+    predict_scores,
+    tune_thresholds,
+)
+from multimodal_ensemble.training import ValidationEvaluation
+from multimodal_ensemble.training._validation_evaluation import should_stop
+from tests.training.conftest import LABELS
+
+
+def cross_entropy(y_true, y_score, weight=None):
+    """Return the mean over rows of the weighted mean over labels, as Keras computes it."""
+    y_score = np.clip(np.asarray(y_score, dtype=float), 1e-7, 1 - 1e-7)
+    rows = -(y_true * np.log(y_score) + (1 - y_true) * np.log(1 - y_score)).mean(axis=1)
+    return float(np.mean(rows if weight is None else rows * weight))
+
+
+@pytest.mark.parametrize(("window", "weighted"), [(1, False), (5, True), (11, False), (100, True)])
+def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(problem, spy, window, weighted):
+    weight = np.linspace(0, 2, len(problem.y_train)) if weighted else None
+    training = problem.prepare(problem.numbers(), sample_weight=weight)
+    losses, sizes = [], []
+
+    def compute(step):
+        inputs, y, *weights = training.train[(step - 1) % len(training.train)]
+        losses.append(cross_entropy(y, training.model(inputs, training=False), *weights))
+        sizes.append(len(y))
+
+    result = training.fit(
+        epochs=3, evaluate_every=3, loss_window=window, callbacks=[spy(before=compute)]
+    )
+    assert sizes == [8, 8, 8, 8, 8, 8, 8, 4] * 3
+    for step, loss in result.history[["step", "loss"]].itertuples(index=False):
+        last = slice(max(0, step - window), step)
+        assert loss == pytest.approx(np.average(losses[last], weights=sizes[last]), rel=1e-4)
+
+
+def test_the_metrics_are_those_of_the_validation_rows_at_that_step(problem, spy):
+    training = problem.prepare(problem.numbers(), problem.poster(), fusion={"dropout": 0.3})
+    y_true, expected = training.validation.y, {}
+
+    def compute(step):
+        if step % 3 and step != 16:
+            return
+        y_score = predict_scores(training.model, training.validation)
+        accuracy = mean_accuracy(y_true, y_score, tune_thresholds(y_true, y_score))
+        expected[step] = mean_roc_auc(y_true, y_score), accuracy
+
+    history = training.fit(epochs=2, evaluate_every=3, callbacks=[spy(compute)]).history
+    columns = ["step", "epoch", "seconds", "loss", "mean_roc_auc", "mean_accuracy", "best"]
+    assert list(history) == columns
+    assert history["step"].tolist() == [3, 6, 9, 12, 15, 16]
+    assert history["epoch"].tolist() == [1, 1, 2, 2, 2, 2]
+    assert history["seconds"].is_monotonic_increasing
+    for row in history.itertuples():
+        assert (row.mean_roc_auc, row.mean_accuracy) == expected[row.step]
+
+
+@pytest.mark.parametrize(
+    ("best", "patience", "expected"),
+    [
+        ([True], 1, False),
+        ([True, False], 1, True),
+        ([True, False, False], 3, False),
+        ([True, False, False, False], 3, True),
+        ([True, False, False, True], 2, False),
+        ([True, False, True, False, False], 2, True),
+        ([True] + [False] * 100, None, False),
+        ([], 1, False),
+    ],
+)
+def test_training_stops_if_the_last_evaluations_bring_no_improvement(best, patience, expected):
+    assert should_stop([{"best": each} for each in best], patience) is expected
+
+
+def test_the_history_is_empty_before_a_training(training):
+    evaluation = ValidationEvaluation(training.validation)
+    assert evaluation.history.empty
+    assert list(evaluation.history)[:2] == ["step", "epoch"]
+    assert (evaluation.best_step, evaluation.best_roc_auc) == (None, -np.inf)
+
+
+def test_it_works_as_a_plain_keras_callback_and_restores_on_request(training):
+    training.model.compile("sgd", "binary_crossentropy")
+    evaluation = ValidationEvaluation(training.validation, evaluate_every=4)
+    training.model.fit(training.train, epochs=2, shuffle=False, callbacks=[evaluation], verbose=0)
+    training.model.set_weights([-weight for weight in training.model.get_weights()])
+    evaluation.restore_best()
+    assert training.score() == evaluation.best_roc_auc
+    assert evaluation.best_roc_auc == evaluation.history["mean_roc_auc"].max()
+
+
+def set_to_one_class(training, problem, columns):
+    y = problem.y_validation.copy()
+    y[:, columns] = 1
+    encoders = training.train.encoders
+    training.validation = MultimodalDataset(problem.validation, encoders, y, labels=LABELS)
+
+
+def test_a_label_of_one_class_is_left_out_with_one_warning(problem, training):
+    set_to_one_class(training, problem, [1])
+    with pytest.warns(UndefinedMetricWarning, match=r"labels \['second'\] have only one") as caught:
+        result = training.fit(epochs=1, evaluate_every=2)
+    assert [warning.filename for warning in caught] == [training.fit.__code__.co_filename]
+    assert len(result.history) == 4
+    y_score = predict_scores(training.model, training.validation)
+    y_true = training.validation.y
+    assert result.best_roc_auc == mean_roc_auc(y_true[:, [0, 2]], y_score[:, [0, 2]])
+
+
+def test_validation_rows_without_a_label_of_two_classes_are_refused(problem, training):
+    set_to_one_class(training, problem, [0, 1, 2])
+    with pytest.raises(ValueError, match="No label is both present and absent"):
+        training.fit()
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_one_line_per_evaluation_is_printed_if_verbose(training, capsys, verbose):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="__array__ implementation")
+        history = training.fit(epochs=1, evaluate_every=4, verbose=verbose).history
+    lines = capsys.readouterr().out.splitlines()
+    if verbose == 0:
+        assert lines == []
+    else:
+        assert len(lines) == len(history) == 2
+        assert f"mean ROC-AUC {history['mean_roc_auc'][0]:.4f}" in lines[0]
+        assert lines[0].endswith("best so far")
+
+
+def test_images_are_not_kept_in_memory_for_evaluations(problem, monkeypatch):
+    poster = problem.poster()
+    training = problem.prepare(poster)
+    n_rows = []
+    encode = poster.encode
+    monkeypatch.setattr(poster, "encode", lambda v: n_rows.append(len(v)) or encode(v))
+    training.model.compile("sgd", "binary_crossentropy")
+    evaluation = ValidationEvaluation(training.validation, evaluate_every=4)
+    training.model.fit(training.train, epochs=1, shuffle=False, callbacks=[evaluation], verbose=0)
+    assert max(n_rows) == training.validation.batch_size == 20
