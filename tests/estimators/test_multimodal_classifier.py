@@ -60,9 +60,11 @@ def network(seed=1):
 
 def encoders(**options):
     return [
-        ImageEncoder("photo", backbone=network(), head=DenseHead(4, scaling="log"), **options),
-        BagOfWordsEncoder("tags", head=DenseHead(4), **options),
-        DenseEncoder("number", head=DenseHead(4)),
+        ImageEncoder(
+            "photo", backbone=network(), head=DenseHead(4, dropout=0, scaling="log"), **options
+        ),
+        BagOfWordsEncoder("tags", head=DenseHead(4, dropout=0), **options),
+        DenseEncoder("number", head=DenseHead(4, dropout=0)),
     ]
 
 
@@ -72,14 +74,22 @@ def adam():
 
 def make(given=None, **options):
     # Plain SGD has no state, so it is the quickest optimizer to build.
-    defaults = {"epochs": 12, "batch_size": 16, "random_state": 1, "verbose": 0}
+    defaults = {
+        "threshold": "accuracy",
+        "modality_dropout": 0,
+        "epochs": 12,
+        "batch_size": 16,
+        "patience": 10,
+        "random_state": 1,
+        "verbose": 0,
+    }
     options = {**defaults, "optimizer": keras.optimizers.SGD(0.1), **options}
     return MultimodalClassifier(encoders() if given is None else given, **options)
 
 
 def make_quick(**options):
     """Return a classifier of one column of numbers, for tests that any encoder will do."""
-    return make([DenseEncoder("number", head=DenseHead(4))], **options)
+    return make([DenseEncoder("number", head=DenseHead(4, dropout=0))], **options)
 
 
 @pytest.fixture(scope="module")
