@@ -1,8 +1,7 @@
-"""Every row of the table in docs/reliability.md: what bad input gets.
+"""Every row of the tables in docs/reliability.md, which describe how bad input is handled.
 
-A row of the table is a case here, by its first column. A case that raises must raise the exception
-that the second column begins with, with the words that stand there in quotation marks; one that
-does not must return the second column.
+Each row is a case here, by its first column. If the second column begins with an exception, the
+case must raise it with the words in quotation marks. Otherwise it must return the second column.
 """
 
 import functools
@@ -42,16 +41,16 @@ def case(name):
     return keep
 
 
-def rows_of_the_page():
-    """Return input and outcome of each row of the page's tables."""
+def read_rows():
+    """Return the input and the result of each row of the page's tables."""
     found = re.findall(r"^\| (.+?) +\| (.+?) +\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     return {name: outcome for name, outcome in found if not name.startswith(("---", "input"))}
 
 
-ROWS = rows_of_the_page() if PAGE.exists() else {}
+ROWS = read_rows() if PAGE.exists() else {}
 
 
-def test_each_row_is_a_case_and_each_case_a_row():
+def test_rows_and_cases_are_the_same():
     assert list(ROWS) == list(CASES)
 
 
@@ -71,7 +70,7 @@ def test_row(name, tmp_path, monkeypatch):
         assert words in str(caught.value)
 
 
-# -- what the cases are made of --------------------------------------------------------------------
+# -- parts of the cases ----------------------------------------------------------------------------
 
 
 def network():
@@ -116,13 +115,13 @@ def fit(*encoders, **options):
 
 @functools.cache
 def fitted():
-    """Return one that no case may change."""
+    """Return a classifier that no case may change."""
     return fit()
 
 
 @functools.cache
 def fitted_to_photos():
-    """Return one that no case may change."""
+    """Return a classifier that no case may change."""
     return fit(photo())
 
 
@@ -135,7 +134,7 @@ def changed(column, value, row=5):
 
 
 def quietly(function):
-    """Return what a function returns, and the warnings in the meantime."""
+    """Return the result of a function and the warnings that it issues."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = function()
@@ -151,7 +150,7 @@ def png(folder, name="good.png", size=(20, 20)):
 
 
 def huge(folder):
-    """Return an image of 60,000 by 60,000 pixels in some hundred bytes."""
+    """Return an image of 60,000 by 60,000 pixels in about 100 bytes."""
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     chunks = b""
     for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(b"0")), (b"IEND", b"")):
@@ -171,13 +170,13 @@ def truncated(folder):
 
 
 BAD_IMAGES = {
-    "an image file that is not there": lambda folder: folder / "nowhere.png",
-    "an image file of no bytes": lambda folder: written(folder, "empty.png", b""),
-    "an image file that is cut short": truncated,
-    "a file that is no image": lambda folder: written(folder, "text.png", b"<html>not found"),
-    "a folder in place of an image": lambda folder: folder,
+    "an image file that does not exist": lambda folder: folder / "nowhere.png",
+    "an empty image file": lambda folder: written(folder, "empty.png", b""),
+    "a truncated image file": truncated,
+    "a file that is not an image": lambda folder: written(folder, "text.png", b"<html>not found"),
+    "a folder instead of an image": lambda folder: folder,
     "an image of 3.6 gigapixels in 100 bytes": huge,
-    "a number in place of an image": lambda folder: 7,
+    "a number instead of an image": lambda folder: 7,
     "no image (None), not `optional`": lambda folder: None,
 }
 
@@ -185,14 +184,14 @@ UNREADABLE = list(BAD_IMAGES.values())[:6]
 
 
 def unreadable_in_six_rows(folder):
-    """Return the table with an unreadable image of each kind in its first rows."""
+    """Return the table with one unreadable image of each kind in its first rows."""
     data, y = table()
     photos = [make_image(folder) for make_image in UNREADABLE] + data["photo"].tolist()[6:]
     return data.assign(photo=pd.Series(photos, dtype=object)), y
 
 
 def check_same_scores(folder, instead, **options):
-    """Check that unreadable images get the scores of something else in their place."""
+    """Check that unreadable images have the same scores as a replacement."""
     data, y = unreadable_in_six_rows(folder)
     classifier, warned = quietly(lambda: make(photo(**options)).fit(data, y))
     assert re.search("[456] images cannot be read", warned)
@@ -213,7 +212,7 @@ def _(folder):
     classifier, warned = quietly(lambda: make(photo(on_error="drop")).fit(data, y))
     assert re.search("[456] images cannot be read", warned)
     assert classifier.provenance_["n_dropped"] == 6
-    return "its row is left out, with a warning; `provenance_` counts it"
+    return "the row is left out with a warning; `provenance_` counts it"
 
 
 @case('each of these with `on_error="drop"` in prediction')
@@ -227,16 +226,16 @@ def _(folder):
 @case('each of these with `on_error="blank"`')
 def _(folder):
     check_same_scores(folder, np.zeros((9, 9, 3), dtype="uint8"), on_error="blank")
-    return "a black image takes its place, with a warning"
+    return "a black image replaces it, with a warning"
 
 
 @case('each of these with `on_error="missing", optional=True`')
 def _(folder):
     check_same_scores(folder, None, on_error="missing", optional=True)
-    return "it counts as missing, with a warning"
+    return "the row lacks the modality, with a warning"
 
 
-@case("an image whose name has another ending than its format")
+@case("an image with a wrong file name extension")
 def _(folder):
     wrong = png(folder, "photo.jpg")
     right = png(folder)
@@ -244,7 +243,7 @@ def _(folder):
     np.testing.assert_array_equal(
         classifier.predict_proba({"photo": [wrong]}), classifier.predict_proba({"photo": [right]})
     )
-    return "it is read: the content counts, not the name"
+    return "it is read: the content matters, not the name"
 
 
 @case("an animated image")
@@ -262,12 +261,12 @@ def _(folder):
 # -- columns ---------------------------------------------------------------------------------------
 
 
-@case("a column that is not there")
+@case("a column that the data lacks")
 def _(folder):
     fitted().predict(table()[0][["tags"]])
 
 
-@case("a column that is not there, of an `optional` modality")
+@case("a column that the data lacks, of an `optional` modality")
 def _(folder):
     classifier = fit(BagOfWordsEncoder("tags", optional=True), DenseEncoder("number"))
     data, _ = table()
@@ -275,10 +274,10 @@ def _(folder):
     np.testing.assert_array_equal(
         classifier.predict_proba(data[["number"]]), classifier.predict_proba(unknown)
     )
-    return "all rows lack it: one learned vector takes its place"
+    return "all rows lack the modality: one learned vector replaces it"
 
 
-@case("a table with none of the columns, all modalities `optional`")
+@case("a table without any of the columns, all modalities `optional`")
 def _(folder):
     fit(BagOfWordsEncoder("tags", optional=True)).predict({"Tags": [["a"]]})
 
@@ -325,13 +324,13 @@ def _(folder):
     data, y = changed("number", np.nan)
     classifier = make(DenseEncoder("number", optional=True)).fit(data, y)
     expected = np.delete(table()[0]["number"].to_numpy(), 5)
-    # Some rows were held out.
+    # Some rows are held out for validation, so the mean differs a little.
     assert abs(classifier.encoders_[0].mean_[0] - expected.mean()) < 0.2
     assert np.isfinite(classifier.predict_proba(data)).all()
-    return "that row lacks the modality, and mean and scale are learned from the others"
+    return "the row lacks the modality; mean and scale are learned from the other rows"
 
 
-@case("a list of no tags")
+@case("an empty list of tags")
 def _(folder):
     classifier = fit(BagOfWordsEncoder("tags", optional=True))
     none, unknown = ({"tags": [value]} for value in ([], None))
@@ -339,10 +338,10 @@ def _(folder):
     assert quietly(lambda: classifier.predict_proba(none))[0].shape == (1, 2)
     assert classifier.model_.get_layer("tags_or_missing").learned.shape
     assert classifier.predict_proba(unknown).shape == (1, 2)
-    return "known to have no tags: zeros, which is not what unknown tags (None) get"
+    return "the row has no tags: zeros, unlike the vector for unknown tags (None)"
 
 
-@case("tags that training has not seen")
+@case("tags that no training row has")
 def _(folder):
     classifier = fit(BagOfWordsEncoder("tags"))
     np.testing.assert_array_equal(
@@ -358,7 +357,7 @@ def _(folder):
     make().fit(data.assign(tags=[[] for _ in range(len(data))]), y)
 
 
-@case("a string in place of a list of tags")
+@case("a string instead of a list of tags")
 def _(folder):
     make().fit(*changed("tags", "a|b"))
 
@@ -375,7 +374,7 @@ def _(folder):
     loaded = MultimodalClassifier.load(folder / "odd.mme")
     assert loaded.encoders_[0].vocabulary_ == classifier.encoders_[0].vocabulary_
     np.testing.assert_array_equal(loaded.predict_proba(data), classifier.predict_proba(data))
-    return "tags like any others, in the saved file, too"
+    return "ordinary tags, also in a saved file"
 
 
 @case("a name that Keras refuses (`_x`, `año`, `a b`)")
@@ -386,7 +385,7 @@ def _(folder):
     BagOfWordsEncoder("año")
 
 
-@case("two encoders of one name")
+@case("two encoders of the same name")
 def _(folder):
     fit(DenseEncoder("number"), DenseEncoder("number", head=DenseHead(3)))
 
@@ -412,7 +411,7 @@ def _(folder):
     make().fit(data.iloc[:0], y.iloc[:0])
 
 
-@case("one row, and none for validation")
+@case("one row and no validation rows")
 def _(folder):
     data, y = table()
     make().fit(data.iloc[:1], y.iloc[:1])
@@ -425,7 +424,7 @@ def _(folder):
     np.testing.assert_allclose(
         classifier.predict_proba(data.iloc[[3]]), classifier.predict_proba(data)[[3]], atol=1e-6
     )
-    return "what it gets among others"
+    return "the same scores as among other rows"
 
 
 # -- labels ----------------------------------------------------------------------------------------
@@ -443,7 +442,7 @@ def _(folder):
     make().fit(data, y.set_axis(range(100, 140)))
 
 
-@case("weights of rows whose index labels differ from those of X")
+@case("row weights whose index labels differ from those of X")
 def _(folder):
     data, y = table()
     make().fit(data, y, sample_weight=pd.Series(range(40), index=range(40)[::-1]))
@@ -468,7 +467,7 @@ def _(folder):
     make().fit(data, y)
 
 
-@case("labels that are named by tuples")
+@case("labels whose names are tuples")
 def _(folder):
     data, y = table()
     y.columns = pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])
@@ -481,18 +480,18 @@ def _(folder):
     make().fit(data, pd.DataFrame({"labels": [["first"], []] * 20}))
 
 
-@case("a callable `threshold` that takes other arguments")
+@case("a callable `threshold` with other arguments")
 def _(folder):
     fit(threshold=lambda y_true, y_score: 0.5)
 
 
-@case("y of 0.5")
+@case("y with the value 0.5")
 def _(folder):
     data, y = table()
     make().fit(data, y * 0.5)
 
 
-@case("y of one axis")
+@case("y with one axis")
 def _(folder):
     data, y = table()
     make().fit(data, y["first"])
@@ -518,13 +517,13 @@ def _(folder):
     return "a row without labels"
 
 
-@case("two labels of one name")
+@case("two labels of the same name")
 def _(folder):
     data, y = table()
     make().fit(data, y.set_axis(["first", "first"], axis=1))
 
 
-@case("labels that training has not seen, in validation or evaluation")
+@case("labels in validation or evaluation that no training row has")
 def _(folder):
     data, _ = table()
     classifier = make().fit(data, pd.Series([["first"], ["second"]] * 20))
@@ -533,7 +532,7 @@ def _(folder):
     )
     assert "'third'" in warned
     assert evaluation.report.index.tolist() == ["first", "second"]
-    return "a warning that names them; they are left out"
+    return "a warning names them, and they are left out"
 
 
 @case("columns of y in another order in evaluation")
@@ -542,7 +541,7 @@ def _(folder):
     classifier = fitted()
     one, other = (classifier.evaluate(data, part) for part in (y, y[["second", "first"]]))
     assert one.report.equals(other.report)
-    return "they are found by their names"
+    return "they are matched by name"
 
 
 @case("a label that no training row has")
@@ -551,7 +550,7 @@ def _(folder):
     classifier, warned = quietly(lambda: make(epochs=3).fit(data, y.assign(third=0)))
     assert "No training row has the label(s) ['third']" in warned
     assert classifier.thresholds_[2] == np.inf
-    return "a warning that names it; it is never predicted"
+    return "a warning names it; it is never predicted"
 
 
 @case("a label that no validation row has")
@@ -559,9 +558,9 @@ def _(folder):
     data, y = table()
     valid = (data, y.assign(second=0))
     classifier, warned = quietly(lambda: make().fit(data, y, validation_data=valid))
-    assert "['second'] are of one class in the validation rows" in warned
+    assert "['second'] have only one class in the validation rows" in warned
     assert classifier.thresholds_[1] == np.inf
-    return "a warning that names it; it is left out of the score, and never predicted"
+    return "a warning names it; the score leaves it out, and it is never predicted"
 
 
 @case("no label both present and absent in the validation rows")
@@ -576,14 +575,17 @@ def _(folder):
 def _(folder):
     data, y = table()
     _, warned = quietly(lambda: make(validation_fraction=None).fit(data, y))
-    assert "too good to be true" in warned
-    return "a warning: they are too good to be true"
+    assert "too optimistic" in warned
+    return "a warning: they are too optimistic"
 
 
-@case("Keras's `class_weight`")
+@case("a row whose scores reach no threshold")
 def _(folder):
-    data, y = table()
-    make().fit(data, y, class_weight={0: 1.0, 1: 5.0})
+    data, _ = table()
+    classifier = fit(threshold=np.inf)
+    assert classifier.predict_labels(data) == [()] * 40
+    assert {len(labels) for labels in classifier.predict_labels(data, at_least=1)} == {1}
+    return "no labels; `predict_labels(X, at_least=1)` returns the best one"
 
 
 # -- interruptions, disks and files ----------------------------------------------------------------
@@ -605,18 +607,36 @@ def _(folder):
         classifier.fit(data, y, callbacks=[stop_at(2)])
     stopped = make(epochs=3, patience=None).fit(data, y)
     np.testing.assert_array_equal(classifier.predict_proba(data), stopped.predict_proba(data))
-    return "the best weights so far are kept, a line says so, KeyboardInterrupt goes on"
+    return "the best weights so far are kept and reported, and KeyboardInterrupt is raised"
 
 
-@case("a second fit that fails")
+class StopInFirstBatch(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+
+@case("Ctrl-C before the first evaluation")
+def _(folder):
+    data, y = table()
+    classifier = fit(batch_size=4)
+    before = classifier.predict_proba(data)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(data, y, callbacks=[StopInFirstBatch()])
+    np.testing.assert_array_equal(classifier.predict_proba(data), before)
+    return "the classifier is unchanged"
+
+
+@case("a second `fit` that fails")
 def _(folder):
     data, y = table()
     classifier = fit()
     before = classifier.predict_proba(data)
     with pytest.raises(ValueError, match="which the data lacks"):
         classifier.fit(data[["tags"]], y)
+    with pytest.raises(ValueError, match="adamm"):
+        classifier.set_params(optimizer="adamm").fit(data, y)
     np.testing.assert_array_equal(classifier.predict_proba(data), before)
-    return "of a table that cannot be read: the classifier is as it was"
+    return "the classifier is unchanged"
 
 
 @case("a `warm_start` that fails")
@@ -624,18 +644,13 @@ def _(folder):
     data, y = table()
     classifier = fit(warm_start=True)
     before = classifier.predict_proba(data)
-
-    class Stop(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        classifier.set_params(batch_size=4).fit(data, y, callbacks=[Stop()])
+        classifier.set_params(batch_size=4).fit(data, y, callbacks=[StopInFirstBatch()])
     np.testing.assert_array_equal(classifier.predict_proba(data), before)
-    return "the classifier is as it was"
+    return "the classifier is unchanged"
 
 
-@case("a process that is killed during a fit with `checkpoint=`")
+@case("a process that is killed during a `fit` with `checkpoint=`")
 def _(folder):
     # With a real kill: tests/estimators/test_multimodal_classifier.py.
     data, y = table()
@@ -645,7 +660,7 @@ def _(folder):
     np.testing.assert_array_equal(
         resumed.predict_proba(data), make(epochs=6).fit(data, y).predict_proba(data)
     )
-    return "`resume_from=` ends where an uninterrupted fit ends"
+    return "`resume_from=` ends where an uninterrupted `fit` ends"
 
 
 @case("a checkpoint of other rows")
@@ -660,7 +675,7 @@ def _(folder):
     make().fit(*table(), resume_from=folder / "fit")
 
 
-@case("a feature store in a place that is no folder of one")
+@case("a feature store in a folder with other files")
 def _(folder):
     written(folder, "thesis.txt", b"everything")
     fit(photo(), store=folder)
@@ -688,9 +703,9 @@ def _(folder):
             assert [path.name for path in folder.iterdir()] == ["old.mme"]
 
 
-@case("a folder that cannot be written to, for a classifier")
+@case("a folder for a classifier that cannot be written to")
 def _(folder):
-    # Not by its permissions: a superuser may write everywhere.
+    # The test does not use permissions, because a superuser may write everywhere.
     written(folder, "file", b"")
     fitted().save(folder / "file" / "genres.mme")
 
@@ -712,14 +727,14 @@ def saved(folder):
     return folder / "genres.mme"
 
 
-@case("a saved classifier that is cut short")
+@case("a truncated file of a classifier")
 def _(folder):
     path = saved(folder)
     path.write_bytes(path.read_bytes()[:-100])
     MultimodalClassifier.load(path)
 
 
-@case("a file that is no saved classifier")
+@case("a file that is not a saved classifier")
 def _(folder):
     MultimodalClassifier.load(written(folder, "notes.mme", b"not a classifier at all"))
 
@@ -748,7 +763,7 @@ def _(folder):
     MultimodalClassifier.load(folder / "genres.mme")
 
 
-@case("a member of a saved classifier whose path climbs out")
+@case("a saved classifier with a path outside the archive")
 def _(folder):
     path = saved(folder)
     with zipfile.ZipFile(path, "a") as archive:
@@ -764,7 +779,7 @@ def _(folder):
     MultimodalClassifier.load(path)
 
 
-@case("a saved classifier whose backbone was left out, with other weights than then")
+@case("a saved classifier without its backbone, and other weights of the backbone")
 def _(folder):
     def weights(seed):
         keras.utils.set_random_seed(seed)

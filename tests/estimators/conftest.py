@@ -1,4 +1,4 @@
-"""Classifiers small enough to be fitted in about a second."""
+"""Classifiers that are small enough to fit in about a second."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ N_ROWS = 24
 
 
 def draw_table():
-    """Return rows that lack some posters and tags."""
+    """Return a table in which some posters and tags are missing."""
     rng = np.random.default_rng(1)
     rows = range(N_ROWS)
     posters = [rng.integers(0, 256, (9, 9, 3), dtype="uint8") for _ in rows]
@@ -45,7 +45,7 @@ def build_network():
 
 
 def fit_classifier(encoders, *, y=None, **options):
-    # An optimizer that keeps nothing is the quickest one to build.
+    # Plain SGD has no state, so it is the quickest optimizer to build.
     options = {"epochs": 3, "optimizer": "sgd", "verbose": 0, "random_state": 1, **options}
     y = draw_labels() if y is None else y
     return MultimodalClassifier(encoders, **options).fit(draw_table(), y)
@@ -69,7 +69,7 @@ def make_network():
 
 @pytest.fixture(scope="session")
 def classifier():
-    """Return one of two optional modalities, of which one has a backbone, and of numbers."""
+    """Return a classifier of an image with a backbone, tags and numbers; the first two optional."""
     return fit_classifier(
         [
             ImageEncoder(
@@ -88,7 +88,7 @@ def classifier():
 
 @pytest.fixture(scope="session")
 def small():
-    """Return one without a backbone, which is loaded in a moment."""
+    """Return a classifier without a backbone, which loads quickly."""
     return fit_classifier(
         [
             BagOfWordsEncoder("tags", optional=True),

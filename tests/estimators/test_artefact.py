@@ -1,4 +1,4 @@
-"""A classifier as one file: it predicts the same when it is back, and nothing else is loaded."""
+"""A classifier as one file: it predicts the same after loading, and bad files are refused."""
 
 import copy
 import errno
@@ -43,12 +43,12 @@ def assert_predicts_the_same(loaded, classifier, X):
     assert loaded.classes_.dtype == classifier.classes_.dtype
     np.testing.assert_array_equal(loaded.predict(X), classifier.predict(X))
     assert loaded.predict_labels(X) == classifier.predict_labels(X)
-    # Scores that are the same for all rows would show little.
+    # Equal scores for all rows would prove little.
     assert np.ptp(scores, axis=0).min() > 0
 
 
 def as_json(encoders):
-    """Return configurations as a file has them, without a difference of lists and tuples."""
+    """Return configurations as JSON, in which lists and tuples are the same."""
     return json.dumps([encoder.get_config() for encoder in encoders])
 
 
@@ -64,7 +64,7 @@ def write_members(path, members):
 
 
 def rewrite(source, target, change):
-    """Copy a saved file with another manifest; `change` alters it, or returns another one."""
+    """Copy a saved file; `change` modifies its manifest or returns another one."""
     members = read_members(source)
     document = json.loads(members[MANIFEST])
     changed = change(document)
@@ -74,7 +74,7 @@ def rewrite(source, target, change):
 
 
 def put(*path):
-    """Return a change of a manifest: the last element goes to where the others lead."""
+    """Return a change that sets the last element at the path of the others."""
     *start, last, value = path
 
     def change(document):
@@ -113,7 +113,7 @@ def saved_small(small, folder):
     return folder / "small.mme"
 
 
-# -- there and back --------------------------------------------------------------------------
+# -- saving and loading ----------------------------------------------------------------------
 
 
 def test_a_loaded_classifier_is_the_saved_one(classifier, saved, table):
@@ -128,7 +128,7 @@ def test_a_loaded_classifier_is_the_saved_one(classifier, saved, table):
     np.testing.assert_array_equal(loaded.predict_proba(rows), classifier.predict_proba(rows))
 
 
-def test_parameters_come_back_but_for_those_of_the_machine(table, fit, tmp_path):
+def test_all_parameters_but_the_store_are_restored(table, fit, tmp_path):
     classifier = fit(
         [BagOfWordsEncoder("tags", optional=True, drop=("love",))],
         store=tmp_path / "store",
@@ -189,7 +189,7 @@ print(classifier.predict_labels(draw_table()))
 
 
 @pytest.mark.slow
-def test_another_process_predicts_the_same_to_the_last_bit(classifier, saved, table, tmp_path):
+def test_another_process_predicts_exactly_the_same(classifier, saved, table, tmp_path):
     printed = run_fresh(CODE, saved, tmp_path / "scores.npy")
     scores = np.load(tmp_path / "scores.npy")
     np.testing.assert_array_equal(scores, classifier.predict_proba(table))
@@ -253,7 +253,7 @@ ENCODERS = {
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_each_kind_of_encoder_comes_back(name, make_network, table, tmp_path):
+def test_every_kind_of_encoder_is_restored(name, make_network, table, tmp_path):
     table = table.assign(
         text=[f"war {row % 3} and love {'x' * (row % 5)}" for row in range(24)],
         clip=[[row / 7, 1, -row % 5] for row in range(24)],
@@ -281,7 +281,7 @@ def test_a_loaded_classifier_can_be_trained_further(small, table, saved_small):
     np.testing.assert_array_equal(before, small.predict_proba(table))
 
 
-def test_a_loaded_classifier_can_be_trained_anew(fit, make_network, table, tmp_path):
+def test_a_loaded_classifier_can_be_fitted_again(fit, make_network, table, tmp_path):
     network = make_network()
     network.set_weights([weights + 0.5 for weights in network.get_weights()])
     classifier = fit(
@@ -295,7 +295,7 @@ def test_a_loaded_classifier_can_be_trained_anew(fit, make_network, table, tmp_p
 def test_equal_content_gives_equal_bytes(classifier, saved, tmp_path):
     classifier.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == saved.read_bytes()
-    # What a threshold by label came to stands in its place, in both.
+    # Both files hold thresholds as numbers, although they were given by label.
     MultimodalClassifier.load(saved).save(tmp_path / "loaded")
     assert (tmp_path / "loaded").read_bytes() == saved.read_bytes()
 
@@ -306,7 +306,7 @@ def test_a_classifier_must_be_fitted_to_be_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# -- options ---------------------------------------------------------------------------------
+# -- parameters ------------------------------------------------------------------------------
 
 
 @keras.saving.register_keras_serializable(package="tests.estimators")
@@ -314,7 +314,7 @@ def doubled_crossentropy(y_true, y_pred):
     return 2 * keras.losses.binary_crossentropy(y_true, y_pred)
 
 
-def test_instances_of_optimizers_and_losses_come_back(fit, table, tmp_path):
+def test_instances_of_optimizers_and_losses_are_restored(fit, table, tmp_path):
     schedule = keras.optimizers.schedules.ExponentialDecay(0.01, 5, 0.5)
     classifier = fit(
         [DenseEncoder("year", head=DenseHead(2))],
@@ -330,7 +330,7 @@ def test_instances_of_optimizers_and_losses_come_back(fit, table, tmp_path):
 
 
 @pytest.mark.parametrize("loss", [doubled_crossentropy, keras.losses.binary_crossentropy])
-def test_functions_that_are_known_by_name_come_back(loss, fit, tmp_path):
+def test_registered_functions_are_restored(loss, fit, tmp_path):
     classifier = fit([DenseEncoder("year", head=DenseHead(2))], loss=loss)
     assert reload(classifier, tmp_path / "file").loss is loss
 
@@ -339,7 +339,7 @@ def unknown_loss(y_true, y_pred):
     return keras.losses.binary_crossentropy(y_true, y_pred)
 
 
-def test_functions_that_nobody_could_find_are_not_saved(small, tmp_path):
+def test_unregistered_functions_are_not_saved(small, tmp_path):
     unsaved = copy.copy(small).set_params(loss=unknown_loss)
     with pytest.raises(TypeError, match=r"loss cannot be saved.*function 'unknown_loss'"):
         unsaved.save(tmp_path / "file")
@@ -355,7 +355,7 @@ def hits_less_misses(tp, fp, fn, tn):
     return tp - fn
 
 
-def test_of_a_callable_criterion_its_thresholds_are_kept(fit, table, tmp_path):
+def test_a_callable_criterion_is_saved_as_its_thresholds(fit, table, tmp_path):
     classifier = fit([DenseEncoder("year", head=DenseHead(2))], threshold=hits_less_misses)
     loaded = reload(classifier, tmp_path / "file")
     assert_predicts_the_same(loaded, classifier, table)
@@ -366,11 +366,11 @@ def test_of_a_callable_criterion_its_thresholds_are_kept(fit, table, tmp_path):
     ("threshold", "expected"),
     [(None, None), (0.25, 0.25), (np.float32(0.25), 0.25), (np.inf, np.inf), (1, 1)],
 )
-def test_given_thresholds_come_back(threshold, expected, small, tmp_path):
+def test_given_thresholds_are_restored(threshold, expected, small, tmp_path):
     unsaved = copy.copy(small).set_params(threshold=threshold)
     loaded = reload(unsaved, tmp_path / "file")
     if isinstance(threshold, np.float32):
-        # What it came to.
+        # NumPy numbers are replaced by the thresholds that result from them.
         np.testing.assert_array_equal(loaded.threshold, small.thresholds_)
     else:
         assert loaded.threshold == expected
@@ -382,22 +382,23 @@ def test_given_thresholds_come_back(threshold, expected, small, tmp_path):
         ({"War": 3}, [1, 3, 1]),
         (np.array([1, 2, 3]), [1, 2, 3]),
         (pd.Series([1.5, 2, 3]), [1.5, 2, 3]),
+        (pd.Series({"War": 3, "Western": 2, "Drama": 1}), [1, 3, 2]),
         ([1, 2, 3], [1, 2, 3]),
         (None, None),
     ],
 )
-def test_label_weights_come_back_as_one_a_label(label_weight, expected, small, tmp_path):
+def test_label_weights_are_restored_as_one_per_label(label_weight, expected, small, tmp_path):
     unsaved = copy.copy(small).set_params(label_weight=label_weight)
     assert reload(unsaved, tmp_path / "file").label_weight == expected
 
 
-def test_label_weights_of_numbered_labels_may_be_told_by_name(fit, tmp_path):
+def test_numbered_labels_may_have_weights_by_name(fit, tmp_path):
     y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
     classifier = fit([DenseEncoder("year", head=DenseHead(2))], y=y, label_weight={"1": 3})
     assert reload(classifier, tmp_path / "file").label_weight == [1, 3]
 
 
-# -- encoders of others ----------------------------------------------------------------------
+# -- encoders of other packages --------------------------------------------------------------
 
 
 class UnregisteredEncoder(DenseEncoder):
@@ -408,13 +409,13 @@ def test_an_encoder_that_is_not_registered_is_not_saved(fit, tmp_path):
     classifier = fit([UnregisteredEncoder("year", head=DenseHead(2))])
     with pytest.raises(
         TypeError,
-        match=r"'year' cannot be saved: its class UnregisteredEncoder is not known.*@keras",
+        match=r"'year' cannot be saved: its class UnregisteredEncoder is not registered.*@keras",
     ):
         classifier.save(tmp_path / "file")
     assert not list(tmp_path.iterdir())
 
 
-def test_an_encoder_that_holds_something_odd_is_not_saved(small, tmp_path):
+def test_an_encoder_with_an_unknown_kind_of_value_is_not_saved(small, tmp_path):
     broken = copy.copy(small)
     encoder = copy.copy(small.encoders_[0])
     encoder.counter_ = {1}
@@ -422,7 +423,9 @@ def test_an_encoder_that_holds_something_odd_is_not_saved(small, tmp_path):
     with pytest.raises(TypeError, match=r"encoders\[0\].counter_ cannot be saved.*builtins.set"):
         broken.save(tmp_path / "file")
     encoder.tokenizer = str.split
-    with pytest.raises(TypeError, match=r"encoder 'tags' cannot be saved, because it could not be"):
+    with pytest.raises(
+        TypeError, match=r"encoder 'tags' cannot be saved, because loading it would"
+    ):
         broken.save(tmp_path / "file")
     assert not list(tmp_path.iterdir())
 
@@ -446,7 +449,7 @@ def test_an_encoder_of_another_package_must_be_imported_first(saved_clip, monkey
         MultimodalClassifier.load(saved_clip)
 
 
-def test_a_backbone_that_is_not_the_same_again_is_refused(saved_clip, monkeypatch):
+def test_a_backbone_that_is_built_differently_is_refused(saved_clip, monkeypatch):
     built = ClipEncoder.get_backbone
 
     def build_otherwise(self):
@@ -459,7 +462,7 @@ def test_a_backbone_that_is_not_the_same_again_is_refused(saved_clip, monkeypatc
         MultimodalClassifier.load(saved_clip)
 
 
-# -- weights that are known by name ----------------------------------------------------------
+# -- weights from files ----------------------------------------------------------------------
 
 
 def build_mobilenet(seed):
@@ -503,7 +506,7 @@ def without_backbones(named, tmp_path):
 
 @pytest.fixture
 def moved(weights_file, tmp_path):
-    """Move the weights file, and back after the test."""
+    """Move the weights file for the length of the test."""
     there = tmp_path / "moved.weights.h5"
     weights_file.rename(there)
     yield there
@@ -511,18 +514,18 @@ def moved(weights_file, tmp_path):
         there.rename(weights_file)
 
 
-def test_backbones_can_be_left_out(named, without_backbones, table):
+def test_backbones_may_be_left_out(named, without_backbones, table):
     assert without_backbones.stat().st_size < 200_000
     assert_predicts_the_same(MultimodalClassifier.load(without_backbones), named, table)
 
 
-def test_backbones_are_there_without_their_weights_file(named, moved, table, tmp_path):
+def test_saved_backbones_need_no_weights_file(named, moved, table, tmp_path):
     named.save(tmp_path / "large.mme")
     assert (tmp_path / "large.mme").stat().st_size > 10_000_000
     assert_predicts_the_same(MultimodalClassifier.load(tmp_path / "large.mme"), named, table)
 
 
-def test_a_backbone_that_was_trained_is_never_left_out(fit, weights_file, table, tmp_path):
+def test_a_trained_backbone_is_never_left_out(fit, weights_file, table, tmp_path):
     poster = ImageEncoder(
         "poster",
         backbone="MobileNet",
@@ -542,7 +545,7 @@ def test_a_backbone_that_was_trained_is_never_left_out(fit, weights_file, table,
     assert_predicts_the_same(loaded, classifier, table)
 
 
-def test_a_weights_file_may_be_elsewhere(named, without_backbones, moved, table):
+def test_a_weights_file_may_have_moved(named, without_backbones, moved, table):
     with pytest.raises(
         WeightsUnavailableError,
         match=r"does not exist.*include_backbones=False.*weights=\{'poster': 'file.weights.h5'\}",
@@ -553,7 +556,7 @@ def test_a_weights_file_may_be_elsewhere(named, without_backbones, moved, table)
     assert loaded.encoders_[0].weights == str(moved)
 
 
-def test_a_weights_file_that_is_not_there_is_named(without_backbones, tmp_path):
+def test_an_absent_weights_file_is_named(without_backbones, tmp_path):
     missing = tmp_path / "missing.weights.h5"
     with pytest.raises(WeightsUnavailableError, match=r"missing.weights.h5' of MobileNet does not"):
         MultimodalClassifier.load(without_backbones, weights={"poster": missing})
@@ -562,12 +565,12 @@ def test_a_weights_file_that_is_not_there_is_named(without_backbones, tmp_path):
 def test_other_weights_are_refused(without_backbones, other_weights_file):
     with pytest.raises(
         ArtefactError,
-        match=r"'poster' has other weights.*SHA-256 [0-9a-f]{64}, and not [0-9a-f]{64}",
+        match=r"'poster' has other weights.*SHA-256 [0-9a-f]{64} instead of [0-9a-f]{64}",
     ):
         MultimodalClassifier.load(without_backbones, weights={"poster": other_weights_file})
 
 
-def test_weights_of_a_modality_that_there_is_not_are_refused(without_backbones, moved):
+def test_weights_of_an_unknown_modality_are_refused(without_backbones, moved):
     with pytest.raises(
         ArtefactError, match=r"weights names \['posters'\]; the file has \['poster', 'year'\]"
     ):
@@ -608,7 +611,7 @@ def test_a_full_disk_leaves_the_old_file_whole(classifier, saved_small, tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_newer_file_takes_the_place_of_an_older_one(classifier, saved, saved_small, tmp_path):
+def test_a_new_file_replaces_an_older_one(classifier, saved, saved_small, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(saved_small.read_bytes())
     classifier.save(path)
@@ -616,18 +619,18 @@ def test_a_newer_file_takes_the_place_of_an_older_one(classifier, saved, saved_s
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_is_not_there_is_an_error(small, tmp_path):
+def test_a_folder_that_does_not_exist_is_an_error(small, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"could not be written.*No such file"):
         small.save(tmp_path / "nowhere" / "file")
     with pytest.raises(FileNotFoundError, match="nowhere"):
         MultimodalClassifier.load(tmp_path / "nowhere")
 
 
-# -- files that are not what was saved -------------------------------------------------------
+# -- changed files ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("part", range(20))
-def test_a_file_that_is_cut_short_is_refused(part, saved, tmp_path):
+def test_a_truncated_file_is_refused(part, saved, tmp_path):
     content = saved.read_bytes()
     path = tmp_path / "file"
     path.write_bytes(content[: len(content) * part // 20])
@@ -645,10 +648,10 @@ LAMBDA = {
 SURGERY = {
     "newer version": (put("format_version", 2), "Upgrade multimodal_ensemble to load it"),
     "no version": (drop("format_version"), "whole number of at least 1 as its format_version"),
-    "other format": (put("format", "pickle"), "is not of the format"),
+    "other format": (put("format", "pickle"), "does not have the format"),
     "no labels": (drop("classes"), r"parts do not fit together \(KeyError: 'classes'\)"),
-    "labels of lists": (put("classes", [["a"], ["b"], ["c"]]), "no list of names or numbers"),
-    "labels as text": (put("classes", "abc"), "no list of names or numbers"),
+    "labels of lists": (put("classes", [["a"], ["b"], ["c"]]), "not a list of names or numbers"),
+    "labels as text": (put("classes", "abc"), "not a list of names or numbers"),
     "fewer labels": (put("classes", ["a"]), r"'scores' has no weights of shape \(\d+, 1\)"),
     "too many labels": (
         put("classes", list(range(100_000))), r"'scores' has no weights of shape \(\d+, 100000\)",
@@ -688,7 +691,7 @@ SURGERY = {
         put("encoders", 1, "state", "dict", "n_features_", 10**9),
         r"'numbers_head' has no weights of shape \(1000000000, 2\)",
     ),
-    "an option of the constructor": (
+    "a state for a parameter": (
         put("encoders", 1, "state", "dict", "head", 10**9),
         r"'numbers' has a state \['head'\] that would replace parts of its class",
     ),
@@ -705,25 +708,25 @@ SURGERY = {
     ),
     "a state that is a list": (put("encoders", 0, "state", []), "do not fit together"),
     "another name": (
-        put("encoders", 0, "config", "name", "x"), "'tags' is called 'x' by its configuration",
+        put("encoders", 0, "config", "name", "x"), "'tags' is named 'x' in its configuration",
     ),
     "the name as a state": (
         put("encoders", 0, "state", "dict", "name", "x"), r"a state \['name'\] that would",
     ),
-    "no class": (put("encoders", 0, "class", None), "'tags' is a None, which is not known here"),
+    "no class": (put("encoders", 0, "class", None), "'tags' is a None, which is not registered"),
     "a class of the standard library": (
-        put("encoders", 0, "class", "os.system"), "is a 'os.system', which is not known here",
+        put("encoders", 0, "class", "os.system"), "is a 'os.system', which is not registered here",
     ),
-    "a layer": (put("encoders", 0, "class", "Dense"), "is a 'Dense', which is not known here"),
+    "a layer": (put("encoders", 0, "class", "Dense"), "is a 'Dense', which is not registered here"),
     "a registered layer": (
         put("encoders", 0, "class", "multimodal_ensemble>FeatureScaling"),
-        "which is not known here",
+        "which is not registered here",
     ),
     "another encoder": (
         put("encoders", 0, "class", "multimodal_ensemble>DenseEncoder"),
         "do not fit together|has a state",
     ),
-    "a Lambda layer as an option": (
+    "a Lambda layer as a parameter": (
         put("encoders", 0, "config", "tokenizer", LAMBDA),
         "encoder 'tags' cannot be loaded.*Lambda",
     ),
@@ -743,14 +746,16 @@ SURGERY = {
     ),
     "a store": (
         put("params", "dict", "store", "folder"),
-        r"has the options \['store'\], which files do not",
+        r"has the parameters \['store'\], which a saved file cannot",
     ),
-    "no such option": (put("params", "dict", "magic", 1), r"has the options \['magic'\]"),
-    "no options": (put("params", {"dict": {}}), "KeyError: 'optimizer'"),
-    "a dropout that cannot be": (put("params", "dict", "dropout", 1.5), "dropout.*1.5"),
-    "a history of nothing": (put("history", 3), "do not fit together"),
-    "a state of nothing": (put("encoders", 0, "state", {"code": "x"}), "stands for nothing"),
-    "a backbone that is not there": (
+    "an unknown parameter": (put("params", "dict", "magic", 1), r"has the parameters \['magic'\]"),
+    "no parameters": (put("params", {"dict": {}}), "KeyError: 'optimizer'"),
+    "an invalid dropout": (put("params", "dict", "dropout", 1.5), "dropout.*1.5"),
+    "a history that is a number": (put("history", 3), "do not fit together"),
+    "a state that is no packed value": (
+        put("encoders", 0, "state", {"code": "x"}), "is no packed value",
+    ),
+    "a hash of a backbone that does not exist": (
         put("encoders", 0, "backbone_sha256", "0" * 64),
         "backbone of 'tags' has other weights.*SHA-256 None",
     ),
@@ -759,7 +764,7 @@ SURGERY = {
 
 
 @pytest.mark.parametrize("name", SURGERY)
-def test_a_manifest_that_was_changed_is_refused(name, saved_small, tmp_path):
+def test_a_changed_manifest_is_refused(name, saved_small, tmp_path):
     change, match = SURGERY[name]
     path = rewrite(saved_small, tmp_path / "file", change)
     with pytest.raises(ArtefactError, match=match) as raised:
@@ -778,6 +783,9 @@ def test_code_in_the_configuration_of_a_network_is_not_run(place, saved, tmp_pat
         if place == "backbone":
             config["backbone"]["config"]["layers"].append(code)
         else:
+            config["augmentation"] = keras.saving.serialize_keras_object(
+                Augmentation([keras.layers.RandomFlip("horizontal")])
+            )
             config["augmentation"]["config"]["layers"] = [code]
 
     path = rewrite(saved, tmp_path / "file", change)
@@ -786,7 +794,7 @@ def test_code_in_the_configuration_of_a_network_is_not_run(place, saved, tmp_pat
     assert not marker.exists()
 
 
-def test_weights_of_a_backbone_that_were_changed_are_refused(saved, tmp_path):
+def test_changed_weights_of_a_backbone_are_refused(saved, tmp_path):
     members = read_members(saved)
     name = json.loads(members[MANIFEST])["encoders"][0]["state"]["dict"]["backbone_weights"][0]
     member = f"arrays/{name['array']}.npy"
@@ -796,7 +804,7 @@ def test_weights_of_a_backbone_that_were_changed_are_refused(saved, tmp_path):
         MultimodalClassifier.load(tmp_path / "file")
 
 
-def test_an_array_that_is_missing_is_named(saved_small, tmp_path):
+def test_an_absent_array_is_named(saved_small, tmp_path):
     members = read_members(saved_small)
     del members["arrays/weights/scores/0.npy"]
     write_members(tmp_path / "file", members)
@@ -804,7 +812,7 @@ def test_an_array_that_is_missing_is_named(saved_small, tmp_path):
         MultimodalClassifier.load(tmp_path / "file")
 
 
-def test_errors_of_the_file_keep_no_file_open(saved_small, tmp_path, recwarn):
+def test_a_refused_file_is_closed(saved_small, tmp_path, recwarn):
     path = rewrite(saved_small, tmp_path / "file", drop("history"))
     with pytest.raises(ArtefactError, match="KeyError: 'history'"):
         MultimodalClassifier.load(path)
@@ -812,9 +820,9 @@ def test_errors_of_the_file_keep_no_file_open(saved_small, tmp_path, recwarn):
     assert not recwarn.list
 
 
-# -- whatever comes --------------------------------------------------------------------------
+# -- random files ----------------------------------------------------------------------------
 
-# For a long run: ARTEFACT_FUZZ_EXAMPLES=20000 pytest tests/estimators/test_artefact.py -k comes
+# For a long run: ARTEFACT_FUZZ_EXAMPLES=20000 pytest tests/estimators/test_artefact.py -k random
 EXAMPLES = int(os.environ.get("ARTEFACT_FUZZ_EXAMPLES", "40"))
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -891,11 +899,11 @@ def load_or_refuse(path):
         assert len(str(error)) < 3000  # noqa: PT017 - either outcome is right
         return None
     finally:
-        # Else names and graphs of all these models pile up.
+        # Otherwise the names and graphs of all these models pile up.
         keras.utils.clear_session(free_memory=False)
 
 
-# Of a network that the file describes, no size is checked, so only here.
+# Only this test has large numbers, because the sizes of networks are not checked.
 LARGE = st.tuples(
     st.just("replace"), st.integers(0), st.sampled_from([10**5, 2**31, 10**12, -(2**63), 10**30])
 )
@@ -903,13 +911,13 @@ LARGE = st.tuples(
 
 @FUZZ
 @given(st.builds(list.__add__, CHANGES, st.lists(LARGE, max_size=2)))
-def test_whatever_comes_in_a_manifest(saved_small, folder, changes):
+def test_random_changes_of_a_manifest(saved_small, folder, changes):
     load_or_refuse(rewrite(saved_small, folder / "fuzz", lambda d: mutate(d, changes)))
 
 
 @settings(FUZZ, max_examples=max(10, EXAMPLES // 4))
 @given(CHANGES)
-def test_whatever_comes_in_the_manifest_of_one_with_a_backbone(saved, folder, changes):
+def test_random_changes_of_a_manifest_with_a_backbone(saved, folder, changes):
     load_or_refuse(rewrite(saved, folder / "fuzz", lambda d: mutate(d, changes)))
 
 
@@ -919,7 +927,7 @@ def test_whatever_comes_in_the_manifest_of_one_with_a_backbone(saved, folder, ch
     st.none() | st.integers(0),
 )
 @example([], None)
-def test_whatever_comes_as_bytes(saved_small, folder, changes, end):
+def test_random_changes_of_bytes(saved_small, folder, changes, end):
     content = bytearray(saved_small.read_bytes())
     for at, new in changes:
         at %= len(content)
@@ -929,7 +937,7 @@ def test_whatever_comes_as_bytes(saved_small, folder, changes, end):
     assert load_or_refuse(path) is not None or changes or end is not None
 
 
-def test_a_third_partys_encoder_without_units_can_be_loaded(fit, tmp_path, table):
+def test_an_encoder_with_its_own_head_is_restored(fit, tmp_path, table):
     classifier = fit([Halves("year")])
     assert_predicts_the_same(reload(classifier, tmp_path / "file"), classifier, table)
 

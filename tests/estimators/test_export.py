@@ -1,4 +1,4 @@
-"""The model for other programs: it gives the same scores, and beside it stands what they mean."""
+"""Exported models return the same scores, and a file describes their inputs and outputs."""
 
 import importlib.util
 import json
@@ -23,7 +23,7 @@ from tests.estimators.conftest import build_network, fit_classifier
 
 
 def encode(classifier, table):
-    """Return what goes into the model, as another program would make it."""
+    """Return the inputs of the model, as another program would compute them."""
     dataset = MultimodalDataset(table, classifier.encoders_, batch_size=len(table))
     inputs, *_ = dataset[0]
     return {name: np.asarray(values, dtype="float32") for name, values in inputs.items()}
@@ -40,7 +40,7 @@ def run_saved_model(path, inputs):
 
 def run_litert(path, inputs):
     with warnings.catch_warnings():
-        # It moves to a package of its own, which is another one to install.
+        # The interpreter moves to a package of its own, which the tests do not install.
         warnings.filterwarnings("ignore", ".*tf.lite.Interpreter is deprecated", UserWarning)
         interpreter = tf.lite.Interpreter(model_path=str(path))
     (scores,) = interpreter.get_signature_runner()(**inputs).values()
@@ -82,13 +82,13 @@ def two():
 
 @pytest.fixture(scope="module")
 def numbers():
-    """Return a classifier that is exported in a moment."""
+    """Return a classifier whose export is quick."""
     return fit_classifier([DenseEncoder("numbers", column=["year", "minutes"], head=DenseHead(2))])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", RUN)
-def test_an_exported_model_gives_the_same_scores(format, two, table, tmp_path):
+def test_an_exported_model_returns_the_same_scores(format, two, table, tmp_path):
     needs(format)
     path = tmp_path / "model"
     two.export(path, format=format)
@@ -99,19 +99,19 @@ def test_an_exported_model_gives_the_same_scores(format, two, table, tmp_path):
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     one = {name: values[:1] for name, values in inputs.items()}
     np.testing.assert_allclose(RUN[format](path, one), expected[:1], atol=1e-5)
-    # Which rows lack a modality is seen.
+    # The export keeps the inputs that mark rows without a modality.
     without = {**inputs, "tags": 0 * inputs["tags"], "tags_present": 0 * inputs["tags_present"]}
     np.testing.assert_allclose(
         RUN[format](path, without), two.predict_proba(table[["poster"]]), atol=1e-5
     )
     assert np.abs(RUN[format](path, without) - expected).max() > 1e-3
-    # Nothing else was written, and the classifier is as it was.
+    # Nothing else was written, and the classifier is unchanged.
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["model", "model.json"]
     np.testing.assert_array_equal(two.predict_proba(table), expected)
 
 
 @pytest.mark.parametrize("format", RUN)
-def test_thresholds_beside_the_model_give_the_same_labels(format, numbers, table, tmp_path):
+def test_the_described_thresholds_return_the_same_labels(format, numbers, table, tmp_path):
     needs(format)
     numbers.export(tmp_path / "model", format=format)
     description = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
@@ -121,7 +121,7 @@ def test_thresholds_beside_the_model_give_the_same_labels(format, numbers, table
     np.testing.assert_array_equal(apply_thresholds(scores, thresholds), numbers.predict(table))
 
 
-def test_a_loaded_classifier_is_exported_like_the_saved_one(numbers, table, tmp_path):
+def test_a_loaded_classifier_has_the_same_export(numbers, table, tmp_path):
     numbers.save(tmp_path / "file")
     MultimodalClassifier.load(tmp_path / "file").export(tmp_path / "model", format="tf_saved_model")
     numbers.export(tmp_path / "other", format="tf_saved_model")
@@ -132,7 +132,7 @@ def test_a_loaded_classifier_is_exported_like_the_saved_one(numbers, table, tmp_
     assert (tmp_path / "model.json").read_bytes() == (tmp_path / "other.json").read_bytes()
 
 
-def test_what_stands_beside_the_model(two, tmp_path):
+def test_the_description_of_a_model(two, tmp_path):
     two.export(tmp_path / "model", format="tf_saved_model")
     text = (tmp_path / "model.json").read_text(encoding="utf-8")
     description = json.loads(text, parse_constant=pytest.fail)
@@ -163,7 +163,7 @@ class ShiftedEncoder(DenseEncoder):
         return super().fit(values)
 
 
-def test_numpys_numbers_of_an_encoder_are_written(tmp_path):
+def test_numpy_numbers_of_an_encoder_are_written(tmp_path):
     fit_classifier([ShiftedEncoder("year", head=DenseHead(2))]).export(
         tmp_path / "model", format="tf_saved_model"
     )
@@ -176,9 +176,9 @@ def test_numpys_numbers_of_an_encoder_are_written(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", RUN)
-def test_tiny_features_are_exported_right(format, table, tmp_path):
+def test_tiny_features_keep_their_scores_in_an_export(format, table, tmp_path):
     needs(format)
-    # A network as deep as those of Keras, with random weights, gives features like these.
+    # Deep networks with random weights return features as small as these.
     inputs = keras.Input((8, 8, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(inputs)
     network = keras.Model(inputs, keras.layers.Rescaling(1e-22)(pooled), name="network")
@@ -196,7 +196,7 @@ def test_tiny_features_are_exported_right(format, table, tmp_path):
     assert not scaling.avoids_log1p
 
 
-# -- what goes wrong -------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------
 
 
 def test_an_unknown_format_is_an_error(numbers, tmp_path):
@@ -212,11 +212,11 @@ def test_a_classifier_must_be_fitted_to_be_exported(tmp_path):
 
 
 @pytest.mark.parametrize("format", RUN)
-def test_a_folder_that_is_there_is_not_replaced(format, numbers, tmp_path):
+def test_an_existing_folder_is_not_replaced(format, numbers, tmp_path):
     needs(format)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"model' is a folder that is there already; remove"):
+    with pytest.raises(FileExistsError, match=r"model' is an existing folder; remove"):
         numbers.export(tmp_path / "model", format=format)
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
     assert (tmp_path / "model" / "mine").read_text() == "mine"
@@ -224,7 +224,7 @@ def test_a_folder_that_is_there_is_not_replaced(format, numbers, tmp_path):
 
 def test_a_folder_does_not_replace_a_file(numbers, tmp_path):
     (tmp_path / "model").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"model' is a file that is there already; remove"):
+    with pytest.raises(FileExistsError, match=r"model' is an existing file; remove"):
         numbers.export(tmp_path / "model", format="tf_saved_model")
     assert (tmp_path / "model").read_text() == "mine"
 
@@ -239,7 +239,7 @@ def test_an_older_file_is_replaced(numbers, table, tmp_path):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["model", "model.json"]
 
 
-def test_a_package_that_is_missing_is_named(numbers, tmp_path, monkeypatch):
+def test_an_absent_package_is_named(numbers, tmp_path, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(
         _export, "find_spec", lambda name: None if name == "tf2onnx" else find_spec(name)
@@ -249,15 +249,15 @@ def test_a_package_that_is_missing_is_named(numbers, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_not_there_is_an_error(numbers, tmp_path):
+def test_a_folder_that_does_not_exist_is_an_error(numbers, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         numbers.export(tmp_path / "nowhere" / "model", format="litert")
 
 
-def test_nothing_is_left_behind_when_writing_fails(numbers, tmp_path, monkeypatch):
+def test_a_failed_export_leaves_the_older_files(numbers, tmp_path, monkeypatch):
     (tmp_path / "model").write_text("old")
 
-    def fail(classifier):
+    def fail(fitted):
         msg = "No space left on device"
         raise OSError(msg)
 
@@ -268,7 +268,7 @@ def test_nothing_is_left_behind_when_writing_fails(numbers, tmp_path, monkeypatc
     assert (tmp_path / "model").read_text() == "old"
 
 
-def test_a_layer_is_as_before_when_its_export_fails(two, tmp_path, monkeypatch):
+def test_a_failed_export_restores_the_layers(two, tmp_path, monkeypatch):
     needs("onnx")
     scaling = two.model_.get_layer("poster_head").get_layer("scaling")
     seen = []

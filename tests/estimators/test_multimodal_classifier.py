@@ -271,6 +271,31 @@ def test_verbose_controls_the_output(capsys):
     assert "Epoch 1/2" in capsys.readouterr().out
 
 
+def test_a_line_after_fit_counts_the_labels_that_are_never_predicted(capsys):
+    (data, y), (valid, y_valid) = draw(), draw(40, seed=2)
+    options = {"validation_data": (valid, y_valid.assign(rare=0))}
+    with pytest.warns(UndefinedMetricWarning):
+        classifier = make_quick(epochs=1, verbose=1).fit(data, y, **options)
+    n_never = np.isposinf(classifier.thresholds_).sum()
+    assert n_never > 0
+    assert f"{n_never} of 3 labels are never predicted" in capsys.readouterr().out
+    with pytest.warns(UndefinedMetricWarning):
+        make_quick(epochs=1, verbose=0).fit(data, y, **options)
+    assert capsys.readouterr().out == ""
+
+
+def test_predict_labels_returns_as_many_labels_as_wanted(fitted):
+    data, _ = draw(60, seed=4)
+    plain = fitted.predict_labels(data)
+    assert () in plain
+    for labels, more in zip(plain, fitted.predict_labels(data, at_least=1), strict=True):
+        assert len(more) == max(1, len(labels))
+        assert set(labels) <= set(more)
+    assert {len(labels) for labels in fitted.predict_labels(data, top_k=2)} == {2}
+    with pytest.raises(ValueError, match="at most 3 labels"):
+        fitted.predict_labels(data, top_k=4)
+
+
 def test_auto_chooses_encoders_for_all_columns_but_the_labels(capsys):
     data, _ = draw()
     classifier = make("auto", epochs=1, verbose=1).fit(

@@ -1,4 +1,4 @@
-"""The classifier as an estimator of scikit-learn: its own checks, and its tools around it."""
+"""The classifier as a scikit-learn estimator: scikit-learn's own checks and its tools."""
 
 import keras
 import numpy as np
@@ -21,11 +21,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
 from multimodal_ensemble.encoders import DenseHead
 
-NOT_MULTI_HOT = "its y is not multi-hot: it has other values than 0 and 1, or strings, or one axis"
-ONE_COLUMN = "it wants predictions of one axis; of one label, a multilabel matrix has one column"
-FLOAT32 = "it wants 7 equal digits of float32 sums, which differ that much with the batch"
+NOT_MULTI_HOT = "its y is not multi-hot: values other than 0 and 1, strings, or one axis"
+ONE_COLUMN = "it expects predictions with one axis; one label is a matrix with one column"
+FLOAT32 = "it expects 7 equal digits of float32 sums, which vary more with the batch"
 
-# Name of the check, and why it cannot apply to an estimator of multi-hot targets.
+# Checks that cannot apply to an estimator of multi-hot targets, with the reason.
 EXPECTED_FAILED = {
     "check_estimators_dtypes": NOT_MULTI_HOT,
     "check_sample_weights_pandas_series": NOT_MULTI_HOT,
@@ -40,10 +40,10 @@ EXPECTED_FAILED = {
     "check_methods_sample_order_invariance": FLOAT32,
     "check_methods_subset_invariance": FLOAT32,
     "check_sample_weight_equivalence_on_dense_data": (
-        "stochastic training: a row of weight 0 still takes its place in a batch"
+        "training is stochastic: a row with weight 0 still has a place in a batch"
     ),
     "check_classifiers_one_label": (
-        "of a label that all rows have nothing can be learned, and no score says when to stop"
+        "a label that all rows have cannot be learned, and no score can stop the training"
     ),
     "check_classifiers_one_label_sample_weights": "as check_classifiers_one_label",
     "check_classifiers_regression_target": (
@@ -55,12 +55,12 @@ EXPECTED_FAILED = {
 }
 
 
-# Slow, so that it is left to the newest scikit-learn: older ones check other things.
+# These checks are slow, and older versions of scikit-learn check other things.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
     [
-        # An array of numbers, of which often too few rows are given to hold some out.
+        # scikit-learn often passes too few rows to hold some out.
         MultimodalClassifier(
             epochs=1,
             optimizer="sgd",
@@ -103,7 +103,7 @@ def test_it_is_a_multilabel_classifier():
     assert tags.target_tags.multi_output
 
 
-def test_params_are_those_of_the_constructor_and_clone_copies_them():
+def test_clone_copies_the_parameters():
     classifier = make(threshold="f1", modality_dropout=0.1)
     copy = clone(classifier)
     assert copy.get_params(deep=False).keys() == classifier.get_params(deep=False).keys()
@@ -114,7 +114,7 @@ def test_params_are_those_of_the_constructor_and_clone_copies_them():
     assert classifier.batch_size == 32
 
 
-def test_fitting_leaves_the_encoders_that_were_given_as_they_are():
+def test_fit_does_not_change_the_given_encoders():
     classifier = make(epochs=1).fit(*draw())
     assert not hasattr(classifier.encoders[0], "vocabulary_")
     assert classifier.encoders_[0].vocabulary_
@@ -123,12 +123,12 @@ def test_fitting_leaves_the_encoders_that_were_given_as_they_are():
 @pytest.mark.parametrize(
     "method", ["predict", "predict_proba", "predict_labels", "decision_function"]
 )
-def test_an_unfitted_one_says_so(method):
+def test_predicting_before_fit_is_an_error(method):
     with pytest.raises(NotFittedError, match="This MultimodalClassifier instance is not fitted"):
         getattr(make(), method)(draw()[0])
 
 
-def test_the_attributes_that_scikit_learn_names():
+def test_fitted_attributes_of_scikit_learn():
     data, y = draw()
     classifier = make(epochs=1).fit(data, y)
     assert classifier.n_features_in_ == 2
@@ -137,7 +137,7 @@ def test_the_attributes_that_scikit_learn_names():
     assert classifier.thresholds_.shape == (2,)
 
 
-def test_cross_val_predict_gives_scores_for_each_row():
+def test_cross_val_predict_returns_scores_of_each_row():
     data, y = draw()
     y_score = cross_val_predict(make(epochs=2), data, y, cv=2, method="predict_proba")
     assert y_score.shape == (120, 2)
@@ -149,7 +149,7 @@ def test_cross_val_predict_gives_scores_for_each_row():
     np.testing.assert_allclose(y_score, by_hand, atol=1e-6)
 
 
-def test_grid_search_over_options_and_encoders():
+def test_grid_search_over_parameters_and_lists_of_encoders():
     data, y = draw()
     encoders = [
         [BagOfWordsEncoder("tags", head=DenseHead(4))],
@@ -162,7 +162,7 @@ def test_grid_search_over_options_and_encoders():
     assert search.predict(data).shape == y.shape
 
 
-# For one label, scikit-learn's scorers of scores expect a binary classifier.
+# For one label, these scorers of scikit-learn expect a binary classifier.
 @pytest.mark.parametrize("n_labels", [2, 3])
 def test_scorers_of_scikit_learn(n_labels):
     data, y = draw(n_labels=n_labels)
@@ -178,7 +178,7 @@ def test_scorers_of_scikit_learn(n_labels):
         assert get_scorer(scoring)(classifier, data, y) == pytest.approx(score)
 
 
-def test_the_last_step_of_a_pipeline():
+def test_the_classifier_is_the_last_step_of_a_pipeline():
     rng = np.random.default_rng(1)
     numbers = 100 + 20 * rng.normal(size=(160, 3))
     y = (numbers[:, :2] > 100).astype(int)
@@ -192,7 +192,7 @@ def test_the_last_step_of_a_pipeline():
     assert scores.mean() > 0.6
 
 
-def test_behind_a_transformer_of_tables():
+def test_a_transformer_of_tables_may_precede_the_classifier():
     data, y = draw()
     renamed = data.rename(columns={"tags": "words"})
     rename = FunctionTransformer(lambda table: table.rename(columns={"words": "tags"}))
