@@ -196,7 +196,7 @@ def test_parameters_of_all_parts_are_nested():
         ({"scaling": "minmax"}, r"scaling must be one of"),
         ({"name": "a/b"}, r"Received name='a/b'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_a_refused_parameter_changes_nothing(params, match):
     encoder = numbers()
