@@ -33,7 +33,7 @@ def tanh_head(feature_shape):
 
 
 def test_there_is_one_layer_per_option():
-    assert [layer.name for layer in DenseHead(5)((3,)).layers] == ["dense"]
+    assert [layer.name for layer in DenseHead(5, dropout=0)((3,)).layers] == ["dense"]
     head = DenseHead(5, activation="tanh", dropout=0.25, input_dropout=0.5, scaling="log")
     scaling, before, dense, after = head((3,)).layers
     assert isinstance(scaling, FeatureScaling)
@@ -46,10 +46,17 @@ def test_there_is_one_layer_per_option():
     ("n_features", "units", "expected"),
     [(1, None, 1), (2, None, 1), (7, None, 3), (8, None, 4), (7, 5, 5)],
 )
-def test_an_embedding_has_half_as_many_units_as_features_by_default(n_features, units, expected):
+def test_units_of_none_are_half_the_number_of_features(n_features, units, expected):
     head = DenseHead(units)((n_features,))
     assert head(np.ones((2, n_features))).shape == (2, expected)
     assert head.count_params() == (n_features + 1) * expected
+
+
+@pytest.mark.parametrize(("n_features", "rate"), [(1, None), (15, None), (16, 0.5), (400, 0.5)])
+def test_automatic_input_dropout_needs_16_features(n_features, rate):
+    layers = DenseHead(input_dropout="auto", dropout=0)((n_features,)).layers
+    rates = [layer.rate for layer in layers if layer.name == "input_dropout"]
+    assert rates == ([] if rate is None else [rate])
 
 
 def test_an_embedding_is_what_numpy_computes():
@@ -67,6 +74,7 @@ def test_an_embedding_is_what_numpy_computes():
         ({"dropout": 1}, r"dropout must be at least 0 and below 1. .*dropout=1"),
         ({"dropout": float("nan")}, r"dropout must be .*nan"),
         ({"input_dropout": -0.1}, r"input_dropout must be .*-0.1"),
+        ({"input_dropout": "half"}, r"input_dropout must be one of 'auto'.*'half'"),
         ({"scaling": "minmax"}, r"scaling must be one of 'log', 'standard', None.*'minmax'"),
         ({"scaling": True}, r"scaling must be .*True"),
     ],
@@ -81,7 +89,7 @@ def test_an_option_out_of_range_is_refused_by_name(options, match):
     with pytest.raises(ValueError, match=match):
         encoder.set_params(**{f"head__{key}": value for key, value in options.items()})
     assert head.get_params() == DenseHead(4).get_params()
-    assert encoder.head.get_params() == DenseHead(64).get_params()
+    assert encoder.head.get_params() == DenseHead().get_params()
 
 
 # -- the head of an encoder ------------------------------------------------------------------------
@@ -90,9 +98,9 @@ def test_an_option_out_of_range_is_refused_by_name(options, match):
 @pytest.mark.parametrize(
     ("encoder", "expected"),
     [
-        (ImageEncoder("x"), DenseHead(256, scaling="log")),
-        (BagOfWordsEncoder("x"), DenseHead(activation="sigmoid")),
-        (DenseEncoder("x"), DenseHead(64)),
+        (ImageEncoder("x"), DenseHead(input_dropout=0.8, scaling="log")),
+        (BagOfWordsEncoder("x"), DenseHead(input_dropout="auto")),
+        (DenseEncoder("x"), DenseHead()),
     ],
     ids=["image", "bag of words", "dense"],
 )
@@ -121,7 +129,7 @@ def test_one_head_in_a_parameter_grid_is_never_changed():
 
 
 def test_a_head_of_none_is_the_default_again():
-    assert numbers(head=DenseHead(3)).set_params(head=None).head.units == 64
+    assert numbers(head=DenseHead(3)).set_params(head=None).head.units == 128
 
 
 def test_any_callable_that_returns_a_layer_is_a_head():
@@ -188,7 +196,7 @@ def test_parameters_of_all_parts_are_nested():
         ({"scaling": "minmax"}, r"scaling must be one of"),
         ({"name": "a/b"}, r"Received name='a/b'"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
 def test_a_refused_parameter_changes_nothing(params, match):
     encoder = numbers()

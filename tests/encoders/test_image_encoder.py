@@ -721,8 +721,9 @@ def test_the_state_holds_weights_that_the_configuration_does_not_determine(saved
 
 def test_repr_lists_what_differs_from_the_defaults():
     assert repr(mobile_net()) == (
-        "ImageEncoder(backbone='MobileNet', head=DenseHead(scaling='log', units=256),\n"
-        "             image_size=32, name='poster', seed=1, weights=None)"
+        "ImageEncoder(backbone='MobileNet',\n"
+        "             head=DenseHead(input_dropout=0.8, scaling='log'), image_size=32,\n"
+        "             name='poster', seed=1, weights=None)"
     )
 
 

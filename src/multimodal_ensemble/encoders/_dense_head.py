@@ -9,6 +9,7 @@ from multimodal_ensemble._validation import check_at_least, check_choice, check_
 from multimodal_ensemble.encoders._layers import FeatureScaling
 from multimodal_ensemble.encoders._parameters import CheckedParameters
 
+# The meaning of input_dropout="auto": the rate, and the number of features from which it applies.
 _AUTO_DROPOUT = 0.5
 _MIN_FEATURES_TO_DROP = 16
 

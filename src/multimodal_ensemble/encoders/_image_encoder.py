@@ -29,9 +29,8 @@ _READING_THREADS = 2
 _READER_VERSION = 1
 
 # The parameters that a built backbone depends on.
-_BACKBONE_PARAMETERS = frozenset(
-    {"name", "backbone", "weights", "image_size", "pooling", "preprocessing"}
-    | {"trainable_layers", "seed"}
+_BACKBONE_PARAMETERS = set(
+    "name backbone weights image_size pooling preprocessing trainable_layers seed".split()
 )
 
 
@@ -65,8 +64,8 @@ class ImageEncoder(Encoder):
     trainable_layers : int or "all", default=0
         Number of the backbone's last layers that training changes; see `unfreeze`.
     head : callable, optional
-        The trainable layers; see `Encoder`. Default: ``DenseHead(input_dropout=0.8,
-        scaling="log")``.
+        The trainable layers; see `Encoder`. Default:
+        ``DenseHead(input_dropout=0.8, scaling="log")``.
     augmentation : Augmentation, optional
         Augmented views of the training images. Default: none.
     on_error : {"raise", "blank", "drop", "missing"}, default="raise"
@@ -96,14 +95,13 @@ class ImageEncoder(Encoder):
     --------
     >>> import numpy as np
     >>> from multimodal_ensemble import ImageEncoder
-    >>> encoder = ImageEncoder(
-    ...     "poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
     >>> encoder.encode([np.zeros((300, 200, 3), dtype="uint8")]).shape
     (1, 32, 32, 3)
     >>> encoder.feature_shape
     (1024,)
     >>> encoder.get_params()["head__units"]
-    256
+    128
     """
 
     def __init__(

@@ -209,6 +209,16 @@ class MultimodalDataset(keras.utils.PyDataset):
         """Number of rows."""
         return self._n_samples
 
+    @property
+    def has_vectors_only(self) -> bool:
+        """Whether each modality has one vector per row, and none has images or the like."""
+        return all(
+            self.features[encoder.name].ndim == 2
+            if encoder.name in self.features
+            else len(encoder.input_shape) == 1
+            for encoder in self.encoders
+        )
+
     def begin_pass(self, number: int) -> None:
         """Draw the order of rows and the augmented views of a pass, for example to resume there.
 

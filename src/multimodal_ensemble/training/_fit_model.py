@@ -21,6 +21,7 @@ from multimodal_ensemble.training._fit_result import FitResult
 from multimodal_ensemble.training._label_weights import resolve_loss
 from multimodal_ensemble.training._predict_scores import model_for_dataset
 from multimodal_ensemble.training._resuming import CheckpointCallback
+from multimodal_ensemble.training._run_epochs import run_epochs
 from multimodal_ensemble.training._validation_evaluation import ValidationEvaluation
 
 # The interval of the reference study; shorter trainings have ten evaluations.
@@ -186,15 +187,13 @@ def fit_model(
         # Keras would build it within the first step, and would trace that step twice.
         trained.optimizer.build(trained.trainable_variables)
     try:
-        trained.fit(
+        run_epochs(
+            trained,
             train,
-            initial_epoch=n_finished,
+            callbacks,
+            first_epoch=n_finished,
             epochs=epochs,
-            # The data set shuffles rows from its own seed. Keras would also shuffle the batches,
-            # from the global seed.
-            shuffle=False,
-            callbacks=callbacks,
-            verbose=int(verbose == 2),
+            show_progress=verbose == 2,
         )
     except KeyboardInterrupt as interrupt:
         print(_describe_interruption(evaluation, saving), flush=True)

@@ -55,7 +55,7 @@ def predict_scores(
     """
     check_modalities(model, dataset)
     inputs = all_inputs(dataset)
-    if verbose and not _has_vectors_only(dataset):
+    if verbose and not dataset.has_vectors_only:
         inputs = _show_progress(inputs, dataset.n_samples)
     return score_inputs(model_for_dataset(model, dataset), inputs)
 
@@ -68,7 +68,7 @@ def model_for_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.M
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the inputs of all rows in their order, in batches that suit their size."""
     step = dataset.batch_size
-    if _has_vectors_only(dataset):
+    if dataset.has_vectors_only:
         step = max(step, _VECTORS_PER_CALL)
     for start in range(0, dataset.n_samples, step):
         yield dataset.encode_rows(np.arange(start, min(start + step, dataset.n_samples)))
@@ -82,16 +82,6 @@ def score_inputs(
     takes_vectors = all(len(tensor.shape) == 2 for tensor in model.inputs)
     score = partial(model, training=False) if takes_vectors else model.predict_on_batch
     return np.concatenate([keras.ops.convert_to_numpy(score(inputs)) for inputs in batches])
-
-
-def _has_vectors_only(dataset: MultimodalDataset) -> bool:
-    """Return whether every modality has one vector per row, and none has images or the like."""
-    return all(
-        dataset.features[encoder.name].ndim == 2
-        if encoder.name in dataset.features
-        else len(encoder.input_shape) == 1
-        for encoder in dataset.encoders
-    )
 
 
 def _show_progress(

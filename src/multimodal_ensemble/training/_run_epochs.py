@@ -1,0 +1,79 @@
+"""The epochs of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from multimodal_ensemble.generators import MultimodalDataset
+
+
+def run_epochs(
+    model: keras.Model,
+    train: MultimodalDataset,
+    callbacks: Sequence[keras.callbacks.Callback],
+    *,
+    first_epoch: int,
+    epochs: int,
+    show_progress: bool,
+) -> None:
+    """Train a compiled model on the batches of a data set.
+
+    The effect is that of `keras.Model.fit` with ``shuffle=False``. That method sets up a data
+    pipeline for each epoch, which takes as long as some fifty batches of vectors. A pipeline only
+    helps where batches take time to make, as images do, so vectors are passed on directly.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The model to train, compiled.
+    train : MultimodalDataset
+        The training rows.
+    callbacks : sequence of keras.callbacks.Callback
+        Called as Keras calls them.
+    first_epoch, epochs : int
+        Number of the first epoch, from 0, and of the epoch before which training ends.
+    show_progress : bool
+        Whether Keras's progress bars are shown.
+    """
+    if not train.has_vectors_only:
+        model.fit(
+            train,
+            initial_epoch=first_epoch,
+            epochs=epochs,
+            # The data set shuffles rows from its own seed. Keras would also shuffle the batches,
+            # from the global seed.
+            shuffle=False,
+            callbacks=[*callbacks],
+            verbose=int(show_progress),
+        )
+        return
+    events = keras.callbacks.CallbackList(
+        [*callbacks],
+        add_progbar=show_progress,
+        model=model,
+        verbose=int(show_progress),
+        epochs=epochs,
+        steps=len(train),
+    )
+    model.stop_training = False
+    # As in Keras, the first epoch is the second pass over the rows.
+    train.on_epoch_end()
+    events.on_train_begin()
+    logs: dict[str, float] = {}
+    for epoch in range(first_epoch, epochs):
+        model.reset_metrics()
+        events.on_epoch_begin(epoch)
+        for batch in range(len(train)):
+            events.on_train_batch_begin(batch)
+            inputs, y, *weight = train[batch]
+            logs = model.train_on_batch(inputs, y, *weight, return_dict=True)
+            events.on_train_batch_end(batch, logs)
+            if model.stop_training:
+                break
+        train.on_epoch_end()
+        events.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    events.on_train_end(logs)
