@@ -324,7 +324,7 @@ def test_an_encoder_that_reads_the_labels_issues_a_warning():
 
 def test_warm_start_continues_the_training():
     data, y = draw()
-    classifier = make(epochs=3, warm_start=True).fit(data, y)
+    classifier = make(epochs=3, evaluate_every=6, warm_start=True).fit(data, y)
     encoder, model = classifier.encoders_[1], classifier.model_
     before = classifier.history_["loss"].iloc[-1]
     classifier.fit(data, y)
