@@ -27,6 +27,7 @@ from multimodal_ensemble import (
     MultimodalClassifier,
 )
 from multimodal_ensemble.encoders import DenseHead
+from tests.toys import make_network, make_poster
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 CASES = {}
@@ -73,16 +74,6 @@ def test_row(name, tmp_path, monkeypatch):
 # -- parts of the cases ----------------------------------------------------------------------------
 
 
-def network():
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            keras.layers.Conv2D(2, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
-        ],
-        name="network",
-    )
-
-
 def table(n_rows=40):
     rng = np.random.default_rng(1)
     y = np.stack([np.arange(n_rows) % 2, np.arange(n_rows) // 2 % 2], axis=1)
@@ -97,7 +88,8 @@ def table(n_rows=40):
 
 
 def photo(**options):
-    return ImageEncoder("photo", backbone=network(), head=DenseHead(2, scaling="log"), **options)
+    network = make_network(n_maps=2, activation=None, preprocessing=False)
+    return make_poster("photo", network=network, head=DenseHead(2, scaling="log"), **options)
 
 
 def make(*encoders, **options):

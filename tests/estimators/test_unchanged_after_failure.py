@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, ImageEncoder, MultimodalClassifier
+from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.estimators import _training
-from tests.estimators.conftest import build_network, draw_labels, draw_table
+from tests.toys import draw_labels, draw_table, make_poster
 
 TABLE = draw_table()
 LABELS = draw_labels()
@@ -18,13 +18,7 @@ LABELS = draw_labels()
 def make_encoders():
     return [
         # Its last layer is trained, so that trainings change weights of the backbone as well.
-        ImageEncoder(
-            "poster",
-            backbone=build_network(),
-            trainable_layers=1,
-            head=DenseHead(3, activation="tanh"),
-            optional=True,
-        ),
+        make_poster(trainable_layers=1, head=DenseHead(3, activation="tanh"), optional=True),
         DenseEncoder("year", head=DenseHead(2)),
     ]
 
