@@ -594,10 +594,10 @@ def stop_at(epoch):
 @case("Ctrl-C in the middle of training")
 def _(folder):
     data, y = table()
-    classifier = make(epochs=9)
+    classifier = make(epochs=9, evaluate_every=2, patience=None)
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(data, y, callbacks=[stop_at(2)])
-    stopped = make(epochs=3, patience=None).fit(data, y)
+    stopped = make(epochs=3, evaluate_every=2, patience=None).fit(data, y)
     np.testing.assert_array_equal(classifier.predict_proba(data), stopped.predict_proba(data))
     return "the best weights so far are kept and reported, and KeyboardInterrupt is raised"
 
@@ -610,7 +610,7 @@ class StopInFirstBatch(keras.callbacks.Callback):
 @case("Ctrl-C before the first evaluation")
 def _(folder):
     data, y = table()
-    classifier = fit(batch_size=4)
+    classifier = fit(batch_size=4, evaluate_every=2)
     before = classifier.predict_proba(data)
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(data, y, callbacks=[StopInFirstBatch()])
@@ -634,7 +634,7 @@ def _(folder):
 @case("a `warm_start` that fails")
 def _(folder):
     data, y = table()
-    classifier = fit(warm_start=True)
+    classifier = fit(warm_start=True, evaluate_every=2)
     before = classifier.predict_proba(data)
     with pytest.raises(KeyboardInterrupt):
         classifier.set_params(batch_size=4).fit(data, y, callbacks=[StopInFirstBatch()])

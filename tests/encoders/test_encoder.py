@@ -209,7 +209,9 @@ def test_fit_encoders_reports_a_column_that_the_data_lacks():
 
 
 @pytest.mark.parametrize(
-    "wrap", [list, np.array, pd.Series, lambda values: pd.DataFrame({"x": values})], ids=str
+    "wrap",
+    [list, np.array, pd.Series, lambda values: pd.DataFrame({"x": values})],
+    ids=["list", "array", "series", "frame"],
 )
 def test_present_values_are_those_that_are_not_missing(wrap):
     values = wrap([1.0, np.nan, 3.0])

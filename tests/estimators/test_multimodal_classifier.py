@@ -49,9 +49,9 @@ def draw(n_rows=90, seed=1):
 
 def encoders(**options):
     return [
-        make_poster("photo", head=DenseHead(4, scaling="log"), **options),
-        BagOfWordsEncoder("tags", head=DenseHead(4), **options),
-        DenseEncoder("number", head=DenseHead(4)),
+        make_poster("photo", head=DenseHead(4, dropout=0, scaling="log"), **options),
+        BagOfWordsEncoder("tags", head=DenseHead(4, dropout=0), **options),
+        DenseEncoder("number", head=DenseHead(4, dropout=0)),
     ]
 
 
@@ -61,14 +61,22 @@ def adam():
 
 def make(given=None, **options):
     # Plain SGD has no state, so it is the quickest optimizer to build.
-    defaults = {"epochs": 12, "batch_size": 16, "random_state": 1, "verbose": 0}
+    defaults = {
+        "threshold": "accuracy",
+        "modality_dropout": 0,
+        "epochs": 12,
+        "batch_size": 16,
+        "patience": 10,
+        "random_state": 1,
+        "verbose": 0,
+    }
     options = {**defaults, "optimizer": keras.optimizers.SGD(0.1), **options}
     return MultimodalClassifier(encoders() if given is None else given, **options)
 
 
 def make_quick(**options):
     """Return a classifier of one column of numbers, for tests that any encoder will do."""
-    return make([DenseEncoder("number", head=DenseHead(4))], **options)
+    return make([DenseEncoder("number", head=DenseHead(4, dropout=0))], **options)
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +311,7 @@ def test_an_encoder_that_reads_the_labels_issues_a_warning():
 
 def test_warm_start_continues_the_training():
     data, y = draw()
-    classifier = make(epochs=3, warm_start=True).fit(data, y)
+    classifier = make(epochs=3, evaluate_every=6, warm_start=True).fit(data, y)
     encoder, model = classifier.encoders_[1], classifier.model_
     before = classifier.history_["loss"].iloc[-1]
     classifier.fit(data, y)

@@ -18,7 +18,7 @@ LABELS = draw_labels()
 def make_encoders():
     return [
         # Its last layer is trained, so that trainings change weights of the backbone as well.
-        make_poster(trainable_layers=1, head=DenseHead(2), optional=True),
+        make_poster(trainable_layers=1, head=DenseHead(3, activation="tanh"), optional=True),
         DenseEncoder("year", head=DenseHead(2)),
     ]
 
@@ -105,7 +105,7 @@ FAILURES = {
         KeyboardInterrupt,
     ),
     "interrupt before the first evaluation": (
-        {"batch_size": 8},
+        {"batch_size": 8, "evaluate_every": 2},
         {"callbacks": [FailInBatch(KeyboardInterrupt())]},
         KeyboardInterrupt,
     ),
@@ -152,7 +152,15 @@ def test_an_error_after_the_training_changes_nothing(train, original, state, mon
 def make_small(**options):
     encoders = [BagOfWordsEncoder("tags", head=DenseHead(2), optional=True)]
     encoders.append(DenseEncoder("year", head=DenseHead(2)))
-    options = {"optimizer": "sgd", "patience": None, "random_state": 1, "verbose": 0, **options}
+    options = {
+        "optimizer": "sgd",
+        "evaluate_every": 1,
+        "batch_size": 32,
+        "patience": None,
+        "random_state": 1,
+        "verbose": 0,
+        **options,
+    }
     return MultimodalClassifier(encoders, **options)
 
 
@@ -169,7 +177,7 @@ def test_an_interrupt_after_an_evaluation_adopts_the_best_weights(train):
     np.testing.assert_array_equal(classifier.thresholds_, uninterrupted.thresholds_)
     assert len(classifier.history_) == 3
     # All heads can be trained again, also those that refit_heads left as they were.
-    assert len(classifier.model_.trainable_weights) == 7
+    assert len(classifier.model_.trainable_weights) == 8
 
 
 def test_an_unfitted_classifier_stays_unfitted():

@@ -142,17 +142,17 @@ class ValidationEvaluation(keras.callbacks.Callback):
             self._inputs = list(all_inputs(self.validation))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Reset the sums of the loss, as Keras does."""
+        """Record the number of the epoch."""
         self._state.epoch = epoch + 1
-        self._seen_loss, self._seen_weight = 0.0, 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Record the sums of the loss, which Keras may continue through an epoch."""
+        self._sums_before = self._loss_sums()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Record the loss of the batch, and evaluate if it is time."""
-        # Keras sums the loss over the epoch, so the loss of a batch is the increase of that sum.
-        tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
-        loss, weight = float(tracker.total), float(tracker.count)
-        self._state.losses.append((loss - self._seen_loss, weight - self._seen_weight))
-        self._seen_loss, self._seen_weight = loss, weight
+        (loss, weight), (loss_before, weight_before) = self._loss_sums(), self._sums_before
+        self._state.losses.append((loss - loss_before, weight - weight_before))
         self._state.step += 1
         if self._state.step % self.evaluate_every == 0:
             self._evaluate()
@@ -178,6 +178,11 @@ class ValidationEvaluation(keras.callbacks.Callback):
 
     def _new_state(self) -> EvaluationState:
         return EvaluationState(losses=deque(maxlen=self.loss_window))
+
+    def _loss_sums(self) -> tuple[float, float]:
+        """Return the sum of the rows' losses, and the sum of their weights."""
+        tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
+        return float(tracker.total), float(tracker.count)
 
     def _evaluate(self) -> None:
         state = self._state
