@@ -12,6 +12,6 @@ def make_poster():
 
     def make(**options):
         network = toys.make_network(activation=None)
-        return toys.make_poster(network=network, **{"head": DenseHead(3), **options})
+        return toys.make_poster(network=network, **{"head": DenseHead(3, dropout=0), **options})
 
     return make

@@ -55,12 +55,14 @@ class Problem:
         self.validation, self.y_validation = draw_rows(n_validation, 2)
 
     def numbers(self, name="numbers", *, units=6, **head):
-        encoder = DenseEncoder(name, column="numbers", head=DenseHead(units, **head))
+        head = DenseHead(units, **{"dropout": 0, **head})
+        encoder = DenseEncoder(name, column="numbers", head=head)
         return encoder.fit(self.train["numbers"])
 
     def poster(self, *, scaling="log", **head):
         network = make_network(n_maps=6)
-        return make_poster(network=network, head=DenseHead(5, scaling=scaling, **head))
+        head = DenseHead(5, scaling=scaling, **{"dropout": 0, **head})
+        return make_poster(network=network, head=head)
 
     def datasets(self, *encoders, batch_size=8, seed=1, sample_weight=None, **options):
         """Return new training and validation data sets."""

@@ -88,13 +88,13 @@ def test_without_patience_training_continues_and_its_end_is_evaluated(training):
     )
     assert result.history["step"].tolist() == [10, 20, 24]
     assert result.history["epoch"].tolist() == [2, 3, 3]
-    assert training.fit(epochs=1).history["step"].tolist() == [8]
 
 
-def test_short_passes_are_evaluated_once_each(training):
-    result = training.fit(epochs=3)
-    n_batches = len(training.train)
-    assert result.history["step"].tolist() == [n_batches, 2 * n_batches, 3 * n_batches]
+@pytest.mark.parametrize(("epochs", "interval"), [(1, 1), (2, 2), (3, 3)])
+def test_by_default_a_short_training_is_evaluated_about_ten_times(training, epochs, interval):
+    n_batches = epochs * len(training.train)
+    steps = training.fit(epochs=epochs, patience=None).history["step"].tolist()
+    assert steps == list(range(interval, n_batches + 1, interval))
 
 
 def run_with_seed(problem, seed):
@@ -296,7 +296,7 @@ def test_divergence_is_an_error_that_keeps_the_best_weights(training, spy):
 
 def test_a_loss_of_nan_is_found_at_the_end_at_the_latest(training):
     with pytest.raises(FloatingPointError, match="Training diverged: after 8 batches"):
-        training.fit(epochs=1, loss=lambda y, p: keras.ops.mean(p) * np.nan)
+        training.fit(epochs=1, evaluate_every=100, loss=lambda y, p: keras.ops.mean(p) * np.nan)
 
 
 def test_a_loaded_model_takes_stored_features(problem, store, tmp_path):
