@@ -131,17 +131,7 @@ class BagOfWordsEncoder(Encoder):
         self.drop = drop
 
     def fit(self, values: Any) -> Self:
-        """Choose the vocabulary from the training rows.
-
-        Parameters
-        ----------
-        values : sequence of token lists or strings
-            Raw values of the training rows.
-
-        Returns
-        -------
-        BagOfWordsEncoder
-            The encoder itself.
+        """Choose the vocabulary from the training rows: lists of tokens, or strings.
 
         Raises
         ------
@@ -175,17 +165,7 @@ class BagOfWordsEncoder(Encoder):
         return (len(self._fitted_vocabulary()),)
 
     def prepare(self, values: Any) -> Any:
-        """Return the bags as a sparse matrix.
-
-        Parameters
-        ----------
-        values : sequence of n token lists or strings
-            Raw values.
-
-        Returns
-        -------
-        scipy.sparse.csr_matrix of shape (n, n_tokens)
-            Bags of dtype float32.
+        """Return the bags as a sparse matrix of shape (n, n_tokens), float32.
 
         Raises
         ------
@@ -201,18 +181,7 @@ class BagOfWordsEncoder(Encoder):
         return bags.astype(np.float32)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the bags as a dense array.
-
-        Parameters
-        ----------
-        values : sequence of n token lists or strings, or sparse matrix
-            Raw values, or rows of what `prepare` returned.
-
-        Returns
-        -------
-        ndarray of shape (n, n_tokens)
-            Of dtype float32: 0 or 1, counts, or tf-idf weights.
-        """
+        """Return the bags as a dense float32 array: 0 or 1, counts, or tf-idf weights."""
         bags = values if hasattr(values, "toarray") else self.prepare(values)
         dense: NDArray[np.float32] = bags.toarray()
         return dense

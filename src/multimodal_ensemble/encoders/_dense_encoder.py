@@ -80,16 +80,6 @@ class DenseEncoder(Encoder):
     def fit(self, values: Any) -> Self:
         """Learn the mean and the scale from the training rows.
 
-        Parameters
-        ----------
-        values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Numbers of the training rows, or a sequence of n vectors.
-
-        Returns
-        -------
-        DenseEncoder
-            The encoder itself.
-
         Raises
         ------
         ModalityError
@@ -115,17 +105,7 @@ class DenseEncoder(Encoder):
         return (self.n_features_,)
 
     def prepare(self, values: Any) -> NDArray[np.float64]:
-        """Check the numbers and return them as one array, not scaled.
-
-        Parameters
-        ----------
-        values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Numbers, or a sequence of n vectors.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features)
-            Numbers of dtype float64.
+        """Check the numbers and return them, not scaled, as one float64 array (n, n_features).
 
         Raises
         ------
@@ -163,34 +143,13 @@ class DenseEncoder(Encoder):
         return numbers
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which rows lack all numbers.
-
-        Parameters
-        ----------
-        values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Raw values, or a sequence of n vectors.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            True where a row is None, or all of its numbers are NaN.
-        """
+        """Return True for each row that is None or has only NaN."""
         if isinstance(values, pd.DataFrame | pd.Series):
             values = values.to_numpy(dtype=object)
         return np.array([np.all(pd.isna(value)) for value in values], dtype=bool)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the numbers, scaled as `scaling` asks.
-
-        Parameters
-        ----------
-        values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Raw values, or rows of what `prepare` returned.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features)
-            Numbers of dtype float32.
+        """Return the numbers as float32, scaled as `scaling` asks.
 
         Raises
         ------

@@ -168,17 +168,7 @@ class ImageEncoder(Encoder):
         return (*find_image_size(self.backbone, self.image_size), 3)
 
     def encode(self, values: Any) -> NDArray[np.uint8]:
-        """Read images.
-
-        Parameters
-        ----------
-        values : sequence of n paths, bytes, images or arrays
-            One image each.
-
-        Returns
-        -------
-        ndarray of shape (n, height, width, 3)
-            RGB, uint8.
+        """Read images as RGB, uint8.
 
         Raises
         ------
@@ -195,16 +185,6 @@ class ImageEncoder(Encoder):
 
         Unless ``on_error="raise"``, this reads every image that it has not read before, so that
         `unreadable` is complete before training.
-
-        Parameters
-        ----------
-        values : sequence of paths, bytes, images or arrays
-            One image each.
-
-        Returns
-        -------
-        dict of int to str
-            Reason by position; empty with any other `on_error`.
         """
         if self.on_error == "raise":
             return {}
@@ -212,18 +192,7 @@ class ImageEncoder(Encoder):
         return found if self.on_error == "drop" else {}
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones.
-
-        Parameters
-        ----------
-        values : sequence of n paths, bytes, images or arrays
-            One image each, or None.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            True where there is no image.
-        """
+        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones."""
         values = list(values)
         missing = super().find_missing(values)
         if self.on_error == "missing":
@@ -235,15 +204,7 @@ class ImageEncoder(Encoder):
     def content_digests(self, values: Any) -> list[bytes]:
         """Return a digest of the bytes of each image file.
 
-        Parameters
-        ----------
-        values : sequence of n paths, bytes, images or arrays
-            One image each.
-
-        Returns
-        -------
-        list of n bytes
-            With ``on_error="blank"``, one common digest for all images that cannot be read.
+        With ``on_error="blank"``, all images that cannot be read have one digest in common.
 
         Raises
         ------
@@ -253,24 +214,11 @@ class ImageEncoder(Encoder):
         return self._unreadable.digests(list(values), self._read, self.root)
 
     def encoding_config(self) -> dict[str, Any]:
-        """Return the version of the reader and the filter; the size is part of the backbone.
-
-        Returns
-        -------
-        dict
-            JSON values.
-        """
+        """Return the version of the reader and the filter; the size is part of the backbone."""
         return {"reader_version": _READER_VERSION, "resampling": self.resampling}
 
     def without_backbone(self) -> Self:
-        """Return a copy that reads and augments images and has no network.
-
-        Returns
-        -------
-        ImageEncoder
-            Relative paths start from the same folder, also in a process with another working
-            directory.
-        """
+        """Return a copy without a network; relative paths start from the same folder as before."""
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
         # Reading needs nothing of the network but the size of its images.
@@ -285,11 +233,6 @@ class ImageEncoder(Encoder):
 
     def get_backbone(self) -> keras.Model:
         """Return the network from RGB images 0..255 to one feature vector per image.
-
-        Returns
-        -------
-        keras.Model
-            Built at the first call; later calls return the same model.
 
         Raises
         ------
