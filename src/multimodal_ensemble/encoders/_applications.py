@@ -45,13 +45,7 @@ def application_names() -> list[str]:
 
 
 def find_application(name: str) -> Callable[..., keras.Model]:
-    """Return the function that builds a network of `keras.applications`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such network; the message lists the networks that exist.
-    """
+    """Return the function that builds a network, or raise a ValueError that lists all networks."""
     if name not in application_names():
         msg = (
             f"keras.applications has no network {name!r}. "
@@ -79,13 +73,7 @@ def default_size(name: str) -> int:
 def build_application(
     name: str, *, input_shape: tuple[int, int, int], pooling: str, weights: str | None
 ) -> keras.Model:
-    """Build a network without its classifier, with random or ImageNet weights.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the ImageNet weights are neither in Keras's cache nor can be downloaded.
-    """
+    """Build a network without its classifier, with random or ImageNet weights."""
     build = find_application(name)
     kwargs: dict[str, Any] = {
         "include_top": False,
@@ -109,13 +97,7 @@ def build_application(
 
 
 def load_weights(model: keras.Model, path: str, *, name: str) -> None:
-    """Load a weights file into a network built without its classifier.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the file does not exist or does not fit the network.
-    """
+    """Load a weights file into a network built without its classifier."""
     if not Path(path).exists():
         msg = (
             f"The weights file {path!r} of {name} does not exist. Pass the path of a file, "

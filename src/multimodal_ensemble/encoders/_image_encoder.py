@@ -247,10 +247,8 @@ class ImageEncoder(Encoder):
         """Let training also change the last layers of the backbone.
 
         Create the data sets again afterwards: a store now keeps the input of the first block that
-        is trained, so that fine-tuning runs only the layers from there on. Batch normalisation
-        stays frozen, as is usual in fine-tuning. All models that were built from this encoder
-        share its backbone and change with it. Use a separate encoder for a model that is
-        fine-tuned next to others.
+        is trained. Batch normalisation stays frozen, as is usual in fine-tuning. All models that were
+        built from this encoder share its backbone and change with it.
 
         Parameters
         ----------
@@ -275,10 +273,7 @@ class ImageEncoder(Encoder):
         return self
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters after checking them; see `Encoder`.
-
-        The backbone is built again when it is next needed, if one of the parameters affects it.
-        """
+        """Change parameters after checking them. The backbone is rebuilt if one of them affects it."""
         backbone = self._backbone
         super().set_params(**params)
         if not _BACKBONE_PARAMETERS & params.keys():
