@@ -10,21 +10,14 @@ from typing import Any, Self
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.preprocessing import normalize
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
-
-_WORDS = re.compile(r"\w+")
-
-
-def split_words(text: str) -> list[str]:
-    """Return the lower-case words of a text: runs of letters, digits and underscores."""
-    return _WORDS.findall(text.lower())
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -56,8 +49,7 @@ class BagOfWordsEncoder(Encoder):
     drop : sequence of str, default=()
         Tokens to leave out, for example tags that name a label.
     head : callable, optional
-        The trainable layers; see `Encoder`. Default:
-        ``DenseHead(input_dropout="auto")``.
+        The trainable layers; see `Encoder`. Default: ``DenseHead(input_dropout="auto")``.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`. An empty list is not missing: it means
         that the row has no tags.
@@ -162,7 +154,7 @@ class BagOfWordsEncoder(Encoder):
     @property
     def input_shape(self) -> tuple[int]:
         """Size of the vocabulary."""
-        return (len(self._fitted_vocabulary()),)
+        return (len(self._learned("vocabulary_")),)
 
     def prepare(self, values: Any) -> Any:
         """Return the bags as a sparse matrix of shape (n, n_tokens), float32.
@@ -175,9 +167,7 @@ class BagOfWordsEncoder(Encoder):
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         bags = self._count(rows)
         if self.tfidf:
-            bags = bags.multiply(self.idf_[np.newaxis]).tocsr()
-            length = np.sqrt(np.asarray(bags.multiply(bags).sum(axis=1)))
-            bags = bags.multiply(1 / np.where(length > 0, length, 1)).tocsr()
+            bags = normalize(bags.multiply(self.idf_[np.newaxis]).tocsr())
         return bags.astype(np.float32)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
@@ -187,25 +177,16 @@ class BagOfWordsEncoder(Encoder):
         return dense
 
     def _tokenize(self, value: Any, row: int) -> list[str]:
-        if isinstance(value, str):
-            if self.delimiter is not None:
-                return [token.strip() for token in value.split(self.delimiter) if token.strip()]
-            if self.tokenizer is not None:
-                split = split_words if isinstance(self.tokenizer, str) else self.tokenizer
-                return self._check_tokens(list(split(value)), value, row)
+        if isinstance(value, str) and self.delimiter is not None:
+            return [token.strip() for token in value.split(self.delimiter) if token.strip()]
+        if isinstance(value, str) and self.tokenizer is None:
             msg = (
                 f"Modality {self.name!r} expects lists of tokens. Received the string "
                 f"{value[:80]!r} in row {row}. Pass delimiter='|' for delimited strings or "
                 "tokenizer='words' for free text."
             )
             raise ModalityError(msg, row=row)
-        try:
-            tokens = list(value)
-        except TypeError:
-            tokens = [value]
-        return self._check_tokens(tokens, value, row)
-
-    def _check_tokens(self, tokens: list[Any], value: Any, row: int) -> list[str]:
+        tokens = self._split(value)
         if not all(isinstance(token, str) for token in tokens):
             msg = (
                 f"Modality {self.name!r} expects a list of strings in each row. Received "
@@ -215,21 +196,19 @@ class BagOfWordsEncoder(Encoder):
             raise ModalityError(msg, row=row)
         return tokens
 
-    def _count(self, rows: Sequence[Sequence[str]]) -> Any:
-        counter = CountVectorizer(
-            analyzer=_identity, vocabulary=self._fitted_vocabulary(), binary=self.binary
-        )
-        return counter.transform(rows)
-
-    def _fitted_vocabulary(self) -> list[str]:
-        if not hasattr(self, "vocabulary_"):
-            msg = (
-                f"Modality {self.name!r} has no vocabulary yet. Call fit with the training rows, "
-                "or fit_encoders for several encoders, first."
+    def _split(self, value: Any) -> list[Any]:
+        if isinstance(value, str):
+            return list(
+                self.tokenizer(value)
+                if callable(self.tokenizer)
+                else re.findall(r"\w+", value.lower())
             )
-            raise NotFittedError(msg)
-        return self.vocabulary_
+        try:
+            return list(value)
+        except TypeError:
+            return [value]
 
-
-def _identity(tokens: Sequence[str]) -> Sequence[str]:
-    return tokens
+    def _count(self, rows: Sequence[Sequence[str]]) -> Any:
+        vocabulary = self._learned("vocabulary_")
+        counter = CountVectorizer(analyzer=list, vocabulary=vocabulary, binary=self.binary)
+        return counter.transform(rows)

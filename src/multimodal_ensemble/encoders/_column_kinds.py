@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -33,26 +34,15 @@ _ID_COLUMN = re.compile(r"(?:^|[^A-Za-z])(?:id|ID|Id)$|Id$|ID$|^index$|^Unnamed"
 
 @dataclass(frozen=True)
 class ColumnKind:
-    """What a column holds, and the encoder that reads it.
-
-    Parameters
-    ----------
-    description : str
-        What the values are, or why they are left out.
-    encoder : type or None
-        Class of the encoder; None if the column is left out.
-    options : dict
-        Options of the encoder.
-    """
+    """What a column holds, or why it is left out; the encoder, if any, and its options."""
 
     description: str
     encoder: type[Encoder] | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def is_numeric(self) -> bool:
-        """Whether each row holds one number, so that columns can be joined to one table."""
-        return self.description == "numbers"
+
+# The kind of a column with one number in each row; such columns are joined to one table.
+NUMBERS = ColumnKind("numbers", DenseEncoder)
 
 
 def find_column_kind(column: str, values: Any, root: Path) -> ColumnKind:
@@ -118,13 +108,14 @@ def _inspect_numbers(column: str, known: Sequence[Any]) -> ColumnKind:
     is_whole = all(float(value).is_integer() for value in known[:_N_INSPECTED])
     if is_whole and _ID_COLUMN.search(column) and n_distinct == len(known):
         return ColumnKind("a different whole number in each row, like an id")
-    return ColumnKind("numbers", DenseEncoder)
+    return NUMBERS
 
 
 def _inspect_strings(known: Sequence[Any], root: Path) -> ColumnKind:
     first = [str(value) for value in known[:_N_INSPECTED]]
     if sum(Path(value).suffix.lower() in IMAGE_SUFFIXES for value in first) > len(first) / 2:
-        if any(_is_file(root, value) for value in first):
+        # Path.is_file raises an error for a name that is too long.
+        if any(os.path.isfile(root / value) for value in first):  # noqa: PTH113
             options = {} if root == Path() else {"root": str(root)}
             return ColumnKind("paths of image files", ImageEncoder, options)
         return ColumnKind(
@@ -175,12 +166,4 @@ def _are_finite(numbers: Sequence[Any]) -> bool:
     try:
         return bool(np.isfinite(np.array(numbers, dtype=np.float64)).all())
     except (OverflowError, TypeError, ValueError):
-        return False
-
-
-def _is_file(root: Path, value: str) -> bool:
-    try:
-        return (root / value).is_file()
-    except (OSError, ValueError):
-        # The name is too long or holds NUL.
         return False

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble._keras import PACKAGE
@@ -96,13 +95,7 @@ class DenseEncoder(Encoder):
     @property
     def input_shape(self) -> tuple[int]:
         """Number of numbers per row."""
-        if not hasattr(self, "n_features_"):
-            msg = (
-                f"Modality {self.name!r} is not fitted yet. Call fit with the training rows, "
-                "or fit_encoders for several encoders, first."
-            )
-            raise NotFittedError(msg)
-        return (self.n_features_,)
+        return (self._learned("n_features_"),)
 
     def prepare(self, values: Any) -> NDArray[np.float64]:
         """Check the numbers and return them, not scaled, as one float64 array (n, n_features).
@@ -112,7 +105,6 @@ class DenseEncoder(Encoder):
         ModalityError
             If the values are not finite numbers, or the vectors differ in length.
         """
-        names = list(values.columns) if isinstance(values, pd.DataFrame) else None
         try:
             numbers = _to_numbers(values)
         except (TypeError, ValueError, OverflowError) as error:
@@ -132,7 +124,8 @@ class DenseEncoder(Encoder):
         finite = np.isfinite(numbers)
         if not finite.all():
             row, position = np.argwhere(~finite)[0]
-            where = f"column {names[position]!r}" if names else f"position {position}"
+            names = getattr(values, "columns", None)
+            where = f"position {position}" if names is None else f"column {names[position]!r}"
             msg = (
                 f"Modality {self.name!r} expects finite numbers. Received "
                 f"{numbers[row, position]} in row {row}, {where} "

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import UNUSED
 
 from multimodal_ensemble._digest import digest_arrays
@@ -38,15 +39,13 @@ class Encoder(CheckedParameters, ABC):
     Parameters
     ----------
     name : str
-        Name of the modality: the name of the Keras input and, unless `column` is given, of the
-        DataFrame column. ASCII letters, digits, ``.``, ``_`` and ``-``, starting with a letter or
-        digit.
+        Name of the modality and of the Keras input: ASCII letters, digits, ``.``, ``_`` and
+        ``-``, starting with a letter or digit.
     column : str or sequence of str, optional
         The column, or columns, of the data that hold this modality. Default: `name`.
     head : callable, optional
-        The trainable layers: a `multimodal_ensemble.encoders.DenseHead`, or any callable that
-        takes the shape of one row of features and returns a new Keras layer. Default:
-        ``DenseHead()``.
+        The trainable layers: a `DenseHead`, or any callable that takes the shape of one row of
+        features and returns a new Keras layer. Default: ``DenseHead()``.
     optional : bool, default=False
         Whether rows may lack this modality: None or NaN in place of a value, or data without the
         column. A fusion learns one vector that stands in for the embedding of such rows.
@@ -167,28 +166,27 @@ class Encoder(CheckedParameters, ABC):
     def get_backbone(self) -> keras.Model | None:
         """Return the pretrained network in front of the head, or None.
 
-        Every call returns the same model. It maps ``(n, *input_shape)`` to features, includes
-        any preprocessing of what `encode` returns, and always runs in inference mode. If it
-        holds dropout or the like, make it a `multimodal_ensemble.encoders.InferenceModel`.
+        Every call returns the same model, which always runs in inference mode. If it holds dropout
+        or the like, make it a `multimodal_ensemble.encoders.InferenceModel`.
 
         Returns
         -------
         keras.Model or None
-            Its output has shape ``(n, *feature_shape)``.
+            Maps ``(n, *input_shape)`` to features of shape ``(n, *feature_shape)``.
         """
         return None
 
     def build_head(self) -> keras.Layer:
         """Return new trainable layers from features, or from the input, to an embedding.
 
-        Each call returns a new layer or model, so that two models never share a head. Layers
-        with an `adapt` method in a `keras.Sequential` head are adapted to the training rows
+        Layers with an `adapt` method in a `keras.Sequential` head are adapted to the training rows
         before training (`multimodal_ensemble.fusion.adapt_heads`).
 
         Returns
         -------
         keras.Layer or keras.Model
-            Maps ``(n, *feature_shape)`` to an embedding of shape ``(n, n_units)``.
+            Maps ``(n, *feature_shape)`` to an embedding of shape ``(n, n_units)``. Each call returns
+            a new one, so that two models never share a head.
 
         Raises
         ------
@@ -208,9 +206,6 @@ class Encoder(CheckedParameters, ABC):
     def prepare(self, values: Any) -> Any:
         """Do the work on raw values that need not be repeated in each epoch.
 
-        Batches of rows of the result go to `encode`, so ``encode(prepare(values)[rows])`` must
-        equal ``encode(values)[rows]``.
-
         Parameters
         ----------
         values : sequence of length n
@@ -219,8 +214,9 @@ class Encoder(CheckedParameters, ABC):
         Returns
         -------
         array-like of length n
-            Anything that has a ``shape`` and accepts an array of row numbers as an index. By
-            default the raw values as an object array.
+            Anything that has a ``shape`` and accepts an array of row numbers as an index. By default
+            the raw values as an object array. ``encode(prepare(values)[rows])`` must equal
+            ``encode(values)[rows]``.
         """
         return as_object_array(values)
 
@@ -245,8 +241,8 @@ class Encoder(CheckedParameters, ABC):
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
         """Return which values are missing, if the encoder is `optional`.
 
-        The other methods never receive these. An empty value, such as an empty list of tags, is
-        not missing: it says that the row has no tags.
+        The other methods never receive these. An empty list of tags is not missing: it says that
+        the row has no tags.
 
         Parameters
         ----------
@@ -265,8 +261,8 @@ class Encoder(CheckedParameters, ABC):
     def content_digests(self, values: Any) -> list[bytes]:
         """Return what identifies the content of each value, to look up its features.
 
-        The default digests the encoded rows. A subclass whose encoding is expensive may digest
-        something cheaper. `encoding_config` must then return all else that the encoding depends on.
+        A subclass whose encoding is expensive may digest something cheaper than the encoded rows.
+        `encoding_config` must then return all else that the encoding depends on.
 
         Parameters
         ----------
@@ -339,7 +335,7 @@ class Encoder(CheckedParameters, ABC):
         return [self.column] if isinstance(self.column, str) else list(self.column)
 
     def select(self, data: Any) -> Any:
-        """Return the raw values of this modality from a DataFrame or a mapping of columns.
+        """Return the raw values of this modality.
 
         Parameters
         ----------
@@ -384,14 +380,21 @@ class Encoder(CheckedParameters, ABC):
 
     def get_state(self) -> dict[str, Any]:
         """Return what `fit` learned: the attributes whose names end in one underscore."""
-        return {
-            key: value
-            for key, value in vars(self).items()
-            if key.endswith("_") and not key.startswith("_")
-        }
+        learned = [key for key in vars(self) if key.endswith("_") and not key.startswith("_")]
+        return {key: getattr(self, key) for key in learned}
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
         """Take over what `get_state` of an encoder with the same configuration returned."""
         for key, value in state.items():
             setattr(self, key, value)
         return self
+
+    def _learned(self, attribute: str) -> Any:
+        """Return an attribute that `fit` sets, or raise a NotFittedError."""
+        if not hasattr(self, attribute):
+            msg = (
+                f"Modality {self.name!r} is not fitted yet. Call fit with the training rows, "
+                "or fit_encoders for several encoders, first."
+            )
+            raise NotFittedError(msg)
+        return getattr(self, attribute)

@@ -18,8 +18,12 @@ from multimodal_ensemble.encoders._applications import find_application
 from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._fine_tuning import check_trainable_layers, set_trainable_layers
-from multimodal_ensemble.encoders._image_backbone import build_image_backbone, find_image_size
+from multimodal_ensemble.encoders._image_backbone import (
+    build_image_backbone,
+    check_trainable_layers,
+    find_image_size,
+    set_trainable_layers,
+)
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.images import ImageBatch, read_images
 
@@ -57,10 +61,9 @@ class ImageEncoder(Encoder):
     pooling : {"avg", "max"}, default="avg"
         How feature maps are reduced to one vector.
     preprocessing : {"imagenet", "unit", None}, default="imagenet"
-        ``"imagenet"`` prepares pixels as in the training of the network, ``"unit"`` scales them to
-        0..1, None leaves them at 0..255. It is part of the backbone, so that a saved model takes
-        RGB 0..255. With a model of your own, which includes its preprocessing, ``"imagenet"`` does
-        nothing.
+        ``"imagenet"`` prepares pixels as in the training of the network (and does nothing with a
+        model of your own), ``"unit"`` scales them to 0..1, None leaves them at 0..255. It is part
+        of the backbone, so that a saved model takes RGB 0..255.
     trainable_layers : int or "all", default=0
         Number of the backbone's last layers that training changes; see `unfreeze`.
     head : callable, optional
@@ -70,9 +73,9 @@ class ImageEncoder(Encoder):
         Augmented views of the training images. Default: none.
     on_error : {"raise", "blank", "drop", "missing"}, default="raise"
         How an image that cannot be read is handled: ``"raise"`` an error, use a black image
-        (``"blank"``), ``"drop"`` its row from the data set, or count the image as ``"missing"``
-        (with ``optional=True`` only). All but ``"raise"`` read every image once before training
-        and list the failures in `unreadable`.
+        (``"blank"``), ``"drop"`` its row, or count it as ``"missing"`` (with ``optional=True``
+        only). All but ``"raise"`` read every image once before training and list the failures in
+        `unreadable`.
     resampling : str, default="bilinear"
         Filter for resizing; see `multimodal_ensemble.images.read_image`.
     root : path, optional
@@ -86,10 +89,6 @@ class ImageEncoder(Encoder):
     ------
     ValueError
         If an option is out of range; the message lists the values that are allowed.
-
-    See Also
-    --------
-    multimodal_ensemble.FeatureStore : Computes the features of the backbone once.
 
     Examples
     --------
@@ -247,8 +246,8 @@ class ImageEncoder(Encoder):
         """Let training also change the last layers of the backbone.
 
         Create the data sets again afterwards: a store now keeps the input of the first block that
-        is trained. Batch normalisation stays frozen, as is usual in fine-tuning. All models that were
-        built from this encoder share its backbone and change with it.
+        is trained. Batch normalisation stays frozen, as is usual in fine-tuning. All models that
+        were built from this encoder share its backbone and change with it.
 
         Parameters
         ----------
@@ -273,7 +272,7 @@ class ImageEncoder(Encoder):
         return self
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters after checking them. The backbone is rebuilt if one of them affects it."""
+        """Change parameters after checking them; the backbone is rebuilt if one affects it."""
         backbone = self._backbone
         super().set_params(**params)
         if not _BACKBONE_PARAMETERS & params.keys():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
-from multimodal_ensemble.encoders._column_kinds import ColumnKind, find_column_kind
+from multimodal_ensemble.encoders._column_kinds import NUMBERS, ColumnKind, find_column_kind
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
@@ -53,10 +54,6 @@ def infer_encoders(
     ------
     ModalityError
         If no column can be used, or the names of the columns are not distinct strings.
-
-    See Also
-    --------
-    multimodal_ensemble.MultimodalClassifier : Calls this function for ``encoders="auto"``.
 
     Examples
     --------
@@ -124,12 +121,12 @@ def _find_kinds(
         kind = find_column_kind(column, data[column], root)
         # Columns of numbers without missing values make one modality. The others may be missing
         # one by one.
-        if kind.is_numeric:
+        if kind is NUMBERS:
             numeric.append(column)
         else:
             kinds.append(([column], kind))
     if numeric:
-        kinds.append((numeric, ColumnKind("numbers", DenseEncoder)))
+        kinds.append((numeric, NUMBERS))
     return kinds
 
 
@@ -154,12 +151,5 @@ def _describe(columns: list[str], kind: ColumnKind, encoder: Encoder | None) -> 
 def _free_name(column: str, taken: set[str]) -> str:
     """Return a name that an encoder may have and whose layers clash with no other ones."""
     base = re.sub(r"[^A-Za-z0-9._-]+", "_", column).strip("._-") or "modality"
-    return next(name for name in _numbered(base) if not names_of(name) & taken)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        yield f"{name}_{number}"
-        number += 1
+    numbered = (f"{base}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([base], numbered) if not names_of(name) & taken)

@@ -13,10 +13,9 @@ from multimodal_ensemble._keras import PACKAGE
 class InferenceModel(keras.Model):
     """A functional model that stays in inference mode, also within a model that is trained.
 
-    A backbone should be such a model. If dropout or batch statistics were active in training, its
-    features would differ from those that a `multimodal_ensemble.FeatureStore` keeps. Calling a
-    plain model with ``training=False`` is not enough, because Keras overrides the argument when
-    the model around it is trained.
+    A backbone should be such a model: with dropout active in training, its features would differ
+    from stored ones. Calling a plain model with ``training=False`` is not enough, because Keras
+    overrides the argument when the model around it is trained.
 
     Parameters
     ----------
