@@ -124,8 +124,8 @@ class DenseEncoder(Encoder):
         finite = np.isfinite(numbers)
         if not finite.all():
             row, position = np.argwhere(~finite)[0]
-            names = getattr(values, "columns", None)
-            where = f"position {position}" if names is None else f"column {names[position]!r}"
+            names = list(values.columns) if isinstance(values, pd.DataFrame) else None
+            where = f"column {names[position]!r}" if names else f"position {position}"
             msg = (
                 f"Modality {self.name!r} expects finite numbers. Received "
                 f"{numbers[row, position]} in row {row}, {where} "

@@ -185,8 +185,8 @@ class Encoder(CheckedParameters, ABC):
         Returns
         -------
         keras.Layer or keras.Model
-            Maps ``(n, *feature_shape)`` to an embedding of shape ``(n, n_units)``. Each call returns
-            a new one, so that two models never share a head.
+            Maps ``(n, *feature_shape)`` to an embedding of shape ``(n, n_units)``. Each call
+            returns a new one, so that two models never share a head.
 
         Raises
         ------
@@ -214,9 +214,9 @@ class Encoder(CheckedParameters, ABC):
         Returns
         -------
         array-like of length n
-            Anything that has a ``shape`` and accepts an array of row numbers as an index. By default
-            the raw values as an object array. ``encode(prepare(values)[rows])`` must equal
-            ``encode(values)[rows]``.
+            Anything that has a ``shape`` and accepts an array of row numbers as an index, so that
+            ``encode(prepare(values)[rows])`` equals ``encode(values)[rows]``. By default the raw
+            values as an object array.
         """
         return as_object_array(values)
 

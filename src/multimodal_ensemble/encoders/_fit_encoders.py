@@ -25,7 +25,7 @@ def as_encoder_list(encoders: Encoder | Sequence[Encoder]) -> list[Encoder]:
     Returns
     -------
     list of Encoder
-        The same encoders, one or more, with distinct names.
+        The same encoders.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def as_encoder_list(encoders: Encoder | Sequence[Encoder]) -> list[Encoder]:
         raise ModalityError(msg)
     for encoder in encoders:
         if not isinstance(encoder, Encoder):
-            msg = (  # type: ignore[unreachable]
+            msg = (
                 "Each modality must be an instance of multimodal_ensemble.Encoder. "
                 f"Received {encoder!r} of type {type(encoder).__name__}."
             )

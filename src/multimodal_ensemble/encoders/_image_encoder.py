@@ -28,10 +28,8 @@ from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.images import ImageBatch, read_images
 
 _READING_THREADS = 2
-
 # Increase it when the reader returns other pixels for the same file: stored features then expire.
 _READER_VERSION = 1
-
 # The parameters that a built backbone depends on.
 _BACKBONE_PARAMETERS = set(
     "name backbone weights image_size pooling preprocessing trainable_layers seed".split()
@@ -220,7 +218,6 @@ class ImageEncoder(Encoder):
         """Return a copy without a network; relative paths start from the same folder as before."""
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
-        # Reading needs nothing of the network but the size of its images.
         small.image_size = self.input_shape[:2]
         small.backbone, small._backbone, small.weights = "VGG16", None, None
         small._unreadable = UnreadableImages(self.name, self.on_error)

@@ -80,9 +80,9 @@ def infer_encoders(
         )
         raise ModalityError(msg)
     taken = set(SHARED_NAMES)
-    made = [(columns, kind, _make_encoder(columns, kind, taken)) for columns, kind in kinds]
-    report = "\n".join(_describe(*choice) for choice in made)
-    encoders = [encoder for _, _, encoder in made if encoder is not None]
+    made = [_make_encoder(columns, kind, taken) for columns, kind in kinds]
+    report = "\n".join(map(_describe, kinds, made))
+    encoders = [encoder for encoder in made if encoder is not None]
     if not encoders:
         msg = f"No column can be used, so pass encoders=[...] instead:\n{report}"
         raise ModalityError(msg)
@@ -134,22 +134,20 @@ def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Enco
     if kind.encoder is None:
         return None
     column = columns[0] if len(columns) == 1 else columns
-    name = _free_name("numbers" if column is columns else columns[0], taken)
+    wanted = columns[0] if len(columns) == 1 else "numbers"
+    base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-") or "modality"
+    numbered = (f"{base}_{number}" for number in itertools.count(2))
+    # The first name whose layers clash with no others.
+    name = next(name for name in itertools.chain([base], numbered) if not names_of(name) & taken)
     taken.update(names_of(name))
     options = kind.options if name == column else {"column": column, **kind.options}
     return kind.encoder(name, **options)
 
 
-def _describe(columns: list[str], kind: ColumnKind, encoder: Encoder | None) -> str:
+def _describe(choice: tuple[list[str], ColumnKind], encoder: Encoder | None) -> str:
+    columns, kind = choice
     listed = ", ".join(columns)
     if encoder is None:
         return f"  {listed}: left out; {kind.description}"
     options = "".join(f", {key}={value!r}" for key, value in kind.options.items())
     return f"  {listed}: {type(encoder).__name__}({encoder.name!r}{options}); {kind.description}"
-
-
-def _free_name(column: str, taken: set[str]) -> str:
-    """Return a name that an encoder may have and whose layers clash with no other ones."""
-    base = re.sub(r"[^A-Za-z0-9._-]+", "_", column).strip("._-") or "modality"
-    numbered = (f"{base}_{number}" for number in itertools.count(2))
-    return next(name for name in itertools.chain([base], numbered) if not names_of(name) & taken)

@@ -20,8 +20,8 @@ class CheckedParameters(BaseEstimator):
     def set_params(self, **params: Any) -> Self:
         """Change parameters after checking them; an error leaves the object as it was.
 
-        A nested parameter, such as ``head__dropout``, changes a copy of the inner object, because other
-        encoders may have received the same one.
+        A nested parameter, such as ``head__dropout``, changes a copy of the inner object, because
+        other encoders may have received the same one.
         """
         nested = {key: value for key, value in params.items() if "__" in key}
         changed = copy.copy(self)
