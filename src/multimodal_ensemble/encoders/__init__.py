@@ -12,8 +12,11 @@ from multimodal_ensemble.encoders._fit_encoders import (
 )
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._infer_encoders import infer_encoders
-from multimodal_ensemble.encoders._inference_model import InferenceModel
-from multimodal_ensemble.encoders._layers import ApplicationPreprocessing, FeatureScaling
+from multimodal_ensemble.encoders._layers import (
+    ApplicationPreprocessing,
+    FeatureScaling,
+    InferenceModel,
+)
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 
 __all__ = [

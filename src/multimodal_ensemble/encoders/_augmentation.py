@@ -172,18 +172,6 @@ class _TrainingMode(keras.Model):
         return images
 
 
-def check_augmentation(augmentation: object) -> None:
-    """Raise a ValueError unless an encoder can use an augmentation, or there is none."""
-    contract = ("views", "apply", "view_digests")
-    if augmentation is not None and not all(hasattr(augmentation, name) for name in contract):
-        msg = (
-            "augmentation must be an Augmentation or None, for example "
-            "Augmentation([keras.layers.RandomFlip('horizontal')]). "
-            f"Received augmentation={augmentation!r}."
-        )
-        raise ValueError(msg)
-
-
 def _as_list(layers: Any) -> list[Any]:
     is_one = isinstance(layers, keras.Layer) or not isinstance(layers, Iterable)
     return [layers] if is_one else list(layers)

@@ -24,6 +24,8 @@ from multimodal_ensemble.exceptions import ModalityError
 class BagOfWordsEncoder(Encoder):
     """A bag of the most frequent tags or words, through one dense layer.
 
+    A row that holds no token of the vocabulary becomes a row of zeros.
+
     Parameters
     ----------
     name : str
@@ -67,10 +69,6 @@ class BagOfWordsEncoder(Encoder):
     ValueError
         If an option is out of range.
 
-    Notes
-    -----
-    A row that holds no token of the vocabulary becomes a row of zeros.
-
     Examples
     --------
     >>> from multimodal_ensemble import BagOfWordsEncoder
@@ -97,8 +95,7 @@ class BagOfWordsEncoder(Encoder):
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        if head is None:
-            head = DenseHead(input_dropout="auto")
+        head = DenseHead(input_dropout="auto") if head is None else head
         super().__init__(name, column=column, head=head, optional=optional)
         check_at_least(max_tokens, 1, name="max_tokens")
         check_at_least(min_count, 1, name="min_count")
@@ -157,13 +154,7 @@ class BagOfWordsEncoder(Encoder):
         return (len(self._learned("vocabulary_")),)
 
     def prepare(self, values: Any) -> Any:
-        """Return the bags as a sparse matrix of shape (n, n_tokens), float32.
-
-        Raises
-        ------
-        ModalityError
-            If a row is no list of tokens; its attribute `row` holds the position.
-        """
+        """Return the bags as a sparse matrix of shape (n, n_tokens), float32."""
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         bags = self._count(rows)
         if self.tfidf:

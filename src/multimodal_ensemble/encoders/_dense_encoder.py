@@ -13,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_choice
-from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -71,7 +70,6 @@ class DenseEncoder(Encoder):
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        head = DenseHead() if head is None else head
         super().__init__(name, column=column, head=head, optional=optional)
         check_choice(scaling, ("standard", None), name="scaling")
         self.scaling = scaling
@@ -98,13 +96,7 @@ class DenseEncoder(Encoder):
         return (self._learned("n_features_"),)
 
     def prepare(self, values: Any) -> NDArray[np.float64]:
-        """Check the numbers and return them, not scaled, as one float64 array (n, n_features).
-
-        Raises
-        ------
-        ModalityError
-            If the values are not finite numbers, or the vectors differ in length.
-        """
+        """Check the numbers and return them, not scaled, as one float64 array (n, n_features)."""
         try:
             numbers = _to_numbers(values)
         except (TypeError, ValueError, OverflowError) as error:

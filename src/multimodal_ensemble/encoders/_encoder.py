@@ -52,8 +52,6 @@ class Encoder(CheckedParameters, ABC):
 
     Attributes
     ----------
-    input_shape : tuple of int
-        Shape of one encoded row, without the batch axis.
     input_dtype : str
         dtype of the Keras input. ``"float32"`` unless a subclass overrides it.
     augmentation : Augmentation or None
@@ -375,8 +373,6 @@ class Encoder(CheckedParameters, ABC):
             # As lists, because pandas would match the rows of Series by their index.
             return pd.DataFrame({column: list(data[column]) for column in columns})
         return data[columns]
-
-    # -- saving ------------------------------------------------------------------------------
 
     def get_state(self) -> dict[str, Any]:
         """Return what `fit` learned: the attributes whose names end in one underscore."""

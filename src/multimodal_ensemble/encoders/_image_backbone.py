@@ -6,15 +6,14 @@ import os
 from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from multimodal_ensemble._keras import all_layers
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders._applications import build_application, default_size, load_weights
-from multimodal_ensemble.encoders._inference_model import InferenceModel
-from multimodal_ensemble.encoders._layers import ApplicationPreprocessing
+from multimodal_ensemble.encoders._layers import ApplicationPreprocessing, InferenceModel
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images import check_image_size
 
@@ -109,18 +108,15 @@ def build_image_backbone(
     return backbone
 
 
-def check_trainable_layers(n_layers: object) -> None:
+def check_trainable_layers(n_layers: Any) -> None:
     """Raise a ValueError unless a number of layers is a whole number or "all"."""
-    if isinstance(n_layers, str):
-        check_choice(n_layers, ("all",), name="trainable_layers")
-    elif isinstance(n_layers, bool) or not isinstance(n_layers, Integral):
+    is_number = isinstance(n_layers, Integral) and not isinstance(n_layers, bool)
+    if n_layers != "all" and not (is_number and int(n_layers) >= 0):
         msg = (
-            "trainable_layers must be a whole number or 'all'. "
+            "trainable_layers must be 'all' or a whole number of at least 0. "
             f"Received trainable_layers={n_layers!r}."
         )
         raise ValueError(msg)
-    else:
-        check_at_least(n_layers, 0, name="trainable_layers")
 
 
 def set_trainable_layers(backbone: keras.Model, n_layers: int | str) -> None:

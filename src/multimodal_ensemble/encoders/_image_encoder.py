@@ -15,7 +15,7 @@ from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._layer_names import backbone_name
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._applications import find_application
-from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
+from multimodal_ensemble.encoders._augmentation import Augmentation
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_backbone import (
@@ -137,7 +137,14 @@ class ImageEncoder(Encoder):
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
         check_trainable_layers(trainable_layers)
-        check_augmentation(augmentation)
+        contract = ("views", "apply", "view_digests")
+        if augmentation is not None and not all(hasattr(augmentation, part) for part in contract):
+            msg = (
+                "augmentation must be an Augmentation or None, for example "
+                "Augmentation([keras.layers.RandomFlip('horizontal')]). "
+                f"Received augmentation={augmentation!r}."
+            )
+            raise ValueError(msg)
         self.backbone = backbone
         self.weights = weights
         self.image_size = image_size
@@ -156,8 +163,6 @@ class ImageEncoder(Encoder):
     def unreadable(self) -> dict[str, str]:
         """Reasons by image that could not be read so far; empty with ``on_error="raise"``."""
         return self._unreadable.reasons
-
-    # -- reading -----------------------------------------------------------------------------
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -180,12 +185,11 @@ class ImageEncoder(Encoder):
     def find_unusable(self, values: Any) -> dict[int, str]:
         """Return the images that cannot be read, with ``on_error="drop"``.
 
-        Unless ``on_error="raise"``, this reads every image that it has not read before, so that
-        `unreadable` is complete before training.
+        Unless ``on_error="raise"``, all new images are read, so that `unreadable` is complete.
         """
         if self.on_error == "raise":
             return {}
-        found = self._find_unreadable(values)
+        found = self._unreadable.find(list(values), self._read, self.root)
         return found if self.on_error == "drop" else {}
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
@@ -194,7 +198,8 @@ class ImageEncoder(Encoder):
         missing = super().find_missing(values)
         if self.on_error == "missing":
             present = np.flatnonzero(~missing)
-            unreadable = self._find_unreadable([values[position] for position in present])
+            given = [values[position] for position in present]
+            unreadable = self._unreadable.find(given, self._read, self.root)
             missing[present[list(unreadable)]] = True
         return missing
 
@@ -202,11 +207,6 @@ class ImageEncoder(Encoder):
         """Return a digest of the bytes of each image file.
 
         With ``on_error="blank"``, all images that cannot be read have one digest in common.
-
-        Raises
-        ------
-        ImageReadError
-            If a file cannot be read, unless ``on_error="blank"``; the message names it.
         """
         return self._unreadable.digests(list(values), self._read, self.root)
 
@@ -224,8 +224,6 @@ class ImageEncoder(Encoder):
         # A copy of an augmentation holds no model that was built already.
         small.augmentation = copy.copy(self.augmentation)
         return small
-
-    # -- the backbone ------------------------------------------------------------------------
 
     def get_backbone(self) -> keras.Model:
         """Return the network from RGB images 0..255 to one feature vector per image.
@@ -318,9 +316,6 @@ class ImageEncoder(Encoder):
         )
         set_trainable_layers(backbone, self.trainable_layers)
         return backbone
-
-    def _find_unreadable(self, values: Any) -> dict[int, str]:
-        return self._unreadable.find(list(values), self._read, self.root)
 
     def _read(self, values: Sequence[Any]) -> ImageBatch:
         return read_images(

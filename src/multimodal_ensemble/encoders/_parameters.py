@@ -43,7 +43,9 @@ class CheckedParameters(BaseEstimator):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as values that Keras can write to JSON."""
         return {
-            key: keras.saving.serialize_keras_object(_json_value(value))
+            key: keras.saving.serialize_keras_object(
+                os.fspath(value) if isinstance(value, os.PathLike) else to_python(value)
+            )
             for key, value in self.get_params(deep=False).items()
         }
 
@@ -58,8 +60,3 @@ class CheckedParameters(BaseEstimator):
                 if key in known
             }
         )
-
-
-def _json_value(value: Any) -> Any:
-    """Return a path as a string and a NumPy number as a Python number."""
-    return os.fspath(value) if isinstance(value, os.PathLike) else to_python(value)

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble.encoders._inference_model import InferenceModel
+from multimodal_ensemble.encoders._layers import InferenceModel
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _split(backbone: keras.Model) -> BackboneSplit:
 
 
 def _find_cuts(steps: list[_Step], inputs: Any, end: int) -> list[int]:
-    """Return the steps before `end` after which only their own output is needed; -1 is the input."""
+    """Return the steps up to `end` after which only their output is needed; -1 is the input."""
     # The step that uses each tensor last; the output is used at the very end.
     last_use = {tensor: number for number, step in enumerate(steps) for tensor in step.takes}
     last_use |= dict.fromkeys(steps[-1].returns, len(steps))
