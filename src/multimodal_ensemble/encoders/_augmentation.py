@@ -124,11 +124,11 @@ class Augmentation(CheckedParameters):
         list of n bytes
             SHA-256 digests that depend on all that the view depends on.
         """
+        serialize = keras.saving.serialize_keras_object
         # Names of layers and their own seeds change no view; nor does the number of views.
         layers = [
-            [type(layer).__name__, _without_seeds(without_names(config))]
+            [type(layer).__name__, _without_seeds(without_names(serialize(layer)))]
             for layer in _flatten(self.layers)
-            for config in [keras.saving.serialize_keras_object(layer)]
         ]
         config = json.dumps([self.seed, layers], sort_keys=True, default=repr)
         prefix = f"augmented view {view}: {config}".encode()
@@ -146,9 +146,7 @@ class Augmentation(CheckedParameters):
                     f"shape {image.shape[1:]}, and the layers returned {shape[1:]}."
                 )
                 raise ValueError(msg)
-            states = [
-                variable for variable in model.variables if variable.name == "seed_generator_state"
-            ]
+            states = [each for each in model.variables if each.name == "seed_generator_state"]
             self._built[image.shape] = (model, states)
         return self._built[image.shape]
 
@@ -195,8 +193,6 @@ def _without_seeds(node: Any) -> Any:
 def _draw(seed: int, number: int, view: int, digest: bytes) -> NDArray[np.uint32]:
     """Return the state of one layer's generator."""
     text = f"{seed} {number} {view} ".encode()
-    state: NDArray[np.uint32] = np.frombuffer(
-        hashlib.sha256(text + digest).digest()[:8], dtype=np.uint32
-    )
+    state = np.frombuffer(hashlib.sha256(text + digest).digest()[:8], dtype=np.uint32)
     # Some kernels take signed seeds.
     return state & np.uint32(0x7FFFFFFF)

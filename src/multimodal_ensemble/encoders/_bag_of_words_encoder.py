@@ -129,12 +129,10 @@ class BagOfWordsEncoder(Encoder):
         """
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         counts = Counter(token for tokens in rows for token in tokens)
-        unwanted = set(self.drop)
-        ranked = sorted(
-            (-count, token)
-            for token, count in counts.items()
-            if count >= self.min_count and token not in unwanted
-        )
+        kept = {
+            token for token in counts.keys() - set(self.drop) if counts[token] >= self.min_count
+        }
+        ranked = sorted(kept, key=lambda token: (-counts[token], token))
         if not ranked:
             msg = (
                 f"Modality {self.name!r} has no token left. The {len(rows)} training rows hold "
@@ -142,7 +140,7 @@ class BagOfWordsEncoder(Encoder):
                 f"min_count={self.min_count} times."
             )
             raise ModalityError(msg)
-        self.vocabulary_ = [token for _, token in ranked[: self.max_tokens]]
+        self.vocabulary_ = ranked[: self.max_tokens]
         if self.tfidf:
             document_frequency = (self._count(rows) > 0).sum(axis=0)
             self.idf_ = np.log((1 + len(rows)) / (1 + np.asarray(document_frequency).ravel())) + 1

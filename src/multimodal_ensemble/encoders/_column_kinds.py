@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -54,11 +54,8 @@ def find_column_kind(column: str, values: Any, root: Path) -> ColumnKind:
     n_missing = len(values) - len(known)
     if kind.encoder is None or not n_missing:
         return kind
-    return ColumnKind(
-        f"{kind.description}; missing in {n_missing} of {len(values)} rows",
-        kind.encoder,
-        {**kind.options, "optional": True},
-    )
+    description = f"{kind.description}; missing in {n_missing} of {len(values)} rows"
+    return replace(kind, description=description, options={**kind.options, "optional": True})
 
 
 def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
@@ -118,9 +115,8 @@ def _inspect_strings(known: Sequence[Any], root: Path) -> ColumnKind:
         if any(os.path.isfile(root / value) for value in first):  # noqa: PTH113
             options = {} if root == Path() else {"root": str(root)}
             return ColumnKind("paths of image files", ImageEncoder, options)
-        return ColumnKind(
-            f"paths of image files that do not exist under {str(root)!r}; pass root=..."
-        )
+        where = f"{str(root)!r}; pass root=..."
+        return ColumnKind(f"paths of image files that do not exist under {where}")
     if not all(isinstance(value, str) for value in known):
         return ColumnKind("paths of files that are not images")
     distinct = set(known)
@@ -144,16 +140,14 @@ def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
         pieces = [piece.split() for value in first for piece in value.split(delimiter)]
         is_text = sum(map(len, pieces)) > _MAX_WORDS * len(pieces)
         if sum(delimiter in value for value in first) > len(first) / 10 and not is_text:
-            return ColumnKind(
-                f"strings delimited by {delimiter!r}", BagOfWordsEncoder, {"delimiter": delimiter}
-            )
+            description = f"strings delimited by {delimiter!r}"
+            return ColumnKind(description, BagOfWordsEncoder, {"delimiter": delimiter})
     if len(distinct) <= min(_MAX_CATEGORIES, len(known) / 2):
         # A delimiter that does not occur keeps each string whole.
         for delimiter in (*_DELIMITERS, "\n"):
             if not any(delimiter in value for value in distinct):
-                return ColumnKind(
-                    f"{len(distinct)} categories", BagOfWordsEncoder, {"delimiter": delimiter}
-                )
+                description = f"{len(distinct)} categories"
+                return ColumnKind(description, BagOfWordsEncoder, {"delimiter": delimiter})
     return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
 
 

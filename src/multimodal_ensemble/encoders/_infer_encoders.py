@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ from multimodal_ensemble.encoders._column_kinds import NUMBERS, ColumnKind, find
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
+
+_Choice: TypeAlias = tuple[list[str], ColumnKind]
 
 
 def infer_encoders(
@@ -91,9 +93,7 @@ def infer_encoders(
     return encoders
 
 
-def _find_kinds(
-    data: Any, exclude: Collection[str], root: Path
-) -> list[tuple[list[str], ColumnKind]]:
+def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice]:
     """Return the kind of each column, and one kind for all columns of numbers at the end."""
     if isinstance(exclude, str):
         msg = f"exclude must be a collection of names. Received the string {exclude!r}."
@@ -106,7 +106,7 @@ def _find_kinds(
     if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
         msg = f"The columns of data must have distinct names. Received {repeated} more than once."
         raise ModalityError(msg)
-    kinds: list[tuple[list[str], ColumnKind]] = []
+    kinds: list[_Choice] = []
     numeric: list[str] = []
     for column in names:
         if not isinstance(column, str):
@@ -119,8 +119,7 @@ def _find_kinds(
             kinds.append(([column], ColumnKind("excluded")))
             continue
         kind = find_column_kind(column, data[column], root)
-        # Columns of numbers without missing values make one modality. The others may be missing
-        # one by one.
+        # Columns of numbers without missing values make one modality.
         if kind is NUMBERS:
             numeric.append(column)
         else:
@@ -144,7 +143,7 @@ def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Enco
     return kind.encoder(name, **options)
 
 
-def _describe(choice: tuple[list[str], ColumnKind], encoder: Encoder | None) -> str:
+def _describe(choice: _Choice, encoder: Encoder | None) -> str:
     columns, kind = choice
     listed = ", ".join(columns)
     if encoder is None:

@@ -25,9 +25,8 @@ class CheckedParameters(BaseEstimator):
         """
         nested = {key: value for key, value in params.items() if "__" in key}
         changed = copy.copy(self)
-        BaseEstimator.set_params(
-            changed, **{key: value for key, value in params.items() if key not in nested}
-        )
+        own = {key: value for key, value in params.items() if key not in nested}
+        BaseEstimator.set_params(changed, **own)
         for argument in {key.partition("__")[0] for key in nested} & vars(changed).keys():
             inner = getattr(changed, argument)
             if not hasattr(inner, "set_params"):
@@ -52,11 +51,5 @@ class CheckedParameters(BaseEstimator):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Make a new object from what `get_config` returned; ignore unknown arguments."""
-        known = inspect.signature(cls).parameters
-        return cls(
-            **{
-                key: keras.saving.deserialize_keras_object(value)
-                for key, value in config.items()
-                if key in known
-            }
-        )
+        known, read = inspect.signature(cls).parameters, keras.saving.deserialize_keras_object
+        return cls(**{key: read(value) for key, value in config.items() if key in known})
