@@ -160,10 +160,8 @@ def plot_label_cooccurrence(
     # The colour of a number depends on the brightness of its background.
     brightness = image.to_rgba(shaded)[..., :3].mean(axis=-1)
     for (row, column), value in np.ndenumerate(table.to_numpy()):
-        if np.isnan(value):
-            continue
         is_dark = np.isfinite(pairs[row, column]) and brightness[row, column] < 0.55
         colour = "white" if is_dark else "#222222"
-        text = f"{value:,}" if normalize is None else f"{value:.2f}"
+        text = "" if np.isnan(value) else f"{value:,}" if normalize is None else f"{value:.2f}"
         axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     return figure
