@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from multimodal_ensemble import (
-    Encoder,
     MultimodalDataset,
     fuse_models,
     load_model,
     predict_scores,
 )
+from tests.toys import ArrayEncoder
 from tests.training.conftest import Training
 
 
@@ -207,20 +207,17 @@ def test_a_fusion_of_trained_models_is_trained(problem, store, freeze):
     assert not [path for part, old in zip(parts, kept, strict=True) for path in changed(part, old)]
 
 
-class PairEncoder(Encoder):
+class NormalizingEncoder(ArrayEncoder):
     """A third party's encoder with Keras's own normalization in its head."""
 
     input_shape = (4,)
-
-    def encode(self, values):
-        return np.array(list(values), dtype="float32").reshape(-1, 4)
 
     def build_head(self):
         return keras.Sequential([keras.layers.Normalization(), keras.layers.Dense(3)])
 
 
 def test_a_normalization_layer_of_keras_is_adapted_before_training(problem):
-    training = problem.prepare(PairEncoder("numbers"))
+    training = problem.prepare(NormalizingEncoder("numbers"))
     model, validation = training.model, training.validation
     model.predict(validation, verbose=0)
     result = training.fit(epochs=2, evaluate_every=4)
@@ -233,7 +230,7 @@ def test_a_normalization_layer_of_keras_is_adapted_before_training(problem):
     assert training.score() == result.best_roc_auc
 
 
-class MovingHeadEncoder(PairEncoder):
+class MovingHeadEncoder(NormalizingEncoder):
     """A third party's encoder whose head has moving statistics and nothing to train."""
 
     def build_head(self):

@@ -6,7 +6,6 @@ takes its weights from arrays, so no content of the file decides which code runs
 
 from __future__ import annotations
 
-import hashlib
 import reprlib
 from collections.abc import Collection, Mapping
 from os import PathLike
@@ -17,17 +16,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._layer_names import SCORES, head_name
 from multimodal_ensemble._version import __version__
-from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
+from multimodal_ensemble.estimators._saved_encoders import (
+    check_backbone,
+    check_sizes,
+    describe_encoder,
+    make_encoder,
+)
+from multimodal_ensemble.estimators._saved_params import describe_params, read_params
+from multimodal_ensemble.estimators._thresholds import given_thresholds
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
     Arrays,
-    check_config,
-    load_object,
     pack_state,
     read_archive,
     unpack_state,
@@ -37,8 +39,6 @@ from multimodal_ensemble.saving import (
 FORMAT = "multimodal_ensemble classifier"
 VERSION = 1
 
-# The encoders are written on their own, and a store belongs to the machine that trained.
-_NOT_SAVED = {"encoders", "store"}
 _MAX_REASON = 500
 
 
@@ -52,7 +52,7 @@ def save_artefact(
     """Write the parameters and the fitted value of an estimator to one file."""
     arrays: dict[str, NDArray[Any]] = {}
     encoders = [
-        _describe_encoder(encoder, number, arrays, include_backbones=include_backbones)
+        describe_encoder(encoder, number, arrays, include_backbones=include_backbones)
         for number, encoder in enumerate(fitted.encoders)
     ]
     names = fitted.feature_names_in
@@ -71,7 +71,7 @@ def save_artefact(
             layer.name: pack_state(_weights(layer), arrays, f"weights/{layer.name}")
             for layer in _trained_layers(fitted.model)
         },
-        "params": pack_state(_describe_params(params, fitted), arrays, "params"),
+        "params": pack_state(describe_params(params, fitted), arrays, "params"),
         "history": pack_state(
             {name: column.to_numpy() for name, column in fitted.history.items()}, arrays, "history"
         ),
@@ -109,7 +109,7 @@ def load_artefact(
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
     with arrays:
         try:
-            params = _read_params(unpack_state(document["params"], arrays), known_params)
+            params = read_params(unpack_state(document["params"], arrays), known_params)
             return params, _read_fitted(document, arrays, params, weights)
         except (ArtefactError, WeightsUnavailableError, MemoryError):
             raise
@@ -135,9 +135,9 @@ def _read_fitted(
     if unknown := [name for name in weights if name not in names]:
         msg = f"weights names {unknown}; the file has {names}."
         raise ArtefactError(msg)
-    encoders = [_make_encoder(entry, arrays, weights) for entry in document["encoders"]]
+    encoders = [make_encoder(entry, arrays, weights) for entry in document["encoders"]]
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
-    _check_sizes(encoders, len(classes), saved)
+    check_sizes(encoders, len(classes), saved)
     model = fuse_encoders(
         encoders,
         len(classes),
@@ -145,7 +145,7 @@ def _read_fitted(
         modality_dropout=params["modality_dropout"],
     )
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
-        _check_backbone(entry, encoder)
+        check_backbone(entry, encoder)
     _set_weights(model, saved)
     columns = document["feature_names_in"]
     return Fitted(
@@ -166,137 +166,6 @@ def _read_classes(labels: Any) -> NDArray[Any]:
         raise ArtefactError(msg)
     are_whole = all(isinstance(label, int) for label in labels)
     return np.array(labels) if are_whole else np.array(labels, dtype=object)
-
-
-# -- encoders --------------------------------------------------------------------------------
-
-
-def _describe_encoder(
-    encoder: Encoder,
-    number: int,
-    arrays: dict[str, NDArray[Any]],
-    *,
-    include_backbones: bool,
-) -> dict[str, Any]:
-    kind = type(encoder)
-    registered = keras.saving.get_registered_name(kind)
-    if keras.saving.get_registered_object(registered) is not kind:
-        msg = (
-            f"The encoder {encoder.name!r} cannot be saved: its class {kind.__name__} is not "
-            "registered. Decorate it with "
-            "@keras.saving.register_keras_serializable(package=...)."
-        )
-        raise TypeError(msg)
-    config = encoder.get_config()
-    try:
-        check_config(config, where=f"The encoder {encoder.name!r}")
-    except ArtefactError as error:
-        msg = (
-            f"The encoder {encoder.name!r} cannot be saved, because loading it would fail: {error}"
-        )
-        raise TypeError(msg) from error
-    state = encoder.get_state()
-    backbone = encoder.get_backbone()
-    if encoder.has_named_weights and include_backbones and backbone is not None:
-        state["backbone_weights"] = backbone.get_weights()
-    return {
-        "class": registered,
-        "name": encoder.name,
-        "config": config,
-        "state": pack_state(state, arrays, f"encoders/{number}"),
-        "backbone_sha256": None if backbone is None else _digest(backbone),
-    }
-
-
-def _make_encoder(
-    entry: Mapping[str, Any], arrays: Arrays, weights: Mapping[str, str | PathLike[str]]
-) -> Encoder:
-    name, registered, config = entry["name"], entry["class"], dict(entry["config"])
-    kind = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
-    if not isinstance(kind, type) or not issubclass(kind, Encoder):
-        msg = (
-            f"The encoder {name!r} is a {registered!r}, which is not registered here. Import the "
-            "package that defines it first."
-        )
-        raise ArtefactError(msg)
-    check_config(config, where=f"The encoder {name!r}")
-    if name in weights:
-        config["weights"] = str(weights[name])
-    encoder = kind.from_config(config)
-    state = unpack_state(entry["state"], arrays)
-    arguments = encoder.get_params(deep=False)
-    if taken := [
-        key for key in state if key.startswith("_") or key in arguments or hasattr(kind, key)
-    ]:
-        msg = f"The encoder {name!r} has a state {taken} that would replace parts of its class."
-        raise ArtefactError(msg)
-    encoder.set_state(state)
-    if encoder.name != name:
-        msg = f"The encoder {name!r} is named {encoder.name!r} in its configuration."
-        raise ArtefactError(msg)
-    try:
-        encoder.get_backbone()
-    except WeightsUnavailableError as error:
-        msg = (
-            f"{error} The file was saved with include_backbones=False; to load it here, pass "
-            f"weights={{{name!r}: 'file.weights.h5'}}."
-        )
-        raise WeightsUnavailableError(msg) from error
-    return encoder
-
-
-def _check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
-    backbone = encoder.get_backbone()
-    found = None if backbone is None else _digest(backbone)
-    if found != entry["backbone_sha256"]:
-        msg = (
-            f"The backbone of {encoder.name!r} has other weights than it was trained with: "
-            f"SHA-256 {found} instead of {entry['backbone_sha256']}. Get the original weights, "
-            f"and pass weights={{{encoder.name!r}: path}}."
-        )
-        raise ArtefactError(msg)
-
-
-def _check_sizes(
-    encoders: list[Encoder], n_labels: int, saved: Mapping[str, list[NDArray[Any]]]
-) -> None:
-    """Refuse sizes that no array in the file has, before memory is allocated for them."""
-    widths = [_width(encoder) for encoder in encoders]
-    for encoder, units in zip(encoders, widths, strict=True):
-        if units is not None:
-            _check_kernel(head_name(encoder.name), (encoder.feature_shape[0], units), saved)
-    known = [units for units in widths if units is not None]
-    if len(known) == len(widths):
-        _check_kernel(SCORES, (sum(known), n_labels), saved)
-
-
-def _width(encoder: Encoder) -> int | None:
-    """Return the size of an embedding where it is known before its layers are built."""
-    head, shape = encoder.head, encoder.feature_shape
-    is_own = type(encoder).build_head is not Encoder.build_head
-    if is_own or not isinstance(head, DenseHead) or len(shape) != 1:
-        return None
-    return max(1, shape[0] // 2) if head.units is None else head.units
-
-
-def _check_kernel(
-    name: str, shape: tuple[int, int], saved: Mapping[str, list[NDArray[Any]]]
-) -> None:
-    if shape not in [array.shape for array in saved.get(name, [])]:
-        msg = f"The layer {name!r} has no weights of shape {shape} in the file."
-        raise ArtefactError(msg)
-
-
-def _digest(model: keras.Model) -> str:
-    """Return a digest of a model's weights; its configuration varies between Keras versions."""
-    digest = hashlib.sha256()
-    for value in model.get_weights():
-        value = np.ascontiguousarray(value)
-        digest.update(f"{value.dtype.str}{value.shape}".encode() + value.tobytes())
-    return digest.hexdigest()
-
-
-# -- weights and parameters ------------------------------------------------------------------
 
 
 def _trained_layers(model: keras.Model) -> list[keras.Layer]:
@@ -325,46 +194,3 @@ def _set_weights(model: keras.Model, saved: Mapping[str, list[NDArray[Any]]]) ->
             msg = f"The layer {name!r} has weights {wanted}, and the file has {given}."
             raise ArtefactError(msg)
         layer.set_weights(saved[name])
-
-
-def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any]:
-    described = {name: value for name, value in params.items() if name not in _NOT_SAVED}
-    threshold = params["threshold"]
-    if not (threshold is None or isinstance(threshold, str | int | float)):
-        # A callable or a mapping is replaced by the thresholds that resulted from it.
-        described["threshold"] = fitted.thresholds.tolist()
-    described["label_weight"] = _describe_label_weight(params["label_weight"], fitted.classes)
-    for name in ("optimizer", "loss"):
-        if not isinstance(params[name], str):
-            config = keras.saving.serialize_keras_object(params[name])
-            try:
-                check_config(config, where=name)
-            except ArtefactError as error:
-                msg = f"{name} cannot be saved, because loading it would fail: {error}"
-                raise TypeError(msg) from error
-            described[name] = config
-    described["random_state"] = fitted.provenance["seed"]
-    return described
-
-
-def _describe_label_weight(weight: Any, classes: NDArray[Any]) -> Any:
-    if isinstance(weight, pd.Series) and not isinstance(weight.index, pd.RangeIndex):
-        weight = weight.to_dict()
-    if isinstance(weight, Mapping):
-        # `fit` also matches labels by their names.
-        by_name = {str(label): float(value) for label, value in weight.items()}
-        return [by_name.get(str(label), 1.0) for label in classes.tolist()]
-    return weight if weight is None or isinstance(weight, str) else np.asarray(weight).tolist()
-
-
-def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
-    # A store, for example, would decide where this machine writes files.
-    if unknown := sorted(set(params) - (set(known) - _NOT_SAVED)):
-        msg = f"The file has the parameters {unknown}, which a saved file cannot have."
-        raise ArtefactError(msg)
-    for name in ("optimizer", "loss"):
-        if not isinstance(params[name], str):
-            params[name] = load_object(params[name], where=name)
-    if not (is_criterion(params["threshold"]) or params["threshold"] is None):
-        params["threshold"] = np.asarray(params["threshold"])
-    return params

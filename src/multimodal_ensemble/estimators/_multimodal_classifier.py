@@ -12,17 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from multimodal_ensemble._validation import (
-    check_at_least,
-    check_choice,
-    check_fraction,
-)
-from multimodal_ensemble.encoders import (
-    Encoder,
-    as_encoder_list,
-    fit_encoders,
-    infer_encoders,
-)
+from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
 from multimodal_ensemble.estimators._rows import TrainingRows, read_training_rows
