@@ -114,7 +114,6 @@ numpydoc_validation_exclude = {
     r"\.(build|call|compute_output_shape)$",
     r"\.on_(train|epoch)_\w+$",
     r"\.__\w+__$",
-    # Neither a constant nor a class that no user constructs has parameters.
+    # A constant has no parameters.
     r"\.IMAGE_SUFFIXES$",
-    r"\.saving\.(ArrayReader|Arrays)$",
 }

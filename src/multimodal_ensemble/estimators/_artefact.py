@@ -25,7 +25,6 @@ from multimodal_ensemble.estimators._thresholds import given_thresholds, is_crit
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
-    Arrays,
     check_config,
     load_object,
     pack_state,
@@ -126,7 +125,7 @@ def load_artefact(
 
 def _read_fitted(
     document: dict[str, Any],
-    arrays: Arrays,
+    arrays: Mapping[str, NDArray[Any]],
     params: Mapping[str, Any],
     weights: Mapping[str, str | PathLike[str]],
 ) -> Fitted:
@@ -209,7 +208,7 @@ def _describe_encoder(
 
 
 def _make_encoder(
-    entry: Mapping[str, Any], arrays: Arrays, weights: Mapping[str, str | PathLike[str]]
+    entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], weights: Mapping[str, str | PathLike[str]]
 ) -> Encoder:
     name, registered, config = entry["name"], entry["class"], dict(entry["config"])
     kind = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None

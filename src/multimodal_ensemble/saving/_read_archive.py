@@ -16,13 +16,13 @@ from typing import Any, BinaryIO, NoReturn, Self
 from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._archive_checks import (
+from multimodal_ensemble.saving._archive_format import (
+    MANIFEST,
     check_ends,
     check_members,
     parse_manifest,
     read_array,
 )
-from multimodal_ensemble.saving._archive_layout import MANIFEST
 
 _MAX_REASON_LENGTH = 300
 
@@ -35,7 +35,9 @@ def read_archive(
     error: type[Exception] = ArtefactError,
     advice: str = "Copy or download it again, or save it again.",
 ) -> tuple[dict[str, Any], ArrayReader]:
-    """Open a file that `write_archive` wrote; arrays are read on access.
+    """Return the document of a file that `write_archive` wrote, and a reader of its arrays.
+
+    The reader keeps the file open: close it, or use it in a ``with`` statement.
 
     Parameters
     ----------
@@ -46,44 +48,16 @@ def read_archive(
     max_version : int
         Highest ``"format_version"`` that the caller understands.
     error : type, default=ArtefactError
-        Exception to raise for a file that cannot be used.
+        Exception to raise for a file that is damaged, cut short, of another format or newer.
     advice : str, optional
-        Sentence at the end of that exception's message. Default: copy, download or save the file
-        again.
-
-    Returns
-    -------
-    document : dict
-        The JSON document.
-    arrays : ArrayReader
-        The arrays by name. It keeps the file open: close it, or use it in a ``with`` statement.
+        Sentence at the end of that exception's message.
 
     Raises
     ------
     ArtefactError
-        Or the given `error`: if the file is no such archive, is damaged or cut short, has another
-        format, or comes from a newer version.
+        Or the given `error`: if the file cannot be used.
     OSError
         If the file cannot be opened or read.
-
-    See Also
-    --------
-    write_archive : Writes the file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from multimodal_ensemble.saving import read_archive, write_archive
-    >>> document = {"format": "my encoder", "format_version": 1, "words": ["a", "b"]}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "file")
-    ...     write_archive(path, document, {"mean": np.zeros(3)})
-    ...     document, arrays = read_archive(path, format_name="my encoder", max_version=1)
-    ...     with arrays:
-    ...         document["words"], arrays["mean"].tolist()
-    (['a', 'b'], [0.0, 0.0, 0.0])
     """
     refusal = _Refusal(Path(path), error, advice)
     file = Path(path).open("rb")
@@ -101,25 +75,11 @@ def read_archive(
     return document, ArrayReader(refusal, file, archive, arrays)
 
 
-class ArrayReader:
+class ArrayReader(Mapping[str, NDArray[Any]]):
     """The arrays of an archive by name; each one is read and checked on access.
 
-    `read_archive` returns it. A name that is not there raises the exception that was given to
-    `read_archive`, never a KeyError, because the file is incomplete.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from multimodal_ensemble.saving import read_archive, write_archive
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "file")
-    ...     write_archive(path, {"format": "x", "format_version": 1}, {"a": np.arange(3)})
-    ...     _, arrays = read_archive(path, format_name="x", max_version=1)
-    ...     with arrays:
-    ...         list(arrays), "b" in arrays, int(arrays["a"].sum())
-    (['a'], False, 3)
+    A name that is not there raises the exception that was given to `read_archive`, never a
+    KeyError, because the file is incomplete.
     """
 
     def __init__(
@@ -158,33 +118,11 @@ class ArrayReader:
         """Return the number of arrays."""
         return len(self._members)
 
-    def keys(self) -> list[str]:
-        """Return the names of the arrays.
-
-        Returns
-        -------
-        list of str
-            In the order of the file.
-        """
-        return list(self._members)
-
     def explaining(self, problem: str) -> AbstractContextManager[None]:
-        """Return a context that turns any exception about the content into one about the file.
+        """Return a context in which an exception about the content becomes one about the file.
 
-        Parameters
-        ----------
-        problem : str
-            What is wrong with the file, for example ``"its parts do not fit together"``.
-
-        Returns
-        -------
-        context manager
-            For a ``with`` statement.
-
-        Raises
-        ------
-        ArtefactError
-            Or the exception that was given to `read_archive`. OSError and MemoryError pass.
+        OSError and MemoryError pass. `problem` says what is wrong, for example ``"its parts do not
+        fit together"``.
         """
         return self._refusal.explaining(problem)
 
