@@ -6,7 +6,6 @@ takes its weights from arrays, so no content of the file decides which code runs
 
 from __future__ import annotations
 
-import hashlib
 import reprlib
 from collections.abc import Collection, Mapping
 from os import PathLike
@@ -17,10 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._layer_names import SCORES, head_name
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._labels import label_array
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
@@ -35,6 +36,9 @@ from multimodal_ensemble.saving import (
 
 FORMAT = "multimodal_ensemble classifier"
 VERSION = 1
+
+Arrays = Mapping[str, NDArray[Any]]
+Weights = Mapping[str, str | PathLike[str]]
 
 # The encoders are written on their own, and a store belongs to the machine that trained.
 _NOT_SAVED = {"encoders", "store"}
@@ -67,7 +71,9 @@ def save_artefact(
         ],
         "encoders": encoders,
         "weights": {
-            layer.name: pack_state(_weights(layer), arrays, f"weights/{layer.name}")
+            layer.name: pack_state(
+                [*map(np.asarray, layer.get_weights())], arrays, f"weights/{layer.name}"
+            )
             for layer in _trained_layers(fitted.model)
         },
         "params": pack_state(_describe_params(params, fitted), arrays, "params"),
@@ -85,25 +91,12 @@ def load_artefact(
     path: str | PathLike[str],
     *,
     known_params: Collection[str],
-    weights: Mapping[str, str | PathLike[str]],
+    weights: Weights,
 ) -> tuple[dict[str, Any], Fitted]:
     """Return the parameters, without the encoders, and the fitted value from a saved file.
 
-    Parameters
-    ----------
-    path : path
-        A file that `save_artefact` wrote.
-    known_params : collection of str
-        Names of the parameters that the estimator has.
-    weights : mapping of str to path
-        Weights files of backbones that are not in the file, by modality.
-
-    Raises
-    ------
-    ArtefactError
-        If the file is damaged, or its parts do not fit together.
-    WeightsUnavailableError
-        If the weights of a backbone are neither in the file nor on this machine.
+    `known_params` are the parameters that the estimator has; `weights` are weights files by
+    modality, for backbones that are not in the file.
     """
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
     with arrays:
@@ -125,9 +118,9 @@ def load_artefact(
 
 def _read_fitted(
     document: dict[str, Any],
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Arrays,
     params: Mapping[str, Any],
-    weights: Mapping[str, str | PathLike[str]],
+    weights: Weights,
 ) -> Fitted:
     classes = _read_classes(unpack_state(document["classes"], arrays))
     names = [entry["name"] for entry in document["encoders"]]
@@ -163,8 +156,7 @@ def _read_classes(labels: Any) -> NDArray[Any]:
     if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
         msg = "The labels in the file are not a list of names or numbers."
         raise ArtefactError(msg)
-    are_whole = all(isinstance(label, int) for label in labels)
-    return np.array(labels) if are_whole else np.array(labels, dtype=object)
+    return label_array(labels)
 
 
 # -- encoders --------------------------------------------------------------------------------
@@ -187,13 +179,7 @@ def _describe_encoder(
         )
         raise TypeError(msg)
     config = encoder.get_config()
-    try:
-        check_config(config, where=f"The encoder {encoder.name!r}")
-    except ArtefactError as error:
-        msg = (
-            f"The encoder {encoder.name!r} cannot be saved, because loading it would fail: {error}"
-        )
-        raise TypeError(msg) from error
+    _check_loadable(config, f"The encoder {encoder.name!r}")
     state = encoder.get_state()
     backbone = encoder.get_backbone()
     if encoder.has_named_weights and include_backbones and backbone is not None:
@@ -203,13 +189,19 @@ def _describe_encoder(
         "name": encoder.name,
         "config": config,
         "state": pack_state(state, arrays, f"encoders/{number}"),
-        "backbone_sha256": None if backbone is None else _digest(backbone),
+        "backbone_sha256": _digest(backbone),
     }
 
 
-def _make_encoder(
-    entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], weights: Mapping[str, str | PathLike[str]]
-) -> Encoder:
+def _check_loadable(config: Any, where: str) -> None:
+    try:
+        check_config(config, where=where)
+    except ArtefactError as error:
+        msg = f"{where} cannot be saved, because loading it would fail: {error}"
+        raise TypeError(msg) from error
+
+
+def _make_encoder(entry: Mapping[str, Any], arrays: Arrays, weights: Weights) -> Encoder:
     name, registered, config = entry["name"], entry["class"], dict(entry["config"])
     kind = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
     if not isinstance(kind, type) or not issubclass(kind, Encoder):
@@ -245,8 +237,7 @@ def _make_encoder(
 
 
 def _check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
-    backbone = encoder.get_backbone()
-    found = None if backbone is None else _digest(backbone)
+    found = _digest(encoder.get_backbone())
     if found != entry["backbone_sha256"]:
         msg = (
             f"The backbone of {encoder.name!r} has other weights than it was trained with: "
@@ -286,13 +277,9 @@ def _check_kernel(
         raise ArtefactError(msg)
 
 
-def _digest(model: keras.Model) -> str:
-    """Return a digest of a model's weights; its configuration varies between Keras versions."""
-    digest = hashlib.sha256()
-    for value in model.get_weights():
-        value = np.ascontiguousarray(value)
-        digest.update(f"{value.dtype.str}{value.shape}".encode() + value.tobytes())
-    return digest.hexdigest()
+def _digest(backbone: keras.Model | None) -> str | None:
+    """Return a digest of the weights; the configuration varies between versions of Keras."""
+    return None if backbone is None else digest_arrays(map(np.asarray, backbone.get_weights()))
 
 
 # -- weights and parameters ------------------------------------------------------------------
@@ -306,10 +293,6 @@ def _trained_layers(model: keras.Model) -> list[keras.Layer]:
         for layer in model.layers
         if layer.weights and not any(layer is backbone for backbone in backbones)
     ]
-
-
-def _weights(layer: keras.Layer) -> list[NDArray[Any]]:
-    return [np.asarray(value) for value in layer.get_weights()]
 
 
 def _set_weights(model: keras.Model, saved: Mapping[str, list[NDArray[Any]]]) -> None:
@@ -335,13 +318,8 @@ def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any
     described["label_weight"] = _describe_label_weight(params["label_weight"], fitted.classes)
     for name in ("optimizer", "loss"):
         if not isinstance(params[name], str):
-            config = keras.saving.serialize_keras_object(params[name])
-            try:
-                check_config(config, where=name)
-            except ArtefactError as error:
-                msg = f"{name} cannot be saved, because loading it would fail: {error}"
-                raise TypeError(msg) from error
-            described[name] = config
+            described[name] = keras.saving.serialize_keras_object(params[name])
+            _check_loadable(described[name], name)
     described["random_state"] = fitted.provenance["seed"]
     return described
 

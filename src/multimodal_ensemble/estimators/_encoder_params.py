@@ -13,12 +13,7 @@ from multimodal_ensemble.encoders import Encoder
 def encoder_params(encoders: Any, reserved: Collection[str]) -> dict[str, Any]:
     """Return each encoder by its name, and its parameters as ``<name>__<parameter>``.
 
-    Parameters
-    ----------
-    encoders : sequence of Encoder or "auto"
-        The `encoders` of an estimator.
-    reserved : collection of str
-        The estimator's own parameters; an encoder of such a name is left out.
+    Encoders with one of the `reserved` names, the estimator's own parameters, are left out.
     """
     params: dict[str, Any] = {}
     for name, encoder in _by_name(encoders, reserved).items():
@@ -30,18 +25,9 @@ def encoder_params(encoders: Any, reserved: Collection[str]) -> dict[str, Any]:
 def change_encoders(
     encoders: Any, changes: Mapping[str, Any], reserved: Collection[str]
 ) -> list[Encoder]:
-    """Return the encoders with some of them replaced, or with some of their parameters changed.
+    """Return the encoders with some of them, or some of their parameters, replaced.
 
     The given encoders stay as they are: a changed one is a copy.
-
-    Parameters
-    ----------
-    encoders : sequence of Encoder or "auto"
-        The `encoders` of an estimator.
-    changes : mapping of str to object
-        New encoders by name, and new parameters as ``<name>__<parameter>``.
-    reserved : collection of str
-        The estimator's own parameters.
 
     Raises
     ------
