@@ -111,7 +111,7 @@ def test_clone_copies_the_parameters():
     assert copy.encoders is not classifier.encoders
     assert [encoder.name for encoder in copy.encoders] == ["tags", "number"]
     assert copy.set_params(batch_size=7).batch_size == 7
-    assert classifier.batch_size == 32
+    assert classifier.batch_size is None
 
 
 def test_fit_does_not_change_the_given_encoders():

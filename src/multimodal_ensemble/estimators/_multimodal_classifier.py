@@ -71,8 +71,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         As `keras.Model.compile` takes it.
     evaluate_every : int, optional
         Batches between two validation evaluations; see `fit_model`.
-    patience : int or None, default=5
-        Number of evaluations without an improvement after which training stops; see `fit_model`.
+    patience : int or None, default=10
+        Number of evaluations without a better one after which training stops; see `fit_model`.
         None never stops early.
     validation_fraction : float or None, default=0.1
         Share of the training rows, and of each label, that is held out if `fit` receives no
@@ -152,7 +152,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         optimizer: Any = "adam",
         loss: Any = "binary_crossentropy",
         evaluate_every: int | None = None,
-        patience: int | None = 5,
+        patience: int | None = 10,
         validation_fraction: float | None = 0.1,
         store: FeatureStore | str | PathLike[str] | None = None,
         warm_start: bool = False,
