@@ -28,8 +28,7 @@ def describe_encoder(
     if keras.saving.get_registered_object(registered) is not kind:
         msg = (
             f"The encoder {encoder.name!r} cannot be saved: its class {kind.__name__} is not "
-            "registered. Decorate it with "
-            "@keras.saving.register_keras_serializable(package=...)."
+            "registered. Decorate it with @keras.saving.register_keras_serializable(package=...)."
         )
         raise TypeError(msg)
     config = encoder.get_config()

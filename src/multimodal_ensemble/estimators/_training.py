@@ -100,7 +100,10 @@ def train_model(
                 final_model.set_weights(model.get_weights())
             learned_from = "training rows" if rows.is_same else "validation rows"
             provenance = {
-                **_describe_rows(train, validation, is_same=rows.is_same),
+                "n_train": train.n_samples,
+                "n_validation": validation.n_samples,
+                "n_dropped": len(train.dropped) + (0 if rows.is_same else len(validation.dropped)),
+                "label_shares": np.asarray(train.y).mean(axis=0).tolist(),
                 "seed": seed,
                 "best_step": result.best_step,
                 "n_trainable": result.n_trainable,
@@ -109,7 +112,11 @@ def train_model(
                 "validation_mean_roc_auc": result.best_roc_auc,
                 "validation_mean_accuracy": float(mean_accuracy(y_true, y_score, thresholds)),
                 "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "versions": _describe_versions(),
+                "versions": {
+                    "multimodal_ensemble": __version__,
+                    "python": platform.python_version(),
+                    **{name: version(name) for name in _LIBRARIES},
+                },
             }
             return Fitted(
                 classes=rows.classes,
@@ -204,22 +211,3 @@ def _by_name(label_weight: Any) -> Any:
     if isinstance(label_weight, Mapping):
         return {str(label): weight for label, weight in label_weight.items()}
     return label_weight
-
-
-def _describe_rows(
-    train: MultimodalDataset, validation: MultimodalDataset, *, is_same: bool
-) -> dict[str, Any]:
-    return {
-        "n_train": train.n_samples,
-        "n_validation": validation.n_samples,
-        "n_dropped": len(train.dropped) + (0 if is_same else len(validation.dropped)),
-        "label_shares": np.mean(np.asarray(train.y), axis=0).tolist(),
-    }
-
-
-def _describe_versions() -> dict[str, str]:
-    return {
-        "multimodal_ensemble": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
-    }

@@ -9,9 +9,9 @@ import os
 import reprlib
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from numpy.typing import NDArray
 
@@ -59,20 +59,12 @@ def read_archive(
     OSError
         If the file cannot be opened or read.
     """
-    refusal = _Refusal(Path(path), error, advice)
-    file = Path(path).open("rb")
+    arrays = ArrayReader(Path(path), error, advice)
     try:
-        with refusal.explaining("its layout is not that of an archive"):
-            check_ends(file)
-            archive = zipfile.ZipFile(file)
-            manifest, arrays = check_members(archive)
-        with refusal.explaining(f"its {MANIFEST} cannot be read"):
-            document = parse_manifest(archive.read(manifest))
-        refusal.check_format(document, format_name, max_version)
+        return arrays._read_document(format_name, max_version), arrays
     except BaseException:
-        file.close()
+        arrays.close()
         raise
-    return document, ArrayReader(refusal, file, archive, arrays)
 
 
 class ArrayReader(Mapping[str, NDArray[Any]]):
@@ -82,22 +74,19 @@ class ArrayReader(Mapping[str, NDArray[Any]]):
     KeyError, because the file is incomplete.
     """
 
-    def __init__(
-        self,
-        refusal: _Refusal,
-        file: BinaryIO,
-        archive: zipfile.ZipFile,
-        members: Mapping[str, zipfile.ZipInfo],
-    ) -> None:
-        self._refusal = refusal
-        self._file = file
-        self._archive = archive
-        self._members = members
+    _archive: zipfile.ZipFile
+    _members: dict[str, zipfile.ZipInfo]
+
+    def __init__(self, path: Path, error: type[Exception], advice: str) -> None:
+        self._path = path
+        self._error = error
+        self._advice = advice
+        self._file = path.open("rb")
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return one array after a check of its CRC."""
         if name not in self:
-            self._refusal.refuse(f"lacks the array {reprlib.repr(name)}, so it is incomplete")
+            self._refuse(f"lacks the array {reprlib.repr(name)}, so it is incomplete")
         info = self._members[name]
         with self.explaining(f"the array {name!r} cannot be read"):
             if self._file.closed:
@@ -118,44 +107,13 @@ class ArrayReader(Mapping[str, NDArray[Any]]):
         """Return the number of arrays."""
         return len(self._members)
 
-    def explaining(self, problem: str) -> AbstractContextManager[None]:
-        """Return a context in which an exception about the content becomes one about the file.
+    @contextmanager
+    def explaining(self, problem: str) -> Iterator[None]:
+        """Turn exceptions about the content into one about the file.
 
         OSError and MemoryError pass. `problem` says what is wrong, for example ``"its parts do not
         fit together"``.
         """
-        return self._refusal.explaining(problem)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._archive.close()
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        """Return the reader itself."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close the file."""
-        self.close()
-
-
-class _Refusal:
-    """Raises the exceptions about one file."""
-
-    def __init__(self, path: Path, error: type[Exception], advice: str) -> None:
-        self._path = path
-        self._error = error
-        self._advice = advice
-
-    def refuse(
-        self, problem: str, *, advice: str | None = None, cause: Exception | None = None
-    ) -> NoReturn:
-        msg = f"The file {str(self._path)!r} {problem}. {advice or self._advice}"
-        raise self._error(msg) from cause
-
-    @contextmanager
-    def explaining(self, problem: str) -> Iterator[None]:
         try:
             yield
         except (OSError, MemoryError, self._error):
@@ -166,25 +124,50 @@ class _Refusal:
             if len(reason) > _MAX_REASON_LENGTH:
                 # The readers' messages quote names, which may be as long as the file.
                 reason = f"{reason[:_MAX_REASON_LENGTH]}..."
-            self.refuse(f"cannot be loaded: {problem} ({reason})", cause=cause)
+            self._refuse(f"cannot be loaded: {problem} ({reason})", cause=cause)
 
-    def check_format(self, document: Mapping[str, Any], format_name: str, max_version: int) -> None:
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def _refuse(
+        self, problem: str, *, advice: str | None = None, cause: Exception | None = None
+    ) -> NoReturn:
+        msg = f"The file {str(self._path)!r} {problem}. {advice or self._advice}"
+        raise self._error(msg) from cause
+
+    def _read_document(self, format_name: str, max_version: int) -> dict[str, Any]:
+        with self.explaining("its layout is not that of an archive"):
+            check_ends(self._file)
+            self._archive = zipfile.ZipFile(self._file)
+            manifest, self._members = check_members(self._archive)
+        with self.explaining(f"its {MANIFEST} cannot be read"):
+            document = parse_manifest(self._archive.read(manifest))
         received = document.get("format")
         if received != format_name:
-            self.refuse(
+            self._refuse(
                 f"does not have the format {format_name!r}. "
                 f"Received format={reprlib.repr(received)}"
             )
         version = document.get("format_version")
         if type(version) is not int or version < 1:
-            self.refuse(
+            self._refuse(
                 "must have a whole number of at least 1 as its format_version. "
                 f"Received {reprlib.repr(version)}"
             )
         if version > max_version:
             writer = reprlib.repr(document.get("library_version"))
-            self.refuse(
+            self._refuse(
                 f"was written by version {writer} of multimodal_ensemble, in version "
                 f"{reprlib.repr(version)} of its format; this version reads up to {max_version}",
                 advice="Upgrade multimodal_ensemble to load it.",
             )
+        return document
