@@ -117,7 +117,6 @@ numpydoc_validation_exclude = {
     # An encoder's overriding methods describe only what differs from those of `Encoder`.
     r"\.(BagOfWords|Dense|Image)Encoder\.(fit|prepare|encode|find_\w+|content_digests)$",
     r"\.ImageEncoder\.(encoding_config|without_backbone|get_backbone)$",
-    # Neither a constant nor a class that no user constructs has parameters.
+    # A constant has no parameters.
     r"\.IMAGE_SUFFIXES$",
-    r"\.saving\.(ArrayReader|Arrays)$",
 }
