@@ -18,18 +18,21 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._labels import label_array
 from multimodal_ensemble.estimators._saved_encoders import (
+    Arrays,
+    Weights,
     check_backbone,
+    check_loadable,
     check_sizes,
     describe_encoder,
     make_encoder,
 )
-from multimodal_ensemble.estimators._saved_params import describe_params, read_params
-from multimodal_ensemble.estimators._thresholds import given_thresholds
+from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
-    Arrays,
+    load_object,
     pack_state,
     read_archive,
     unpack_state,
@@ -39,6 +42,8 @@ from multimodal_ensemble.saving import (
 FORMAT = "multimodal_ensemble classifier"
 VERSION = 1
 
+# The encoders are written on their own, and a store belongs to the machine that trained.
+_NOT_SAVED = {"encoders", "store"}
 _MAX_REASON = 500
 
 
@@ -68,10 +73,12 @@ def save_artefact(
         ],
         "encoders": encoders,
         "weights": {
-            layer.name: pack_state(_weights(layer), arrays, f"weights/{layer.name}")
+            layer.name: pack_state(
+                [*map(np.asarray, layer.get_weights())], arrays, f"weights/{layer.name}"
+            )
             for layer in _trained_layers(fitted.model)
         },
-        "params": pack_state(describe_params(params, fitted), arrays, "params"),
+        "params": pack_state(_describe_params(params, fitted), arrays, "params"),
         "history": pack_state(
             {name: column.to_numpy() for name, column in fitted.history.items()}, arrays, "history"
         ),
@@ -86,30 +93,17 @@ def load_artefact(
     path: str | PathLike[str],
     *,
     known_params: Collection[str],
-    weights: Mapping[str, str | PathLike[str]],
+    weights: Weights,
 ) -> tuple[dict[str, Any], Fitted]:
     """Return the parameters, without the encoders, and the fitted value from a saved file.
 
-    Parameters
-    ----------
-    path : path
-        A file that `save_artefact` wrote.
-    known_params : collection of str
-        Names of the parameters that the estimator has.
-    weights : mapping of str to path
-        Weights files of backbones that are not in the file, by modality.
-
-    Raises
-    ------
-    ArtefactError
-        If the file is damaged, or its parts do not fit together.
-    WeightsUnavailableError
-        If the weights of a backbone are neither in the file nor on this machine.
+    `known_params` are the parameters that the estimator has; `weights` are weights files by
+    modality, for backbones that are not in the file.
     """
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
     with arrays:
         try:
-            params = read_params(unpack_state(document["params"], arrays), known_params)
+            params = _read_params(unpack_state(document["params"], arrays), known_params)
             return params, _read_fitted(document, arrays, params, weights)
         except (ArtefactError, WeightsUnavailableError, MemoryError):
             raise
@@ -128,7 +122,7 @@ def _read_fitted(
     document: dict[str, Any],
     arrays: Arrays,
     params: Mapping[str, Any],
-    weights: Mapping[str, str | PathLike[str]],
+    weights: Weights,
 ) -> Fitted:
     classes = _read_classes(unpack_state(document["classes"], arrays))
     names = [entry["name"] for entry in document["encoders"]]
@@ -164,8 +158,7 @@ def _read_classes(labels: Any) -> NDArray[Any]:
     if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
         msg = "The labels in the file are not a list of names or numbers."
         raise ArtefactError(msg)
-    are_whole = all(isinstance(label, int) for label in labels)
-    return np.array(labels) if are_whole else np.array(labels, dtype=object)
+    return label_array(labels)
 
 
 def _trained_layers(model: keras.Model) -> list[keras.Layer]:
@@ -176,10 +169,6 @@ def _trained_layers(model: keras.Model) -> list[keras.Layer]:
         for layer in model.layers
         if layer.weights and not any(layer is backbone for backbone in backbones)
     ]
-
-
-def _weights(layer: keras.Layer) -> list[NDArray[Any]]:
-    return [np.asarray(value) for value in layer.get_weights()]
 
 
 def _set_weights(model: keras.Model, saved: Mapping[str, list[NDArray[Any]]]) -> None:
@@ -194,3 +183,41 @@ def _set_weights(model: keras.Model, saved: Mapping[str, list[NDArray[Any]]]) ->
             msg = f"The layer {name!r} has weights {wanted}, and the file has {given}."
             raise ArtefactError(msg)
         layer.set_weights(saved[name])
+
+
+def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any]:
+    described = {name: value for name, value in params.items() if name not in _NOT_SAVED}
+    threshold = params["threshold"]
+    if not (threshold is None or isinstance(threshold, str | int | float)):
+        # A callable or a mapping is replaced by the thresholds that resulted from it.
+        described["threshold"] = fitted.thresholds.tolist()
+    described["label_weight"] = _describe_label_weight(params["label_weight"], fitted.classes)
+    for name in ("optimizer", "loss"):
+        if not isinstance(params[name], str):
+            described[name] = keras.saving.serialize_keras_object(params[name])
+            check_loadable(described[name], name)
+    described["random_state"] = fitted.provenance["seed"]
+    return described
+
+
+def _describe_label_weight(weight: Any, classes: NDArray[Any]) -> Any:
+    if isinstance(weight, pd.Series) and not isinstance(weight.index, pd.RangeIndex):
+        weight = weight.to_dict()
+    if isinstance(weight, Mapping):
+        # `fit` also matches labels by their names.
+        by_name = {str(label): float(value) for label, value in weight.items()}
+        return [by_name.get(str(label), 1.0) for label in classes.tolist()]
+    return weight if weight is None or isinstance(weight, str) else np.asarray(weight).tolist()
+
+
+def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
+    # A store, for example, would decide where this machine writes files.
+    if unknown := sorted(set(params) - (set(known) - _NOT_SAVED)):
+        msg = f"The file has the parameters {unknown}, which a saved file cannot have."
+        raise ArtefactError(msg)
+    for name in ("optimizer", "loss"):
+        if not isinstance(params[name], str):
+            params[name] = load_object(params[name], where=name)
+    if not (is_criterion(params["threshold"]) or params["threshold"] is None):
+        params["threshold"] = np.asarray(params["threshold"])
+    return params

@@ -21,8 +21,7 @@ from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scor
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._labels import label_tuples, read_labels
-from multimodal_ensemble.estimators._rows import check_same_length
-from multimodal_ensemble.estimators._table import read_table
+from multimodal_ensemble.estimators._rows import check_same_length, read_table
 from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
 from multimodal_ensemble.metrics import apply_thresholds
 
@@ -64,8 +63,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         ModalityError
             If a column is absent or values do not fit an encoder.
         ImageReadError
-            If an image cannot be read, unless the encoder has an option for that. No row is left
-            out.
+            If an image cannot be read, unless its encoder has another `on_error`.
         """
         check_is_fitted(self)
         return self._predict_scores(read_table(self, X, reset=False))
@@ -105,9 +103,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     ) -> list[tuple[Any, ...]]:
         """Return the names of the labels of each row.
 
-        Rare labels may have a threshold that few scores reach, or ``inf``, so that rows remain
-        without any label. `at_least` and `top_k` add the best labels of such rows. Labels that
-        reach their threshold are the best. The others follow by
+        The best labels of a row are those that reach their threshold. The others follow by
         ``logit(score) - logit(threshold)``, so labels with a threshold of ``inf`` come last, in
         order of their scores.
 
@@ -118,8 +114,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         at_least : int, default=0
             Minimum number of labels per row. Rows with fewer labels get their best ones.
         top_k : int, optional
-            Exact number of labels per row: its best ones, whether or not they reach their
-            threshold.
+            Exact number of labels per row, whether or not they reach their threshold.
 
         Returns
         -------
@@ -190,12 +185,11 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     def _adopt(self, fitted: Fitted) -> Self:
         """Set all fitted attributes; nothing else sets them."""
         for field in fields(fitted):
-            value = getattr(fitted, field.name)
-            if value is not None:
+            if (value := getattr(fitted, field.name)) is not None:
                 setattr(self, f"{field.name}_", value)
-            elif hasattr(self, f"{field.name}_"):
+            else:
                 # An earlier X had named columns, and this one has none.
-                delattr(self, f"{field.name}_")
+                self.__dict__.pop(f"{field.name}_", None)
         return self
 
     def _fitted(self) -> Fitted:
@@ -214,19 +208,17 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         Parameters
         ----------
         path : path
-            The file, for example ``"genres.mme"``. An existing file is replaced once the new one
-            is complete.
+            The file; an existing one is replaced once the new one is complete.
         include_backbones : bool, default=True
-            Whether the file holds the weights of frozen backbones. With False, weights that are
-            known by name (of `keras.applications`, or a weights file) are left out; `load` finds
-            them again and compares their hash.
+            Whether the file holds frozen weights that are known by name (of `keras.applications`,
+            or a weights file). Otherwise, `load` finds them again and compares their hash.
 
         Raises
         ------
         OSError
             If the file cannot be written. An existing file is unchanged.
         TypeError
-            If an encoder holds a value that is neither JSON nor an array; the message says where.
+            If an encoder holds a value that cannot be saved; the message says where.
         """
         fitted = self._fitted()
         params = self.get_params(deep=False)
@@ -250,14 +242,13 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         Returns
         -------
         BaseMultimodalEstimator
-            The same estimator. On the same machine with the same libraries, its predictions are
-            identical to the last bit.
+            The same estimator, with identical predictions on the same machine and libraries.
 
         Raises
         ------
         ArtefactError
-            If the file is damaged, holds anything that could run code, or was written by a newer
-            version, or if a backbone has other weights; the message says which.
+            If the file is damaged, could run code, or was written by a newer version, or if a
+            backbone has other weights.
         FileNotFoundError
             If there is no such file.
         """

@@ -13,12 +13,7 @@ from multimodal_ensemble.encoders import Encoder
 def encoder_params(encoders: Any, reserved: Collection[str]) -> dict[str, Any]:
     """Return each encoder by its name, and its parameters as ``<name>__<parameter>``.
 
-    Parameters
-    ----------
-    encoders : sequence of Encoder or "auto"
-        The `encoders` of an estimator.
-    reserved : collection of str
-        The estimator's own parameters; an encoder of such a name is left out.
+    Encoders with one of the `reserved` names, the estimator's own parameters, are left out.
     """
     params: dict[str, Any] = {}
     for name, encoder in _by_name(encoders, reserved).items():
@@ -30,18 +25,9 @@ def encoder_params(encoders: Any, reserved: Collection[str]) -> dict[str, Any]:
 def change_encoders(
     encoders: Any, changes: Mapping[str, Any], reserved: Collection[str]
 ) -> list[Encoder]:
-    """Return the encoders with some of them replaced, or with some of their parameters changed.
+    """Return the encoders with some of them, or some of their parameters, replaced.
 
     The given encoders stay as they are: a changed one is a copy.
-
-    Parameters
-    ----------
-    encoders : sequence of Encoder or "auto"
-        The `encoders` of an estimator.
-    changes : mapping of str to object
-        New encoders by name, and new parameters as ``<name>__<parameter>``.
-    reserved : collection of str
-        The estimator's own parameters.
 
     Raises
     ------
@@ -57,16 +43,25 @@ def change_encoders(
         if not matching:
             raise ValueError(_describe_unknown(key, encoders, reserved))
         name = max(matching, key=len)
-        if key == name:
-            replaced[name] = _check_replacement(name, value)
-        else:
+        if key != name:
             nested.setdefault(name, {})[key.removeprefix(f"{name}__")] = value
-    changed = []
-    for encoder in [encoders] if isinstance(encoders, Encoder) else encoders:
-        new = replaced.get(encoder.name, encoder)
-        changes_here = nested.get(encoder.name)
-        changed.append(clone(new).set_params(**changes_here) if changes_here else new)
-    return changed
+        elif isinstance(value, Encoder) and value.name == name:
+            replaced[name] = value
+        else:
+            received = f"one named {value.name!r}" if isinstance(value, Encoder) else repr(value)
+            msg = (
+                f"{name!r} can be replaced only by another encoder of the same name. Received "
+                f"{received}; pass encoders=[...] to change the modalities."
+            )
+            raise ValueError(msg)
+    changed = [
+        replaced.get(encoder.name, encoder)
+        for encoder in ([encoders] if isinstance(encoders, Encoder) else encoders)
+    ]
+    return [
+        clone(encoder).set_params(**nested[encoder.name]) if encoder.name in nested else encoder
+        for encoder in changed
+    ]
 
 
 def _by_name(encoders: Any, reserved: Collection[str]) -> dict[str, Encoder]:
@@ -79,17 +74,6 @@ def _by_name(encoders: Any, reserved: Collection[str]) -> dict[str, Encoder]:
         for encoder in encoders
         if isinstance(encoder, Encoder) and encoder.name not in reserved
     }
-
-
-def _check_replacement(name: str, value: Any) -> Encoder:
-    if not isinstance(value, Encoder) or value.name != name:
-        received = f"one named {value.name!r}" if isinstance(value, Encoder) else repr(value)
-        msg = (
-            f"{name!r} can be replaced only by another encoder of the same name. Received "
-            f"{received}; pass encoders=[...] to change the modalities."
-        )
-        raise ValueError(msg)
-    return value
 
 
 def _describe_unknown(key: str, encoders: Any, reserved: Collection[str]) -> str:

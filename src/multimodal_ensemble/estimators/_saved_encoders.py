@@ -13,40 +13,26 @@ from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._layer_names import SCORES, head_name
 from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.saving import Arrays, check_config, pack_state, unpack_state
+from multimodal_ensemble.saving import check_config, pack_state, unpack_state
+
+Arrays = Mapping[str, NDArray[Any]]
+Weights = Mapping[str, str | PathLike[str]]
 
 
 def describe_encoder(
-    encoder: Encoder,
-    number: int,
-    arrays: dict[str, NDArray[Any]],
-    *,
-    include_backbones: bool,
+    encoder: Encoder, number: int, arrays: dict[str, NDArray[Any]], *, include_backbones: bool
 ) -> dict[str, Any]:
-    """Return an encoder as JSON values, and add its arrays to `arrays`.
-
-    Raises
-    ------
-    TypeError
-        If its class is not registered, or it holds a value that cannot be saved.
-    """
+    """Return an encoder as JSON values, and add its arrays to `arrays`."""
     kind = type(encoder)
     registered = keras.saving.get_registered_name(kind)
     if keras.saving.get_registered_object(registered) is not kind:
         msg = (
             f"The encoder {encoder.name!r} cannot be saved: its class {kind.__name__} is not "
-            "registered. Decorate it with "
-            "@keras.saving.register_keras_serializable(package=...)."
+            "registered. Decorate it with @keras.saving.register_keras_serializable(package=...)."
         )
         raise TypeError(msg)
     config = encoder.get_config()
-    try:
-        check_config(config, where=f"The encoder {encoder.name!r}")
-    except ArtefactError as error:
-        msg = (
-            f"The encoder {encoder.name!r} cannot be saved, because loading it would fail: {error}"
-        )
-        raise TypeError(msg) from error
+    check_loadable(config, f"The encoder {encoder.name!r}")
     state = encoder.get_state()
     backbone = encoder.get_backbone()
     if encoder.has_named_weights and include_backbones and backbone is not None:
@@ -56,22 +42,21 @@ def describe_encoder(
         "name": encoder.name,
         "config": config,
         "state": pack_state(state, arrays, f"encoders/{number}"),
-        "backbone_sha256": None if backbone is None else digest_arrays(backbone.get_weights()),
+        "backbone_sha256": _digest(backbone),
     }
 
 
-def make_encoder(
-    entry: Mapping[str, Any], arrays: Arrays, weights: Mapping[str, str | PathLike[str]]
-) -> Encoder:
-    """Return an encoder from what `describe_encoder` returned, with its backbone built.
+def check_loadable(config: Any, where: str) -> None:
+    """Raise a TypeError if the configuration of a Keras object could not be loaded again."""
+    try:
+        check_config(config, where=where)
+    except ArtefactError as error:
+        msg = f"{where} cannot be saved, because loading it would fail: {error}"
+        raise TypeError(msg) from error
 
-    Raises
-    ------
-    ArtefactError
-        If the description is damaged, or names anything that could run code.
-    WeightsUnavailableError
-        If the weights of its backbone are neither in the file nor on this machine.
-    """
+
+def make_encoder(entry: Mapping[str, Any], arrays: Arrays, weights: Weights) -> Encoder:
+    """Return the encoder that `describe_encoder` received, with its backbone built."""
     name, registered, config = entry["name"], entry["class"], dict(entry["config"])
     kind = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
     if not isinstance(kind, type) or not issubclass(kind, Encoder):
@@ -108,9 +93,7 @@ def make_encoder(
 
 def check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
     """Raise an ArtefactError if a backbone has other weights than the saved one."""
-    # Only the weights are compared: configurations differ between versions of Keras.
-    backbone = encoder.get_backbone()
-    found = None if backbone is None else digest_arrays(backbone.get_weights())
+    found = _digest(encoder.get_backbone())
     if found != entry["backbone_sha256"]:
         msg = (
             f"The backbone of {encoder.name!r} has other weights than it was trained with: "
@@ -148,3 +131,8 @@ def _check_kernel(
     if shape not in [array.shape for array in saved.get(name, [])]:
         msg = f"The layer {name!r} has no weights of shape {shape} in the file."
         raise ArtefactError(msg)
+
+
+def _digest(backbone: keras.Model | None) -> str | None:
+    """Return a digest of the weights; the configuration varies between versions of Keras."""
+    return None if backbone is None else digest_arrays(backbone.get_weights())
