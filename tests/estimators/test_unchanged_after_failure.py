@@ -27,7 +27,7 @@ def make_encoders():
 def original():
     """Return a classifier that was fitted once; the tests use copies with the same model."""
     classifier = MultimodalClassifier(
-        make_encoders(), epochs=2, optimizer="sgd", random_state=1, verbose=0
+        make_encoders(), epochs=2, batch_size=11, optimizer="sgd", random_state=1, verbose=0
     )
     return classifier.fit(TABLE, LABELS)
 

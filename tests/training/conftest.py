@@ -50,7 +50,7 @@ class Training:
 class Problem:
     """Training and validation rows, and encoders for them."""
 
-    def __init__(self, n_train=60, n_validation=40):
+    def __init__(self, n_train=64, n_validation=40):
         self.train, self.y_train = draw_rows(n_train, 1)
         self.validation, self.y_validation = draw_rows(n_validation, 2)
 

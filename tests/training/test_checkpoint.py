@@ -357,7 +357,7 @@ def test_another_frozen_backbone_is_refused(problem, path):
     ("options", "match"),
     [
         ({"batch_size": 16}, "Training rows: batch_size is 8 in the checkpoint, 16 here"),
-        ({"sample_weight": np.arange(60)}, "Training rows: sample_weight differs"),
+        ({"sample_weight": np.arange(64)}, "Training rows: sample_weight differs"),
         ({"seed": 2}, "Training rows: seed is 1 in the checkpoint, 2 here"),
     ],
 )
@@ -377,7 +377,7 @@ def test_other_training_data_are_refused(problem, written, options, match):
 )
 def test_other_rows_are_refused(problem, written, which, change, match):
     name = "train" if which == "training" else which
-    n_rows = 60 if which == "training" else 40
+    n_rows = 64 if which == "training" else 40
     if change == "fewer":
         setattr(problem, name, {k: v[:30] for k, v in getattr(problem, name).items()})
         setattr(problem, f"y_{name}", getattr(problem, f"y_{name}")[:30])

@@ -100,7 +100,7 @@ class Counter:
 def test_features_are_the_input_of_the_trained_layers(problem, store, n_layers):
     poster = make_poster(n_layers)
     train_rows, validation = problem.datasets(poster, store=store)
-    for dataset, n_rows in ((train_rows, 60), (validation, 40)):
+    for dataset, n_rows in ((train_rows, 64), (validation, 40)):
         assert dataset.features["poster"].shape == (n_rows, *SHAPES[n_layers])
     assert poster.frozen_part().output_shape[1:] == SHAPES[n_layers]
     (inputs, _) = validation[0]

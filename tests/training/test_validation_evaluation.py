@@ -15,7 +15,7 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.training import ValidationEvaluation
 from multimodal_ensemble.training._validation_evaluation import should_stop
-from tests.training.conftest import LABELS
+from tests.training.conftest import LABELS, Problem
 
 
 def cross_entropy(y_true, y_score, weight=None):
@@ -26,7 +26,8 @@ def cross_entropy(y_true, y_score, weight=None):
 
 
 @pytest.mark.parametrize(("window", "weighted"), [(1, False), (5, True), (11, False), (100, True)])
-def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(problem, spy, window, weighted):
+def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(spy, window, weighted):
+    problem = Problem(60)
     weight = np.linspace(0, 2, len(problem.y_train)) if weighted else None
     training = problem.prepare(problem.numbers(), sample_weight=weight)
     losses, sizes = [], []
