@@ -82,28 +82,37 @@ def test_the_metrics_are_those_of_the_validation_rows_at_that_step(problem, spy)
         ([], 1, False),
     ],
 )
-def test_training_stops_after_patience_evaluations_without_a_better_score(best, patience, expected):
+def test_training_stops_after_patience_evaluations_without_a_better_one(best, patience, expected):
     history = [{"best": each, "validation_loss": 0.5} for each in best]
-    assert should_stop(history, patience) is expected
+    assert should_stop(history, patience, constant_loss=0.6) is expected
 
 
 @pytest.mark.parametrize(
     ("losses", "patience", "expected"),
     [
-        ([0.9, 0.8, 0.7, 0.6], 1, False),
-        ([0.9, 0.8, 0.8, 0.8], 2, True),
-        ([0.9, 0.8, 0.85, 0.81], 3, False),
-        ([0.9, 0.8, 0.85, 0.81, 0.8], 3, True),
-        # Only a loss below the lowest one counts, not a fall from a peak.
-        ([0.5, 0.9, 0.8, 0.7, 0.6], 4, True),
-        ([0.5, 0.9, 0.8, 0.7, 0.4], 4, False),
+        # Nothing was learned yet, however long it takes.
+        ([0.9, 0.8, 0.7, 0.6, 0.6, 0.6], 1, False),
+        # Patience starts at the first loss below 0.6, and a later rise does not end it.
+        ([0.9, 0.59], 1, False),
+        ([0.9, 0.59, 0.8], 1, True),
+        ([0.9, 0.59, 0.8], 2, False),
+        ([0.9, 0.59, 0.8, 0.9], 2, True),
     ],
 )
-def test_training_continues_while_the_validation_loss_falls(losses, patience, expected):
+def test_patience_starts_once_the_model_beats_constant_scores(losses, patience, expected):
     best = [True, *[False] * (len(losses) - 1)]
     pairs = zip(best, losses, strict=True)
     history = [{"best": each, "validation_loss": loss} for each, loss in pairs]
-    assert should_stop(history, patience) is expected
+    assert should_stop(history, patience, constant_loss=0.6) is expected
+
+
+def test_constant_scores_are_the_frequencies_of_the_labels(training):
+    y_true = training.validation.y
+    frequency = np.broadcast_to(y_true.mean(axis=0), y_true.shape)
+    evaluation = ValidationEvaluation(training.validation)
+    training.model.compile("sgd", "binary_crossentropy")
+    evaluation.set_model(training.model)
+    assert evaluation._constant_loss() == pytest.approx(cross_entropy(y_true, frequency), rel=1e-5)
 
 
 def test_the_history_is_empty_before_a_training(training):
@@ -135,7 +144,8 @@ def test_a_label_of_one_class_is_left_out_with_one_warning(problem, training):
     options = {"epochs": 3, "optimizer": "adam", "evaluate_every": 6}
     with pytest.warns(UndefinedMetricWarning, match=r"labels \['second'\] have only one") as caught:
         result = training.fit(**options)
-    assert [warning.filename for warning in caught] == [training.fit.__code__.co_filename]
+    files = [each.filename for each in caught if each.category is UndefinedMetricWarning]
+    assert files == [training.fit.__code__.co_filename]
     assert len(result.history) == 4
     y_score = predict_scores(training.model, training.validation)
     y_true = training.validation.y
