@@ -103,6 +103,9 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     ) -> list[tuple[Any, ...]]:
         """Return the names of the labels of each row.
 
+        Few scores reach the threshold of a rare label, so some rows have no label. `at_least` and
+        `top_k` give such rows their best labels.
+
         The best labels of a row are those that reach their threshold. The others follow by
         ``logit(score) - logit(threshold)``, so labels with a threshold of ``inf`` come last, in
         order of their scores.
