@@ -40,7 +40,9 @@ def test_a_row_without_modalities_is_unchanged():
 
 def test_prediction_drops_nothing():
     present = [np.ones((5, 1)), np.zeros((5, 1))]
-    for column, kept in zip(present, ModalityDropout(0.9, seed=1, presence=True)(present), strict=True):
+    for column, kept in zip(
+        present, ModalityDropout(0.9, seed=1, presence=True)(present), strict=True
+    ):
         np.testing.assert_array_equal(kept, column)
 
 

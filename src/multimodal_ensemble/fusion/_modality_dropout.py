@@ -83,7 +83,7 @@ class ModalityDropout(keras.layers.Layer):
         draws = ops.where(present, draws, -1.0)
         highest = draws == ops.max(draws, axis=1, keepdims=True)
         kept = ops.logical_and(present, ops.logical_or(draws >= self.rate, highest))
-        factors = ops.split(ops.cast(kept, inputs[0].dtype), n, axis=1)
+        factors: list[Any] = ops.split(ops.cast(kept, inputs[0].dtype), n, axis=1)
         if self.presence:
             return factors
         probability = 1 - self.rate + self.rate**n / n
