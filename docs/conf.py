@@ -114,7 +114,9 @@ numpydoc_validation_exclude = {
     r"\.(build|call|compute_output_shape)$",
     r"\.on_(train|epoch)_\w+$",
     r"\.__\w+__$",
-    # Neither a constant nor a class that no user constructs has parameters.
+    # An encoder's overriding methods describe only what differs from those of `Encoder`.
+    r"\.(BagOfWords|Dense|Image)Encoder\.(fit|prepare|encode|find_\w+|content_digests)$",
+    r"\.ImageEncoder\.(encoding_config|without_backbone|get_backbone)$",
+    # A constant has no parameters.
     r"\.IMAGE_SUFFIXES$",
-    r"\.saving\.(ArrayReader|Arrays)$",
 }

@@ -7,8 +7,10 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,11 @@ def room_of(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def dotted_name(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 
@@ -106,6 +113,46 @@ def test_a_room_imports_only_from_earlier_rooms(path):
 def test_a_room_uses_only_its_permitted_libraries(path):
     used = {name.split(".")[0] for name in imports_of(path)} - set(sys.stdlib_module_names)
     assert used - {"multimodal_ensemble"} <= LIBRARIES[room_of(path)]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_no_private_module_of_another_room(path):
+    prefix = f"multimodal_ensemble.{room_of(path)}."
+    private = {
+        name
+        for name in imports_of(path)
+        if re.match(r"multimodal_ensemble\.\w+\._", name) and not name.startswith(prefix)
+    }
+    assert private == set()
+
+
+def test_no_import_is_circular():
+    names = {dotted_name(path): path for path in MODULES}
+    graph = {
+        name: {
+            imported if imported in names else imported.rpartition(".")[0]
+            for imported in imports_of(path)
+            if imported.startswith("multimodal_ensemble.")
+        }
+        for name, path in names.items()
+    }
+    # The top package imports on first use, so importing from it does not import other modules.
+    assert set().union(*graph.values()) <= {*names, "multimodal_ensemble"}
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_has_at_most_400_lines_and_250_without_docstrings(path):
+    text = path.read_text(encoding="utf-8")
+    n_lines = text.count("\n")
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef
+    n_documentation = sum(
+        node.body[0].end_lineno - node.body[0].lineno + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, documented) and ast.get_docstring(node) is not None
+    )
+    assert n_lines <= 400
+    assert n_lines - n_documentation <= 250
 
 
 @pytest.mark.parametrize("name", multimodal_ensemble.__all__)
@@ -139,13 +186,26 @@ def test_all_lists_every_public_name_of_a_room(room):
     assert module.__doc__
 
 
-@pytest.mark.parametrize("room", ROOMS[ROOMS.index("metrics") :])
+# The rooms before "metrics" are internal.
+PUBLIC_ROOMS = ["exceptions", *ROOMS[ROOMS.index("metrics") :]]
+
+
+@pytest.mark.parametrize("room", PUBLIC_ROOMS[1:])
 def test_the_api_reference_lists_every_public_name(room):
     page = PACKAGE.parents[1] / "docs" / "api" / f"{room}.md"
     listed = set(page.read_text(encoding="utf-8").split())
     public = importlib.import_module(f"multimodal_ensemble.{room}").__all__
     # Type aliases are explained in the docstrings of the functions that use them.
     assert set(public) - listed <= {"CriterionFunction", "CriterionName", "ImageSource"}
+
+
+def test_top_level_names_are_documented_in_their_module():
+    for name, module in multimodal_ensemble._MODULES.items():
+        page = PACKAGE.parents[1] / "docs" / "api" / f"{module}.md"
+        assert re.search(rf"^ *{name}$", page.read_text(encoding="utf-8"), re.MULTILINE), name
+        assert name in importlib.import_module(f"multimodal_ensemble.{module}").__all__
+    # A user's first page lists about twenty names; all others are imported from their module.
+    assert len(multimodal_ensemble._MODULES) <= 25
 
 
 def test_type_checkers_see_every_lazy_name():
@@ -188,8 +248,8 @@ def test_metrics_and_images_do_not_load_tensorflow(statement, imported):
 
 PUBLIC = [
     f"{room}.{name}"
-    for room in ROOMS
-    for name in getattr(importlib.import_module(f"multimodal_ensemble.{room}"), "__all__", [])
+    for room in PUBLIC_ROOMS
+    for name in importlib.import_module(f"multimodal_ensemble.{room}").__all__
 ]
 
 

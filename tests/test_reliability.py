@@ -27,6 +27,7 @@ from multimodal_ensemble import (
     MultimodalClassifier,
 )
 from multimodal_ensemble.encoders import DenseHead
+from tests.toys import make_network, make_poster
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 CASES = {}
@@ -73,16 +74,6 @@ def test_row(name, tmp_path, monkeypatch):
 # -- parts of the cases ----------------------------------------------------------------------------
 
 
-def network():
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            keras.layers.Conv2D(2, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
-        ],
-        name="network",
-    )
-
-
 def table(n_rows=40):
     rng = np.random.default_rng(1)
     y = np.stack([np.arange(n_rows) % 2, np.arange(n_rows) // 2 % 2], axis=1)
@@ -97,7 +88,8 @@ def table(n_rows=40):
 
 
 def photo(**options):
-    return ImageEncoder("photo", backbone=network(), head=DenseHead(2, scaling="log"), **options)
+    network = make_network(n_maps=2, activation=None, preprocessing=False)
+    return make_poster("photo", network=network, head=DenseHead(2, scaling="log"), **options)
 
 
 def make(*encoders, **options):
@@ -602,10 +594,10 @@ def stop_at(epoch):
 @case("Ctrl-C in the middle of training")
 def _(folder):
     data, y = table()
-    classifier = make(epochs=9)
+    classifier = make(epochs=9, evaluate_every=2, patience=None)
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(data, y, callbacks=[stop_at(2)])
-    stopped = make(epochs=3, patience=None).fit(data, y)
+    stopped = make(epochs=3, evaluate_every=2, patience=None).fit(data, y)
     np.testing.assert_array_equal(classifier.predict_proba(data), stopped.predict_proba(data))
     return "the best weights so far are kept and reported, and KeyboardInterrupt is raised"
 
@@ -618,7 +610,7 @@ class StopInFirstBatch(keras.callbacks.Callback):
 @case("Ctrl-C before the first evaluation")
 def _(folder):
     data, y = table()
-    classifier = fit(batch_size=4)
+    classifier = fit(batch_size=4, evaluate_every=2)
     before = classifier.predict_proba(data)
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(data, y, callbacks=[StopInFirstBatch()])
@@ -642,7 +634,7 @@ def _(folder):
 @case("a `warm_start` that fails")
 def _(folder):
     data, y = table()
-    classifier = fit(warm_start=True)
+    classifier = fit(warm_start=True, evaluate_every=2)
     before = classifier.predict_proba(data)
     with pytest.raises(KeyboardInterrupt):
         classifier.set_params(batch_size=4).fit(data, y, callbacks=[StopInFirstBatch()])

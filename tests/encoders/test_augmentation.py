@@ -16,8 +16,9 @@ from multimodal_ensemble import FeatureStore, ImageEncoder
 from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.testing import check_encoder
 from tests.fresh_process import run_fresh
+from tests.toys import draw_pixels, make_network, make_poster
 
-PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype="uint8")
+PIXELS = draw_pixels(6, 8, 8, 3)
 VIEWS = np.array([0, 1, 2, 2, 1, 0])
 SCRIPT = """
 import sys
@@ -40,16 +41,8 @@ def jitter():
 
 def own(augmenting=None, *, views=3, seed=0, **options):
     """Return an encoder with a tiny network and, if layers are given, with augmentation."""
-    network = keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(4, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
-        ],
-        name="network",
-    )
     augmentation = None if augmenting is None else Augmentation(augmenting, views=views, seed=seed)
-    return ImageEncoder("poster", backbone=network, augmentation=augmentation, **options)
+    return make_poster(augmentation=augmentation, **options)
 
 
 def augment(encoder, images, views):
@@ -306,7 +299,7 @@ def test_a_copy_without_the_backbone_encodes_and_augments_in_the_same_way():
     encoder = own(jitter(), seed=2, resampling="nearest")
     encoder.get_backbone()
     copy = encoder.without_backbone()
-    large = np.random.default_rng(1).integers(0, 256, (6, 20, 30, 3), dtype="uint8")
+    large = draw_pixels(6, 20, 30, 3)
     np.testing.assert_array_equal(copy.encode(list(large)), encoder.encode(list(large)))
     np.testing.assert_array_equal(augment(copy, large, VIEWS), augment(encoder, large, VIEWS))
     assert digests(copy, 1) == digests(encoder, 1)
@@ -324,7 +317,7 @@ def test_a_copy_without_the_backbone_is_small_to_send(used):
         augmentation=Augmentation(jitter()),
         seed=1,
     )
-    images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
+    images = draw_pixels(6, 32, 32, 3)
     expected = augment(encoder, images, VIEWS)
     encoder.get_backbone()
     copy = encoder.without_backbone()
@@ -397,8 +390,7 @@ class FramedEncoder(ImageEncoder):
 
 
 def test_a_copy_without_the_backbone_keeps_what_a_subclass_added():
-    network = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3)])
-    copy = FramedEncoder("poster", backbone=network, border=3).fit([]).without_backbone()
+    copy = FramedEncoder("poster", backbone=make_network(), border=3).fit([]).without_backbone()
     assert (copy.border, copy.level_, copy.input_shape) == (3, 5, (8, 8, 3))
 
 
@@ -430,7 +422,7 @@ def test_one_augmentation_serves_encoders_of_different_sizes():
     augmentation = Augmentation(jitter(), views=3)
     small = own().set_params(augmentation=augmentation)
     large = ImageEncoder("large", weights=None, image_size=32, augmentation=augmentation)
-    images = np.random.default_rng(1).integers(0, 256, (6, 32, 32, 3), dtype="uint8")
+    images = draw_pixels(6, 32, 32, 3)
     alone = ImageEncoder(
         "large", weights=None, image_size=32, augmentation=Augmentation(jitter(), views=3)
     )

@@ -269,5 +269,5 @@ def test_fit_without_a_token_left_is_an_error(options, rows):
     ids=["input_shape", "encode", "prepare", "head"],
 )
 def test_before_fit_the_error_names_the_modality_and_fit(use):
-    with pytest.raises(NotFittedError, match=r"'tags' has no vocabulary yet. Call fit"):
+    with pytest.raises(NotFittedError, match=r"'tags' is not fitted yet. Call fit"):
         use(BagOfWordsEncoder("tags"))

@@ -12,15 +12,7 @@ from sklearn.base import clone
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, Encoder, fit_encoders
 from multimodal_ensemble.encoders import DenseHead, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import ModalityError, MultimodalEnsembleError
-
-
-class PairEncoder(Encoder):
-    """A subclass that overrides what it must, and nothing else."""
-
-    input_shape = (2,)
-
-    def encode(self, values):
-        return np.array([list(value) for value in values], dtype="float32").reshape(-1, 2)
+from tests.toys import ArrayEncoder
 
 
 @pytest.mark.parametrize(
@@ -28,14 +20,14 @@ class PairEncoder(Encoder):
 )
 def test_a_name_that_keras_would_refuse_is_refused(name):
     with pytest.raises(ModalityError, match=r"ASCII letters.*rename it and pass column="):
-        PairEncoder(name)
+        ArrayEncoder(name)
     with pytest.raises(ValueError, match="name"):
-        PairEncoder(name)
+        ArrayEncoder(name)
 
 
 @pytest.mark.parametrize("name", ["tags", "a.b", "a-b", "A_b", "0"])
 def test_a_model_with_an_accepted_name_can_be_trained_saved_and_loaded(name, tmp_path):
-    encoder = PairEncoder(name)
+    encoder = ArrayEncoder(name)
     inputs = {encoder.name: keras.Input(encoder.input_shape, name=encoder.name)}
     model = keras.Model(inputs, encoder.build_head()(inputs[encoder.name]))
     model.compile("adam", "mse")
@@ -55,7 +47,7 @@ def test_a_subclass_without_the_abstract_members_cannot_be_created():
 
 
 def test_the_contract_has_defaults():
-    encoder = PairEncoder("pair")
+    encoder = ArrayEncoder("pair")
     assert encoder.fit([[1, 2]]) is encoder
     assert encoder.get_backbone() is None
     assert encoder.frozen_part() is None
@@ -76,14 +68,14 @@ def test_the_contract_has_defaults():
 )
 def test_prepared_values_are_an_object_array_of_whole_rows(values):
     values = list(values) if not isinstance(values, pd.Series) else values
-    prepared = PairEncoder("pair").prepare(values)
+    prepared = ArrayEncoder("pair").prepare(values)
     assert (prepared.shape, prepared.dtype) == ((2,), object)
     assert list(prepared) == list(values)
 
 
 def test_several_prepared_columns_have_one_row_per_row():
     frame = pd.DataFrame({"a": [1, 2, 3], "b": [4.5, 5.5, 6.5]}, index=[9, 9, 0])
-    encoder = PairEncoder("pair", column=["a", "b"])
+    encoder = ArrayEncoder("pair", column=["a", "b"])
     prepared = encoder.prepare(encoder.select(frame))
     assert prepared.shape == (3, 2)
     assert encoder.encode(prepared[[2, 0]]).tolist() == [[3, 6.5], [1, 4.5]]
@@ -91,11 +83,11 @@ def test_several_prepared_columns_have_one_row_per_row():
 
 def test_preparing_an_array_returns_it_unchanged():
     array = np.arange(6).reshape(3, 2)
-    assert PairEncoder("pair").prepare(array) is array
+    assert ArrayEncoder("pair").prepare(array) is array
 
 
 def test_content_digests_depend_on_the_encoded_rows():
-    encoder = PairEncoder("pair")
+    encoder = ArrayEncoder("pair")
     prepared = encoder.prepare([[1, 2], [2, 1], (1.0, 2.0)])
     one, two, three = encoder.content_digests(prepared)
     assert one == three != two
@@ -122,13 +114,13 @@ FRAME = pd.DataFrame({"a": [1, 2], "b": [3.0, 4.0], "c": list("xy")}, index=[7, 
     ("column", "columns"), [(None, ["a"]), ("b", ["b"]), (["b", "a"], ["b", "a"]), (("c",), ["c"])]
 )
 def test_columns_are_the_name_unless_column_is_given(column, columns):
-    assert PairEncoder("a", column=column).columns == columns
+    assert ArrayEncoder("a", column=column).columns == columns
 
 
 @pytest.mark.parametrize("data", [FRAME, FRAME.to_dict("list"), dict(FRAME.items())])
 def test_one_column_is_selected_unchanged(data):
-    assert PairEncoder("a").select(data) is data["a"] or isinstance(data, pd.DataFrame)
-    assert list(PairEncoder("x", column="b").select(data)) == [3, 4]
+    assert ArrayEncoder("a").select(data) is data["a"] or isinstance(data, pd.DataFrame)
+    assert list(ArrayEncoder("x", column="b").select(data)) == [3, 4]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +129,7 @@ def test_one_column_is_selected_unchanged(data):
     ids=["frame", "lists", "mixed"],
 )
 def test_several_columns_are_a_table_in_the_order_of_the_option(data):
-    selected = PairEncoder("x", column=["c", "a", "b"]).select(data)
+    selected = ArrayEncoder("x", column=["c", "a", "b"]).select(data)
     assert isinstance(selected, pd.DataFrame)
     assert list(selected) == ["c", "a", "b"]
     assert selected.to_numpy().tolist() == [["x", 1, 3], ["y", 2, 4]]
@@ -153,9 +145,9 @@ def test_an_error_about_a_mapping_names_the_column():
 @pytest.mark.parametrize(
     ("encoder", "lacking"),
     [
-        (PairEncoder("tags"), r"\['tags'\]"),
-        (PairEncoder("a", column="A"), r"\['A'\]"),
-        (PairEncoder("a", column=["a", "d", "e"]), r"\['d', 'e'\]"),
+        (ArrayEncoder("tags"), r"\['tags'\]"),
+        (ArrayEncoder("a", column="A"), r"\['A'\]"),
+        (ArrayEncoder("a", column=["a", "d", "e"]), r"\['d', 'e'\]"),
     ],
     ids=["name", "column", "columns"],
 )
@@ -169,7 +161,7 @@ def test_a_column_that_the_data_lacks_is_reported_with_the_others(data, encoder,
 
 
 def test_as_encoder_list_accepts_one_encoder_or_several():
-    one, two = PairEncoder("one"), PairEncoder("two")
+    one, two = ArrayEncoder("one"), ArrayEncoder("two")
     assert as_encoder_list([one, two]) == [one, two]
     assert as_encoder_list((one,)) == [one]
     assert as_encoder_list(one) == [one]
@@ -181,13 +173,13 @@ def test_as_encoder_list_accepts_one_encoder_or_several():
     [
         ([], r"At least one encoder is needed"),
         (
-            [PairEncoder("a"), "b"],
+            [ArrayEncoder("a"), "b"],
             r"instance of .*Encoder. Received 'b' of .*str",
         ),
-        ([PairEncoder], r"Received <class .*PairEncoder"),
+        ([ArrayEncoder], r"Received <class .*ArrayEncoder"),
         ([None], r"Received None of type NoneType"),
         (
-            [PairEncoder("b"), DenseEncoder("a"), PairEncoder("a"), PairEncoder("b")],
+            [ArrayEncoder("b"), DenseEncoder("a"), ArrayEncoder("a"), ArrayEncoder("b")],
             r"Received \['a', 'b'\] more than once",
         ),
     ],
@@ -217,7 +209,9 @@ def test_fit_encoders_reports_a_column_that_the_data_lacks():
 
 
 @pytest.mark.parametrize(
-    "wrap", [list, np.array, pd.Series, lambda values: pd.DataFrame({"x": values})], ids=str
+    "wrap",
+    [list, np.array, pd.Series, lambda values: pd.DataFrame({"x": values})],
+    ids=["list", "array", "series", "frame"],
 )
 def test_present_values_are_those_that_are_not_missing(wrap):
     values = wrap([1.0, np.nan, 3.0])
@@ -279,4 +273,4 @@ def test_the_state_is_what_fit_learned_and_moves_to_a_copy():
 
 def test_an_empty_list_of_columns_is_refused():
     with pytest.raises(ModalityError, match="at least one column"):
-        PairEncoder("tags", column=[])
+        ArrayEncoder("tags", column=[])

@@ -1,52 +1,18 @@
 """Classifiers that are small enough to fit in about a second."""
 
-import keras
 import numpy as np
-import pandas as pd
 import pytest
 
-from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, ImageEncoder, MultimodalClassifier
+from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
 from multimodal_ensemble.encoders import DenseHead
-
-N_ROWS = 24
-
-
-def draw_table():
-    """Return a table in which some posters and tags are missing."""
-    rng = np.random.default_rng(1)
-    rows = range(N_ROWS)
-    posters = [rng.integers(0, 256, (9, 9, 3), dtype="uint8") for _ in rows]
-    tags = [["space", "war", "love"][: row % 4] for row in rows]
-    return pd.DataFrame(
-        {
-            "poster": [None if row % 7 == 3 else posters[row] for row in rows],
-            "tags": [None if row % 5 == 4 else tags[row] for row in rows],
-            "year": rng.normal(1980, 20, N_ROWS),
-            "minutes": rng.normal(100, 10, N_ROWS),
-        }
-    )
-
-
-def draw_labels():
-    rows = np.arange(N_ROWS)
-    return pd.DataFrame({"Drama": rows % 2, "War": rows % 3 == 0, "Western": rows % 4 < 2}) * 1
-
-
-def build_network():
-    """Return a network for images of 8 by 8 pixels, with random weights."""
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Conv2D(3, 3, kernel_initializer=keras.initializers.GlorotUniform(1)),
-        ],
-        name="network",
-    )
+from tests.toys import draw_labels, draw_table, make_poster
 
 
 def fit_classifier(encoders, *, y=None, **options):
-    # Plain SGD has no state, so it is the quickest optimizer to build.
-    options = {"epochs": 3, "optimizer": "sgd", "verbose": 0, "random_state": 1, **options}
+    # Plain SGD has no state, so it is the quickest optimizer to build. Two batches of equal size
+    # trace one graph of the training step.
+    given = {"epochs": 3, "batch_size": 11, "optimizer": "sgd", "verbose": 0, "random_state": 1}
+    options = {**given, **options}
     y = draw_labels() if y is None else y
     return MultimodalClassifier(encoders, **options).fit(draw_table(), y)
 
@@ -63,22 +29,11 @@ def fit():
 
 
 @pytest.fixture(scope="session")
-def make_network():
-    return build_network
-
-
-@pytest.fixture(scope="session")
 def classifier():
     """Return a classifier of an image with a backbone, tags and numbers; the first two optional."""
     return fit_classifier(
         [
-            ImageEncoder(
-                "poster",
-                backbone=build_network(),
-                weights=None,
-                optional=True,
-                head=DenseHead(4, scaling="log"),
-            ),
+            make_poster(optional=True, head=DenseHead(4, scaling="log")),
             BagOfWordsEncoder("tags", optional=True, head=DenseHead(3)),
             DenseEncoder("numbers", column=["year", "minutes"], head=DenseHead(2)),
         ],

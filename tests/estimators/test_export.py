@@ -19,7 +19,8 @@ from multimodal_ensemble import (
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.estimators import _export
 from multimodal_ensemble.metrics import apply_thresholds
-from tests.estimators.conftest import build_network, fit_classifier
+from tests.estimators.conftest import fit_classifier
+from tests.toys import make_poster
 
 
 def encode(classifier, table):
@@ -69,9 +70,7 @@ def two():
     """Return a classifier of an image and of optional tags."""
     return fit_classifier(
         [
-            ImageEncoder(
-                "poster", backbone=build_network(), optional=True, head=DenseHead(4, scaling="log")
-            ),
+            make_poster(optional=True, head=DenseHead(4, scaling="log")),
             BagOfWordsEncoder("tags", tfidf=True, optional=True, head=DenseHead(3)),
         ],
         threshold={"Drama": 0.5, "War": np.inf, "Western": -np.inf},

@@ -29,6 +29,7 @@ from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.images import UnreadableImageWarning
 from tests.fresh_process import FreshProcess
+from tests.toys import make_poster
 
 LABELS = ["bright", "busy", "rare"]
 
@@ -46,23 +47,11 @@ def draw(n_rows=90, seed=1):
     return data, pd.DataFrame(y.astype(int), columns=LABELS)
 
 
-def network(seed=1):
-    kernel = keras.initializers.GlorotUniform(seed)
-    return keras.Sequential(
-        [
-            keras.Input((8, 8, 3)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel),
-        ],
-        name="network",
-    )
-
-
 def encoders(**options):
     return [
-        ImageEncoder("photo", backbone=network(), head=DenseHead(4, scaling="log"), **options),
-        BagOfWordsEncoder("tags", head=DenseHead(4), **options),
-        DenseEncoder("number", head=DenseHead(4)),
+        make_poster("photo", head=DenseHead(4, dropout=0, scaling="log"), **options),
+        BagOfWordsEncoder("tags", head=DenseHead(4, dropout=0), **options),
+        DenseEncoder("number", head=DenseHead(4, dropout=0)),
     ]
 
 
@@ -72,14 +61,23 @@ def adam():
 
 def make(given=None, **options):
     # Plain SGD has no state, so it is the quickest optimizer to build.
-    defaults = {"epochs": 12, "batch_size": 16, "random_state": 1, "verbose": 0}
+    defaults = {
+        "threshold": "accuracy",
+        "modality_dropout": 0,
+        "epochs": 12,
+        # Batches of equal size trace one graph of the training step.
+        "batch_size": 27,
+        "patience": 10,
+        "random_state": 1,
+        "verbose": 0,
+    }
     options = {**defaults, "optimizer": keras.optimizers.SGD(0.1), **options}
     return MultimodalClassifier(encoders() if given is None else given, **options)
 
 
 def make_quick(**options):
     """Return a classifier of one column of numbers, for tests that any encoder will do."""
-    return make([DenseEncoder("number", head=DenseHead(4))], **options)
+    return make([DenseEncoder("number", head=DenseHead(4, dropout=0))], **options)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +96,7 @@ def test_fit_equals_the_single_steps(tmp_path):
     classifier.fit(train, y, validation_data=(valid, y_valid))
 
     parts = fit_encoders(encoders(), train)
-    options = {"batch_size": 16, "store": store, "verbose": 0}
+    options = {"batch_size": 27, "store": store, "verbose": 0}
     rows = MultimodalDataset(train, parts, y, shuffle=True, seed=1, **options)
     valid_rows = MultimodalDataset(valid, parts, y_valid, **options)
     model = fuse_encoders(parts, 3, seed=1)
@@ -314,7 +312,7 @@ def test_an_encoder_that_reads_the_labels_issues_a_warning():
 
 def test_warm_start_continues_the_training():
     data, y = draw()
-    classifier = make(epochs=3, warm_start=True).fit(data, y)
+    classifier = make(epochs=3, evaluate_every=6, warm_start=True).fit(data, y)
     encoder, model = classifier.encoders_[1], classifier.model_
     before = classifier.history_["loss"].iloc[-1]
     classifier.fit(data, y)
@@ -338,9 +336,7 @@ def test_label_weights_in_a_series_are_matched_by_name():
 def test_a_dropped_row_is_counted_once(tmp_path):
     data, y = draw()
     photos = [tmp_path / "nowhere.png", *data["photo"][1:]]
-    given = [
-        ImageEncoder("photo", backbone=network(), on_error="drop", head=DenseHead(4, scaling="log"))
-    ]
+    given = [make_poster("photo", on_error="drop", head=DenseHead(4, scaling="log"))]
     classifier = make(given, epochs=1, validation_fraction=None, threshold=0.5)
     with pytest.warns(UnreadableImageWarning):
         classifier.fit({"photo": photos}, y.to_numpy())
@@ -423,15 +419,7 @@ def test_rows_may_lack_optional_modalities():
 
 def test_a_row_that_cannot_be_predicted_is_an_error(tmp_path):
     data, y = draw()
-    given = [
-        ImageEncoder(
-            "photo",
-            backbone=network(),
-            on_error="drop",
-            root=tmp_path,
-            head=DenseHead(4, scaling="log"),
-        )
-    ]
+    given = [make_poster("photo", on_error="drop", root=tmp_path, head=DenseHead(4, scaling="log"))]
     classifier = make(given, epochs=1).fit(data, y)
     (tmp_path / "broken.png").write_bytes(b"nothing")
     photos = [*data["photo"][:3], "broken.png"]

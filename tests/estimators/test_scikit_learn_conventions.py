@@ -92,7 +92,8 @@ def make(**options):
     ]
     return MultimodalClassifier(
         encoders,
-        **{"epochs": 15, "optimizer": "sgd", "random_state": 1, "verbose": 0, **options},
+        **{"epochs": 15, "batch_size": 12, "optimizer": "sgd", "random_state": 1, "verbose": 0},
+        **options,
     )
 
 
@@ -111,7 +112,7 @@ def test_clone_copies_the_parameters():
     assert copy.encoders is not classifier.encoders
     assert [encoder.name for encoder in copy.encoders] == ["tags", "number"]
     assert copy.set_params(batch_size=7).batch_size == 7
-    assert classifier.batch_size == 32
+    assert classifier.batch_size == 12
 
 
 def test_fit_does_not_change_the_given_encoders():
@@ -155,7 +156,7 @@ def test_grid_search_over_parameters_and_lists_of_encoders():
         [BagOfWordsEncoder("tags", head=DenseHead(4))],
         [DenseEncoder("number", head=DenseHead(4))],
     ]
-    search = GridSearchCV(make(epochs=1), {"batch_size": [16, 60], "encoders": encoders}, cv=2)
+    search = GridSearchCV(make(epochs=1), {"batch_size": [9, 27], "encoders": encoders}, cv=2)
     search.fit(data, y)
     assert len(search.cv_results_["mean_test_score"]) == 4
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()

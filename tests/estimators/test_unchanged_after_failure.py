@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, ImageEncoder, MultimodalClassifier
+from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.estimators import _training
-from tests.estimators.conftest import build_network, draw_labels, draw_table
+from tests.toys import draw_labels, draw_table, make_poster
 
 TABLE = draw_table()
 LABELS = draw_labels()
@@ -18,13 +18,7 @@ LABELS = draw_labels()
 def make_encoders():
     return [
         # Its last layer is trained, so that trainings change weights of the backbone as well.
-        ImageEncoder(
-            "poster",
-            backbone=build_network(),
-            trainable_layers=1,
-            head=DenseHead(2),
-            optional=True,
-        ),
+        make_poster(trainable_layers=1, head=DenseHead(3, activation="tanh"), optional=True),
         DenseEncoder("year", head=DenseHead(2)),
     ]
 
@@ -33,7 +27,7 @@ def make_encoders():
 def original():
     """Return a classifier that was fitted once; the tests use copies with the same model."""
     classifier = MultimodalClassifier(
-        make_encoders(), epochs=2, optimizer="sgd", random_state=1, verbose=0
+        make_encoders(), epochs=2, batch_size=11, optimizer="sgd", random_state=1, verbose=0
     )
     return classifier.fit(TABLE, LABELS)
 
@@ -111,7 +105,7 @@ FAILURES = {
         KeyboardInterrupt,
     ),
     "interrupt before the first evaluation": (
-        {"batch_size": 8},
+        {"batch_size": 8, "evaluate_every": 2},
         {"callbacks": [FailInBatch(KeyboardInterrupt())]},
         KeyboardInterrupt,
     ),
@@ -158,7 +152,15 @@ def test_an_error_after_the_training_changes_nothing(train, original, state, mon
 def make_small(**options):
     encoders = [BagOfWordsEncoder("tags", head=DenseHead(2), optional=True)]
     encoders.append(DenseEncoder("year", head=DenseHead(2)))
-    options = {"optimizer": "sgd", "patience": None, "random_state": 1, "verbose": 0, **options}
+    options = {
+        "optimizer": "sgd",
+        "evaluate_every": 1,
+        "batch_size": 32,
+        "patience": None,
+        "random_state": 1,
+        "verbose": 0,
+        **options,
+    }
     return MultimodalClassifier(encoders, **options)
 
 
@@ -175,7 +177,7 @@ def test_an_interrupt_after_an_evaluation_adopts_the_best_weights(train):
     np.testing.assert_array_equal(classifier.thresholds_, uninterrupted.thresholds_)
     assert len(classifier.history_) == 3
     # All heads can be trained again, also those that refit_heads left as they were.
-    assert len(classifier.model_.trainable_weights) == 7
+    assert len(classifier.model_.trainable_weights) == 8
 
 
 def test_an_unfitted_classifier_stays_unfitted():

@@ -1,52 +1,26 @@
-"""A tiny frozen network, image files, and a counter of the rows that pass a network."""
+"""Image files, and a counter of the rows that pass a network."""
 
-import keras
 import numpy as np
 import pytest
-from PIL import Image
 
-from multimodal_ensemble import FeatureStore, ImageEncoder
-
-
-def build_network(seed=1, *, size=8, name="network", activation="relu", preprocessing=True):
-    """Return a network with four feature maps."""
-    kernel = keras.initializers.GlorotUniform(seed)
-    layers = [
-        keras.Input((size, size, 3)),
-        *([keras.layers.Rescaling(1 / 255)] if preprocessing else []),
-        keras.layers.Conv2D(4, 3, activation=activation, kernel_initializer=kernel),
-    ]
-    return keras.Sequential(layers, name=name)
+from multimodal_ensemble import FeatureStore
+from tests import toys
 
 
 @pytest.fixture
 def make_network():
-    return build_network
+    return toys.make_network
 
 
 @pytest.fixture
 def make_encoder():
-    """Return a function that makes an encoder with the tiny network."""
-
-    def make(name="poster", *, seed=1, size=8, network=None, **options):
-        backbone = build_network(seed, size=size) if network is None else network
-        return ImageEncoder(name, backbone=backbone, **options)
-
-    return make
+    return toys.make_poster
 
 
 @pytest.fixture
 def posters(tmp_path):
     """Return the paths of ten different images."""
-    folder = tmp_path / "posters"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    paths = []
-    for number in range(10):
-        pixels = rng.integers(0, 256, (12, 10, 3)).astype("uint8")
-        paths.append(folder / f"{number}.png")
-        Image.fromarray(pixels).save(paths[-1])
-    return paths
+    return toys.write_images(tmp_path / "posters", 10)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from multimodal_ensemble import ImageEncoder
 from multimodal_ensemble.features import model_fingerprint
 from tests.fresh_process import run_fresh
+from tests.toys import make_network, make_poster
 
 
 def dense(units=2, *, name=None, activation="relu", seed=1, **options):
@@ -118,8 +119,8 @@ def test_freezing_does_not_change_the_fingerprint():
 
 
 def test_use_in_other_models_does_not_change_the_fingerprint():
-    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
-    encoders = [ImageEncoder(name, backbone=network) for name in "ab"]
+    network = make_network()
+    encoders = [make_poster(name, network=network) for name in "ab"]
     one, other = (model_fingerprint(encoder.get_backbone()) for encoder in encoders)
     keras.Sequential([network, keras.layers.Flatten()])
     assert one == other == model_fingerprint(encoders[0].get_backbone())

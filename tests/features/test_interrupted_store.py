@@ -80,17 +80,14 @@ def test_two_shards_may_hold_the_same_image(store, make_encoder, posters, comput
 # Writes shards of four rows. With "forever" it waits in the third batch until it is killed.
 SCRIPT = """
 import sys, time
-import keras, numpy as np
-from multimodal_ensemble import FeatureStore, ImageEncoder
+import numpy as np
+from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.features import _compute_features
+from tests.toys import make_poster
 
 _compute_features.ROWS_PER_SHARD = 4
 folder, mode, *paths = sys.argv[1:]
-kernel = keras.initializers.GlorotUniform(1)
-network = keras.Sequential([
-    keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255),
-    keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel)], name="network")
-encoder = ImageEncoder("poster", backbone=network)
+encoder = make_poster()
 predict, calls = encoder.get_backbone().predict_on_batch, []
 
 def slowly(batch):

@@ -20,16 +20,13 @@ def images(count):
 # Fills a store slowly in chunks of one row, and prints how many rows it computed.
 SCRIPT = """
 import sys, time
-import keras, numpy as np
-from multimodal_ensemble import FeatureStore, ImageEncoder
+import numpy as np
+from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.features import _compute_features
+from tests.toys import make_poster
 
 _compute_features.ROWS_PER_SHARD = 1
-kernel = keras.initializers.GlorotUniform(1)
-network = keras.Sequential([
-    keras.Input((8, 8, 3)), keras.layers.Rescaling(1 / 255),
-    keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel)], name="network")
-encoder = ImageEncoder("poster", backbone=network)
+encoder = make_poster()
 predict, rows = encoder.get_backbone().predict_on_batch, []
 
 def slowly(batch):

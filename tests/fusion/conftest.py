@@ -1,34 +1,16 @@
 """Tiny encoders and a batch of encoded rows."""
 
-import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import BagOfWordsEncoder, ImageEncoder
+from multimodal_ensemble import BagOfWordsEncoder
 from multimodal_ensemble.encoders import DenseHead
+from tests.toys import make_poster
 
 
 @pytest.fixture
-def make_network():
-    """Return a function that builds a network for 8 by 8 pixels with four feature maps."""
-
-    def make(seed=1, name="network"):
-        kernel = keras.initializers.GlorotUniform(seed)
-        return keras.Sequential(
-            [
-                keras.Input((8, 8, 3)),
-                keras.layers.Rescaling(1 / 255),
-                keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=kernel),
-            ],
-            name=name,
-        )
-
-    return make
-
-
-@pytest.fixture
-def poster(make_network):
-    return ImageEncoder("poster", backbone=make_network(), head=DenseHead(5, scaling="log"))
+def poster():
+    return make_poster(head=DenseHead(5, scaling="log"))
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import Encoder, ImageEncoder, fuse_encoders
+from multimodal_ensemble import Encoder, fuse_encoders
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import feature_model
+from tests.toys import make_poster
 
 
 def call(model, inputs):
@@ -15,8 +16,8 @@ def call(model, inputs):
 
 
 @pytest.fixture
-def still(make_network):
-    return ImageEncoder("still", backbone=make_network(2), head=DenseHead(4, scaling="standard"))
+def still():
+    return make_poster("still", seed=2, head=DenseHead(4, scaling="standard"))
 
 
 @pytest.fixture

@@ -9,13 +9,13 @@ import pytest
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
-    Encoder,
     ImageEncoder,
     fuse_encoders,
 )
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import feature_model
+from tests.toys import ArrayEncoder, make_poster
 
 
 def call(model, inputs):
@@ -78,8 +78,8 @@ def test_one_encoder_needs_no_list(tags):
     assert fuse_encoders(tags, n_labels=2).inputs[0].name == "tags"
 
 
-def test_five_models_share_backbones_and_no_heads(poster, tags, make_network):
-    still = ImageEncoder("still", backbone=make_network(2), head=DenseHead(4))
+def test_five_models_share_backbones_and_no_heads(poster, tags):
+    still = make_poster("still", seed=2, head=DenseHead(4))
     choices = [[poster], [still], [tags], [poster, tags], [poster, still, tags]]
     models = [fuse_encoders(encoders, n_labels=2, seed=1) for encoders in choices]
     for name, encoder in (("poster", poster), ("still", still)):
@@ -123,11 +123,11 @@ def test_building_does_not_change_global_random_states(tags):
     assert np.random.get_state()[1].tolist() == numpy_state
 
 
-def test_scores_are_float32_under_mixed_precision(make_network, tags, batch):
+def test_scores_are_float32_under_mixed_precision(tags, batch):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        poster = ImageEncoder("poster", backbone=make_network(), head=DenseHead(5))
+        poster = make_poster(head=DenseHead(5))
         model = fuse_encoders([poster, tags], n_labels=2, seed=1)
         features = np.asarray(poster.get_backbone()(batch["poster"]))
         short = call(feature_model(model), {**batch, "poster": features.astype("float32")})
@@ -173,20 +173,11 @@ def test_names_of_other_layers_are_refused(names, clashing):
         fuse_encoders(encoders, n_labels=1)
 
 
-class FixedNameEncoder(Encoder):
+class FixedNameEncoder(ArrayEncoder):
     """A third-party encoder whose backbone has the same name for every modality."""
 
-    input_shape = (2,)
-
-    def __init__(self, name):
-        super().__init__(name)
-        self._backbone = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)], name="net")
-
-    def encode(self, values):
-        return np.array(list(values), dtype="float32").reshape(-1, 2)
-
     def get_backbone(self):
-        return self._backbone
+        return keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)], name="net")
 
 
 def test_backbones_with_equal_names_are_refused():

@@ -7,7 +7,6 @@ import pytest
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
-    ImageEncoder,
     fuse_encoders,
     fuse_models,
     load_model,
@@ -15,6 +14,7 @@ from multimodal_ensemble import (
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import MissingModality, ModalityDropout, feature_model
+from tests.toys import make_poster
 
 
 def draws(present, rate=0.5, n=4000):
@@ -53,9 +53,9 @@ def test_a_rate_out_of_range_is_refused(rate):
 
 
 @pytest.fixture
-def encoders(make_network):
+def encoders():
     return [
-        ImageEncoder("poster", backbone=make_network(), head=DenseHead(5), optional=True),
+        make_poster(head=DenseHead(5), optional=True),
         BagOfWordsEncoder("tags", head=DenseHead(3), optional=True).fit(
             [["space", "war"], ["love"]]
         ),

@@ -19,8 +19,9 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.generators import _row_sources
+from tests.toys import draw_pixels
 
-PIXELS = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype="uint8")
+PIXELS = draw_pixels(10, 8, 8, 3)
 Y = np.arange(30).reshape(10, 3) // 2 % 2
 N_VIEWS = 3
 

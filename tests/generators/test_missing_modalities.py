@@ -46,7 +46,7 @@ def make_encoders(make_poster):
 
     def make(data, **options):
         poster = make_poster(head=DenseHead(4, scaling="log"), optional=True, **options)
-        tags = BagOfWordsEncoder("tags", optional=True)
+        tags = BagOfWordsEncoder("tags", optional=True, head=DenseHead(1))
         return fit_encoders([poster, tags, DenseEncoder("number", head=DenseHead(3))], data)
 
     return make

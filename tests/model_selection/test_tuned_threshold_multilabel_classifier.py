@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -45,6 +46,7 @@ from multimodal_ensemble.model_selection import (
 )
 
 INF = float("inf")
+tune_by_default = functools.partial(tune_thresholds, criterion="prevalence")
 METRICS = {
     "accuracy": accuracy_score,
     "balanced_accuracy": balanced_accuracy_score,
@@ -188,7 +190,7 @@ def test_prefit_uses_the_fitted_estimator_itself(data):
     fitted = bayes().fit(X[:60], y[:60])
     tuned = TunedThresholdMultilabelClassifier(fitted, cv="prefit").fit(X[60:], y[60:])
     assert tuned.estimator_ is fitted
-    expected = tune_thresholds(y[60:], fitted.predict_proba(X[60:]))
+    expected = tune_by_default(y[60:], fitted.predict_proba(X[60:]))
     assert tuned.thresholds_.tolist() == expected.tolist()
     predicted = tuned.predict(X)
     assert np.array_equal(predicted, apply_thresholds(fitted.predict_proba(X), expected))
@@ -242,7 +244,7 @@ def test_rows_that_are_never_test_rows_do_not_affect_the_thresholds(data):
     (train, test), *_ = ShuffleSplit(1, random_state=0).split(X)
     tuned = TunedThresholdMultilabelClassifier(bayes(), cv=[(train, test)]).fit(X, y)
     scores = bayes().fit(X[train], y[train]).predict_proba(X[test])
-    assert tuned.thresholds_.tolist() == tune_thresholds(y[test], scores).tolist()
+    assert tuned.thresholds_.tolist() == tune_by_default(y[test], scores).tolist()
 
 
 def test_rows_that_are_test_rows_of_several_folds_count_several_times(data):
@@ -251,7 +253,7 @@ def test_rows_that_are_test_rows_of_several_folds_count_several_times(data):
     tuned = TunedThresholdMultilabelClassifier(bayes(), cv=folds).fit(X, y)
     rows, scores = out_of_fold(bayes(), X, y, folds.split(X))
     assert len(rows) == 3 * len(y)
-    assert tuned.thresholds_.tolist() == tune_thresholds(y[rows], scores).tolist()
+    assert tuned.thresholds_.tolist() == tune_by_default(y[rows], scores).tolist()
 
 
 def test_parallel_folds_yield_the_same_thresholds(data):
@@ -292,7 +294,7 @@ def test_weights_with_prefit_are_used_for_the_thresholds_only(data):
     weights = np.random.default_rng(0).random(len(y))
     fitted = bayes().fit(X, y)
     tuned = TunedThresholdMultilabelClassifier(fitted, cv="prefit").fit(X, y, sample_weight=weights)
-    expected = tune_thresholds(y, fitted.predict_proba(X), sample_weight=weights)
+    expected = tune_by_default(y, fitted.predict_proba(X), sample_weight=weights)
     assert tuned.thresholds_.tolist() == expected.tolist()
 
 
@@ -376,7 +378,7 @@ def test_scores_of_class_one_are_selected(case):
     y = np.eye(2, dtype=int)[:, [0] * expected.shape[1]]
     tuned = TunedThresholdMultilabelClassifier(FixedProbabilities(scores, classes), cv="prefit")
     tuned.fit(np.zeros((2, 1)), y)
-    assert tuned.thresholds_.tolist() == tune_thresholds(y, expected).tolist()
+    assert tuned.thresholds_.tolist() == tune_by_default(y, expected).tolist()
     tuned.thresholds_ = expected[1]
     assert np.array_equal(tuned.predict(np.zeros((2, 1))), expected >= expected[1])
 
@@ -422,7 +424,7 @@ def test_response_method_selects_the_scores(data):
         tuned = TunedThresholdMultilabelClassifier(fitted, cv="prefit", response_method=method)
         tuned.fit(X, y)
         assert tuned.response_method_ == expected
-        thresholds = tune_thresholds(y, getattr(fitted, expected)(X))
+        thresholds = tune_by_default(y, getattr(fitted, expected)(X))
         assert tuned.thresholds_.tolist() == thresholds.tolist()
         # A later change of the parameter does not affect the fitted classifier.
         before = tuned.predict(X)
@@ -567,7 +569,6 @@ EXPECTED_FAILED_CHECKS = {
     "check_sample_weights_pandas_series": NOT_MULTI_HOT,
     "check_sample_weights_shape": NOT_MULTI_HOT,
     "check_classifiers_train": "expects predictions of shape (n_samples,) for y of (n_samples, 1)",
-    "check_classifier_multioutput": "expects predictions at a threshold of 0.5",
 }
 
 

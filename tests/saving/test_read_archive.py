@@ -12,7 +12,7 @@ import pytest
 
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.saving import (
-    _archive_layout,
+    _archive_format,
     _read_archive,
     _write_archive,
     read_archive,
@@ -28,7 +28,7 @@ def test_arrays_are_read_on_access(path):
     document, arrays = read_archive(path, format_name="test", max_version=1)
     with arrays:
         assert document == DOCUMENT
-        assert arrays.keys() == list(arrays) == sorted(ARRAYS)
+        assert list(arrays.keys()) == list(arrays) == sorted(ARRAYS)
         assert len(arrays) == len(ARRAYS)
         assert "scalar" in arrays
         assert "other" not in arrays
@@ -216,12 +216,12 @@ def test_a_second_name_in_an_extra_field_has_no_effect(tmp_path):
 
 def test_too_many_members_are_refused_before_they_are_listed(tmp_path, monkeypatch):
     write_zip(tmp_path / "file", [(f"arrays/{number}.npy", GOOD) for number in range(3)])
-    monkeypatch.setattr(_archive_layout, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(_archive_format, "MAX_MEMBERS", 3)
     monkeypatch.setattr(_read_archive.zipfile, "ZipFile", None)
     with pytest.raises(ArtefactError, match="it has more than 3 members"):
         read(tmp_path / "file")
-    monkeypatch.setattr(_archive_layout, "MAX_MEMBERS", 4)
-    monkeypatch.setattr(_archive_layout, "MAX_DIRECTORY_BYTES", 100)
+    monkeypatch.setattr(_archive_format, "MAX_MEMBERS", 4)
+    monkeypatch.setattr(_archive_format, "MAX_DIRECTORY_BYTES", 100)
     with pytest.raises(ArtefactError, match="it has more than 4 members"):
         read(tmp_path / "file")
 
@@ -302,7 +302,7 @@ def test_a_reader_of_newer_versions_reads_older_ones(path):
 
 
 def test_a_manifest_that_is_too_large_is_refused(path, monkeypatch):
-    monkeypatch.setattr(_archive_layout, "MAX_MANIFEST_BYTES", 20)
+    monkeypatch.setattr(_archive_format, "MAX_MANIFEST_BYTES", 20)
     with pytest.raises(ArtefactError, match=r"its manifest.json is larger than 20 bytes"):
         read(path)
 

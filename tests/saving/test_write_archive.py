@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from multimodal_ensemble.saving import _archive_layout, write_archive
+from multimodal_ensemble.saving import _archive_format, write_archive
 from tests.saving.archives import ARRAYS, DOCUMENT, assert_same, names_in, read
 
 
@@ -86,10 +86,10 @@ def test_a_document_must_be_json(tmp_path):
 
 
 def test_the_limits_of_reading_apply_to_writing(tmp_path, monkeypatch):
-    monkeypatch.setattr(_archive_layout, "MAX_MANIFEST_BYTES", 100)
+    monkeypatch.setattr(_archive_format, "MAX_MANIFEST_BYTES", 100)
     with pytest.raises(ValueError, match=r"at most 100 bytes of JSON. Received 1"):
         write_archive(tmp_path / "file", {"x": "y" * 100}, {})
-    monkeypatch.setattr(_archive_layout, "MAX_MEMBERS", 2)
+    monkeypatch.setattr(_archive_format, "MAX_MEMBERS", 2)
     with pytest.raises(ValueError, match=r"fewer than 2 arrays. Received 5"):
         write_archive(tmp_path / "file", {}, ARRAYS)
 

@@ -9,7 +9,6 @@ import pytest
 from multimodal_ensemble import (
     DenseEncoder,
     FeatureStore,
-    ImageEncoder,
     MultimodalDataset,
     fit_model,
     fuse_encoders,
@@ -17,6 +16,7 @@ from multimodal_ensemble import (
     predict_scores,
 )
 from multimodal_ensemble.encoders import DenseHead
+from tests.toys import make_network, make_poster
 
 LABELS = ["first", "second", "third"]
 
@@ -50,25 +50,19 @@ class Training:
 class Problem:
     """Training and validation rows, and encoders for them."""
 
-    def __init__(self, n_train=60, n_validation=40):
+    def __init__(self, n_train=64, n_validation=40):
         self.train, self.y_train = draw_rows(n_train, 1)
         self.validation, self.y_validation = draw_rows(n_validation, 2)
 
     def numbers(self, name="numbers", *, units=6, **head):
-        encoder = DenseEncoder(name, column="numbers", head=DenseHead(units, **head))
+        head = DenseHead(units, **{"dropout": 0, **head})
+        encoder = DenseEncoder(name, column="numbers", head=head)
         return encoder.fit(self.train["numbers"])
 
     def poster(self, *, scaling="log", **head):
-        kernel = keras.initializers.GlorotUniform(1)
-        network = keras.Sequential(
-            [
-                keras.Input((8, 8, 3)),
-                keras.layers.Rescaling(1 / 255),
-                keras.layers.Conv2D(6, 3, activation="relu", kernel_initializer=kernel),
-            ],
-            name="network",
-        )
-        return ImageEncoder("poster", backbone=network, head=DenseHead(5, scaling=scaling, **head))
+        network = make_network(n_maps=6)
+        head = DenseHead(5, scaling=scaling, **{"dropout": 0, **head})
+        return make_poster(network=network, head=head)
 
     def datasets(self, *encoders, batch_size=8, seed=1, sample_weight=None, **options):
         """Return new training and validation data sets."""

@@ -73,15 +73,15 @@ def path(tmp_path):
 @pytest.mark.parametrize("from_store", [False, True])
 def test_a_resumed_training_ends_like_an_uninterrupted_one(problem, spy, store, path, from_store):
     parts = {"images": True, "store": store} if from_store else {}
-    options = {"epochs": 30, "patience": 4}
+    options = {"epochs": 60, "patience": 4}
 
     def fit_one(parts, **others):
-        return fit(parts, optimizer=keras.optimizers.Adam(0.01), **options, **others)
+        return fit(parts, optimizer=keras.optimizers.Adam(0.05), **options, **others)
 
     uncut = make(problem, **parts)
     expected = fit_one(uncut)
     n_batches = expected.history["step"].iloc[-1]
-    assert 3 * BATCHES < n_batches < 30 * BATCHES, (
+    assert 3 * BATCHES < n_batches < 60 * BATCHES, (
         "the training must stop early, but not in the first epochs"
     )
 
@@ -357,7 +357,7 @@ def test_another_frozen_backbone_is_refused(problem, path):
     ("options", "match"),
     [
         ({"batch_size": 16}, "Training rows: batch_size is 8 in the checkpoint, 16 here"),
-        ({"sample_weight": np.arange(60)}, "Training rows: sample_weight differs"),
+        ({"sample_weight": np.arange(64)}, "Training rows: sample_weight differs"),
         ({"seed": 2}, "Training rows: seed is 1 in the checkpoint, 2 here"),
     ],
 )
@@ -377,7 +377,7 @@ def test_other_training_data_are_refused(problem, written, options, match):
 )
 def test_other_rows_are_refused(problem, written, which, change, match):
     name = "train" if which == "training" else which
-    n_rows = 60 if which == "training" else 40
+    n_rows = 64 if which == "training" else 40
     if change == "fewer":
         setattr(problem, name, {k: v[:30] for k, v in getattr(problem, name).items()})
         setattr(problem, f"y_{name}", getattr(problem, f"y_{name}")[:30])

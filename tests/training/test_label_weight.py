@@ -11,7 +11,7 @@ from multimodal_ensemble.training import LabelWeightedCrossentropy, balanced_lab
 
 def rare(problem):
     """Make the second label rare in the training rows, and independent of the inputs."""
-    problem.y_train[:, 1] = np.arange(60) % 7 == 0
+    problem.y_train[:, 1] = np.arange(64) % 7 == 0
     return problem
 
 
@@ -105,7 +105,7 @@ def test_balanced_weights_raise_the_scores_of_a_rare_label(problem):
 
 def test_balanced_weights_come_from_the_training_rows(problem, spy):
     rare(problem)
-    training = problem.prepare(problem.numbers(), sample_weight=np.linspace(0, 1, 60))
+    training = problem.prepare(problem.numbers(), sample_weight=np.linspace(0, 1, 64))
     model, seen = training.model, []
     training.fit(
         epochs=1, label_weight="balanced", callbacks=[spy(lambda step: seen.append(model.loss))]

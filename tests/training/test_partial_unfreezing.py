@@ -20,6 +20,7 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.encoders import Augmentation, DenseHead
 from multimodal_ensemble.exceptions import ModalityError
+from tests.toys import draw_pixels
 
 # Shape of the input of the first trained layer, or of its block, by number of trained layers.
 SHAPES = {1: (4, 4, 6), 2: (8, 8, 6), 3: (8, 8, 6), 4: (8, 8, 5)}
@@ -99,7 +100,7 @@ class Counter:
 def test_features_are_the_input_of_the_trained_layers(problem, store, n_layers):
     poster = make_poster(n_layers)
     train_rows, validation = problem.datasets(poster, store=store)
-    for dataset, n_rows in ((train_rows, 60), (validation, 40)):
+    for dataset, n_rows in ((train_rows, 64), (validation, 40)):
         assert dataset.features["poster"].shape == (n_rows, *SHAPES[n_layers])
     assert poster.frozen_part().output_shape[1:] == SHAPES[n_layers]
     (inputs, _) = validation[0]
@@ -417,7 +418,7 @@ def test_a_fusion_that_froze_a_tuned_model_names_the_fix(tmp_path):
     encoder = ImageEncoder("poster", backbone=network, trainable_layers=1)
     model = fuse_encoders([encoder], n_labels=2, seed=1)
     fused = fuse_models([model], n_labels=2, freeze=True, seed=1)
-    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype="uint8")
+    pixels = draw_pixels(6, 8, 8, 3)
     data, y = {"poster": list(pixels)}, np.arange(12).reshape(6, 2) % 2
 
     def rows():

@@ -13,7 +13,7 @@ def training(problem):
 
 
 @pytest.mark.parametrize("with_store", [False, True])
-@pytest.mark.parametrize("batch_size", [1, 7, 60, 100])
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 100])
 def test_scores_are_in_the_order_of_the_rows(problem, training, store, with_store, batch_size):
     encoders = training.train.encoders
     dataset = MultimodalDataset(
@@ -27,7 +27,7 @@ def test_scores_are_in_the_order_of_the_rows(problem, training, store, with_stor
     dataset.on_epoch_end()
     inputs = {encoder.name: encoder.encode(problem.train[encoder.name]) for encoder in encoders}
     scores = predict_scores(training.model, dataset)
-    assert scores.shape == (60, 3)
+    assert scores.shape == (64, 3)
     assert scores.dtype == np.float32
     expected = np.asarray(training.model(inputs, training=False))
     np.testing.assert_allclose(scores, expected, rtol=1e-5)

@@ -15,7 +15,7 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.training import ValidationEvaluation
 from multimodal_ensemble.training._validation_evaluation import should_stop
-from tests.training.conftest import LABELS
+from tests.training.conftest import LABELS, Problem
 
 
 def cross_entropy(y_true, y_score, weight=None):
@@ -26,7 +26,8 @@ def cross_entropy(y_true, y_score, weight=None):
 
 
 @pytest.mark.parametrize(("window", "weighted"), [(1, False), (5, True), (11, False), (100, True)])
-def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(problem, spy, window, weighted):
+def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(spy, window, weighted):
+    problem = Problem(60)
     weight = np.linspace(0, 2, len(problem.y_train)) if weighted else None
     training = problem.prepare(problem.numbers(), sample_weight=weight)
     losses, sizes = [], []
@@ -47,7 +48,7 @@ def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(problem, spy, wi
 
 def test_the_metrics_are_those_of_the_validation_rows_at_that_step(problem, spy):
     training = problem.prepare(problem.numbers(), problem.poster(), fusion={"dropout": 0.3})
-    y_true, expected = training.validation.y, {}
+    y_true, expected, losses = training.validation.y, {}, []
 
     def compute(step):
         if step % 3 and step != 16:
@@ -55,15 +56,18 @@ def test_the_metrics_are_those_of_the_validation_rows_at_that_step(problem, spy)
         y_score = predict_scores(training.model, training.validation)
         accuracy = mean_accuracy(y_true, y_score, tune_thresholds(y_true, y_score))
         expected[step] = mean_roc_auc(y_true, y_score), accuracy
+        losses.append(cross_entropy(y_true, y_score))
 
     history = training.fit(epochs=2, evaluate_every=3, callbacks=[spy(compute)]).history
-    columns = ["step", "epoch", "seconds", "loss", "mean_roc_auc", "mean_accuracy", "best"]
+    columns = ["step", "epoch", "seconds", "loss", "validation_loss", "mean_roc_auc"]
+    columns += ["mean_accuracy", "best"]
     assert list(history) == columns
     assert history["step"].tolist() == [3, 6, 9, 12, 15, 16]
     assert history["epoch"].tolist() == [1, 1, 2, 2, 2, 2]
     assert history["seconds"].is_monotonic_increasing
     for row in history.itertuples():
         assert (row.mean_roc_auc, row.mean_accuracy) == expected[row.step]
+    assert history["validation_loss"].tolist() == pytest.approx(losses, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +83,37 @@ def test_the_metrics_are_those_of_the_validation_rows_at_that_step(problem, spy)
         ([], 1, False),
     ],
 )
-def test_training_stops_if_the_last_evaluations_bring_no_improvement(best, patience, expected):
-    assert should_stop([{"best": each} for each in best], patience) is expected
+def test_training_stops_after_patience_evaluations_without_a_better_one(best, patience, expected):
+    history = [{"best": each, "validation_loss": 0.5} for each in best]
+    assert should_stop(history, patience, constant_loss=0.6) is expected
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "expected"),
+    [
+        # Nothing was learned yet, however long it takes.
+        ([0.9, 0.8, 0.7, 0.6, 0.6, 0.6], 1, False),
+        # Patience starts at the first loss below 0.6, and a later rise does not end it.
+        ([0.9, 0.59], 1, False),
+        ([0.9, 0.59, 0.8], 1, True),
+        ([0.9, 0.59, 0.8], 2, False),
+        ([0.9, 0.59, 0.8, 0.9], 2, True),
+    ],
+)
+def test_patience_starts_once_the_model_beats_constant_scores(losses, patience, expected):
+    best = [True, *[False] * (len(losses) - 1)]
+    pairs = zip(best, losses, strict=True)
+    history = [{"best": each, "validation_loss": loss} for each, loss in pairs]
+    assert should_stop(history, patience, constant_loss=0.6) is expected
+
+
+def test_constant_scores_are_the_frequencies_of_the_labels(training):
+    y_true = training.validation.y
+    frequency = np.broadcast_to(y_true.mean(axis=0), y_true.shape)
+    evaluation = ValidationEvaluation(training.validation)
+    training.model.compile("sgd", "binary_crossentropy")
+    evaluation.set_model(training.model)
+    assert evaluation._constant_loss() == pytest.approx(cross_entropy(y_true, frequency), rel=1e-5)
 
 
 def test_the_history_is_empty_before_a_training(training):
@@ -109,9 +142,11 @@ def set_to_one_class(training, problem, columns):
 
 def test_a_label_of_one_class_is_left_out_with_one_warning(problem, training):
     set_to_one_class(training, problem, [1])
+    options = {"epochs": 3, "optimizer": "adam", "evaluate_every": 6}
     with pytest.warns(UndefinedMetricWarning, match=r"labels \['second'\] have only one") as caught:
-        result = training.fit(epochs=1, evaluate_every=2)
-    assert [warning.filename for warning in caught] == [training.fit.__code__.co_filename]
+        result = training.fit(**options)
+    files = [each.filename for each in caught if each.category is UndefinedMetricWarning]
+    assert files == [training.fit.__code__.co_filename]
     assert len(result.history) == 4
     y_score = predict_scores(training.model, training.validation)
     y_true = training.validation.y
@@ -129,6 +164,7 @@ def test_one_line_per_evaluation_is_printed_if_verbose(training, capsys, verbose
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message="__array__ implementation")
+        warnings.filterwarnings("ignore", message="The best mean ROC-AUC")
         history = training.fit(epochs=1, evaluate_every=4, verbose=verbose).history
     lines = capsys.readouterr().out.splitlines()
     if verbose == 0:

@@ -5,12 +5,14 @@ from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._fit_encoders import as_encoder_list, fit_encoders
+from multimodal_ensemble.encoders._fit_encoders import as_encoder_list, fit_encoders, present_values
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._infer_encoders import infer_encoders
-from multimodal_ensemble.encoders._inference_model import InferenceModel
-from multimodal_ensemble.encoders._layers import ApplicationPreprocessing, FeatureScaling
-from multimodal_ensemble.encoders._presence import present_values
+from multimodal_ensemble.encoders._layers import (
+    ApplicationPreprocessing,
+    FeatureScaling,
+    InferenceModel,
+)
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 
 __all__ = [

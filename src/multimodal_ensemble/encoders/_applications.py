@@ -45,13 +45,7 @@ def application_names() -> list[str]:
 
 
 def find_application(name: str) -> Callable[..., keras.Model]:
-    """Return the function that builds a network of `keras.applications`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such network; the message lists the networks that exist.
-    """
+    """Return the function that builds a network, or raise a ValueError that lists all networks."""
     if name not in application_names():
         msg = (
             f"keras.applications has no network {name!r}. "
@@ -59,16 +53,14 @@ def find_application(name: str) -> Callable[..., keras.Model]:
             "To use a network of your own, pass a keras.Model."
         )
         raise ValueError(msg)
-    application: Callable[..., keras.Model] = getattr(keras.applications, name)
-    return application
+    return getattr(keras.applications, name)  # type: ignore[no-any-return]
 
 
 def find_preprocessing(name: str) -> Callable[[Any], Any]:
     """Return the function that prepares RGB pixels 0..255 as in the training of the network."""
     # `keras.applications.vgg16` is the public name of the module that defines `VGG16`.
     module = find_application(name).__module__.rpartition(".")[2]
-    function: Callable[[Any], Any] = getattr(keras.applications, module).preprocess_input
-    return function
+    return getattr(keras.applications, module).preprocess_input  # type: ignore[no-any-return]
 
 
 def default_size(name: str) -> int:
@@ -79,27 +71,14 @@ def default_size(name: str) -> int:
 def build_application(
     name: str, *, input_shape: tuple[int, int, int], pooling: str, weights: str | None
 ) -> keras.Model:
-    """Build a network without its classifier, with random or ImageNet weights.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the ImageNet weights are neither in Keras's cache nor can be downloaded.
-    """
+    """Build a network without its classifier, with random or ImageNet weights."""
     build = find_application(name)
-    kwargs: dict[str, Any] = {
-        "include_top": False,
-        "input_shape": input_shape,
-        "pooling": pooling,
-    }
-    if weights is None:
-        return build(weights=None, **kwargs)
     try:
-        return build(weights="imagenet", **kwargs)
-    except ValueError:
-        raise
+        return build(include_top=False, input_shape=input_shape, pooling=pooling, weights=weights)
     except Exception as error:
         # Keras raises a bare Exception when a download fails.
+        if weights is None or isinstance(error, ValueError):
+            raise
         msg = (
             f"The ImageNet weights of {name} are not in Keras's cache and could not be "
             f"downloaded ({error}). Pass weights='path/to/file.weights.h5' for a file that you "
@@ -109,13 +88,7 @@ def build_application(
 
 
 def load_weights(model: keras.Model, path: str, *, name: str) -> None:
-    """Load a weights file into a network built without its classifier.
-
-    Raises
-    ------
-    WeightsUnavailableError
-        If the file does not exist or does not fit the network.
-    """
+    """Load a weights file into a network built without its classifier."""
     if not Path(path).exists():
         msg = (
             f"The weights file {path!r} of {name} does not exist. Pass the path of a file, "

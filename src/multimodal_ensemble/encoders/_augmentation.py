@@ -25,11 +25,9 @@ _ONE_AT_A_TIME = threading.Lock()
 class Augmentation(CheckedParameters):
     """Keras layers that make a fixed number of augmented views of each training image.
 
-    A Keras layer draws from a state that each call advances, so what it does to an image depends
-    on the images before it and on the size of the batch. Here the state is set for each image
-    and view. The views of an image are therefore the same in any order, batch or process, and a
-    `multimodal_ensemble.FeatureStore` can keep their features. Training picks one of the views
-    at random for each image and epoch.
+    The state of the layers is set for each image and view, so that the views of an image are the
+    same in any order, batch or process, and a `multimodal_ensemble.FeatureStore` can keep their
+    features. Training picks one of the views at random for each image and epoch.
 
     Parameters
     ----------
@@ -61,7 +59,13 @@ class Augmentation(CheckedParameters):
     def __init__(
         self, layers: keras.Layer | Sequence[keras.Layer], *, views: int = 4, seed: int = 0
     ) -> None:
-        _check_layers(layers)
+        listed = _as_list(layers)
+        if not listed or not all(isinstance(layer, keras.Layer) for layer in listed):
+            msg = (
+                "layers must be one or more Keras layers that augment images, for example "
+                f"[keras.layers.RandomFlip('horizontal')]. Received layers={layers!r}."
+            )
+            raise ValueError(msg)
         check_at_least(views, 1, name="views")
         check_at_least(seed, 0, name="seed")
         self.layers = layers
@@ -118,10 +122,14 @@ class Augmentation(CheckedParameters):
         Returns
         -------
         list of n bytes
-            SHA-256 digests that depend on everything that the view depends on.
+            SHA-256 digests that depend on all that the view depends on.
         """
+        serialize = keras.saving.serialize_keras_object
         # Names of layers and their own seeds change no view; nor does the number of views.
-        layers = [[type(layer).__name__, _settings(layer)] for layer in _flatten(self.layers)]
+        layers = [
+            [type(layer).__name__, _without_seeds(without_names(serialize(layer)))]
+            for layer in _flatten(self.layers)
+        ]
         config = json.dumps([self.seed, layers], sort_keys=True, default=repr)
         prefix = f"augmented view {view}: {config}".encode()
         return [hashlib.sha256(prefix + digest).digest() for digest in digests]
@@ -138,14 +146,12 @@ class Augmentation(CheckedParameters):
                     f"shape {image.shape[1:]}, and the layers returned {shape[1:]}."
                 )
                 raise ValueError(msg)
-            states = [
-                variable for variable in model.variables if variable.name == "seed_generator_state"
-            ]
+            states = [each for each in model.variables if each.name == "seed_generator_state"]
             self._built[image.shape] = (model, states)
         return self._built[image.shape]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the arguments alone: a copy, here or in another process, builds its own model."""
+        """Return the arguments alone: each copy builds its own model."""
         state: dict[str, Any] = super().__getstate__()
         return {**state, "_built": {}}
 
@@ -164,28 +170,6 @@ class _TrainingMode(keras.Model):
         return images
 
 
-def check_augmentation(augmentation: object) -> None:
-    """Raise a ValueError unless an encoder can use an augmentation, or there is none."""
-    contract = ("views", "apply", "view_digests")
-    if augmentation is not None and not all(hasattr(augmentation, name) for name in contract):
-        msg = (
-            "augmentation must be an Augmentation or None, for example "
-            "Augmentation([keras.layers.RandomFlip('horizontal')]). "
-            f"Received augmentation={augmentation!r}."
-        )
-        raise ValueError(msg)
-
-
-def _check_layers(layers: Any) -> None:
-    listed = _as_list(layers)
-    if not listed or not all(isinstance(layer, keras.Layer) for layer in listed):
-        msg = (
-            "layers must be one or more Keras layers that augment images, for example "
-            f"[keras.layers.RandomFlip('horizontal')]. Received layers={layers!r}."
-        )
-        raise ValueError(msg)
-
-
 def _as_list(layers: Any) -> list[Any]:
     is_one = isinstance(layers, keras.Layer) or not isinstance(layers, Iterable)
     return [layers] if is_one else list(layers)
@@ -199,10 +183,6 @@ def _flatten(layers: Any) -> Iterator[keras.Layer]:
             yield layer
 
 
-def _settings(layer: keras.Layer) -> Any:
-    return _without_seeds(without_names(keras.saving.serialize_keras_object(layer)))
-
-
 def _without_seeds(node: Any) -> Any:
     """Leave out the seeds of layers, which `Augmentation` overrides."""
     if isinstance(node, dict):
@@ -213,8 +193,6 @@ def _without_seeds(node: Any) -> Any:
 def _draw(seed: int, number: int, view: int, digest: bytes) -> NDArray[np.uint32]:
     """Return the state of one layer's generator."""
     text = f"{seed} {number} {view} ".encode()
-    state: NDArray[np.uint32] = np.frombuffer(
-        hashlib.sha256(text + digest).digest()[:8], dtype=np.uint32
-    )
+    state = np.frombuffer(hashlib.sha256(text + digest).digest()[:8], dtype=np.uint32)
     # Some kernels take signed seeds.
     return state & np.uint32(0x7FFFFFFF)

@@ -10,8 +10,8 @@ from typing import Any, Self
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.preprocessing import normalize
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_at_least
@@ -19,17 +19,12 @@ from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 
-_WORDS = re.compile(r"\w+")
-
-
-def split_words(text: str) -> list[str]:
-    """Return the lower-case words of a text: runs of letters, digits and underscores."""
-    return _WORDS.findall(text.lower())
-
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class BagOfWordsEncoder(Encoder):
     """A bag of the most frequent tags or words, through one dense layer.
+
+    A row that holds no token of the vocabulary becomes a row of zeros.
 
     Parameters
     ----------
@@ -56,8 +51,7 @@ class BagOfWordsEncoder(Encoder):
     drop : sequence of str, default=()
         Tokens to leave out, for example tags that name a label.
     head : callable, optional
-        The trainable layers; see `Encoder`. Default:
-        ``DenseHead(input_dropout="auto")``.
+        The trainable layers; see `Encoder`. Default: ``DenseHead(input_dropout="auto")``.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`. An empty list is not missing: it means
         that the row has no tags.
@@ -74,10 +68,6 @@ class BagOfWordsEncoder(Encoder):
     ------
     ValueError
         If an option is out of range.
-
-    Notes
-    -----
-    A row that holds no token of the vocabulary becomes a row of zeros.
 
     Examples
     --------
@@ -105,8 +95,7 @@ class BagOfWordsEncoder(Encoder):
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        if head is None:
-            head = DenseHead(input_dropout="auto")
+        head = DenseHead(input_dropout="auto") if head is None else head
         super().__init__(name, column=column, head=head, optional=optional)
         check_at_least(max_tokens, 1, name="max_tokens")
         check_at_least(min_count, 1, name="min_count")
@@ -131,17 +120,7 @@ class BagOfWordsEncoder(Encoder):
         self.drop = drop
 
     def fit(self, values: Any) -> Self:
-        """Choose the vocabulary from the training rows.
-
-        Parameters
-        ----------
-        values : sequence of token lists or strings
-            Raw values of the training rows.
-
-        Returns
-        -------
-        BagOfWordsEncoder
-            The encoder itself.
+        """Choose the vocabulary from the training rows: lists of tokens, or strings.
 
         Raises
         ------
@@ -150,12 +129,10 @@ class BagOfWordsEncoder(Encoder):
         """
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         counts = Counter(token for tokens in rows for token in tokens)
-        unwanted = set(self.drop)
-        ranked = sorted(
-            (-count, token)
-            for token, count in counts.items()
-            if count >= self.min_count and token not in unwanted
-        )
+        kept = {
+            token for token in counts.keys() - set(self.drop) if counts[token] >= self.min_count
+        }
+        ranked = sorted(kept, key=lambda token: (-counts[token], token))
         if not ranked:
             msg = (
                 f"Modality {self.name!r} has no token left. The {len(rows)} training rows hold "
@@ -163,7 +140,7 @@ class BagOfWordsEncoder(Encoder):
                 f"min_count={self.min_count} times."
             )
             raise ModalityError(msg)
-        self.vocabulary_ = [token for _, token in ranked[: self.max_tokens]]
+        self.vocabulary_ = ranked[: self.max_tokens]
         if self.tfidf:
             document_frequency = (self._count(rows) > 0).sum(axis=0)
             self.idf_ = np.log((1 + len(rows)) / (1 + np.asarray(document_frequency).ravel())) + 1
@@ -172,71 +149,33 @@ class BagOfWordsEncoder(Encoder):
     @property
     def input_shape(self) -> tuple[int]:
         """Size of the vocabulary."""
-        return (len(self._fitted_vocabulary()),)
+        return (len(self._learned("vocabulary_")),)
 
     def prepare(self, values: Any) -> Any:
-        """Return the bags as a sparse matrix.
-
-        Parameters
-        ----------
-        values : sequence of n token lists or strings
-            Raw values.
-
-        Returns
-        -------
-        scipy.sparse.csr_matrix of shape (n, n_tokens)
-            Bags of dtype float32.
-
-        Raises
-        ------
-        ModalityError
-            If a row is no list of tokens; its attribute `row` holds the position.
-        """
+        """Return the bags as a sparse matrix of shape (n, n_tokens), float32."""
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         bags = self._count(rows)
         if self.tfidf:
-            bags = bags.multiply(self.idf_[np.newaxis]).tocsr()
-            length = np.sqrt(np.asarray(bags.multiply(bags).sum(axis=1)))
-            bags = bags.multiply(1 / np.where(length > 0, length, 1)).tocsr()
+            bags = normalize(bags.multiply(self.idf_[np.newaxis]).tocsr())
         return bags.astype(np.float32)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the bags as a dense array.
-
-        Parameters
-        ----------
-        values : sequence of n token lists or strings, or sparse matrix
-            Raw values, or rows of what `prepare` returned.
-
-        Returns
-        -------
-        ndarray of shape (n, n_tokens)
-            Of dtype float32: 0 or 1, counts, or tf-idf weights.
-        """
+        """Return the bags as a dense float32 array: 0 or 1, counts, or tf-idf weights."""
         bags = values if hasattr(values, "toarray") else self.prepare(values)
         dense: NDArray[np.float32] = bags.toarray()
         return dense
 
     def _tokenize(self, value: Any, row: int) -> list[str]:
-        if isinstance(value, str):
-            if self.delimiter is not None:
-                return [token.strip() for token in value.split(self.delimiter) if token.strip()]
-            if self.tokenizer is not None:
-                split = split_words if isinstance(self.tokenizer, str) else self.tokenizer
-                return self._check_tokens(list(split(value)), value, row)
+        if isinstance(value, str) and self.delimiter is not None:
+            return [token.strip() for token in value.split(self.delimiter) if token.strip()]
+        if isinstance(value, str) and self.tokenizer is None:
             msg = (
                 f"Modality {self.name!r} expects lists of tokens. Received the string "
                 f"{value[:80]!r} in row {row}. Pass delimiter='|' for delimited strings or "
                 "tokenizer='words' for free text."
             )
             raise ModalityError(msg, row=row)
-        try:
-            tokens = list(value)
-        except TypeError:
-            tokens = [value]
-        return self._check_tokens(tokens, value, row)
-
-    def _check_tokens(self, tokens: list[Any], value: Any, row: int) -> list[str]:
+        tokens = self._split(value)
         if not all(isinstance(token, str) for token in tokens):
             msg = (
                 f"Modality {self.name!r} expects a list of strings in each row. Received "
@@ -246,21 +185,19 @@ class BagOfWordsEncoder(Encoder):
             raise ModalityError(msg, row=row)
         return tokens
 
-    def _count(self, rows: Sequence[Sequence[str]]) -> Any:
-        counter = CountVectorizer(
-            analyzer=_identity, vocabulary=self._fitted_vocabulary(), binary=self.binary
-        )
-        return counter.transform(rows)
-
-    def _fitted_vocabulary(self) -> list[str]:
-        if not hasattr(self, "vocabulary_"):
-            msg = (
-                f"Modality {self.name!r} has no vocabulary yet. Call fit with the training rows, "
-                "or fit_encoders for several encoders, first."
+    def _split(self, value: Any) -> list[Any]:
+        if isinstance(value, str):
+            return list(
+                self.tokenizer(value)
+                if callable(self.tokenizer)
+                else re.findall(r"\w+", value.lower())
             )
-            raise NotFittedError(msg)
-        return self.vocabulary_
+        try:
+            return list(value)
+        except TypeError:
+            return [value]
 
-
-def _identity(tokens: Sequence[str]) -> Sequence[str]:
-    return tokens
+    def _count(self, rows: Sequence[Sequence[str]]) -> Any:
+        vocabulary = self._learned("vocabulary_")
+        counter = CountVectorizer(analyzer=list, vocabulary=vocabulary, binary=self.binary)
+        return counter.transform(rows)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -33,26 +34,15 @@ _ID_COLUMN = re.compile(r"(?:^|[^A-Za-z])(?:id|ID|Id)$|Id$|ID$|^index$|^Unnamed"
 
 @dataclass(frozen=True)
 class ColumnKind:
-    """What a column holds, and the encoder that reads it.
-
-    Parameters
-    ----------
-    description : str
-        What the values are, or why they are left out.
-    encoder : type or None
-        Class of the encoder; None if the column is left out.
-    options : dict
-        Options of the encoder.
-    """
+    """What a column holds, or why it is left out; the encoder, if any, and its options."""
 
     description: str
     encoder: type[Encoder] | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def is_numeric(self) -> bool:
-        """Whether each row holds one number, so that columns can be joined to one table."""
-        return self.description == "numbers"
+
+# The kind of a column with one number in each row; such columns are joined to one table.
+NUMBERS = ColumnKind("numbers", DenseEncoder)
 
 
 def find_column_kind(column: str, values: Any, root: Path) -> ColumnKind:
@@ -64,11 +54,8 @@ def find_column_kind(column: str, values: Any, root: Path) -> ColumnKind:
     n_missing = len(values) - len(known)
     if kind.encoder is None or not n_missing:
         return kind
-    return ColumnKind(
-        f"{kind.description}; missing in {n_missing} of {len(values)} rows",
-        kind.encoder,
-        {**kind.options, "optional": True},
-    )
+    description = f"{kind.description}; missing in {n_missing} of {len(values)} rows"
+    return replace(kind, description=description, options={**kind.options, "optional": True})
 
 
 def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
@@ -118,18 +105,18 @@ def _inspect_numbers(column: str, known: Sequence[Any]) -> ColumnKind:
     is_whole = all(float(value).is_integer() for value in known[:_N_INSPECTED])
     if is_whole and _ID_COLUMN.search(column) and n_distinct == len(known):
         return ColumnKind("a different whole number in each row, like an id")
-    return ColumnKind("numbers", DenseEncoder)
+    return NUMBERS
 
 
 def _inspect_strings(known: Sequence[Any], root: Path) -> ColumnKind:
     first = [str(value) for value in known[:_N_INSPECTED]]
     if sum(Path(value).suffix.lower() in IMAGE_SUFFIXES for value in first) > len(first) / 2:
-        if any(_is_file(root, value) for value in first):
+        # Path.is_file raises an error for a name that is too long.
+        if any(os.path.isfile(root / value) for value in first):  # noqa: PTH113
             options = {} if root == Path() else {"root": str(root)}
             return ColumnKind("paths of image files", ImageEncoder, options)
-        return ColumnKind(
-            f"paths of image files that do not exist under {str(root)!r}; pass root=..."
-        )
+        where = f"{str(root)!r}; pass root=..."
+        return ColumnKind(f"paths of image files that do not exist under {where}")
     if not all(isinstance(value, str) for value in known):
         return ColumnKind("paths of files that are not images")
     distinct = set(known)
@@ -153,16 +140,14 @@ def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
         pieces = [piece.split() for value in first for piece in value.split(delimiter)]
         is_text = sum(map(len, pieces)) > _MAX_WORDS * len(pieces)
         if sum(delimiter in value for value in first) > len(first) / 10 and not is_text:
-            return ColumnKind(
-                f"strings delimited by {delimiter!r}", BagOfWordsEncoder, {"delimiter": delimiter}
-            )
+            description = f"strings delimited by {delimiter!r}"
+            return ColumnKind(description, BagOfWordsEncoder, {"delimiter": delimiter})
     if len(distinct) <= min(_MAX_CATEGORIES, len(known) / 2):
         # A delimiter that does not occur keeps each string whole.
         for delimiter in (*_DELIMITERS, "\n"):
             if not any(delimiter in value for value in distinct):
-                return ColumnKind(
-                    f"{len(distinct)} categories", BagOfWordsEncoder, {"delimiter": delimiter}
-                )
+                description = f"{len(distinct)} categories"
+                return ColumnKind(description, BagOfWordsEncoder, {"delimiter": delimiter})
     return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
 
 
@@ -175,12 +160,4 @@ def _are_finite(numbers: Sequence[Any]) -> bool:
     try:
         return bool(np.isfinite(np.array(numbers, dtype=np.float64)).all())
     except (OverflowError, TypeError, ValueError):
-        return False
-
-
-def _is_file(root: Path, value: str) -> bool:
-    try:
-        return (root / value).is_file()
-    except (OSError, ValueError):
-        # The name is too long or holds NUL.
         return False

@@ -9,12 +9,10 @@ import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_choice
-from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -72,23 +70,12 @@ class DenseEncoder(Encoder):
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        head = DenseHead() if head is None else head
         super().__init__(name, column=column, head=head, optional=optional)
         check_choice(scaling, ("standard", None), name="scaling")
         self.scaling = scaling
 
     def fit(self, values: Any) -> Self:
         """Learn the mean and the scale from the training rows.
-
-        Parameters
-        ----------
-        values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Numbers of the training rows, or a sequence of n vectors.
-
-        Returns
-        -------
-        DenseEncoder
-            The encoder itself.
 
         Raises
         ------
@@ -106,33 +93,10 @@ class DenseEncoder(Encoder):
     @property
     def input_shape(self) -> tuple[int]:
         """Number of numbers per row."""
-        if not hasattr(self, "n_features_"):
-            msg = (
-                f"Modality {self.name!r} is not fitted yet. Call fit with the training rows, "
-                "or fit_encoders for several encoders, first."
-            )
-            raise NotFittedError(msg)
-        return (self.n_features_,)
+        return (self._learned("n_features_"),)
 
     def prepare(self, values: Any) -> NDArray[np.float64]:
-        """Check the numbers and return them as one array, not scaled.
-
-        Parameters
-        ----------
-        values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Numbers, or a sequence of n vectors.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features)
-            Numbers of dtype float64.
-
-        Raises
-        ------
-        ModalityError
-            If the values are not finite numbers, or the vectors differ in length.
-        """
-        names = list(values.columns) if isinstance(values, pd.DataFrame) else None
+        """Check the numbers and return them, not scaled, as one float64 array (n, n_features)."""
         try:
             numbers = _to_numbers(values)
         except (TypeError, ValueError, OverflowError) as error:
@@ -152,6 +116,7 @@ class DenseEncoder(Encoder):
         finite = np.isfinite(numbers)
         if not finite.all():
             row, position = np.argwhere(~finite)[0]
+            names = list(values.columns) if isinstance(values, pd.DataFrame) else None
             where = f"column {names[position]!r}" if names else f"position {position}"
             msg = (
                 f"Modality {self.name!r} expects finite numbers. Received "
@@ -163,34 +128,13 @@ class DenseEncoder(Encoder):
         return numbers
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which rows lack all numbers.
-
-        Parameters
-        ----------
-        values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Raw values, or a sequence of n vectors.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            True where a row is None, or all of its numbers are NaN.
-        """
+        """Return True for each row that is None or has only NaN."""
         if isinstance(values, pd.DataFrame | pd.Series):
             values = values.to_numpy(dtype=object)
         return np.array([np.all(pd.isna(value)) for value in values], dtype=bool)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the numbers, scaled as `scaling` asks.
-
-        Parameters
-        ----------
-        values : array-like of shape (n,) or (n, n_features), or DataFrame
-            Raw values, or rows of what `prepare` returned.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features)
-            Numbers of dtype float32.
+        """Return the numbers as float32, scaled as `scaling` asks.
 
         Raises
         ------

@@ -18,8 +18,7 @@ _MIN_FEATURES_TO_DROP = 16
 class DenseHead(CheckedParameters):
     """One dense layer from features to an embedding, with optional scaling and dropout.
 
-    A head describes layers and holds none, so that several encoders may share it: each call
-    builds new layers.
+    A head holds no layers, so that several encoders may share it: each call builds new ones.
 
     Parameters
     ----------
@@ -33,17 +32,13 @@ class DenseHead(CheckedParameters):
         Dropout rate on the features, in [0, 1). ``"auto"`` is 0.5 for 16 features or more and 0
         for fewer, because each of a few features matters.
     scaling : {"log", "standard", None}, default=None
-        Scaling of the features, learned from the training rows: to mean 0 and variance 1, with
-        ``"log"`` after ``sign(x) * log(1 + |x|)``.
+        Scaling of the features by `FeatureScaling`, learned from the training rows: to mean 0 and
+        variance 1, with ``"log"`` after ``sign(x) * log(1 + |x|)``.
 
     Raises
     ------
     ValueError
         If an option is out of range.
-
-    See Also
-    --------
-    multimodal_ensemble.encoders.FeatureScaling : The layer behind `scaling`.
 
     Examples
     --------
@@ -91,7 +86,6 @@ class DenseHead(CheckedParameters):
         -------
         keras.Sequential
             Scaling, dropout, a dense layer and dropout again, each only where it is asked for.
-            Keras builds it when it is first called.
         """
         n_features = feature_shape[-1]
         units = max(1, n_features // 2) if self.units is None else self.units

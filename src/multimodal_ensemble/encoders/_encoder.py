@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import UNUSED
 
 from multimodal_ensemble._digest import digest_arrays
@@ -20,7 +21,6 @@ from multimodal_ensemble._tables import as_object_array, is_missing
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._parameters import CheckedParameters
-from multimodal_ensemble.encoders._select_columns import select_columns
 from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -30,49 +30,33 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Encoder(CheckedParameters, ABC):
     """One modality: how raw values become arrays, features and an embedding.
 
-    Subclass it to add a modality of your own. A subclass must override `input_shape` (the shape
-    of one encoded row) and `encode` (from raw values to such rows). Everything else has a default:
-
-    - `fit` learns from the training rows; `prepare` does the work that epochs need not repeat;
-    - `get_backbone` returns a pretrained network in front of the head;
-    - `build_head` returns the trainable layers, by default those of `head`;
-    - `find_missing` and `find_unusable` say which values are missing or to be left out;
-    - `content_digests` and `encoding_config` identify values whose features are stored;
-    - `augmentation` describes augmented views of the training rows;
-    - `without_backbone` returns a small copy for other processes;
-    - `get_state` and `set_state` save what was learned.
-
-    As in scikit-learn, a subclass stores each constructor argument under its own name, learns in
-    `fit`, and ends the names of what it learned in an underscore. Configuration, cloning and saving
-    then need no code. `multimodal_ensemble.testing.check_encoder` tests a subclass against this
-    contract.
+    A subclass must override `input_shape` (the shape of one encoded row) and `encode` (from raw
+    values to such rows). All other methods have defaults. As in scikit-learn, a subclass stores
+    each constructor argument under its own name, learns in `fit`, and ends the names of what it
+    learned in an underscore. Configuration, cloning and saving then need no code.
+    `multimodal_ensemble.testing.check_encoder` tests a subclass against this contract.
 
     Parameters
     ----------
     name : str
-        Name of the modality: the name of the Keras input and, unless `column` is given, of the
-        DataFrame column. ASCII letters, digits, ``.``, ``_`` and ``-``, starting with a letter or
-        digit.
+        Name of the modality and of the Keras input: ASCII letters, digits, ``.``, ``_`` and
+        ``-``, starting with a letter or digit.
     column : str or sequence of str, optional
         The column, or columns, of the data that hold this modality. Default: `name`.
     head : callable, optional
-        The trainable layers: a `multimodal_ensemble.encoders.DenseHead`, or any callable that
-        takes the shape of one row of features and returns a new Keras layer. Default:
-        ``DenseHead()``.
+        The trainable layers: a `DenseHead`, or any callable that takes the shape of one row of
+        features and returns a new Keras layer. Default: ``DenseHead()``.
     optional : bool, default=False
         Whether rows may lack this modality: None or NaN in place of a value, or data without the
         column. A fusion learns one vector that stands in for the embedding of such rows.
 
     Attributes
     ----------
-    input_shape : tuple of int
-        Shape of one encoded row, without the batch axis.
     input_dtype : str
         dtype of the Keras input. ``"float32"`` unless a subclass overrides it.
     augmentation : Augmentation or None
         Augmented views of the training rows: an object with the attribute `views` and the methods
-        ``apply`` and ``view_digests`` of `Augmentation`. None unless a
-        subclass overrides it.
+        ``apply`` and ``view_digests`` of `Augmentation`. None unless a subclass overrides it.
 
     Raises
     ------
@@ -156,7 +140,7 @@ class Encoder(CheckedParameters, ABC):
         Returns
         -------
         ndarray of shape (n, ...)
-            Rows of shape `input_shape`.
+            Encoded rows.
         """
 
     # -- what a subclass may override --------------------------------------------------------
@@ -180,28 +164,27 @@ class Encoder(CheckedParameters, ABC):
     def get_backbone(self) -> keras.Model | None:
         """Return the pretrained network in front of the head, or None.
 
-        Every call returns the same model. It maps ``(n, *input_shape)`` to features, includes
-        any preprocessing of what `encode` returns, and always runs in inference mode. If it
-        holds dropout or the like, make it a `multimodal_ensemble.encoders.InferenceModel`.
+        Every call returns the same model, which always runs in inference mode. If it holds dropout
+        or the like, make it a `multimodal_ensemble.encoders.InferenceModel`.
 
         Returns
         -------
         keras.Model or None
-            Its output has shape ``(n, *feature_shape)``.
+            Maps ``(n, *input_shape)`` to features of shape ``(n, *feature_shape)``.
         """
         return None
 
     def build_head(self) -> keras.Layer:
         """Return new trainable layers from features, or from the input, to an embedding.
 
-        Each call returns a new layer or model, so that two models never share a head. Layers
-        with an `adapt` method in a `keras.Sequential` head are adapted to the training rows
+        Layers with an `adapt` method in a `keras.Sequential` head are adapted to the training rows
         before training (`multimodal_ensemble.fusion.adapt_heads`).
 
         Returns
         -------
         keras.Layer or keras.Model
-            Maps ``(n, *feature_shape)`` to an embedding of shape ``(n, n_units)``.
+            Maps ``(n, *feature_shape)`` to an embedding of shape ``(n, n_units)``. Each call
+            returns a new one, so that two models never share a head.
 
         Raises
         ------
@@ -221,9 +204,6 @@ class Encoder(CheckedParameters, ABC):
     def prepare(self, values: Any) -> Any:
         """Do the work on raw values that need not be repeated in each epoch.
 
-        It is called once per data set. Batches of rows of the result go to `encode`, so
-        ``encode(prepare(values)[rows])`` must equal ``encode(values)[rows]``.
-
         Parameters
         ----------
         values : sequence of length n
@@ -232,15 +212,16 @@ class Encoder(CheckedParameters, ABC):
         Returns
         -------
         array-like of length n
-            Anything that has a ``shape`` and accepts an array of row numbers as an index. By
-            default the raw values as an object array.
+            Anything that has a ``shape`` and accepts an array of row numbers as an index, so that
+            ``encode(prepare(values)[rows])`` equals ``encode(values)[rows]``. By default the raw
+            values as an object array.
         """
         return as_object_array(values)
 
     def find_unusable(self, values: Any) -> dict[int, str]:
         """Return the positions of values whose rows are left out of a data set, with reasons.
 
-        It is called once per data set before training. The default leaves out no row.
+        The default leaves out no row.
 
         Parameters
         ----------
@@ -258,8 +239,8 @@ class Encoder(CheckedParameters, ABC):
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
         """Return which values are missing, if the encoder is `optional`.
 
-        The other methods never receive these. An empty value, such as an empty list of tags, is
-        not missing: it says that the row has no tags.
+        The other methods never receive these. An empty list of tags is not missing: it says that
+        the row has no tags.
 
         Parameters
         ----------
@@ -278,9 +259,8 @@ class Encoder(CheckedParameters, ABC):
     def content_digests(self, values: Any) -> list[bytes]:
         """Return what identifies the content of each value, to look up its features.
 
-        The default digests the encoded rows, which is always right. A subclass whose encoding
-        is expensive may digest something cheaper. It then returns from `encoding_config`
-        everything else that its encoding depends on.
+        A subclass whose encoding is expensive may digest something cheaper than the encoded rows.
+        `encoding_config` must then return all else that the encoding depends on.
 
         Parameters
         ----------
@@ -301,25 +281,21 @@ class Encoder(CheckedParameters, ABC):
     def encoding_config(self) -> dict[str, Any]:
         """Return the settings that change `encode` but not `content_digests`.
 
-        They become part of the key of stored features.
-
         Returns
         -------
         dict
-            JSON values; empty by default.
+            JSON values, which become part of the key of stored features; empty by default.
         """
         return {}
 
     def without_backbone(self) -> Self:
         """Return a copy that encodes and augments in the same way, to send to other processes.
 
-        The default copy is complete. A subclass that holds its backbone should leave it out,
-        because a copy is sent with each piece of work.
-
         Returns
         -------
         Encoder
-            A copy whose `get_backbone` need not work.
+            A copy whose `get_backbone` need not work. The default copy is complete; a subclass
+            that holds its backbone should leave it out.
         """
         return copy.copy(self)
 
@@ -340,14 +316,11 @@ class Encoder(CheckedParameters, ABC):
     def frozen_part(self) -> keras.Model | None:
         """Return the part of the backbone that training does not change, or None.
 
-        This is the whole backbone if none of its weights is trainable, and otherwise its layers
-        in front of the first one that is trained. A `multimodal_ensemble.FeatureStore` keeps its
-        output.
-
         Returns
         -------
         keras.Model or None
-            None without a backbone, and where training changes its first layers.
+            The whole backbone if it is frozen, otherwise its layers in front of the first trained
+            one. None without a backbone, and where training changes the first layers.
         """
         backbone = self.get_backbone()
         return None if backbone is None else split_backbone(backbone).frozen
@@ -360,7 +333,7 @@ class Encoder(CheckedParameters, ABC):
         return [self.column] if isinstance(self.column, str) else list(self.column)
 
     def select(self, data: Any) -> Any:
-        """Return the raw values of this modality from a DataFrame or a mapping of columns.
+        """Return the raw values of this modality.
 
         Parameters
         ----------
@@ -378,22 +351,46 @@ class Encoder(CheckedParameters, ABC):
         ModalityError
             If the data lacks a column; the message lists the columns that it has.
         """
-        if (self.column is None or isinstance(self.column, str)) and self.columns[0] in data:
-            return data[self.columns[0]]
-        return select_columns(data, self.columns, name=self.name, optional=self.optional)
-
-    # -- saving ------------------------------------------------------------------------------
+        columns = self.columns
+        lacking = [column for column in columns if column not in data]
+        if lacking and self.optional and lacking == columns:
+            n_rows = (
+                len(data)
+                if isinstance(data, pd.DataFrame)
+                else max((len(column) for column in data.values()), default=0)
+            )
+            return np.full(n_rows, None, dtype=object)
+        if lacking:
+            msg = (
+                f"Modality {self.name!r} reads the column(s) {lacking}, which the data lacks. "
+                f"The data has {list(data)}. Pass column=... to the encoder to read another one, "
+                "or optional=True if rows may lack this modality."
+            )
+            raise ModalityError(msg)
+        if self.column is None or isinstance(self.column, str):
+            return data[columns[0]]
+        if isinstance(data, Mapping):
+            # As lists, because pandas would match the rows of Series by their index.
+            return pd.DataFrame({column: list(data[column]) for column in columns})
+        return data[columns]
 
     def get_state(self) -> dict[str, Any]:
         """Return what `fit` learned: the attributes whose names end in one underscore."""
-        return {
-            key: value
-            for key, value in vars(self).items()
-            if key.endswith("_") and not key.startswith("_")
-        }
+        learned = [key for key in vars(self) if key.endswith("_") and not key.startswith("_")]
+        return {key: getattr(self, key) for key in learned}
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
         """Take over what `get_state` of an encoder with the same configuration returned."""
         for key, value in state.items():
             setattr(self, key, value)
         return self
+
+    def _learned(self, attribute: str) -> Any:
+        """Return an attribute that `fit` sets, or raise a NotFittedError."""
+        if not hasattr(self, attribute):
+            msg = (
+                f"Modality {self.name!r} is not fitted yet. Call fit with the training rows, "
+                "or fit_encoders for several encoders, first."
+            )
+            raise NotFittedError(msg)
+        return getattr(self, attribute)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._presence import present_values
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -21,7 +25,7 @@ def as_encoder_list(encoders: Encoder | Sequence[Encoder]) -> list[Encoder]:
     Returns
     -------
     list of Encoder
-        The same encoders, one or more, with distinct names.
+        The same encoders.
 
     Raises
     ------
@@ -35,18 +39,15 @@ def as_encoder_list(encoders: Encoder | Sequence[Encoder]) -> list[Encoder]:
     >>> [encoder.name for encoder in as_encoder_list(BagOfWordsEncoder("tags"))]
     ['tags']
     """
-    if isinstance(encoders, Encoder):
-        encoders = [encoders]
-    encoders = list(encoders)
+    encoders = [encoders] if isinstance(encoders, Encoder) else list(encoders)
     if not encoders:
         msg = "At least one encoder is needed. Received an empty list."
         raise ModalityError(msg)
     for encoder in encoders:
-        other: object = encoder
-        if not isinstance(other, Encoder):
+        if not isinstance(encoder, Encoder):
             msg = (
                 "Each modality must be an instance of multimodal_ensemble.Encoder. "
-                f"Received {other!r} of type {type(other).__name__}."
+                f"Received {encoder!r} of type {type(encoder).__name__}."
             )
             raise ModalityError(msg)
     names = [encoder.name for encoder in encoders]
@@ -102,3 +103,39 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
             raise ModalityError(msg)
         encoder.fit(values)
     return encoders
+
+
+def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_]]:
+    """Return the values of the rows that have a modality, and which rows these are.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The encoder of the modality. Unless it is optional, every row has the modality.
+    values : sequence of length n
+        Raw values, as `Encoder.select` returns them.
+
+    Returns
+    -------
+    values : sequence of length n_present
+        The values that are not missing.
+    present : ndarray of shape (n,)
+        True where a row has the modality.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import BagOfWordsEncoder
+    >>> from multimodal_ensemble.encoders import present_values
+    >>> tags = BagOfWordsEncoder("tags", optional=True)
+    >>> values, present = present_values(tags, [["war"], None])
+    >>> values, present.tolist()
+    ([['war']], [True, False])
+    """
+    if not encoder.optional:
+        return values, np.ones(len(values), dtype=bool)
+    present = ~encoder.find_missing(values)
+    if present.all():
+        return values, present
+    if isinstance(values, pd.DataFrame | pd.Series | np.ndarray):
+        return values[present], present
+    return list(itertools.compress(values, present)), present

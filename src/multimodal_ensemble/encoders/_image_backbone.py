@@ -1,21 +1,19 @@
-"""The backbone of an `ImageEncoder`: preprocessing, network and pooling."""
+"""The backbone of an `ImageEncoder`: preprocessing, network, pooling and trainable layers."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from multimodal_ensemble._keras import all_layers
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble.encoders._applications import (
-    build_application,
-    default_size,
-    load_weights,
-)
-from multimodal_ensemble.encoders._inference_model import InferenceModel
-from multimodal_ensemble.encoders._layers import ApplicationPreprocessing
+from multimodal_ensemble.encoders._applications import build_application, default_size, load_weights
+from multimodal_ensemble.encoders._layers import ApplicationPreprocessing, InferenceModel
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images import check_image_size
 
@@ -23,13 +21,7 @@ from multimodal_ensemble.images import check_image_size
 def find_image_size(
     network: str | keras.Model, image_size: int | Sequence[int] | None
 ) -> tuple[int, int]:
-    """Return height and width, in pixels, of the images that the network receives.
-
-    Raises
-    ------
-    ModalityError
-        If a model of the user's own determines no size, or another one.
-    """
+    """Return height and width, in pixels, of the images that the network receives."""
     if image_size is None:
         if isinstance(network, str):
             return default_size(network), default_size(network)
@@ -82,15 +74,12 @@ def build_image_backbone(
         pixels = keras.layers.Rescaling(1 / 255, name="preprocessing")(pixels)
     elif preprocessing == "imagenet" and isinstance(network, str):
         pixels = ApplicationPreprocessing(network, name="preprocessing")(pixels)
-    path = None if weights is None or weights == "imagenet" else os.fspath(weights)
+    named = "imagenet" if weights == "imagenet" else None
     if isinstance(network, str):
         network_name = network
         with seeded_layers(seed):
             network = build_application(
-                network,
-                input_shape=input_shape,
-                pooling=pooling,
-                weights="imagenet" if weights == "imagenet" else None,
+                network, input_shape=input_shape, pooling=pooling, weights=named
             )
     else:
         network_name = f"the model {network.name!r}"
@@ -98,16 +87,13 @@ def build_image_backbone(
         # nor other encoders that received the same model.
         given, network = network, keras.models.clone_model(network)
         network.set_weights(given.get_weights())
-    if path is not None:
-        load_weights(network, path, name=network_name)
+    if weights is not None and named is None:
+        load_weights(network, os.fspath(weights), name=network_name)
     features = network(pixels)
     rank = len(getattr(features, "shape", ()))
     if rank == 4:
-        pool = {
-            "avg": keras.layers.GlobalAveragePooling2D,
-            "max": keras.layers.GlobalMaxPooling2D,
-        }[pooling]
-        features = pool(name="pooling")(features)
+        kind = "Average" if pooling == "avg" else "Max"
+        features = getattr(keras.layers, f"Global{kind}Pooling2D")(name="pooling")(features)
         rank = 2
     if rank != 2:
         msg = (
@@ -120,3 +106,35 @@ def build_image_backbone(
     # one, even where its layers are trained.
     backbone: keras.Model = InferenceModel(inputs, features, name=name)
     return backbone
+
+
+def check_trainable_layers(n_layers: Any) -> None:
+    """Raise a ValueError unless a number of layers is a whole number or "all"."""
+    is_number = isinstance(n_layers, Integral) and not isinstance(n_layers, bool)
+    if n_layers != "all" and not (is_number and int(n_layers) >= 0):
+        msg = (
+            "trainable_layers must be 'all' or a whole number of at least 0. "
+            f"Received trainable_layers={n_layers!r}."
+        )
+        raise ValueError(msg)
+
+
+def set_trainable_layers(backbone: keras.Model, n_layers: int | str) -> None:
+    """Freeze a backbone except for its last layers with weights; "all" trains all of them."""
+    layers = [layer for layer in all_layers(backbone) if not isinstance(layer, keras.Model)]
+    trainable = [
+        layer
+        for layer in layers
+        if layer.weights and not isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    count = len(trainable) if isinstance(n_layers, str) else n_layers
+    if count > len(trainable):
+        msg = f"The backbone {backbone.name!r} has {len(trainable)} layers to train, not {count}."
+        raise ValueError(msg)
+    # A layer is trained only if each model around it is, and making a model trainable makes all
+    # of its layers trainable.
+    backbone.trainable = count > 0
+    chosen = {id(layer) for layer in trainable[len(trainable) - count :]}
+    if chosen:
+        for layer in layers:
+            layer.trainable = id(layer) in chosen

@@ -15,19 +15,21 @@ from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._layer_names import backbone_name
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._applications import find_application
-from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
+from multimodal_ensemble.encoders._augmentation import Augmentation
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._fine_tuning import check_trainable_layers, set_trainable_layers
-from multimodal_ensemble.encoders._image_backbone import build_image_backbone, find_image_size
+from multimodal_ensemble.encoders._image_backbone import (
+    build_image_backbone,
+    check_trainable_layers,
+    find_image_size,
+    set_trainable_layers,
+)
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.images import ImageBatch, read_images
 
 _READING_THREADS = 2
-
 # Increase it when the reader returns other pixels for the same file: stored features then expire.
 _READER_VERSION = 1
-
 # The parameters that a built backbone depends on.
 _BACKBONE_PARAMETERS = set(
     "name backbone weights image_size pooling preprocessing trainable_layers seed".split()
@@ -57,10 +59,9 @@ class ImageEncoder(Encoder):
     pooling : {"avg", "max"}, default="avg"
         How feature maps are reduced to one vector.
     preprocessing : {"imagenet", "unit", None}, default="imagenet"
-        ``"imagenet"`` prepares pixels as in the training of the network, ``"unit"`` scales them to
-        0..1, None leaves them at 0..255. It is part of the backbone, so that a saved model takes
-        RGB 0..255. With a model of your own, which includes its preprocessing, ``"imagenet"`` does
-        nothing.
+        ``"imagenet"`` prepares pixels as in the training of the network (and does nothing with a
+        model of your own), ``"unit"`` scales them to 0..1, None leaves them at 0..255. It is part
+        of the backbone, so that a saved model takes RGB 0..255.
     trainable_layers : int or "all", default=0
         Number of the backbone's last layers that training changes; see `unfreeze`.
     head : callable, optional
@@ -70,9 +71,9 @@ class ImageEncoder(Encoder):
         Augmented views of the training images. Default: none.
     on_error : {"raise", "blank", "drop", "missing"}, default="raise"
         How an image that cannot be read is handled: ``"raise"`` an error, use a black image
-        (``"blank"``), ``"drop"`` its row from the data set, or count the image as ``"missing"``
-        (with ``optional=True`` only). All but ``"raise"`` read every image once before training
-        and list the failures in `unreadable`.
+        (``"blank"``), ``"drop"`` its row, or count it as ``"missing"`` (with ``optional=True``
+        only). All but ``"raise"`` read every image once before training and list the failures in
+        `unreadable`.
     resampling : str, default="bilinear"
         Filter for resizing; see `multimodal_ensemble.images.read_image`.
     root : path, optional
@@ -86,10 +87,6 @@ class ImageEncoder(Encoder):
     ------
     ValueError
         If an option is out of range; the message lists the values that are allowed.
-
-    See Also
-    --------
-    multimodal_ensemble.FeatureStore : Computes the features of the backbone once.
 
     Examples
     --------
@@ -140,7 +137,14 @@ class ImageEncoder(Encoder):
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
         check_trainable_layers(trainable_layers)
-        check_augmentation(augmentation)
+        contract = ("views", "apply", "view_digests")
+        if augmentation is not None and not all(hasattr(augmentation, part) for part in contract):
+            msg = (
+                "augmentation must be an Augmentation or None, for example "
+                "Augmentation([keras.layers.RandomFlip('horizontal')]). "
+                f"Received augmentation={augmentation!r}."
+            )
+            raise ValueError(msg)
         self.backbone = backbone
         self.weights = weights
         self.image_size = image_size
@@ -160,25 +164,13 @@ class ImageEncoder(Encoder):
         """Reasons by image that could not be read so far; empty with ``on_error="raise"``."""
         return self._unreadable.reasons
 
-    # -- reading -----------------------------------------------------------------------------
-
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width and the three colours."""
         return (*find_image_size(self.backbone, self.image_size), 3)
 
     def encode(self, values: Any) -> NDArray[np.uint8]:
-        """Read images.
-
-        Parameters
-        ----------
-        values : sequence of n paths, bytes, images or arrays
-            One image each.
-
-        Returns
-        -------
-        ndarray of shape (n, height, width, 3)
-            RGB, uint8.
+        """Read images as RGB, uint8.
 
         Raises
         ------
@@ -193,87 +185,39 @@ class ImageEncoder(Encoder):
     def find_unusable(self, values: Any) -> dict[int, str]:
         """Return the images that cannot be read, with ``on_error="drop"``.
 
-        Unless ``on_error="raise"``, this reads every image that it has not read before, so that
-        `unreadable` is complete before training.
-
-        Parameters
-        ----------
-        values : sequence of paths, bytes, images or arrays
-            One image each.
-
-        Returns
-        -------
-        dict of int to str
-            Reason by position; empty with any other `on_error`.
+        Unless ``on_error="raise"``, all new images are read, so that `unreadable` is complete.
         """
         if self.on_error == "raise":
             return {}
-        found = self._find_unreadable(values)
+        found = self._unreadable.find(list(values), self._read, self.root)
         return found if self.on_error == "drop" else {}
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones.
-
-        Parameters
-        ----------
-        values : sequence of n paths, bytes, images or arrays
-            One image each, or None.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            True where there is no image.
-        """
+        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones."""
         values = list(values)
         missing = super().find_missing(values)
         if self.on_error == "missing":
             present = np.flatnonzero(~missing)
-            unreadable = self._find_unreadable([values[position] for position in present])
+            given = [values[position] for position in present]
+            unreadable = self._unreadable.find(given, self._read, self.root)
             missing[present[list(unreadable)]] = True
         return missing
 
     def content_digests(self, values: Any) -> list[bytes]:
         """Return a digest of the bytes of each image file.
 
-        Parameters
-        ----------
-        values : sequence of n paths, bytes, images or arrays
-            One image each.
-
-        Returns
-        -------
-        list of n bytes
-            With ``on_error="blank"``, one common digest for all images that cannot be read.
-
-        Raises
-        ------
-        ImageReadError
-            If a file cannot be read, unless ``on_error="blank"``; the message names it.
+        With ``on_error="blank"``, all images that cannot be read have one digest in common.
         """
         return self._unreadable.digests(list(values), self._read, self.root)
 
     def encoding_config(self) -> dict[str, Any]:
-        """Return the version of the reader and the filter; the size is part of the backbone.
-
-        Returns
-        -------
-        dict
-            JSON values.
-        """
+        """Return the version of the reader and the filter; the size is part of the backbone."""
         return {"reader_version": _READER_VERSION, "resampling": self.resampling}
 
     def without_backbone(self) -> Self:
-        """Return a copy that reads and augments images and has no network.
-
-        Returns
-        -------
-        ImageEncoder
-            Relative paths start from the same folder, also in a process with another working
-            directory.
-        """
+        """Return a copy without a network; relative paths start from the same folder as before."""
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
-        # Reading needs nothing of the network but the size of its images.
         small.image_size = self.input_shape[:2]
         small.backbone, small._backbone, small.weights = "VGG16", None, None
         small._unreadable = UnreadableImages(self.name, self.on_error)
@@ -281,15 +225,8 @@ class ImageEncoder(Encoder):
         small.augmentation = copy.copy(self.augmentation)
         return small
 
-    # -- the backbone ------------------------------------------------------------------------
-
     def get_backbone(self) -> keras.Model:
         """Return the network from RGB images 0..255 to one feature vector per image.
-
-        Returns
-        -------
-        keras.Model
-            Built at the first call; later calls return the same model.
 
         Raises
         ------
@@ -304,10 +241,8 @@ class ImageEncoder(Encoder):
         """Let training also change the last layers of the backbone.
 
         Create the data sets again afterwards: a store now keeps the input of the first block that
-        is trained, so that fine-tuning runs only the layers from there on. Batch normalisation
-        stays frozen, as is usual in fine-tuning. All models that were built from this encoder
-        share its backbone and change with it. Use a separate encoder for a model that is
-        fine-tuned next to others.
+        is trained. Batch normalisation stays frozen, as is usual in fine-tuning. All models that
+        were built from this encoder share its backbone and change with it.
 
         Parameters
         ----------
@@ -332,10 +267,7 @@ class ImageEncoder(Encoder):
         return self
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters after checking them; see `Encoder`.
-
-        The backbone is built again when it is next needed, if one of the parameters affects it.
-        """
+        """Change parameters after checking them; the backbone is rebuilt if one affects it."""
         backbone = self._backbone
         super().set_params(**params)
         if not _BACKBONE_PARAMETERS & params.keys():
@@ -384,9 +316,6 @@ class ImageEncoder(Encoder):
         )
         set_trainable_layers(backbone, self.trainable_layers)
         return backbone
-
-    def _find_unreadable(self, values: Any) -> dict[int, str]:
-        return self._unreadable.find(list(values), self._read, self.root)
 
     def _read(self, values: Sequence[Any]) -> ImageBatch:
         return read_images(

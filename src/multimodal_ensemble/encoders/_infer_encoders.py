@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
-from multimodal_ensemble.encoders._column_kinds import ColumnKind, find_column_kind
+from multimodal_ensemble.encoders._column_kinds import NUMBERS, ColumnKind, find_column_kind
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
+
+_Choice: TypeAlias = tuple[list[str], ColumnKind]
 
 
 def infer_encoders(
@@ -54,10 +57,6 @@ def infer_encoders(
     ModalityError
         If no column can be used, or the names of the columns are not distinct strings.
 
-    See Also
-    --------
-    multimodal_ensemble.MultimodalClassifier : Calls this function for ``encoders="auto"``.
-
     Examples
     --------
     >>> from multimodal_ensemble import infer_encoders
@@ -83,9 +82,9 @@ def infer_encoders(
         )
         raise ModalityError(msg)
     taken = set(SHARED_NAMES)
-    made = [(columns, kind, _make_encoder(columns, kind, taken)) for columns, kind in kinds]
-    report = "\n".join(_describe(*choice) for choice in made)
-    encoders = [encoder for _, _, encoder in made if encoder is not None]
+    made = [_make_encoder(columns, kind, taken) for columns, kind in kinds]
+    report = "\n".join(map(_describe, kinds, made))
+    encoders = [encoder for encoder in made if encoder is not None]
     if not encoders:
         msg = f"No column can be used, so pass encoders=[...] instead:\n{report}"
         raise ModalityError(msg)
@@ -94,9 +93,7 @@ def infer_encoders(
     return encoders
 
 
-def _find_kinds(
-    data: Any, exclude: Collection[str], root: Path
-) -> list[tuple[list[str], ColumnKind]]:
+def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice]:
     """Return the kind of each column, and one kind for all columns of numbers at the end."""
     if isinstance(exclude, str):
         msg = f"exclude must be a collection of names. Received the string {exclude!r}."
@@ -109,7 +106,7 @@ def _find_kinds(
     if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
         msg = f"The columns of data must have distinct names. Received {repeated} more than once."
         raise ModalityError(msg)
-    kinds: list[tuple[list[str], ColumnKind]] = []
+    kinds: list[_Choice] = []
     numeric: list[str] = []
     for column in names:
         if not isinstance(column, str):
@@ -122,14 +119,13 @@ def _find_kinds(
             kinds.append(([column], ColumnKind("excluded")))
             continue
         kind = find_column_kind(column, data[column], root)
-        # Columns of numbers without missing values make one modality. The others may be missing
-        # one by one.
-        if kind.is_numeric:
+        # Columns of numbers without missing values make one modality.
+        if kind is NUMBERS:
             numeric.append(column)
         else:
             kinds.append(([column], kind))
     if numeric:
-        kinds.append((numeric, ColumnKind("numbers", DenseEncoder)))
+        kinds.append((numeric, NUMBERS))
     return kinds
 
 
@@ -137,29 +133,20 @@ def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Enco
     if kind.encoder is None:
         return None
     column = columns[0] if len(columns) == 1 else columns
-    name = _free_name("numbers" if column is columns else columns[0], taken)
+    wanted = columns[0] if len(columns) == 1 else "numbers"
+    base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-") or "modality"
+    numbered = (f"{base}_{number}" for number in itertools.count(2))
+    # The first name whose layers clash with no others.
+    name = next(name for name in itertools.chain([base], numbered) if not names_of(name) & taken)
     taken.update(names_of(name))
     options = kind.options if name == column else {"column": column, **kind.options}
     return kind.encoder(name, **options)
 
 
-def _describe(columns: list[str], kind: ColumnKind, encoder: Encoder | None) -> str:
+def _describe(choice: _Choice, encoder: Encoder | None) -> str:
+    columns, kind = choice
     listed = ", ".join(columns)
     if encoder is None:
         return f"  {listed}: left out; {kind.description}"
     options = "".join(f", {key}={value!r}" for key, value in kind.options.items())
     return f"  {listed}: {type(encoder).__name__}({encoder.name!r}{options}); {kind.description}"
-
-
-def _free_name(column: str, taken: set[str]) -> str:
-    """Return a name that an encoder may have and whose layers clash with no other ones."""
-    base = re.sub(r"[^A-Za-z0-9._-]+", "_", column).strip("._-") or "modality"
-    return next(name for name in _numbered(base) if not names_of(name) & taken)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    number = 2
-    while True:
-        yield f"{name}_{number}"
-        number += 1

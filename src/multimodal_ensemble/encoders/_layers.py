@@ -1,4 +1,4 @@
-"""Keras layers that encoders need and Keras does not have."""
+"""Keras layers and models that encoders need and Keras does not have."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ from multimodal_ensemble.encoders._applications import find_preprocessing
 class FeatureScaling(keras.layers.Layer):
     """Scale features to mean 0 and variance 1 on the training rows, optionally after a logarithm.
 
-    Frozen backbones return features of very different sizes: most are small and a few are large.
-    Without scaling, they dominate a smaller modality. The layer differs from
-    `keras.layers.Normalization` in two points. A feature that is constant on the training rows is
-    only centred, where ``Normalization`` divides a small change at prediction by 1e-7. And the
-    statistics are read at each call, so that a function that was traced before `adapt` uses the
-    new ones.
+    The layer differs from `keras.layers.Normalization` in two points. A feature that is constant on
+    the training rows is only centred, where ``Normalization`` divides by 1e-7. And the statistics
+    are read at each call, so that a function that was traced before `adapt` uses the new ones.
 
     Parameters
     ----------
@@ -49,8 +46,9 @@ class FeatureScaling(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Create the statistics: mean 0 and scale 1 until `adapt`."""
-        self.mean = self._add_statistic("mean", input_shape[-1], "zeros")
-        self.scale = self._add_statistic("scale", input_shape[-1], "ones")
+        options = {"shape": input_shape[-1:], "dtype": "float32", "trainable": False}
+        self.mean = self.add_weight(name="mean", initializer="zeros", autocast=False, **options)
+        self.scale = self.add_weight(name="scale", initializer="ones", autocast=False, **options)
 
     @property
     def is_adapted(self) -> bool:
@@ -107,16 +105,6 @@ class FeatureScaling(keras.layers.Layer):
         """Return the constructor's arguments."""
         return {**super().get_config(), "log": self.log}
 
-    def _add_statistic(self, name: str, size: int | None, initializer: str) -> Any:
-        return self.add_weight(
-            name=name,
-            shape=(size,),
-            initializer=initializer,
-            trainable=False,
-            dtype="float32",
-            autocast=False,
-        )
-
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class ApplicationPreprocessing(keras.layers.Layer):
@@ -155,14 +143,40 @@ class ApplicationPreprocessing(keras.layers.Layer):
         return {**super().get_config(), "application": self.application}
 
 
-def _log1p(size: Any) -> Any:
-    """Return ``log(1 + size)`` of numbers that are not negative, exact also for tiny ones.
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class InferenceModel(keras.Model):
+    """A functional model that stays in inference mode, also within a model that is trained.
 
-    References
+    A backbone should be such a model: with dropout active in training, its features would differ
+    from stored ones. Calling a plain model with ``training=False`` is not enough, because Keras
+    overrides the argument when the model around it is trained.
+
+    Parameters
     ----------
-    .. [1] D. Goldberg, "What every computer scientist should know about floating-point
-       arithmetic", ACM Computing Surveys 23(1), 1991, theorem 4.
+    *args, **kwargs
+        As for `keras.Model`: the input, the output and a name.
+
+    Examples
+    --------
+    >>> import keras
+    >>> import numpy as np
+    >>> from multimodal_ensemble.encoders import InferenceModel
+    >>> inputs = keras.Input((2,))
+    >>> model = InferenceModel(inputs, keras.layers.Dropout(0.5)(inputs))
+    >>> np.asarray(model(np.ones((1, 2)), training=True)).tolist()
+    [[1.0, 1.0]]
     """
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Run every layer in inference mode."""
+        del training
+        return super().call(inputs, training=False, mask=mask)
+
+
+def _log1p(size: Any) -> Any:
+    """Return ``log(1 + size)`` of numbers that are not negative, exact also for tiny ones."""
+    # D. Goldberg, "What every computer scientist should know about floating-point arithmetic",
+    # ACM Computing Surveys 23(1), 1991, theorem 4.
     above = 1 + size
     step = above - 1
     is_seen = step > 0

@@ -20,14 +20,13 @@ class CheckedParameters(BaseEstimator):
     def set_params(self, **params: Any) -> Self:
         """Change parameters after checking them; an error leaves the object as it was.
 
-        A nested parameter, such as ``head__dropout``, changes a copy of the inner object. Two
-        encoders that received the same head therefore never change each other.
+        A nested parameter, such as ``head__dropout``, changes a copy of the inner object, because
+        other encoders may have received the same one.
         """
         nested = {key: value for key, value in params.items() if "__" in key}
         changed = copy.copy(self)
-        BaseEstimator.set_params(
-            changed, **{key: value for key, value in params.items() if key not in nested}
-        )
+        own = {key: value for key, value in params.items() if key not in nested}
+        BaseEstimator.set_params(changed, **own)
         for argument in {key.partition("__")[0] for key in nested} & vars(changed).keys():
             inner = getattr(changed, argument)
             if not hasattr(inner, "set_params"):
@@ -43,23 +42,14 @@ class CheckedParameters(BaseEstimator):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as values that Keras can write to JSON."""
         return {
-            key: keras.saving.serialize_keras_object(_json_value(value))
+            key: keras.saving.serialize_keras_object(
+                os.fspath(value) if isinstance(value, os.PathLike) else to_python(value)
+            )
             for key, value in self.get_params(deep=False).items()
         }
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Make a new object from what `get_config` returned; ignore unknown arguments."""
-        known = inspect.signature(cls).parameters
-        return cls(
-            **{
-                key: keras.saving.deserialize_keras_object(value)
-                for key, value in config.items()
-                if key in known
-            }
-        )
-
-
-def _json_value(value: Any) -> Any:
-    """Return a path as a string and a NumPy number as a Python number."""
-    return os.fspath(value) if isinstance(value, os.PathLike) else to_python(value)
+        known, read = inspect.signature(cls).parameters, keras.saving.deserialize_keras_object
+        return cls(**{key: read(value) for key, value in config.items() if key in known})

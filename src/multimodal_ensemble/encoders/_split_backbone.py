@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble.encoders._inference_model import InferenceModel
+from multimodal_ensemble.encoders._layers import InferenceModel
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,9 @@ class BackboneSplit:
     Parameters
     ----------
     frozen : keras.Model or None
-        From the input to features that training does not change; None if training changes the
-        first layers that have weights.
+        From the input to features that training does not change; None without such a part.
     trained : keras.Model or None
-        From these features to the backbone's output; None if nothing is trained. It shares its
-        layers with the backbone.
+        From these features to the output, with the layers of the backbone; None if all is frozen.
 
     Examples
     --------
@@ -112,15 +110,14 @@ def _split(backbone: keras.Model) -> BackboneSplit:
     first_trained = next(n for n, step in enumerate(steps) if step.weights("trainable_weights"))
     # Include the first trained step, because a cut inside it needs a cut behind it as well.
     cuts = _find_cuts(steps, inputs, first_trained + 1)
-    inner: BackboneSplit | None = None
+    inner = BackboneSplit(None, None)
     if {first_trained - 1, first_trained} <= set(cuts) and _has_graph(steps[first_trained].layer):
         # The step is the network behind the preprocessing: split it, and call its parts.
         inner = split_backbone(steps[first_trained].layer)
-    if inner is not None and inner.frozen is not None:
+    if inner.frozen is not None:
         last = first_trained
         features = inner.frozen(steps[last - 1].output if last else inputs)
     else:
-        inner = None
         last = max(cut for cut in cuts if cut < first_trained)
         if not any(step.weights() for step in steps[: last + 1]):
             return BackboneSplit(None, backbone)
@@ -132,24 +129,20 @@ def _split(backbone: keras.Model) -> BackboneSplit:
         number = next(numbers)
         if number > last:
             return layer(*args, **kwargs)
-        if number == last and inner is not None and inner.trained is not None:
+        if number == last and inner.frozen is not None and inner.trained is not None:
             return inner.trained(behind)
         # Nothing in front of the cut is needed; only the structure of the outputs must match.
         return keras.tree.map_structure(lambda _: behind, steps[number].output)
 
+    trained_output = _run(backbone, behind, skip)
     return BackboneSplit(
         frozen=InferenceModel(inputs, features, name=f"{backbone.name}_frozen"),
-        trained=InferenceModel(
-            behind, _run(backbone, behind, skip), name=f"{backbone.name}_trained"
-        ),
+        trained=InferenceModel(behind, trained_output, name=f"{backbone.name}_trained"),
     )
 
 
 def _find_cuts(steps: list[_Step], inputs: Any, end: int) -> list[int]:
-    """Return the steps before `end` after which only their own output is needed.
-
-    The number -1 is the input.
-    """
+    """Return the steps up to `end` after which only their output is needed; -1 is the input."""
     # The step that uses each tensor last; the output is used at the very end.
     last_use = {tensor: number for number, step in enumerate(steps) for tensor in step.takes}
     last_use |= dict.fromkeys(steps[-1].returns, len(steps))

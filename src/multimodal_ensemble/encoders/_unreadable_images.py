@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, TypeAlias
 
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.exceptions import ImageReadError
@@ -17,21 +17,14 @@ from multimodal_ensemble.images import (
 )
 
 _BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
-
 _BATCH_SIZE = 128
 _NAMED_IN_WARNING = 5
+_Root: TypeAlias = str | PathLike[str] | None
+_Reader: TypeAlias = Callable[[Sequence[Any]], ImageBatch]
 
 
 class UnreadableImages:
-    """The images that an encoder could not read so far.
-
-    Parameters
-    ----------
-    modality : str
-        Name of the modality, for messages.
-    on_error : str
-        The encoder's option, for messages.
-    """
+    """The images that an encoder could not read so far, with reasons."""
 
     def __init__(self, modality: str, on_error: str) -> None:
         self.modality = modality
@@ -40,65 +33,29 @@ class UnreadableImages:
         # By content digest: why an image cannot be decoded, or None if it can.
         self._verdicts: dict[bytes, str | None] = {}
 
-    def handle(
-        self, batch: ImageBatch, values: Sequence[Any], root: str | PathLike[str] | None
-    ) -> None:
+    def handle(self, batch: ImageBatch, values: Sequence[Any], root: _Root) -> None:
         """Raise an error for the first failure of a batch, or remember the black images."""
         if batch.failures and self.on_error != "blank":
             first = batch.failures[0]
             raise self._error(values, first.position, first.reason, root)
-        self._note({failure.position: failure.reason for failure in batch.failures}, values)
+        self._note(_reasons(batch), values)
 
-    def digests(
-        self,
-        values: Sequence[Any],
-        read: Callable[[Sequence[Any]], ImageBatch],
-        root: str | PathLike[str] | None,
-    ) -> list[bytes]:
-        """Return a digest of the bytes of each image; black images have one in common.
-
-        Raises
-        ------
-        ImageReadError
-            If a file cannot be read, unless ``on_error="blank"``.
-        """
+    def digests(self, values: Sequence[Any], read: _Reader, root: _Root) -> list[bytes]:
+        """Return a digest of the bytes of each image; black images have one in common."""
         # The bytes of a file do not show whether it can be decoded, and the features of the black
         # image in its place must not be kept as those of the file.
         blank = self.find(values, read, root) if self.on_error == "blank" else {}
         digests = []
         for position, value in enumerate(values):
-            if position in blank:
-                digests.append(_BLANK_DIGEST)
-                continue
             try:
-                digests.append(content_digest(value, root=root))
+                digest = _BLANK_DIGEST if position in blank else content_digest(value, root=root)
             except ImageReadError as error:
                 reason = error.strerror or str(error)
                 raise self._error(values, position, reason, root) from error
+            digests.append(digest)
         return digests
 
-    def _error(
-        self, values: Sequence[Any], position: int, reason: str, root: str | PathLike[str] | None
-    ) -> ImageReadError:
-        """Return an error that names the modality, the image and the ways to go on."""
-        value = values[position]
-        where = f" (relative paths start at {root})" if root and _is_path(value) else ""
-        msg = (
-            f"Modality {self.modality!r}: the image {source_name(value)!r} cannot be read: "
-            f"{reason}{where}. To go on without such images, pass on_error='blank' (black images "
-            "in their place), on_error='drop' (their rows are left out), or on_error='missing' and "
-            "optional=True (they count as missing) to the encoder."
-        )
-        error = ImageReadError(msg, row=position)
-        error.strerror = reason
-        return error
-
-    def find(
-        self,
-        values: Sequence[Any],
-        read: Callable[[Sequence[Any]], ImageBatch],
-        root: str | PathLike[str] | None,
-    ) -> dict[int, str]:
+    def find(self, values: Sequence[Any], read: _Reader, root: _Root) -> dict[int, str]:
         """Return reasons by position of the images that cannot be read; decode each image once."""
         found: dict[int, str] = {}
         unknown: list[tuple[int, bytes]] = []
@@ -114,8 +71,7 @@ class UnreadableImages:
                 found[position] = reason
         for start in range(0, len(unknown), _BATCH_SIZE):
             chunk = unknown[start : start + _BATCH_SIZE]
-            batch = read([values[position] for position, _ in chunk])
-            reasons = {failure.position: failure.reason for failure in batch.failures}
+            reasons = _reasons(read([values[position] for position, _ in chunk]))
             for number, (position, digest) in enumerate(chunk):
                 self._verdicts[digest] = reasons.get(number)
                 if number in reasons:
@@ -123,12 +79,31 @@ class UnreadableImages:
         self._note(found, values)
         return dict(sorted(found.items()))
 
+    def _error(
+        self, values: Sequence[Any], position: int, reason: str, root: _Root
+    ) -> ImageReadError:
+        """Return an error that names the modality, the image and the ways to go on."""
+        value = values[position]
+        where = f" (relative paths start at {root})" if root and _is_path(value) else ""
+        msg = (
+            f"Modality {self.modality!r}: the image {source_name(value)!r} cannot be read: "
+            f"{reason}{where}. To go on without such images, pass on_error='blank' (black images "
+            "in their place), on_error='drop' (their rows are left out), or on_error='missing' and "
+            "optional=True (they count as missing) to the encoder."
+        )
+        error = ImageReadError(msg, row=position)
+        error.strerror = reason
+        return error
+
     def _note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
         """Remember images that could not be read, and warn of those not known so far."""
-        named = {
-            _name(values[position], position): reason for position, reason in sorted(found.items())
-        }
-        new = {name: reason for name, reason in named.items() if name not in self.reasons}
+        new = {}
+        for position, reason in sorted(found.items()):
+            name = source_name(values[position])
+            # Two images that are not paths may have the same name.
+            name = name if _is_path(values[position]) else f"{name}, number {position}"
+            if name not in self.reasons:
+                new[name] = reason
         if not new:
             return
         self.reasons.update(new)
@@ -142,10 +117,9 @@ class UnreadableImages:
         warn(msg, UnreadableImageWarning)
 
 
+def _reasons(batch: ImageBatch) -> dict[int, str]:
+    return {failure.position: failure.reason for failure in batch.failures}
+
+
 def _is_path(value: object) -> bool:
     return isinstance(value, str | PathLike)
-
-
-def _name(value: Any, position: int) -> str:
-    # Two images that are not paths may have the same name.
-    return source_name(value) if _is_path(value) else f"{source_name(value)}, number {position}"

@@ -6,7 +6,6 @@ takes its weights from arrays, so no content of the file decides which code runs
 
 from __future__ import annotations
 
-import hashlib
 import reprlib
 from collections.abc import Collection, Mapping
 from os import PathLike
@@ -17,16 +16,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._layer_names import SCORES, head_name
 from multimodal_ensemble._version import __version__
-from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._labels import label_array
+from multimodal_ensemble.estimators._saved_encoders import (
+    Arrays,
+    Weights,
+    check_backbone,
+    check_loadable,
+    check_sizes,
+    describe_encoder,
+    make_encoder,
+)
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
-    Arrays,
-    check_config,
     load_object,
     pack_state,
     read_archive,
@@ -43,16 +48,12 @@ _MAX_REASON = 500
 
 
 def save_artefact(
-    path: str | PathLike[str],
-    params: Mapping[str, Any],
-    fitted: Fitted,
-    *,
-    include_backbones: bool,
+    path: str | PathLike[str], params: Mapping[str, Any], fitted: Fitted, *, include_backbones: bool
 ) -> None:
     """Write the parameters and the fitted value of an estimator to one file."""
     arrays: dict[str, NDArray[Any]] = {}
     encoders = [
-        _describe_encoder(encoder, number, arrays, include_backbones=include_backbones)
+        describe_encoder(encoder, number, arrays, include_backbones=include_backbones)
         for number, encoder in enumerate(fitted.encoders)
     ]
     names = fitted.feature_names_in
@@ -62,13 +63,11 @@ def save_artefact(
         "library_version": __version__,
         "classes": pack_state(fitted.classes.tolist(), arrays, "classes"),
         "thresholds": pack_state(fitted.thresholds.tolist(), arrays, "thresholds"),
-        "inputs": [
-            {"name": tensor.name, "shape": list(tensor.shape[1:]), "dtype": str(tensor.dtype)}
-            for tensor in fitted.model.inputs
-        ],
         "encoders": encoders,
         "weights": {
-            layer.name: pack_state(_weights(layer), arrays, f"weights/{layer.name}")
+            layer.name: pack_state(
+                [*map(np.asarray, layer.get_weights())], arrays, f"weights/{layer.name}"
+            )
             for layer in _trained_layers(fitted.model)
         },
         "params": pack_state(_describe_params(params, fitted), arrays, "params"),
@@ -83,28 +82,11 @@ def save_artefact(
 
 
 def load_artefact(
-    path: str | PathLike[str],
-    *,
-    known_params: Collection[str],
-    weights: Mapping[str, str | PathLike[str]],
+    path: str | PathLike[str], *, known_params: Collection[str], weights: Weights
 ) -> tuple[dict[str, Any], Fitted]:
     """Return the parameters, without the encoders, and the fitted value from a saved file.
 
-    Parameters
-    ----------
-    path : path
-        A file that `save_artefact` wrote.
-    known_params : collection of str
-        Names of the parameters that the estimator has.
-    weights : mapping of str to path
-        Weights files of backbones that are not in the file, by modality.
-
-    Raises
-    ------
-    ArtefactError
-        If the file is damaged, or its parts do not fit together.
-    WeightsUnavailableError
-        If the weights of a backbone are neither in the file nor on this machine.
+    `weights` are weights files by modality, for backbones that are not in the file.
     """
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
     with arrays:
@@ -125,27 +107,24 @@ def load_artefact(
 
 
 def _read_fitted(
-    document: dict[str, Any],
-    arrays: Arrays,
-    params: Mapping[str, Any],
-    weights: Mapping[str, str | PathLike[str]],
+    document: dict[str, Any], arrays: Arrays, params: Mapping[str, Any], weights: Weights
 ) -> Fitted:
-    classes = _read_classes(unpack_state(document["classes"], arrays))
+    labels = unpack_state(document["classes"], arrays)
+    if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
+        msg = "The labels in the file are not a list of names or numbers."
+        raise ArtefactError(msg)
+    classes = label_array(labels)
     names = [entry["name"] for entry in document["encoders"]]
     if unknown := [name for name in weights if name not in names]:
         msg = f"weights names {unknown}; the file has {names}."
         raise ArtefactError(msg)
-    encoders = [_make_encoder(entry, arrays, weights) for entry in document["encoders"]]
+    encoders = [make_encoder(entry, arrays, weights) for entry in document["encoders"]]
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
-    _check_sizes(encoders, len(classes), saved)
-    model = fuse_encoders(
-        encoders,
-        len(classes),
-        dropout=params["dropout"],
-        modality_dropout=params["modality_dropout"],
-    )
+    check_sizes(encoders, len(classes), saved)
+    rates = {name: params[name] for name in ("dropout", "modality_dropout")}
+    model = fuse_encoders(encoders, len(classes), **rates)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
-        _check_backbone(entry, encoder)
+        check_backbone(entry, encoder)
     _set_weights(model, saved)
     columns = document["feature_names_in"]
     return Fitted(
@@ -160,157 +139,10 @@ def _read_fitted(
     )
 
 
-def _read_classes(labels: Any) -> NDArray[Any]:
-    if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
-        msg = "The labels in the file are not a list of names or numbers."
-        raise ArtefactError(msg)
-    are_whole = all(isinstance(label, int) for label in labels)
-    return np.array(labels) if are_whole else np.array(labels, dtype=object)
-
-
-# -- encoders --------------------------------------------------------------------------------
-
-
-def _describe_encoder(
-    encoder: Encoder,
-    number: int,
-    arrays: dict[str, NDArray[Any]],
-    *,
-    include_backbones: bool,
-) -> dict[str, Any]:
-    kind = type(encoder)
-    registered = keras.saving.get_registered_name(kind)
-    if keras.saving.get_registered_object(registered) is not kind:
-        msg = (
-            f"The encoder {encoder.name!r} cannot be saved: its class {kind.__name__} is not "
-            "registered. Decorate it with "
-            "@keras.saving.register_keras_serializable(package=...)."
-        )
-        raise TypeError(msg)
-    config = encoder.get_config()
-    try:
-        check_config(config, where=f"The encoder {encoder.name!r}")
-    except ArtefactError as error:
-        msg = (
-            f"The encoder {encoder.name!r} cannot be saved, because loading it would fail: {error}"
-        )
-        raise TypeError(msg) from error
-    state = encoder.get_state()
-    backbone = encoder.get_backbone()
-    if encoder.has_named_weights and include_backbones and backbone is not None:
-        state["backbone_weights"] = backbone.get_weights()
-    return {
-        "class": registered,
-        "name": encoder.name,
-        "config": config,
-        "state": pack_state(state, arrays, f"encoders/{number}"),
-        "backbone_sha256": None if backbone is None else _digest(backbone),
-    }
-
-
-def _make_encoder(
-    entry: Mapping[str, Any], arrays: Arrays, weights: Mapping[str, str | PathLike[str]]
-) -> Encoder:
-    name, registered, config = entry["name"], entry["class"], dict(entry["config"])
-    kind = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
-    if not isinstance(kind, type) or not issubclass(kind, Encoder):
-        msg = (
-            f"The encoder {name!r} is a {registered!r}, which is not registered here. Import the "
-            "package that defines it first."
-        )
-        raise ArtefactError(msg)
-    check_config(config, where=f"The encoder {name!r}")
-    if name in weights:
-        config["weights"] = str(weights[name])
-    encoder = kind.from_config(config)
-    state = unpack_state(entry["state"], arrays)
-    arguments = encoder.get_params(deep=False)
-    if taken := [
-        key for key in state if key.startswith("_") or key in arguments or hasattr(kind, key)
-    ]:
-        msg = f"The encoder {name!r} has a state {taken} that would replace parts of its class."
-        raise ArtefactError(msg)
-    encoder.set_state(state)
-    if encoder.name != name:
-        msg = f"The encoder {name!r} is named {encoder.name!r} in its configuration."
-        raise ArtefactError(msg)
-    try:
-        encoder.get_backbone()
-    except WeightsUnavailableError as error:
-        msg = (
-            f"{error} The file was saved with include_backbones=False; to load it here, pass "
-            f"weights={{{name!r}: 'file.weights.h5'}}."
-        )
-        raise WeightsUnavailableError(msg) from error
-    return encoder
-
-
-def _check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
-    backbone = encoder.get_backbone()
-    found = None if backbone is None else _digest(backbone)
-    if found != entry["backbone_sha256"]:
-        msg = (
-            f"The backbone of {encoder.name!r} has other weights than it was trained with: "
-            f"SHA-256 {found} instead of {entry['backbone_sha256']}. Get the original weights, "
-            f"and pass weights={{{encoder.name!r}: path}}."
-        )
-        raise ArtefactError(msg)
-
-
-def _check_sizes(
-    encoders: list[Encoder], n_labels: int, saved: Mapping[str, list[NDArray[Any]]]
-) -> None:
-    """Refuse sizes that no array in the file has, before memory is allocated for them."""
-    widths = [_width(encoder) for encoder in encoders]
-    for encoder, units in zip(encoders, widths, strict=True):
-        if units is not None:
-            _check_kernel(head_name(encoder.name), (encoder.feature_shape[0], units), saved)
-    known = [units for units in widths if units is not None]
-    if len(known) == len(widths):
-        _check_kernel(SCORES, (sum(known), n_labels), saved)
-
-
-def _width(encoder: Encoder) -> int | None:
-    """Return the size of an embedding where it is known before its layers are built."""
-    head, shape = encoder.head, encoder.feature_shape
-    is_own = type(encoder).build_head is not Encoder.build_head
-    if is_own or not isinstance(head, DenseHead) or len(shape) != 1:
-        return None
-    return max(1, shape[0] // 2) if head.units is None else head.units
-
-
-def _check_kernel(
-    name: str, shape: tuple[int, int], saved: Mapping[str, list[NDArray[Any]]]
-) -> None:
-    if shape not in [array.shape for array in saved.get(name, [])]:
-        msg = f"The layer {name!r} has no weights of shape {shape} in the file."
-        raise ArtefactError(msg)
-
-
-def _digest(model: keras.Model) -> str:
-    """Return a digest of a model's weights; its configuration varies between Keras versions."""
-    digest = hashlib.sha256()
-    for value in model.get_weights():
-        value = np.ascontiguousarray(value)
-        digest.update(f"{value.dtype.str}{value.shape}".encode() + value.tobytes())
-    return digest.hexdigest()
-
-
-# -- weights and parameters ------------------------------------------------------------------
-
-
 def _trained_layers(model: keras.Model) -> list[keras.Layer]:
     """Return the layers with weights, apart from the backbones, which the encoders save."""
-    backbones = [parts.backbone for parts in fusion_parts(model).values()]
-    return [
-        layer
-        for layer in model.layers
-        if layer.weights and not any(layer is backbone for backbone in backbones)
-    ]
-
-
-def _weights(layer: keras.Layer) -> list[NDArray[Any]]:
-    return [np.asarray(value) for value in layer.get_weights()]
+    backbones = {id(parts.backbone) for parts in fusion_parts(model).values()}
+    return [layer for layer in model.layers if layer.weights and id(layer) not in backbones]
 
 
 def _set_weights(model: keras.Model, saved: Mapping[str, list[NDArray[Any]]]) -> None:
@@ -336,13 +168,8 @@ def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any
     described["label_weight"] = _describe_label_weight(params["label_weight"], fitted.classes)
     for name in ("optimizer", "loss"):
         if not isinstance(params[name], str):
-            config = keras.saving.serialize_keras_object(params[name])
-            try:
-                check_config(config, where=name)
-            except ArtefactError as error:
-                msg = f"{name} cannot be saved, because loading it would fail: {error}"
-                raise TypeError(msg) from error
-            described[name] = config
+            described[name] = keras.saving.serialize_keras_object(params[name])
+            check_loadable(described[name], name)
     described["random_state"] = fitted.provenance["seed"]
     return described
 

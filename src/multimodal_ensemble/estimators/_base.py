@@ -17,14 +17,13 @@ from sklearn.utils.validation import check_is_fitted
 from multimodal_ensemble._tables import check_same_index
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
 from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
-from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
+from multimodal_ensemble.estimators._evaluation import Evaluation
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._labels import label_tuples, read_labels
-from multimodal_ensemble.estimators._rows import check_same_length
-from multimodal_ensemble.estimators._table import read_table
+from multimodal_ensemble.estimators._rows import check_same_length, read_table
 from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
-from multimodal_ensemble.metrics import apply_thresholds
+from multimodal_ensemble.metrics import apply_thresholds, label_report
 
 
 class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
@@ -64,8 +63,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         ModalityError
             If a column is absent or values do not fit an encoder.
         ImageReadError
-            If an image cannot be read, unless the encoder has an option for that. No row is left
-            out.
+            If an image cannot be read, unless its encoder has another `on_error`.
         """
         check_is_fitted(self)
         return self._predict_scores(read_table(self, X, reset=False))
@@ -105,9 +103,10 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     ) -> list[tuple[Any, ...]]:
         """Return the names of the labels of each row.
 
-        Rare labels may have a threshold that few scores reach, or ``inf``, so that rows remain
-        without any label. `at_least` and `top_k` add the best labels of such rows. Labels that
-        reach their threshold are the best. The others follow by
+        Few scores reach the threshold of a rare label, so some rows have no label. `at_least` and
+        `top_k` give such rows their best labels.
+
+        The best labels of a row are those that reach their threshold. The others follow by
         ``logit(score) - logit(threshold)``, so labels with a threshold of ``inf`` come last, in
         order of their scores.
 
@@ -118,8 +117,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         at_least : int, default=0
             Minimum number of labels per row. Rows with fewer labels get their best ones.
         top_k : int, optional
-            Exact number of labels per row: its best ones, whether or not they reach their
-            threshold.
+            Exact number of labels per row, whether or not they reach their threshold.
 
         Returns
         -------
@@ -153,9 +151,18 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         y_true = self._read_truth(X, y)
         y_score = self.predict_proba(X)
         check_same_length(y_score, y_true)
-        majority = np.asarray(self.provenance_["label_shares"]) > 0.5
         names = [str(label) for label in self.classes_.tolist()]
-        return evaluate_scores(y_true, y_score, self.thresholds_, majority, names)
+        report = label_report(y_true, y_score, self.thresholds_, labels=names)
+        is_correct = apply_thresholds(y_score, self.thresholds_) == y_true
+        majority = np.asarray(self.provenance_["label_shares"]) > 0.5
+        return Evaluation(
+            n_samples=len(y_true),
+            mean_roc_auc=float(report["roc_auc"].mean()),
+            mean_accuracy=float(is_correct.mean()),
+            trivial_accuracy=float((y_true == majority).mean()),
+            subset_accuracy=float(is_correct.all(axis=1).mean()),
+            report=report,
+        )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the subset accuracy, as scikit-learn's multilabel classifiers do.
@@ -190,12 +197,11 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     def _adopt(self, fitted: Fitted) -> Self:
         """Set all fitted attributes; nothing else sets them."""
         for field in fields(fitted):
-            value = getattr(fitted, field.name)
-            if value is not None:
+            if (value := getattr(fitted, field.name)) is not None:
                 setattr(self, f"{field.name}_", value)
-            elif hasattr(self, f"{field.name}_"):
+            else:
                 # An earlier X had named columns, and this one has none.
-                delattr(self, f"{field.name}_")
+                self.__dict__.pop(f"{field.name}_", None)
         return self
 
     def _fitted(self) -> Fitted:
@@ -214,19 +220,17 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         Parameters
         ----------
         path : path
-            The file, for example ``"genres.mme"``. An existing file is replaced once the new one
-            is complete.
+            The file; an existing one is replaced once the new one is complete.
         include_backbones : bool, default=True
-            Whether the file holds the weights of frozen backbones. With False, weights that are
-            known by name (of `keras.applications`, or a weights file) are left out; `load` finds
-            them again and compares their hash.
+            Whether the file holds frozen weights that are known by name (of `keras.applications`,
+            or a weights file). Otherwise, `load` finds them again and compares their hash.
 
         Raises
         ------
         OSError
             If the file cannot be written. An existing file is unchanged.
         TypeError
-            If an encoder holds a value that is neither JSON nor an array; the message says where.
+            If an encoder holds a value that cannot be saved; the message says where.
         """
         fitted = self._fitted()
         params = self.get_params(deep=False)
@@ -250,14 +254,13 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         Returns
         -------
         BaseMultimodalEstimator
-            The same estimator. On the same machine with the same libraries, its predictions are
-            identical to the last bit.
+            The same estimator, with identical predictions on the same machine and libraries.
 
         Raises
         ------
         ArtefactError
-            If the file is damaged, holds anything that could run code, or was written by a newer
-            version, or if a backbone has other weights; the message says which.
+            If the file is damaged, could run code, or was written by a newer version, or if a
+            backbone has other weights.
         FileNotFoundError
             If there is no such file.
         """
@@ -294,13 +297,8 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         Parameters
         ----------
         deep : bool, default=True
-            Whether encoders are included, as ``tags``, ``tags__max_tokens`` and so on. Encoders
-            with the name of a parameter are not.
-
-        Returns
-        -------
-        dict
-            Values by name.
+            Whether encoders are included, as ``tags``, ``tags__max_tokens`` and so on, unless one
+            has the name of a parameter.
         """
         own: dict[str, Any] = super().get_params(deep=False)
         return {**encoder_params(self.encoders, own), **own} if deep else own
@@ -315,11 +313,6 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         **params
             For example ``threshold="f1"``, ``tags=BagOfWordsEncoder("tags")``,
             ``tags__max_tokens=2000`` or ``poster__head__dropout=0.5``.
-
-        Returns
-        -------
-        BaseMultimodalEstimator
-            The estimator itself.
 
         Raises
         ------

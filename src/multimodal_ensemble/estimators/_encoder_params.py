@@ -13,12 +13,7 @@ from multimodal_ensemble.encoders import Encoder
 def encoder_params(encoders: Any, reserved: Collection[str]) -> dict[str, Any]:
     """Return each encoder by its name, and its parameters as ``<name>__<parameter>``.
 
-    Parameters
-    ----------
-    encoders : sequence of Encoder or "auto"
-        The `encoders` of an estimator.
-    reserved : collection of str
-        The estimator's own parameters; an encoder of such a name is left out.
+    Encoders with one of the `reserved` names, the estimator's own parameters, are left out.
     """
     params: dict[str, Any] = {}
     for name, encoder in _by_name(encoders, reserved).items():
@@ -30,23 +25,9 @@ def encoder_params(encoders: Any, reserved: Collection[str]) -> dict[str, Any]:
 def change_encoders(
     encoders: Any, changes: Mapping[str, Any], reserved: Collection[str]
 ) -> list[Encoder]:
-    """Return the encoders with some of them replaced, or with some of their parameters changed.
+    """Return the encoders with some of them, or some of their parameters, replaced.
 
     The given encoders stay as they are: a changed one is a copy.
-
-    Parameters
-    ----------
-    encoders : sequence of Encoder or "auto"
-        The `encoders` of an estimator.
-    changes : mapping of str to object
-        New encoders by name, and new parameters as ``<name>__<parameter>``.
-    reserved : collection of str
-        The estimator's own parameters.
-
-    Raises
-    ------
-    ValueError
-        If there is no such encoder or parameter; the message lists the valid ones.
     """
     named = _by_name(encoders, reserved)
     nested: dict[str, dict[str, Any]] = {}
@@ -57,15 +38,22 @@ def change_encoders(
         if not matching:
             raise ValueError(_describe_unknown(key, encoders, reserved))
         name = max(matching, key=len)
-        if key == name:
-            replaced[name] = _check_replacement(name, value)
-        else:
+        if key != name:
             nested.setdefault(name, {})[key.removeprefix(f"{name}__")] = value
+        elif isinstance(value, Encoder) and value.name == name:
+            replaced[name] = value
+        else:
+            received = f"one named {value.name!r}" if isinstance(value, Encoder) else repr(value)
+            msg = (
+                f"{name!r} can be replaced only by another encoder of the same name. Received "
+                f"{received}; pass encoders=[...] to change the modalities."
+            )
+            raise ValueError(msg)
     changed = []
     for encoder in [encoders] if isinstance(encoders, Encoder) else encoders:
         new = replaced.get(encoder.name, encoder)
-        changes_here = nested.get(encoder.name)
-        changed.append(clone(new).set_params(**changes_here) if changes_here else new)
+        own = nested.get(encoder.name)
+        changed.append(clone(new).set_params(**own) if own else new)
     return changed
 
 
@@ -79,17 +67,6 @@ def _by_name(encoders: Any, reserved: Collection[str]) -> dict[str, Encoder]:
         for encoder in encoders
         if isinstance(encoder, Encoder) and encoder.name not in reserved
     }
-
-
-def _check_replacement(name: str, value: Any) -> Encoder:
-    if not isinstance(value, Encoder) or value.name != name:
-        received = f"one named {value.name!r}" if isinstance(value, Encoder) else repr(value)
-        msg = (
-            f"{name!r} can be replaced only by another encoder of the same name. Received "
-            f"{received}; pass encoders=[...] to change the modalities."
-        )
-        raise ValueError(msg)
-    return value
 
 
 def _describe_unknown(key: str, encoders: Any, reserved: Collection[str]) -> str:

@@ -24,12 +24,10 @@ from multimodal_ensemble._version import __version__
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
 from multimodal_ensemble.estimators._fitted import Fitted
 
-FORMATS = ("tf_saved_model", "litert", "onnx")
-
 
 def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> None:
     """Write the model in another format, with a description of its inputs and outputs."""
-    check_choice(format, FORMATS, name="format")
+    check_choice(format, tuple(_EXPORTS), name="format")
     if format == "onnx" and find_spec("tf2onnx") is None:
         msg = "format='onnx' needs tf2onnx: pip install 'multimodal-ensemble[export]'."
         raise ImportError(msg)
@@ -45,29 +43,24 @@ def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> 
         _EXPORTS[format](fitted.model, written)
         description = Path(folder) / "description"
         text = json.dumps(describe(fitted), indent=1, allow_nan=False)
-        description.write_text(text + "\n", encoding="utf-8")
+        description.write_text(f"{text}\n", encoding="utf-8")
         written.replace(path)
         description.replace(path.with_name(f"{path.name}.json"))
 
 
 def describe(fitted: Fitted) -> dict[str, Any]:
     """Return what a program needs besides the model, in JSON values."""
-    encoders = {encoder.name: encoder for encoder in fitted.encoders}
-    presence = {presence_name(encoder.name): encoder for encoder in fitted.encoders}
-    inputs = {}
-    for tensor in fitted.model.inputs:
-        inputs[tensor.name] = {
-            "shape": [None, *tensor.shape[1:]],
-            "dtype": str(tensor.dtype),
-            **(
-                _describe_encoder(encoders[tensor.name])
-                if tensor.name in encoders
-                else {
-                    "presence_of": presence[tensor.name].name,
-                    "meaning": "1 if the row has the modality; 0 if not, with zeros as its input",
-                }
-            ),
-        }
+    inputs: dict[str, dict[str, Any]] = {
+        tensor.name: {"shape": [None, *tensor.shape[1:]], "dtype": str(tensor.dtype)}
+        for tensor in fitted.model.inputs
+    }
+    for encoder in fitted.encoders:
+        inputs[encoder.name] |= _describe_encoder(encoder)
+        if (presence := presence_name(encoder.name)) in inputs:
+            inputs[presence] |= {
+                "presence_of": encoder.name,
+                "meaning": "1 if the row has the modality; 0 if not, with zeros as its input",
+            }
     return {
         "library_version": __version__,
         "labels": fitted.classes.tolist(),
@@ -103,11 +96,9 @@ def _export_saved_model(model: keras.Model, path: Path) -> None:
         tensor.name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
         for tensor in model.inputs
     }
-
-    def serve(inputs: Any) -> Any:
-        return model(inputs, training=False)
-
-    archive.add_endpoint("serve", serve, input_signature=[signature])
+    archive.add_endpoint(
+        "serve", lambda inputs: model(inputs, training=False), input_signature=[signature]
+    )
     archive.write_out(path, verbose=False)
 
 
@@ -170,8 +161,4 @@ def _without_log1p(model: keras.Model) -> Iterator[None]:
             scaling.avoids_log1p = False
 
 
-_EXPORTS = {
-    "tf_saved_model": _export_saved_model,
-    "litert": _export_litert,
-    "onnx": _export_onnx,
-}
+_EXPORTS = {"tf_saved_model": _export_saved_model, "litert": _export_litert, "onnx": _export_onnx}

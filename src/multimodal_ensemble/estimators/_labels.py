@@ -28,11 +28,6 @@ def read_labels(
         The known labels, in the order of the columns to return. Default: the labels of `y`.
     name : str
         Name of `y` in messages.
-
-    Raises
-    ------
-    ValueError
-        If it is neither of these, or its columns are not the known labels.
     """
     if y is None:
         msg = f"This classifier requires y to be passed, but the target {name} is None."
@@ -49,13 +44,11 @@ def read_labels(
     matrix = check_label_matrix(y, name=name)
     columns = np.arange(matrix.shape[1])
     if isinstance(y, pd.DataFrame):
-        columns = _object_array(_check_distinct(list(y.columns), name))
+        columns = label_array(_check_distinct(list(y.columns), name))
     if classes is None:
         return matrix, columns
-    is_named = isinstance(y, pd.DataFrame) and not _are_numbers(columns)
-    if isinstance(y, pd.DataFrame) and (
-        set(columns) & set(classes) or (is_named and not _are_numbers(classes))
-    ):
+    are_named = not _are_numbers(columns) and not _are_numbers(classes)
+    if isinstance(y, pd.DataFrame) and (set(columns) & set(classes) or are_named):
         return _reorder(matrix, columns, classes, name), classes
     if matrix.shape[1] != len(classes):
         msg = (
@@ -132,7 +125,7 @@ def _read_lists(
         if not present:
             msg = f"{name} has no labels: all of its {len(rows)} lists are empty."
             raise ValueError(msg)
-        classes = _object_array(sorted(present))
+        classes = label_array(sorted(present))
     unseen = present - set(classes.tolist())
     if unseen:
         _warn_of_unseen(unseen, name)
@@ -182,10 +175,7 @@ def _are_numbers(columns: NDArray[Any]) -> bool:
     return bool(columns.tolist() == list(range(len(columns))))
 
 
-def _object_array(values: list[Any]) -> NDArray[Any]:
-    """Return whole numbers as an integer array, and other values as an object array."""
-    if all(isinstance(value, int) for value in values):
-        return np.array(values)
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
+def label_array(labels: list[Any]) -> NDArray[Any]:
+    """Return whole numbers as an integer array, and other labels as an object array."""
+    are_whole = all(isinstance(label, int) for label in labels)
+    return np.array(labels, dtype=None if are_whole else object)

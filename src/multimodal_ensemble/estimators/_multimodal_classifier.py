@@ -12,21 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from multimodal_ensemble._validation import (
-    check_at_least,
-    check_choice,
-    check_fraction,
-)
-from multimodal_ensemble.encoders import (
-    Encoder,
-    as_encoder_list,
-    fit_encoders,
-    infer_encoders,
-)
+from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
-from multimodal_ensemble.estimators._rows import TrainingRows, read_training_rows
-from multimodal_ensemble.estimators._table import label_columns, warn_of_leakage
+from multimodal_ensemble.estimators._rows import (
+    TrainingRows,
+    label_columns,
+    read_training_rows,
+    warn_of_leakage,
+)
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import (
     BATCH_SIZE,
@@ -47,18 +42,17 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     `fit` fits the encoders to the training rows, computes the features of frozen backbones once,
     trains the heads and their fusion, and keeps the weights with the best validation score. It
     also learns one decision threshold per label on the validation rows, which `predict` applies.
-    The classifier is a scikit-learn estimator for multilabel targets. The other modules of the
-    library do the same step by step.
+    The classifier is a scikit-learn estimator for multilabel targets.
 
     Parameters
     ----------
     encoders : sequence of Encoder or "auto", default="auto"
         One encoder per modality; `fit` fits clones of them. ``"auto"`` chooses encoders for the
-        columns and prints the choice with its reasons; see `infer_encoders`. The parameters of
-        encoders are parameters of the classifier: ``set_params(tags__max_tokens=2000)``.
+        columns and prints its reasons; see `infer_encoders`. Encoders' parameters are parameters
+        of the classifier: ``set_params(tags__max_tokens=2000)``.
     threshold : str, callable, float, array-like, mapping or None, default="prevalence"
-        The criterion that thresholds maximise on the validation rows (see `tune_thresholds`), or
-        one threshold for all labels, or one per label as an array or by label. None is 0.5. By
+        The criterion that thresholds maximise on the validation rows (see `tune_thresholds`), one
+        threshold for all labels, or one per label as an array or by label. None is 0.5. By
         default, each label is predicted about as often as it occurs in the validation rows.
     label_weight : "balanced", mapping, array-like of shape (n_labels,) or None, default=None
         Weights of labels in the loss, for rare labels; see `fit_model`.
@@ -77,21 +71,19 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         As `keras.Model.compile` takes it.
     evaluate_every : int, optional
         Batches between two validation evaluations; see `fit_model`.
-    patience : int or None, default=5
-        Number of evaluations without an improvement after which training stops; see `fit_model`.
+    patience : int or None, default=10
+        Number of evaluations without a better one after which training stops; see `fit_model`.
         None never stops early.
     validation_fraction : float or None, default=0.1
-        Share of the training rows, and of each label, that is held out for validation if `fit`
-        receives no validation rows. None validates on the training rows; the thresholds are then
-        too optimistic, and a warning is issued.
+        Share of the training rows, and of each label, that is held out if `fit` receives no
+        validation rows. None validates on the training rows and warns that this is optimistic.
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     warm_start : bool, default=False
         Whether `fit` continues the previous training with the same fitted encoders and model, and
         ignores `encoders`, `dropout` and `modality_dropout`.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out rows, the initial weights, dropout and the order of rows. Pass an int
-        for repeatable results.
+        Seeds everything that is random in a training. Pass an int for repeatable results.
     verbose : {0, 1, 2}, default=1
         0 is silent, 1 prints progress and one line per evaluation, 2 adds Keras's progress bars.
 
@@ -108,19 +100,11 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     history_ : DataFrame
         One row per validation evaluation.
     provenance_ : dict
-        Numbers of rows, seed, best step, validation scores, date and library versions of the
-        training.
+        Numbers of rows, seed, best step, validation scores, date and library versions.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_columns,)
         Names of the columns of X, if they are strings.
-
-    Raises
-    ------
-    ModalityError
-        In `fit` and `predict`: if a column is absent or values do not fit an encoder.
-    ValueError
-        If a parameter or `y` has an invalid value; the message lists the valid ones.
 
     See Also
     --------
@@ -166,7 +150,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         optimizer: Any = "adam",
         loss: Any = "binary_crossentropy",
         evaluate_every: int | None = None,
-        patience: int | None = 5,
+        patience: int | None = 10,
         validation_fraction: float | None = 0.1,
         store: FeatureStore | str | PathLike[str] | None = None,
         warm_start: bool = False,
@@ -221,8 +205,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         checkpoint : path, optional
             A file that is written at the end of each epoch, to resume from; see `fit_model`.
         resume_from : path, optional
-            A checkpoint to resume from, with the same rows and parameters. The result is that of
-            an uninterrupted training. The checkpoint is updated.
+            A checkpoint to resume from, with the same rows and parameters; it is then updated.
 
         Returns
         -------
@@ -240,14 +223,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         self._check_params()
         seed = draw_seed(self.random_state, resume_from)
         continues = self.warm_start and hasattr(self, "thresholds_")
+        classes = self.classes_ if continues else None
         rows = read_training_rows(
-            self,
-            X,
-            y,
-            validation_data=validation_data,
-            sample_weight=sample_weight,
-            classes=self.classes_ if continues else None,
-            seed=seed,
+            self, X, y, validation_data, sample_weight, classes=classes, seed=seed
         )
         options = {"callbacks": callbacks, "checkpoint": checkpoint, "resume_from": resume_from}
         if continues:
@@ -269,8 +247,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         """Train the heads of some modalities again, and keep the heads of the others.
 
         The encoders of these modalities are cloned from `encoders`, with all changes since the
-        last `fit` (see `set_params`), and fitted. The output layer is trained again as well. The
-        features of the other encoders come from the store.
+        last `fit`, and fitted. The output layer is trained again as well.
 
         Parameters
         ----------
@@ -279,8 +256,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
             As for `fit`, with the same labels.
         modalities : sequence of str
-            Names of the encoders whose heads are trained. An encoder that the fitted classifier
-            does not have joins as a new modality.
+            Names of the encoders whose heads are trained, new modalities among them.
         validation_data : tuple of (X, y), optional
             As for `fit`.
         sample_weight : array-like of shape (n_samples,), optional
@@ -302,20 +278,13 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         self._check_params()
         seed = draw_seed(self.random_state)
         rows = read_training_rows(
-            self,
-            X,
-            y,
-            validation_data=validation_data,
-            sample_weight=sample_weight,
-            classes=self.classes_,
-            seed=seed,
+            self, X, y, validation_data, sample_weight, classes=self.classes_, seed=seed
         )
         modalities = [modalities] if isinstance(modalities, str) else list(modalities)
         configured = self.encoders_ if isinstance(self.encoders, str) else self.encoders
+        wanted = as_encoder_list(configured)
         with rows.train.locating_errors():
-            encoders = refit_encoders(
-                self.encoders_, as_encoder_list(configured), modalities, rows.train.data
-            )
+            encoders = refit_encoders(self.encoders_, wanted, modalities, rows.train.data)
         model = self._build(encoders, len(self.classes_), seed)
         kept = [encoder.name for encoder in encoders if encoder.name not in modalities]
         keep_heads(model, self.model_, kept)
@@ -345,9 +314,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     def _fit_new_encoders(self, rows: TrainingRows, excluded: Sequence[str]) -> list[Encoder]:
         """Return encoders that are fitted to the training rows; those of `encoders` stay as is."""
         if isinstance(self.encoders, str):
-            encoders = infer_encoders(
-                rows.train.data, exclude=excluded, verbose=min(self.verbose, 1)
-            )
+            verbose = min(self.verbose, 1)
+            encoders = infer_encoders(rows.train.data, exclude=excluded, verbose=verbose)
         else:
             encoders = [clone(encoder) for encoder in as_encoder_list(self.encoders)]
         warn_of_leakage(encoders, excluded)
@@ -366,7 +334,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     def _train(
         self,
         model: keras.Model,
-        encoders: Sequence[Encoder],
+        encoders: list[Encoder],
         rows: TrainingRows,
         seed: int,
         **options: Any,
@@ -386,12 +354,10 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     # -- prediction --------------------------------------------------------------------------
 
     def _predict_scores(self, table: pd.DataFrame) -> NDArray[Any]:
+        verbose = min(self.verbose, 1)
+        size = self.batch_size or BATCH_SIZE
         dataset = MultimodalDataset(
-            table,
-            self.encoders_,
-            batch_size=self.batch_size or BATCH_SIZE,
-            store=self.store,
-            verbose=min(self.verbose, 1),
+            table, self.encoders_, batch_size=size, store=self.store, verbose=verbose
         )
         if len(dataset.dropped):
             row, reason = dataset.dropped.iloc[0]
@@ -401,4 +367,4 @@ class MultimodalClassifier(BaseMultimodalEstimator):
                 "their other modalities are used."
             )
             raise ImageReadError(msg)
-        return predict_scores(self.model_, dataset, verbose=min(self.verbose, 1))
+        return predict_scores(self.model_, dataset, verbose=verbose)

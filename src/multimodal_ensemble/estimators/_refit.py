@@ -19,24 +19,7 @@ def refit_encoders(
     modalities: Sequence[str],
     data: pd.DataFrame,
 ) -> list[Encoder]:
-    """Return newly fitted encoders of some modalities and the present ones of the others.
-
-    Parameters
-    ----------
-    fitted : sequence of Encoder
-        The present encoders of the classifier.
-    configured : sequence of Encoder
-        All encoders that it is to have, in their order.
-    modalities : sequence of str
-        Names of the encoders to fit to the data.
-    data : DataFrame
-        The training rows.
-
-    Raises
-    ------
-    ModalityError
-        If there is no such encoder, or no head would keep its weights.
-    """
+    """Return the `configured` encoders: those of `modalities` newly fitted, the others as is."""
     present = {encoder.name: encoder for encoder in fitted}
     wanted = {encoder.name: encoder for encoder in configured}
     if unknown := [name for name in modalities if name not in wanted]:

@@ -1,9 +1,9 @@
-"""The rows to train on, and the rows that choose weights and thresholds."""
+"""What `fit` and `predict` receive: X as a table, and the rows to train and to validate on."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,24 +11,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
 
-from multimodal_ensemble._tables import check_same_index
+from multimodal_ensemble._tables import check_same_index, to_frame
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._labels import read_labels
-from multimodal_ensemble.estimators._table import read_table
 from multimodal_ensemble.model_selection import stratified_holdout
+
+# The column, and the modality, that an array of numbers becomes.
+_ARRAY_COLUMN = "features"
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A table with its labels, its row weights and the positions of its rows in X.
-
-    Raises
-    ------
-    ValueError
-        If the lengths differ, or the weights are invalid.
-    """
+    """A table with its labels, its row weights and the positions of its rows in X."""
 
     data: pd.DataFrame
     y: NDArray[np.bool_]
@@ -61,23 +59,12 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """All rows of one training.
-
-    Parameters
-    ----------
-    train, validation : Rows
-        Rows to train on, and rows that choose weights and thresholds.
-    classes : ndarray of shape (n_labels,)
-        The labels of the columns of y.
-    is_same : bool
-        Whether `train` and `validation` are the same rows.
-    n_features_in, feature_names_in
-        Number and names of the columns of X; see `Fitted`.
-    """
+    """The rows of one training, its labels, and the columns of X as `Fitted` has them."""
 
     train: Rows
     validation: Rows
     classes: NDArray[Any]
+    # Whether the training rows are also the validation rows.
     is_same: bool
     n_features_in: int
     feature_names_in: NDArray[Any] | None
@@ -87,31 +74,13 @@ def read_training_rows(
     estimator: Any,
     X: Any,
     y: Any,
-    *,
     validation_data: tuple[Any, Any] | None,
     sample_weight: Any,
+    *,
     classes: NDArray[Any] | None,
     seed: int,
 ) -> TrainingRows:
-    """Read and check the rows that `fit` receives; the estimator itself is not changed.
-
-    Parameters
-    ----------
-    estimator : MultimodalClassifier
-        Its class appears in scikit-learn's messages; its `validation_fraction` of the rows is held
-        out without `validation_data`.
-    X, y, validation_data, sample_weight
-        As `MultimodalClassifier.fit` takes them.
-    classes : ndarray of shape (n_labels,), optional
-        The labels, where they are known. Default: those of `y`.
-    seed : int
-        Seed of the rows that are held out.
-
-    Raises
-    ------
-    ValueError
-        If rows, labels or weights are invalid or do not fit together.
-    """
+    """Read and check what `MultimodalClassifier.fit` receives; `estimator` is not changed."""
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
     checked = copy.copy(estimator)
     table = read_table(checked, X, reset=True)
@@ -139,15 +108,7 @@ def read_training_rows(
 
 
 def hold_out(rows: Rows, fraction: float | None, seed: int) -> tuple[Rows, Rows]:
-    """Split rows into training and validation rows, with each label's share in both.
-
-    Without a fraction, both are all rows.
-
-    Raises
-    ------
-    ValueError
-        If there is only one row, or no label is both present and absent in the validation rows.
-    """
+    """Return training and validation rows, with each label's share in both; None does not split."""
     if len(rows.y) < 2:
         msg = (
             "n_samples=1: one row cannot be split into training and validation rows. Pass more "
@@ -191,5 +152,51 @@ def _read_validation_rows(checked: Any, validation_data: Any, classes: NDArray[A
     X, y = validation_data
     table = read_table(checked, X, reset=False)
     check_same_index(table, y)
-    y_true, _ = read_labels(y, classes, name="y of validation_data")
-    return Rows(table, y_true)
+    return Rows(table, read_labels(y, classes, name="y of validation_data")[0])
+
+
+def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
+    """Return X as a DataFrame with one column per raw column and its rows in order.
+
+    An array of numbers becomes one column of vectors. With `reset`, scikit-learn sets the
+    `n_features_in_` and `feature_names_in_` of the estimator; without, it compares them.
+    """
+    # One kind of sparse matrix is also a mapping.
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):
+        X = to_frame(X)
+    is_rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
+    if isinstance(X, str | bytes | Iterator | pd.Series) or is_rows:
+        msg = (
+            "X must be a DataFrame, a mapping of columns, or an array of numbers. Received "
+            f"{type(X).__name__}; try pandas.DataFrame(X), or X.to_frame().T for a single row."
+        )
+        raise ValueError(msg)
+    if not isinstance(X, pd.DataFrame):
+        array = validate_data(estimator, X, reset=reset, dtype="numeric")
+        return pd.DataFrame({_ARRAY_COLUMN: list(array)})
+    if not len(X):
+        msg = f"Found 0 sample(s): X has no rows (columns {list(X.columns)}), at least 1 is needed."
+        raise ValueError(msg)
+    if reset:
+        # Prediction does not compare the columns: encoders find theirs by name, and the columns of
+        # an optional modality may be absent.
+        validate_data(estimator, X, skip_check_array=True)
+    return X
+
+
+def label_columns(X: Any, y: Any) -> list[str]:
+    """Return the names of columns that X and y share."""
+    if not isinstance(X, pd.DataFrame | Mapping):
+        return []
+    names = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None)]
+    return [name for name in names if name is not None and name in X]
+
+
+def warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None:
+    """Warn if an encoder reads a column that y is made of."""
+    for encoder in encoders:
+        if leaking := [column for column in encoder.columns if column in columns]:
+            warn(
+                f"Modality {encoder.name!r} reads the column(s) {leaking}, which are part of y, so "
+                "it knows the answer. Rename the column if it is a different one."
+            )

@@ -13,9 +13,6 @@ from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.metrics import apply_thresholds, check_criterion, tune_thresholds
 
-# The threshold of a sigmoid without any further knowledge.
-_HALF = 0.5
-
 
 def is_criterion(threshold: Any) -> bool:
     """Return whether thresholds are learned."""
@@ -31,13 +28,7 @@ def check_threshold(threshold: Any) -> None:
 def learn_thresholds(
     threshold: Any, classes: NDArray[Any], y_true: NDArray[np.bool_], y_score: NDArray[np.float32]
 ) -> NDArray[np.float64]:
-    """Return one threshold per label, learned from rows or as given.
-
-    Raises
-    ------
-    ValueError
-        If given thresholds do not fit the labels.
-    """
+    """Return one threshold per label, learned from rows or as given."""
     if is_criterion(threshold):
         return tune_thresholds(y_true, y_score, criterion=threshold)
     return given_thresholds(threshold, classes)
@@ -46,7 +37,7 @@ def learn_thresholds(
 def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
     """Return one threshold per label from None, a number, an array, or a mapping from labels."""
     if threshold is None:
-        threshold = _HALF
+        threshold = 0.5
     if isinstance(threshold, pd.Series) and not isinstance(threshold.index, pd.RangeIndex):
         # A Series that is indexed by labels is read by its index, not by its order.
         threshold = threshold.to_dict()
@@ -101,13 +92,8 @@ def choose_labels(
 ) -> NDArray[np.bool_]:
     """Return a multi-hot matrix of the labels above their threshold, or of the best ones.
 
-    Labels above their threshold are better than others; then those are better whose log-odds
-    exceed the log-odds of their threshold by more, then those with the higher score.
-
-    Raises
-    ------
-    ValueError
-        If `at_least` or `top_k` is not possible with this number of labels, or both are given.
+    Labels above their threshold are better than others. Labels whose log-odds exceed those of
+    their threshold by more come next, then labels with the higher score.
     """
     n_labels = len(thresholds)
     check_at_least(at_least, 0, name="at_least")

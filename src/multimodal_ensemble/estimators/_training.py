@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
 from os import PathLike
 from typing import Any
 
@@ -12,10 +15,10 @@ import keras
 import numpy as np
 from sklearn.utils import check_random_state
 
+from multimodal_ensemble._version import __version__
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._provenance import describe_training
 from multimodal_ensemble.estimators._rows import TrainingRows
 from multimodal_ensemble.estimators._thresholds import (
     describe_never_predicted,
@@ -35,7 +38,8 @@ from multimodal_ensemble.training import (
 
 # Parameters of the classifier that `fit_model` has under the same name.
 _FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "verbose")
-_SEEDS = 2**31 - 1
+# Libraries that predictions depend on.
+_LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
 # The default number of rows per batch. With few rows, smaller batches make as many steps.
 BATCH_SIZE = 32
 
@@ -49,7 +53,7 @@ def draw_seed(random_state: Any, resume_from: str | PathLike[str] | None = None)
         seed = read_checkpoint_metadata(resume_from).get("seed")
         if isinstance(seed, int):
             return seed
-    return int(check_random_state(random_state).randint(_SEEDS))
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def train_model(
@@ -62,31 +66,11 @@ def train_model(
     final_model: keras.Model | None = None,
     **options: Any,
 ) -> Fitted:
-    """Train a model, learn thresholds, and return both.
+    """Train a model in place, learn thresholds, and return both.
 
-    Parameters
-    ----------
-    model : keras.Model
-        Built from `encoders`; its weights are changed in place.
-    encoders : sequence of Encoder
-        Fitted encoders.
-    rows : TrainingRows
-        Rows to train on and to validate with.
-    params : mapping
-        The classifier's parameters.
-    seed : int
-        Seed of the order of rows.
-    final_model : keras.Model, optional
-        A model with the same layers that receives the trained weights and is returned instead of
-        `model`, in which some layers are frozen.
-    **options
-        More options for `fit_model`.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        On Ctrl-C. Once the validation rows were evaluated, the exception's `fitted` is the
-        `Fitted` so far.
+    The `final_model`, which has the same layers with none of them frozen, receives the trained
+    weights and is returned instead. Other `options` are those of `fit_model`. On Ctrl-C after an
+    evaluation, the KeyboardInterrupt has the `Fitted` so far as its attribute `fitted`.
     """
     threshold = params["threshold"]
     if not is_criterion(threshold):
@@ -100,8 +84,10 @@ def train_model(
     if any(options.get(name) is not None for name in ("checkpoint", "resume_from")):
         options["checkpoint_metadata"] = {"seed": seed}
     options |= {name: params[name] for name in _FIT_OPTIONS}
-    options["optimizer"] = _make_optimizer(params["optimizer"])
-    options["label_weight"] = _by_name(params["label_weight"])
+    weight = params["label_weight"]
+    if isinstance(weight, Mapping):
+        weight = {str(label): value for label, value in weight.items()}
+    options |= {"optimizer": _make_optimizer(params["optimizer"]), "label_weight": weight}
     with _training_store(params["store"], encoders) as store:
         train, validation = _make_datasets(encoders, rows, params, seed, store)
 
@@ -115,21 +101,32 @@ def train_model(
             if final_model is not None:
                 final_model.set_weights(model.get_weights())
             learned_from = "training rows" if rows.is_same else "validation rows"
+            provenance = {
+                "n_train": train.n_samples,
+                "n_validation": validation.n_samples,
+                "n_dropped": len(train.dropped) + (0 if rows.is_same else len(validation.dropped)),
+                "label_shares": np.asarray(train.y).mean(axis=0).tolist(),
+                "seed": seed,
+                "best_step": result.best_step,
+                "n_trainable": result.n_trainable,
+                "seconds": result.seconds,
+                "thresholds_from": learned_from if is_criterion(threshold) else "given",
+                "validation_mean_roc_auc": result.best_roc_auc,
+                "validation_mean_accuracy": float(mean_accuracy(y_true, y_score, thresholds)),
+                "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "versions": {
+                    "multimodal_ensemble": __version__,
+                    "python": platform.python_version(),
+                    **{name: version(name) for name in _LIBRARIES},
+                },
+            }
             return Fitted(
                 classes=rows.classes,
                 encoders=list(encoders),
                 model=model if final_model is None else final_model,
                 thresholds=thresholds,
                 history=result.history,
-                provenance=describe_training(
-                    result,
-                    train,
-                    validation,
-                    is_same=rows.is_same,
-                    thresholds_from=learned_from if is_criterion(threshold) else "given",
-                    mean_accuracy=mean_accuracy(y_true, y_score, thresholds),
-                    seed=seed,
-                ),
+                provenance=provenance,
                 n_features_in=rows.n_features_in,
                 feature_names_in=rows.feature_names_in,
             )
@@ -177,24 +174,19 @@ def _make_datasets(
     store: FeatureStore | None,
 ) -> tuple[MultimodalDataset, MultimodalDataset]:
     """Return the data sets of the training and of the validation rows."""
-    common = {
+    both = {
         "labels": [str(label) for label in rows.classes.tolist()],
         "batch_size": params["batch_size"] or min(BATCH_SIZE, -(-len(rows.train.y) // 10)),
         "store": store,
         "verbose": min(params["verbose"], 1),
     }
-    with rows.train.locating_errors():
+    part = rows.train
+    with part.locating_errors():
         train = MultimodalDataset(
-            rows.train.data,
-            encoders,
-            rows.train.y,
-            sample_weight=rows.train.weight,
-            shuffle=True,
-            seed=seed,
-            **common,
+            part.data, encoders, part.y, sample_weight=part.weight, shuffle=True, seed=seed, **both
         )
     with rows.validation.locating_errors():
-        validation = MultimodalDataset(rows.validation.data, encoders, rows.validation.y, **common)
+        validation = MultimodalDataset(rows.validation.data, encoders, rows.validation.y, **both)
     if absent := [e.name for e in encoders if not validation.present(e.name).any()]:
         warn(
             f"No validation row has the modalities {absent}, so weights and thresholds are chosen "
@@ -209,10 +201,3 @@ def _make_optimizer(optimizer: Any) -> Any:
         return type(optimizer).from_config(optimizer.get_config())
     # Refuse an unknown name before features are computed.
     return keras.optimizers.get(optimizer)
-
-
-def _by_name(label_weight: Any) -> Any:
-    """Return label weights that are given by label under the names of the labels."""
-    if isinstance(label_weight, Mapping):
-        return {str(label): weight for label, weight in label_weight.items()}
-    return label_weight

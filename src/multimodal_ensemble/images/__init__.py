@@ -12,8 +12,12 @@ from multimodal_ensemble.images._batch import (
 )
 from multimodal_ensemble.images._digest import content_digest
 from multimodal_ensemble.images._read import check_image_size, read_image
-from multimodal_ensemble.images._recognition import IMAGE_SUFFIXES, looks_like_image
-from multimodal_ensemble.images._source import ImageSource, source_name
+from multimodal_ensemble.images._source import (
+    IMAGE_SUFFIXES,
+    ImageSource,
+    looks_like_image,
+    source_name,
+)
 
 __all__ = [
     "IMAGE_SUFFIXES",

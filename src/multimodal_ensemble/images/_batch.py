@@ -38,10 +38,6 @@ class ImageFailure:
     reason : str
         Why the image could not be read.
 
-    See Also
-    --------
-    ImageBatch : Lists the failures of a call.
-
     Examples
     --------
     >>> from multimodal_ensemble.images import ImageFailure
@@ -68,10 +64,6 @@ class ImageBatch:
         For each row of `images`, its position in `sources`, in ascending order.
     failures : tuple of ImageFailure
         The images that could not be read, in the order of `sources`.
-
-    See Also
-    --------
-    read_images : Returns an `ImageBatch`.
 
     Examples
     --------
@@ -121,7 +113,7 @@ def read_images(
     Returns
     -------
     ImageBatch
-        `images` of shape (n_kept, height, width, 3), `kept` and `failures`.
+        The pixels, the rows that were kept, and the failures.
 
     Raises
     ------
@@ -218,7 +210,7 @@ def _map(
     read_row: Callable[[int], ImageFailure | None], n_rows: int, workers: int
 ) -> tuple[ImageFailure, ...]:
     if workers == 1:
-        outcomes = [read_row(position) for position in range(n_rows)]
+        outcomes = list(map(read_row, range(n_rows)))
     else:
         with ThreadPoolExecutor(workers) as pool:
             # On an error, map cancels the calls not yet started and raises the first in order.

@@ -29,10 +29,7 @@ def array_to_rgb(array: NDArray[Any]) -> Image.Image:
 
 
 def image_to_rgb(image: Image.Image) -> Image.Image:
-    """Convert a loaded image to RGB, with transparent pixels composited over white.
-
-    The result may be the image itself, so callers must not write to it.
-    """
+    """Convert a loaded image to RGB over white; the result may be the image itself."""
     if image.width == 0 or image.height == 0:
         msg = "it has no pixels"
         raise ValueError(msg)

@@ -13,20 +13,9 @@ from PIL import Image, UnidentifiedImageError, __version__
 
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.images._convert import array_to_rgb, image_to_rgb, upright
-from multimodal_ensemble.images._source import (
-    ImageSource,
-    check_source,
-    open_encoded,
-    unreadable,
-)
+from multimodal_ensemble.images._source import ImageSource, check_source, open_encoded, unreadable
 
-_FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-}
+_FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
 
 
 def read_image(
@@ -103,7 +92,7 @@ def read_image(
     check_source(source)
     try:
         with _open_rgb(source) as rgb:
-            return np.array(rgb.resize((width, height), _FILTERS[resampling]))
+            return np.array(rgb.resize((width, height), Image.Resampling[resampling.upper()]))
     except MemoryError:
         raise
     except Exception as error:
@@ -131,10 +120,6 @@ def check_image_size(size: Any, *, name: str = "size") -> tuple[int, int]:
     ValueError
         If the size is neither.
 
-    See Also
-    --------
-    read_image : Takes such a size.
-
     Examples
     --------
     >>> from multimodal_ensemble.images import check_image_size
@@ -158,7 +143,7 @@ def check_image_size(size: Any, *, name: str = "size") -> tuple[int, int]:
 
 def check_resampling(resampling: str) -> None:
     """Raise a ValueError that lists the filters unless `resampling` is one of them."""
-    check_choice(resampling, tuple(_FILTERS), name="resampling")
+    check_choice(resampling, _FILTERS, name="resampling")
 
 
 @contextmanager
@@ -166,10 +151,11 @@ def _open_rgb(source: Any) -> Iterator[Image.Image]:
     if isinstance(source, np.ndarray):
         yield array_to_rgb(source)
     elif isinstance(source, Image.Image):
-        yield _loaded_to_rgb(source)
+        source.load()
+        yield upright(image_to_rgb(source), source)
     else:
-        with open_encoded(source) as file, _identify(file) as image:
-            yield _loaded_to_rgb(image)
+        with open_encoded(source) as file, _identify(file) as image, _open_rgb(image) as rgb:
+            yield rgb
 
 
 def _identify(file: Any) -> Image.Image:
@@ -189,8 +175,3 @@ def _identify(file: Any) -> Image.Image:
         msg = "EPS is a program for Ghostscript, not pixels; convert it to PNG or JPEG first"
         raise OSError(msg)
     return image
-
-
-def _loaded_to_rgb(image: Image.Image) -> Image.Image:
-    image.load()
-    return upright(image_to_rgb(image), image)

@@ -23,6 +23,11 @@ ImageSource: TypeAlias = (
     str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | NDArray[np.uint16] | None
 )
 
+#: File name suffixes of common image formats that Pillow reads, in lower case.
+IMAGE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
 
 def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
     """Return whether a source is a path."""
@@ -50,10 +55,6 @@ def source_name(source: object) -> str:
     str
         A path exactly as it was passed, or a description of any other source.
 
-    See Also
-    --------
-    ImageFailure : Has this name as its `source`.
-
     Examples
     --------
     >>> import numpy as np
@@ -66,6 +67,39 @@ def source_name(source: object) -> str:
     if is_path(source):
         return str(os.fspath(source))
     return str(source) if is_missing(source) else describe(source)
+
+
+def looks_like_image(value: Any) -> bool:
+    """Return whether a value in memory looks like an image that `read_image` can read.
+
+    Parameters
+    ----------
+    value : object
+        Any value, for example a cell of a table.
+
+    Returns
+    -------
+    bool
+        True for a PIL image, for a uint8 or uint16 array with two or three dimensions, and for
+        bytes that Pillow identifies as an image file. No pixels are decoded. A path is not an
+        image in memory; compare its suffix with `IMAGE_SUFFIXES`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.images import looks_like_image
+    >>> looks_like_image(np.zeros((9, 6, 3), dtype=np.uint8)), looks_like_image(b"no image")
+    (True, False)
+    """
+    if isinstance(value, np.ndarray):
+        return value.ndim in (2, 3) and value.dtype in ("u1", "u2")
+    if isinstance(value, bytes):
+        try:
+            Image.open(BytesIO(value)).close()
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return False
+        return True
+    return isinstance(value, Image.Image)
 
 
 def describe(source: object) -> str:
@@ -103,16 +137,7 @@ def _reason(error: Exception) -> str:
 
 
 def check_source(source: object) -> None:
-    """Check that a source is of a kind that can be read.
-
-    Raises
-    ------
-    TypeError
-        If its type is not supported, or it is an array of a dtype other than uint8 and uint16.
-    ImageReadError
-        If it is a missing image, an empty path, or an array that does not have the shape of an
-        image.
-    """
+    """Raise a TypeError or an ImageReadError unless a source is of a kind that can be read."""
     if is_missing(source):
         raise unreadable(source, "missing (None/NaN)")
     if is_path(source):

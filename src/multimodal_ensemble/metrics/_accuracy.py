@@ -43,10 +43,6 @@ def mean_accuracy(
         If `y_true` is not a 0/1 matrix, `y_score` has another shape or non-finite values, or
         `thresholds` has the wrong length or contains NaN.
 
-    See Also
-    --------
-    tune_thresholds : Choose the thresholds.
-
     Notes
     -----
     This is the fraction of the n_samples times n_labels entries that are predicted correctly,

@@ -79,10 +79,6 @@ def check_criterion(criterion: object, *, name: str = "criterion") -> None:
         If it is neither the name of a criterion nor a callable, or the callable does not accept
         four arrays of counts or does not return one value per candidate.
 
-    See Also
-    --------
-    tune_thresholds : Maximises a criterion.
-
     Examples
     --------
     >>> from multimodal_ensemble.metrics import check_criterion
@@ -90,7 +86,7 @@ def check_criterion(criterion: object, *, name: str = "criterion") -> None:
     >>> check_criterion("f2")
     Traceback (most recent call last):
         ...
-    ValueError: criterion must be one of 'accuracy', 'balanced_accuracy', ..., 'prevalence'. ...
+    ValueError: criterion must be one of 'accuracy', ... Received criterion='f2'.
     """
     if not callable(criterion):
         check_choice(criterion, tuple(CRITERIA), name=name)
@@ -110,13 +106,7 @@ def check_criterion(criterion: object, *, name: str = "criterion") -> None:
 def evaluate_callable(
     criterion: CriterionFunction, counts: tuple[FloatArray, ...], *, column: int
 ) -> FloatArray:
-    """Return the values of a user's criterion, with NaN replaced by minus infinity.
-
-    Raises
-    ------
-    ValueError
-        If the criterion does not return one value per candidate, or returns only NaN.
-    """
+    """Return the values of a user's criterion, with NaN replaced by minus infinity."""
     shape = counts[0].shape
     # A precision is 0 / 0 where no row is predicted positive; NaN then ranks last.
     with np.errstate(divide="ignore", invalid="ignore"):

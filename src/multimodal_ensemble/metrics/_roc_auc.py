@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +19,6 @@ from multimodal_ensemble._validation import (
     check_scores,
 )
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.metrics._ranking import sort_by_class
 
 
 @overload
@@ -164,3 +163,15 @@ def warn_of_one_class_labels(values: FloatArray, names: Sequence[str], *, number
         "the same value in y_true."
     )
     warn(msg, UndefinedMetricWarning)
+
+
+def sort_by_class(
+    scores: NDArray[Any], positive: NDArray[np.bool_]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the scores of the positive rows and of the negative rows, both in ascending order.
+
+    Sorting values is several times faster than `numpy.argsort` followed by indexing.
+    """
+    # Contiguous copies, because selecting from a strided column takes as long as sorting it.
+    scores, positive = np.ascontiguousarray(scores), np.ascontiguousarray(positive)
+    return np.sort(scores[positive]), np.sort(scores[~positive])

@@ -21,7 +21,7 @@ from multimodal_ensemble.metrics._criteria import (
     check_criterion,
     evaluate_callable,
 )
-from multimodal_ensemble.metrics._ranking import sort_by_class
+from multimodal_ensemble.metrics._roc_auc import sort_by_class
 
 
 def tune_thresholds(
@@ -92,11 +92,9 @@ def tune_thresholds(
 
     If several thresholds have the same value of the criterion, the highest one is chosen, which
     predicts the fewest positives. A strictly increasing transform of the scores therefore does not
-    change which of these rows are predicted positive. Ties are exact without weights or with whole
-    weights. Sums of fractional weights are rounded, so equal values may not tie.
-
-    If no float lies strictly between two neighbouring scores, the threshold is the upper score.
-    The search sorts the scores once and takes O(n log n) per label, as for a ROC curve [2]_.
+    change which of these rows are predicted positive. Sums of fractional weights are rounded, so
+    equal values may not tie. If no float lies strictly between two neighbouring scores, the
+    threshold is the upper score. The search takes O(n log n) per label, as a ROC curve does [2]_.
 
     References
     ----------
@@ -165,10 +163,6 @@ def apply_thresholds(y_score: ArrayLike, thresholds: ArrayLike) -> NDArray[np.in
         If `y_score` is not a matrix of finite numbers, or `thresholds` has the wrong length,
         contains NaN or is not numeric.
 
-    See Also
-    --------
-    tune_thresholds : Choose thresholds.
-
     Examples
     --------
     >>> from multimodal_ensemble.metrics import apply_thresholds
@@ -185,8 +179,7 @@ def _tune_at_positives(
 ) -> float:
     """Return the best threshold for a criterion that false positives never increase.
 
-    The best threshold then lies just below the score of
-    a positive row, or above all scores, so only these candidates are evaluated.
+    It then lies just below the score of a positive row, or above all scores.
     """
     positives, negatives = sort_by_class(scores, positive)
     is_first = np.ones(len(positives), dtype=bool)

@@ -11,25 +11,11 @@ from numpy.typing import NDArray
 def assign_parts(
     y: NDArray[np.bool_], shares: Sequence[int], rng: np.random.RandomState | None
 ) -> NDArray[np.intp]:
-    """Assign each row to a part so that every label is about as frequent in all parts.
+    """Assign each row to a part, from 0, so that every label is about as frequent in all parts.
 
     The label with the fewest unassigned rows is processed first. Each of its rows goes to the part
-    that still needs the most rows of that label.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n_samples, n_labels), bool
-        Multi-hot labels.
-    shares : sequence of int
-        Relative sizes of the parts, at least 1 each.
-    rng : RandomState or None
-        Shuffles the rows; None keeps their order.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), int
-        Part of each row, from 0. The size of a part is its exact share of the rows, rounded up or
-        down.
+    that still needs the most rows of that label. The size of a part is its share of the rows,
+    rounded up or down. `rng` shuffles the rows; None keeps their order.
     """
     order = np.arange(len(y)) if rng is None else rng.permutation(len(y))
     # Column-major order, because the loop reads columns.
@@ -53,8 +39,7 @@ def assign_parts(
 class _Places:
     """The rows, and the rows of each label, that each part still needs.
 
-    The counts are lists of whole numbers. With few parts, these are faster than arrays, and ties
-    are exact.
+    With few parts, lists of whole numbers are faster than arrays, and ties are exact.
     """
 
     def __init__(self, y: NDArray[np.bool_], shares: Sequence[int]) -> None:

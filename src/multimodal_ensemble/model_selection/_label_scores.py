@@ -9,37 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def label_scores(
-    estimator: Any,
-    X: Any,
-    method: str,
-    n_labels: int,
-) -> NDArray[Any]:
+def label_scores(estimator: Any, X: Any, method: str, n_labels: int) -> NDArray[Any]:
     """Return the scores of a fitted estimator as shape ``(n_samples, n_labels)``.
 
-    Parameters
-    ----------
-    estimator : fitted estimator
-        An estimator whose `method` returns an array of shape (n_samples, n_labels), a list with
-        one array of shape (n_samples, n_classes) per label, or, for a single label, the output of
-        a binary classifier.
-    X : array-like, sparse matrix, DataFrame or list
-        Input of the method.
-    method : {"predict_proba", "decision_function"}
-        The method to call.
-    n_labels : int
-        Number of labels.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_labels)
-        Scores of class 1. If the estimator has seen only one class of a label, the probability of
-        the label is 0 or 1.
-
-    Raises
-    ------
-    ValueError
-        If the scores have another format, or the classes of a label are not 0 and 1.
+    The method may return such an array, a list with one array of shape (n_samples, n_classes) per
+    label, or, for a single label, the output of a binary classifier. If the estimator has seen
+    only one class of a label, the probability of the label is 0 or 1.
     """
     given = getattr(estimator, method)(X)
     classes = getattr(estimator, "classes_", None)
@@ -94,11 +69,8 @@ def _probability_of_one(scores: NDArray[Any], classes: Any, name: str) -> NDArra
             "matrix, for example from sklearn.preprocessing.MultiLabelBinarizer."
         )
         raise ValueError(msg)
-    only_class = classes[0] if len(classes) == 1 else None
-    if only_class is not None:
-        # Do not read the columns: some estimators add a second, meaningless one.
-        return np.full(len(scores), float(only_class))
-    return scores[:, 1]
+    # For a single class, do not read the columns: some estimators add a second, meaningless one.
+    return np.full(len(scores), float(classes[0])) if len(classes) == 1 else scores[:, 1]
 
 
 def _are_zero_or_one(classes: Sequence[Any] | NDArray[Any]) -> bool:

@@ -88,10 +88,7 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         self.random_state = random_state
 
     def split(
-        self,
-        X: Any,
-        y: ArrayLike | None = None,
-        groups: object = None,
+        self, X: Any, y: ArrayLike | None = None, groups: object = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Yield the training rows and the test rows of each fold.
 
@@ -120,22 +117,13 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         # The base class would refuse groups of another length, so they are not passed on.
         yield from super().split(X, y)
 
-    def get_n_splits(
-        self,
-        X: object = None,
-        y: object = None,
-        groups: object = None,
-    ) -> int:
+    def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
         """Return the number of folds.
 
         Parameters
         ----------
-        X : object, default=None
+        X, y, groups : object, default=None
             Ignored; present for compatibility with other splitters.
-        y : object, default=None
-            Ignored.
-        groups : object, default=None
-            Ignored.
 
         Returns
         -------
@@ -145,10 +133,7 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         return self.n_splits
 
     def _iter_test_indices(
-        self,
-        X: object = None,
-        y: ArrayLike | None = None,
-        groups: object = None,
+        self, X: object = None, y: ArrayLike | None = None, groups: object = None
     ) -> Iterator[NDArray[np.intp]]:
         labels = check_label_matrix(y, name="y")
         if len(labels) < self.n_splits:

@@ -82,8 +82,7 @@ def _keep_labels_in_training(
 ) -> None:
     """Exchange rows, in place, until each label with at least two rows occurs in training.
 
-    At least one row stays held out, because training cannot lack such a label if only one row is
-    held out.
+    At least one row stays held out: training cannot lack such a label if only one row is.
     """
     promised = labels.sum(axis=0) >= 2
     n_training = labels[parts == _TRAINING].sum(axis=0)

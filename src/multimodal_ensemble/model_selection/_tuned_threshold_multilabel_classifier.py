@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -87,10 +87,8 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         Number of labels.
     response_method_ : {"predict_proba", "decision_function"}
         The method that returns the scores to which the thresholds apply.
-    n_features_in_ : int
-        Number of features, if `estimator_` has this attribute.
-    feature_names_in_ : ndarray of shape (n_features,)
-        Names of the features, if `estimator_` has this attribute.
+    n_features_in_, feature_names_in_ : int and ndarray of shape (n_features,)
+        Those of `estimator_`, if it has them.
 
     See Also
     --------
@@ -100,12 +98,9 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
     Notes
     -----
     The thresholds are chosen once, on the joined scores of all folds, so that a rare label is
-    evaluated on all its rows rather than on the few rows of one fold. This assumes that the scores
-    of different folds are comparable. Probabilities usually are; values of `decision_function`
-    may not be. As in scikit-learn's class for a single label, the thresholds from out-of-fold
-    scores are used with an estimator that was fitted to all rows.
-
-    If an estimator has seen only one class of a label, the probability of the label is 0 or 1.
+    evaluated on all its rows. This assumes that the scores of different folds are comparable:
+    probabilities usually are; values of `decision_function` may not be. If an estimator has seen
+    only one class of a label, the probability of the label is 0 or 1.
 
     Examples
     --------
@@ -138,12 +133,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: ArrayLike | None = None,
-    ) -> TunedThresholdMultilabelClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Choose the thresholds and fit the estimator to all rows.
 
         Parameters
@@ -276,14 +266,12 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
     @property
     def n_features_in_(self) -> int:
         """Number of features."""
-        n_features: int = self.estimator_.n_features_in_
-        return n_features
+        return self.estimator_.n_features_in_  # type: ignore[no-any-return]
 
     @property
     def feature_names_in_(self) -> NDArray[Any]:
         """Names of the features."""
-        names: NDArray[Any] = self.estimator_.feature_names_in_
-        return names
+        return self.estimator_.feature_names_in_  # type: ignore[no-any-return]
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn tags; the input tags are those of the estimator."""
@@ -318,11 +306,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             )
             raise ValueError(msg)
 
-    def _splits(
-        self,
-        X: Any,
-        labels: NDArray[np.bool_],
-    ) -> list[_Split]:
+    def _splits(self, X: Any, labels: NDArray[np.bool_]) -> list[_Split]:
         cv = 5 if self.cv is None else self.cv
         if isinstance(cv, Integral):
             check_at_least(cv, 2, name="cv")
@@ -334,11 +318,11 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             )
             raise ValueError(msg)
         pairs = cv.split(X, labels.astype(int)) if hasattr(cv, "split") else cv
+        n_rows = len(labels)
         splits = [
-            (_row_numbers(train, len(labels)), _row_numbers(test, len(labels)))
-            for train, test in pairs
+            (_row_numbers(train, n_rows), _row_numbers(test, n_rows)) for train, test in pairs
         ]
-        if not sum(len(test) for _, test in splits):
+        if not any(len(test) for _, test in splits):
             msg = (
                 "cv must yield at least one test row to choose thresholds on. "
                 f"Received {len(splits)} splits. An iterator can be used only once."
@@ -362,21 +346,12 @@ def _score_fold(
     method: str,
 ) -> NDArray[Any]:
     train, test = split
-    fitted = _fit(
-        clone(estimator),
-        _safe_indexing(X, train),
-        labels[train],
-        None if weights is None else weights[train],
-    )
+    weights = None if weights is None else weights[train]
+    fitted = _fit(clone(estimator), _safe_indexing(X, train), labels[train], weights)
     return label_scores(fitted, _safe_indexing(X, test), method, labels.shape[1])
 
 
-def _fit(
-    estimator: Any,
-    X: Any,
-    labels: NDArray[np.bool_],
-    weights: FloatArray | None,
-) -> Any:
+def _fit(estimator: Any, X: Any, labels: NDArray[np.bool_], weights: FloatArray | None) -> Any:
     options = {} if weights is None else {"sample_weight": weights}
     target = labels.astype(int)
     if target.shape[1] > 1:

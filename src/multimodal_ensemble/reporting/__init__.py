@@ -1,4 +1,8 @@
-"""Tables, figures and HTML pages that report data and results."""
+"""Tables, figures and HTML pages that report data and results.
+
+Figures need Matplotlib. Without it, each function that plots raises an ImportError that explains
+how to install it.
+"""
 
 from multimodal_ensemble.reporting._figures import (
     mark_predictions,

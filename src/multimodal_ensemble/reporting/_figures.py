@@ -26,11 +26,6 @@ def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
         Three panels with one curve per model. The best validation evaluation of each model is
         marked.
 
-    Raises
-    ------
-    ImportError
-        If Matplotlib is not installed; the message explains how to install it.
-
     Examples
     --------
     >>> import pandas as pd
@@ -83,11 +78,6 @@ def plot_comparison(
     matplotlib.figure.Figure
         One panel per column.
 
-    Raises
-    ------
-    ImportError
-        If Matplotlib is not installed; the message explains how to install it.
-
     Examples
     --------
     >>> import pandas as pd
@@ -133,11 +123,6 @@ def plot_predictions(
     -------
     matplotlib.figure.Figure
         Up to six images per row. The predictions are marked as by `mark_predictions`.
-
-    Raises
-    ------
-    ImportError
-        If Matplotlib is not installed; the message explains how to install it.
 
     Examples
     --------

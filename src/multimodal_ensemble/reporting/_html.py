@@ -164,34 +164,20 @@ def write_html_report(
     contents, bodies = [], []
     for number, (heading, parts) in enumerate(sections.items(), start=1):
         listed = parts if isinstance(parts, list | tuple) else [parts]
-        body = [_part_html(part, heading) for part in listed]
-        anchor = f"section-{number}"
-        contents.append(f"<li><a href='#{anchor}'>{escape(heading)}</a></li>")
-        bodies += [
-            f"<section id='{anchor}'>",
-            f"<h2>{escape(heading)}</h2>",
-            *body,
-            "</section>",
-        ]
+        contents.append(f"<li><a href='#section-{number}'>{escape(heading)}</a></li>")
+        bodies += [f"<section id='section-{number}'>", f"<h2>{escape(heading)}</h2>"]
+        bodies += [*(_part_html(part, heading) for part in listed), "</section>"]
     navigation = ["<nav aria-label='Contents'><ol>", *contents, "</ol></nav>"]
     page = [
-        "<!DOCTYPE html>",
-        f"<html lang='{escape(language)}'>",
-        "<head>",
-        "<meta charset='utf-8'>",
+        f"<!DOCTYPE html>\n<html lang='{escape(language)}'>\n<head>\n<meta charset='utf-8'>",
         f"<meta http-equiv='Content-Security-Policy' content=\"{_POLICY}\">",
         "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>{escape(title)}</title>",
         f"<style>{_STYLE}</style>",
-        "</head>",
-        "<body>",
-        "<main>",
-        f"<h1>{escape(title)}</h1>",
+        f"</head>\n<body>\n<main>\n<h1>{escape(title)}</h1>",
         *(navigation if len(contents) > 1 else []),
         *bodies,
-        "</main>",
-        "</body>",
-        "</html>",
+        "</main>\n</body>\n</html>",
     ]
     # UTF-8 cannot encode half of a surrogate pair; a character reference is written instead.
     with replacing(Path(path)) as file:
@@ -201,9 +187,8 @@ def write_html_report(
 def _part_html(part: object, heading: str) -> str:
     if isinstance(part, str):
         return f"<p>{escape(part)}</p>"
-    if isinstance(part, pd.DataFrame):
-        return _table_html(ReportTable(part), heading)
-    if isinstance(part, ReportTable):
+    if isinstance(part, pd.DataFrame | ReportTable):
+        part = ReportTable(part) if isinstance(part, pd.DataFrame) else part
         return _table_html(part, heading)
     if isinstance(part, ReportFigure):
         return _figure_html(part, heading)
@@ -249,10 +234,7 @@ def _draw(figure: Figure, format: str) -> bytes:
     drawing = io.BytesIO()
     # Without a date and with a fixed salt, the same figure yields the same bytes.
     metadata = {"Date": None} if format == "svg" else {}
-    with (
-        mpl.rc_context({"svg.hashsalt": "multimodal_ensemble"}),
-        warnings.catch_warnings(),
-    ):
+    with mpl.rc_context({"svg.hashsalt": "multimodal_ensemble"}), warnings.catch_warnings():
         # Matplotlib draws a box for a character that its font lacks.
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         figure.savefig(drawing, format=format, dpi=_DPI, metadata=metadata, facecolor="white")
@@ -291,19 +273,12 @@ def _table_html(part: ReportTable, heading: str) -> str:
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
     # A scrollable region must be reachable with the keyboard.
-    return "\n".join(
-        [
-            f"<figure>{_caption_html(part.caption)}",
-            f"<div tabindex='0' role='region' aria-label='{escape(part.caption or 'Table')}'>",
-            "<table>",
-            f"<thead><tr>{''.join(header)}</tr></thead>",
-            "<tbody>",
-            *rows,
-            "</tbody>",
-            "</table>",
-            "</div></figure>",
-        ]
-    )
+    opening = [
+        f"<figure>{_caption_html(part.caption)}",
+        f"<div tabindex='0' role='region' aria-label='{escape(part.caption or 'Table')}'>",
+        f"<table>\n<thead><tr>{''.join(header)}</tr></thead>\n<tbody>",
+    ]
+    return "\n".join([*opening, *rows, "</tbody>\n</table>\n</div></figure>"])
 
 
 def _caption_html(caption: str) -> str:

@@ -9,11 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import (
-    check_choice,
-    check_label_matrix,
-    check_label_names,
-)
+from multimodal_ensemble._validation import check_choice, check_label_matrix, check_label_names
 from multimodal_ensemble.reporting._figures import new_figure, shorten
 
 if TYPE_CHECKING:
@@ -122,8 +118,6 @@ def plot_label_cooccurrence(
 
     Raises
     ------
-    ImportError
-        If Matplotlib is not installed; the message explains how to install it.
     ValueError
         As in `label_cooccurrence`.
 
@@ -167,19 +161,7 @@ def plot_label_cooccurrence(
     brightness = image.to_rgba(shaded)[..., :3].mean(axis=-1)
     for (row, column), value in np.ndenumerate(table.to_numpy()):
         is_dark = np.isfinite(pairs[row, column]) and brightness[row, column] < 0.55
-        axis.text(
-            column,
-            row,
-            _cell_text(value),
-            ha="center",
-            va="center",
-            fontsize=8,
-            color="white" if is_dark else "#222222",
-        )
+        colour = "white" if is_dark else "#222222"
+        text = "" if np.isnan(value) else f"{value:,}" if normalize is None else f"{value:.2f}"
+        axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
     return figure
-
-
-def _cell_text(value: np.int64 | np.float64) -> str:
-    if np.isnan(value):
-        return ""
-    return f"{value:,}" if isinstance(value, np.int64) else f"{value:.2f}"

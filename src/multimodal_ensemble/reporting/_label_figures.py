@@ -51,8 +51,6 @@ def plot_label_counts(
 
     Raises
     ------
-    ImportError
-        If Matplotlib is not installed; the message explains how to install it.
     TypeError
         If `counts` is not a Series.
     ValueError
@@ -131,8 +129,6 @@ def plot_distribution(
 
     Raises
     ------
-    ImportError
-        If Matplotlib is not installed; the message explains how to install it.
     TypeError
         If `counts` is not a Series.
     ValueError
@@ -197,8 +193,6 @@ def plot_rank_frequency(
 
     Raises
     ------
-    ImportError
-        If Matplotlib is not installed; the message explains how to install it.
     ValueError
         If a curve has no counts, or a count that is not above 0.
 

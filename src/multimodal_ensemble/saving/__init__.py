@@ -1,18 +1,16 @@
-"""Saving: files that are written completely or not at all, and read without trusting them.
+"""Files that are written completely or not at all, and read without trusting them.
 
-This module is for authors of estimators and encoders. Users call `MultimodalClassifier.save`
-and `MultimodalClassifier.load`.
+Internal: users call `MultimodalClassifier.save` and `MultimodalClassifier.load`.
 """
 
 from multimodal_ensemble.saving._files import replacing
 from multimodal_ensemble.saving._read_archive import ArrayReader, read_archive
 from multimodal_ensemble.saving._safe_config import check_config, load_object
-from multimodal_ensemble.saving._state_codec import Arrays, pack_state, unpack_state
+from multimodal_ensemble.saving._state_codec import pack_state, unpack_state
 from multimodal_ensemble.saving._write_archive import write_archive
 
 __all__ = [
     "ArrayReader",
-    "Arrays",
     "check_config",
     "load_object",
     "pack_state",

@@ -1,7 +1,4 @@
-"""Read a file that `write_archive` wrote, without trusting its content.
-
-Nothing in such a file is code, and nothing is unpacked to disk.
-"""
+"""Read a file that `write_archive` wrote; nothing in it is run as code or unpacked to disk."""
 
 from __future__ import annotations
 
@@ -11,18 +8,18 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Self
+from typing import Any, NoReturn
 
 from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._archive_checks import (
+from multimodal_ensemble.saving._archive_format import (
+    MANIFEST,
     check_ends,
     check_members,
     parse_manifest,
     read_array,
 )
-from multimodal_ensemble.saving._archive_layout import MANIFEST
 
 _MAX_REASON_LENGTH = 300
 
@@ -35,109 +32,40 @@ def read_archive(
     error: type[Exception] = ArtefactError,
     advice: str = "Copy or download it again, or save it again.",
 ) -> tuple[dict[str, Any], ArrayReader]:
-    """Open a file that `write_archive` wrote; arrays are read on access.
+    """Return the document of a file that `write_archive` wrote, and a reader of its arrays.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    format_name : str
-        Required value of ``"format"`` in the document.
-    max_version : int
-        Highest ``"format_version"`` that the caller understands.
-    error : type, default=ArtefactError
-        Exception to raise for a file that cannot be used.
-    advice : str, optional
-        Sentence at the end of that exception's message. Default: copy, download or save the file
-        again.
-
-    Returns
-    -------
-    document : dict
-        The JSON document.
-    arrays : ArrayReader
-        The arrays by name. It keeps the file open: close it, or use it in a ``with`` statement.
-
-    Raises
-    ------
-    ArtefactError
-        Or the given `error`: if the file is no such archive, is damaged or cut short, has another
-        format, or comes from a newer version.
-    OSError
-        If the file cannot be opened or read.
-
-    See Also
-    --------
-    write_archive : Writes the file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from multimodal_ensemble.saving import read_archive, write_archive
-    >>> document = {"format": "my encoder", "format_version": 1, "words": ["a", "b"]}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "file")
-    ...     write_archive(path, document, {"mean": np.zeros(3)})
-    ...     document, arrays = read_archive(path, format_name="my encoder", max_version=1)
-    ...     with arrays:
-    ...         document["words"], arrays["mean"].tolist()
-    (['a', 'b'], [0.0, 0.0, 0.0])
+    The reader keeps the file open: close it, or use it in a ``with`` statement. A file that is
+    damaged, cut short, not of the format `format_name`, or of a newer version than `max_version`
+    raises the given `error`, whose message ends with the `advice`. OSError passes.
     """
-    refusal = _Refusal(Path(path), error, advice)
-    file = Path(path).open("rb")
+    arrays = ArrayReader(Path(path), error, advice)
     try:
-        with refusal.explaining("its layout is not that of an archive"):
-            check_ends(file)
-            archive = zipfile.ZipFile(file)
-            manifest, arrays = check_members(archive)
-        with refusal.explaining(f"its {MANIFEST} cannot be read"):
-            document = parse_manifest(archive.read(manifest))
-        refusal.check_format(document, format_name, max_version)
+        return arrays._read_document(format_name, max_version), arrays
     except BaseException:
-        file.close()
+        arrays.close()
         raise
-    return document, ArrayReader(refusal, file, archive, arrays)
 
 
-class ArrayReader:
+class ArrayReader(Mapping[str, NDArray[Any]], AbstractContextManager["ArrayReader"]):
     """The arrays of an archive by name; each one is read and checked on access.
 
-    `read_archive` returns it. A name that is not there raises the exception that was given to
-    `read_archive`, never a KeyError, because the file is incomplete.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from multimodal_ensemble.saving import read_archive, write_archive
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder, "file")
-    ...     write_archive(path, {"format": "x", "format_version": 1}, {"a": np.arange(3)})
-    ...     _, arrays = read_archive(path, format_name="x", max_version=1)
-    ...     with arrays:
-    ...         list(arrays), "b" in arrays, int(arrays["a"].sum())
-    (['a'], False, 3)
+    A name that is not there raises the exception that was given to `read_archive`, never a
+    KeyError, because the file is incomplete.
     """
 
-    def __init__(
-        self,
-        refusal: _Refusal,
-        file: BinaryIO,
-        archive: zipfile.ZipFile,
-        members: Mapping[str, zipfile.ZipInfo],
-    ) -> None:
-        self._refusal = refusal
-        self._file = file
-        self._archive = archive
-        self._members = members
+    _archive: zipfile.ZipFile
+    _members: dict[str, zipfile.ZipInfo]
+
+    def __init__(self, path: Path, error: type[Exception], advice: str) -> None:
+        self._path = path
+        self._error = error
+        self._advice = advice
+        self._file = path.open("rb")
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return one array after a check of its CRC."""
         if name not in self:
-            self._refusal.refuse(f"lacks the array {reprlib.repr(name)}, so it is incomplete")
+            self._refuse(f"lacks the array {reprlib.repr(name)}, so it is incomplete")
         info = self._members[name]
         with self.explaining(f"the array {name!r} cannot be read"):
             if self._file.closed:
@@ -158,66 +86,13 @@ class ArrayReader:
         """Return the number of arrays."""
         return len(self._members)
 
-    def keys(self) -> list[str]:
-        """Return the names of the arrays.
-
-        Returns
-        -------
-        list of str
-            In the order of the file.
-        """
-        return list(self._members)
-
-    def explaining(self, problem: str) -> AbstractContextManager[None]:
-        """Return a context that turns any exception about the content into one about the file.
-
-        Parameters
-        ----------
-        problem : str
-            What is wrong with the file, for example ``"its parts do not fit together"``.
-
-        Returns
-        -------
-        context manager
-            For a ``with`` statement.
-
-        Raises
-        ------
-        ArtefactError
-            Or the exception that was given to `read_archive`. OSError and MemoryError pass.
-        """
-        return self._refusal.explaining(problem)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._archive.close()
-        self._file.close()
-
-    def __enter__(self) -> Self:
-        """Return the reader itself."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Close the file."""
-        self.close()
-
-
-class _Refusal:
-    """Raises the exceptions about one file."""
-
-    def __init__(self, path: Path, error: type[Exception], advice: str) -> None:
-        self._path = path
-        self._error = error
-        self._advice = advice
-
-    def refuse(
-        self, problem: str, *, advice: str | None = None, cause: Exception | None = None
-    ) -> NoReturn:
-        msg = f"The file {str(self._path)!r} {problem}. {advice or self._advice}"
-        raise self._error(msg) from cause
-
     @contextmanager
     def explaining(self, problem: str) -> Iterator[None]:
+        """Turn exceptions about the content into one about the file.
+
+        OSError and MemoryError pass. `problem` says what is wrong, for example ``"its parts do not
+        fit together"``.
+        """
         try:
             yield
         except (OSError, MemoryError, self._error):
@@ -228,25 +103,46 @@ class _Refusal:
             if len(reason) > _MAX_REASON_LENGTH:
                 # The readers' messages quote names, which may be as long as the file.
                 reason = f"{reason[:_MAX_REASON_LENGTH]}..."
-            self.refuse(f"cannot be loaded: {problem} ({reason})", cause=cause)
+            self._refuse(f"cannot be loaded: {problem} ({reason})", cause=cause)
 
-    def check_format(self, document: Mapping[str, Any], format_name: str, max_version: int) -> None:
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __exit__(self, *error: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def _refuse(
+        self, problem: str, *, advice: str | None = None, cause: Exception | None = None
+    ) -> NoReturn:
+        msg = f"The file {str(self._path)!r} {problem}. {advice or self._advice}"
+        raise self._error(msg) from cause
+
+    def _read_document(self, format_name: str, max_version: int) -> dict[str, Any]:
+        with self.explaining("its layout is not that of an archive"):
+            check_ends(self._file)
+            self._archive = zipfile.ZipFile(self._file)
+            manifest, self._members = check_members(self._archive)
+        with self.explaining(f"its {MANIFEST} cannot be read"):
+            document = parse_manifest(self._archive.read(manifest))
         received = document.get("format")
         if received != format_name:
-            self.refuse(
+            self._refuse(
                 f"does not have the format {format_name!r}. "
                 f"Received format={reprlib.repr(received)}"
             )
         version = document.get("format_version")
         if type(version) is not int or version < 1:
-            self.refuse(
+            self._refuse(
                 "must have a whole number of at least 1 as its format_version. "
                 f"Received {reprlib.repr(version)}"
             )
         if version > max_version:
             writer = reprlib.repr(document.get("library_version"))
-            self.refuse(
+            self._refuse(
                 f"was written by version {writer} of multimodal_ensemble, in version "
                 f"{reprlib.repr(version)} of its format; this version reads up to {max_version}",
                 advice="Upgrade multimodal_ensemble to load it.",
             )
+        return document

@@ -11,10 +11,11 @@ import copy
 import re
 import reprlib
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
-from types import FunctionType, ModuleType
-from typing import Any, NoReturn
+from operator import attrgetter
+from types import FunctionType
+from typing import Any, NamedTuple, NoReturn
 
 from multimodal_ensemble.exceptions import ArtefactError
 
@@ -42,76 +43,31 @@ _DTYPE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class _Allowed:
-    """What a configuration may name, read from Keras as it is imported.
-
-    Parameters
-    ----------
-    bases : dict
-        For each module that may be named, its namespace and the base classes that its classes
-        must have. No module is imported because a configuration names it.
-    private_bases : tuple of type
-        Base classes for the classes of the modules that `_PRIVATE` matches.
-    unsafe : tuple of type
-        Layers that run code in a configuration, or programs and files that it names.
-    lookups : tuple of type
-        Layers that read a file if their vocabulary is a string.
-    functions : dict
-        For each module that a function may name, the namespaces to look it up in.
-    """
-
-    bases: dict[str, tuple[ModuleType, tuple[type, ...]]]
-    private_bases: tuple[type, ...]
-    unsafe: tuple[type, ...]
-    lookups: tuple[type, ...]
-    functions: dict[str, tuple[ModuleType, ...]]
-
-
-@cache
-def _allowed() -> _Allowed:
-    # Imported here, so that writing files does not import Keras.
-    import keras
-
-    layers, optimizers, policies = keras.layers, keras.optimizers, keras.dtype_policies
-    public = (
-        keras.Layer,
-        keras.Loss,
-        keras.Metric,
-        keras.Initializer,
-        keras.Regularizer,
-        optimizers.Optimizer,
-        policies.DTypePolicy,
-    )
-    unsafe = ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")
-    return _Allowed(
-        bases={
-            "keras": (keras, public),
-            "keras.constraints": (keras.constraints, (keras.constraints.Constraint,)),
-            "keras.dtype_policies": (policies, (policies.DTypePolicy,)),
-            "keras.initializers": (keras.initializers, (keras.Initializer,)),
-            "keras.layers": (layers, (keras.Layer,)),
-            "keras.losses": (keras.losses, (keras.Loss,)),
-            "keras.metrics": (keras.metrics, (keras.Metric,)),
-            "keras.models": (keras.models, (keras.Model,)),
-            "keras.optimizers": (optimizers, (optimizers.Optimizer,)),
-            "keras.optimizers.schedules": (
-                optimizers.schedules,
-                (optimizers.schedules.LearningRateSchedule,),
-            ),
-            "keras.random": (keras.random, (keras.random.SeedGenerator,)),
-            "keras.regularizers": (keras.regularizers, (keras.Regularizer,)),
-        },
-        private_bases=(keras.Operation,),
-        unsafe=tuple(getattr(layers, name) for name in unsafe if hasattr(layers, name)),
-        lookups=(layers.IntegerLookup, layers.StringLookup, layers.TextVectorization),
-        functions={
-            "builtins": (keras.activations, keras.losses, keras.metrics),
-            "keras.activations": (keras.activations,),
-            "keras.losses": (keras.losses,),
-            "keras.metrics": (keras.metrics,),
-        },
-    )
+# For each module that may be named, the base class, one of its own, that its classes must have.
+_BASES = {
+    "constraints": "Constraint",
+    "dtype_policies": "DTypePolicy",
+    "initializers": "Initializer",
+    "layers": "Layer",
+    "losses": "Loss",
+    "metrics": "Metric",
+    "models": "Model",
+    "optimizers": "Optimizer",
+    "optimizers.schedules": "LearningRateSchedule",
+    "random": "SeedGenerator",
+    "regularizers": "Regularizer",
+}
+# For each module that a function may name, the modules of Keras to look it up in.
+_FUNCTIONS = {
+    "builtins": ("activations", "losses", "metrics"),
+    "keras.activations": ("activations",),
+    "keras.losses": ("losses",),
+    "keras.metrics": ("metrics",),
+}
+# Layers that run code in a configuration, or programs and files that it names.
+_UNSAFE = ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")
+# Layers that read a file if their vocabulary is a string.
+_LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")
 
 
 def check_config(config: Any, *, where: str) -> None:
@@ -121,69 +77,23 @@ def check_config(config: Any, *, where: str) -> None:
     that run code or read files, and every object that is registered with Keras. The check imports
     and creates nothing.
 
-    Parameters
-    ----------
-    config : JSON value
-        The result of `keras.saving.serialize_keras_object`, also after a round trip through JSON.
-    where : str
-        Name of the configuration in errors, for example ``"The model"``.
+    `where` is the name of the configuration in errors, for example ``"The model"``.
 
     Raises
     ------
     ArtefactError
         If it names anything else; the message says what, and where in the configuration.
-
-    See Also
-    --------
-    load_object : Checks a configuration and creates its object.
-
-    Examples
-    --------
-    >>> import keras
-    >>> from multimodal_ensemble.saving import check_config
-    >>> config = keras.saving.serialize_keras_object(keras.layers.Dense(2))
-    >>> check_config(config, where="The layer")
-    >>> config.update(module="os", class_name="system", registered_name="x")
-    >>> check_config(config, where="The layer")
-    Traceback (most recent call last):
-    multimodal_ensemble.exceptions.ArtefactError: The layer cannot be loaded: its
-    configuration names the class 'system' of the module 'os', which is neither a part
-    of a model in Keras nor registered with Keras. ...
     """
-    _check(config, _Place(where, ""), 0)
+    _check(config, _Place(where), 0)
 
 
 def load_object(config: Any, *, where: str) -> Any:
-    """Check a serialised Keras object, then create it.
-
-    Parameters
-    ----------
-    config : JSON value
-        As for `check_config`. It is not changed.
-    where : str
-        Name of the configuration in errors, for example ``"The model"``.
-
-    Returns
-    -------
-    object
-        The object that was serialised.
+    """Check a serialised Keras object as `check_config` does, then create it.
 
     Raises
     ------
     ArtefactError
         If the configuration names anything that is not harmless, or Keras cannot use it.
-
-    See Also
-    --------
-    check_config : Only checks.
-
-    Examples
-    --------
-    >>> import keras
-    >>> from multimodal_ensemble.saving import load_object
-    >>> config = keras.saving.serialize_keras_object(keras.layers.Dense(2))
-    >>> load_object(config, where="The layer").units
-    2
     """
     import keras
 
@@ -201,12 +111,25 @@ def load_object(config: Any, *, where: str) -> Any:
         raise ArtefactError(msg) from error
 
 
-class _Place:
+@cache
+def _allowed() -> dict[str, tuple[dict[str, Any], tuple[type, ...]]]:
+    """Return the names and the base classes of each module that a configuration may name."""
+    # Imported here, so that writing files does not import Keras.
+    import keras
+
+    allowed: dict[str, tuple[dict[str, Any], tuple[type, ...]]] = {}
+    for module, base in _BASES.items():
+        names = vars(attrgetter(module)(keras))
+        allowed[f"keras.{module}"] = names, (names[base],)
+    allowed["keras"] = vars(keras), tuple(base for _, (base,) in allowed.values())
+    return allowed
+
+
+class _Place(NamedTuple):
     """A place in a configuration, for messages."""
 
-    def __init__(self, where: str, path: str) -> None:
-        self.where = where
-        self.path = path
+    where: str
+    path: str = ""
 
     def at(self, key: object) -> _Place:
         return _Place(self.where, f"{self.path}[{reprlib.repr(key)}]")
@@ -219,8 +142,9 @@ class _Place:
 
 def _check(value: Any, place: _Place, depth: int) -> None:
     if depth > MAX_DEPTH:
-        shallow = _Place(place.where, "")
-        shallow.refuse(f"is nested more than {MAX_DEPTH} levels deep, which no model is.")
+        _Place(place.where).refuse(
+            f"is nested more than {MAX_DEPTH} levels deep, which no model is."
+        )
     if isinstance(value, dict):
         if "class_name" in value:
             _check_object(value, place)
@@ -234,14 +158,14 @@ def _check(value: Any, place: _Place, depth: int) -> None:
 
 
 def _check_object(config: dict[str, Any], place: _Place) -> None:
+    import keras
+
     class_name = config["class_name"]
     inner = config.get("config")
     if not isinstance(class_name, str):
         place.refuse(f"must name a class. Received class_name={reprlib.repr(class_name)}.")
     if class_name in _VALUES:
-        if set(config) != {"class_name", "config"}:
-            place.refuse(f"holds an invalid {class_name}.")
-        _check_value(class_name, inner, place)
+        _check_value(class_name, config, place)
         return
     if class_name.startswith("__"):
         place.refuse(
@@ -258,7 +182,7 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
     name = inner if is_function else config.get("registered_name", class_name)
     if name is not None and not isinstance(name, str):
         place.refuse(f"must name a class or function. Received {reprlib.repr(name)}.")
-    found = None if name is None else _find_registered(name)
+    found = None if name is None else keras.saving.get_registered_object(name)
     if found is None and is_function:
         _check_function(name, config.get("module"), place)
         return
@@ -270,7 +194,7 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
 
 def _check_class(found: type, inner: Any, place: _Place) -> None:
     """Check a class that Keras defines or that is registered with Keras."""
-    if issubclass(found, _allowed().unsafe):
+    if issubclass(found, _layers(_UNSAFE)):
         place.refuse(
             f"holds a {found.__name__} layer, which may run code from the file or read other "
             "files. Save the model with a layer of your own that is registered by "
@@ -281,7 +205,7 @@ def _check_class(found: type, inner: Any, place: _Place) -> None:
             f"must hold a dict as the configuration of {found.__name__}. "
             f"Received type {type(inner).__name__}."
         )
-    takes_vocabulary = issubclass(found, _allowed().lookups)
+    takes_vocabulary = issubclass(found, _layers(_LOOKUPS))
     if takes_vocabulary and not isinstance(inner.get("vocabulary"), (list, type(None))):
         place.refuse(
             f"holds a {found.__name__} layer that would read its vocabulary from "
@@ -289,18 +213,23 @@ def _check_class(found: type, inner: Any, place: _Place) -> None:
         )
 
 
+def _layers(names: Sequence[str]) -> tuple[type, ...]:
+    import keras
+
+    return tuple(getattr(keras.layers, name) for name in names if hasattr(keras.layers, name))
+
+
 def _find_class(class_name: str, module: Any, place: _Place) -> type:
     """Return a class of Keras that a configuration names, if the configuration may name it."""
-    namespace: ModuleType | None = None
-    bases = _allowed().private_bases
-    if isinstance(module, str) and module in _allowed().bases:
-        namespace, bases = _allowed().bases[module]
-    elif isinstance(module, str) and _PRIVATE.fullmatch(module):
-        namespace = sys.modules.get(module)
-    elif not isinstance(module, str) or not module.startswith("keras."):
+    import keras
+
+    if not isinstance(module, str) or not f"{module}.".startswith("keras."):
         _refuse_unregistered(f"class {reprlib.repr(class_name)}", module, place)
+    names, bases = _allowed().get(module, ({}, (keras.Operation,)))
+    if _PRIVATE.fullmatch(module) and module in sys.modules:
+        names = vars(sys.modules[module])
     # Only the module's own names count, so that a name with a dot in it finds nothing.
-    found = None if namespace is None else vars(namespace).get(class_name)
+    found = names.get(class_name)
     if not isinstance(found, type) or not issubclass(found, bases):
         place.refuse(
             f"names {reprlib.repr(class_name)} of {reprlib.repr(module)}, which is no layer, "
@@ -311,11 +240,11 @@ def _find_class(class_name: str, module: Any, place: _Place) -> type:
 
 
 def _check_function(name: str | None, module: Any, place: _Place) -> None:
-    functions = _allowed().functions
-    if name is not None and isinstance(module, str) and module in functions:
-        for namespace in functions[module]:
-            found = vars(namespace).get(name)
-            if isinstance(found, FunctionType) and name not in _NO_FUNCTIONS:
+    import keras
+
+    if name is not None and isinstance(module, str) and name not in _NO_FUNCTIONS:
+        for namespace in _FUNCTIONS.get(module, ()):
+            if isinstance(vars(getattr(keras, namespace)).get(name), FunctionType):
                 return
     _refuse_unregistered(f"function {reprlib.repr(name)}", module, place)
 
@@ -328,15 +257,11 @@ def _refuse_unregistered(what: str, module: Any, place: _Place) -> NoReturn:
     )
 
 
-def _check_value(class_name: str, inner: Any, place: _Place) -> None:
-    if not isinstance(inner, dict) or set(inner) != _VALUES[class_name]:
+def _check_value(class_name: str, config: dict[str, Any], place: _Place) -> None:
+    inner = config.get("config")
+    is_complete = set(config) == {"class_name", "config"}
+    if not is_complete or not isinstance(inner, dict) or set(inner) != _VALUES[class_name]:
         place.refuse(f"holds an invalid {class_name}.")
     dtype = inner.get("dtype")
     if "dtype" in inner and not (isinstance(dtype, str) and _DTYPE.fullmatch(dtype)):
         place.refuse(f"holds a {class_name} with the dtype {reprlib.repr(dtype)}.")
-
-
-def _find_registered(name: str) -> Any:
-    import keras
-
-    return keras.saving.get_registered_object(name)

@@ -10,55 +10,28 @@ import math
 import re
 import reprlib
 from collections.abc import Mapping, MutableMapping
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._archive_layout import NUMERIC_KINDS
+from multimodal_ensemble.saving._archive_format import NUMERIC_KINDS
 
 MAX_DEPTH = 100
 _DTYPE = re.compile(r"[<>|][biuf][0-9]{1,2}")
 _NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-class Arrays(Protocol):
-    """Type of what arrays are read from: a dict, or an archive's `ArrayReader`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from multimodal_ensemble.saving import Arrays, unpack_state
-    >>> arrays: Arrays = {"state/0": np.zeros(2)}
-    >>> unpack_state({"array": "state/0"}, arrays).tolist()
-    [0.0, 0.0]
-    """
-
-    def __getitem__(self, name: str, /) -> NDArray[Any]:
-        """Return one array."""
-
-
 def pack_state(value: Any, arrays: MutableMapping[str, NDArray[Any]], prefix: str) -> Any:
     """Return a JSON value that represents `value`, and add its arrays to `arrays`.
 
     Supported are None, booleans, whole numbers, floats, strings, lists, tuples, dicts with string
-    keys, numpy scalars, and arrays of booleans, numbers or strings, nested in any way. Arrays
-    keep their values, dtype and shape. Floats keep their exact value, NaN and infinities included.
+    keys, numpy scalars, and arrays of booleans, numbers or strings, nested in any way. All values,
+    NaN and infinities included, are restored exactly, with their types, dtypes and shapes.
 
-    Parameters
-    ----------
-    value : object
-        The value that `unpack_state` restores.
-    arrays : dict of str to ndarray
-        Receives the arrays as ``prefix/0``, ``prefix/1``, and so on. They are not copied.
-    prefix : str
-        Place of the value, for example ``"encoders/0"``; errors name it as ``encoders[0]``.
-
-    Returns
-    -------
-    JSON value
-        Finite numbers, strings, booleans, None, lists and dicts.
+    The arrays are added as ``prefix/0``, ``prefix/1``, and so on, without a copy. The prefix, for
+    example ``"encoders/0"``, also names the place of the value in errors, as ``encoders[0]``.
 
     Raises
     ------
@@ -66,56 +39,18 @@ def pack_state(value: Any, arrays: MutableMapping[str, NDArray[Any]], prefix: st
         If it holds any other type, or a subclass of these types; the message says where.
     ValueError
         If it is nested more than 100 levels deep.
-
-    See Also
-    --------
-    unpack_state : The inverse.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from multimodal_ensemble.saving import pack_state
-    >>> arrays = {}
-    >>> pack_state({"words": ("a", "b"), "mean": np.zeros(3)}, arrays, "state")
-    {'dict': {'words': {'tuple': ['a', 'b']}, 'mean': {'array': 'state/0'}}}
-    >>> arrays
-    {'state/0': array([0., 0., 0.])}
     """
     place = re.sub(r"/([0-9]+)(?=/|$)", r"[\1]", prefix).replace("/", ".")
     return _Packer(arrays, prefix).pack(value, place, 0)
 
 
-def unpack_state(value: Any, arrays: Arrays) -> Any:
-    """Return the value that `pack_state` received.
-
-    Parameters
-    ----------
-    value : JSON value
-        The value that `pack_state` returned.
-    arrays : mapping of str to ndarray
-        The arrays that it refers to; each is read once.
-
-    Returns
-    -------
-    object
-        The original value, with the same types.
+def unpack_state(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
+    """Return the value that `pack_state` received; each of its arrays is read once.
 
     Raises
     ------
     ArtefactError
         If `pack_state` returns no such value, or an array is absent or of the wrong type.
-
-    See Also
-    --------
-    pack_state : The inverse.
-
-    Examples
-    --------
-    >>> from multimodal_ensemble.saving import pack_state, unpack_state
-    >>> arrays = {}
-    >>> packed = pack_state({"range": (0.0, float("inf"))}, arrays, "state")
-    >>> unpack_state(packed, arrays)
-    {'range': (0.0, inf)}
     """
     return _Unpacker(arrays).unpack(value, 0)
 
@@ -162,7 +97,8 @@ class _Packer:
         raise TypeError(msg)
 
     def _pack_dict(self, value: dict[Any, Any], place: str, depth: int) -> dict[str, Any]:
-        for key in value:
+        packed = {}
+        for key, item in value.items():
             if type(key) is not str:
                 msg = (
                     f"{place} cannot be saved. Expected a dict of string keys. Received the key "
@@ -170,14 +106,9 @@ class _Packer:
                     "Store its keys and values as two lists."
                 )
                 raise TypeError(msg)
-        return {
-            key: self.pack(
-                item,
-                f"{place}.{key}" if key.isidentifier() else f"{place}[{reprlib.repr(key)}]",
-                depth + 1,
-            )
-            for key, item in value.items()
-        }
+            at = f"{place}.{key}" if key.isidentifier() else f"{place}[{reprlib.repr(key)}]"
+            packed[key] = self.pack(item, at, depth + 1)
+        return packed
 
     def _pack_array(self, array: NDArray[Any], place: str) -> dict[str, Any]:
         if array.dtype.kind in NUMERIC_KINDS:
@@ -210,7 +141,7 @@ class _Packer:
 
 
 class _Unpacker:
-    def __init__(self, arrays: Arrays) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self._arrays = arrays
         self._read: set[str] = set()
 

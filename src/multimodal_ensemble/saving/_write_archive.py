@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble.saving import _archive_layout as layout
+from multimodal_ensemble.saving import _archive_format as layout
 from multimodal_ensemble.saving._files import replacing
 
 # Zip files need a larger header for members from 4 GiB on; this limit is well below.
@@ -25,18 +25,8 @@ def write_archive(
     """Write a document and named arrays to one file, completely or not at all.
 
     Equal content produces equal bytes: the file holds no times, and its arrays are sorted by name.
-    An older file of the same name is replaced at the end, in one step.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    document : mapping
-        JSON values; numbers must be finite. `read_archive` checks the keys ``"format"`` and
-        ``"format_version"``.
-    arrays : mapping of str to ndarray
-        Arrays of booleans or numbers. A name consists of ASCII letters, digits, ``.``, ``_`` and
-        ``-``, optionally in several parts separated by ``/``.
+    The document holds JSON values with finite numbers; `read_archive` checks its ``"format"`` and
+    ``"format_version"``. The arrays hold booleans or numbers; see `is_array_name` for their names.
 
     Raises
     ------
@@ -44,23 +34,6 @@ def write_archive(
         If the file cannot be written. An older file of the same name is unchanged.
     TypeError, ValueError
         If the document is not JSON, or an array or its name is not allowed.
-
-    See Also
-    --------
-    read_archive : Reads the file.
-    pack_state : Converts nested Python values to a document and arrays.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from multimodal_ensemble.saving import write_archive
-    >>> document = {"format": "my encoder", "format_version": 1}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_archive(Path(folder, "file"), document, {"mean": np.zeros(3)})
-    ...     [path.name for path in Path(folder).iterdir()]
-    ['file']
     """
     path = Path(path)
     manifest = _encode_manifest(document)
@@ -71,7 +44,7 @@ def write_archive(
                 member.write(manifest)
             for name in sorted(arrays):
                 array = np.asarray(arrays[name], order="C")
-                info = _make_member(layout.member_name(name))
+                info = _make_member(f"arrays/{name}.npy")
                 # The size of a member's header depends on this, so it must be known in advance.
                 is_large = array.nbytes >= _LARGE_BYTES
                 with archive.open(info, "w", force_zip64=is_large) as member:
@@ -90,8 +63,7 @@ def write_archive(
 
 def _encode_manifest(document: Mapping[str, Any]) -> bytes:
     try:
-        # File names may hold half a surrogate pair, which ASCII escapes preserve and UTF-8 does
-        # not.
+        # File names may hold half a surrogate pair, which ASCII escapes preserve, unlike UTF-8.
         text = json.dumps(dict(document), allow_nan=False, ensure_ascii=True, indent=1)
     except RecursionError as error:
         msg = "The document is nested too deeply, or contains itself."

@@ -41,7 +41,7 @@ def fit_model(
     label_weight: str | Mapping[str, float] | ArrayLike | None = None,
     evaluate_every: int | None = None,
     loss_window: int = 200,
-    patience: int | None = 5,
+    patience: int | None = 10,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: str | PathLike[str] | None = None,
     resume_from: str | PathLike[str] | None = None,
@@ -81,9 +81,9 @@ def fit_model(
         of the batches of all epochs if that is fewer.
     loss_window : int, default=200
         Number of batches over which the training loss in the history is averaged.
-    patience : int or None, default=5
-        Number of evaluations in a row without an improvement after which training stops; None
-        never stops early. See `ValidationEvaluation`.
+    patience : int or None, default=10
+        Number of evaluations in a row without a better one after which training stops; None never
+        stops early. See `ValidationEvaluation`.
     callbacks : sequence of keras.callbacks.Callback, default=()
         Further callbacks. At the end of an epoch they act before the checkpoint is written.
     checkpoint : path, optional

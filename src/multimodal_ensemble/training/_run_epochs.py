@@ -63,16 +63,20 @@ def run_epochs(
     events.on_train_begin()
     logs: dict[str, float] = {}
     for epoch in range(first_epoch, epochs):
-        model.reset_metrics()
+        loss, n_rows = 0.0, 0
         events.on_epoch_begin(epoch)
         for batch in range(len(train)):
+            # Some versions of Keras do this in `train_on_batch`, others do not.
+            model.reset_metrics()
             events.on_train_batch_begin(batch)
             inputs, y, *weight = train[batch]
             logs = model.train_on_batch(inputs, y, *weight, return_dict=True)
             events.on_train_batch_end(batch, logs)
+            loss, n_rows = loss + float(logs["loss"]) * len(y), n_rows + len(y)
             if model.stop_training:
                 break
         train.on_epoch_end()
+        logs = {"loss": loss / n_rows}
         events.on_epoch_end(epoch, logs)
         if model.stop_training:
             break

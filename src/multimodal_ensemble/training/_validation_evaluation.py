@@ -32,8 +32,9 @@ class ValidationEvaluation(keras.callbacks.Callback):
     """Keras callback that evaluates the validation rows, keeps the best weights and stops early.
 
     The best evaluation is the one with the highest mean ROC-AUC over labels and, among equal ones,
-    the one with the lowest validation loss. Training stops when neither that nor the lowest
-    validation loss has improved for `patience` evaluations. The mean accuracy in the history uses
+    the one with the lowest validation loss. Training stops when `patience` evaluations in a row
+    were not better, but not before the validation loss was once below that of constant scores:
+    until then the model has learned nothing. The mean accuracy in the history uses
     thresholds that are tuned on the same rows. It is slightly optimistic, and serves to compare
     models.
 
@@ -142,17 +143,17 @@ class ValidationEvaluation(keras.callbacks.Callback):
             self._inputs = list(all_inputs(self.validation))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Reset the sums of the loss, as Keras does."""
+        """Record the number of the epoch."""
         self._state.epoch = epoch + 1
-        self._seen_loss, self._seen_weight = 0.0, 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Record the sums of the loss, which Keras may continue through an epoch."""
+        self._sums_before = self._loss_sums()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Record the loss of the batch, and evaluate if it is time."""
-        # Keras sums the loss over the epoch, so the loss of a batch is the increase of that sum.
-        tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
-        loss, weight = float(tracker.total), float(tracker.count)
-        self._state.losses.append((loss - self._seen_loss, weight - self._seen_weight))
-        self._seen_loss, self._seen_weight = loss, weight
+        (loss, weight), (loss_before, weight_before) = self._loss_sums(), self._sums_before
+        self._state.losses.append((loss - loss_before, weight - weight_before))
         self._state.step += 1
         if self._state.step % self.evaluate_every == 0:
             self._evaluate()
@@ -179,6 +180,20 @@ class ValidationEvaluation(keras.callbacks.Callback):
     def _new_state(self) -> EvaluationState:
         return EvaluationState(losses=deque(maxlen=self.loss_window))
 
+    def _loss_sums(self) -> tuple[float, float]:
+        """Return the sum of the rows' losses, and the sum of their weights."""
+        tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
+        return float(tracker.total), float(tracker.count)
+
+    def _loss(self, y_score: NDArray[np.float32]) -> float:
+        loss = keras.losses.get(self.model.loss)(self._y_true.astype(y_score.dtype), y_score)
+        return float(keras.ops.mean(loss))
+
+    def _constant_loss(self) -> float:
+        """Return the validation loss of scores that are the frequency of each label."""
+        frequency = self._y_true.mean(axis=0, dtype=np.float32)
+        return self._loss(np.broadcast_to(frequency, self._y_true.shape))
+
     def _evaluate(self) -> None:
         state = self._state
         inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
@@ -192,8 +207,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
         columns = self._has_both_classes
         roc_auc = mean_roc_auc(self._y_true[:, columns], y_score[:, columns])
         thresholds = tune_thresholds(self._y_true, y_score)
-        loss = keras.losses.get(self.model.loss)(self._y_true.astype(y_score.dtype), y_score)
-        validation_loss = float(keras.ops.mean(loss))
+        validation_loss = self._loss(y_score)
         best = state.best
         is_best = best is None or (roc_auc, -validation_loss) > (
             best["mean_roc_auc"],
@@ -215,11 +229,13 @@ class ValidationEvaluation(keras.callbacks.Callback):
             print(_format_line(state.history[-1]), flush=True)
         if is_best:
             state.best_weights = values_of(trained_weights(self.model))
-        if should_stop(state.history, self.patience):
+        if should_stop(state.history, self.patience, constant_loss=self._constant_loss()):
             self.model.stop_training = True
 
 
-def should_stop(history: Sequence[Mapping[str, Any]], patience: int | None) -> bool:
+def should_stop(
+    history: Sequence[Mapping[str, Any]], patience: int | None, *, constant_loss: float
+) -> bool:
     """Return whether training stops after the last evaluation of a history.
 
     Parameters
@@ -227,16 +243,15 @@ def should_stop(history: Sequence[Mapping[str, Any]], patience: int | None) -> b
     history : sequence of mapping
         One entry per evaluation, with the columns of `ValidationEvaluation.history`.
     patience : int or None
-        Number of evaluations in a row without an improvement; None never stops.
+        Number of evaluations in a row without a better one; None never stops.
+    constant_loss : float
+        Validation loss of a model that has learned nothing. Patience starts once it was undercut.
     """
-    if patience is None:
+    learned = [entry["validation_loss"] < constant_loss for entry in history]
+    if patience is None or True not in learned:
         return False
-    # A falling loss means that training still learns, even before the ROC-AUC shows it.
-    lowest, since = np.inf, 0
-    for entry in history:
-        improved = entry["best"] or entry["validation_loss"] < lowest
-        lowest, since = min(lowest, entry["validation_loss"]), 0 if improved else since + 1
-    return since >= patience
+    n_waited = len(history) - 1 - learned.index(True)
+    return n_waited >= patience and not any(entry["best"] for entry in history[-patience:])
 
 
 def _find_two_class_labels(y_true: NDArray[np.bool_], labels: Sequence[str]) -> NDArray[np.bool_]:

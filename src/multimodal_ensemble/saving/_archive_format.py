@@ -1,6 +1,7 @@
-"""Checks of an archive's bytes; no size that the file claims is used before it is verified.
+"""The layout of an archive, a zip file of one JSON document and ``.npy`` arrays, and its checks.
 
-Every function raises a ValueError that says what is wrong. `read_archive` adds the file.
+No size that a file claims is used before it is verified. The checks raise a ValueError that says
+what is wrong; `read_archive` adds the file.
 """
 
 from __future__ import annotations
@@ -12,13 +13,23 @@ import os
 import re
 import reprlib
 import zipfile
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble.saving import _archive_layout as layout
+MANIFEST = "manifest.json"
+MAX_MEMBERS = 100_000
+# A parsed document takes about 20 times the memory of its text.
+MAX_MANIFEST_BYTES = 64 * 2**20
+MAX_NAME_LENGTH = 200
+# Space for MAX_MEMBERS names of MAX_NAME_LENGTH characters in the zip file's list of members.
+MAX_DIRECTORY_BYTES = MAX_MEMBERS * (MAX_NAME_LENGTH + 128)
+# Booleans, signed and unsigned integers, floats.
+NUMERIC_KINDS = "biuf"
 
+_ARRAY_NAME = re.compile(r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
+_MEMBER_NAME = re.compile(r"arrays/(.+)\.npy")
 # The header that numpy writes for a plain array. Its parser never receives anything else.
 _NPY_HEADER = re.compile(
     rb"\{'descr': '[<>|][biuf][0-9]{1,2}', 'fortran_order': False, "
@@ -35,6 +46,16 @@ _LARGE_END, _LARGE_END_BYTES = b"PK\x06\x06", 56
 _LARGE_LOCATOR, _LARGE_LOCATOR_BYTES = b"PK\x06\x07", 20
 
 
+def is_array_name(name: object) -> bool:
+    """Return whether an archive may hold an array of this name."""
+    return (
+        isinstance(name, str)
+        and len(name) <= MAX_NAME_LENGTH
+        and _ARRAY_NAME.fullmatch(name) is not None
+        and not {".", ".."} & set(name.split("/"))
+    )
+
+
 def check_ends(file: BinaryIO) -> None:
     """Check the first and last bytes of the file before a parser reads what lies between.
 
@@ -45,38 +66,32 @@ def check_ends(file: BinaryIO) -> None:
     file.seek(0)
     start = file.read(4)
     if size == 0:
-        msg = "it is empty"
-        raise ValueError(msg)
+        _refuse("it is empty")
     if start != _LOCAL_HEADER:
-        msg = "it is not a zip archive"
-        raise ValueError(msg)
+        _refuse("it is not a zip archive")
     all_ends = _LARGE_END_BYTES + _LARGE_LOCATOR_BYTES + _END_BYTES
     file.seek(max(0, size - all_ends))
     tail = file.read()
     end = tail[-_END_BYTES:]
     if end[:4] != _END or end[20:] != b"\0\0":
-        msg = "its end is missing: it is cut short, or something was added to it"
-        raise ValueError(msg)
+        _refuse("its end is missing: it is cut short, or something was added to it")
     length, offset, n_end_bytes = end[12:16], end[16:20], _END_BYTES
     if tail[-_END_BYTES - _LARGE_LOCATOR_BYTES :][:4] == _LARGE_LOCATOR:
         # Archives of more than 4 GiB or 65,535 members store the larger numbers before the end.
         length, offset, n_end_bytes = tail[40:48], tail[48:56], all_ends
         if tail[:4] != _LARGE_END:
-            msg = "its end is not that of a zip archive"
-            raise ValueError(msg)
+            _refuse("its end is not that of a zip archive")
     directory_bytes = int.from_bytes(length, "little")
     position = size - n_end_bytes - directory_bytes
     if int.from_bytes(offset, "little") != position:
-        msg = "its list of members is at the wrong position: bytes are missing or were added"
-        raise ValueError(msg)
+        _refuse("its list of members is at the wrong position: bytes are missing or were added")
     file.seek(position)
     # Each entry begins with this mark, so counting the marks bounds the number of entries.
     if (
-        directory_bytes > layout.MAX_DIRECTORY_BYTES
-        or file.read(directory_bytes).count(_DIRECTORY_ENTRY) > layout.MAX_MEMBERS
+        directory_bytes > MAX_DIRECTORY_BYTES
+        or file.read(directory_bytes).count(_DIRECTORY_ENTRY) > MAX_MEMBERS
     ):
-        msg = f"it has more than {layout.MAX_MEMBERS:,} members"
-        raise ValueError(msg)
+        _refuse(f"it has more than {MAX_MEMBERS:,} members")
 
 
 def check_members(archive: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, dict[str, zipfile.ZipInfo]]:
@@ -86,8 +101,9 @@ def check_members(archive: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, dict[str, 
     for info in archive.infolist():
         # The reader may take another name from an extra field, so the original one is checked.
         member = info.orig_filename
-        name = layout.array_name(member)
-        is_manifest = member == layout.MANIFEST
+        match = _MEMBER_NAME.fullmatch(member)
+        name = match[1] if match is not None and is_array_name(match[1]) else None
+        is_manifest = member == MANIFEST
         problem = None
         if info.filename != member or (name is None and not is_manifest):
             problem = "is neither the manifest nor an array"
@@ -100,19 +116,16 @@ def check_members(archive: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, dict[str, 
         elif info.compress_size != info.file_size:
             problem = "has two sizes"
         if problem is not None:
-            msg = f"its member {reprlib.repr(member)} {problem}"
-            raise ValueError(msg)
+            _refuse(f"its member {reprlib.repr(member)} {problem}")
         if name is None:
             manifest = info
         else:
             arrays[name] = info
     if manifest is None:
-        msg = f"it has no {layout.MANIFEST}"
-        raise ValueError(msg)
+        _refuse(f"it has no {MANIFEST}")
     _check_no_overlap([manifest, *arrays.values()], archive.start_dir)
-    if manifest.file_size > layout.MAX_MANIFEST_BYTES:
-        msg = f"its {layout.MANIFEST} is larger than {layout.MAX_MANIFEST_BYTES} bytes"
-        raise ValueError(msg)
+    if manifest.file_size > MAX_MANIFEST_BYTES:
+        _refuse(f"its {MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes")
     return manifest, arrays
 
 
@@ -124,8 +137,7 @@ def _check_no_overlap(members: list[zipfile.ZipInfo], end: int) -> None:
         start = info.header_offset
         n_bytes = _LOCAL_HEADER_BYTES + len(info.filename) + info.file_size
         if start < 0 or start + n_bytes > next_start:
-            msg = f"its member {info.filename!r} claims more bytes than are available for it"
-            raise ValueError(msg)
+            _refuse(f"its member {info.filename!r} claims more bytes than are available for it")
 
 
 def parse_manifest(content: bytes) -> dict[str, Any]:
@@ -133,53 +145,44 @@ def parse_manifest(content: bytes) -> dict[str, Any]:
     try:
         document = json.loads(
             content.decode("utf-8"),
-            parse_constant=_refuse_number,
+            # The constants are NaN and the infinities.
+            parse_constant=_parse_float,
             parse_float=_parse_float,
             object_pairs_hook=_check_distinct_keys,
         )
-    except RecursionError as error:
-        msg = "it is nested too deeply"
-        raise ValueError(msg) from error
+    except RecursionError:
+        _refuse("it is nested too deeply")
     if not isinstance(document, dict):
-        msg = f"it must be a JSON object, not of type {type(document).__name__}"
-        raise ValueError(msg)
+        _refuse(f"it must be a JSON object, not of type {type(document).__name__}")
     return document
 
 
-def _refuse_number(text: str) -> float:
-    msg = f"the number {reprlib.repr(text)} is not finite"
-    raise ValueError(msg)
-
-
 def _parse_float(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _refuse_number(text)
+    if not math.isfinite(number := float(text)):
+        _refuse(f"the number {reprlib.repr(text)} is not finite")
+    return number
 
 
 def _check_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        msg = "a key occurs twice"
-        raise ValueError(msg)
+        _refuse("a key occurs twice")
     return found
 
 
 def read_array(member: IO[bytes], size: int) -> NDArray[Any]:
     """Read one array; allocate its memory only if the member has the bytes to fill it."""
     if np.lib.format.read_magic(member) != (1, 0):
-        msg = "it does not have version 1.0 of the npy format"
-        raise ValueError(msg)
+        _refuse("it does not have version 1.0 of the npy format")
     length = member.read(2)
     header = member.read(int.from_bytes(length, "little"))
     if not _NPY_HEADER.fullmatch(header):
-        msg = "its header is not that of an array of booleans or numbers in C order"
-        raise ValueError(msg)
+        _refuse("its header is not that of an array of booleans or numbers in C order")
     shape, _, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(length + header))
     available = size - np.lib.format.MAGIC_LEN - len(length) - len(header)
     needed = math.prod(shape) * dtype.itemsize
     if needed != available:
-        msg = f"its shape {reprlib.repr(shape)} needs {needed} bytes, and it has {available}"
-        raise ValueError(msg)
+        _refuse(f"its shape {reprlib.repr(shape)} needs {needed} bytes, and it has {available}")
     array: NDArray[Any] = np.empty(shape, dtype)
     content = array.reshape(-1).view(np.uint8)
     for start in range(0, available, _CHUNK_BYTES):
@@ -187,9 +190,11 @@ def read_array(member: IO[bytes], size: int) -> NDArray[Any]:
         content[start : start + len(part)] = np.frombuffer(part, np.uint8)
     # Reading to the end of the member makes the zip reader compare its CRC.
     if member.read(1):
-        msg = "it is longer than it claims"
-        raise ValueError(msg)
+        _refuse("it is longer than it claims")
     if dtype.kind == "b" and available and content.max() > 1:
-        msg = "its booleans are neither 0 nor 1"
-        raise ValueError(msg)
+        _refuse("its booleans are neither 0 nor 1")
     return array
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise ValueError(reason)

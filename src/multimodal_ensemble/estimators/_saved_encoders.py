@@ -1,0 +1,138 @@
+"""The encoders in a saved file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any
+
+import keras
+from numpy.typing import NDArray
+
+from multimodal_ensemble._digest import digest_arrays
+from multimodal_ensemble._layer_names import SCORES, head_name
+from multimodal_ensemble.encoders import DenseHead, Encoder
+from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
+from multimodal_ensemble.saving import check_config, pack_state, unpack_state
+
+Arrays = Mapping[str, NDArray[Any]]
+Weights = Mapping[str, str | PathLike[str]]
+
+
+def describe_encoder(
+    encoder: Encoder, number: int, arrays: dict[str, NDArray[Any]], *, include_backbones: bool
+) -> dict[str, Any]:
+    """Return an encoder as JSON values, and add its arrays to `arrays`."""
+    kind = type(encoder)
+    registered = keras.saving.get_registered_name(kind)
+    if keras.saving.get_registered_object(registered) is not kind:
+        msg = (
+            f"The encoder {encoder.name!r} cannot be saved: its class {kind.__name__} is not "
+            "registered. Decorate it with @keras.saving.register_keras_serializable(package=...)."
+        )
+        raise TypeError(msg)
+    config = encoder.get_config()
+    check_loadable(config, f"The encoder {encoder.name!r}")
+    state = encoder.get_state()
+    backbone = encoder.get_backbone()
+    if encoder.has_named_weights and include_backbones and backbone is not None:
+        state["backbone_weights"] = backbone.get_weights()
+    return {
+        "class": registered,
+        "name": encoder.name,
+        "config": config,
+        "state": pack_state(state, arrays, f"encoders/{number}"),
+        "backbone_sha256": _digest(backbone),
+    }
+
+
+def check_loadable(config: Any, where: str) -> None:
+    """Raise a TypeError if the configuration of a Keras object could not be loaded again."""
+    try:
+        check_config(config, where=where)
+    except ArtefactError as error:
+        msg = f"{where} cannot be saved, because loading it would fail: {error}"
+        raise TypeError(msg) from error
+
+
+def make_encoder(entry: Mapping[str, Any], arrays: Arrays, weights: Weights) -> Encoder:
+    """Return the encoder that `describe_encoder` received, with its backbone built."""
+    name, registered, config = entry["name"], entry["class"], dict(entry["config"])
+    kind = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
+    if not isinstance(kind, type) or not issubclass(kind, Encoder):
+        msg = (
+            f"The encoder {name!r} is a {registered!r}, which is not registered here. Import the "
+            "package that defines it first."
+        )
+        raise ArtefactError(msg)
+    check_config(config, where=f"The encoder {name!r}")
+    if name in weights:
+        config["weights"] = str(weights[name])
+    encoder = kind.from_config(config)
+    state = unpack_state(entry["state"], arrays)
+    arguments = encoder.get_params(deep=False)
+    if taken := [
+        key for key in state if key.startswith("_") or key in arguments or hasattr(kind, key)
+    ]:
+        msg = f"The encoder {name!r} has a state {taken} that would replace parts of its class."
+        raise ArtefactError(msg)
+    encoder.set_state(state)
+    if encoder.name != name:
+        msg = f"The encoder {name!r} is named {encoder.name!r} in its configuration."
+        raise ArtefactError(msg)
+    try:
+        encoder.get_backbone()
+    except WeightsUnavailableError as error:
+        msg = (
+            f"{error} The file was saved with include_backbones=False; to load it here, pass "
+            f"weights={{{name!r}: 'file.weights.h5'}}."
+        )
+        raise WeightsUnavailableError(msg) from error
+    return encoder
+
+
+def check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
+    """Raise an ArtefactError if a backbone has other weights than the saved one."""
+    found = _digest(encoder.get_backbone())
+    if found != entry["backbone_sha256"]:
+        msg = (
+            f"The backbone of {encoder.name!r} has other weights than it was trained with: "
+            f"SHA-256 {found} instead of {entry['backbone_sha256']}. Get the original weights, "
+            f"and pass weights={{{encoder.name!r}: path}}."
+        )
+        raise ArtefactError(msg)
+
+
+def check_sizes(
+    encoders: list[Encoder], n_labels: int, saved: Mapping[str, list[NDArray[Any]]]
+) -> None:
+    """Refuse sizes that no array in the file has, before memory is allocated for them."""
+    widths = [_width(encoder) for encoder in encoders]
+    for encoder, units in zip(encoders, widths, strict=True):
+        if units is not None:
+            _check_kernel(head_name(encoder.name), (encoder.feature_shape[0], units), saved)
+    known = [units for units in widths if units is not None]
+    if len(known) == len(widths):
+        _check_kernel(SCORES, (sum(known), n_labels), saved)
+
+
+def _width(encoder: Encoder) -> int | None:
+    """Return the size of an embedding where it is known before its layers are built."""
+    head, shape = encoder.head, encoder.feature_shape
+    is_own = type(encoder).build_head is not Encoder.build_head
+    if is_own or not isinstance(head, DenseHead) or len(shape) != 1:
+        return None
+    return max(1, shape[0] // 2) if head.units is None else head.units
+
+
+def _check_kernel(
+    name: str, shape: tuple[int, int], saved: Mapping[str, list[NDArray[Any]]]
+) -> None:
+    if shape not in [array.shape for array in saved.get(name, [])]:
+        msg = f"The layer {name!r} has no weights of shape {shape} in the file."
+        raise ArtefactError(msg)
+
+
+def _digest(backbone: keras.Model | None) -> str | None:
+    """Return a digest of the weights; the configuration varies between versions of Keras."""
+    return None if backbone is None else digest_arrays(backbone.get_weights())

@@ -1,0 +1,77 @@
+"""Tiny networks, images, tables, labels and encoders that many tests use."""
+
+import keras
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from multimodal_ensemble import Encoder, ImageEncoder
+
+N_ROWS = 24
+
+
+def make_network(
+    seed=1, *, n_maps=4, size=8, name="network", activation="relu", preprocessing=True
+):
+    """Return a convolution with `n_maps` feature maps; equal arguments result in equal weights."""
+    kernel = keras.initializers.GlorotUniform(seed)
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            *([keras.layers.Rescaling(1 / 255)] if preprocessing else []),
+            keras.layers.Conv2D(n_maps, 3, activation=activation, kernel_initializer=kernel),
+        ],
+        name=name,
+    )
+
+
+def make_poster(name="poster", *, seed=1, size=8, network=None, **options):
+    """Return an encoder of images with a network of `make_network` or another one."""
+    backbone = make_network(seed, size=size) if network is None else network
+    return ImageEncoder(name, backbone=backbone, **options)
+
+
+class ArrayEncoder(Encoder):
+    """An encoder of vectors that overrides what it must, and nothing else."""
+
+    input_shape = (2,)
+
+    def encode(self, values):
+        rows = np.array([list(value) for value in values], dtype="float32")
+        return rows.reshape(-1, *self.input_shape)
+
+
+def draw_pixels(*shape, seed=0):
+    """Return random pixels, such as for the shape (n_images, height, width, 3)."""
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype="uint8")
+
+
+def write_images(folder, n_images, *, seed=0):
+    """Write different images to a new folder, and return their paths."""
+    folder.mkdir()
+    paths = [folder / f"{number}.png" for number in range(n_images)]
+    for path, pixels in zip(paths, draw_pixels(n_images, 12, 10, 3, seed=seed), strict=True):
+        Image.fromarray(pixels).save(path)
+    return paths
+
+
+def draw_table():
+    """Return a table of `N_ROWS` rows, in which some posters and tags are missing."""
+    rng = np.random.default_rng(1)
+    rows = range(N_ROWS)
+    posters = [rng.integers(0, 256, (9, 9, 3), dtype="uint8") for _ in rows]
+    tags = [["space", "war", "love"][: row % 4] for row in rows]
+    return pd.DataFrame(
+        {
+            "poster": [None if row % 7 == 3 else posters[row] for row in rows],
+            "tags": [None if row % 5 == 4 else tags[row] for row in rows],
+            "year": rng.normal(1980, 20, N_ROWS),
+            "minutes": rng.normal(100, 10, N_ROWS),
+        }
+    )
+
+
+def draw_labels():
+    """Return three labels for the rows of `draw_table`."""
+    rows = np.arange(N_ROWS)
+    return pd.DataFrame({"Drama": rows % 2, "War": rows % 3 == 0, "Western": rows % 4 < 2}) * 1
