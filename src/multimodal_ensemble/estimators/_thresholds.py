@@ -75,10 +75,12 @@ def describe_never_predicted(
     never = classes[np.isposinf(thresholds)]
     if not is_criterion(threshold) or not len(never):
         return None
-    more = "" if threshold == "f1" else "threshold='f1' predicts rare labels more often, and "
+    fix = "pass validation_data=(X, y) with more rows that have them"
+    if threshold == "accuracy":
+        fix = "threshold='prevalence' and threshold='f1' predict rare labels more often"
     return (
         f"{len(never)} of {len(classes)} labels are never predicted, because their learned "
-        f"threshold is inf: {abbreviate(never)}. To change that: {more}"
+        f"threshold is inf: {abbreviate(never)}. To change that: {fix}. "
         "predict_labels(X, at_least=1) returns at least one label per row."
     )
 

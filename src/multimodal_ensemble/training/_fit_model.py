@@ -92,7 +92,7 @@ def fit_model(
         history. It does not hold frozen weights.
     resume_from : path, optional
         Checkpoint to resume after its last epoch, with the same model, data, optimizer and loss,
-        which may be new objects; `epochs` may be larger. It is also the file to write, unless
+        which may be new objects; `epochs` may be larger if `evaluate_every` is given. It is also the file to write, unless
         `checkpoint` names another one. If training had ended, the model gets the best weights at
         once. The state of `callbacks` is not resumed.
     checkpoint_metadata : mapping, optional
@@ -145,7 +145,7 @@ def fit_model(
     callbacks = _check_callbacks(callbacks)
     if evaluate_every is None:
         n_batches = epochs * len(check_is_dataset(train))
-        evaluate_every = min(_EVALUATE_EVERY, -(-n_batches // _MIN_EVALUATIONS))
+        evaluate_every = min(_EVALUATE_EVERY, max(1, n_batches // _MIN_EVALUATIONS))
     check_datasets(model, train, validation)
     trained_loss = resolve_loss(loss, label_weight, train)
     optimizer = keras.optimizers.get(optimizer)

@@ -21,7 +21,7 @@ def run_epochs(
     """Train a compiled model on the batches of a data set.
 
     The effect is that of `keras.Model.fit` with ``shuffle=False``. That method sets up a data
-    pipeline for each epoch, which takes as long as some fifty batches of vectors. A pipeline only
+    pipeline for each epoch, which takes as long as about 50 batches of vectors. A pipeline only
     helps where batches take time to make, as images do, so vectors are passed on directly.
 
     Parameters
@@ -51,6 +51,7 @@ def run_epochs(
         return
     events = keras.callbacks.CallbackList(
         [*callbacks],
+        add_history=True,
         add_progbar=show_progress,
         model=model,
         verbose=int(show_progress),
@@ -71,12 +72,13 @@ def run_epochs(
             events.on_train_batch_begin(batch)
             inputs, y, *weight = train[batch]
             logs = model.train_on_batch(inputs, y, *weight, return_dict=True)
-            events.on_train_batch_end(batch, logs)
             loss, n_rows = loss + float(logs["loss"]) * len(y), n_rows + len(y)
+            # As in Keras, the mean over the epoch so far.
+            logs = {"loss": loss / n_rows}
+            events.on_train_batch_end(batch, logs)
             if model.stop_training:
                 break
         train.on_epoch_end()
-        logs = {"loss": loss / n_rows}
         events.on_epoch_end(epoch, logs)
         if model.stop_training:
             break

@@ -190,9 +190,13 @@ class ValidationEvaluation(keras.callbacks.Callback):
         return float(keras.ops.mean(loss))
 
     def _constant_loss(self) -> float:
-        """Return the validation loss of scores that are the frequency of each label."""
+        """Return the validation loss of the best constant scores: the frequency of each label."""
         frequency = self._y_true.mean(axis=0, dtype=np.float32)
-        return self._loss(np.broadcast_to(frequency, self._y_true.shape))
+        positive = np.asarray(getattr(self.model.loss, "positive_weight", 1), np.float32)
+        negative = np.asarray(getattr(self.model.loss, "negative_weight", 1), np.float32)
+        total = positive * frequency + negative * (1 - frequency)
+        scores = np.where(total > 0, positive * frequency / np.where(total > 0, total, 1), 0.5)
+        return self._loss(np.broadcast_to(scores.astype(np.float32), self._y_true.shape))
 
     def _evaluate(self) -> None:
         state = self._state
