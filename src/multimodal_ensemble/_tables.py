@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 _LISTED = 5
 
 
 def to_frame(data: Any) -> pd.DataFrame:
-    """Return a mapping of columns as a table of objects.
-
-    Raises
-    ------
-    ModalityError
-        If a column is a single value, or the columns differ in length or in their index labels.
-    """
+    """Return a mapping of columns as a table of objects, or raise a ModalityError."""
     scalars = [
         name
         for name, values in data.items()
@@ -87,3 +82,17 @@ def abbreviate(values: Iterable[Any]) -> str:
     listed = [to_python(value) for value in values]
     n_others = len(listed) - _LISTED
     return f"{listed[:_LISTED]}" + (f" and {n_others} more" if n_others > 0 else "")
+
+
+@contextmanager
+def locating_errors(rows: Sequence[int] | NDArray[np.intp]) -> Iterator[None]:
+    """Replace the row of an error about some rows by the number of that row in the whole data."""
+    try:
+        yield
+    except (ModalityError, ImageReadError) as error:
+        if error.row is not None and error.row < len(rows):
+            before, found, after = str(error).rpartition(f"in row {error.row}")
+            error.row = int(rows[error.row])
+            if found:
+                error.args = (f"{before}in row {error.row}{after}",)
+        raise

@@ -13,13 +13,7 @@ FloatArray = NDArray[np.float64]
 
 
 def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_]:
-    """Return a multi-hot label matrix as booleans of shape ``(n_samples, n_labels)``.
-
-    Raises
-    ------
-    ValueError
-        If it is not two-dimensional, is empty, or contains values other than 0 and 1.
-    """
+    """Return a multi-hot label matrix as booleans of shape ``(n_samples, n_labels)``."""
     # MultiLabelBinarizer(sparse_output=True) returns a sparse matrix.
     try:
         array = np.asarray(y_true.toarray() if hasattr(y_true, "toarray") else y_true)
@@ -63,14 +57,7 @@ def _is_zero_or_one(value: Any) -> bool:
 
 
 def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArray:
-    """Return scores as float64 of shape ``(n_samples, n_labels)``, all of them finite.
-
-    Raises
-    ------
-    ValueError
-        If the scores are not a numeric matrix, do not have the given `shape`, or contain NaN or
-        infinite values.
-    """
+    """Return scores as float64 of shape ``(n_samples, n_labels)``, all of them finite."""
     array = np.asarray(y_score)
     if array.dtype.kind not in "biuf":
         msg = f"y_score must be numeric. Received dtype {array.dtype}; try .astype(float)."

@@ -19,7 +19,13 @@ class ArtefactError(MultimodalEnsembleError, ValueError):
     """A saved artefact cannot be loaded; the message says why."""
 
 
-class ModalityError(MultimodalEnsembleError, ValueError):
+class _RowError(MultimodalEnsembleError):
+    def __init__(self, message: str, *, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class ModalityError(_RowError, ValueError):
     """A modality is missing, unexpected, clashing or of the wrong shape; the message names it.
 
     Parameters
@@ -27,16 +33,12 @@ class ModalityError(MultimodalEnsembleError, ValueError):
     message : str
         What is wrong, and how to fix it.
     row : int, optional
-        Position of the row at fault among the values that were given, from 0; the attribute
-        `row` holds it. Default: None, for an error that is not about a single row.
+        Position of the row at fault among the given values, from 0; also an attribute. Default:
+        None, for an error that is not about a single row.
     """
 
-    def __init__(self, message: str, *, row: int | None = None) -> None:
-        super().__init__(message)
-        self.row = row
 
-
-class ImageReadError(MultimodalEnsembleError, OSError):
+class ImageReadError(_RowError, OSError):
     """An image cannot be read; the message names the file and the reason.
 
     Parameters
@@ -44,13 +46,9 @@ class ImageReadError(MultimodalEnsembleError, OSError):
     message : str
         What is wrong, and how to fix it.
     row : int, optional
-        Position of the image among the images that were given, from 0; the attribute `row` holds
-        it. Default: None, for an image that was read alone.
+        Position of the image among the given images, from 0; also an attribute. Default: None,
+        for an image that was read alone.
     """
-
-    def __init__(self, message: str, *, row: int | None = None) -> None:
-        super().__init__(message)
-        self.row = row
 
 
 class WeightsUnavailableError(MultimodalEnsembleError, OSError):

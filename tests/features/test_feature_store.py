@@ -57,7 +57,7 @@ def test_each_distinct_image_is_computed_once(
     seen = set()
     for numbers in calls:
         paths = [posters[number] for number in numbers]
-        assert store.count_missing(encoder, paths) == len(set(numbers) - seen)
+        assert store.count_uncomputed(encoder, paths) == len(set(numbers) - seen)
         features = store.get_features(encoder, paths, verbose=0)
         np.testing.assert_allclose(features, expected[numbers], rtol=1e-5)
         seen |= set(numbers)
@@ -70,7 +70,7 @@ def test_no_values_have_no_features(store, make_encoder, counter, values):
     encoder = make_encoder()
     counter.watch(encoder.get_backbone())
     assert store.get_features(encoder, values).shape == (0, 4)
-    assert store.count_missing(encoder, values) == 0
+    assert store.count_uncomputed(encoder, values) == 0
     assert counter.batches == []
 
 
@@ -103,16 +103,16 @@ def test_a_copy_of_an_encoder_finds_the_features(store, make_encoder, posters):
     )
     store.get_features(encoder, posters, verbose=0)
     copy = ImageEncoder.from_config(json.loads(json.dumps(encoder.get_config())))
-    assert store.count_missing(copy, posters) == len(posters)
+    assert store.count_uncomputed(copy, posters) == len(posters)
     copy.set_state(encoder.get_state())
-    assert store.count_missing(copy, posters) == 0
+    assert store.count_uncomputed(copy, posters) == 0
 
 
 def test_freezing_again_finds_the_same_features(store, make_encoder, posters):
     encoder = make_encoder()
     store.get_features(encoder, posters, verbose=0)
     encoder.unfreeze(1).unfreeze(0)
-    assert store.count_missing(encoder, posters) == 0
+    assert store.count_uncomputed(encoder, posters) == 0
 
 
 def test_rows_are_split_into_shards(store, make_encoder, compute, tmp_path):
@@ -128,7 +128,7 @@ def test_rows_are_split_into_shards(store, make_encoder, compute, tmp_path):
 
 def test_an_unfrozen_backbone_is_refused(store, make_encoder, posters):
     encoder = make_encoder().unfreeze()
-    for call in (store.get_features, store.count_missing):
+    for call in (store.get_features, store.count_uncomputed):
         with pytest.raises(ModalityError, match="'poster' has a backbone whose first layers"):
             call(encoder, posters)
 

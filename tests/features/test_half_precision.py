@@ -85,7 +85,7 @@ def test_stores_of_both_precisions_share_a_folder_but_no_entries(
     half = FeatureStore(tmp_path / "store")
     single = FeatureStore(tmp_path / "store", dtype="float32")
     half.get_features(encoder, posters, verbose=0)
-    assert single.count_missing(encoder, posters) == len(posters)
+    assert single.count_uncomputed(encoder, posters) == len(posters)
     exact = single.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(exact, compute(encoder, posters), rtol=1e-5)
     assert sorted(entry.dtype for entry in half.entries()) == ["float16", "float32"]

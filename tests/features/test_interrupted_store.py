@@ -5,7 +5,7 @@ import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.features import _compute_missing
+from multimodal_ensemble.features import _compute_features
 from tests.fresh_process import FreshProcess
 
 
@@ -20,7 +20,7 @@ def test_an_interrupted_pass_resumes_where_it_stopped(
     with pytest.raises(error):
         store.get_features(encoder, posters, verbose=0)
     assert counter.batches == [4, 4]
-    assert store.count_missing(encoder, posters) == 2
+    assert store.count_uncomputed(encoder, posters) == 2
     counter.stop_after = None
     features = store.get_features(encoder, posters, verbose=0)
     assert counter.batches == [4, 4, 2]
@@ -35,7 +35,7 @@ def test_a_pass_stopped_before_its_first_batch_stores_nothing(
     counter.stop_after = 0
     with pytest.raises(KeyboardInterrupt):
         store.get_features(encoder, posters, verbose=0)
-    assert store.count_missing(encoder, posters) == len(posters)
+    assert store.count_uncomputed(encoder, posters) == len(posters)
 
 
 def test_an_unreadable_image_stops_the_pass_and_keeps_finished_features(
@@ -47,7 +47,7 @@ def test_an_unreadable_image_stops_the_pass_and_keeps_finished_features(
     with pytest.raises(ImageReadError, match=r"9\.png"):
         store.get_features(encoder, posters, verbose=0)
     assert counter.rows >= 4
-    assert store.count_missing(encoder, posters) == len(posters) - counter.rows
+    assert store.count_uncomputed(encoder, posters) == len(posters) - counter.rows
 
 
 def test_a_stopped_pass_prints_how_much_is_kept(store, make_encoder, posters, counter, capsys):
@@ -64,7 +64,7 @@ def test_an_unfinished_shard_is_ignored(store, make_encoder, posters):
     store.get_features(encoder, posters, verbose=0)
     (shard,) = store.folder.glob("*/*.shard")
     shard.with_name(f".{shard.name}.0.tmp").write_bytes(shard.read_bytes()[:50])
-    assert store.count_missing(encoder, posters) == 0
+    assert store.count_uncomputed(encoder, posters) == 0
     assert len(store.get_features(encoder, posters, verbose=0)) == 10
 
 
@@ -82,10 +82,10 @@ SCRIPT = """
 import sys, time
 import numpy as np
 from multimodal_ensemble import FeatureStore
-from multimodal_ensemble.features import _compute_missing
+from multimodal_ensemble.features import _compute_features
 from tests.toys import make_poster
 
-_compute_missing.ROWS_PER_SHARD = 4
+_compute_features.ROWS_PER_SHARD = 4
 folder, mode, *paths = sys.argv[1:]
 encoder = make_poster()
 predict, calls = encoder.get_backbone().predict_on_batch, []
@@ -119,7 +119,7 @@ def test_a_process_that_is_killed_in_a_pass_leaves_a_readable_store(
     encoder = make_encoder()
     expected = compute(encoder, posters)
     # Two of the chunks of 4, 4 and 2 rows, whose order is random, were finished.
-    missing = store.count_missing(encoder, posters)
+    missing = store.count_uncomputed(encoder, posters)
     assert missing in (2, 4)
     counter.watch(encoder.get_backbone())
     features = store.get_features(encoder, posters, verbose=0)
@@ -131,7 +131,7 @@ def test_a_process_that_is_killed_in_a_pass_leaves_a_readable_store(
 def test_two_processes_that_fill_one_store_agree(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 1)
+    monkeypatch.setattr(_compute_features, "ROWS_PER_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, posters)
     with FreshProcess(SCRIPT, tmp_path / "store", "together", *posters) as process:
@@ -144,7 +144,7 @@ def test_two_processes_that_fill_one_store_agree(
     np.testing.assert_allclose(here, expected, rtol=1e-5)
     assert there[:2] == ["(10,", "4)"]
     assert float(there[2]) == pytest.approx(expected.sum(), abs=0.01)
-    assert store.count_missing(encoder, posters) == 0
+    assert store.count_uncomputed(encoder, posters) == 0
     again = store.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(again, expected, rtol=1e-5)
     assert not list((tmp_path / "store").rglob("*.tmp"))

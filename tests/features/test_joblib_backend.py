@@ -14,7 +14,7 @@ from joblib.externals.loky import get_reusable_executor
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError, ImageReadError
-from multimodal_ensemble.features import _compute_missing
+from multimodal_ensemble.features import _compute_features
 from tests.fresh_process import METHOD, start_server
 
 
@@ -26,7 +26,7 @@ def _no_workers_left_behind():
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
-    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 3)
+    monkeypatch.setattr(_compute_features, "ROWS_PER_SHARD", 3)
 
 
 def left_behind(store):
@@ -103,7 +103,7 @@ def test_workers_find_relative_paths_and_a_relative_store(
 def test_backbone_files_do_not_count_towards_max_bytes(
     tmp_path, make_encoder, posters, compute, monkeypatch
 ):
-    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 5)
+    monkeypatch.setattr(_compute_features, "ROWS_PER_SHARD", 5)
     encoder = make_encoder()
     store = FeatureStore(tmp_path / "store", max_bytes=4000)
     with joblib.parallel_config("loky", n_jobs=2):
@@ -143,7 +143,7 @@ def test_features_that_exceed_the_limit_are_refused_before_work_is_sent(
 def test_a_killed_worker_loses_no_features(tmp_path, make_encoder, monkeypatch):
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     start_server()
-    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 2)
+    monkeypatch.setattr(_compute_features, "ROWS_PER_SHARD", 2)
     images = [np.full((8, 8, 3), (5 * level, 90, 255 - level), "uint8") for level in range(40)]
     encoder = make_encoder()
     plain = FeatureStore(tmp_path / "plain", dtype="float32")

@@ -70,7 +70,7 @@ def test_an_invalid_duration_is_refused(store, make_encoder, posters, unused_for
     message = f"unused_for must be .* Received unused_for={re.escape(repr(unused_for))}; try"
     with pytest.raises(ValueError, match=message):
         store.prune(unused_for=unused_for)
-    assert store.count_missing(make_encoder(), posters) == 0
+    assert store.count_uncomputed(make_encoder(), posters) == 0
 
 
 def test_a_view_must_be_a_whole_number(store, make_encoder, posters):

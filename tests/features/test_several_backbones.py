@@ -34,7 +34,7 @@ def test_two_backbones_decode_each_image_once(store, pair, posters, decoded, tmp
     assert sorted(decoded) == posters
     alone = FeatureStore(tmp_path / "alone", dtype="float32")
     for encoder in pair:
-        assert store.count_missing(encoder, posters) == 0
+        assert store.count_uncomputed(encoder, posters) == 0
         np.testing.assert_allclose(
             store.get_features(encoder, posters, verbose=0),
             alone.get_features(encoder, posters, verbose=0),
@@ -131,8 +131,8 @@ def test_an_interrupted_pass_keeps_the_features_of_both_backbones(store, pair, p
     counter.stop_after = 2
     with pytest.raises(KeyboardInterrupt):
         store.compute_features(pair, {"path": posters}, verbose=0)
-    assert store.count_missing(pair[0], posters) == 0
-    assert store.count_missing(pair[1], posters) == 2
+    assert store.count_uncomputed(pair[0], posters) == 0
+    assert store.count_uncomputed(pair[1], posters) == 2
 
 
 def test_the_error_names_the_unreadable_image(store, pair, posters):

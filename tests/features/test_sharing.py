@@ -8,7 +8,7 @@ import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.exceptions import FeatureStoreError
-from multimodal_ensemble.features import _compute_missing
+from multimodal_ensemble.features import _compute_features
 from multimodal_ensemble.features._shards import ShardFolder
 from tests.fresh_process import FreshProcess
 
@@ -22,10 +22,10 @@ SCRIPT = """
 import sys, time
 import numpy as np
 from multimodal_ensemble import FeatureStore
-from multimodal_ensemble.features import _compute_missing
+from multimodal_ensemble.features import _compute_features
 from tests.toys import make_poster
 
-_compute_missing.ROWS_PER_SHARD = 1
+_compute_features.ROWS_PER_SHARD = 1
 encoder = make_poster()
 predict, rows = encoder.get_backbone().predict_on_batch, []
 
@@ -47,7 +47,7 @@ print(sum(rows), float(features.sum()), flush=True)
 
 @pytest.mark.slow
 def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, monkeypatch):
-    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 1)
+    monkeypatch.setattr(_compute_features, "ROWS_PER_SHARD", 1)
     encoder = make_encoder()
     expected = compute(encoder, images(40))
     backbone = encoder.get_backbone()
@@ -79,7 +79,7 @@ def test_two_processes_share_the_work(tmp_path, make_encoder, compute, counter, 
 def test_features_that_another_process_finishes_are_not_recomputed(
     store, make_encoder, compute, counter, monkeypatch
 ):
-    monkeypatch.setattr(_compute_missing, "ROWS_PER_SHARD", 2)
+    monkeypatch.setattr(_compute_features, "ROWS_PER_SHARD", 2)
     encoder, other = make_encoder(), make_encoder()
     expected = compute(encoder, images(40))
     counter.watch(encoder.get_backbone())

@@ -52,19 +52,21 @@ def test_a_changed_backbone_has_its_own_features(
     filled, make_network, make_encoder, posters, tmp_path, compute, change
 ):
     encoder = ImageEncoder("poster", **CHANGES[change](make_network, tmp_path))
-    assert filled.count_missing(encoder, posters) == len(posters)
+    assert filled.count_uncomputed(encoder, posters) == len(posters)
     features = filled.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
-    assert filled.count_missing(make_encoder(), posters) == 0
+    assert filled.count_uncomputed(make_encoder(), posters) == 0
 
 
 @pytest.mark.slow
 def test_an_option_of_a_keras_application_changes_the_key(store, posters):
     plain = {"backbone": "MobileNet", "weights": None, "image_size": 32, "seed": 1}
     store.get_features(ImageEncoder("poster", **plain), posters[:1], verbose=0)
-    assert store.count_missing(ImageEncoder("poster", **plain), posters[:1]) == 0
+    assert store.count_uncomputed(ImageEncoder("poster", **plain), posters[:1]) == 0
     for option in ({"pooling": "max"}, {"preprocessing": "unit"}, {"seed": 2}):
-        assert store.count_missing(ImageEncoder("poster", **{**plain, **option}), posters[:1]) == 1
+        assert (
+            store.count_uncomputed(ImageEncoder("poster", **{**plain, **option}), posters[:1]) == 1
+        )
 
 
 def test_trained_weights_have_their_own_features(filled, make_encoder, posters, compute):
@@ -81,7 +83,7 @@ def test_trained_weights_have_their_own_features(filled, make_encoder, posters, 
 def test_a_changed_file_is_computed_again(filled, make_encoder, posters, compute):
     encoder = make_encoder()
     Image.new("RGB", (12, 10), (250, 10, 40)).save(posters[3])
-    assert filled.count_missing(encoder, posters) == 1
+    assert filled.count_uncomputed(encoder, posters) == 1
     features = filled.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
 
@@ -91,7 +93,7 @@ def test_files_that_swap_names_keep_their_features(filled, make_encoder, posters
     posters[0].write_bytes(other)
     posters[1].write_bytes(one)
     encoder = make_encoder()
-    assert filled.count_missing(encoder, posters) == 0
+    assert filled.count_uncomputed(encoder, posters) == 0
     features = filled.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-5)
 
@@ -100,7 +102,7 @@ def test_a_renamed_file_keeps_its_features(filled, make_encoder, posters, tmp_pa
     elsewhere = tmp_path / "elsewhere.image"
     expected = filled.get_features(make_encoder(), posters[:1], verbose=0)
     posters[0].rename(elsewhere)
-    assert filled.count_missing(make_encoder(), [elsewhere]) == 0
+    assert filled.count_uncomputed(make_encoder(), [elsewhere]) == 0
     found = filled.get_features(make_encoder(root=tmp_path), ["elsewhere.image"], verbose=0)
     np.testing.assert_array_equal(found, expected)
 
@@ -109,7 +111,7 @@ def test_a_global_dtype_policy_changes_the_key(filled, make_encoder, posters):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        assert filled.count_missing(make_encoder(), posters) == len(posters)
+        assert filled.count_uncomputed(make_encoder(), posters) == len(posters)
     finally:
         keras.config.set_dtype_policy(before)
 
@@ -125,7 +127,7 @@ def test_features_of_a_blank_image_are_not_stored_for_the_file(
     np.testing.assert_allclose(features[2], compute(blank, [black])[0], rtol=1e-5)
     assert list(blank.unreadable) == [str(posters[2])]
     strict = make_encoder()
-    assert store.count_missing(strict, posters) == 1
+    assert store.count_uncomputed(strict, posters) == 1
     with pytest.raises(ImageReadError, match=r"2\.png"):
         store.get_features(strict, posters, verbose=0)
 

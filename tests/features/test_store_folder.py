@@ -21,7 +21,7 @@ def test_a_new_and_an_empty_folder_become_stores(tmp_path, make_encoder, posters
         store = FeatureStore(str(tmp_path / name))
         assert json.loads((tmp_path / name / "feature_store.json").read_text()) == {"format": 3}
         store.get_features(make_encoder(), posters, verbose=0)
-        assert FeatureStore(tmp_path / name).count_missing(make_encoder(), posters) == 0
+        assert FeatureStore(tmp_path / name).count_uncomputed(make_encoder(), posters) == 0
 
 
 @pytest.mark.parametrize("what", ["notes.txt", "subfolder", ".hidden"])

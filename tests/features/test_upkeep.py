@@ -89,7 +89,7 @@ def test_entries_are_ordered_by_last_use(filled, pair, posters):
 def test_counting_missing_features_does_not_count_as_use(filled, pair, posters):
     make_older(shards(filled), 100)
     before = [entry.last_used for entry in filled.entries()]
-    filled.count_missing(pair[0], posters)
+    filled.count_uncomputed(pair[0], posters)
     filled.verify()
     assert [entry.last_used for entry in filled.entries()] == before
 
@@ -118,7 +118,7 @@ def test_features_without_a_description_are_found_and_listed(filled, pair, poste
     for path in filled.folder.glob("*/backbone.json"):
         path.write_text("not JSON")
     assert {entry.modality for entry in filled.entries()} == {"unknown"}
-    assert filled.count_missing(pair[0], posters) == 0
+    assert filled.count_uncomputed(pair[0], posters) == 0
 
 
 def test_n_bytes_is_the_size_of_all_files(filled):
@@ -238,8 +238,8 @@ def test_features_unused_for_long_are_removed(filled, pair, posters):
     assert filled.prune(unused_for=timedelta(days=4)) == 0
     assert filled.prune(unused_for=timedelta(days=2)) == size
     assert shards(filled, "poster") == rest
-    assert filled.count_missing(pair[0], posters) in (3, 7)
-    assert filled.count_missing(pair[1], posters[:4]) == 0
+    assert filled.count_uncomputed(pair[0], posters) in (3, 7)
+    assert filled.count_uncomputed(pair[1], posters[:4]) == 0
 
 
 def test_a_store_is_pruned_to_the_given_size(filled):
@@ -270,8 +270,8 @@ def test_entries_are_removed_by_key(filled, pair, posters):
     removed = filled.prune(keys=[poster.key])
     assert size_of(filled.folder) == before - removed
     assert [entry.key for entry in filled.entries()] == [still.key]
-    assert filled.count_missing(pair[0], posters) == 10
-    assert filled.count_missing(pair[1], posters[:4]) == 0
+    assert filled.count_uncomputed(pair[0], posters) == 10
+    assert filled.count_uncomputed(pair[1], posters[:4]) == 0
     assert [path.name for path in filled.folder.iterdir() if path.is_dir()] == [still.key]
     filled.prune(keys=still.key)
     assert filled.entries() == []
@@ -392,5 +392,5 @@ def test_a_limit_also_counts_files_of_other_processes(filled, pair, posters):
     assert re.search(r"max_bytes=2500\)$", repr(limited))
     assert size_of(filled.folder) <= 2500
     # The store without a limit notices the removal.
-    assert filled.count_missing(pair[0], posters) > 0
-    assert filled.count_missing(pair[1], posters) == 0
+    assert filled.count_uncomputed(pair[0], posters) > 0
+    assert filled.count_uncomputed(pair[1], posters) == 0

@@ -85,7 +85,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", list(CHANGES))
 def test_another_augmentation_has_its_own_views(store, make_augmented, posters, change):
     store.get_features(make_augmented(), posters, view=0, verbose=0)
-    assert store.count_missing(make_augmented(**CHANGES[change]), posters, view=0) == 10
+    assert store.count_uncomputed(make_augmented(**CHANGES[change]), posters, view=0) == 10
 
 
 SAME = {
@@ -102,7 +102,7 @@ SAME = {
 def test_settings_that_change_no_view_keep_the_key(store, make_augmented, posters, same):
     expected = store.get_features(make_augmented(), posters, view=2, verbose=0)
     encoder = make_augmented(**SAME[same])
-    assert store.count_missing(encoder, posters, view=2) == 0
+    assert store.count_uncomputed(encoder, posters, view=2) == 0
     np.testing.assert_array_equal(store.get_features(encoder, posters, view=2, verbose=0), expected)
     np.testing.assert_allclose(compute_view(encoder, posters, 2), expected, rtol=1e-4)
 
@@ -112,8 +112,8 @@ def test_plain_features_are_shared_with_an_encoder_without_augmentation(
 ):
     store.get_features(make_encoder(), posters, verbose=0)
     encoder = make_augmented()
-    assert store.count_missing(encoder, posters) == 0
-    assert store.count_missing(encoder, posters, view=0) == 10
+    assert store.count_uncomputed(encoder, posters) == 0
+    assert store.count_uncomputed(encoder, posters, view=0) == 10
     data = {"poster": posters}
     assert store.compute_features([encoder], data, augment=True, verbose=0) == 30
     assert store.compute_features([encoder], data, augment=True, verbose=0) == 0
@@ -122,7 +122,7 @@ def test_plain_features_are_shared_with_an_encoder_without_augmentation(
 def test_views_are_computed_only_when_requested(store, make_augmented, posters):
     encoder = make_augmented()
     assert store.compute_features([encoder], {"poster": posters}, verbose=0) == 10
-    assert [store.count_missing(encoder, posters, view=view) for view in range(3)] == [10] * 3
+    assert [store.count_uncomputed(encoder, posters, view=view) for view in range(3)] == [10] * 3
     features = store.load_features([encoder], {"poster": posters}, verbose=0)
     assert len(features["poster"]) == 1
 
@@ -138,7 +138,7 @@ def test_an_encoder_without_augmentation_has_only_plain_features(
 @pytest.mark.parametrize("view", [-1, 3, 100])
 def test_a_view_number_out_of_range_is_refused(store, make_augmented, posters, view):
     encoder = make_augmented()
-    for call in (store.get_features, store.count_missing):
+    for call in (store.get_features, store.count_uncomputed):
         with pytest.raises(ModalityError, match=rf"'poster' has 3 augmented.*view={view}\."):
             call(encoder, posters, view=view)
 

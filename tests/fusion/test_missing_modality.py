@@ -13,13 +13,13 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
-from multimodal_ensemble.fusion import MissingModality, PresenceDropout, feature_model
+from multimodal_ensemble.fusion import MissingModality, ModalityDropout, feature_model
 from tests.toys import make_poster
 
 
 def draws(present, rate=0.5, n=4000):
     columns = [np.full((n, 1), there, dtype="float32") for there in present]
-    dropped = PresenceDropout(rate, seed=1)(columns, training=True)
+    dropped = ModalityDropout(rate, seed=1, presence=True)(columns, training=True)
     return np.concatenate([keras.ops.convert_to_numpy(column) for column in dropped], axis=1)
 
 
@@ -40,14 +40,16 @@ def test_a_row_without_modalities_is_unchanged():
 
 def test_prediction_drops_nothing():
     present = [np.ones((5, 1)), np.zeros((5, 1))]
-    for column, kept in zip(present, PresenceDropout(0.9, seed=1)(present), strict=True):
+    for column, kept in zip(
+        present, ModalityDropout(0.9, seed=1, presence=True)(present), strict=True
+    ):
         np.testing.assert_array_equal(kept, column)
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1, "often"])
 def test_a_rate_out_of_range_is_refused(rate):
     with pytest.raises(ValueError, match=r"rate must be at least 0 and below 1. Received rate="):
-        PresenceDropout(rate)
+        ModalityDropout(rate, presence=True)
 
 
 @pytest.fixture

@@ -133,15 +133,15 @@ def test_stored_batches_equal_the_features_of_encoded_batches(make_poster, store
 def test_the_store_holds_each_view_once(poster, store):
     make_dataset(poster, shuffle=True, store=store)
     for view in [None, *range(N_VIEWS)]:
-        assert store.count_missing(poster, list(PIXELS), view=view) == 0
+        assert store.count_uncomputed(poster, list(PIXELS), view=view) == 0
     assert sum(entry.n_rows for entry in store.entries()) == 10 * (1 + N_VIEWS)
 
 
 def test_data_sets_without_augmentation_compute_no_views(poster, store):
     make_dataset(poster, store=store)
     make_dataset(poster, store=store, shuffle=True, augment=False)
-    assert store.count_missing(poster, list(PIXELS)) == 0
-    assert store.count_missing(poster, list(PIXELS), view=0) == 10
+    assert store.count_uncomputed(poster, list(PIXELS)) == 0
+    assert store.count_uncomputed(poster, list(PIXELS), view=0) == 10
 
 
 @pytest.mark.parametrize("with_store", [False, True])

@@ -17,7 +17,7 @@ from multimodal_ensemble import (
     predict_scores,
 )
 from multimodal_ensemble.encoders import Augmentation, DenseHead
-from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.images import UnreadableImageWarning
 
 N_ROWS = 24
@@ -213,3 +213,44 @@ def test_a_data_set_with_other_optional_modalities_is_refused(make_encoders):
     known = {**data, "tags": [[]] * N_ROWS}
     with pytest.raises(ModalityError, match=r"Absent: \['tags_present'\]"):
         predict_scores(model, MultimodalDataset(known, other))
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"number": [None, 1.0, float("inf")]}, "in row 2"),
+        ({"tags": [None, ["war"], [3]]}, "in row 2"),
+        ({"poster": [None, *[np.zeros((9, 9), dtype="uint8")] * 2, "absent.jpg"]}, "absent.jpg"),
+    ],
+)
+def test_errors_count_the_rows_that_lack_the_modality(make_poster, values, error):
+    ((name, column),) = values.items()
+    encoder = {
+        "number": DenseEncoder("number", optional=True).fit([1.0, 2.0]),
+        "tags": BagOfWordsEncoder("tags", optional=True).fit([["war"]]),
+        "poster": make_poster(optional=True),
+    }[name]
+    with pytest.raises((ModalityError, ImageReadError), match=error) as info:
+        list(MultimodalDataset({name: column}, [encoder], batch_size=2))
+    assert info.value.row == len(column) - 1
+
+
+def test_errors_count_the_rows_that_were_dropped(make_poster):
+    poster = make_poster(on_error="drop")
+    number = DenseEncoder("number").fit([1.0, 2.0])
+    image = np.zeros((9, 9), dtype="uint8")
+    data = {"poster": ["absent.jpg", image, image], "number": [1.0, 2.0, float("nan")]}
+    with (
+        pytest.warns(UnreadableImageWarning),
+        pytest.raises(ModalityError, match="in row 2") as info,
+    ):
+        MultimodalDataset(data, [poster, number])
+    assert info.value.row == 2
+
+
+def test_errors_of_a_store_count_the_rows_that_lack_the_modality(make_poster, tmp_path):
+    image = np.zeros((9, 9), dtype="uint8")
+    data = {"poster": [None, image, "absent.jpg"]}
+    with pytest.raises(ImageReadError, match=r"absent\.jpg") as info:
+        MultimodalDataset(data, [make_poster(optional=True)], store=tmp_path, verbose=0)
+    assert info.value.row == 2

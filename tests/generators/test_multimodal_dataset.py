@@ -401,6 +401,6 @@ def test_a_store_may_be_given_as_a_path(make_poster, posters, tmp_path):
     encoder, data = make_poster(), {"poster": posters}
     by_path = MultimodalDataset(data, [encoder], store=tmp_path / "store", verbose=0)
     store = FeatureStore(tmp_path / "store")
-    assert store.count_missing(encoder, posters) == 0
+    assert store.count_uncomputed(encoder, posters) == 0
     by_store = MultimodalDataset(data, [encoder], store=store)
     np.testing.assert_array_equal(by_path.features["poster"], by_store.features["poster"])

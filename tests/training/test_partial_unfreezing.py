@@ -197,8 +197,8 @@ def test_features_stay_valid_while_the_layers_behind_them_are_trained(problem, s
     model = build(poster)
     scores = predict_scores(model, datasets[1])
     train(model, datasets)
-    assert store.count_missing(poster, problem.train["poster"]) == 0
-    assert store.count_missing(poster, problem.validation["poster"]) == 0
+    assert store.count_uncomputed(poster, problem.train["poster"]) == 0
+    assert store.count_uncomputed(poster, problem.validation["poster"]) == 0
     tuned = predict_scores(model, datasets[1])
     assert not np.allclose(tuned, scores, rtol=1e-3)
     np.testing.assert_array_equal(
@@ -276,7 +276,7 @@ def test_a_loaded_model_predicts_equally_from_stored_features(problem, store, tm
     np.testing.assert_array_equal(predict_scores(loaded, datasets[1]), scores)
     # A new encoder with the same layers unfrozen shares the features of the frozen part.
     fresh = make_poster(2)
-    assert store.count_missing(fresh, problem.validation["poster"]) == 0
+    assert store.count_uncomputed(fresh, problem.validation["poster"]) == 0
     np.testing.assert_array_equal(
         predict_scores(loaded, problem.datasets(fresh, store=store)[1]), scores
     )
@@ -354,7 +354,7 @@ def test_augmented_views_go_through_the_trained_layers(problem, store):
         models.append(build(poster))
         result = train(models[-1], datasets, evaluate_every=5)
         histories.append(result.history.drop(columns="seconds"))
-    assert store.count_missing(poster, problem.train["poster"], view=1) == 0
+    assert store.count_uncomputed(poster, problem.train["poster"], view=1) == 0
     pd.testing.assert_frame_equal(*histories, rtol=1e-3)
     for one, other in zip(*(model.get_weights() for model in models), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)

@@ -48,11 +48,7 @@ _MAX_REASON = 500
 
 
 def save_artefact(
-    path: str | PathLike[str],
-    params: Mapping[str, Any],
-    fitted: Fitted,
-    *,
-    include_backbones: bool,
+    path: str | PathLike[str], params: Mapping[str, Any], fitted: Fitted, *, include_backbones: bool
 ) -> None:
     """Write the parameters and the fitted value of an estimator to one file."""
     arrays: dict[str, NDArray[Any]] = {}
@@ -67,10 +63,6 @@ def save_artefact(
         "library_version": __version__,
         "classes": pack_state(fitted.classes.tolist(), arrays, "classes"),
         "thresholds": pack_state(fitted.thresholds.tolist(), arrays, "thresholds"),
-        "inputs": [
-            {"name": tensor.name, "shape": list(tensor.shape[1:]), "dtype": str(tensor.dtype)}
-            for tensor in fitted.model.inputs
-        ],
         "encoders": encoders,
         "weights": {
             layer.name: pack_state(
@@ -90,15 +82,11 @@ def save_artefact(
 
 
 def load_artefact(
-    path: str | PathLike[str],
-    *,
-    known_params: Collection[str],
-    weights: Weights,
+    path: str | PathLike[str], *, known_params: Collection[str], weights: Weights
 ) -> tuple[dict[str, Any], Fitted]:
     """Return the parameters, without the encoders, and the fitted value from a saved file.
 
-    `known_params` are the parameters that the estimator has; `weights` are weights files by
-    modality, for backbones that are not in the file.
+    `weights` are weights files by modality, for backbones that are not in the file.
     """
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
     with arrays:
@@ -119,12 +107,13 @@ def load_artefact(
 
 
 def _read_fitted(
-    document: dict[str, Any],
-    arrays: Arrays,
-    params: Mapping[str, Any],
-    weights: Weights,
+    document: dict[str, Any], arrays: Arrays, params: Mapping[str, Any], weights: Weights
 ) -> Fitted:
-    classes = _read_classes(unpack_state(document["classes"], arrays))
+    labels = unpack_state(document["classes"], arrays)
+    if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
+        msg = "The labels in the file are not a list of names or numbers."
+        raise ArtefactError(msg)
+    classes = label_array(labels)
     names = [entry["name"] for entry in document["encoders"]]
     if unknown := [name for name in weights if name not in names]:
         msg = f"weights names {unknown}; the file has {names}."
@@ -132,12 +121,8 @@ def _read_fitted(
     encoders = [make_encoder(entry, arrays, weights) for entry in document["encoders"]]
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
     check_sizes(encoders, len(classes), saved)
-    model = fuse_encoders(
-        encoders,
-        len(classes),
-        dropout=params["dropout"],
-        modality_dropout=params["modality_dropout"],
-    )
+    rates = {name: params[name] for name in ("dropout", "modality_dropout")}
+    model = fuse_encoders(encoders, len(classes), **rates)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)
@@ -154,21 +139,10 @@ def _read_fitted(
     )
 
 
-def _read_classes(labels: Any) -> NDArray[Any]:
-    if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
-        msg = "The labels in the file are not a list of names or numbers."
-        raise ArtefactError(msg)
-    return label_array(labels)
-
-
 def _trained_layers(model: keras.Model) -> list[keras.Layer]:
     """Return the layers with weights, apart from the backbones, which the encoders save."""
-    backbones = [parts.backbone for parts in fusion_parts(model).values()]
-    return [
-        layer
-        for layer in model.layers
-        if layer.weights and not any(layer is backbone for backbone in backbones)
-    ]
+    backbones = {id(parts.backbone) for parts in fusion_parts(model).values()}
+    return [layer for layer in model.layers if layer.weights and id(layer) not in backbones]
 
 
 def _set_weights(model: keras.Model, saved: Mapping[str, list[NDArray[Any]]]) -> None:

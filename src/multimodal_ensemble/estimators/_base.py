@@ -17,13 +17,13 @@ from sklearn.utils.validation import check_is_fitted
 from multimodal_ensemble._tables import check_same_index
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
 from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
-from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
+from multimodal_ensemble.estimators._evaluation import Evaluation
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._labels import label_tuples, read_labels
 from multimodal_ensemble.estimators._rows import check_same_length, read_table
 from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
-from multimodal_ensemble.metrics import apply_thresholds
+from multimodal_ensemble.metrics import apply_thresholds, label_report
 
 
 class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
@@ -103,6 +103,9 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     ) -> list[tuple[Any, ...]]:
         """Return the names of the labels of each row.
 
+        Few scores reach the threshold of a rare label, so some rows have no label. `at_least` and
+        `top_k` give such rows their best labels.
+
         The best labels of a row are those that reach their threshold. The others follow by
         ``logit(score) - logit(threshold)``, so labels with a threshold of ``inf`` come last, in
         order of their scores.
@@ -148,9 +151,18 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         y_true = self._read_truth(X, y)
         y_score = self.predict_proba(X)
         check_same_length(y_score, y_true)
-        majority = np.asarray(self.provenance_["label_shares"]) > 0.5
         names = [str(label) for label in self.classes_.tolist()]
-        return evaluate_scores(y_true, y_score, self.thresholds_, majority, names)
+        report = label_report(y_true, y_score, self.thresholds_, labels=names)
+        is_correct = apply_thresholds(y_score, self.thresholds_) == y_true
+        majority = np.asarray(self.provenance_["label_shares"]) > 0.5
+        return Evaluation(
+            n_samples=len(y_true),
+            mean_roc_auc=float(report["roc_auc"].mean()),
+            mean_accuracy=float(is_correct.mean()),
+            trivial_accuracy=float((y_true == majority).mean()),
+            subset_accuracy=float(is_correct.all(axis=1).mean()),
+            report=report,
+        )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the subset accuracy, as scikit-learn's multilabel classifiers do.
@@ -285,13 +297,8 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         Parameters
         ----------
         deep : bool, default=True
-            Whether encoders are included, as ``tags``, ``tags__max_tokens`` and so on. Encoders
-            with the name of a parameter are not.
-
-        Returns
-        -------
-        dict
-            Values by name.
+            Whether encoders are included, as ``tags``, ``tags__max_tokens`` and so on, unless one
+            has the name of a parameter.
         """
         own: dict[str, Any] = super().get_params(deep=False)
         return {**encoder_params(self.encoders, own), **own} if deep else own
@@ -306,11 +313,6 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         **params
             For example ``threshold="f1"``, ``tags=BagOfWordsEncoder("tags")``,
             ``tags__max_tokens=2000`` or ``poster__head__dropout=0.5``.
-
-        Returns
-        -------
-        BaseMultimodalEstimator
-            The estimator itself.
 
         Raises
         ------

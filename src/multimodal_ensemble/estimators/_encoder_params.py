@@ -28,11 +28,6 @@ def change_encoders(
     """Return the encoders with some of them, or some of their parameters, replaced.
 
     The given encoders stay as they are: a changed one is a copy.
-
-    Raises
-    ------
-    ValueError
-        If there is no such encoder or parameter; the message lists the valid ones.
     """
     named = _by_name(encoders, reserved)
     nested: dict[str, dict[str, Any]] = {}
@@ -54,14 +49,12 @@ def change_encoders(
                 f"{received}; pass encoders=[...] to change the modalities."
             )
             raise ValueError(msg)
-    changed = [
-        replaced.get(encoder.name, encoder)
-        for encoder in ([encoders] if isinstance(encoders, Encoder) else encoders)
-    ]
-    return [
-        clone(encoder).set_params(**nested[encoder.name]) if encoder.name in nested else encoder
-        for encoder in changed
-    ]
+    changed = []
+    for encoder in [encoders] if isinstance(encoders, Encoder) else encoders:
+        new = replaced.get(encoder.name, encoder)
+        own = nested.get(encoder.name)
+        changed.append(clone(new).set_params(**own) if own else new)
+    return changed
 
 
 def _by_name(encoders: Any, reserved: Collection[str]) -> dict[str, Encoder]:

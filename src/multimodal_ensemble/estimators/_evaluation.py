@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
-from multimodal_ensemble.metrics import label_report, mean_accuracy
 
 
 @dataclass(frozen=True)
@@ -30,10 +26,6 @@ class Evaluation:
         Share of rows in which every label is predicted correctly, as scikit-learn's ``score``.
     report : DataFrame
         One row per label; see `label_report`.
-
-    See Also
-    --------
-    MultimodalClassifier.evaluate : Returns one.
 
     Examples
     --------
@@ -57,23 +49,3 @@ class Evaluation:
             f"{self.mean_accuracy:.4f} (trivial benchmark {self.trivial_accuracy:.4f}), subset "
             f"accuracy {self.subset_accuracy:.4f}\n{self.report.round(4).to_string()}"
         )
-
-
-def evaluate_scores(
-    y_true: NDArray[np.bool_],
-    y_score: NDArray[np.float32],
-    thresholds: NDArray[np.float64],
-    majority: NDArray[np.bool_],
-    labels: list[str],
-) -> Evaluation:
-    """Return the evaluation of scores against labels."""
-    report = label_report(y_true, y_score, thresholds, labels=labels)
-    y_pred = y_score.astype(np.float64) >= thresholds
-    return Evaluation(
-        n_samples=len(y_true),
-        mean_roc_auc=float(report["roc_auc"].mean()),
-        mean_accuracy=float(mean_accuracy(y_true, y_score, thresholds)),
-        trivial_accuracy=float((y_true == majority).mean()),
-        subset_accuracy=float((y_pred == y_true).all(axis=1).mean()),
-        report=report,
-    )

@@ -96,11 +96,9 @@ def _export_saved_model(model: keras.Model, path: Path) -> None:
         tensor.name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name=tensor.name)
         for tensor in model.inputs
     }
-
-    def serve(inputs: Any) -> Any:
-        return model(inputs, training=False)
-
-    archive.add_endpoint("serve", serve, input_signature=[signature])
+    archive.add_endpoint(
+        "serve", lambda inputs: model(inputs, training=False), input_signature=[signature]
+    )
     archive.write_out(path, verbose=False)
 
 
@@ -163,8 +161,4 @@ def _without_log1p(model: keras.Model) -> Iterator[None]:
             scaling.avoids_log1p = False
 
 
-_EXPORTS = {
-    "tf_saved_model": _export_saved_model,
-    "litert": _export_litert,
-    "onnx": _export_onnx,
-}
+_EXPORTS = {"tf_saved_model": _export_saved_model, "litert": _export_litert, "onnx": _export_onnx}

@@ -83,8 +83,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         Whether `fit` continues the previous training with the same fitted encoders and model, and
         ignores `encoders`, `dropout` and `modality_dropout`.
     random_state : int, RandomState instance or None, default=None
-        Seeds the held-out rows, the initial weights, dropout and the order of rows. Pass an int
-        for repeatable results.
+        Seeds everything that is random in a training. Pass an int for repeatable results.
     verbose : {0, 1, 2}, default=1
         0 is silent, 1 prints progress and one line per evaluation, 2 adds Keras's progress bars.
 
@@ -101,8 +100,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     history_ : DataFrame
         One row per validation evaluation.
     provenance_ : dict
-        Numbers of rows, seed, best step, validation scores, date and library versions of the
-        training.
+        Numbers of rows, seed, best step, validation scores, date and library versions.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_columns,)
@@ -207,8 +205,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         checkpoint : path, optional
             A file that is written at the end of each epoch, to resume from; see `fit_model`.
         resume_from : path, optional
-            A checkpoint to resume from, with the same rows and parameters. The result is that of
-            an uninterrupted training. The checkpoint is updated.
+            A checkpoint to resume from, with the same rows and parameters; it is then updated.
 
         Returns
         -------
@@ -357,12 +354,10 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     # -- prediction --------------------------------------------------------------------------
 
     def _predict_scores(self, table: pd.DataFrame) -> NDArray[Any]:
+        verbose = min(self.verbose, 1)
+        size = self.batch_size or BATCH_SIZE
         dataset = MultimodalDataset(
-            table,
-            self.encoders_,
-            batch_size=self.batch_size or BATCH_SIZE,
-            store=self.store,
-            verbose=min(self.verbose, 1),
+            table, self.encoders_, batch_size=size, store=self.store, verbose=verbose
         )
         if len(dataset.dropped):
             row, reason = dataset.dropped.iloc[0]
@@ -372,4 +367,4 @@ class MultimodalClassifier(BaseMultimodalEstimator):
                 "their other modalities are used."
             )
             raise ImageReadError(msg)
-        return predict_scores(self.model_, dataset, verbose=min(self.verbose, 1))
+        return predict_scores(self.model_, dataset, verbose=verbose)

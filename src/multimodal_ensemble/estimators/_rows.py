@@ -108,10 +108,7 @@ def read_training_rows(
 
 
 def hold_out(rows: Rows, fraction: float | None, seed: int) -> tuple[Rows, Rows]:
-    """Return training and validation rows, with each label's share in both; see `TrainingRows`.
-
-    Without a fraction, both are all rows.
-    """
+    """Return training and validation rows, with each label's share in both; None does not split."""
     if len(rows.y) < 2:
         msg = (
             "n_samples=1: one row cannot be split into training and validation rows. Pass more "
@@ -155,8 +152,7 @@ def _read_validation_rows(checked: Any, validation_data: Any, classes: NDArray[A
     X, y = validation_data
     table = read_table(checked, X, reset=False)
     check_same_index(table, y)
-    y_true, _ = read_labels(y, classes, name="y of validation_data")
-    return Rows(table, y_true)
+    return Rows(table, read_labels(y, classes, name="y of validation_data")[0])
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:

@@ -84,8 +84,10 @@ def train_model(
     if any(options.get(name) is not None for name in ("checkpoint", "resume_from")):
         options["checkpoint_metadata"] = {"seed": seed}
     options |= {name: params[name] for name in _FIT_OPTIONS}
-    options["optimizer"] = _make_optimizer(params["optimizer"])
-    options["label_weight"] = _by_name(params["label_weight"])
+    weight = params["label_weight"]
+    if isinstance(weight, Mapping):
+        weight = {str(label): value for label, value in weight.items()}
+    options |= {"optimizer": _make_optimizer(params["optimizer"]), "label_weight": weight}
     with _training_store(params["store"], encoders) as store:
         train, validation = _make_datasets(encoders, rows, params, seed, store)
 
@@ -172,24 +174,19 @@ def _make_datasets(
     store: FeatureStore | None,
 ) -> tuple[MultimodalDataset, MultimodalDataset]:
     """Return the data sets of the training and of the validation rows."""
-    common = {
+    both = {
         "labels": [str(label) for label in rows.classes.tolist()],
         "batch_size": params["batch_size"] or min(BATCH_SIZE, -(-len(rows.train.y) // 10)),
         "store": store,
         "verbose": min(params["verbose"], 1),
     }
-    with rows.train.locating_errors():
+    part = rows.train
+    with part.locating_errors():
         train = MultimodalDataset(
-            rows.train.data,
-            encoders,
-            rows.train.y,
-            sample_weight=rows.train.weight,
-            shuffle=True,
-            seed=seed,
-            **common,
+            part.data, encoders, part.y, sample_weight=part.weight, shuffle=True, seed=seed, **both
         )
     with rows.validation.locating_errors():
-        validation = MultimodalDataset(rows.validation.data, encoders, rows.validation.y, **common)
+        validation = MultimodalDataset(rows.validation.data, encoders, rows.validation.y, **both)
     if absent := [e.name for e in encoders if not validation.present(e.name).any()]:
         warn(
             f"No validation row has the modalities {absent}, so weights and thresholds are chosen "
@@ -204,10 +201,3 @@ def _make_optimizer(optimizer: Any) -> Any:
         return type(optimizer).from_config(optimizer.get_config())
     # Refuse an unknown name before features are computed.
     return keras.optimizers.get(optimizer)
-
-
-def _by_name(label_weight: Any) -> Any:
-    """Return label weights that are given by label under the names of the labels."""
-    if isinstance(label_weight, Mapping):
-        return {str(label): weight for label, weight in label_weight.items()}
-    return label_weight

@@ -2,7 +2,6 @@
 
 from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._fingerprint import model_fingerprint
-from multimodal_ensemble.features._open_store import open_store
-from multimodal_ensemble.features._store import FeatureStore
+from multimodal_ensemble.features._store import FeatureStore, open_store
 
 __all__ = ["FeatureStore", "StoreEntry", "model_fingerprint", "open_store"]

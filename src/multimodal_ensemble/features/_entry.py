@@ -16,7 +16,7 @@ class StoreEntry:
     Parameters
     ----------
     key : str
-        Name of the folder: a digest of everything but the values that features depend on.
+        Name of the folder, for `FeatureStore.prune`.
     modality : str
         Name of the encoder that first requested the features.
     network : str

@@ -5,16 +5,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features._shards import ShardFolder
+from multimodal_ensemble.features._upkeep import keep_within
 
 # An interrupted pass loses at most this many rows per backbone, about 15 seconds of VGG16 on two
 # cores. Before each shard, a pass looks up which rows other processes have finished.
@@ -23,48 +27,25 @@ ROWS_PER_SHARD = 256
 
 @dataclass(frozen=True)
 class Target:
-    """A frozen backbone and the folder of its features.
-
-    Parameters
-    ----------
-    backbone : keras.Model
-        From encoded rows to features.
-    shards : ShardFolder
-        The folder of the features.
-    make_room : callable
-        Called after each shard is written, to keep the store within its limit.
-    """
+    """A frozen backbone, from encoded rows to features, and the folder of its features."""
 
     backbone: keras.Model
     shards: ShardFolder
-    make_room: Callable[[], None] = lambda: None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
-    """Distinct values whose features are not all in the store.
+    """The n values of rows that have a modality, and the keys of their features in a store."""
 
-    Parameters
-    ----------
-    reader : Encoder
-        Encodes and augments the values; its backbone is not used.
-    values : array-like of length n
-        The result of the encoder's `prepare`.
-    digests : list of n bytes
-        Digests of the content of the values.
-    variants : list of list of n bytes
-        The keys of the features in the store, for each variant that is wanted.
-    views : list of int or None
-        The augmented view of each variant; None is the plain value.
-    numbers : ndarray of shape (n,)
-        Positions among the values that the caller passed, for messages.
-    """
-
+    # Encodes and augments the values; its backbone is not used.
     reader: Encoder
+    # The result of the encoder's `prepare`, and the digest of the content of each value.
     values: Any
     digests: list[bytes]
+    # For each variant: the keys of the features, and the augmented view; None is the plain value.
     variants: list[list[bytes]]
     views: list[int | None]
+    # Positions in the data that the caller passed, for messages.
     numbers: NDArray[np.intp]
 
     def __len__(self) -> int:
@@ -73,29 +54,24 @@ class Rows:
 
     def take(self, positions: NDArray[np.intp]) -> Rows:
         """Return the rows at the given positions."""
-        return Rows(
-            self.reader,
-            self.values[positions],
-            [self.digests[position] for position in positions],
-            [[digests[position] for position in positions] for digests in self.variants],
-            self.views,
-            self.numbers[positions],
+        return replace(
+            self,
+            values=self.values[positions],
+            digests=[self.digests[position] for position in positions],
+            variants=[[digests[position] for position in positions] for digests in self.variants],
+            numbers=self.numbers[positions],
         )
 
     def split(self, rows_per_shard: int) -> list[Rows]:
         """Return the rows in chunks of one shard each, in random order.
 
         Processes that begin with the same rows at the same time then work on different chunks,
-        and each skips the rows that others have finished. The features of a row do not depend on
-        the order.
+        and each skips the rows that others have finished.
         """
         size = max(1, rows_per_shard // len(self.views))
         starts = list(range(0, len(self), size))
         random.SystemRandom().shuffle(starts)
-        return [
-            self.take(np.arange(start, min(start + size, len(self)), dtype=np.intp))
-            for start in starts
-        ]
+        return [self.take(np.arange(start, min(start + size, len(self)))) for start in starts]
 
 
 @dataclass(frozen=True)
@@ -114,6 +90,9 @@ def compute_chunks(
     targets: Sequence[Target],
     batch_size: int,
     report: Callable[[int], None] = lambda count: None,
+    *,
+    root: Path,
+    max_bytes: int | None,
 ) -> int:
     """Compute the features that the targets lack, and write one shard per chunk and target.
 
@@ -128,7 +107,7 @@ def compute_chunks(
                 digests = [digest for batch_digests, _ in parts for digest in batch_digests]
                 target.shards.write(digests, np.concatenate([features for _, features in parts]))
                 parts.clear()
-                target.make_room()
+                keep_within(root, max_bytes)
 
     count = 0
     try:
@@ -157,7 +136,7 @@ def compute_chunks(
 def _plan(
     chunks: Sequence[Rows], targets: Sequence[Target], batch_size: int
 ) -> Iterator[Callable[[], _Batch]]:
-    """Yield functions that make one batch each; missing features are looked up chunk by chunk."""
+    """Yield functions that make one batch each; features are looked up chunk by chunk."""
     for chunk in chunks:
         indices = [target.shards.index() for target in targets]
         # An array of shape (n_targets, n_variants, n_rows).
@@ -169,44 +148,29 @@ def _plan(
         # A batch holds all variants of its rows, so that no row is encoded twice.
         step = max(1, batch_size // len(chunk.views))
         for start in range(0, len(rows), step):
-            batch_rows = rows[start : start + step]
-            ends = start + step >= len(rows)
-
-            def make(
-                chunk: Rows = chunk,
-                batch_rows: NDArray[np.intp] = batch_rows,
-                lacking: NDArray[np.bool_] = lacking,
-                ends: bool = ends,
-            ) -> _Batch:
-                return _make_batch(
-                    chunk.take(batch_rows), lacking[:, :, batch_rows], ends_chunk=ends
-                )
-
-            yield make
+            here, ends = rows[start : start + step], start + step >= len(rows)
+            yield partial(_make_batch, chunk.take(here), lacking[:, :, here], ends_chunk=ends)
 
 
 def _make_batch(rows: Rows, lacking: NDArray[np.bool_], *, ends_chunk: bool) -> _Batch:
-    encoded = rows.reader.encode(rows.values)
+    with locating_errors(rows.numbers):
+        encoded = rows.reader.encode(rows.values)
     # The rows of the first variant, then those of the next, without those that no target lacks.
     wanted: NDArray[np.bool_] = np.any(lacking, axis=0)
-    parts = [
-        encoded[here]
-        if view is None
-        else rows.reader.augmentation.apply(
-            encoded[here],
-            [rows.digests[row] for row in np.flatnonzero(here)],
-            np.full(here.sum(), view),
-        )
-        for view, here in zip(rows.views, wanted, strict=True)
-        if here.any()
-    ]
+    parts, digests = [], []
+    for view, keys, is_here in zip(rows.views, rows.variants, wanted, strict=True):
+        here = np.flatnonzero(is_here)
+        if not here.size:
+            continue
+        digests += [keys[row] for row in here]
+        part = encoded[here]
+        if view is not None:
+            contents = [rows.digests[row] for row in here]
+            part = rows.reader.augmentation.apply(part, contents, np.full(here.size, view))
+        parts.append(part)
     return _Batch(
         encoded=parts[0] if len(parts) == 1 else np.concatenate(parts),
-        digests=[
-            digests[row]
-            for digests, here in zip(rows.variants, wanted, strict=True)
-            for row in np.flatnonzero(here)
-        ],
+        digests=digests,
         numbers=np.concatenate([rows.numbers[here] for here in wanted]),
         lacking=[lacks[wanted] for lacks in lacking],
         ends_chunk=ends_chunk,
@@ -216,8 +180,7 @@ def _make_batch(rows: Rows, lacking: NDArray[np.bool_], *, ends_chunk: bool) -> 
 def _read_ahead(plan: Iterator[Callable[[], _Batch]]) -> Iterator[_Batch]:
     """Yield batches, and make the next one while the backbones process the current one.
 
-    One batch ahead is enough: making it takes a fraction of the time of a backbone. More would
-    take memory, and cores that the backbone uses.
+    More than one batch ahead would take memory, and cores that the backbone uses.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
         ahead = None
@@ -235,8 +198,7 @@ def _check_finite(features: NDArray[np.float32], numbers: NDArray[np.intp], name
     if not finite.all():
         number = int(numbers[~finite][0])
         msg = (
-            f"The backbone of {name!r} returns features that are not finite, first for value "
-            f"number {number} (from 0). Are its weights damaged, or its numbers too large for half "
-            "precision?"
+            f"The backbone of {name!r} returns features that are not finite, first in row {number} "
+            "(from 0). Are its weights damaged, or its numbers too large for half precision?"
         )
         raise ModalityError(msg, row=number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -39,7 +38,7 @@ def model_fingerprint(model: keras.Model) -> str:
     >>> model_fingerprint(build()) == model_fingerprint(build())
     True
     """
-    state = _State.of(model)
+    state = _state_of(model)
     known, fingerprint = getattr(model, _CACHE, (None, ""))
     if known != state:
         fingerprint = _digest(model)
@@ -52,26 +51,16 @@ def model_fingerprint(model: keras.Model) -> str:
 _CACHE = "_multimodal_ensemble_fingerprint"
 
 
-@dataclass(frozen=True)
-class _State:
-    """Evidence that a model has not changed since its fingerprint was taken.
+def _state_of(model: keras.Model) -> tuple[list[int], list[int]]:
+    """Return evidence that a model has not changed since its fingerprint was taken.
 
-    Every data set needs the fingerprint, because weights may have changed. Serializing the
-    configuration and digesting it takes 30 to 100 ms per network, as long as many steps of
-    training. A CRC of each weight takes a quarter of that and detects any change of a single
-    number. The configuration of a layer does not change once it is built.
+    Every data set needs the fingerprint, because weights may have changed. Computing it takes 30
+    to 100 ms per network, as long as many steps of training. A CRC of each weight takes a quarter
+    of that and detects any change of a single number. A built layer keeps its configuration.
     """
-
-    layers: tuple[int, ...]
-    checksums: tuple[int, ...]
-
-    @classmethod
-    def of(cls, model: keras.Model) -> _State:
-        values = (np.ascontiguousarray(weight.numpy()) for weight in model.weights)
-        return cls(
-            tuple(id(layer) for layer in all_layers(model)),
-            tuple(zlib.crc32(value.view(np.uint8).data) if value.size else 0 for value in values),
-        )
+    values = (np.ascontiguousarray(weight.numpy()) for weight in model.weights)
+    checksums = [zlib.crc32(value.view(np.uint8).data) if value.size else 0 for value in values]
+    return [id(layer) for layer in all_layers(model)], checksums
 
 
 def _digest(model: keras.Model) -> str:

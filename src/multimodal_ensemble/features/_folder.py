@@ -18,13 +18,7 @@ _FORMAT = 3
 
 
 def open_folder(folder: Path) -> None:
-    """Turn a folder into a store unless it already is one.
-
-    Raises
-    ------
-    FeatureStoreError
-        If it holds something else, or a store of another format.
-    """
+    """Turn a folder into a store, or raise a FeatureStoreError if it holds something else."""
     marker = folder / _MARKER
     if _holds_something_else(folder):
         msg = (
@@ -48,13 +42,7 @@ def open_folder(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file of a store completely or not at all.
-
-    Raises
-    ------
-    FeatureStoreError
-        If it cannot be written; nothing is left behind.
-    """
+    """Write a JSON file of a store completely or not at all."""
     with explaining_write_errors(path), replacing(path) as file:
         file.write(json.dumps(value, indent=2).encode())
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,40 +10,25 @@ _TOP_EXPONENT = 15
 
 
 def to_half(features: NDArray[np.float32]) -> tuple[NDArray[np.float16], NDArray[np.int16]]:
-    """Round finite rows to 11 significant bits.
+    """Round finite rows to 11 significant bits; return ``half, exponents`` (one per row).
 
     Plain float16 ends at 65504 and loses digits below 6e-5, and features of some networks exceed
     both limits. Multiplying a row by a power of two is exact. With the largest value of a row
     moved to the top of the range, each value down to about 1e-9 times that value keeps 11 bits.
-    The power depends on the row alone, so the stored features of an image do not depend on the
-    other images.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n, ...)
-        Finite values.
-
-    Returns
-    -------
-    half : ndarray of shape (n, ...)
-        Scaled rows, float16.
-    exponents : ndarray of shape (n,)
-        ``features`` is approximately ``half * 2.0**exponents``, int16.
+    The power depends on the row alone, so stored features do not depend on other rows.
     """
-    top = np.abs(features).max(axis=tuple(range(1, features.ndim)), initial=0)
-    exponents = np.where(top > 0, np.frexp(top)[1] - _TOP_EXPONENT, 0).astype(np.int16)
-    half = np.ldexp(features, -_per_row(exponents, features)).astype(np.float16)
-    return half, exponents
+    axes = tuple(range(1, features.ndim))
+    top = np.abs(features).max(axis=axes, initial=0, keepdims=True)
+    exponents = np.where(top > 0, np.frexp(top)[1] - _TOP_EXPONENT, 0)
+    half = np.ldexp(features, -exponents).astype(np.float16)
+    return half, exponents.reshape(len(features)).astype(np.int16)
 
 
 def from_half(half: NDArray[np.float16], exponents: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Return float32 rows from the result of `to_half`."""
+    """Return float32 rows, approximately ``half * 2.0**exponents``."""
+    per_row = exponents.astype(np.int32).reshape(-1, *[1] * (half.ndim - 1))
     # The largest float32 is rounded up to infinity and clipped back.
     with np.errstate(over="ignore"):
-        features = np.ldexp(half.astype(np.float32), _per_row(exponents, half))
+        features = np.ldexp(half.astype(np.float32), per_row)
     largest = np.finfo(np.float32).max
     return np.clip(features, -largest, largest, out=features)
-
-
-def _per_row(exponents: NDArray[np.int16], features: NDArray[Any]) -> NDArray[np.int32]:
-    return exponents.astype(np.int32).reshape(-1, *[1] * (features.ndim - 1))

@@ -6,7 +6,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import keras
 
 from multimodal_ensemble.features._extraction import Rows, Target, compute_chunks
 from multimodal_ensemble.features._shards import ShardFolder
-from multimodal_ensemble.features._upkeep import keep_within
 
 # A backend may run several tasks in threads of one process. They would share a backbone, which
 # uses all cores anyway.
@@ -30,26 +28,6 @@ def has_worker_processes() -> bool:
         return False
     is_joblibs_own = type(backend).__module__.startswith("joblib._parallel_backends")
     return not is_joblibs_own or joblib.effective_n_jobs(None) > 1
-
-
-@dataclass(frozen=True)
-class _WorkerTarget:
-    """A target as it is sent to a worker, with the backbone as a file."""
-
-    backbone_file: Path
-    folder: Path
-    dtype: str
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One chunk of rows, and all that a worker needs to compute its features."""
-
-    rows: Rows
-    targets: list[_WorkerTarget]
-    batch_size: int
-    root: Path
-    max_bytes: int | None
 
 
 def compute_in_workers(
@@ -68,12 +46,13 @@ def compute_in_workers(
     """
     backend, _ = joblib.parallel.get_active_backend()
     streams = getattr(backend, "supports_return_generator", False)
-    with _backbone_files(targets) as sent:
-        parallel = joblib.Parallel(return_as="generator_unordered" if streams else "list")
+    with _backbone_files(targets) as files:
+        # Backbones are too large to be sent with each task.
+        dtypes = [target.shards.dtype for target in targets]
+        sent = list(zip(files, dtypes, strict=True))
         count = 0
-        for done in parallel(
-            joblib.delayed(_run_task)(_Task(rows, sent, batch_size, root, max_bytes))
-            for rows in chunks
+        for done in joblib.Parallel(return_as="generator_unordered" if streams else "list")(
+            joblib.delayed(_run_task)(rows, sent, batch_size, root, max_bytes) for rows in chunks
         ):
             count += done
             report(done)
@@ -81,43 +60,35 @@ def compute_in_workers(
 
 
 @contextmanager
-def _backbone_files(targets: Sequence[Target]) -> Iterator[list[_WorkerTarget]]:
-    """Save the backbones in the folder of the store for the duration of a pass.
-
-    They are too large to be sent with each task.
-    """
-    sent: list[_WorkerTarget] = []
+def _backbone_files(targets: Sequence[Target]) -> Iterator[list[Path]]:
+    """Save the backbones in the folders of their features for the duration of a pass."""
+    files: list[Path] = []
     try:
         for target in targets:
             folder = target.shards.folder.resolve()
             folder.mkdir(parents=True, exist_ok=True)
-            file = folder / f".backbone.{uuid.uuid4().hex}.keras"
-            sent.append(_WorkerTarget(file, folder, target.shards.dtype))
-            target.backbone.save(file)
-        yield sent
+            files.append(folder / f".backbone.{uuid.uuid4().hex}.keras")
+            target.backbone.save(files[-1])
+        yield files
     finally:
-        for target_sent in sent:
+        for file in files:
             with suppress(OSError):
-                target_sent.backbone_file.unlink()
+                file.unlink()
 
 
-def _run_task(task: _Task) -> int:
+def _run_task(
+    rows: Rows,
+    sent: Sequence[tuple[Path, str]],
+    batch_size: int,
+    root: Path,
+    max_bytes: int | None,
+) -> int:
     """Compute one chunk in a worker, without the rows that another worker has finished."""
-
-    def make_room() -> None:
-        if task.max_bytes is not None:
-            keep_within(task.root, task.max_bytes)
-
     with _ONE_AT_A_TIME:
         targets = [
-            Target(
-                _load_backbone(target.backbone_file),
-                _open_shards(target.folder, target.dtype),
-                make_room,
-            )
-            for target in task.targets
+            Target(_load_backbone(file), _open_shards(file.parent, dtype)) for file, dtype in sent
         ]
-        return compute_chunks([task.rows], targets, task.batch_size)
+        return compute_chunks([rows], targets, batch_size, root=root, max_bytes=max_bytes)
 
 
 @lru_cache(maxsize=16)

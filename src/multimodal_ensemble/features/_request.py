@@ -11,9 +11,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
-from multimodal_ensemble.features._extraction import ROWS_PER_SHARD
+from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Rows
 from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
 
 # Upper estimates: digest and exponent of a row; headers of a file; description of a folder.
@@ -24,35 +25,12 @@ _BYTES_PER_FOLDER = 300
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Prepared values whose features are requested.
+    """The frozen backbone of an encoder, the folder of its features, and the requested rows."""
 
-    Parameters
-    ----------
-    encoder : Encoder
-        The encoder of the values.
-    backbone : keras.Model
-        The frozen part of the encoder's backbone.
-    shards : ShardFolder
-        The folder of its features.
-    values : array-like of length n
-        The result of the encoder's `prepare`.
-    digests : list of n bytes
-        Digests of the content of the values.
-    variants : list of list of n bytes
-        The keys of the features, for each variant that is requested.
-    views : list of int or None
-        The augmented view of each variant; None is the plain value.
-    present : ndarray of shape (n_rows,)
-        True for the n rows that have the modality and thus a value.
-    """
-
-    encoder: Encoder
     backbone: keras.Model
     shards: ShardFolder
-    values: Any
-    digests: list[bytes]
-    variants: list[list[bytes]]
-    views: list[int | None]
+    rows: Rows
+    # True for the rows of the data that have the modality.
     present: NDArray[np.bool_]
 
     @property
@@ -61,54 +39,43 @@ class Request:
 
     def encodes_like(self, other: Request) -> bool:
         """Return whether both requests need the same encoded rows."""
+        encoder, another = self.rows.reader, other.rows.reader
         return (
-            type(self.encoder) is type(other.encoder)
-            and self.encoder.input_shape == other.encoder.input_shape
-            and self.encoder.encoding_config() == other.encoder.encoding_config()
-            and self.variants == other.variants
+            type(encoder) is type(another)
+            and encoder.input_shape == another.input_shape
+            and encoder.encoding_config() == another.encoding_config()
+            and self.rows.variants == other.rows.variants
         )
 
     def find_uncomputed(self) -> list[int]:
         """Return the first position of each distinct value without features of all variants."""
-        index = self.shards.index()
+        index, variants = self.shards.index(), self.rows.variants
         first: dict[bytes, int] = {}
-        for position, digest in enumerate(self.digests):
+        for position, digest in enumerate(self.rows.digests):
             first.setdefault(digest, position)
-        return [
-            position
-            for position in first.values()
-            if any(digests[position] not in index for digests in self.variants)
-        ]
+        return [p for p in first.values() if any(keys[p] not in index for keys in variants)]
 
     def n_bytes(self, itemsize: int) -> int:
         """Return the approximate size of the features in a store."""
-        n_rows = len(set(self.digests)) * len(self.variants)
+        n_rows = len(set(self.rows.digests)) * len(self.rows.variants)
         n_shards = math.ceil(n_rows / ROWS_PER_SHARD)
         per_row = math.prod(self.feature_shape) * itemsize + _BYTES_PER_ROW
         return n_rows * per_row + n_shards * _BYTES_PER_SHARD + _BYTES_PER_FOLDER
 
     def read(self) -> NDArray[np.float32]:
-        """Return the features of all rows, zeros where the modality is missing.
+        """Return the features, of shape ``(n_variants, n_rows, ...)``; zeros where missing.
 
-        Returns
-        -------
-        ndarray of shape (n_variants, n_rows, ...)
-            Features, float32.
-
-        Raises
-        ------
-        ShardVanishedError
-            If some were pruned after they were looked up.
+        A ShardVanishedError says that some were pruned after they were looked up.
         """
-        shape = (len(self.variants), len(self.digests), *self.feature_shape)
+        shape = (len(self.rows.variants), len(self.rows), *self.feature_shape)
         features = np.empty(shape, dtype=np.float32)
         index = self.shards.index()
-        for digests, rows in zip(self.variants, features, strict=True):
+        for digests, row in zip(self.rows.variants, features, strict=True):
             try:
                 places = [index[digest] for digest in digests]
             except KeyError as error:
                 raise ShardVanishedError from error
-            self.shards.read(places, rows)
+            self.shards.read(places, row)
             self.shards.touch({name for name, _ in places})
         if self.present.all():
             return features
@@ -118,21 +85,12 @@ class Request:
 
 
 def frozen_backbone(encoder: Encoder) -> keras.Model:
-    """Return the part of an encoder's backbone whose output can be stored.
-
-    Raises
-    ------
-    ModalityError
-        If there is no such part.
-    """
+    """Return the part of a backbone whose output can be stored, or raise a ModalityError."""
     backbone = encoder.frozen_part()
     if backbone is None:
-        state = (
-            "has no backbone"
-            if encoder.get_backbone() is None
-            else "has a backbone whose first layers are trained"
-        )
-        msg = f"Modality {encoder.name!r} {state}, so it has no features to store."
+        has_none = encoder.get_backbone() is None
+        state = "no backbone" if has_none else "a backbone whose first layers are trained"
+        msg = f"Modality {encoder.name!r} has {state}, so it has no features to store."
         raise ModalityError(msg)
     return backbone
 
@@ -145,12 +103,9 @@ def make_request(
     views: Sequence[int | None],
     present: NDArray[np.bool_] | None = None,
 ) -> Request:
-    """Prepare and digest the values; by default, all rows have one.
+    """Prepare and digest the values, or raise a ModalityError if there is no such view.
 
-    Raises
-    ------
-    ModalityError
-        If the encoder has no such view.
+    By default, all rows have the modality.
     """
     n_views = 0 if encoder.augmentation is None else encoder.augmentation.views
     for view in views:
@@ -160,32 +115,22 @@ def make_request(
                 f"from 0. Received view={view!r}."
             )
             raise ModalityError(msg)
-    values = encoder.prepare(values)
-    digests = encoder.content_digests(values)
-    return Request(
-        encoder=encoder,
-        backbone=backbone,
-        shards=shards,
-        values=values,
-        digests=digests,
-        variants=[
-            digests if view is None else encoder.augmentation.view_digests(digests, view)
-            for view in views
-        ],
-        views=list(views),
-        present=np.ones(len(digests), dtype=bool) if present is None else present,
-    )
+    with locating_errors(() if present is None else np.flatnonzero(present)):
+        values = encoder.prepare(values)
+        digests = encoder.content_digests(values)
+    present = np.ones(len(digests), dtype=bool) if present is None else present
+    variants = [
+        digests if view is None else encoder.augmentation.view_digests(digests, view)
+        for view in views
+    ]
+    rows = Rows(encoder, values, digests, variants, list(views), np.flatnonzero(present))
+    return Request(backbone, shards, rows, present)
 
 
 def check_limit(requests: Sequence[Request], max_bytes: int, itemsize: int) -> None:
-    """Check that features fit into a store, and mark those in the store as used.
+    """Check, before a long computation, that features fit into a store; protect those in it.
 
-    The check comes before a long computation. The marks keep the features from being pruned.
-
-    Raises
-    ------
-    FeatureStoreError
-        If the features alone exceed the limit.
+    Features that the store has are marked as used, which keeps them from being pruned.
     """
     # Encoders with the same backbone share its features.
     distinct = {request.shards.folder: request for request in requests}.values()
@@ -198,5 +143,5 @@ def check_limit(requests: Sequence[Request], max_bytes: int, itemsize: int) -> N
         raise FeatureStoreError(msg)
     for request in requests:
         index = request.shards.index()
-        keys = {digest for digests in request.variants for digest in digests}
+        keys = {digest for digests in request.rows.variants for digest in digests}
         request.shards.touch({index[key][0] for key in keys & index.keys()})

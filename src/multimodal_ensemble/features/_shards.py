@@ -17,7 +17,7 @@ from multimodal_ensemble.features._folder import explaining_write_errors
 from multimodal_ensemble.features._half_precision import from_half, to_half
 from multimodal_ensemble.saving import ArrayReader, read_archive, write_archive
 
-SUFFIX = ".shard"
+_SUFFIX = ".shard"
 # File name and row.
 Place = tuple[str, int]
 
@@ -41,15 +41,8 @@ class ShardFolder:
     """Features by content digest, in archives of about 250 rows.
 
     A shard is written under a temporary name and then renamed, so that a reader sees it complete
-    or not at all. Several writers, also on several machines, never change each other's files. Each
-    array is checked against its CRC on reading.
-
-    Parameters
-    ----------
-    folder : Path
-        Created when the first shard is written.
-    dtype : {"float16", "float32"}
-        Precision of the features that are written. Both are read.
+    or not at all. Several writers, also on several machines, never change each other's files. The
+    dtype is that of new shards; others are read also.
     """
 
     def __init__(self, folder: Path, dtype: str = "float32") -> None:
@@ -59,10 +52,7 @@ class ShardFolder:
         self._known: set[str] = set()
 
     def index(self) -> dict[bytes, Place]:
-        """Return the shard and row of each digest; reads no features.
-
-        Only shards that are new since the last call are opened.
-        """
+        """Return the shard and row of each digest; open only shards new since the last call."""
         found = set(list_shards(self.folder))
         if not self._known <= found:
             # Some shards were pruned, and which digests only they held is not known.
@@ -79,31 +69,19 @@ class ShardFolder:
         return self._places
 
     def write(self, digests: Sequence[bytes], features: NDArray[np.float32]) -> Path:
-        """Add one shard and return its path.
-
-        Raises
-        ------
-        FeatureStoreError
-            If it cannot be written; nothing is left behind.
-        """
+        """Add one shard and return its path; if it cannot be written, leave nothing behind."""
         keys = np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), -1)
         arrays: dict[str, NDArray[Any]] = {"digests": keys, "features": features}
         if self.dtype == "float16":
             arrays["features"], arrays["exponents"] = to_half(features)
-        path = self.folder / f"{uuid.uuid4().hex}{SUFFIX}"
+        path = self.folder / f"{uuid.uuid4().hex}{_SUFFIX}"
         document = {"format": _FORMAT_NAME, "format_version": _VERSION}
         with explaining_write_errors(path):
             write_archive(path, document, arrays)
         return path
 
     def read(self, places: Sequence[Place], features: NDArray[np.float32]) -> None:
-        """Read the features at places into the rows of an array, one shard in memory at a time.
-
-        Raises
-        ------
-        ShardVanishedError
-            If a shard was pruned in the meantime.
-        """
+        """Read the features at places into the rows of an array, one shard in memory at a time."""
         positions: dict[str, list[int]] = {}
         for position, (name, _) in enumerate(places):
             positions.setdefault(name, []).append(position)
@@ -134,15 +112,7 @@ class ShardFolder:
                 continue
 
     def check(self, name: str) -> None:
-        """Read a shard and check all that is in it.
-
-        Raises
-        ------
-        DamagedShardError
-            If it cannot be read, or holds no usable features.
-        ShardVanishedError
-            If it was pruned.
-        """
+        """Read a shard, and raise a DamagedShardError unless its features can be used."""
         features, digests = self.read_shard(name), self.read_digests(name)
         with self._open(name) as arrays, arrays.explaining("its features cannot be used"):
             if len(features) != len(digests):
@@ -175,7 +145,11 @@ class ShardFolder:
 def list_shards(folder: Path) -> list[str]:
     """Return the names of the finished shards in a folder, sorted."""
     try:
-        names = [path.name for path in folder.iterdir()]
+        return sorted(path.name for path in folder.iterdir() if is_shard(path.name))
     except FileNotFoundError:
         return []
-    return sorted(name for name in names if name.endswith(SUFFIX) and name[0] != ".")
+
+
+def is_shard(name: str) -> bool:
+    """Return whether a file name is that of a finished shard."""
+    return name.endswith(_SUFFIX) and name[0] != "."

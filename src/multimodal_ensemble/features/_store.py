@@ -17,7 +17,7 @@ from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features import _upkeep
-from multimodal_ensemble.features._compute_missing import compute_missing
+from multimodal_ensemble.features._compute_features import compute_features
 from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 from multimodal_ensemble.features._folder import open_folder
@@ -36,24 +36,22 @@ _TRIES = 5
 class FeatureStore:
     """Features of frozen backbones on disk, computed once for each distinct content.
 
-    Features depend on the structure and weights of the frozen layers, including preprocessing,
-    input size and pooling, on the way files are read, and on the content of each file. All of this
-    is part of their key, so that they never go stale and models with equal backbones share them.
+    Features are stored under a key of everything that they depend on: the structure and weights of
+    the frozen layers, the way files are read, and the content of each file. They never go stale,
+    and models with equal backbones share them.
 
     Any number of processes may use one folder at once, also on several machines that share a file
-    system. Inside ``joblib.parallel_config(...)``, the workers of the chosen joblib backend compute
-    the features.
+    system. Inside ``joblib.parallel_config(...)``, joblib's workers compute the features.
 
     Parameters
     ----------
     folder : path
-        Folder of the store, created if it does not exist. An existing folder must be empty or a
-        feature store.
+        Folder of the store, created if it does not exist.
     batch_size : int, default=32
         Number of rows that go through the backbone at once.
     dtype : {"float16", "float32"}, default="float16"
-        Stored dtype. ``"float16"`` rounds features to 11 significant bits and takes half the
-        space; ``"float32"`` is exact. Features are always returned as float32.
+        Stored dtype. ``"float16"`` rounds features to 11 significant bits; ``"float32"`` is exact.
+        Features are always returned as float32.
     max_bytes : int, optional
         Maximum size of the files of the store: new features replace the least recently used ones.
         Each writing process may briefly exceed it by one file. Default: no limit.
@@ -80,8 +78,8 @@ class FeatureStore:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = FeatureStore(folder)
     ...     features = store.get_features(encoder, images, verbose=0)
-    ...     missing = store.count_missing(encoder, images)
-    >>> features.shape, missing
+    ...     n_uncomputed = store.count_uncomputed(encoder, images)
+    >>> features.shape, n_uncomputed
     ((3, 1024), 0)
     """
 
@@ -125,16 +123,14 @@ class FeatureStore:
         values : sequence of length n
             Raw values.
         view : int, optional
-            Number of the augmented view of each value, from 0 to ``views - 1`` of the encoder's
-            augmentation. Default: the plain value.
+            Number of the augmented view of each value, from 0. Default: the plain value.
         verbose : {0, 1}, default=1
             Whether a progress bar shows the number of images per second.
 
         Returns
         -------
         ndarray of shape (n, ...)
-            The output of the encoder's `frozen_part`, float32: feature vectors if its backbone is
-            frozen, else the input of the first trained layer.
+            The output of the encoder's `frozen_part`, float32.
 
         Raises
         ------
@@ -155,8 +151,8 @@ class FeatureStore:
     ) -> int:
         """Compute the features of several encoders that are not in the store.
 
-        Each image is decoded once for all backbones and augmented views of encoders that read it
-        in the same way. Memory use does not grow with the data.
+        Each image is decoded once for all encoders that read it in the same way, and for all views.
+        Memory use does not grow with the data.
 
         Parameters
         ----------
@@ -178,19 +174,6 @@ class FeatureStore:
         ------
         ModalityError, FeatureStoreError, ImageReadError
             In the same cases as `get_features`.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> import numpy as np
-        >>> from multimodal_ensemble import FeatureStore, ImageEncoder
-        >>> data = {"poster": [np.full((9, 9), level, dtype="uint8") for level in (0, 200)]}
-        >>> encoders = [
-        ...     ImageEncoder(name, backbone=name, weights=None, image_size=32, column="poster")
-        ...     for name in ("MobileNet", "MobileNetV2")]
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     FeatureStore(folder).compute_features(encoders, data, verbose=0)
-        4
         """
         distinct = {id(encoder): encoder for encoder in encoders}.values()
         return self._compute(self._requests(distinct, data, augment=augment), verbose)
@@ -214,31 +197,19 @@ class FeatureStore:
         Returns
         -------
         dict of str to ndarray of shape (1 + views, n, ...)
-            By modality: the features of the plain values, then those of each requested augmented
-            view. Zeros where an optional modality is missing.
+            By modality: the features of the plain values, then those of each augmented view. Zeros
+            where an optional modality is missing.
 
         Raises
         ------
         ModalityError, FeatureStoreError, ImageReadError
             In the same cases as `get_features`.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> import numpy as np
-        >>> from multimodal_ensemble import FeatureStore, ImageEncoder
-        >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
-        >>> data = {"poster": [np.zeros((9, 9), dtype="uint8")]}
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     features = FeatureStore(folder).load_features([poster], data, verbose=0)
-        >>> features["poster"].shape
-        (1, 1, 1024)
         """
         requests = self._requests(as_encoder_list(encoders), data, augment=augment)
-        names = [request.encoder.name for request in requests]
+        names = [request.rows.reader.name for request in requests]
         return dict(zip(names, self._read(requests, verbose), strict=True))
 
-    def count_missing(self, encoder: Encoder, values: Any, *, view: int | None = None) -> int:
+    def count_uncomputed(self, encoder: Encoder, values: Any, *, view: int | None = None) -> int:
         """Return the number of distinct values whose features are not in the store.
 
         Parameters
@@ -270,7 +241,7 @@ class FeatureStore:
         Returns
         -------
         list of StoreEntry
-            ``pandas.DataFrame(store.entries())`` is a table of the entries.
+            ``pandas.DataFrame(store.entries())`` is a table of them.
 
         Raises
         ------
@@ -285,12 +256,12 @@ class FeatureStore:
         Parameters
         ----------
         remove : bool, default=False
-            Whether to delete damaged files. Their features are recomputed when they are needed.
+            Whether to delete damaged files; their features are recomputed when needed.
 
         Returns
         -------
         dict of Path to str
-            The damaged files with the damage of each; empty if there is none.
+            The damaged files with the damage of each.
         """
         damaged = _upkeep.find_damaged(self.folder)
         if remove:
@@ -305,9 +276,7 @@ class FeatureStore:
         unused_for: timedelta | None = None,
         keys: Iterable[str] = (),
     ) -> int:
-        """Remove features, and unfinished files that are older than a day.
-
-        Killed processes leave unfinished files behind. Without options, only these are removed.
+        """Remove features, and the unfinished files of killed processes that are a day old.
 
         Parameters
         ----------
@@ -328,8 +297,7 @@ class FeatureStore:
         FeatureStoreError
             If the store has no such entry.
         ValueError
-            If `max_bytes` is not an integer of at least 0, or if `unused_for` is not a timedelta
-            of at least 0.
+            If `max_bytes` or `unused_for` is no integer or timedelta of at least 0.
         """
         if max_bytes is not None:
             check_at_least(max_bytes, 0, name="max_bytes")
@@ -392,10 +360,48 @@ class FeatureStore:
     def _compute(self, requests: Sequence[Request], verbose: int) -> int:
         if self.max_bytes is not None:
             check_limit(requests, self.max_bytes, np.dtype(self.dtype).itemsize)
-        return compute_missing(
+        return compute_features(
             requests,
             folder=self.folder,
             batch_size=self.batch_size,
             max_bytes=self.max_bytes,
             verbose=verbose,
         )
+
+
+def open_store(store: FeatureStore | str | PathLike[str] | None) -> FeatureStore | None:
+    """Return the feature store for an argument ``store=``.
+
+    Parameters
+    ----------
+    store : FeatureStore, path or None
+        A store, which is returned unchanged, or the folder of one.
+
+    Returns
+    -------
+    FeatureStore or None
+        None if `store` is None.
+
+    Raises
+    ------
+    TypeError
+        If `store` is none of these.
+    FeatureStoreError
+        If the folder is neither empty nor a feature store.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from multimodal_ensemble.features import open_store
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     open_store(folder).dtype
+    'float16'
+    """
+    if store is None or isinstance(store, FeatureStore):
+        return store
+    # Callers may not check types.
+    other: object = store
+    if isinstance(other, str | PathLike):
+        return FeatureStore(other)
+    msg = f"store must be a FeatureStore, the path of a folder, or None. Received {store!r}."
+    raise TypeError(msg)

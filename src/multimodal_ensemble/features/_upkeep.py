@@ -15,10 +15,10 @@ from typing import Any
 
 from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._shards import (
-    SUFFIX,
     DamagedShardError,
     ShardFolder,
     ShardVanishedError,
+    is_shard,
 )
 
 DESCRIPTION = "backbone.json"
@@ -35,7 +35,7 @@ class _File:
 
     @property
     def is_shard(self) -> bool:
-        return self.path.name.endswith(SUFFIX) and self.path.name[0] != "."
+        return is_shard(self.path.name)
 
     @property
     def is_leftover(self) -> bool:
@@ -58,12 +58,13 @@ def count_bytes(root: Path) -> int:
     return sum(file.n_bytes for file in _list_files(root))
 
 
-def keep_within(root: Path, max_bytes: int) -> int:
+def keep_within(root: Path, max_bytes: int | None) -> int:
     """Remove the least recently used shards until a store fits; return the bytes removed.
 
-    A process that has such a shard open can still read it. One that is about to open it recomputes
-    its features.
+    A process that has such a shard open can still read it; any other recomputes its features.
     """
+    if max_bytes is None:
+        return 0
     files = list(_list_files(root))
     # Unfinished files, and backbones for workers, are temporary and do not count.
     excess = sum(file.n_bytes for file in files if file.path.name[0] != ".") - max_bytes
@@ -87,8 +88,7 @@ def prune(
         if file.is_leftover
         or (file.is_shard and (file.last_used < oldest or file.path.parent.name in keys))
     )
-    if max_bytes is not None:
-        removed += keep_within(root, max_bytes)
+    removed += keep_within(root, max_bytes)
     for folder in entry_folders(root).values():
         # Another process that is about to write into the folder creates it again.
         with suppress(OSError):

@@ -8,13 +8,11 @@ from multimodal_ensemble.fusion._load_model import load_model
 from multimodal_ensemble.fusion._missing_modality import MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 from multimodal_ensemble.fusion._parts import ModalityParts, fusion_parts
-from multimodal_ensemble.fusion._presence_dropout import PresenceDropout
 
 __all__ = [
     "MissingModality",
     "ModalityDropout",
     "ModalityParts",
-    "PresenceDropout",
     "adapt_heads",
     "feature_model",
     "fuse_encoders",

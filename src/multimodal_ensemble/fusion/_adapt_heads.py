@@ -15,8 +15,8 @@ from multimodal_ensemble.fusion._parts import can_adapt, fusion_parts
 def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> None:
     """Adapt the layers of heads that have an `adapt` method to the training rows.
 
-    Such layers are, for example, `FeatureScaling` and `keras.layers.Normalization`. Each is
-    adapted to its own input. `fit_model` calls this function.
+    Each such layer, for example `FeatureScaling`, is adapted to its own input. `fit_model` calls
+    this function.
 
     Parameters
     ----------
@@ -44,9 +44,7 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
     >>> float(model.get_layer("poster_head").get_layer("scaling").mean[0])
     7.0
     """
-    heads = {
-        name: parts.head for name, parts in fusion_parts(model).items() if parts.head is not None
-    }
+    heads = {name: parts.head for name, parts in fusion_parts(model).items() if parts.head}
     for name, values in features.items():
         if name not in heads:
             msg = f"The model {model.name!r} has no head for {name!r}; it has one for {[*heads]}."

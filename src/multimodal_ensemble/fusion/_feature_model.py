@@ -15,12 +15,10 @@ from multimodal_ensemble.fusion._parts import fusion_parts
 def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -> keras.Model:
     """Return the part of a fusion model behind its frozen backbones; it shares the model's layers.
 
-    It has the input names of the whole model, and takes features where the model takes, for
-    example, pixels. Training it trains the whole model, and
-    ``model(x) == feature_model(model)(f)`` for the features ``f`` of ``x``.
-
-    The trained last layers of a backbone are part of the result, and the features are their input.
-    A backbone whose first layers are trained is left out completely.
+    It takes features where the model takes, for example, pixels, under the same input names.
+    ``model(x) == feature_model(model)(f)`` for the features ``f`` of ``x``, and training it trains
+    the whole model. The trained last layers of a backbone are part of the result. A backbone whose
+    first layers are trained is left out completely.
 
     Parameters
     ----------
@@ -79,9 +77,5 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
 
     # Keras 3.15 cannot save the result of `keras.Model(seam.output, ...)`.
     return keras.models.clone_model(
-        model, input_tensors=inputs, clone_function=_same_layer, call_function=skip_frozen
+        model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=skip_frozen
     )
-
-
-def _same_layer(layer: keras.Layer) -> keras.Layer:
-    return layer

@@ -24,7 +24,6 @@ from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._missing_modality import AlwaysPresent, MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
-from multimodal_ensemble.fusion._presence_dropout import PresenceDropout
 
 
 def fuse_encoders(
@@ -38,9 +37,8 @@ def fuse_encoders(
 ) -> keras.Model:
     """Build a model that concatenates the embeddings of several modalities.
 
-    Each modality is an input named after its encoder, followed by the encoder's backbone, if it
-    has one, and a new head. One dense layer with a sigmoid unit per label takes the concatenated
-    embeddings. With one encoder, the result is a unimodal model.
+    Each modality is an input named after its encoder, followed by the encoder's backbone, if any,
+    and a new head. One dense layer with a sigmoid unit per label takes the joined embeddings.
 
     Parameters
     ----------
@@ -52,8 +50,8 @@ def fuse_encoders(
         Dropout rate on the concatenated embeddings, in [0, 1).
     modality_dropout : float, default=0
         Probability of dropping a whole modality of a row in training, in [0, 1). At least one
-        modality of each row is kept, so this has no effect with one encoder. See `ModalityDropout`
-        and, if one of the encoders is `optional`, `PresenceDropout`.
+        modality of each row is kept, so this has no effect with one encoder. See
+        `ModalityDropout`.
     seed : int, optional
         Seed of the initial weights and of dropout. Default: both differ between calls.
     name : str, optional
@@ -84,8 +82,7 @@ def fuse_encoders(
     -----
     Layers are named after their modality: ``poster_backbone``, ``poster_features`` (the seam
     between backbone and head), ``poster_head`` and ``poster_or_missing`` (see `MissingModality`).
-    The last layer is ``scores``. Each model has its own heads; the backbones belong to the encoders
-    and are shared by all models built from them.
+    The last layer is ``scores``. Heads are new in each model; backbones belong to the encoders.
 
     `fit_model` trains the model and adapts the scaling of features. Before a plain
     `keras.Model.fit`, call `adapt_heads`. `load_model` loads the model after ``model.save``.
@@ -154,7 +151,7 @@ def _replace_missing(
 ) -> list[keras.KerasTensor]:
     """Replace the embeddings of missing or dropped modalities by learned vectors."""
     is_dropped = modality_dropout > 0 and len(encoders) > 1
-    presence: dict[str, keras.KerasTensor] = {}
+    presence = {}
     for encoder, embedding in zip(encoders, embeddings, strict=True):
         if encoder.optional:
             presence[encoder.name] = inputs[presence_name(encoder.name)]
@@ -162,7 +159,7 @@ def _replace_missing(
             always = AlwaysPresent(dtype="float32", name=presence_name(encoder.name))
             presence[encoder.name] = always(embedding)
     if is_dropped:
-        dropout = PresenceDropout(modality_dropout, name=MODALITY_DROPOUT)
+        dropout = ModalityDropout(modality_dropout, presence=True, name=MODALITY_DROPOUT)
         presence = dict(zip(presence, dropout(list(presence.values())), strict=True))
     return [
         MissingModality(name=or_missing_name(encoder.name))([embedding, presence[encoder.name]])

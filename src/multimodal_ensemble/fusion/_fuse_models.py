@@ -29,20 +29,18 @@ def fuse_models(
 ) -> keras.Model:
     """Build a model that concatenates the embeddings of trained models.
 
-    The output layer of each model is dropped. One new output layer takes the concatenated inputs
-    of the dropped layers.
+    One new output layer takes the concatenated inputs of the models' own output layers.
 
     Parameters
     ----------
     models : sequence of keras.Model
         Functional or sequential models with distinct input names. Each ends in a dense layer of
-        `n_labels` units, optionally followed by activation layers. The models are copied; only
-        frozen layers, such as a backbone, are shared.
+        `n_labels` units, optionally followed by activation layers. Frozen layers are shared, all
+        others are copied.
     n_labels : int
         Number of labels to predict, at least 1.
     freeze : bool, default=False
-        Whether only the new output layer is trainable. By default, the weights of the models are
-        trainable also.
+        Whether only the new output layer is trainable.
     dropout : float, default=0
         Dropout rate on the concatenated embeddings, in [0, 1).
     seed : int, optional
@@ -90,17 +88,13 @@ def fuse_models(
     _check_models(models, n_labels)
     parts = {name for model in models for name in _part_names(model)}
     taken = {*_NEW_LAYERS, *parts, *(name for model in models for name in _input_names(model))}
-    inputs: dict[str, keras.KerasTensor] = {}
-    embeddings: list[keras.KerasTensor] = []
     with seeded_layers(seed):
-        for model in models:
-            copy = _copy_model(model, taken)
-            embedding = _find_output_layer(copy).input
-            inputs.update({tensor.name: tensor for tensor in copy.inputs})
-            embeddings.append(embedding)
-            if freeze:
-                copy.trainable = False
+        copies = [_copy_model(model, taken) for model in models]
+        for copy in copies if freeze else ():
+            copy.trainable = False
+        embeddings = [_find_output_layer(copy).input for copy in copies]
         scores = join_embeddings(embeddings, n_labels, dropout)
+    inputs = {tensor.name: tensor for copy in copies for tensor in copy.inputs}
     return keras.Model(inputs, scores, name=name or "_and_".join(model.name for model in models))
 
 
@@ -142,10 +136,8 @@ def _part_names(model: keras.Model) -> set[str]:
     """Return the names by which `fusion_parts` finds layers, apart from those of inputs."""
     names = set()
     for name, parts in fusion_parts(model).items():
-        layers = [parts.seam, parts.head, parts.or_missing]
-        names |= {layer.name for layer in layers if layer is not None}
-        if parts.or_missing is not None:
-            names.add(presence_name(name))
+        names |= {layer.name for layer in (parts.seam, parts.head, parts.or_missing) if layer}
+        names |= {presence_name(name)} if parts.or_missing else set()
     return names - set(_input_names(model))
 
 

@@ -8,10 +8,9 @@ import keras
 
 
 def load_model(path: str | PathLike[str]) -> keras.Model:
-    """Load a model that was saved with ``model.save("file.keras")``.
+    """Load a model that was saved with ``model.save("file.keras")``; never run code from the file.
 
-    Like `keras.models.load_model`, but also works in a process that has not yet imported the
-    layers of this package. It never runs code from the file.
+    `keras.models.load_model` only works after the layers of this package were imported.
 
     Parameters
     ----------

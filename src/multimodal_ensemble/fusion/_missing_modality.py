@@ -15,12 +15,7 @@ class MissingModality(keras.layers.Layer):
     """Replace the embedding of a missing modality by a learned vector.
 
     The vector is the same for all rows, in training and in prediction. It is learned from the
-    training rows that lack the modality or from which `PresenceDropout` drops it.
-
-    Parameters
-    ----------
-    **kwargs
-        Passed to `keras.layers.Layer`.
+    training rows that lack the modality or from which `ModalityDropout` drops it.
 
     Examples
     --------
@@ -33,9 +28,6 @@ class MissingModality(keras.layers.Layer):
     >>> np.asarray(layer([embedding, presence])).tolist()
     [[3.0, 4.0], [7.0, 8.0]]
     """
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
 
     def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
         """Create the vector, which is initially zero."""
@@ -57,12 +49,9 @@ class MissingModality(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class AlwaysPresent(keras.layers.Layer):
-    """Return the presence of a modality that no row lacks, given its embedding.
+    """Return the presence of a modality that no row lacks, given its embedding."""
 
-    This is a layer, not an operation of `keras.ops`, because some Keras functions expect that a
-    model consists of layers.
-    """
-
+    # This is no operation of `keras.ops`, because some Keras functions expect layers in a model.
     def call(self, inputs: Any) -> Any:
         """Return ones of shape ``(n, 1)``."""
         return keras.ops.ones_like(inputs[:, :1])

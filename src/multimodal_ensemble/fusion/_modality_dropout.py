@@ -13,11 +13,11 @@ from multimodal_ensemble._validation import check_fraction
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class ModalityDropout(keras.layers.Layer):
-    """Drop whole embeddings of random rows in training, but never all embeddings of a row.
+    """Drop whole modalities of random rows in training, but never all that a row has.
 
     This keeps a fusion from relying on its strongest modality alone. If all modalities of a row
-    are drawn to be dropped, one of them, chosen at random, is kept. Kept embeddings are scaled so
-    that their expected value is the same as in prediction, where nothing is dropped.
+    are drawn to be dropped, one of them, chosen at random, is kept. The inputs are either
+    embeddings or, where rows may lack modalities, the presence of each modality.
 
     Parameters
     ----------
@@ -25,6 +25,11 @@ class ModalityDropout(keras.layers.Layer):
         Probability that a modality is drawn to be dropped, in [0, 1).
     seed : int, optional
         Seed of the draws. Default: the draws differ between layers.
+    presence : bool, default=False
+        False: the inputs are embeddings of shape ``(n, size)``. Kept ones are scaled so that their
+        expected value is the same as in prediction, where nothing is dropped. True: the inputs
+        have shape ``(n, 1)`` and are 1 where a row has the modality, else 0. A dropped modality
+        looks like a missing one, so that `MissingModality` is trained on both.
     **kwargs
         Passed to `keras.layers.Layer`.
 
@@ -53,27 +58,38 @@ class ModalityDropout(keras.layers.Layer):
     (True, False)
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, rate: float, seed: int | None = None, *, presence: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         check_fraction(rate, name="rate")
         self.rate = rate
         self.seed = seed
+        self.presence = presence
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
     def call(self, inputs: Sequence[Any], training: bool = False) -> list[Any]:
-        """Drop embeddings in training; otherwise return the inputs."""
-        inputs = list(inputs)
-        n_modalities = len(inputs)
-        if not training or not self.rate or n_modalities == 1:
+        """Drop modalities in training; otherwise return the inputs."""
+        inputs, n, ops = list(inputs), len(inputs), keras.ops
+        if not training or not self.rate or n == 1:
             return inputs
-        present = keras.ops.ones((keras.ops.shape(inputs[0])[0], n_modalities))
-        kept = draw_kept(present, self.rate, self.seed_generator)
-        probability = 1 - self.rate + self.rate**n_modalities / n_modalities
-        factors = keras.ops.cast(kept, inputs[0].dtype) / probability
+        if self.presence:
+            present = ops.cast(ops.concatenate(inputs, axis=1), "bool")
+        else:
+            present = ops.ones((ops.shape(inputs[0])[0], n), dtype="bool")
+        # A missing modality has the lowest draw, so that it is never the one that must be kept.
+        draws = keras.random.uniform(ops.shape(present), seed=self.seed_generator)
+        draws = ops.where(present, draws, -1.0)
+        highest = draws == ops.max(draws, axis=1, keepdims=True)
+        kept = ops.logical_and(present, ops.logical_or(draws >= self.rate, highest))
+        factors: list[Any] = ops.split(ops.cast(kept, inputs[0].dtype), n, axis=1)
+        if self.presence:
+            return factors
+        probability = 1 - self.rate + self.rate**n / n
         return [
-            embedding * factors[:, position : position + 1]
-            for position, embedding in enumerate(inputs)
+            embedding * (factor / probability)
+            for embedding, factor in zip(inputs, factors, strict=True)
         ]
 
     def compute_output_shape(self, input_shape: Sequence[Any]) -> list[Any]:
@@ -82,30 +98,5 @@ class ModalityDropout(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
-
-
-def draw_kept(present: Any, rate: float, seed_generator: keras.random.SeedGenerator) -> Any:
-    """Draw which modalities to keep: at least one of those that a row has.
-
-    Parameters
-    ----------
-    present : tensor of shape (n, n_modalities)
-        1 where a row has a modality, else 0.
-    rate : float
-        Probability that a modality is drawn to be dropped, in [0, 1).
-    seed_generator : keras.random.SeedGenerator
-        Source of the draws.
-
-    Returns
-    -------
-    tensor of shape (n, n_modalities)
-        Booleans; False where a row lacks the modality.
-    """
-    ops = keras.ops
-    present = ops.cast(present, "bool")
-    # The lowest draw, so that a missing modality is never the one that must be kept.
-    draws = keras.random.uniform(ops.shape(present), seed=seed_generator)
-    draws = ops.where(present, draws, -1.0)
-    highest = draws == ops.max(draws, axis=1, keepdims=True)
-    return ops.logical_and(present, ops.logical_or(draws >= rate, highest))
+        own = {"rate": self.rate, "seed": self.seed, "presence": self.presence}
+        return {**super().get_config(), **own}

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 import keras
 
-from multimodal_ensemble._layer_names import (
-    head_name,
-    or_missing_name,
-    presence_name,
-    seam_name,
-)
+from multimodal_ensemble._layer_names import head_name, or_missing_name, presence_name, seam_name
 from multimodal_ensemble.encoders import BackboneSplit, split_backbone
 from multimodal_ensemble.fusion._missing_modality import MissingModality
 
@@ -28,10 +23,9 @@ class ModalityParts:
     backbone : keras.Model or None
         The pretrained network that the input passes through.
     frozen : keras.Model or None
-        The part of the backbone that training does not change: all of it, the layers before the
-        first trained one, or None if the first layers are trained.
+        The layers of the backbone before the first trained one; None if there is none.
     trained : keras.Model or None
-        The part of the backbone behind `frozen`; None if all of it, or nothing, is frozen.
+        The rest of a backbone that is partly frozen.
     seam : keras.Layer or None
         The layer between backbone and head, where `feature_model` cuts.
     head : keras.Layer or None
@@ -141,7 +135,7 @@ def _parts_of(name: str, layers: Mapping[str, keras.Layer]) -> ModalityParts:
 def _find_backbone(
     seam: keras.layers.Identity, layers: Mapping[str, keras.Layer]
 ) -> keras.Model | None:
-    """Return the backbone, which may have any name, as the layer whose output the seam takes."""
+    """Return the layer whose output the seam takes; it may have any name."""
     backbone = seam.input._keras_history.operation
     # A model that `feature_model` cut keeps the seam but not the backbone.
     return backbone if layers.get(backbone.name) is backbone else None

@@ -23,7 +23,7 @@ class Batch:
     sample_weight : ndarray of shape (n,) or None
         Weights, float32.
     raw : DataFrame of n rows
-        The raw columns of the same rows.
+        The raw columns.
     labels : list of n lists of str, or None
         The names of the labels of each row.
 

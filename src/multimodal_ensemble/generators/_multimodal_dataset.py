@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import presence_name
-from multimodal_ensemble._tables import check_same_index, to_frame
+from multimodal_ensemble._tables import check_same_index, locating_errors, to_frame
 from multimodal_ensemble._validation import (
     check_at_least,
     check_label_matrix,
@@ -30,9 +30,8 @@ class MultimodalDataset(keras.utils.PyDataset):
     """Batches ``({modality: array}, y)`` from the rows of a table.
 
     Raw values are encoded batch by batch, so that images are read from disk when they are needed.
-    With a feature store, batches hold stored features for modalities with a frozen backbone, or
-    the input of the first trained layer if only the last layers are trained. `fit_model` and
-    `predict_scores` then use the part of the model behind the frozen layers.
+    With a feature store, batches hold the output of frozen backbones or, if last layers are
+    trained, the input of the first of these.
 
     Parameters
     ----------
@@ -70,7 +69,7 @@ class MultimodalDataset(keras.utils.PyDataset):
     augment : bool
         Whether batches hold augmented views.
     dropped : DataFrame
-        Rows dropped by an encoder (see ``ImageEncoder(on_error="drop")``), with the index of the
+        Rows dropped by an encoder such as ``ImageEncoder(on_error="drop")``, with the index of the
         data and the columns ``row`` (position in the data, from 0) and ``reason``.
     y : ndarray of shape (n_samples, n_labels) or None
         Multi-hot labels of the rows that are not dropped, bool.
@@ -152,28 +151,30 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.labels = [] if self.y is None else check_label_names(labels, self.y.shape[1], y_true=y)
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
-        columns = self._drop_unusable(columns)
+        columns, numbers = self._drop_unusable(columns)
         self._n_samples = len(self.raw)
         wants_views = shuffle if augment is None else augment
         self.augment = wants_views and any(
             encoder.augmentation is not None for encoder in self.encoders
         )
         self._y = None if self.y is None else self.y.astype(np.float32)
-        stored = (
-            opened.load_features(self.encoders, self.raw, augment=self.augment, verbose=verbose)
-            if opened is not None
-            else {}
-        )
+        stored: dict[str, NDArray[np.float32]] = {}
+        if opened is not None:
+            with locating_errors(numbers):
+                stored = opened.load_features(
+                    self.encoders, self.raw, augment=self.augment, verbose=verbose
+                )
         self.features: dict[str, NDArray[Any]] = {name: plain[0] for name, plain in stored.items()}
         self._rows: dict[str, StoredRows | EncodedRows] = {}
         self._present: dict[str, NDArray[np.bool_]] = {}
         for encoder in self.encoders:
             name = encoder.name
-            values, self._present[name] = present_values(encoder, columns[name])
+            values, present = present_values(encoder, columns[name])
+            self._present[name] = present
             self._rows[name] = (
                 StoredRows(encoder, stored[name])
                 if name in stored
-                else EncodedRows(encoder, values, self._present[name], augment=self.augment)
+                else EncodedRows(encoder, values, present, numbers, augment=self.augment)
             )
         self.begin_pass(0)
 
@@ -256,7 +257,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         Returns
         -------
         Batch
-            The batch, its raw columns, and the names of the labels of each row.
+            The batch and its raw rows.
         """
         rows = self._batch_rows(index)
         inputs, *rest = self[index]
@@ -282,11 +283,9 @@ class MultimodalDataset(keras.utils.PyDataset):
         dict of str to ndarray of shape (n, ...)
             Features from the store, or encoded rows, by input.
         """
-        if modalities is None:
-            return {name: source.take(rows) for name, source in self._rows.items()} | (
-                self._presence(rows)
-            )
-        return {name: self._rows[name].take(rows) for name in modalities}
+        names = self._rows if modalities is None else modalities
+        inputs = {name: self._rows[name].take(rows) for name in names}
+        return inputs | self._presence(rows) if modalities is None else inputs
 
     def present(self, modality: str) -> NDArray[np.bool_]:
         """Return which rows have a modality.
@@ -304,7 +303,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         return self._present[modality]
 
     def has_features_of(self, encoder: Encoder) -> bool:
-        """Return whether the features are those of the layers of a backbone that are now frozen.
+        """Return whether the features are the output of the layers that are now frozen.
 
         Parameters
         ----------
@@ -329,13 +328,8 @@ class MultimodalDataset(keras.utils.PyDataset):
 
     def _presence(self, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
         """Return the inputs that are 1 where a row has an optional modality, else 0."""
-        return {
-            presence_name(encoder.name): self._present[encoder.name][rows, np.newaxis].astype(
-                np.float32
-            )
-            for encoder in self.encoders
-            if encoder.optional
-        }
+        names = [encoder.name for encoder in self.encoders if encoder.optional]
+        return {presence_name(n): self._present[n][rows, None].astype(np.float32) for n in names}
 
     def _draw(self, number: int) -> tuple[NDArray[np.intp], dict[str, NDArray[np.intp]]]:
         """Return the order of rows in a pass and the augmented view of each row."""
@@ -350,8 +344,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         }
         return order, views
 
-    def _drop_unusable(self, columns: dict[str, Any]) -> dict[str, Any]:
-        """Drop the rows that an encoder cannot use; return the columns of the others."""
+    def _drop_unusable(self, columns: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.intp]]:
+        """Drop the rows that an encoder cannot use; return the columns and numbers of the rest."""
         reasons: dict[int, str] = {}
         for encoder in self.encoders:
             values, present = present_values(encoder, columns[encoder.name])
@@ -362,9 +356,9 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.dropped = pd.DataFrame(
             {"row": rows, "reason": [reasons[row] for row in rows]}, index=self.raw.index[rows]
         )
+        kept = np.setdiff1d(np.arange(len(self.raw)), rows)
         if not rows:
-            return columns
-        kept = np.setdiff1d(np.arange(len(self.raw)), list(reasons))
+            return columns, kept
         if kept.size == 0:
             msg = (
                 f"None of the {len(self.raw)} rows can be used. Reason for the first row: "
@@ -374,7 +368,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.raw = self.raw.iloc[kept]
         self.y = None if self.y is None else self.y[kept]
         self.sample_weight = None if self.sample_weight is None else self.sample_weight[kept]
-        return {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
+        return {encoder.name: encoder.select(self.raw) for encoder in self.encoders}, kept
 
 
 def _check_y(y: Any, n_rows: int) -> NDArray[np.bool_]:

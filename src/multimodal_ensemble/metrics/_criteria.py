@@ -86,7 +86,7 @@ def check_criterion(criterion: object, *, name: str = "criterion") -> None:
     >>> check_criterion("f2")
     Traceback (most recent call last):
         ...
-    ValueError: criterion must be one of 'accuracy', 'balanced_accuracy', ..., 'prevalence'. ...
+    ValueError: criterion must be one of 'accuracy', ... Received criterion='f2'.
     """
     if not callable(criterion):
         check_choice(criterion, tuple(CRITERIA), name=name)

@@ -1,7 +1,4 @@
-"""Read a file that `write_archive` wrote, without trusting its content.
-
-Nothing in such a file is code, and nothing is unpacked to disk.
-"""
+"""Read a file that `write_archive` wrote; nothing in it is run as code or unpacked to disk."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import os
 import reprlib
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from numpy.typing import NDArray
 
@@ -37,27 +34,9 @@ def read_archive(
 ) -> tuple[dict[str, Any], ArrayReader]:
     """Return the document of a file that `write_archive` wrote, and a reader of its arrays.
 
-    The reader keeps the file open: close it, or use it in a ``with`` statement.
-
-    Parameters
-    ----------
-    path : path
-        The file.
-    format_name : str
-        Required value of ``"format"`` in the document.
-    max_version : int
-        Highest ``"format_version"`` that the caller understands.
-    error : type, default=ArtefactError
-        Exception to raise for a file that is damaged, cut short, of another format or newer.
-    advice : str, optional
-        Sentence at the end of that exception's message.
-
-    Raises
-    ------
-    ArtefactError
-        Or the given `error`: if the file cannot be used.
-    OSError
-        If the file cannot be opened or read.
+    The reader keeps the file open: close it, or use it in a ``with`` statement. A file that is
+    damaged, cut short, not of the format `format_name`, or of a newer version than `max_version`
+    raises the given `error`, whose message ends with the `advice`. OSError passes.
     """
     arrays = ArrayReader(Path(path), error, advice)
     try:
@@ -67,7 +46,7 @@ def read_archive(
         raise
 
 
-class ArrayReader(Mapping[str, NDArray[Any]]):
+class ArrayReader(Mapping[str, NDArray[Any]], AbstractContextManager["ArrayReader"]):
     """The arrays of an archive by name; each one is read and checked on access.
 
     A name that is not there raises the exception that was given to `read_archive`, never a
@@ -129,10 +108,6 @@ class ArrayReader(Mapping[str, NDArray[Any]]):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        """Return the reader itself."""
-        return self
 
     def __exit__(self, *error: object) -> None:
         """Close the file."""

@@ -77,12 +77,7 @@ def check_config(config: Any, *, where: str) -> None:
     that run code or read files, and every object that is registered with Keras. The check imports
     and creates nothing.
 
-    Parameters
-    ----------
-    config : JSON value
-        The result of `keras.saving.serialize_keras_object`, also after a round trip through JSON.
-    where : str
-        Name of the configuration in errors, for example ``"The model"``.
+    `where` is the name of the configuration in errors, for example ``"The model"``.
 
     Raises
     ------
@@ -170,9 +165,7 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
     if not isinstance(class_name, str):
         place.refuse(f"must name a class. Received class_name={reprlib.repr(class_name)}.")
     if class_name in _VALUES:
-        if set(config) != {"class_name", "config"}:
-            place.refuse(f"holds an invalid {class_name}.")
-        _check_value(class_name, inner, place)
+        _check_value(class_name, config, place)
         return
     if class_name.startswith("__"):
         place.refuse(
@@ -264,8 +257,10 @@ def _refuse_unregistered(what: str, module: Any, place: _Place) -> NoReturn:
     )
 
 
-def _check_value(class_name: str, inner: Any, place: _Place) -> None:
-    if not isinstance(inner, dict) or set(inner) != _VALUES[class_name]:
+def _check_value(class_name: str, config: dict[str, Any], place: _Place) -> None:
+    inner = config.get("config")
+    is_complete = set(config) == {"class_name", "config"}
+    if not is_complete or not isinstance(inner, dict) or set(inner) != _VALUES[class_name]:
         place.refuse(f"holds an invalid {class_name}.")
     dtype = inner.get("dtype")
     if "dtype" in inner and not (isinstance(dtype, str) and _DTYPE.fullmatch(dtype)):

@@ -30,14 +30,8 @@ def pack_state(value: Any, arrays: MutableMapping[str, NDArray[Any]], prefix: st
     keys, numpy scalars, and arrays of booleans, numbers or strings, nested in any way. All values,
     NaN and infinities included, are restored exactly, with their types, dtypes and shapes.
 
-    Parameters
-    ----------
-    value : object
-        The value that `unpack_state` restores.
-    arrays : dict of str to ndarray
-        Receives the arrays as ``prefix/0``, ``prefix/1``, and so on. They are not copied.
-    prefix : str
-        Place of the value, for example ``"encoders/0"``; errors name it as ``encoders[0]``.
+    The arrays are added as ``prefix/0``, ``prefix/1``, and so on, without a copy. The prefix, for
+    example ``"encoders/0"``, also names the place of the value in errors, as ``encoders[0]``.
 
     Raises
     ------
@@ -103,7 +97,8 @@ class _Packer:
         raise TypeError(msg)
 
     def _pack_dict(self, value: dict[Any, Any], place: str, depth: int) -> dict[str, Any]:
-        for key in value:
+        packed = {}
+        for key, item in value.items():
             if type(key) is not str:
                 msg = (
                     f"{place} cannot be saved. Expected a dict of string keys. Received the key "
@@ -111,14 +106,9 @@ class _Packer:
                     "Store its keys and values as two lists."
                 )
                 raise TypeError(msg)
-        return {
-            key: self.pack(
-                item,
-                f"{place}.{key}" if key.isidentifier() else f"{place}[{reprlib.repr(key)}]",
-                depth + 1,
-            )
-            for key, item in value.items()
-        }
+            at = f"{place}.{key}" if key.isidentifier() else f"{place}[{reprlib.repr(key)}]"
+            packed[key] = self.pack(item, at, depth + 1)
+        return packed
 
     def _pack_array(self, array: NDArray[Any], place: str) -> dict[str, Any]:
         if array.dtype.kind in NUMERIC_KINDS:

@@ -25,17 +25,8 @@ def write_archive(
     """Write a document and named arrays to one file, completely or not at all.
 
     Equal content produces equal bytes: the file holds no times, and its arrays are sorted by name.
-
-    Parameters
-    ----------
-    path : path
-        The file. An older file of this name is replaced at the end, in one step.
-    document : mapping
-        JSON values with finite numbers; `read_archive` checks ``"format"`` and
-        ``"format_version"``.
-    arrays : mapping of str to ndarray
-        Booleans or numbers. A name consists of ASCII letters, digits, ``.``, ``_`` and ``-``,
-        optionally in several parts separated by ``/``.
+    The document holds JSON values with finite numbers; `read_archive` checks its ``"format"`` and
+    ``"format_version"``. The arrays hold booleans or numbers; see `is_array_name` for their names.
 
     Raises
     ------

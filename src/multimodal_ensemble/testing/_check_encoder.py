@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,16 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import fuse_encoders
 from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.testing._requirements import (
+    require,
+    require_close,
+    require_equal,
+    step,
+    tolerance,
+)
 from multimodal_ensemble.training import fit_model, predict_scores
 
 _N_LABELS = 3
-_TOLERANCE = 1e-5
-# Accepted error of half precision, relative to the largest value.
-_HALF_TOLERANCES = {"float16": 3e-2, "bfloat16": 1e-1}
 _TRIES = 5
 
 
@@ -56,38 +58,45 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     >>> tags = [["space"], ["war", "space"], [], ["love"]]
     >>> check_encoder(BagOfWordsEncoder("tags"), tags)
     """
-    _require(len(values) >= 4, "check_encoder needs at least four values", 4, len(values))
-    for check in _CHECKS:
-        check(encoder, values)
+    require(len(values) >= 4, "check_encoder needs at least four values", 4, len(values))
+    _check_fit(encoder, values)
+    _check_encode(encoder, values)
+    _check_missing(encoder, values)
+    _check_copy_for_workers(encoder, values)
+    _check_views(encoder, values)
+    _check_round_trip(encoder, values)
+    _check_backbone(encoder, values)
+    _check_head(encoder, values)
+    _check_training(encoder, values)
 
 
 def _check_fit(encoder: Encoder, values: Any) -> None:
     same = encoder.fit(values) is encoder
-    _require(same, "fit returns the encoder itself", encoder, "another object")
+    require(same, "fit returns the encoder itself", encoder, "another object")
     shape = tuple(encoder.input_shape)
     what = "input_shape is a tuple of whole numbers once the encoder is fitted"
-    _require(all(isinstance(size, int) for size in shape), what, "(int, ...)", shape)
+    require(all(isinstance(size, int) for size in shape), what, "(int, ...)", shape)
 
 
 def _check_encode(encoder: Encoder, values: Any) -> None:
     n_values = len(values)
     whole = encoder.encode(values)
-    _require(isinstance(whole, np.ndarray), "encode returns a numpy array", np.ndarray, type(whole))
-    _equal("encode returns (n, *input_shape)", (n_values, *encoder.input_shape), whole.shape)
-    _require(whole.dtype.kind in "biuf", "encode returns numbers", "bool, int, float", whole.dtype)
+    require(isinstance(whole, np.ndarray), "encode returns a numpy array", np.ndarray, type(whole))
+    require_equal("encode returns (n, *input_shape)", (n_values, *encoder.input_shape), whole.shape)
+    require(whole.dtype.kind in "biuf", "encode returns numbers", "bool, int, float", whole.dtype)
     again = encoder.encode(values)
-    _close("encode returns the same rows when it is called again", whole, again)
+    require_close("encode returns the same rows when it is called again", whole, again)
     prepared = encoder.prepare(values)
     rows = np.arange(n_values)[::-1]
     what = "encode(prepare(values)[rows]) equals encode(values)[rows]"
-    _close(what, whole[rows], encoder.encode(prepared[rows]))
+    require_close(what, whole[rows], encoder.encode(prepared[rows]))
     for row in rows:
         single = encoder.encode(prepared[[row]])
-        _close("a row is encoded in the same way alone and in a batch", whole[[row]], single)
+        require_close("a row is encoded in the same way alone and in a batch", whole[[row]], single)
     digests = encoder.content_digests(prepared)
-    _equal("content_digests returns one digest per value", n_values, len(digests))
+    require_equal("content_digests returns one digest per value", n_values, len(digests))
     for one, other in itertools.combinations(range(n_values), 2):
-        _require(
+        require(
             digests[one] != digests[other] or np.array_equal(whole[one], whole[other]),
             "values that are encoded differently have different digests",
             "distinct digests",
@@ -99,14 +108,14 @@ def _check_missing(encoder: Encoder, values: Any) -> None:
     if encoder.optional and len(encoder.columns) == 1:
         missing = encoder.find_missing([*values, None]).tolist()
         expected = [False] * len(values) + [True]
-        _equal("find_missing distinguishes None from values", expected, missing)
+        require_equal("find_missing distinguishes None from values", expected, missing)
 
 
 def _check_copy_for_workers(encoder: Encoder, values: Any) -> None:
-    with _step("a copy without its backbone encodes"):
+    with step("a copy without its backbone encodes"):
         encoded = encoder.without_backbone().encode(values)
     what = "a copy without its backbone encodes in the same way"
-    _close(what, encoder.encode(values), encoded)
+    require_close(what, encoder.encode(values), encoded)
 
 
 def _check_views(encoder: Encoder, values: Any) -> None:
@@ -117,31 +126,31 @@ def _check_views(encoder: Encoder, values: Any) -> None:
     digests = encoder.content_digests(encoder.prepare(values))
     views = np.arange(len(values)) % augmentation.views
     augmented = augmentation.apply(encoded, digests, views)
-    _equal("an augmentation keeps the shape of rows", encoded.shape, augmented.shape)
+    require_equal("an augmentation keeps the shape of rows", encoded.shape, augmented.shape)
     for row in range(len(values))[::-1]:
         alone = augmentation.apply(encoded[[row]], [digests[row]], views[[row]])
-        _close("a view is the same alone and in a batch", augmented[[row]], alone)
+        require_close("a view is the same alone and in a batch", augmented[[row]], alone)
     variants = [augmentation.view_digests(digests, view) for view in range(augmentation.views)]
     n_distinct = len({digest for known in (digests, *variants) for digest in known})
     expected = len(set(digests)) * (1 + augmentation.views)
-    _equal("the plain value and each view have different digests", expected, n_distinct)
+    require_equal("the plain value and each view have different digests", expected, n_distinct)
 
 
 def _check_round_trip(encoder: Encoder, values: Any) -> None:
-    with _step("get_config returns JSON values"):
+    with step("get_config returns JSON values"):
         config = json.loads(json.dumps(encoder.get_config()))
-    _equal("get_config returns the name", encoder.name, config.get("name"))
-    with _step("from_config accepts what get_config returned, as JSON"):
+    require_equal("get_config returns the name", encoder.name, config.get("name"))
+    with step("from_config accepts what get_config returned, as JSON"):
         copy = type(encoder).from_config(config)
     copied = json.loads(json.dumps(copy.get_config()))
-    _equal("from_config(get_config()) has the same configuration", config, copied)
-    with _step("a copy from configuration and state encodes"):
+    require_equal("from_config(get_config()) has the same configuration", config, copied)
+    with step("a copy from configuration and state encodes"):
         encoded = copy.set_state(encoder.get_state()).encode(values)
     batch = encoder.encode(values)
-    _close("a copy from configuration and state encodes in the same way", batch, encoded)
+    require_close("a copy from configuration and state encodes in the same way", batch, encoded)
     features, copied = (_run(each.get_backbone(), batch) for each in (encoder, copy))
     what = "a copy from configuration and state has the same backbone"
-    _close(what, features, copied, _tolerance())
+    require_close(what, features, copied, tolerance())
 
 
 def _check_backbone(encoder: Encoder, values: Any) -> None:
@@ -149,33 +158,33 @@ def _check_backbone(encoder: Encoder, values: Any) -> None:
     if backbone is None:
         return
     is_model = isinstance(backbone, keras.Model)
-    _require(is_model, "get_backbone() returns a keras.Model", "Model", backbone)
+    require(is_model, "get_backbone() returns a keras.Model", "Model", backbone)
     is_same = encoder.get_backbone() is backbone
-    _require(is_same, "get_backbone() returns the same model each time", backbone, "a new one")
+    require(is_same, "get_backbone() returns the same model each time", backbone, "a new one")
     shape = tuple(backbone.input_shape[1:])
-    _equal("the backbone accepts what encode returns", tuple(encoder.input_shape), shape)
+    require_equal("the backbone accepts what encode returns", tuple(encoder.input_shape), shape)
     batch = encoder.encode(values)
     features = _run(backbone, batch)
     shape = (len(values), *encoder.feature_shape)
-    _equal("the backbone returns (n, *feature_shape)", shape, features.shape)
+    require_equal("the backbone returns (n, *feature_shape)", shape, features.shape)
     in_training = keras.ops.convert_to_numpy(backbone(batch, training=True))
     what = "the backbone stays in inference mode in training (see InferenceModel)"
-    _close(what, features, in_training, _tolerance())
+    require_close(what, features, in_training, tolerance())
 
 
 def _check_head(encoder: Encoder, values: Any) -> None:
     head, other = encoder.build_head(), encoder.build_head()
-    _require(head is not other, "build_head() returns a new layer each time", "another one", head)
+    require(head is not other, "build_head() returns a new layer each time", "another one", head)
     symbolic = head(keras.Input(encoder.feature_shape)).shape
     eager = other(np.zeros((len(values), *encoder.feature_shape), dtype="float32")).shape
     is_row = len(symbolic) == 2 and isinstance(symbolic[1], int)
-    _require(is_row, "a head returns one embedding per row", "(None, n_units)", symbolic)
+    require(is_row, "a head returns one embedding per row", "(None, n_units)", symbolic)
     expected = (len(values), *symbolic[1:])
-    _equal("a head returns the same shape for an array", expected, tuple(eager))
+    require_equal("a head returns the same shape for an array", expected, tuple(eager))
     n_weights = head.count_params()
-    _equal("two heads have the same number of weights", n_weights, other.count_params())
+    require_equal("two heads have the same number of weights", n_weights, other.count_params())
     shared = {id(weight) for weight in head.weights} & {id(weight) for weight in other.weights}
-    _equal("two heads share no weights", 0, len(shared))
+    require_equal("two heads share no weights", 0, len(shared))
 
 
 def _check_training(encoder: Encoder, values: Any) -> None:
@@ -189,18 +198,18 @@ def _check_training(encoder: Encoder, values: Any) -> None:
     head.build((None, *encoder.feature_shape))
     can_change = bool(head.trainable_weights) or not head.weights
     what = "training changes the head"
-    _require(can_change, what, "weights to train", "frozen ones only")
+    require(can_change, what, "weights to train", "frozen ones only")
     for seed in range(_TRIES):
         model = fuse_encoders([encoder], _N_LABELS, seed=seed)
         # All of a few relu units may be inactive with one seed, but not with several.
         if _train_head(model.get_layer(head_name(encoder.name)), model, dataset):
             break
     else:
-        _require(False, what, "other weights", "the same weights")
+        require(False, what, "other weights", "the same weights")
     if frozen is not None:
         same = all(map(np.array_equal, before, frozen.get_weights()))
         what = "training does not change a frozen backbone"
-        _require(same, what, "the same weights", "other weights")
+        require(same, what, "the same weights", "other weights")
     _check_saving(encoder, model, dataset)
     if frozen is not None:
         _check_store(encoder, values, model, dataset)
@@ -210,13 +219,13 @@ def _train_head(head: keras.Layer, model: keras.Model, dataset: MultimodalDatase
     """Train briefly, and return whether that changed the head, if it has weights."""
     # Only trainable weights, because scaling is adapted before training.
     before = [np.array(keras.ops.convert_to_numpy(weight)) for weight in head.trainable_weights]
-    with _step("a model with the encoder's head can be trained"):
+    with step("a model with the encoder's head can be trained"):
         result = fit_model(
             model, dataset, dataset, epochs=2, evaluate_every=1, patience=None, verbose=0
         )
     loss = result.history["loss"]
     is_finite = bool(np.isfinite(loss).all())
-    _require(is_finite, "the loss stays finite in training", "finite", loss.tolist())
+    require(is_finite, "the loss stays finite in training", "finite", loss.tolist())
     after = [keras.ops.convert_to_numpy(weight) for weight in head.trainable_weights]
     return not head.weights or not all(map(np.array_equal, before, after))
 
@@ -224,12 +233,12 @@ def _train_head(head: keras.Layer, model: keras.Model, dataset: MultimodalDatase
 def _check_saving(encoder: Encoder, model: keras.Model, dataset: MultimodalDataset) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        with _step("a model with the encoder's layers can be saved and loaded"):
+        with step("a model with the encoder's layers can be saved and loaded"):
             model.save(path)
             loaded = keras.models.load_model(path)
     what = f"a saved and loaded model with the modality {encoder.name!r} predicts the same"
     scores = predict_scores(model, dataset)
-    _close(what, scores, predict_scores(loaded, dataset), _tolerance())
+    require_close(what, scores, predict_scores(loaded, dataset), tolerance())
 
 
 def _check_store(
@@ -238,15 +247,15 @@ def _check_store(
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore(folder, batch_size=3, dtype="float32")
         stored = store.get_features(encoder, values, verbose=0)
-        _equal("stored features are found again", 0, store.count_missing(encoder, values))
+        require_equal("stored features are found again", 0, store.count_missing(encoder, values))
         again = store.get_features(encoder, values, verbose=0)
         cached = MultimodalDataset(dataset.raw, [encoder], dataset.y, store=store, verbose=0)
     computed = _run(encoder.get_backbone(), encoder.encode(values))
-    _close("stored features equal computed ones", computed, stored, _tolerance())
-    _close("features are stored as they were computed", stored, again)
+    require_close("stored features equal computed ones", computed, stored, tolerance())
+    require_close("features are stored as they were computed", stored, again)
     scores = predict_scores(model, dataset)
     what = "the model predicts the same from stored features"
-    _close(what, scores, predict_scores(model, cached), _tolerance())
+    require_close(what, scores, predict_scores(model, cached), tolerance())
 
 
 def _run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:
@@ -254,49 +263,3 @@ def _run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:
         return batch
     result: NDArray[Any] = keras.ops.convert_to_numpy(model(batch, training=False))
     return result
-
-
-@contextmanager
-def _step(what: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        msg = f"The encoder breaks the contract: {what}. It raised {error!r}."
-        raise AssertionError(msg) from error
-
-
-def _tolerance() -> float:
-    return _HALF_TOLERANCES.get(keras.config.dtype_policy().compute_dtype, _TOLERANCE)
-
-
-def _require(holds: bool, what: str, expected: object, received: object) -> None:
-    # An assert statement would do nothing under `python -O`.
-    if not holds:
-        msg = f"The encoder breaks the contract: {what}. Expected {expected}, received {received}."
-        raise AssertionError(msg)
-
-
-def _equal(what: str, expected: object, received: object) -> None:
-    _require(expected == received, what, expected, received)
-
-
-def _close(what: str, expected: NDArray[Any], received: NDArray[Any], tolerance: float = 0) -> None:
-    apart = np.inf
-    if expected.shape == received.shape:
-        scale = max(1e-6, float(np.abs(expected).max(initial=0)))
-        difference = np.abs(expected.astype(float) - received.astype(float))
-        apart = float(difference.max(initial=0)) / scale
-    _require(apart <= tolerance, what, f"at most {tolerance} apart", f"{apart} apart (relative)")
-
-
-_CHECKS: tuple[Callable[[Encoder, Any], None], ...] = (
-    _check_fit,
-    _check_encode,
-    _check_missing,
-    _check_copy_for_workers,
-    _check_views,
-    _check_round_trip,
-    _check_backbone,
-    _check_head,
-    _check_training,
-)

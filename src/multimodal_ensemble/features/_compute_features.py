@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from multimodal_ensemble._progress import make_progress_bar
-from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Rows, Target, compute_chunks
+from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Target, compute_chunks
 from multimodal_ensemble.features._folder import write_json
 from multimodal_ensemble.features._joblib_backend import compute_in_workers, has_worker_processes
 from multimodal_ensemble.features._request import Request
-from multimodal_ensemble.features._upkeep import DESCRIPTION, keep_within
+from multimodal_ensemble.features._upkeep import DESCRIPTION
 
 
-def compute_missing(
+def compute_features(
     requests: Sequence[Request],
     *,
     folder: Path,
@@ -40,52 +41,22 @@ def compute_missing(
         distinct: dict[Path, Request] = {}
         for request in together:
             distinct.setdefault(request.shards.folder, request)
-        count += _compute_together(
-            list(distinct.values()),
-            folder=folder,
-            batch_size=batch_size,
-            max_bytes=max_bytes,
-            verbose=verbose,
-        )
+        same_rows = list(distinct.values())
+        positions = sorted({position for each in same_rows for position in each.find_uncomputed()})
+        if not positions:
+            continue
+        for request in same_rows:
+            _describe(request)
+        rows, in_workers = same_rows[0].rows, has_worker_processes()
+        if in_workers:
+            rows = replace(rows, reader=rows.reader.without_backbone())
+        chunks = rows.take(np.array(positions, dtype=np.intp)).split(ROWS_PER_SHARD)
+        targets = [Target(request.backbone, request.shards) for request in same_rows]
+        compute = compute_in_workers if in_workers else compute_chunks
+        root = folder.resolve()
+        with _show_progress(same_rows, positions, verbose) as report:
+            count += compute(chunks, targets, batch_size, report, root=root, max_bytes=max_bytes)
     return count
-
-
-def _compute_together(
-    requests: Sequence[Request],
-    *,
-    folder: Path,
-    batch_size: int,
-    max_bytes: int | None,
-    verbose: int,
-) -> int:
-    positions = sorted({position for request in requests for position in request.find_uncomputed()})
-    if not positions:
-        return 0
-    for request in requests:
-        _describe(request)
-    first = requests[0]
-    in_workers = has_worker_processes()
-    rows = Rows(
-        reader=first.encoder.without_backbone() if in_workers else first.encoder,
-        values=first.values,
-        digests=first.digests,
-        variants=first.variants,
-        views=first.views,
-        numbers=np.arange(len(first.digests), dtype=np.intp),
-    ).take(np.array(positions, dtype=np.intp))
-    chunks = rows.split(ROWS_PER_SHARD)
-
-    def make_room() -> None:
-        if max_bytes is not None:
-            keep_within(folder, max_bytes)
-
-    targets = [Target(request.backbone, request.shards, make_room) for request in requests]
-    with _show_progress(requests, positions, verbose) as report:
-        if not in_workers:
-            return compute_chunks(chunks, targets, batch_size, report)
-        return compute_in_workers(
-            chunks, targets, batch_size, report, root=folder.resolve(), max_bytes=max_bytes
-        )
 
 
 @contextmanager
@@ -96,16 +67,16 @@ def _show_progress(
     if not verbose:
         yield lambda count: None
         return
-    first = requests[0]
+    rows = requests[0].rows
     total = sum(
         digests[position] not in index
         for index in [request.shards.index() for request in requests]
-        for digests in first.variants
+        for digests in rows.variants
         for position in positions
     )
     networks = " and ".join(_network_name(request.backbone) for request in requests)
     print(
-        f"Computing the features of {total} values of {first.encoder.name!r} with {networks}",
+        f"Computing the features of {total} values of {rows.reader.name!r} with {networks}",
         flush=True,
     )
     rate = "images/s"
@@ -128,18 +99,17 @@ def _show_progress(
 def _describe(request: Request) -> None:
     """Write a description of the features for people who look into the folder."""
     path = request.shards.folder / DESCRIPTION
-    if path.exists():
-        return
-    encoder = request.encoder
-    description = {
-        "modality": encoder.name,
-        "network": _network_name(request.backbone),
-        "input_shape": encoder.input_shape,
-        "feature_shape": request.feature_shape,
-        "dtype": request.shards.dtype,
-        "encoding": encoder.encoding_config(),
-    }
-    write_json(path, description)
+    if not path.exists():
+        encoder = request.rows.reader
+        description = {
+            "modality": encoder.name,
+            "network": _network_name(request.backbone),
+            "input_shape": encoder.input_shape,
+            "feature_shape": request.feature_shape,
+            "dtype": request.shards.dtype,
+            "encoding": encoder.encoding_config(),
+        }
+        write_json(path, description)
 
 
 def _network_name(backbone: keras.Model) -> str:
