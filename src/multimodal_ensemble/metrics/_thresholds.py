@@ -83,8 +83,9 @@ def tune_thresholds(
         labels, at the cost of more false positives. It is 0 where it would be 0 / 0.
     balanced_accuracy, (tp / p + tn / n) / 2
         Weighs both classes equally, as Youden's index [1]_ does: a missed positive costs as much
-        as n / p false positives. For rare labels it usually has the highest recall of
-        these criteria and the most false positives. If a class is absent, the rate of the other class is used.
+        as n / p false positives. For rare labels it usually has the highest recall of these
+        criteria and the most false positives. If a class is absent, the rate of the other class is
+        used.
     prevalence, -\|fp - fn\|
         Predicts the label as often as it occurs, as the proportional cut [3]_ does. Precision and
         recall are then equal. It compromises between accuracy and f1, and is the default of the
