@@ -116,7 +116,9 @@ def choose_labels(
     score = y_score.astype(np.float64)
     # An infinite threshold counts as one of 0 or 1, which gives infinite log-odds as well.
     margin = log_odds(score) - log_odds(np.clip(thresholds, 0, 1), finite=False)
-    order = np.lexsort((score, margin, predicted), axis=1)[:, ::-1]
+    # Sorted in ascending order of negated keys, so that the first of equal labels is the better.
+    never = np.broadcast_to(np.isposinf(thresholds), predicted.shape)
+    order = np.lexsort((-score, -margin, never, ~predicted), axis=1)
     best = np.zeros_like(predicted)
     np.put_along_axis(best, order[:, : at_least or top_k], values=True, axis=1)
     return best if top_k is not None else predicted | best

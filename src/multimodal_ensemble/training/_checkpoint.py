@@ -113,7 +113,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     document, arrays = _open(path)
     with arrays, arrays.explaining("its parts do not fit together"):
-        return Checkpoint(
+        checkpoint = Checkpoint(
             metadata=_unpack(document, "metadata", arrays, dict),
             identity=_unpack(document, "identity", arrays, dict),
             epoch=_unpack(document, "epoch", arrays, int),
@@ -123,6 +123,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
             model=_unpack_arrays(document, "model", arrays),
             optimizer=_unpack_arrays(document, "optimizer", arrays),
         )
+        if checkpoint.epoch < 1 or checkpoint.next_pass < 0:
+            msg = f"epoch {checkpoint.epoch} and pass {checkpoint.next_pass} are impossible"
+            raise ValueError(msg)
+        return checkpoint
 
 
 def read_checkpoint_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:

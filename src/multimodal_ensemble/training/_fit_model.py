@@ -93,8 +93,8 @@ def fit_model(
     resume_from : path, optional
         Checkpoint to resume after its last epoch, with the same model, data, optimizer and loss,
         which may be new objects; `epochs` may be larger if `evaluate_every` is given. It is also
-        the file to write, unless `checkpoint` names another one. If training had ended, the model gets the best weights at
-        once. The state of `callbacks` is not resumed.
+        the file to write, unless `checkpoint` names another one. If training had ended, the model
+        gets the best weights at once. The state of `callbacks` is not resumed.
     checkpoint_metadata : mapping, optional
         JSON values to add to the checkpoint. Default when resuming: those in the checkpoint.
     verbose : {0, 1, 2}, default=1

@@ -82,4 +82,6 @@ def run_epochs(
         events.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
+    # Optimizers that average weights write the averages into the model here.
+    model.optimizer.finalize_variable_values(model.trainable_weights)
     events.on_train_end(logs)
