@@ -18,24 +18,11 @@ def run_epochs(
     epochs: int,
     show_progress: bool,
 ) -> None:
-    """Train a compiled model on the batches of a data set.
+    """Train a compiled model, as `keras.Model.fit` does, from `first_epoch` up to `epochs`.
 
-    The effect is that of `keras.Model.fit` with ``shuffle=False``. That method sets up a data
-    pipeline for each epoch, which takes as long as about 50 batches of vectors. A pipeline only
-    helps where batches take time to make, as images do, so vectors are passed on directly.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The model to train, compiled.
-    train : MultimodalDataset
-        The training rows.
-    callbacks : sequence of keras.callbacks.Callback
-        Called as Keras calls them.
-    first_epoch, epochs : int
-        Number of the first epoch, from 0, and of the epoch before which training ends.
-    show_progress : bool
-        Whether Keras's progress bars are shown.
+    That method sets up a data pipeline for each epoch, which takes as long as about fifty batches
+    of vectors. A pipeline only helps where batches take time to make, as images do, so vectors are
+    passed on directly.
     """
     if not train.has_vectors_only:
         model.fit(

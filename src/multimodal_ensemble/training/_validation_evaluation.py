@@ -34,9 +34,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
     The best evaluation is the one with the highest mean ROC-AUC over labels and, among equal ones,
     the one with the lowest validation loss. Training stops when `patience` evaluations in a row
     were not better, but not before the validation loss was once below that of constant scores:
-    until then the model has learned nothing. The mean accuracy in the history uses
-    thresholds that are tuned on the same rows. It is slightly optimistic, and serves to compare
-    models.
+    until then the model has learned nothing. The mean accuracy in the history uses thresholds that
+    are tuned on the same rows. It is slightly optimistic, and serves to compare models.
 
     Parameters
     ----------
@@ -242,14 +241,7 @@ def should_stop(
 ) -> bool:
     """Return whether training stops after the last evaluation of a history.
 
-    Parameters
-    ----------
-    history : sequence of mapping
-        One entry per evaluation, with the columns of `ValidationEvaluation.history`.
-    patience : int or None
-        Number of evaluations in a row without a better one; None never stops.
-    constant_loss : float
-        Validation loss of a model that has learned nothing. Patience starts once it was undercut.
+    Patience starts once the loss is below `constant_loss`, that of a model which learned nothing.
     """
     learned = [entry["validation_loss"] < constant_loss for entry in history]
     if patience is None or True not in learned:
