@@ -446,7 +446,7 @@ def test_ctrl_c_keeps_the_best_weights_so_far_and_reports_them(capsys):
     classifier = make_quick(epochs=50)
     with pytest.raises(KeyboardInterrupt):
         classifier.fit(data, y, callbacks=[interrupt_at(4)])
-    assert "Training was interrupted after 30 batches. The model has the weights of" in (
+    assert "Training was interrupted after 15 batches. The model has the weights of" in (
         capsys.readouterr().out
     )
     stopped = make_quick(epochs=5, patience=None).fit(data, y)

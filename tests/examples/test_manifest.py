@@ -1,5 +1,6 @@
 """The training table as a file, and its manifest."""
 
+import functools
 import hashlib
 import importlib.util
 import json
@@ -11,6 +12,7 @@ import pytest
 
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres._errors import DataError
+from examples.movielens_genres.commands import _arguments
 from examples.movielens_genres.data import (
     Filters,
     _source,
@@ -20,6 +22,7 @@ from examples.movielens_genres.data import (
     read_folder,
     read_modalities,
 )
+from examples.movielens_genres.sample import write_sample
 
 
 @pytest.fixture
@@ -142,6 +145,12 @@ def test_a_table_records_its_modalities(folder, tmp_path):
     assert read_modalities(tmp_path / "out") == ("tags", "title")
 
 
+@pytest.fixture
+def _small_sample(monkeypatch):
+    monkeypatch.setattr(_arguments, "write_sample", functools.partial(write_sample, n_movies=40))
+
+
+@pytest.mark.usefixtures("_small_sample")
 def test_an_interruption_removes_the_sample(tmp_path, monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -198,5 +207,6 @@ def test_changed_posters_are_refused(folder, tmp_path, change):
         (["--out", "."], "is not empty"),
     ],
 )
+@pytest.mark.usefixtures("_small_sample")
 def test_a_wrong_option_is_reported_in_one_sentence(folder, options, message, check_refused):
     check_refused(["prepare", "--data", folder, "--out", "out", *options], message)

@@ -10,7 +10,7 @@ from examples.movielens_genres.study import _missing
 
 @pytest.mark.slow
 def test_each_case_is_measured_with_both_models(sample_folder, tmp_path, monkeypatch, capsys):
-    short = dataclasses.replace(_missing.RECOMMENDED, epochs=1)
+    short = dataclasses.replace(_missing.RECOMMENDED, epochs=1, batch_size=512)
     monkeypatch.setattr(_missing, "RECOMMENDED", short)
     arguments = ["missing", "--data", str(sample_folder), "--store", str(tmp_path / "store")]
     network = ["--backbone", "MobileNet", "--weights", "random", "--image-size", "32"]

@@ -36,6 +36,8 @@ def exact_value(criterion, tp, fp, fn, tn):
         return sum(rates) / len(rates)
     if criterion == "f1":
         return Fraction(2 * tp, 2 * tp + fp + fn) if tp + fp + fn else Fraction(0)
+    if criterion == "prevalence":
+        return Fraction(-abs((tp + fp) - (tp + fn)))
     if criterion is precision:
         return Fraction(tp, tp + fp) if tp + fp else None
     return Fraction(criterion(tp, fp, fn, tn))
@@ -103,7 +105,7 @@ def columns(draw):
     return np.array(y_true), np.array(scores, dtype=dtype)
 
 
-CRITERIA = ["accuracy", "balanced_accuracy", "f1", gain, precision]
+CRITERIA = ["accuracy", "balanced_accuracy", "f1", "prevalence", gain, precision]
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -175,6 +177,16 @@ def test_labels_are_tuned_independently(criterion, dtype, order):
     assert together.shape == (5,)
     assert together.dtype == np.float64
     assert together.tolist() == separately
+
+
+def test_prevalence_predicts_each_label_as_often_as_it_occurs():
+    rng = np.random.default_rng(0)
+    y_true = rng.random((100, 5)) < [0.0, 0.1, 0.5, 0.9, 1.0]
+    # All scores differ, so any number of rows can be predicted.
+    y_score = rng.permuted(np.linspace(0, 1, 100)[:, np.newaxis].repeat(5, axis=1), axis=0)
+    thresholds = tune_thresholds(y_true, y_score, criterion="prevalence")
+    assert apply_thresholds(y_score, thresholds).sum(0).tolist() == y_true.sum(0).tolist()
+    assert thresholds[[0, 4]].tolist() == [INF, -INF]
 
 
 def test_fractional_weights_change_the_threshold():
