@@ -38,10 +38,5 @@ def or_missing_name(modality: str) -> str:
 
 def names_of(modality: str) -> set[str]:
     """Return the names of a modality's input and layers, except that of its backbone."""
-    return {
-        modality,
-        seam_name(modality),
-        head_name(modality),
-        presence_name(modality),
-        or_missing_name(modality),
-    }
+    parts = (seam_name, head_name, presence_name, or_missing_name)
+    return {modality, *(name(modality) for name in parts)}

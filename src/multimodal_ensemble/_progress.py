@@ -12,17 +12,7 @@ _LOG_SECONDS = 30
 
 
 def make_progress_bar(total: int, *, unit: str, rate: str | None = None) -> keras.utils.Progbar:
-    """Return a Keras progress bar.
-
-    Parameters
-    ----------
-    total : int
-        Number of units of work.
-    unit : str
-        Name of one unit, for example ``"row"``.
-    rate : str, optional
-        Name of a value that is shown without averaging, for example ``"images/s"``.
-    """
+    """Return a Keras progress bar; the value that is named `rate` is shown without averaging."""
     return keras.utils.Progbar(
         total,
         unit_name=unit,

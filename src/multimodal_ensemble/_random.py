@@ -12,9 +12,7 @@ def seeded_layers(seed: int | None) -> Iterator[None]:
     """Make Keras layers that are built inside the block reproducible; None leaves them random.
 
     A Keras initializer or dropout layer without its own seed draws one from Python's global
-    generator when it is constructed. This context manager seeds that generator on entry and
-    restores its state on exit. Every such draw is then a function of `seed`, and other random
-    numbers are not affected.
+    generator when it is constructed. That generator is seeded here, and its state restored.
     """
     if seed is None:
         yield

@@ -86,3 +86,14 @@ def test_batches_have_32_rows_or_a_tenth_of_fewer_rows(n_rows, batch_size, expec
     with pytest.raises(Stop):
         fit_plain(*draw_tags(n_rows, seed=1), seed=1, batch_size=batch_size)
     assert sizes == [expected]
+
+
+def test_a_label_that_no_training_row_has_is_never_predicted():
+    X, y = draw_numbers(80, seed=1)
+    absent = y * [1, 0]
+    options = {"epochs": 3, "random_state": 1, "verbose": 0}
+    classifier = MultimodalClassifier([DenseEncoder("numbers", column=["a", "b", "c"])], **options)
+    with pytest.warns(UserWarning, match="No training row has the"):
+        classifier.fit(X, absent, validation_data=(X, y))
+    assert classifier.thresholds_[1] == np.inf
+    assert not classifier.predict(X)[:, 1].any()

@@ -321,3 +321,13 @@ def test_a_single_callback_needs_no_list(training):
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
     training.fit(epochs=2, callbacks=callback)
     assert epochs == [0, 1]
+
+
+def test_averaged_weights_of_an_optimizer_are_written_into_the_model(problem):
+    def train(use_ema):
+        optimizer = keras.optimizers.Adam(0.01, use_ema=use_ema, ema_momentum=0.9)
+        training = problem.prepare(problem.numbers())
+        training.fit(epochs=2, optimizer=optimizer, evaluate_every=1000, patience=None)
+        return predict_scores(training.model, training.validation)
+
+    assert not np.allclose(train(use_ema=False), train(use_ema=True))

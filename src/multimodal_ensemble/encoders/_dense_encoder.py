@@ -134,7 +134,7 @@ class DenseEncoder(Encoder):
         return np.array([np.all(pd.isna(value)) for value in values], dtype=bool)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the numbers as float32, scaled as `scaling` asks.
+        """Return the numbers as float32, scaled according to `scaling`.
 
         Raises
         ------

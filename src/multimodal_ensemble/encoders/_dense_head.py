@@ -85,7 +85,7 @@ class DenseHead(CheckedParameters):
         Returns
         -------
         keras.Sequential
-            Scaling, dropout, a dense layer and dropout again, each only where it is asked for.
+            Scaling, dropout, a dense layer and dropout again, each only if it is enabled.
         """
         n_features = feature_shape[-1]
         units = max(1, n_features // 2) if self.units is None else self.units

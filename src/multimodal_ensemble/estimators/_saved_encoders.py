@@ -31,7 +31,16 @@ def describe_encoder(
             "registered. Decorate it with @keras.saving.register_keras_serializable(package=...)."
         )
         raise TypeError(msg)
-    config = encoder.get_config()
+    try:
+        config = encoder.get_config()
+    except TypeError as error:
+        msg = (
+            f"The encoder {encoder.name!r} cannot be saved: one of its arguments, such as a head, "
+            "cannot be described. Register its class or function with @keras.saving."
+            "register_keras_serializable(package=...); a class also needs get_config. "
+            f"Keras reports: {error}"
+        )
+        raise TypeError(msg) from error
     check_loadable(config, f"The encoder {encoder.name!r}")
     state = encoder.get_state()
     backbone = encoder.get_backbone()

@@ -75,10 +75,12 @@ def describe_never_predicted(
     never = classes[np.isposinf(thresholds)]
     if not is_criterion(threshold) or not len(never):
         return None
-    more = "" if threshold == "f1" else "threshold='f1' predicts rare labels more often, and "
+    fix = "pass validation_data=(X, y) with more rows that have them"
+    if threshold == "accuracy":
+        fix = "threshold='prevalence' and threshold='f1' predict rare labels more often"
     return (
         f"{len(never)} of {len(classes)} labels are never predicted, because their learned "
-        f"threshold is inf: {abbreviate(never)}. To change that: {more}"
+        f"threshold is inf: {abbreviate(never)}. To change that: {fix}. "
         "predict_labels(X, at_least=1) returns at least one label per row."
     )
 
@@ -114,7 +116,9 @@ def choose_labels(
     score = y_score.astype(np.float64)
     # An infinite threshold counts as one of 0 or 1, which gives infinite log-odds as well.
     margin = log_odds(score) - log_odds(np.clip(thresholds, 0, 1), finite=False)
-    order = np.lexsort((score, margin, predicted), axis=1)[:, ::-1]
+    # Sorted in ascending order of negated keys, so that the first of equal labels is the better.
+    never = np.broadcast_to(np.isposinf(thresholds), predicted.shape)
+    order = np.lexsort((-score, -margin, never, ~predicted), axis=1)
     best = np.zeros_like(predicted)
     np.put_along_axis(best, order[:, : at_least or top_k], values=True, axis=1)
     return best if top_k is not None else predicted | best

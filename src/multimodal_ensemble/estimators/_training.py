@@ -95,6 +95,9 @@ def train_model(
             y_true = np.asarray(validation.y)
             y_score = predict_scores(model, validation)
             thresholds = learn_thresholds(threshold, rows.classes, y_true, y_score)
+            if is_criterion(threshold):
+                # Scores of labels that no training row has are meaningless.
+                thresholds[~rows.train.y.any(axis=0)] = np.inf
             never = describe_never_predicted(threshold, rows.classes, thresholds)
             if params["verbose"] and never is not None:
                 print(never, flush=True)

@@ -50,8 +50,7 @@ class FeatureStore:
     batch_size : int, default=32
         Number of rows that go through the backbone at once.
     dtype : {"float16", "float32"}, default="float16"
-        Stored dtype. ``"float16"`` rounds features to 11 significant bits; ``"float32"`` is exact.
-        Features are always returned as float32.
+        ``"float16"`` keeps 11 significant bits, ``"float32"`` all. They are returned as float32.
     max_bytes : int, optional
         Maximum size of the files of the store: new features replace the least recently used ones.
         Each writing process may briefly exceed it by one file. Default: no limit.
@@ -63,17 +62,12 @@ class FeatureStore:
     ValueError
         If an option is out of range.
 
-    See Also
-    --------
-    open_store : Returns a store from a path or a store.
-
     Examples
     --------
     >>> import tempfile
     >>> import numpy as np
     >>> from multimodal_ensemble import FeatureStore, ImageEncoder
-    >>> encoder = ImageEncoder(
-    ...     "poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    >>> encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
     >>> images = [np.full((40, 30, 3), level, dtype="uint8") for level in (0, 200, 0)]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     store = FeatureStore(folder)
@@ -203,7 +197,7 @@ class FeatureStore:
         Raises
         ------
         ModalityError, FeatureStoreError, ImageReadError
-            In the same cases as `get_features`.
+            As `get_features` does.
         """
         requests = self._requests(as_encoder_list(encoders), data, augment=augment)
         names = [request.rows.reader.name for request in requests]
@@ -297,7 +291,7 @@ class FeatureStore:
         FeatureStoreError
             If the store has no such entry.
         ValueError
-            If `max_bytes` or `unused_for` is no integer or timedelta of at least 0.
+            If `max_bytes` or `unused_for` is negative or of another type.
         """
         if max_bytes is not None:
             check_at_least(max_bytes, 0, name="max_bytes")
@@ -399,7 +393,6 @@ def open_store(store: FeatureStore | str | PathLike[str] | None) -> FeatureStore
     """
     if store is None or isinstance(store, FeatureStore):
         return store
-    # Callers may not check types.
     other: object = store
     if isinstance(other, str | PathLike):
         return FeatureStore(other)

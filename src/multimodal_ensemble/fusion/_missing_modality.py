@@ -17,6 +17,11 @@ class MissingModality(keras.layers.Layer):
     The vector is the same for all rows, in training and in prediction. It is learned from the
     training rows that lack the modality or from which `ModalityDropout` drops it.
 
+    Parameters
+    ----------
+    **kwargs
+        Passed to `keras.layers.Layer`.
+
     Examples
     --------
     >>> import numpy as np
@@ -28,6 +33,9 @@ class MissingModality(keras.layers.Layer):
     >>> np.asarray(layer([embedding, presence])).tolist()
     [[3.0, 4.0], [7.0, 8.0]]
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
 
     def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
         """Create the vector, which is initially zero."""

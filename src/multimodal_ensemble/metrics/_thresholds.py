@@ -83,12 +83,13 @@ def tune_thresholds(
         labels, at the cost of more false positives. It is 0 where it would be 0 / 0.
     balanced_accuracy, (tp / p + tn / n) / 2
         Weighs both classes equally, as Youden's index [1]_ does: a missed positive costs as much
-        as n / p false positives. For rare labels it usually has the highest recall of the three
-        and the most false positives. If a class is absent, the rate of the other class is used.
+        as n / p false positives. For rare labels it usually has the highest recall of these
+        criteria and the most false positives. If a class is absent, the rate of the other class is
+        used.
     prevalence, -\|fp - fn\|
         Predicts the label as often as it occurs, as the proportional cut [3]_ does. Precision and
-        recall are then equal. It compromises between accuracy and f1, and is the default of
-        `multimodal_ensemble.MultimodalClassifier`.
+        recall are then equal. It compromises between accuracy and f1, and is the default of the
+        estimators of this package.
 
     If several thresholds have the same value of the criterion, the highest one is chosen, which
     predicts the fewest positives. A strictly increasing transform of the scores therefore does not

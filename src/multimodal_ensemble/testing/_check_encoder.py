@@ -247,7 +247,7 @@ def _check_store(
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore(folder, batch_size=3, dtype="float32")
         stored = store.get_features(encoder, values, verbose=0)
-        require_equal("stored features are found again", 0, store.count_missing(encoder, values))
+        require_equal("stored features are found again", 0, store.count_uncomputed(encoder, values))
         again = store.get_features(encoder, values, verbose=0)
         cached = MultimodalDataset(dataset.raw, [encoder], dataset.y, store=store, verbose=0)
     computed = _run(encoder.get_backbone(), encoder.encode(values))

@@ -118,11 +118,7 @@ def _check_same_backbone(
     if from_store:
         # A loaded model has a backbone of its own, which must be equal.
         frozen = encoder.frozen_part()
-        if (
-            parts.frozen is not None
-            and frozen is not None
-            and model_fingerprint(parts.frozen) == model_fingerprint(frozen)
-        ):
+        if parts.frozen and frozen and model_fingerprint(parts.frozen) == model_fingerprint(frozen):
             return
         msg = (
             f"The data set has features of another backbone for {encoder.name!r} than the model "

@@ -47,82 +47,60 @@ _FIXES = {
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training at the end of an epoch.
+    """A training at the end of an epoch."""
 
-    Parameters
-    ----------
-    metadata : dict
-        Values that the caller of `fit_model` adds.
-    identity : dict
-        Result of `identify_training`.
-    epoch : int
-        Number of finished epochs.
-    next_pass : int
-        Number of the training data set's next pass.
-    stopped : bool
-        Whether training stopped early after this epoch.
-    evaluation : dict
-        Result of `EvaluationState.to_dict`.
-    model, optimizer : list of ndarray
-        Values of the model's trained variables and of the optimizer's variables, in their order.
-    """
-
+    # The values that the caller of `fit_model` adds.
     metadata: dict[str, Any]
     identity: Identity
+    # Numbers of finished epochs and of the training data set's next pass.
     epoch: int
     next_pass: int
+    # Whether training stopped early after this epoch.
     stopped: bool
+    # The result of `EvaluationState.to_dict`.
     evaluation: dict[str, Any]
+    # Values of the model's trained variables and of the optimizer's variables, in their order.
     model: list[NDArray[Any]]
     optimizer: list[NDArray[Any]]
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in place of an older one, which stays intact until the end.
+_TYPES = {
+    "metadata": dict,
+    "identity": dict,
+    "epoch": int,
+    "next_pass": int,
+    "stopped": bool,
+    "evaluation": dict,
+    "model": list,
+    "optimizer": list,
+}
 
-    Raises
-    ------
-    OSError
-        If it cannot be written; nothing is left behind.
-    """
-    values = dict(vars(checkpoint))
-    for name in ("model", "optimizer"):
-        values[name] = [_to_numeric(value) for value in values[name]]
-    evaluation = values["evaluation"]
-    weights = [_to_numeric(value) for value in evaluation["best_weights"]]
-    values["evaluation"] = {**evaluation, "best_weights": weights}
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in place of an older one, which stays intact until the end."""
     arrays: dict[str, NDArray[Any]] = {}
     document = {
         "format": _FORMAT_NAME,
         "format_version": _VERSION,
         "library_version": __version__,
-        **{name: pack_state(value, arrays, name) for name, value in values.items()},
+        **{name: pack_state(value, arrays, name) for name, value in vars(checkpoint).items()},
     }
     write_archive(path, document, arrays)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; all of its values have the types of `Checkpoint`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no file.
-    CheckpointError
-        If the file is no checkpoint, or is damaged.
-    """
+    """Read a checkpoint; all of its values have the types of `Checkpoint`."""
     document, arrays = _open(path)
     with arrays, arrays.explaining("its parts do not fit together"):
-        return Checkpoint(
-            metadata=_unpack(document, "metadata", arrays, dict),
-            identity=_unpack(document, "identity", arrays, dict),
-            epoch=_unpack(document, "epoch", arrays, int),
-            next_pass=_unpack(document, "next_pass", arrays, int),
-            stopped=_unpack(document, "stopped", arrays, bool),
-            evaluation=_unpack(document, "evaluation", arrays, dict),
-            model=_unpack_arrays(document, "model", arrays),
-            optimizer=_unpack_arrays(document, "optimizer", arrays),
-        )
+        values = {name: _unpack(document, name, arrays) for name in _TYPES}
+        for name in ("model", "optimizer"):
+            if not all(isinstance(value, np.ndarray) for value in values[name]):
+                msg = f"{name} must be a list of arrays"
+                raise ValueError(msg)
+        if values["epoch"] < 1 or values["next_pass"] < 0:
+            msg = f"epoch {values['epoch']} and pass {values['next_pass']} are impossible"
+            raise ValueError(msg)
+        return Checkpoint(**values)
 
 
 def read_checkpoint_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -165,7 +143,7 @@ def read_checkpoint_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     document, arrays = _open(Path(path))
     with arrays, arrays.explaining("its metadata cannot be read"):
-        metadata: dict[str, Any] = _unpack(document, "metadata", arrays, dict)
+        metadata: dict[str, Any] = _unpack(document, "metadata", arrays)
         return metadata
 
 
@@ -183,15 +161,7 @@ def check_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_writable(path: Path) -> None:
-    """Raise an error unless a checkpoint can be written; called before training.
-
-    Raises
-    ------
-    OSError
-        If no file can be written there.
-    CheckpointError
-        If there is another file, which would be lost.
-    """
+    """Raise an error if a checkpoint cannot be written, or if another file would be lost."""
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -233,30 +203,15 @@ def _open(path: Path) -> tuple[dict[str, Any], ArrayReader]:
         raise FileNotFoundError(msg) from error
 
 
-def _unpack(document: Mapping[str, Any], name: str, arrays: ArrayReader, kind: type) -> Any:
+def _unpack(document: Mapping[str, Any], name: str, arrays: ArrayReader) -> Any:
     if name not in document:
         msg = f"it lacks {name!r}"
         raise ValueError(msg)
     value = unpack_state(document[name], arrays)
-    if type(value) is not kind:
-        msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
+    if type(value) is not _TYPES[name]:
+        msg = f"{name} must be of type {_TYPES[name].__name__}, not {type(value).__name__}"
         raise ValueError(msg)
     return value
-
-
-def _unpack_arrays(
-    document: Mapping[str, Any], name: str, arrays: ArrayReader
-) -> list[NDArray[Any]]:
-    values: list[NDArray[Any]] = _unpack(document, name, arrays, list)
-    if not all(isinstance(value, np.ndarray) for value in values):
-        msg = f"{name} must be a list of arrays"
-        raise ValueError(msg)
-    return values
-
-
-def _to_numeric(value: NDArray[Any]) -> NDArray[Any]:
-    # NumPy's files do not support bfloat16. Each of its values is also one of float32.
-    return value.astype(np.float32) if value.dtype.kind == "V" else value
 
 
 # -- identity --------------------------------------------------------------------------------
@@ -270,33 +225,26 @@ def identify_training(
     optimizer: keras.optimizers.Optimizer,
     loss: Any,
 ) -> Identity:
-    """Return everything that must be equal for a training to be resumed, after a JSON round trip.
+    """Return everything that must be equal for a training to be resumed, as JSON values.
 
-    Parameters
-    ----------
-    model, trained : keras.Model
-        The whole model, and the part of it that is trained.
-    datasets : pair of MultimodalDataset
-        Training and validation rows.
-    optimizer : keras.optimizers.Optimizer
-        Only its class counts, because a learning rate is one of its variables.
-    loss : str, keras.losses.Loss or callable
-        Identified by its name and, if it has some, its weights.
+    `trained` is the part of `model` that is trained, and `datasets` are training and validation
+    rows. Only the class of the optimizer counts, because a learning rate is one of its variables.
     """
     changing = trained_variables(trained)
     ids = {id(variable) for variable in changing}
     frozen = [weight for weight in model.weights if id(weight) not in ids]
-    train, validation = datasets
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    weights = ("positive_weight", "negative_weight")
     identity = {
         "model": {
             "inputs": {tensor.name: list(tensor.shape[1:]) for tensor in trained.inputs},
             "variables": [_describe_variable(variable) for variable in changing],
             "frozen weights": _digest(*(weight.numpy() for weight in frozen)),
         },
-        "training rows": _describe_rows(train),
-        "validation rows": _describe_rows(validation),
+        "training rows": _describe_rows(datasets[0]),
+        "validation rows": _describe_rows(datasets[1]),
         "optimizer": {"class": type(optimizer).__name__},
-        "loss": _describe_loss(loss),
+        "loss": {"name": name} | {weight: getattr(loss, weight, None) for weight in weights},
     }
     as_read: Identity = json.loads(json.dumps(identity))
     return as_read
@@ -337,15 +285,6 @@ def _describe_rows(dataset: MultimodalDataset) -> dict[str, Any]:
         "sample_weight": None if weight is None else _digest(weight),
         # The same seed can produce another order with another version of NumPy's generator.
         "order": _digest(dataset.order_of(0)),
-    }
-
-
-def _describe_loss(loss: Any) -> dict[str, Any]:
-    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
-    return {
-        "name": name,
-        "positive_weight": getattr(loss, "positive_weight", None),
-        "negative_weight": getattr(loss, "negative_weight", None),
     }
 
 

@@ -50,9 +50,9 @@ def fit_model(
 ) -> FitResult:
     """Train a fusion model, and leave it with the weights of its best evaluation.
 
-    Layers of heads that adapt to the training rows are adapted first. `FeatureScaling` adapts only
-    once, so training a model further keeps its scaling. Modalities whose features are in the data
-    sets are trained from these features. The weights before training never count as the best.
+    Layers of heads that adapt to the training rows are adapted first, but not again if the model
+    is trained further. Modalities whose features are in the data sets are trained from these. The
+    weights before training never count as the best.
 
     Pass a `checkpoint` for a long training. If the process is killed, another one can resume after
     the last finished epoch, with the same result as an uninterrupted training.
@@ -66,16 +66,13 @@ def fit_model(
     epochs : int, default=100
         Maximum number of passes over the training rows.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        As for `keras.Model.compile`. Keras binds an instance to the model that it trains, so
-        make a new one for each call.
+        As for `keras.Model.compile`; make a new instance for each call.
     loss : str, keras.losses.Loss or callable, default="binary_crossentropy"
         As for `keras.Model.compile`.
     label_weight : "balanced", mapping of str to float or array-like of shape (n_labels,), optional
-        Weights of labels in the binary cross-entropy. ``"balanced"`` uses
-        `balanced_label_weights` for the training rows, so that the positives of each label count
-        as much as its negatives. Numbers weight the positives of each label; labels that a mapping
-        does not name have weight 1. The scores are then no probabilities, and thresholds
-        compensate for that.
+        Weights of labels in the binary cross-entropy: those of `balanced_label_weights` for the
+        training rows, or the weight of the positives of each label, 1 where a mapping does not name
+        it. The scores are then no probabilities; thresholds compensate for that.
     evaluate_every : int, optional
         Number of batches between two evaluations of the validation rows. Default: 150, or a tenth
         of the batches of all epochs if that is fewer.
@@ -87,14 +84,13 @@ def fit_model(
     callbacks : sequence of keras.callbacks.Callback, default=()
         Further callbacks. At the end of an epoch they act before the checkpoint is written.
     checkpoint : path, optional
-        File to write at the end of each epoch, in place of the last one. It holds the trained
-        weights, the best weights so far, the optimizer, the state of random generators and the
-        history. It does not hold frozen weights.
+        File to write at the end of each epoch, in place of the last one. It holds everything that
+        is needed to resume, but no frozen weights.
     resume_from : path, optional
         Checkpoint to resume after its last epoch, with the same model, data, optimizer and loss,
-        which may be new objects; `epochs` may be larger. It is also the file to write, unless
-        `checkpoint` names another one. If training had ended, the model gets the best weights at
-        once. The state of `callbacks` is not resumed.
+        which may be new objects; `epochs` may be larger if `evaluate_every` is given. It is also
+        the file to write, unless `checkpoint` names another one. If training had ended, the model
+        gets the best weights at once. The state of `callbacks` is not resumed.
     checkpoint_metadata : mapping, optional
         JSON values to add to the checkpoint. Default when resuming: those in the checkpoint.
     verbose : {0, 1, 2}, default=1
@@ -111,21 +107,19 @@ def fit_model(
     ModalityError
         If the modalities of a data set and of the model differ; the message names them.
     ValueError
-        If a data set has no labels, or another number of labels than the model; if label weights
-        do not fit the labels or the loss; or if the loss is Keras's categorical cross-entropy and
-        a row does not have exactly one label.
+        If the labels do not fit the model, the label weights do not fit the labels or the loss, or
+        the loss is Keras's categorical cross-entropy and a row does not have exactly one label.
     FileNotFoundError
         If there is no file to resume from.
     CheckpointError
-        If the file is no checkpoint, or one of another model, other rows, another optimizer or
-        another loss; the message says what differs.
+        If the file is no checkpoint, or one of another training; the message says what differs.
     OSError
         If the checkpoint cannot be written. The model keeps the best weights so far.
     FloatingPointError
         If training diverges.
     KeyboardInterrupt
-        On Ctrl-C. The model keeps the best weights so far, a line says which, and the exception's
-        attribute ``fit_result`` is the `FitResult` so far.
+        On Ctrl-C. The model keeps the best weights so far, and the exception's attribute
+        ``fit_result`` is the `FitResult` so far.
 
     Examples
     --------
@@ -145,7 +139,7 @@ def fit_model(
     callbacks = _check_callbacks(callbacks)
     if evaluate_every is None:
         n_batches = epochs * len(check_is_dataset(train))
-        evaluate_every = min(_EVALUATE_EVERY, -(-n_batches // _MIN_EVALUATIONS))
+        evaluate_every = min(_EVALUATE_EVERY, max(1, n_batches // _MIN_EVALUATIONS))
     check_datasets(model, train, validation)
     trained_loss = resolve_loss(loss, label_weight, train)
     optimizer = keras.optimizers.get(optimizer)
@@ -163,14 +157,11 @@ def fit_model(
     saving: CheckpointCallback | None = None
     path = resume_from if checkpoint is None else checkpoint
     if path is not None:
-        datasets = train, validation
+        identity = identify_training(
+            model, trained, (train, validation), optimizer=optimizer, loss=trained_loss
+        )
         saving = CheckpointCallback(
-            evaluation,
-            train,
-            identify_training(model, trained, datasets, optimizer=optimizer, loss=trained_loss),
-            path,
-            resume_from=resume_from,
-            metadata=checkpoint_metadata,
+            evaluation, train, identity, path, resume_from=resume_from, metadata=checkpoint_metadata
         )
         callbacks.append(saving)
     elif checkpoint_metadata is not None:
@@ -196,7 +187,9 @@ def fit_model(
             show_progress=verbose == 2,
         )
     except KeyboardInterrupt as interrupt:
-        print(_describe_interruption(evaluation, saving), flush=True)
+        state = evaluation._state
+        line = f"Training was interrupted after {state.step} batches. {state.describe_weights()}."
+        print(line if saving is None else f"{line} {saving.describe_resuming()}", flush=True)
         error: Any = interrupt
         error.fit_result = _make_result(trained, evaluation, start)
         raise
@@ -235,13 +228,3 @@ def _make_result(trained: keras.Model, evaluation: ValidationEvaluation, start: 
         n_trainable=sum(int(np.prod(weight.shape)) for weight in trained.trainable_weights),
         seconds=time.perf_counter() - start,
     )
-
-
-def _describe_interruption(
-    evaluation: ValidationEvaluation, saving: CheckpointCallback | None
-) -> str:
-    """Return the line for someone who pressed Ctrl-C: which weights remain, how to resume."""
-    state = evaluation._state
-    weights = state.describe_weights()
-    line = f"Training was interrupted after {state.step} batches. {weights}."
-    return line if saving is None else f"{line} {saving.describe_resuming()}"

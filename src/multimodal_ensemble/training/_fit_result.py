@@ -16,15 +16,13 @@ class FitResult:
     history : DataFrame
         One row per evaluation of the validation rows; see `ValidationEvaluation`.
     best_step : int
-        Number of batches before the best evaluation, whose weights the model has; 0 if there was
-        no evaluation.
+        Number of batches before the best evaluation; 0 if there was no evaluation.
     best_roc_auc : float
         Mean ROC-AUC of that evaluation.
     n_trainable : int
         Number of parameters that were trained.
     seconds : float
-        Duration, including the adaptation of heads and the evaluations. For a resumed training,
-        the duration before the checkpoint is included.
+        Duration, including that before a checkpoint which was resumed.
 
     See Also
     --------

@@ -94,13 +94,7 @@ class LabelWeightedCrossentropy(keras.losses.Loss):
 
 
 def check_weights(weights: ArrayLike, *, name: str) -> NDArray[np.float64]:
-    """Return label weights as float64 of shape ``(n_labels,)``.
-
-    Raises
-    ------
-    ValueError
-        If they are not finite numbers of at least 0, one per label.
-    """
+    """Return label weights as float64, or raise a ValueError unless they are finite and >= 0."""
     array = np.asarray(weights)
     if array.dtype.kind not in "biuf" or array.ndim != 1 or not array.size:
         msg = (

@@ -69,14 +69,7 @@ def balanced_label_weights(y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def resolve_loss(loss: Any, label_weight: Any, train: MultimodalDataset) -> Any:
-    """Return the loss to train with, for the `loss` and `label_weight` of `fit_model`.
-
-    Raises
-    ------
-    ValueError
-        If the weights do not fit the labels, the loss cannot be weighted, or the loss is Keras's
-        categorical cross-entropy and a row does not have exactly one label.
-    """
+    """Return the loss to train with, for the `loss` and `label_weight` of `fit_model`."""
     y = required_labels(train, "training")
     if label_weight is not None:
         return _weighted_loss(label_weight, y, train.labels, loss=loss)

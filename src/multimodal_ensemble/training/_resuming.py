@@ -34,33 +34,7 @@ from multimodal_ensemble.training._validation_evaluation import ValidationEvalua
 
 
 class CheckpointCallback(keras.callbacks.Callback):
-    """Write a checkpoint at the end of each epoch, and resume from one if requested.
-
-    Parameters
-    ----------
-    evaluation : ValidationEvaluation
-        The callback whose state is part of the checkpoint.
-    train : MultimodalDataset
-        The training rows, whose pass is part of the checkpoint.
-    identity : dict
-        Result of `identify_training`.
-    path : path
-        The file to write.
-    resume_from, metadata
-        As `fit_model` takes them.
-
-    Attributes
-    ----------
-    path : Path
-        The file to write.
-    last_epoch : int or None
-        The last epoch that is in this file.
-
-    Raises
-    ------
-    CheckpointError, OSError
-        If the checkpoint to resume cannot be used, or no file can be written.
-    """
+    """Write a checkpoint at the end of each epoch, and resume from one if requested."""
 
     def __init__(
         self,
@@ -76,6 +50,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         self.evaluation = evaluation
         self.train = train
         self.path = Path(path)
+        # The last epoch that is in this file.
         self.last_epoch: int | None = None
         self._identity = identity
         self._metadata = {} if metadata is None else check_metadata(metadata)
@@ -94,16 +69,8 @@ class CheckpointCallback(keras.callbacks.Callback):
     def restore(self, model: keras.Model, *, epochs: int) -> int:
         """Give a compiled model, its optimizer and the evaluation the state in the checkpoint.
 
-        Returns
-        -------
-        int
-            Number of finished epochs; `epochs` if training had stopped early.
-
-        Raises
-        ------
-        CheckpointError
-            If the optimizer has other variables, more epochs are finished than requested, or the
-            checkpoint is damaged. Nothing is changed then.
+        Returns the number of finished epochs, or `epochs` if training had stopped early. Nothing
+        is changed if the checkpoint is refused.
         """
         checkpoint, self._resumed = self._resumed, None
         if checkpoint is None:
@@ -117,7 +84,7 @@ class CheckpointCallback(keras.callbacks.Callback):
             raise CheckpointError(msg)
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        in_optimizer = optimizer_variables(model.optimizer)
+        in_model, in_optimizer = trained_variables(model), optimizer_variables(model.optimizer)
         if not _have_same_shapes(in_optimizer, checkpoint.optimizer):
             msg = (
                 f"The checkpoint {path!r} belongs to another training. Optimizer: "
@@ -125,9 +92,19 @@ class CheckpointCallback(keras.callbacks.Callback):
                 "optimizer with the same options, or start again without resume_from."
             )
             raise CheckpointError(msg)
-        evaluation = self._read_evaluation(model, checkpoint)
+        try:
+            evaluation = EvaluationState.from_dict(
+                checkpoint.evaluation, loss_window=self.evaluation.loss_window
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._refuse_damaged(f"its evaluation is malformed: {error!r}", error)
+        if not _have_same_shapes(in_model, checkpoint.model):
+            self._refuse_damaged("its weights do not fit the model")
+        best = evaluation.best_weights
+        if evaluation.best is not None and not _have_same_shapes(trained_weights(model), best):
+            self._refuse_damaged("its best weights do not fit the model")
         assign(in_optimizer, checkpoint.optimizer)
-        assign(trained_variables(model), checkpoint.model)
+        assign(in_model, checkpoint.model)
         self.evaluation._resume_from(evaluation)
         self._next_pass = checkpoint.next_pass
         return epochs if checkpoint.stopped else checkpoint.epoch
@@ -137,22 +114,6 @@ class CheckpointCallback(keras.callbacks.Callback):
         if self.last_epoch is None:
             return "There is no checkpoint yet, because no epoch was finished."
         return f"To resume after epoch {self.last_epoch}, pass resume_from={str(self.path)!r}."
-
-    def _read_evaluation(self, model: keras.Model, checkpoint: Checkpoint) -> EvaluationState:
-        """Return the state of the evaluation, after a check that all weights fit the model."""
-        try:
-            state = EvaluationState.from_dict(
-                checkpoint.evaluation, loss_window=self.evaluation.loss_window
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._refuse_damaged(f"its evaluation is malformed: {error!r}", error)
-        if not _have_same_shapes(trained_variables(model), checkpoint.model):
-            self._refuse_damaged("its weights do not fit the model")
-        if state.best is not None and not _have_same_shapes(
-            trained_weights(model), state.best_weights
-        ):
-            self._refuse_damaged("its best weights do not fit the model")
-        return state
 
     def _refuse_damaged(self, reason: str, cause: Exception | None = None) -> NoReturn:
         msg = (

@@ -18,24 +18,11 @@ def run_epochs(
     epochs: int,
     show_progress: bool,
 ) -> None:
-    """Train a compiled model on the batches of a data set.
+    """Train a compiled model, as `keras.Model.fit` does, from `first_epoch` up to `epochs`.
 
-    The effect is that of `keras.Model.fit` with ``shuffle=False``. That method sets up a data
-    pipeline for each epoch, which takes as long as some fifty batches of vectors. A pipeline only
-    helps where batches take time to make, as images do, so vectors are passed on directly.
-
-    Parameters
-    ----------
-    model : keras.Model
-        The model to train, compiled.
-    train : MultimodalDataset
-        The training rows.
-    callbacks : sequence of keras.callbacks.Callback
-        Called as Keras calls them.
-    first_epoch, epochs : int
-        Number of the first epoch, from 0, and of the epoch before which training ends.
-    show_progress : bool
-        Whether Keras's progress bars are shown.
+    That method sets up a data pipeline for each epoch, which takes as long as about fifty batches
+    of vectors. A pipeline only helps where batches take time to make, as images do, so vectors are
+    passed on directly.
     """
     if not train.has_vectors_only:
         model.fit(
@@ -51,6 +38,7 @@ def run_epochs(
         return
     events = keras.callbacks.CallbackList(
         [*callbacks],
+        add_history=True,
         add_progbar=show_progress,
         model=model,
         verbose=int(show_progress),
@@ -71,13 +59,16 @@ def run_epochs(
             events.on_train_batch_begin(batch)
             inputs, y, *weight = train[batch]
             logs = model.train_on_batch(inputs, y, *weight, return_dict=True)
-            events.on_train_batch_end(batch, logs)
             loss, n_rows = loss + float(logs["loss"]) * len(y), n_rows + len(y)
+            # As in Keras, the mean over the epoch so far.
+            logs = {"loss": loss / n_rows}
+            events.on_train_batch_end(batch, logs)
             if model.stop_training:
                 break
         train.on_epoch_end()
-        logs = {"loss": loss / n_rows}
         events.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
+    # Optimizers that average weights write the averages into the model here.
+    model.optimizer.finalize_variable_values(model.trainable_weights)
     events.on_train_end(logs)

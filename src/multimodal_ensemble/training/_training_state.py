@@ -26,26 +26,15 @@ HISTORY_COLUMNS: dict[str, type] = {
 
 @dataclass
 class EvaluationState:
-    """Everything that `ValidationEvaluation` needs to resume.
+    """Everything that `ValidationEvaluation` needs to resume."""
 
-    Parameters
-    ----------
-    losses : deque of (float, float)
-        For each of the last batches, the sum of its rows' losses and the sum of their weights.
-    step, epoch : int
-        Number of batches so far, and number of the current epoch, from 1.
-    history : list of dict
-        One entry per evaluation, with the columns of `ValidationEvaluation.history`.
-    best_weights : list of ndarray
-        The trained weights at the best evaluation; empty before the first one.
-    seconds : float
-        Duration of the training so far.
-    """
-
+    # For each of the last batches, the sum of its rows' losses and the sum of their weights.
     losses: deque[tuple[float, float]]
+    # Number of batches so far, and number of the current epoch, from 1.
     step: int = 0
     epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    # The trained weights at the best evaluation; empty before the first one.
     best_weights: list[NDArray[Any]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -75,11 +64,9 @@ class EvaluationState:
     @classmethod
     def from_dict(cls, values: dict[str, Any], *, loss_window: int) -> EvaluationState:
         """Return the state that `to_dict` described; malformed values raise some exception."""
+        losses = [(float(loss), float(weight)) for loss, weight in values["losses"]]
         return cls(
-            losses=deque(
-                [(float(loss), float(weight)) for loss, weight in values["losses"]],
-                maxlen=loss_window,
-            ),
+            losses=deque(losses, maxlen=loss_window),
             step=int(values["step"]),
             epoch=int(values["epoch"]),
             history=[
@@ -92,10 +79,7 @@ class EvaluationState:
 
 
 def trained_variables(model: keras.Model) -> list[Any]:
-    """Return the weights of trained layers, and the state of every random generator.
-
-    The weights of a frozen backbone are left out. They may take hundreds of megabytes.
-    """
+    """Return the weights of trained layers, and the state of every random generator."""
     return list({id(variable): variable for variable in _walk(model)}.values())
 
 
@@ -117,8 +101,10 @@ def optimizer_variables(optimizer: keras.optimizers.Optimizer) -> list[Any]:
 
 
 def values_of(variables: list[Any]) -> list[NDArray[Any]]:
-    """Return copies of the values of variables."""
-    return [np.array(variable.numpy()) for variable in variables]
+    """Return copies of the values of variables, in dtypes that NumPy's files support."""
+    values = [np.array(variable.numpy()) for variable in variables]
+    # Each value of bfloat16 is also one of float32.
+    return [value.astype(np.float32) if value.dtype.kind == "V" else value for value in values]
 
 
 def assign(variables: list[Any], values: list[NDArray[Any]]) -> None:

@@ -34,9 +34,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
     The best evaluation is the one with the highest mean ROC-AUC over labels and, among equal ones,
     the one with the lowest validation loss. Training stops when `patience` evaluations in a row
     were not better, but not before the validation loss was once below that of constant scores:
-    until then the model has learned nothing. The mean accuracy in the history uses
-    thresholds that are tuned on the same rows. It is slightly optimistic, and serves to compare
-    models.
+    until then the model has learned nothing. The mean accuracy in the history uses thresholds that
+    are tuned on the same rows. It is slightly optimistic, and serves to compare models.
 
     Parameters
     ----------
@@ -190,9 +189,13 @@ class ValidationEvaluation(keras.callbacks.Callback):
         return float(keras.ops.mean(loss))
 
     def _constant_loss(self) -> float:
-        """Return the validation loss of scores that are the frequency of each label."""
+        """Return the validation loss of the best constant scores: the frequency of each label."""
         frequency = self._y_true.mean(axis=0, dtype=np.float32)
-        return self._loss(np.broadcast_to(frequency, self._y_true.shape))
+        positive = np.asarray(getattr(self.model.loss, "positive_weight", 1), np.float32)
+        negative = np.asarray(getattr(self.model.loss, "negative_weight", 1), np.float32)
+        total = positive * frequency + negative * (1 - frequency)
+        scores = np.where(total > 0, positive * frequency / np.where(total > 0, total, 1), 0.5)
+        return self._loss(np.broadcast_to(scores.astype(np.float32), self._y_true.shape))
 
     def _evaluate(self) -> None:
         state = self._state
@@ -238,14 +241,7 @@ def should_stop(
 ) -> bool:
     """Return whether training stops after the last evaluation of a history.
 
-    Parameters
-    ----------
-    history : sequence of mapping
-        One entry per evaluation, with the columns of `ValidationEvaluation.history`.
-    patience : int or None
-        Number of evaluations in a row without a better one; None never stops.
-    constant_loss : float
-        Validation loss of a model that has learned nothing. Patience starts once it was undercut.
+    Patience starts once the loss is below `constant_loss`, that of a model which learned nothing.
     """
     learned = [entry["validation_loss"] < constant_loss for entry in history]
     if patience is None or True not in learned:
