@@ -337,7 +337,7 @@ def test_networks_of_keras_applications_are_cut_where_training_begins(name, size
     pixels = PIXELS[:, :size, :size]
     whole = run(backbone, pixels)
     depths = []
-    for n_layers in (1, 3, 10):
+    for n_layers in (1, 10):
         split = split_backbone(encoder.unfreeze(n_layers).get_backbone())
         assert encoder.frozen_part() is split.frozen
         if n_layers == 1:
@@ -351,7 +351,7 @@ def test_networks_of_keras_applications_are_cut_where_training_begins(name, size
         assert split.frozen.trainable_weights == []
         assert ids(split.trained.trainable_weights) == ids(backbone.trainable_weights)
         depths.append(len(split.frozen.weights))
-    assert len(backbone.weights) > depths[0] >= depths[1] >= depths[2] > 0
+    assert len(backbone.weights) > depths[0] >= depths[1] > 0
 
 
 def test_the_frozen_part_of_an_encoder_is_that_of_its_backbone():

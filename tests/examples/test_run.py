@@ -195,12 +195,12 @@ def test_models_train_on_the_tag_genome(without_posters, sample_folder, tmp_path
     pd.DataFrame({"tagId": [1, 2, 3], "tag": words}).to_csv(
         tmp_path / "genome-tags.csv", index=False
     )
-    told = zip(words, ["Comedy", "Drama", "Action"], [1, 2, 3], strict=True)
+    columns = zip(words, ["Comedy", "Drama", "Action"], [1, 2, 3], strict=True)
     scores = [
         movies[["movieId"]].assign(
             tagId=tag, relevance=movies["genres"].str.contains(genre).map({True: 0.9, False: 0.1})
         )
-        for _, genre, tag in told
+        for _, genre, tag in columns
     ]
     pd.concat(scores).to_csv(tmp_path / "genome-scores.csv", index=False)
     options = ["--modalities", "tags", "--tags", "genome", "--movielens", str(tmp_path)]
