@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import multimodal_ensemble.features._upkeep as upkeep
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
-from multimodal_ensemble.features import _upkeep
 from multimodal_ensemble.features._compute_features import compute_features
 from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._fingerprint import model_fingerprint
@@ -227,7 +227,7 @@ class FeatureStore:
     @property
     def n_bytes(self) -> int:
         """Size of all files of the store, in bytes."""
-        return _upkeep.count_bytes(self.folder)
+        return upkeep.count_bytes(self.folder)
 
     def entries(self) -> list[StoreEntry]:
         """Return one entry per backbone, the most recently used first.
@@ -242,7 +242,7 @@ class FeatureStore:
         FeatureStoreError
             If a file is damaged; see `verify`.
         """
-        return _upkeep.list_entries(self.folder)
+        return upkeep.list_entries(self.folder)
 
     def verify(self, *, remove: bool = False) -> dict[Path, str]:
         """Read and check every file of features.
@@ -257,7 +257,7 @@ class FeatureStore:
         dict of Path to str
             The damaged files with the damage of each.
         """
-        damaged = _upkeep.find_damaged(self.folder)
+        damaged = upkeep.find_damaged(self.folder)
         if remove:
             for path in damaged:
                 path.unlink(missing_ok=True)
@@ -303,11 +303,11 @@ class FeatureStore:
             )
             raise ValueError(msg)
         keys = [keys] if isinstance(keys, str) else list(keys)
-        known = _upkeep.entry_folders(self.folder)
+        known = upkeep.entry_folders(self.folder)
         if unknown := sorted(set(keys) - set(known)):
             msg = f"The store has no entries {unknown}. It has {sorted(known)}."
             raise FeatureStoreError(msg)
-        return _upkeep.prune(self.folder, max_bytes=max_bytes, unused_for=unused_for, keys=keys)
+        return upkeep.prune(self.folder, max_bytes=max_bytes, unused_for=unused_for, keys=keys)
 
     # -- internals ---------------------------------------------------------------------------
 

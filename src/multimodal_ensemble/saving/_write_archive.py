@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble.saving import _archive_format as layout
+import multimodal_ensemble.saving._archive_format as layout
 from multimodal_ensemble.saving._files import replacing
 
 # Zip files need a larger header for members from 4 GiB on; this limit is well below.

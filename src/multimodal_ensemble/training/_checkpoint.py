@@ -65,14 +65,10 @@ class Checkpoint:
 
 
 _TYPES = {
-    "metadata": dict,
-    "identity": dict,
-    "epoch": int,
-    "next_pass": int,
+    **dict.fromkeys(("metadata", "identity", "evaluation"), dict),
+    **dict.fromkeys(("epoch", "next_pass"), int),
     "stopped": bool,
-    "evaluation": dict,
-    "model": list,
-    "optimizer": list,
+    **dict.fromkeys(("model", "optimizer"), list),
 }
 
 
