@@ -94,6 +94,6 @@ def test_a_label_that_no_training_row_has_is_never_predicted():
     options = {"epochs": 3, "random_state": 1, "verbose": 0}
     classifier = MultimodalClassifier([DenseEncoder("numbers", column=["a", "b", "c"])], **options)
     with pytest.warns(UserWarning, match="No training row has the"):
-        classifier.fit(X, absent, validation_data=(X, y))
+        classifier.fit(X, absent, validation_data=(X.copy(), y))
     assert classifier.thresholds_[1] == np.inf
     assert not classifier.predict(X)[:, 1].any()

@@ -263,7 +263,7 @@ def test_verbose_controls_the_output(capsys):
     assert capsys.readouterr().out == ""
     make_quick(epochs=1, verbose=1).fit(data, y)
     out = capsys.readouterr().out
-    assert "step      6  epoch   1" in out
+    assert "step      1  epoch   1" in out
     assert "Epoch" not in out
     make_quick(epochs=2, verbose=2).fit(data, y)
     assert "Epoch 1/2" in capsys.readouterr().out

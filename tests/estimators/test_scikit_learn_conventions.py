@@ -90,11 +90,8 @@ def make(**options):
         BagOfWordsEncoder("tags", head=DenseHead(4)),
         DenseEncoder("number", head=DenseHead(4)),
     ]
-    return MultimodalClassifier(
-        encoders,
-        **{"epochs": 15, "batch_size": 12, "optimizer": "sgd", "random_state": 1, "verbose": 0},
-        **options,
-    )
+    given = {"epochs": 15, "batch_size": 12, "optimizer": "sgd", "random_state": 1, "verbose": 0}
+    return MultimodalClassifier(encoders, **{**given, **options})
 
 
 def test_it_is_a_multilabel_classifier():

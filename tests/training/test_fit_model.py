@@ -97,7 +97,7 @@ def test_without_patience_training_continues_and_its_end_is_evaluated(training):
     assert result.history["epoch"].tolist() == [2, 3, 3]
 
 
-@pytest.mark.parametrize(("epochs", "interval"), [(1, 1), (2, 2), (3, 3)])
+@pytest.mark.parametrize(("epochs", "interval"), [(1, 1), (2, 1), (3, 2), (5, 4)])
 def test_by_default_a_short_training_is_evaluated_about_ten_times(training, epochs, interval):
     n_batches = epochs * len(training.train)
     steps = training.fit(epochs=epochs, patience=None).history["step"].tolist()

@@ -181,14 +181,15 @@ def test_the_frozen_part_runs_once_per_image(problem, store):
     poster = make_poster(2)
     frozen, whole = Counter(poster.frozen_part()), Counter(poster.get_backbone())
     datasets = problem.datasets(poster, store=store)
-    assert frozen.rows == 100
+    n_images = len(problem.y_train) + len(problem.y_validation)
+    assert frozen.rows == n_images
     model = build(poster)
     read = []
     poster.encode = read.append
     train(model, datasets)
     predict_scores(model, datasets[1])
     problem.datasets(poster, store=store)
-    assert (frozen.rows, whole.rows, read) == (100, 0, [])
+    assert (frozen.rows, whole.rows, read) == (n_images, 0, [])
 
 
 def test_features_stay_valid_while_the_layers_behind_them_are_trained(problem, store):
