@@ -359,3 +359,14 @@ def test_scores_and_thresholds_are_compared_in_float64(dtype):
 def test_applying_invalid_thresholds_raises(y_score, thresholds, message):
     with pytest.raises(ValueError, match=message):
         apply_thresholds(y_score, thresholds)
+
+
+def test_a_callable_criterion_need_not_be_hashable():
+    class Accuracy:
+        __hash__ = None
+
+        def __call__(self, tp, fp, fn, tn):
+            return tp + tn
+
+    y_true, y_score = [[0], [1], [1]], [[0.25], [0.5], [0.75]]
+    assert tune_thresholds(y_true, y_score, criterion=Accuracy()).tolist() == [0.375]

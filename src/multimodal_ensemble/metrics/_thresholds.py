@@ -126,9 +126,9 @@ def tune_thresholds(
     thresholds = np.empty(positive.shape[1])
     for column in range(positive.shape[1]):
         column_scores, column_positive = ranking[:, column], positive[:, column]
-        if weights is None and criterion in LOWERED_BY_FALSE_POSITIVES:
+        if weights is None and not callable(criterion) and criterion in LOWERED_BY_FALSE_POSITIVES:
             thresholds[column] = _tune_at_positives(
-                column_scores, column_positive, CRITERIA[str(criterion)]
+                column_scores, column_positive, CRITERIA[criterion]
             )
             continue
         distinct, counts = _all_candidates(column_scores, column_positive, weights)

@@ -140,6 +140,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
         # Vectors are small and evaluated many times, so they are kept. Images are read each time.
         if all(len(tensor.shape) == 2 for tensor in self.model.inputs):
             self._inputs = list(all_inputs(self.validation))
+        self._loss_to_beat = self._constant_loss()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Record the number of the epoch."""
@@ -232,7 +233,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
             print(_format_line(state.history[-1]), flush=True)
         if is_best:
             state.best_weights = values_of(trained_weights(self.model))
-        if should_stop(state.history, self.patience, constant_loss=self._constant_loss()):
+        if should_stop(state.history, self.patience, constant_loss=self._loss_to_beat):
             self.model.stop_training = True
 
 
