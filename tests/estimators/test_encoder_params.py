@@ -126,7 +126,7 @@ def test_a_clone_does_not_change_the_original():
     ("params", "match"),
     [
         ({"tag__max_tokens": 7}, r"Invalid parameter 'tag__max_tokens'.*'tags__max_tokens'"),
-        ({"tag": 7}, r"Invalid parameter 'tag'. Valid parameters are \['batch_size', .*'tags'"),
+        ({"tag": 7}, r"'tag'. Did you mean 'tags'\? Valid parameters are \['batch_size', .*'tags'"),
         ({"tags_max_tokens": 7}, "Invalid parameter 'tags_max_tokens'"),
         ({"tags__max_token": 7}, r"Invalid parameter 'max_token' for .*'max_tokens'"),
         ({"tags__head__dropot": 7}, r"Invalid parameter 'dropot' for .*'dropout'"),

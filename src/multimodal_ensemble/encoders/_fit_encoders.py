@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -101,7 +102,8 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
                 f"(it reads {encoder.columns}; the data has {list(data)}). Leave its encoder out."
             )
             raise ModalityError(msg)
-        encoder.fit(values)
+        with locating_errors(np.flatnonzero(present)):
+            encoder.fit(values)
     return encoders
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -70,10 +71,10 @@ def _by_name(encoders: Any, reserved: Collection[str]) -> dict[str, Encoder]:
 
 
 def _describe_unknown(key: str, encoders: Any, reserved: Collection[str]) -> str:
-    msg = (
-        f"Invalid parameter {key!r}. Valid parameters are "
-        f"{[*sorted(reserved), *encoder_params(encoders, reserved)]}."
-    )
+    valid = [*sorted(reserved), *encoder_params(encoders, reserved)]
+    close = difflib.get_close_matches(key, valid, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    msg = f"Invalid parameter {key!r}.{hint} Valid parameters are {valid}."
     if isinstance(encoders, str):
         msg += (
             f" With encoders={encoders!r}, fit chooses the encoders, so they have no parameters "

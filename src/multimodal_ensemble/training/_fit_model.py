@@ -171,7 +171,7 @@ def fit_model(
     trained.compile(optimizer=optimizer, loss=trained_loss)
     evaluation.set_model(trained)
     n_finished = 0 if saving is None else saving.restore(trained, epochs=epochs)
-    start -= evaluation._state.seconds
+    start -= evaluation.state.seconds
     # The checkpoint has been restored, so scaling that it contains is not learned again.
     adapt_to_rows(model, train)
     if not trained.optimizer.built:
@@ -187,7 +187,7 @@ def fit_model(
             show_progress=verbose == 2,
         )
     except KeyboardInterrupt as interrupt:
-        state = evaluation._state
+        state = evaluation.state
         line = f"Training was interrupted after {state.step} batches. {state.describe_weights()}."
         print(line if saving is None else f"{line} {saving.describe_resuming()}", flush=True)
         error: Any = interrupt

@@ -105,7 +105,7 @@ class CheckpointCallback(keras.callbacks.Callback):
             self._refuse_damaged("its best weights do not fit the model")
         assign(in_optimizer, checkpoint.optimizer)
         assign(in_model, checkpoint.model)
-        self.evaluation._resume_from(evaluation)
+        self.evaluation.resume_from(evaluation)
         self._next_pass = checkpoint.next_pass
         return epochs if checkpoint.stopped else checkpoint.epoch
 
@@ -131,7 +131,7 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write everything that is needed to resume."""
-        state = self.evaluation._get_state()
+        state = self.evaluation.current_state()
         checkpoint = Checkpoint(
             metadata=self._metadata,
             identity=self._identity,

@@ -108,35 +108,35 @@ class ValidationEvaluation(keras.callbacks.Callback):
         self._y_true = required_labels(validation, "validation")
         self._has_both_classes = _find_two_class_labels(self._y_true, validation.labels)
         self._inputs: list[dict[str, NDArray[Any]]] | None = None
-        self._state = self._new_state()
+        self.state = self._new_state()
         self._resumed: EvaluationState | None = None
 
     @property
     def history(self) -> pd.DataFrame:
         """One row per evaluation."""
-        return pd.DataFrame(self._state.history, columns=list(HISTORY_COLUMNS))
+        return pd.DataFrame(self.state.history, columns=list(HISTORY_COLUMNS))
 
     @property
     def best_step(self) -> int | None:
         """Number of batches before the best evaluation."""
-        return None if self._state.best is None else self._state.best["step"]
+        return None if self.state.best is None else self.state.best["step"]
 
     @property
     def best_roc_auc(self) -> float:
         """Mean ROC-AUC of the best evaluation."""
-        return -np.inf if self._state.best is None else self._state.best["mean_roc_auc"]
+        return -np.inf if self.state.best is None else self.state.best["mean_roc_auc"]
 
     def restore_best(self) -> None:
         """Give the model the weights of the best evaluation; do nothing before the first one."""
-        if self._state.best is not None:
-            assign(trained_weights(self.model), self._state.best_weights)
+        if self.state.best is not None:
+            assign(trained_weights(self.model), self.state.best_weights)
 
     # -- called by Keras ---------------------------------------------------------------------
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Start with an empty history, or with the one to resume, and start the clock."""
-        self._state, self._resumed = self._resumed or self._new_state(), None
-        self._start = time.perf_counter() - self._state.seconds
+        self.state, self._resumed = self._resumed or self._new_state(), None
+        self._start = time.perf_counter() - self.state.seconds
         # Vectors are small and evaluated many times, so they are kept. Images are read each time.
         if all(len(tensor.shape) == 2 for tensor in self.model.inputs):
             self._inputs = list(all_inputs(self.validation))
@@ -144,7 +144,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Record the number of the epoch."""
-        self._state.epoch = epoch + 1
+        self.state.epoch = epoch + 1
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Record the sums of the loss, which Keras may continue through an epoch."""
@@ -153,27 +153,27 @@ class ValidationEvaluation(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Record the loss of the batch, and evaluate if it is time."""
         (loss, weight), (loss_before, weight_before) = self._loss_sums(), self._sums_before
-        self._state.losses.append((loss - loss_before, weight - weight_before))
-        self._state.step += 1
-        if self._state.step % self.evaluate_every == 0:
+        self.state.losses.append((loss - loss_before, weight - weight_before))
+        self.state.step += 1
+        if self.state.step % self.evaluate_every == 0:
             self._evaluate()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Evaluate the final weights."""
-        history = self._state.history
-        if not history or history[-1]["step"] != self._state.step:
+        history = self.state.history
+        if not history or history[-1]["step"] != self.state.step:
             self._evaluate()
 
     # -- called by the checkpoint callback ---------------------------------------------------
 
-    def _get_state(self) -> EvaluationState:
+    def current_state(self) -> EvaluationState:
         """Return the current state, with the duration of the training so far."""
-        self._state.seconds = time.perf_counter() - self._start
-        return self._state
+        self.state.seconds = time.perf_counter() - self._start
+        return self.state
 
-    def _resume_from(self, state: EvaluationState) -> None:
+    def resume_from(self, state: EvaluationState) -> None:
         """Make the next training continue from a state."""
-        self._state = self._resumed = state
+        self.state = self._resumed = state
 
     # -- internal ----------------------------------------------------------------------------
 
@@ -199,7 +199,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
         return self._loss(np.broadcast_to(scores.astype(np.float32), self._y_true.shape))
 
     def _evaluate(self) -> None:
-        state = self._state
+        state = self.state
         inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
         y_score = score_inputs(self.model, inputs)
         if not np.isfinite(y_score).all():
