@@ -1,0 +1,85 @@
+"""Labels as scikit-learn's scorers understand them, and values that are paired with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multimodal_ensemble._tables import abbreviate, to_python
+
+
+def mark_as_labels(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels as an array that scikit-learn's scorers do not take for binary classes.
+
+    Scorers take one or two `classes_` for the classes of one binary target and read the scores
+    accordingly: a single label would be the negative class. Three or more values they do not
+    interpret. They count distinct values by what `sklearn.utils._unique.attach_unique` notes in
+    the dtype, so the note here is three values. In all other respects, the array is unchanged.
+    """
+    return labels.astype(np.dtype(labels.dtype, metadata={"unique": np.arange(3)}))
+
+
+def names_of(values: Any) -> list[Any] | None:
+    """Return the names of a table's columns, or of the values of a Series or mapping."""
+    if isinstance(values, pd.DataFrame):
+        return list(values.columns)
+    if isinstance(values, pd.Series):
+        return list(values.index)
+    return list(values) if isinstance(values, Mapping) else None
+
+
+def match_names(given: Sequence[Any], labels: Sequence[Any]) -> dict[str, int] | None:
+    """Return the position of each given name, as a string, or None if there is nothing to match.
+
+    Names are compared as strings, because files store them so. Numbers from 0 in order are no
+    names, unless the other side has some of them.
+    """
+    given_names, label_names = as_strings(given), as_strings(labels)
+    has_numbers_only = any(
+        names == as_strings(range(len(names))) for names in (given_names, label_names)
+    )
+    if has_numbers_only and set(given_names).isdisjoint(label_names):
+        return None
+    return {name: position for position, name in enumerate(given_names)}
+
+
+def in_label_order(values: Any, labels: Sequence[Any] | None, *, name: str) -> Any:
+    """Return values that have a name for each label in the order of the labels.
+
+    Columns of a DataFrame and values of a Series or mapping have names. Values without names, and
+    values for labels without names (None), are returned as they are. Other names than those of the
+    labels are refused with a ValueError.
+    """
+    names = names_of(values)
+    if names is None or labels is None:
+        return values
+    known = match_names(names, labels)
+    if known is None and not isinstance(values, Mapping):
+        return values
+    known = known or {}
+    wanted = as_strings(labels)
+    absent = [label for label in labels if str(label) not in known]
+    unknown = [name for name in names if str(name) not in wanted]
+    if absent or unknown or len(known) < len(names):
+        fix = "" if isinstance(values, Mapping) else f" {name}.to_numpy() pairs them by position."
+        msg = (
+            f"{name} must have a value for each label. Without a value: {abbreviate(absent)}. "
+            f"Not a label: {abbreviate(unknown)}.{fix}"
+        )
+        raise ValueError(msg)
+    order = [known[label] for label in wanted]
+    if isinstance(values, pd.DataFrame):
+        return values.iloc[:, order]
+    if isinstance(values, pd.Series):
+        return values.iloc[order]
+    given = list(values.values())
+    return [given[position] for position in order]
+
+
+def as_strings(names: Sequence[Any]) -> list[str]:
+    """Return names as strings, the numbers of NumPy like those of Python."""
+    return [str(to_python(name)) for name in names]
