@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -96,6 +96,14 @@ def check_same_index(**parts: Any) -> None:
                 f"{name}.to_numpy() to pair them by position."
             )
             raise ValueError(msg)
+
+
+def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the table that was read from data if it has the index labels of data, else None."""
+    has_labels = isinstance(data, pd.DataFrame) or (
+        isinstance(data, Mapping) and any(isinstance(column, pd.Series) for column in data.values())
+    )
+    return table if has_labels else None
 
 
 def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:

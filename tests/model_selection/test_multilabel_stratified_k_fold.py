@@ -212,7 +212,12 @@ def test_groups_may_be_strings_numbers_or_series_and_reach_the_splitter_by_sciki
         assert [test.tolist() for _, test in folds.split(y, y, same)] == expected
     with config_context(enable_metadata_routing=True):
         routed = cross_validate(
-            KNeighborsClassifier(1), y + 0.1, y, cv=folds, params={"groups": names}, return_indices=True
+            KNeighborsClassifier(1),
+            y + 0.1,
+            y,
+            cv=folds,
+            params={"groups": names},
+            return_indices=True,
         )
     assert [test.tolist() for test in routed["indices"]["test"]] == expected
 

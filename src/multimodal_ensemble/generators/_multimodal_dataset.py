@@ -12,7 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import presence_name
-from multimodal_ensemble._tables import check_same_index, locating_errors, to_frame
+from multimodal_ensemble._tables import (
+    check_same_index,
+    from_arrow,
+    locating_errors,
+    named_rows,
+    to_frame,
+)
 from multimodal_ensemble._validation import (
     check_at_least,
     check_label_matrix,
@@ -131,6 +137,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
+        data, y = from_arrow(data, name="data"), from_arrow(y, name="y")
         self.raw = data if isinstance(data, pd.DataFrame) else to_frame(data)
         columns = {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
         wanted = [column for encoder in self.encoders for column in encoder.columns]
@@ -145,10 +152,13 @@ class MultimodalDataset(keras.utils.PyDataset):
         if y is None and sample_weight is not None:
             msg = "sample_weight weights the loss, which needs labels. Pass y=... also."
             raise ValueError(msg)
-        check_same_index(data, y)
-        check_same_index(data, sample_weight, name="sample_weight")
+        sample_weight = from_arrow(sample_weight, name="sample_weight")
+        check_same_index(data=named_rows(data, self.raw), y=y, sample_weight=sample_weight)
+        columns = getattr(y, "columns", None)
         self.y = None if y is None else _check_y(y, n_rows)
-        self.labels = [] if self.y is None else check_label_names(labels, self.y.shape[1], y_true=y)
+        self.labels = (
+            [] if self.y is None else check_label_names(labels, self.y.shape[1], columns=columns)
+        )
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
         columns, numbers = self._drop_unusable(columns)

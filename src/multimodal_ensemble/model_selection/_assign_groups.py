@@ -67,9 +67,7 @@ def assign_groups(
     return parts
 
 
-def labels_in_groups(
-    y: NDArray[np.bool_], groups: NDArray[np.intp]
-) -> NDArray[np.bool_]:
+def labels_in_groups(y: NDArray[np.bool_], groups: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Return which labels the rows of each group have, of shape ``(n_groups, n_labels)``."""
     present = np.zeros((int(groups.max()) + 1, y.shape[1]), dtype=bool)
     rows, labels = np.nonzero(y)

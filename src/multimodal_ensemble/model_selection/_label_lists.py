@@ -16,10 +16,10 @@ class LabelLists:
         self.rows_of = _split(rows[by_label], labels[by_label], y.shape[1])
 
 
-def _split(
-    values: NDArray[np.intp], owners: NDArray[np.intp], n_owners: int
-) -> list[list[int]]:
+def _split(values: NDArray[np.intp], owners: NDArray[np.intp], n_owners: int) -> list[list[int]]:
     """Return the values of each owner; the owners are in ascending order."""
     ends = np.searchsorted(owners, np.arange(1, n_owners)).tolist()
     numbers = values.tolist()
-    return [numbers[start:end] for start, end in zip([0, *ends], [*ends, len(numbers)], strict=True)]
+    return [
+        numbers[start:end] for start, end in zip([0, *ends], [*ends, len(numbers)], strict=True)
+    ]

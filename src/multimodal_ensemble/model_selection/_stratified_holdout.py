@@ -103,9 +103,7 @@ def stratified_holdout(
     return np.flatnonzero(parts == _TRAINING), np.flatnonzero(parts == _HOLDOUT)
 
 
-def _keep_labels_in_training(
-    lists: LabelLists, parts: NDArray[np.intp], n_holdout: int
-) -> None:
+def _keep_labels_in_training(lists: LabelLists, parts: NDArray[np.intp], n_holdout: int) -> None:
     """Exchange rows, in place, until each label with at least two rows occurs in training.
 
     At least one row stays held out: training cannot lack such a label if only one row is. The rows
@@ -114,9 +112,7 @@ def _keep_labels_in_training(
     is_training = (parts == _TRAINING).tolist()
     n_training = [sum(is_training[row] for row in rows) for rows in lists.rows_of]
     promised = [len(rows) >= 2 for rows in lists.rows_of]
-    lacking = {
-        label for label, n in enumerate(n_training) if promised[label] and not n
-    }
+    lacking = {label for label, n in enumerate(n_training) if promised[label] and not n}
     _return_rows(lists, lacking, parts, n_training)
     # After these moves, training may no longer need some of its rows.
     n_missing = n_holdout - int((parts == _HOLDOUT).sum())
