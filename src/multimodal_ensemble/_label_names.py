@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def names_of(values: Any) -> list[Any] | None:
     return list(values) if isinstance(values, Mapping) else None
 
 
-def match_names(given: Sequence[Any], labels: Sequence[Any]) -> dict[str, int] | None:
+def match_names(given: Iterable[Any], labels: Iterable[Any]) -> dict[str, int] | None:
     """Return the position of each given name, as a string, or None if there is nothing to match.
 
     Names are compared as strings, because files store them so. Numbers from 0 in order are no
@@ -47,7 +47,7 @@ def match_names(given: Sequence[Any], labels: Sequence[Any]) -> dict[str, int] |
     return {name: position for position, name in enumerate(given_names)}
 
 
-def in_label_order(values: Any, labels: Sequence[Any] | None, *, name: str) -> Any:
+def in_label_order(values: Any, labels: Iterable[Any] | None, *, name: str) -> Any:
     """Return values that have a name for each label in the order of the labels.
 
     Columns of a DataFrame and values of a Series or mapping have names. Values without names, and
@@ -80,6 +80,6 @@ def in_label_order(values: Any, labels: Sequence[Any] | None, *, name: str) -> A
     return [given[position] for position in order]
 
 
-def as_strings(names: Sequence[Any]) -> list[str]:
+def as_strings(names: Iterable[Any]) -> list[str]:
     """Return names as strings, the numbers of NumPy like those of Python."""
     return [str(to_python(name)) for name in names]

@@ -211,14 +211,8 @@ def test_groups_may_be_strings_numbers_or_series_and_reach_the_splitter_by_sciki
     for same in (names.tolist(), pd.Series(names), numbers, numbers.astype(float)):
         assert [test.tolist() for _, test in folds.split(y, y, same)] == expected
     with config_context(enable_metadata_routing=True):
-        routed = cross_validate(
-            KNeighborsClassifier(1),
-            y + 0.1,
-            y,
-            cv=folds,
-            params={"groups": names},
-            return_indices=True,
-        )
+        options = {"params": {"groups": names}, "return_indices": True}
+        routed = cross_validate(KNeighborsClassifier(1), y + 0.1, y, cv=folds, **options)
     assert [test.tolist() for test in routed["indices"]["test"]] == expected
 
 

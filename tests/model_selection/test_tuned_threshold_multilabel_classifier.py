@@ -440,7 +440,9 @@ def test_any_format_of_rows_and_labels(data):
     frame = pd.DataFrame(X, columns=list("abcdef"), index=np.arange(len(X))[::-1])
     expected = TunedThresholdMultilabelClassifier(bayes(), random_state=0).fit(X, y)
     for rows in (X, X.tolist(), csr_array(X), frame):
-        for labels in (y, y.tolist(), csr_array(y), pd.DataFrame(y), y.astype(bool)):
+        index = rows.index if isinstance(rows, pd.DataFrame) else None
+        named = pd.DataFrame(y, index=index)
+        for labels in (y, y.tolist(), csr_array(y), named, y.astype(bool)):
             tuned = TunedThresholdMultilabelClassifier(bayes(), random_state=0)
             tuned.fit(rows, labels)
             assert tuned.thresholds_ == pytest.approx(expected.thresholds_)

@@ -154,11 +154,11 @@ class MultimodalDataset(keras.utils.PyDataset):
             raise ValueError(msg)
         sample_weight = from_arrow(sample_weight, name="sample_weight")
         check_same_index(data=named_rows(data, self.raw), y=y, sample_weight=sample_weight)
-        columns = getattr(y, "columns", None)
         self.y = None if y is None else _check_y(y, n_rows)
-        self.labels = (
-            [] if self.y is None else check_label_names(labels, self.y.shape[1], columns=columns)
-        )
+        self.labels: list[str] = []
+        if self.y is not None:
+            named = getattr(y, "columns", None)
+            self.labels = check_label_names(labels, self.y.shape[1], columns=named)
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
         columns, numbers = self._drop_unusable(columns)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +20,6 @@ class LabelLists:
 
 def _split(values: NDArray[np.intp], owners: NDArray[np.intp], n_owners: int) -> list[list[int]]:
     """Return the values of each owner; the owners are in ascending order."""
-    ends = np.searchsorted(owners, np.arange(1, n_owners)).tolist()
+    bounds = np.searchsorted(owners, np.arange(n_owners + 1)).tolist()
     numbers = values.tolist()
-    return [
-        numbers[start:end] for start, end in zip([0, *ends], [*ends, len(numbers)], strict=True)
-    ]
+    return [numbers[start:end] for start, end in pairwise(bounds)]
