@@ -181,8 +181,8 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         float
             Share of rows in which every label is predicted correctly, 0..1.
         """
-        sample_weight = from_arrow(sample_weight, name="sample_weight")
         table, y_true = self._read_truth(X, y, sample_weight)
+        sample_weight = from_arrow(sample_weight, name="sample_weight")
         weights = check_sample_weight(sample_weight, len(y_true))
         y_pred = apply_thresholds(self._predict_scores(table), self.thresholds_)
         return float(np.average((y_pred == y_true).all(axis=1), weights=weights))

@@ -85,8 +85,8 @@ def read_training_rows(
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
     checked = copy.copy(estimator)
     table = read_table(checked, X, reset=True)
-    sample_weight = from_arrow(sample_weight, name="sample_weight")
     check_same_index(data=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
+    sample_weight = from_arrow(sample_weight, name="sample_weight")
     y_true, classes = read_labels(y, classes)
     rows = Rows(table, y_true, sample_weight)
     if groups is not None and (validation_data is not None or not estimator.validation_fraction):

@@ -137,8 +137,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        data, y = from_arrow(data, name="data"), from_arrow(y, name="y")
-        self.raw = data if isinstance(data, pd.DataFrame) else to_frame(data)
+        table = from_arrow(data, name="data")
+        self.raw = table if isinstance(table, pd.DataFrame) else to_frame(table)
         columns = {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
         wanted = [column for encoder in self.encoders for column in encoder.columns]
         if not any(column in self.raw for column in wanted):
@@ -152,8 +152,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         if y is None and sample_weight is not None:
             msg = "sample_weight weights the loss, which needs labels. Pass y=... also."
             raise ValueError(msg)
-        sample_weight = from_arrow(sample_weight, name="sample_weight")
         check_same_index(data=named_rows(data, self.raw), y=y, sample_weight=sample_weight)
+        y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         self.y = None if y is None else _check_y(y, n_rows)
         self.labels: list[str] = []
         if self.y is not None:

@@ -41,9 +41,9 @@ def read_inputs(
     y_true: Any, y_score: Any, *, sample_weight: Any = None, labels: Sequence[str] | None = None
 ) -> Inputs:
     """Check inputs, and pair rows and columns by name where both sides have names."""
+    check_same_index(y_true=y_true, y_score=y_score, sample_weight=sample_weight)
     y_true, y_score = from_arrow(y_true, name="y_true"), from_arrow(y_score, name="y_score")
     sample_weight = from_arrow(sample_weight, name="sample_weight")
-    check_same_index(y_true=y_true, y_score=y_score, sample_weight=sample_weight)
     columns = getattr(y_true, "columns", None)
     if hasattr(y_score, "columns"):
         y_score = in_label_order(y_score, columns, name="y_score")

@@ -171,8 +171,8 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             )
             raise ValueError(msg)
         (X,) = indexable(X)
-        y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         check_same_index(data=X, y=y, sample_weight=sample_weight, groups=groups)
+        y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         is_prefit = isinstance(self.cv, str) and self.cv == "prefit"
         if is_prefit:
             check_is_fitted(self.estimator)
@@ -291,8 +291,8 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             From 0 to 1.
         """
         check_is_fitted(self)
-        y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         check_same_index(data=X, y=y, sample_weight=sample_weight)
+        y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         y_true = check_label_matrix(in_label_order(y, self._label_names, name="y"), name="y")
         weights = check_sample_weight(sample_weight, len(y_true))
         return float(np.average((self.predict(X) == y_true).all(axis=1), weights=weights))
