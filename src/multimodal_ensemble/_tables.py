@@ -61,6 +61,11 @@ def from_arrow(data: Any, *, name: str = "X") -> Any:
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         if names is None:
             return _python_values(data)
+        if repeated := sorted({column for column in names if list(names).count(column) > 1}):
+            msg = (
+                f"The columns of {name} must have distinct names. {repeated} occur more than once."
+            )
+            raise ValueError(msg)
         columns = {column: _python_values(data[column]) for column in names}
         return to_frame(columns).infer_objects()
     if hasattr(data, "__dataframe__") or (names is not None and hasattr(data, "collect")):
