@@ -1,8 +1,10 @@
-"""Labels as scikit-learn's scorers understand them, and values that are paired with labels."""
+"""Classes as scikit-learn's scorers understand them, and values that are paired with labels."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -11,16 +13,22 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import abbreviate, to_python
 
+# Properties and methods with these names pass on the attribute of another estimator.
+_PASSING_ON = ("classes_", "__getattr__")
 
-def mark_as_labels(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return labels as an array that scikit-learn's scorers do not take for binary classes.
 
-    Scorers take one or two `classes_` for the classes of one binary target and read the scores
-    accordingly: a single label would be the negative class. Three or more values they do not
-    interpret. They count distinct values by what `sklearn.utils._unique.attach_unique` notes in
-    the dtype, so the note here is three values. In all other respects, the array is unchanged.
+def classes_for_caller(labels: NDArray[Any]) -> Any:
+    """Return the value of a property `classes_`: the labels, or for scorers their classes.
+
+    scikit-learn's scorers recognise a multilabel classifier by a list with the classes of each
+    label. From an array of one or two labels they conclude that there is one binary target, and
+    the scores of a single label then count as those of its negative class.
     """
-    return labels.astype(np.dtype(labels.dtype, metadata={"unique": np.arange(3)}))
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name in _PASSING_ON:
+        frame = frame.f_back
+    is_scorer = frame is not None and frame.f_globals.get("__name__") == "sklearn.utils._response"
+    return [np.array([0, 1])] * len(labels) if is_scorer else labels
 
 
 def names_of(values: Any) -> list[Any] | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from multimodal_ensemble._label_names import classes_for_caller
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
@@ -35,7 +36,6 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     """
 
     encoders: Any
-    classes_: NDArray[Any]
     thresholds_: NDArray[np.float64]
     provenance_: dict[str, Any]
 
@@ -197,6 +197,15 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         y_true, _ = read_labels(y, self.classes_)
         check_same_length(table, y_true)
         return table, y_true
+
+    @property
+    def classes_(self) -> Any:
+        """The labels."""
+        return classes_for_caller(self._classes)
+
+    @classes_.setter
+    def classes_(self, labels: NDArray[Any]) -> None:
+        self._classes = labels
 
     # -- the fitted value --------------------------------------------------------------------
 

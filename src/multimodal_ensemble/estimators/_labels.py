@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from multimodal_ensemble._label_names import as_strings, mark_as_labels, match_names
+from multimodal_ensemble._label_names import as_strings, match_names
 from multimodal_ensemble._tables import abbreviate, from_arrow, to_python
 from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble._warnings import warn
@@ -183,4 +183,4 @@ def _check_distinct(names: list[Any], what: str) -> list[Any]:
 def label_array(labels: list[Any]) -> NDArray[Any]:
     """Return whole numbers as an integer array, and other labels as an object array."""
     are_whole = all(isinstance(label, int) for label in labels)
-    return mark_as_labels(np.array(labels, dtype=None if are_whole else object))
+    return np.array(labels, dtype=None if are_whole else object)

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from multimodal_ensemble._label_names import in_label_order, mark_as_labels, names_of
+from multimodal_ensemble._label_names import classes_for_caller, in_label_order, names_of
 from multimodal_ensemble._tables import check_same_index, from_arrow
 from multimodal_ensemble._validation import check_choice, check_label_matrix, check_sample_weight
 from multimodal_ensemble.metrics import (
@@ -303,7 +303,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
     def classes_(self) -> Any:
         """The `classes_` of `estimator_`."""
         classes = self.estimator_.classes_
-        return mark_as_labels(classes) if _are_labels(classes, self.n_labels_) else classes
+        return classes_for_caller(classes) if _are_labels(classes, self.n_labels_) else classes
 
     @property
     def n_features_in_(self) -> int:
