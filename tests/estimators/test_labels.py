@@ -242,6 +242,7 @@ def one(rows):
         ([["a"], "b"], r"Received 'b' in row 1. If each string is one label"),
         (one(["['A', 'B']", "['A']"]), r"a printed list. .* with y.map\(ast.literal_eval\)\.$"),
         (['["A"]', "[]"], r"a printed list. .* with \[ast.literal_eval\(row\) for row in y\]"),
+        (["array(['A', 'B'], dtype=object)"], r"a printed list whose labels cannot be separated"),
         (one(["['A' 'B']"]), r"a printed list whose labels cannot be separated reliably"),
         (["[A, B]", "[B]"], r"a printed list whose labels cannot be separated reliably"),
         (one([["A", ""], ["A"]]), r"y has the empty label ''.*empty list"),

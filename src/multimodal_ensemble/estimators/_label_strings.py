@@ -89,8 +89,9 @@ def _is_bracketed(string: str) -> bool:
 
 
 def _is_printed(string: str) -> bool:
-    """Return whether a string looks like "['A', 'B']", "('A',)", "{'A'}" or "[]"."""
-    return re.fullmatch(r"""\s*[\[({]\s*(['"].*)?[\])}]\s*""", string, re.DOTALL) is not None
+    """Return whether a string looks like "['A', 'B']", "('A',)", "array(['A'])" or "[]"."""
+    pattern = r"""\s*(\w+\()?[\[({]\s*(['"].*)?[\])}]\s*"""
+    return re.fullmatch(pattern, string, re.DOTALL) is not None
 
 
 def _is_cut(string: str) -> bool:
