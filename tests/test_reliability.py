@@ -16,8 +16,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
+from sklearn.model_selection import ShuffleSplit
+from sklearn.tree import DecisionTreeClassifier
 
 import multimodal_ensemble.exceptions
 from multimodal_ensemble import (
@@ -27,6 +30,11 @@ from multimodal_ensemble import (
     MultimodalClassifier,
 )
 from multimodal_ensemble.encoders import DenseHead
+from multimodal_ensemble.metrics import apply_thresholds
+from multimodal_ensemble.model_selection import (
+    TunedThresholdMultilabelClassifier,
+    stratified_holdout,
+)
 from tests.toys import make_network, make_poster
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
@@ -434,6 +442,12 @@ def _(folder):
     make().fit(data, y.set_axis(range(100, 140)))
 
 
+@case("a mapping of Series whose index labels differ from those of y")
+def _(folder):
+    data, y = table()
+    make().fit({name: data[name].iloc[::-1] for name in ("tags", "number")}, y)
+
+
 @case("row weights whose index labels differ from those of X")
 def _(folder):
     data, y = table()
@@ -495,6 +509,44 @@ def _(folder):
     make().fit(data, pd.Series(["first|second"] * 40))
 
 
+@case("""printed lists as y, such as `"['A', 'B']"`""")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.Series(["['first', 'second']", "[]"] * 20))
+
+
+@case("a printed list, or a part of one, as a label")
+def _(folder):
+    data, _ = table()
+    with pytest.raises(ValueError, match="which is a printed list or part of one"):
+        make().fit(data, pd.Series(["['A', 'B']", "['A']"] * 20).str.split(", "))
+    make().fit(data, pd.Series(["['A', 'B']", "['A']"] * 20).str.split("|"))
+
+
+@case("an empty string as a label")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.Series(["first|second", ""] * 20).str.split("|"))
+
+
+@case("labels that differ only in white space or in the Unicode normal form")
+def _(folder):
+    data, _ = table()
+    with pytest.raises(ValueError, match="Unicode normal form"):
+        make().fit(data, pd.Series([["\u00e9"], ["e\u0301"]] * 20))
+    make().fit(data, pd.Series(["first|second", "second |first"] * 20).str.split("|"))
+
+
+@case("labels that differ only in upper and lower case")
+def _(folder):
+    data, _ = table()
+    y = pd.Series([["first"], ["First"]] * 20)
+    classifier, warned = quietly(lambda: make().fit(data, y))
+    assert "differ only in upper and lower case" in warned
+    assert classifier.classes_.tolist() == ["First", "first"]
+    return "a warning names them, and they remain different labels"
+
+
 @case("None among label lists")
 def _(folder):
     data, _ = table()
@@ -536,6 +588,26 @@ def _(folder):
     return "they are matched by name"
 
 
+@case("thresholds as a Series in another order of labels")
+def _(folder):
+    data, y = table()
+    limits = pd.Series({"second": 2.0, "first": -1.0})
+    classifier = fit(threshold=limits)
+    assert classifier.thresholds_.tolist() == [-1, 2]
+    scores = pd.DataFrame(classifier.predict_proba(data), columns=y.columns)
+    assert (apply_thresholds(scores, limits) == classifier.predict(data)).all()
+    return "they are matched by name"
+
+
+@case("a pyarrow or polars table as y, with columns in another order")
+def _(folder):
+    data, y = table()
+    classifier = fitted()
+    swapped = pa.Table.from_pandas(y[["second", "first"]])
+    assert classifier.score(data, swapped) == classifier.score(data, y)
+    return "they are matched by name"
+
+
 @case("a label that no training row has")
 def _(folder):
     data, y = table()
@@ -561,6 +633,30 @@ def _(folder):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         make().fit(data, y, validation_data=(data, y * 0))
+
+
+@case("rows of one group among the training and the held-out rows")
+def _(folder):
+    data, y = table()
+    groups = np.arange(40) // 4
+    classifier = make(validation_fraction=0.2).fit(data, y, groups=groups)
+    assert classifier.provenance_["n_validation"] == 8
+    train, holdout = stratified_holdout(y, 0.2, groups=groups, random_state=1)
+    assert set(groups[train]).isdisjoint(groups[holdout])
+    return "never: `fit(..., groups=...)` keeps groups together"
+
+
+@case("`groups` where nothing is held out")
+def _(folder):
+    data, y = table()
+    make().fit(data, y, groups=range(40), validation_data=(data, y))
+
+
+@case("a splitter that divides groups")
+def _(folder):
+    _, y = table()
+    tuned = TunedThresholdMultilabelClassifier(DecisionTreeClassifier(), cv=ShuffleSplit())
+    quietly(lambda: tuned.fit(y.to_numpy(), y, groups=np.arange(40) // 4))
 
 
 @case("thresholds learned on training rows")

@@ -57,9 +57,9 @@ def test_an_invalid_label_matrix_raises_with_the_position(y, match):
 
 def test_label_names_come_from_the_argument_the_table_or_numbers():
     table = pd.DataFrame({"x": [0], "y": [1]})
-    assert check_label_names(["a", "b"], 2, y_true=table) == ["a", "b"]
-    assert check_label_names(None, 2, y_true=table) == ["x", "y"]
-    assert check_label_names(None, 2, y_true=[[0, 1]]) == ["0", "1"]
+    assert check_label_names(["a", "b"], 2, columns=table.columns) == ["a", "b"]
+    assert check_label_names(None, 2, columns=table.columns) == ["x", "y"]
+    assert check_label_names(None, 2) == ["0", "1"]
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,12 @@ def test_label_names_come_from_the_argument_the_table_or_numbers():
         (["a"], "must name all 2 columns"),
         (["a", "a"], r"distinct. Received \['a'\]"),
         ("ab", "the string 'ab'"),
+        (["y", "x"], r"in another order: \['y', 'x'\] and \['x', 'y'\]. Omit labels"),
     ],
 )
 def test_invalid_label_names_raise(labels, match):
     with pytest.raises(ValueError, match=match):
-        check_label_names(labels, 2)
+        check_label_names(labels, 2, columns=["x", "y"])
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3)])

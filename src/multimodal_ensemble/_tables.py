@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,11 @@ _LISTED = 5
 
 
 def to_frame(data: Any) -> pd.DataFrame:
-    """Return a mapping of columns as a table of objects, or raise a ModalityError."""
+    """Return a mapping of columns as a table of objects, or raise a ModalityError.
+
+    The table has the index labels of the columns that are Series.
+    """
+    data = {name: from_arrow(values, name=repr(name)) for name, values in data.items()}
     scalars = [
         name
         for name, values in data.items()
@@ -40,18 +44,91 @@ def to_frame(data: Any) -> pd.DataFrame:
     if len(set(lengths.values())) > 1:
         msg = f"The columns of the data must have the same length. Received {lengths}."
         raise ModalityError(msg)
-    return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
+    index = indexes[0] if indexes else None
+    return pd.DataFrame(
+        {name: pd.Series(v, index=index, dtype=object) for name, v in columns.items()}, index=index
+    )
 
 
-def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
-    """Raise a ValueError if a table and the values for its rows have different index labels."""
-    has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
-    if has_index and len(y) == len(data) and not y.index.equals(data.index):
+def from_arrow(data: Any, *, name: str = "X") -> Any:
+    """Return a table or column of pyarrow or polars as a DataFrame or list, other data as it is.
+
+    A ValueError refuses tables of other libraries: as arrays, they would lose their names.
+    """
+    if isinstance(data, pd.DataFrame | pd.Series | pd.Index):
+        return data
+    names = getattr(data, "column_names", getattr(data, "columns", None))
+    if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
+        if names is None:
+            return _python_values(data)
+        if repeated := sorted({column for column in names if list(names).count(column) > 1}):
+            msg = (
+                f"The columns of {name} must have distinct names. {repeated} occur more than once."
+            )
+            raise ValueError(msg)
+        columns = {column: _python_values(data[column]) for column in names}
+        return to_frame(columns).infer_objects()
+    if hasattr(data, "__dataframe__") or (names is not None and hasattr(data, "collect")):
         msg = (
-            f"The rows of {name} and of the data have different index labels. Align them with "
-            f"{name}.loc[data.index], or pass {name}.to_numpy() to pair them by position."
+            f"{name} is a table of type {type(data).__module__}.{type(data).__name__}, which is "
+            "not supported. Convert it to a pandas.DataFrame first."
         )
         raise ValueError(msg)
+    return data
+
+
+def _python_values(column: Any) -> list[Any]:
+    values: list[Any] = column.to_pylist() if hasattr(column, "to_pylist") else column.to_list()
+    return values
+
+
+def check_same_index(**parts: Any) -> None:
+    """Raise a ValueError if tables and Series of the same rows have different index labels.
+
+    The parts are passed by name: ``check_same_index(data=X, y=y, sample_weight=weight)``.
+    """
+    indexed = {
+        name: part for name, part in parts.items() if isinstance(part, pd.DataFrame | pd.Series)
+    }
+    first = next(iter(indexed), "")
+    for name, part in indexed.items():
+        # Another check reports different lengths.
+        reference = indexed[first]
+        if len(part) == len(reference) and not part.index.equals(reference.index):
+            msg = (
+                f"The rows of {name} and of {'the data' if first == 'data' else first} have "
+                f"different index labels. Align them with {name}.loc[{first}.index], or pass "
+                f"{name}.to_numpy() to pair them by position."
+            )
+            raise ValueError(msg)
+
+
+def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the table that was read from data if it has the index labels of data, else None."""
+    has_labels = isinstance(data, pd.DataFrame) or (
+        isinstance(data, Mapping) and any(isinstance(column, pd.Series) for column in data.values())
+    )
+    return table if has_labels else None
+
+
+def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:
+    """Return the number of each row's group, from 0 in order of the first row."""
+    values = as_object_array(from_arrow(groups, name="groups"))
+    if values.shape != (n_rows,):
+        msg = f"groups must have shape ({n_rows},). Received shape {values.shape}."
+        raise ValueError(msg)
+    try:
+        numbers, _ = pd.factorize(values)
+    except TypeError as error:
+        msg = f"groups must hold one string or number per row ({error})."
+        raise ValueError(msg) from error
+    if (numbers < 0).any():
+        msg = (
+            f"groups must name a group for each row. Row {int(np.argmin(numbers))} has none; give "
+            "a row that belongs to no other row a group of its own."
+        )
+        raise ValueError(msg)
+    return np.asarray(numbers, dtype=np.intp)
 
 
 def is_missing(value: Any) -> bool:

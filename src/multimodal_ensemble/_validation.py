@@ -88,11 +88,11 @@ def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArr
 
 
 def check_label_names(
-    labels: Sequence[str] | None, n_labels: int, *, y_true: Any = None
+    labels: Sequence[str] | None, n_labels: int, *, columns: Sequence[Any] | None = None
 ) -> list[str]:
-    """Return one name per label: from `labels`, the columns of `y_true`, or numbers."""
+    """Return one name per label: from `labels`, the columns of a table, or numbers."""
     if labels is None:
-        labels = getattr(y_true, "columns", None)
+        labels, columns = columns, None
     if labels is None:
         return [str(column) for column in range(n_labels)]
     if isinstance(labels, str):
@@ -105,6 +105,13 @@ def check_label_names(
     if len(set(names)) != len(names):
         repeated = sorted({name for name in names if names.count(name) > 1})
         msg = f"labels must be distinct. Received {repeated} more than once."
+        raise ValueError(msg)
+    names_of_columns = [] if columns is None else [str(column) for column in columns]
+    if names != names_of_columns and sorted(names) == sorted(names_of_columns):
+        msg = (
+            f"labels are the names of the columns in another order: {names} and "
+            f"{names_of_columns}. Omit labels, or reorder the columns."
+        )
         raise ValueError(msg)
     return names
 

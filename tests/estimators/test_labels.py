@@ -16,7 +16,8 @@ MATRIX = np.array([[1, 0, 1], [0, 0, 1], [0, 1, 0], [0, 0, 0]])
 LISTS = [["drama", "war"], ["war"], ["love"], []]
 NAMES = np.array(["drama", "love", "war"], dtype=object)
 
-names = st.text(max_size=3)
+# Without white space, case and accents, in which labels must not differ.
+names = st.text("ab漢🎬-|1", min_size=1, max_size=3)
 numbers = st.integers(-(2**40), 2**40)
 
 
@@ -234,9 +235,29 @@ def one(rows):
     [
         (["a|b", "a"], r"list of labels in each row. Received 'a\|b' in row 0. Split delimited"),
         (one(["a|b"]), r"Received 'a\|b' in row 0. Split delimited .*y.str.split\('\|'\)"),
-        (np.array(["a", "b"]), r"Received 'a' in row 0. Split"),
-        (pd.Series(["a", "b"], dtype="category"), r"Received 'a' in row 0. Split"),
-        ([["a"], "b"], r"Received 'b' in row 1. Split"),
+        (["a, b", "c"], r"for example with \[row.split\(', '\) for row in y\]\."),
+        (one(["a;b", "c; d"]), r"for example with y.str.split\(r'\\s\*;\\s\*', regex=True\)"),
+        (np.array(["a", "b"]), r"Received 'a' in row 0. If .* pass \[\[label\] for label in y\]"),
+        (pd.Series(["a", "b"], dtype="category"), r"Received 'a' in row 0. If each string is one"),
+        ([["a"], "b"], r"Received 'b' in row 1. If each string is one label"),
+        (one(["['A', 'B']", "['A']"]), r"a printed list. .* with y.map\(ast.literal_eval\)\.$"),
+        (['["A"]', "[]"], r"a printed list. .* with \[ast.literal_eval\(row\) for row in y\]"),
+        (["array(['A', 'B'], dtype=object)"], r"a printed list whose labels cannot be separated"),
+        (one(["['A' 'B']"]), r"a printed list whose labels cannot be separated reliably"),
+        (["[A, B]", "[B]"], r"a printed list whose labels cannot be separated reliably"),
+        (one([["A", ""], ["A"]]), r"y has the empty label ''.*empty list"),
+        ([["A", " "], ["A"]], r"y has the empty label ' '"),
+        (pd.DataFrame({"": [0, 1], "A": [0, 1]}), r"y has the empty label ''"),
+        ([["['A', 'B']"], ["['A']"]], r"the label \"\['A', 'B'\]\", which is a printed list"),
+        ([["['A'", " 'B']"], ["['A']"]], r"is a printed list or part of one"),
+        ([["A", "A "], ["B"]], r"differ only in white space.*: \['A', 'A '\]"),
+        ([["Am\u00e9lie"], ["Ame\u0301lie"]], "differ only in .*the Unicode normal form"),
+        ([["A"], ["\ufeffA"]], "differ only in .*invisible characters"),
+        (pd.DataFrame({"A": [0, 1], "A\u00a0": [0, 1]}), "differ only in white space"),
+        (
+            pd.DataFrame({1: [0, 1], "1": [0, 1]}),
+            r"distinct names. Received \['1'\] more than once",
+        ),
         ([["a"], None], r"Received None in row 1. Give an empty list where a row has no label"),
         (one([["a"], np.nan]), r"Received nan in row 1. Give an empty list"),
         (one([["a"], {"b": 1}]), r"Received \{'b': 1\} in row 1"),
@@ -291,3 +312,25 @@ def test_errors_use_the_given_name_of_y():
 def test_an_empty_y_is_refused_even_if_the_labels_are_known():
     with pytest.raises(ValueError, match="y has no rows"):
         read_labels([], NAMES)
+
+
+def test_labels_that_differ_in_case_only_are_kept_with_a_warning():
+    with pytest.warns(UserWarning, match=r"upper and lower case.*\['Drama', 'drama'\]"):
+        _, classes = read_labels([["Drama"], ["drama"]])
+    assert classes.tolist() == ["Drama", "drama"]
+
+
+@pytest.mark.parametrize("label", ["(no genres listed)", "[REC]", "A|B", "it's", "C[1]", "a, b"])
+def test_other_strings_are_labels(label):
+    assert read_labels([[label], ["other"]])[1].tolist() == sorted([label, "other"])
+
+
+@pytest.mark.parametrize("y", [[["A "], ["B"]], pd.DataFrame({"A\n": [1, 0], "B": [0, 1]})])
+def test_labels_that_differ_from_the_known_ones_in_white_space_are_refused(y):
+    with pytest.raises(ValueError, match="y has labels that differ only in white space"):
+        read_labels(y, np.array(["A", "B"], dtype=object))
+
+
+def test_columns_are_matched_to_numbers_as_they_are_written_to_files():
+    table = pd.DataFrame(MATRIX[:, [2, 0, 1]], columns=["2", "0", "1"])
+    np.testing.assert_array_equal(read_labels(table, np.arange(3))[0], MATRIX)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 
@@ -18,14 +19,15 @@ def make_rows(n_rows, y=None, weight=None):
     return Rows(table, np.asarray(y, dtype=bool), weight)
 
 
-def read(X, y, *, validation_data=None, classes=None, **options):
+def read(X, y, *, validation_data=None, sample_weight=None, groups=None, classes=None, **options):
     estimator = MultimodalClassifier([], **options)
     return read_training_rows(
         estimator,
         X,
         y,
         validation_data=validation_data,
-        sample_weight=None,
+        sample_weight=sample_weight,
+        groups=groups,
         classes=classes,
         seed=1,
     )
@@ -179,6 +181,88 @@ def test_weights_that_do_not_fit_the_rows_are_refused(weight, match):
 def test_weights_in_a_series_are_read_by_position():
     rows = make_rows(4, weight=pd.Series([1.0, 2.0, 3.0, 4.0], index=[3, 2, 1, 0]))
     assert rows.take(np.array([0, 3])).weight.tolist() == [1.0, 4.0]
+
+
+# -- pairing ---------------------------------------------------------------------------------
+
+SHUFFLED = TABLE.assign(b=1.5).iloc[::-1]
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        SHUFFLED,
+        {"a": SHUFFLED["a"], "b": SHUFFLED["b"]},
+        {"a": SHUFFLED["a"], "b": [1.5] * 20},
+    ],
+    ids=["table", "series", "series and list"],
+)
+@pytest.mark.parametrize("y", [LABELS, pd.Series([["war"], ["love"]] * 10)], ids=["table", "lists"])
+def test_rows_of_other_index_labels_are_refused(X, y):
+    match = r"rows of y and of the data have different index labels. Align them with y.loc\[data.in"
+    with pytest.raises(ValueError, match=match):
+        read(X, y)
+    with pytest.raises(ValueError, match=match):
+        read(TABLE.assign(b=1.5), LABELS, validation_data=(X, y))
+    rows = read(X, y.loc[SHUFFLED.index], validation_fraction=None)
+    assert rows.train.data["a"].tolist() == list(range(20))[::-1]
+    by_position = y.to_numpy() if y is LABELS else y.tolist()
+    np.testing.assert_array_equal(
+        read(X, by_position, validation_fraction=None).train.y, rows.train.y[::-1]
+    )
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "groups"])
+@pytest.mark.parametrize("X", [TABLE, TABLE.to_numpy(float)], ids=["table", "array"])
+def test_weights_and_groups_of_other_rows_are_refused(X, name):
+    values = pd.Series(np.arange(20) // 2 + 1, index=TABLE.index[::-1])
+    with pytest.raises(ValueError, match=f"rows of {name} and of .* have different index labels"):
+        read(X, LABELS, **{name: values})
+    read(X, LABELS, validation_fraction=0.3, **{name: values.loc[TABLE.index]})
+
+
+@pytest.mark.parametrize("as_lists", [False, True])
+def test_arrow_tables_keep_the_names_of_their_columns(as_lists):
+    data = pd.DataFrame({"tags": [["a"], None] * 10, "number": np.arange(20) / 2})
+    X = pa.Table.from_pandas(data, preserve_index=False)
+    y = pa.chunked_array([[["war"], ["love", "war"]]] * 10)
+    if not as_lists:
+        y = pa.Table.from_pandas(LABELS[["love", "war"]])
+    weight = pa.array(range(1, 21))
+    classes = np.array(["war", "love"], dtype=object)
+    rows = read(X, y, sample_weight=weight, classes=classes, validation_fraction=None)
+    assert rows.feature_names_in.tolist() == ["tags", "number"]
+    assert rows.train.data["number"].tolist() == data["number"].tolist()
+    assert rows.train.data["tags"].tolist() == data["tags"].tolist()
+    expected = [[1, 0], [1, 1]] * 10 if as_lists else LABELS[["war", "love"]].to_numpy()
+    np.testing.assert_array_equal(rows.train.y, expected)
+    assert list(rows.train.weight) == list(range(1, 21))
+
+
+# -- groups ----------------------------------------------------------------------------------
+
+
+def test_held_out_rows_share_no_group_with_the_training_rows():
+    groups = np.repeat([f"patient {number}" for number in range(5)], 4)
+    rows = read(TABLE, LABELS, groups=groups, validation_fraction=0.2)
+    held_out = set(groups[rows.validation.positions])
+    assert len(rows.validation.data) == 4
+    assert len(held_out) == 1
+    assert held_out.isdisjoint(groups[rows.train.positions])
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"validation_data": (TABLE, LABELS)}, "nothing is held out; omit groups"),
+        ({"validation_fraction": None}, "nothing is held out; omit groups"),
+        ({"groups": [1] * 20}, "at least 2 different groups"),
+        ({"groups": [1, 2]}, r"groups must have shape \(20,\)"),
+    ],
+)
+def test_groups_that_cannot_be_kept_together_are_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        read(TABLE, LABELS, **{"groups": np.arange(20), **options})
 
 
 # -- errors about a row ----------------------------------------------------------------------

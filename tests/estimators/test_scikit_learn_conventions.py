@@ -6,20 +6,27 @@ import pandas as pd
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
-    accuracy_score,
     average_precision_score,
-    f1_score,
     get_scorer,
+    get_scorer_names,
+    log_loss,
+    make_scorer,
     roc_auc_score,
 )
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
 from multimodal_ensemble.encoders import DenseHead
+from multimodal_ensemble.estimators._labels import read_labels
+from multimodal_ensemble.model_selection import TunedThresholdMultilabelClassifier
 
 NOT_MULTI_HOT = "its y is not multi-hot: values other than 0 and 1, strings, or one axis"
 ONE_COLUMN = "it expects predictions with one axis; one label is a matrix with one column"
@@ -160,20 +167,83 @@ def test_grid_search_over_parameters_and_lists_of_encoders():
     assert search.predict(data).shape == y.shape
 
 
-# For one label, these scorers of scikit-learn expect a binary classifier.
-@pytest.mark.parametrize("n_labels", [2, 3])
-def test_scorers_of_scikit_learn(n_labels):
+def by_hand(scorer, y, classifier, data):
+    """Return the value of a scorer's metric, or the error with which the metric refuses y."""
+    methods = scorer._response_method
+    method = methods if isinstance(methods, str) else methods[0]
+    try:
+        response = getattr(classifier, method)(data)
+        return scorer._sign * scorer._score_func(y, response, **scorer._kwargs)
+    except (AttributeError, TypeError, ValueError) as error:
+        return error
+
+
+NAMINGS = {
+    "an array": lambda y: y,
+    "strings": lambda y: pd.DataFrame(y, columns=["war", "love", "drama"][: y.shape[1]]),
+    "numbers": lambda y: pd.DataFrame(y, columns=[1, 2, 3][: y.shape[1]]),
+    "lists": lambda y: [[f"label {column}" for column in np.flatnonzero(row)] for row in y],
+}
+
+
+class ScoredClassifier(MultimodalClassifier):
+    """A classifier that is not trained and returns the scores that it is given."""
+
+    def _predict_scores(self, table):
+        return self.scores
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("naming", NAMINGS)
+@pytest.mark.parametrize("n_labels", [1, 2, 3])
+def test_scorers_of_scikit_learn_return_their_metric(n_labels, naming):
     data, y = draw(n_labels=n_labels)
-    classifier = make(epochs=2).fit(data, y)
-    y_score, y_pred = classifier.predict_proba(data), classifier.predict(data)
-    expected = {
-        "roc_auc": roc_auc_score(y, y_score),
-        "average_precision": average_precision_score(y, y_score),
-        "f1_micro": f1_score(y, y_pred, average="micro"),
-        "accuracy": accuracy_score(y, y_pred),
-    }
-    for scoring, score in expected.items():
-        assert get_scorer(scoring)(classifier, data, y) == pytest.approx(score)
+    classifier = ScoredClassifier([])
+    classifier.scores = np.clip(y + np.random.default_rng(1).normal(size=y.shape), 0.01, 0.99)
+    # As `fit` reads them.
+    classifier.classes_ = read_labels(NAMINGS[naming](y))[1]
+    classifier.thresholds_ = np.full(n_labels, 0.4)
+    tuned = TunedThresholdMultilabelClassifier(classifier, cv="prefit").fit(data, y)
+    for name in get_scorer_names():
+        scorer = get_scorer(name)
+        for fitted in (classifier, tuned):
+            expected = by_hand(scorer, y, fitted, data)
+            if isinstance(expected, Exception):
+                with pytest.raises((AttributeError, TypeError, ValueError)):
+                    scorer(fitted, data, y)
+                continue
+            assert scorer(fitted, data, y) == pytest.approx(expected, nan_ok=True), name
+
+
+def test_a_single_label_is_not_scored_upside_down():
+    data, y = draw(n_labels=1)
+    named = pd.DataFrame(y, columns=["war"])
+    search = GridSearchCV(make(), {"epochs": [1, 15]}, scoring="roc_auc", cv=2).fit(data, named)
+    assert search.best_score_ > 0.9
+    assert search.classes_.tolist() == ["war"]
+    result = permutation_importance(
+        search, data, named, scoring="roc_auc", n_repeats=1, random_state=1
+    )
+    assert result.importances_mean[0] > 0.2
+    pipeline = make_pipeline(FunctionTransformer(), search.best_estimator_)
+    expected = roc_auc_score(y, search.predict_proba(data))
+    for fitted in (search, pipeline, TunedThresholdMultilabelClassifier(search, cv="prefit")):
+        fitted = fitted.fit(data, y) if "Tuned" in type(fitted).__name__ else fitted
+        assert get_scorer("roc_auc")(fitted, data, y) == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_two_labels_of_any_estimator_are_not_taken_for_two_classes():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(80, 3))
+    y = (X[:, :2] > 0).astype(int)
+    # Both have classes_ [0, 1] here.
+    for estimator in (OneVsRestClassifier(LogisticRegression()), MLPClassifier((2,), max_iter=5)):
+        tuned = TunedThresholdMultilabelClassifier(estimator, cv=2).fit(X, y)
+        y_score = tuned.predict_proba(X)
+        assert get_scorer("neg_log_loss")(tuned, X, y) == -log_loss(y, y_score)
+        scorer = make_scorer(average_precision_score, response_method="predict_proba")
+        assert scorer(tuned, X, y) == average_precision_score(y, y_score)
 
 
 def test_the_classifier_is_the_last_step_of_a_pipeline():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.sparse import csr_array
-from sklearn.model_selection import KFold, cross_val_score
+from sklearn import config_context
+from sklearn.model_selection import GroupKFold, KFold, cross_val_score, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 
 from multimodal_ensemble.model_selection import MultilabelStratifiedKFold
@@ -163,14 +165,78 @@ def test_any_format_of_the_labels():
         assert [test.tolist() for _, test in folds.split(range(100), same)] == expected
 
 
-def test_groups_are_ignored_and_repr_shows_the_options():
-    y = genres(30)
+def draw_groups(n_rows, n_groups, seed=0):
+    """Return the name of each row's group; the sizes of the groups differ widely."""
+    rng = np.random.default_rng(seed)
+    numbers = np.minimum(rng.geometric(3 / n_groups, n_rows), n_groups)
+    return np.array([f"patient {number}" for number in numbers])
+
+
+def test_repr_shows_the_options():
     folds = MultilabelStratifiedKFold(3, random_state=0)
-    with_groups, without = (
-        [test.tolist() for _, test in folds.split(y, y, groups)] for groups in ([1, 2], None)
-    )
-    assert with_groups == without
     assert repr(folds) == "MultilabelStratifiedKFold(n_splits=3, random_state=0, shuffle=True)"
+
+
+@settings(max_examples=50, deadline=None)
+@given(label_matrices(7), st.integers(2, 4), st.integers(2, 30), st.integers(0, 1000))
+def test_all_rows_of_a_group_are_test_rows_of_one_fold(y, n_splits, n_groups, seed):
+    groups = np.random.default_rng(seed).integers(n_groups, size=len(y))
+    if len(set(groups)) < n_splits:
+        return
+    splits = list(MultilabelStratifiedKFold(n_splits, random_state=seed).split(y, y, groups))
+    assert sorted(np.concatenate([test for _, test in splits])) == list(range(len(y)))
+    for train, test in splits:
+        assert len(test)
+        assert not set(groups[train]) & set(groups[test])
+
+
+def test_folds_of_groups_have_nearly_equal_sizes_and_label_frequencies():
+    y = genres(1000)
+    groups = draw_groups(1000, 200)
+    splits = list(MultilabelStratifiedKFold(5, random_state=0).split(y, y, groups))
+    assert {len(test) for _, test in splits} <= set(range(198, 203))
+    ours, random = (
+        np.abs([y[test].sum(axis=0) - y.sum(axis=0) / 5 for _, test in folds]).mean()
+        for folds in (splits, GroupKFold(5).split(y, y, groups))
+    )
+    assert ours < 0.4 * random
+
+
+def test_groups_may_be_strings_numbers_or_series_and_reach_the_splitter_by_scikit_learn():
+    y = genres(60, 4)
+    names = draw_groups(60, 20)
+    folds = MultilabelStratifiedKFold(3, random_state=0)
+    expected = [test.tolist() for _, test in folds.split(y, y, names)]
+    numbers = np.unique(names, return_inverse=True)[1]
+    for same in (names.tolist(), pd.Series(names), numbers, numbers.astype(float)):
+        assert [test.tolist() for _, test in folds.split(y, y, same)] == expected
+    with config_context(enable_metadata_routing=True):
+        options = {"params": {"groups": names}, "return_indices": True}
+        routed = cross_validate(KNeighborsClassifier(1), y + 0.1, y, cv=folds, **options)
+    assert [test.tolist() for test in routed["indices"]["test"]] == expected
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([1, 2], "inconsistent numbers of samples"),
+        ([1, 2, None, 1, 2, 3], "groups must name a group for each row. Row 2 has none"),
+        ([1, 1, 1, 1, 1, 2], "groups must have at least 3 different groups.*Received 2"),
+        ([[1], [2]] * 3, r"groups must hold one string or number per row"),
+        (np.ones((6, 2)), r"groups must have shape \(6,\). Received shape \(6, 2\)"),
+        (pd.Series(range(6), index=range(1, 7)), "rows of groups and of y have different index"),
+    ],
+)
+def test_groups_that_cannot_be_used_are_refused(groups, message):
+    y = pd.DataFrame({"a": [0, 1] * 3})
+    with pytest.raises(ValueError, match=message):
+        list(MultilabelStratifiedKFold(3).split(np.zeros((6, 1)), y, groups))
+
+
+def test_rows_and_labels_of_other_index_labels_are_refused():
+    y = pd.DataFrame({"a": [0, 1] * 3})
+    with pytest.raises(ValueError, match="rows of y and of the data have different index labels"):
+        list(MultilabelStratifiedKFold(3).split(y.iloc[::-1], y))
 
 
 def test_cross_val_score_accepts_the_splitter():

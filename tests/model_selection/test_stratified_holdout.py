@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings, strategies as st
 from scipy.sparse import csr_array
 
 from multimodal_ensemble.model_selection import stratified_holdout
-from tests.model_selection.test_multilabel_stratified_k_fold import build, genres, label_matrices
+from tests.model_selection.test_multilabel_stratified_k_fold import (
+    build,
+    draw_groups,
+    genres,
+    label_matrices,
+)
 
 FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
 
@@ -69,6 +77,49 @@ def test_another_seed_yields_other_rows():
     assert not np.array_equal(first, second)
 
 
+@settings(max_examples=100, deadline=None)
+@given(label_matrices(2), FRACTIONS, st.integers(2, 30), st.integers(0, 1000))
+@example(np.eye(2, dtype=bool), 0.9, 2, 1)
+@example(np.ones((9, 3), dtype=bool), 0.01, 3, 0)
+def test_no_group_is_in_both_parts(y, fraction, n_groups, seed):
+    groups = np.random.default_rng(seed).integers(n_groups, size=len(y))
+    if len(set(groups)) < 2:
+        return
+    train, holdout = stratified_holdout(y, fraction, groups=groups, random_state=seed)
+    assert np.array_equal(np.sort(np.concatenate([train, holdout])), np.arange(len(y)))
+    assert len(train)
+    assert len(holdout)
+    assert not set(groups[train]) & set(groups[holdout])
+    in_two_groups = [len(set(groups[column])) >= 2 for column in y.T]
+    assert y[train].any(axis=0)[in_two_groups].all()
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.8])
+def test_labels_are_about_as_frequent_in_both_parts_of_groups(fraction):
+    y, groups = genres(1000), draw_groups(1000, 200)
+    _, holdout = stratified_holdout(y, fraction, groups=groups, random_state=0)
+    assert abs(len(holdout) - 1000 * fraction) <= 10
+    assert (np.abs(y[holdout].sum(axis=0) - fraction * y.sum(axis=0)) < 5).all()
+
+
+def test_the_labels_of_one_group_only_may_be_held_out():
+    # Each row is a group, so that the split is one of rows.
+    y = genres(100)
+    _, holdout = stratified_holdout(y, 0.2, groups=range(100), random_state=0)
+    assert len(holdout) == 20
+
+
+def test_many_rare_labels_take_time_in_proportion_to_the_rows():
+    # Each label has three rows, so most of them lack training rows at first.
+    y = np.repeat(np.eye(1500, dtype=bool), 3, axis=0)
+    start = time.process_time()
+    train, holdout = stratified_holdout(y, 0.8, random_state=0)
+    # A loop over rows and labels takes fifty times as long.
+    assert time.process_time() - start < 1
+    assert y[train].any(axis=0).all()
+    assert len(holdout) == 3000
+
+
 def test_labels_as_a_sparse_matrix():
     y = genres(100)
     dense, sparse = (stratified_holdout(form, 0.2, random_state=0) for form in (y, csr_array(y)))
@@ -91,3 +142,16 @@ def test_labels_as_a_sparse_matrix():
 def test_invalid_input_raises(y, fraction, message):
     with pytest.raises(ValueError, match=message):
         stratified_holdout(y, fraction)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([1, 1, 1, 1], "groups must have at least 2 different groups.*Received 1"),
+        ([1, 2], r"groups must have shape \(4,\). Received shape \(2,\)"),
+        (pd.Series([1, 2, 3, 4], index=[3, 2, 1, 0]), "rows of groups and of y have different"),
+    ],
+)
+def test_groups_that_cannot_be_used_are_refused(groups, message):
+    with pytest.raises(ValueError, match=message):
+        stratified_holdout(pd.DataFrame({"a": [0, 1, 0, 1]}), 0.5, groups=groups)

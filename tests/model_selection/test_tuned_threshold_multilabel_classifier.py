@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     KFold,
     RepeatedKFold,
     ShuffleSplit,
@@ -298,6 +299,78 @@ def test_weights_with_prefit_are_used_for_the_thresholds_only(data):
     assert tuned.thresholds_.tolist() == expected.tolist()
 
 
+# -- groups and names ------------------------------------------------------------------------
+
+
+class GroupRecorder(Recorder):
+    """An estimator whose `fit` takes groups."""
+
+    def fit(self, X, y, groups=None):
+        return super().fit(X, y, groups)
+
+
+@pytest.mark.parametrize("cv", [None, GroupKFold(3)])
+def test_groups_are_kept_together_and_passed_to_the_estimator(monkeypatch, data, cv):
+    monkeypatch.setattr(GroupRecorder, "fits", ())
+    X, y = data
+    groups = np.array([f"patient {row // 4}" for row in range(120)])
+    tuned = TunedThresholdMultilabelClassifier(GroupRecorder(), cv=cv, random_state=0)
+    tuned.fit(X, y, groups=pd.Series(groups))
+    splitter = cv or MultilabelStratifiedKFold(5, random_state=0)
+    expected = [train for train, _ in splitter.split(X, y, groups)]
+    *folds, whole = [given for _, _, given in GroupRecorder.fits]
+    assert [fold.tolist() for fold in folds] == [groups[rows].tolist() for rows in expected]
+    assert whole.tolist() == groups.tolist()
+    # Other estimators do not receive them.
+    TunedThresholdMultilabelClassifier(bayes(), cv=cv).fit(X, y, groups=groups)
+
+
+@pytest.mark.parametrize("cv", [ShuffleSplit(2, random_state=0), list(KFold(7).split(range(120)))])
+@pytest.mark.filterwarnings("ignore:The groups parameter is ignored")
+def test_splits_that_divide_groups_are_refused(data, cv):
+    groups = np.arange(120) // 4
+    with pytest.raises(ValueError, match=r"cv divides groups: in split 0, rows of the same group"):
+        TunedThresholdMultilabelClassifier(bayes(), cv=cv).fit(*data, groups=groups)
+
+
+def test_groups_without_splits_are_refused(data):
+    tuned = TunedThresholdMultilabelClassifier(bayes().fit(*data), cv="prefit")
+    with pytest.raises(ValueError, match="groups has no effect with cv='prefit'"):
+        tuned.fit(*data, groups=np.arange(120))
+
+
+def test_columns_are_matched_to_those_of_the_training_rows(data):
+    X, y = data
+    table = pd.DataFrame(y, columns=["war", "love", "drama"])
+    swapped = table[["drama", "war", "love"]]
+    tuned = TunedThresholdMultilabelClassifier(bayes(), random_state=0).fit(X, table)
+    assert tuned.score(X, swapped) == tuned.score(X, y) == accuracy_score(y, tuned.predict(X))
+    with pytest.raises(ValueError, match=r"y must have a value for each label.*\['noir'\]"):
+        tuned.score(X, table.rename(columns={"war": "noir"}))
+
+
+def test_columns_are_matched_to_the_labels_of_a_prefit_estimator():
+    y = np.random.default_rng(1).integers(2, size=(30, 2))
+    scores = np.random.default_rng(2).random((30, 2))
+    fitted = FixedProbabilities(scores, np.array(["war", "love"], dtype=object))
+    expected = tune_by_default(y, scores).tolist()
+    table = pd.DataFrame(y, columns=["war", "love"])
+    for same in (y, table, table[["love", "war"]], pd.DataFrame(y)):
+        tuned = TunedThresholdMultilabelClassifier(fitted, cv="prefit").fit(np.zeros((30, 1)), same)
+        assert tuned.thresholds_.tolist() == expected
+    with pytest.raises(ValueError, match="y must have a value for each label"):
+        tuned.fit(np.zeros((30, 1)), table.rename(columns={"war": "noir"}))
+
+
+@pytest.mark.parametrize("name", ["y", "sample_weight", "groups"])
+def test_rows_of_other_index_labels_are_refused(data, name):
+    X, y = pd.DataFrame(data[0]), pd.DataFrame(data[1])
+    given = {"y": y, name: (y if name == "y" else y[0] + 1).iloc[::-1]}
+    tuned = TunedThresholdMultilabelClassifier(bayes())
+    with pytest.raises(ValueError, match=f"rows of {name} and of the data have different index"):
+        tuned.fit(X, **given)
+
+
 # -- formats of scores -----------------------------------------------------------------------
 
 ONE_LABEL = [
@@ -440,7 +513,9 @@ def test_any_format_of_rows_and_labels(data):
     frame = pd.DataFrame(X, columns=list("abcdef"), index=np.arange(len(X))[::-1])
     expected = TunedThresholdMultilabelClassifier(bayes(), random_state=0).fit(X, y)
     for rows in (X, X.tolist(), csr_array(X), frame):
-        for labels in (y, y.tolist(), csr_array(y), pd.DataFrame(y), y.astype(bool)):
+        index = rows.index if isinstance(rows, pd.DataFrame) else None
+        named = pd.DataFrame(y, index=index)
+        for labels in (y, y.tolist(), csr_array(y), named, y.astype(bool)):
             tuned = TunedThresholdMultilabelClassifier(bayes(), random_state=0)
             tuned.fit(rows, labels)
             assert tuned.thresholds_ == pytest.approx(expected.thresholds_)

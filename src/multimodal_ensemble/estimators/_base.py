@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from multimodal_ensemble._tables import check_same_index
+from multimodal_ensemble._label_names import classes_for_caller
+from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
+from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
 from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
 from multimodal_ensemble.estimators._evaluation import Evaluation
@@ -34,7 +36,6 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     """
 
     encoders: Any
-    classes_: NDArray[Any]
     thresholds_: NDArray[np.float64]
     provenance_: dict[str, Any]
 
@@ -148,9 +149,8 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         Evaluation
             The scores; ``print`` shows them as a table.
         """
-        y_true = self._read_truth(X, y)
-        y_score = self.predict_proba(X)
-        check_same_length(y_score, y_true)
+        table, y_true = self._read_truth(X, y)
+        y_score = self._predict_scores(table)
         names = [str(label) for label in self.classes_.tolist()]
         report = label_report(y_true, y_score, self.thresholds_, labels=names)
         is_correct = apply_thresholds(y_score, self.thresholds_) == y_true
@@ -181,16 +181,31 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         float
             Share of rows in which every label is predicted correctly, 0..1.
         """
-        y_true = self._read_truth(X, y)
-        y_pred = self.predict(X)
-        check_same_length(y_pred, y_true)
-        return float(np.average((y_pred == y_true).all(axis=1), weights=sample_weight))
+        table, y_true = self._read_truth(X, y, sample_weight)
+        sample_weight = from_arrow(sample_weight, name="sample_weight")
+        weights = check_sample_weight(sample_weight, len(y_true))
+        y_pred = apply_thresholds(self._predict_scores(table), self.thresholds_)
+        return float(np.average((y_pred == y_true).all(axis=1), weights=weights))
 
-    def _read_truth(self, X: Any, y: Any) -> NDArray[np.bool_]:
+    def _read_truth(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+        """Return X as a table and the true labels of its rows."""
         check_is_fitted(self)
-        check_same_index(X, y)
+        table = read_table(self, X, reset=False)
+        check_same_index(data=named_rows(X, table), y=y, sample_weight=sample_weight)
         y_true, _ = read_labels(y, self.classes_)
-        return y_true
+        check_same_length(table, y_true)
+        return table, y_true
+
+    @property
+    def classes_(self) -> Any:
+        """The labels."""
+        return classes_for_caller(self._classes)
+
+    @classes_.setter
+    def classes_(self, labels: NDArray[Any]) -> None:
+        self._classes = labels
 
     # -- the fitted value --------------------------------------------------------------------
 

@@ -10,9 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from multimodal_ensemble._tables import abbreviate, to_python
+from multimodal_ensemble._label_names import as_strings, match_names
+from multimodal_ensemble._tables import abbreviate, from_arrow, to_python
 from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.estimators._label_strings import advise, check_label_strings
 
 
 def read_labels(
@@ -29,6 +31,7 @@ def read_labels(
     name : str
         Name of `y` in messages.
     """
+    y = from_arrow(y, name=name)
     if y is None:
         msg = f"This classifier requires y to be passed, but the target {name} is None."
         raise ValueError(msg)
@@ -42,14 +45,15 @@ def read_labels(
     if lists is not None:
         return _read_lists(lists, classes, name)
     matrix = check_label_matrix(y, name=name)
-    columns = np.arange(matrix.shape[1])
+    columns = list(range(matrix.shape[1]))
     if isinstance(y, pd.DataFrame):
-        columns = label_array(_check_distinct(list(y.columns), name))
+        columns = _check_distinct(list(y.columns), name)
+        check_label_strings(columns, classes, name=name)
     if classes is None:
-        return matrix, columns
-    are_named = not _are_numbers(columns) and not _are_numbers(classes)
-    if isinstance(y, pd.DataFrame) and (set(columns) & set(classes) or are_named):
-        return _reorder(matrix, columns, classes, name), classes
+        return matrix, label_array(columns)
+    known = match_names(columns, classes) if isinstance(y, pd.DataFrame) else None
+    if known is not None:
+        return _reorder(matrix, columns, known, classes, name), classes
     if matrix.shape[1] != len(classes):
         msg = (
             f"{name} must have one column for each of the {len(classes)} labels of the training "
@@ -86,7 +90,7 @@ def _as_label_lists(y: Any, name: str) -> list[Any] | None:
     position = is_list.index(False)
     row = to_python(rows[position])
     fix = (
-        "Split delimited strings first, for example with y.str.split('|')."
+        advise(rows, is_series=isinstance(y, pd.Series))
         if isinstance(row, str)
         else "Give an empty list where a row has no label."
     )
@@ -121,6 +125,7 @@ def _read_lists(
             )
             raise ValueError(msg)
     present = {label for row in rows for label in row}
+    check_label_strings(present, classes, name=name)
     if classes is None:
         if not present:
             msg = f"{name} has no labels: all of its {len(rows)} lists are empty."
@@ -135,18 +140,22 @@ def _read_lists(
 
 
 def _reorder(
-    matrix: NDArray[np.bool_], columns: NDArray[Any], classes: NDArray[Any], name: str
+    matrix: NDArray[np.bool_],
+    columns: list[Any],
+    known: dict[str, int],
+    classes: NDArray[Any],
+    name: str,
 ) -> NDArray[np.bool_]:
-    known = {label: position for position, label in enumerate(columns.tolist())}
-    if absent := [label for label in classes.tolist() if label not in known]:
+    wanted = as_strings(classes)
+    if absent := [label for label in classes.tolist() if str(label) not in known]:
         msg = (
             f"{name} must have a column for each label of the training rows. It has none for "
             f"{abbreviate(absent)}; add columns of zeros if no row has these labels."
         )
         raise ValueError(msg)
-    if unseen := set(known) - set(classes.tolist()):
+    if unseen := {column for column in columns if str(column) not in wanted}:
         _warn_of_unseen(unseen, name)
-    return matrix[:, [known[label] for label in classes.tolist()]]
+    return matrix[:, [known[label] for label in wanted]]
 
 
 def _warn_of_unseen(unseen: set[Any], name: str) -> None:
@@ -164,15 +173,11 @@ def _check_distinct(names: list[Any], what: str) -> list[Any]:
             f"of type {type(odd[0]).__name__}; rename them."
         )
         raise ValueError(msg)
-    if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
+    written = as_strings(names)
+    if repeated := sorted({name for name in written if written.count(name) > 1}):
         msg = f"The columns of {what} must have distinct names. Received {repeated} more than once."
         raise ValueError(msg)
     return names
-
-
-def _are_numbers(columns: NDArray[Any]) -> bool:
-    """Return whether columns have no names but are numbered from 0."""
-    return bool(columns.tolist() == list(range(len(columns))))
 
 
 def label_array(labels: list[Any]) -> NDArray[Any]:

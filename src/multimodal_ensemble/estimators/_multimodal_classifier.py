@@ -183,6 +183,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         *,
         validation_data: tuple[Any, Any] | None = None,
         sample_weight: Any = None,
+        groups: Any = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
         checkpoint: str | PathLike[str] | None = None,
         resume_from: str | PathLike[str] | None = None,
@@ -200,6 +201,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             from the training rows; see `validation_fraction`.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each training row in the loss, not negative.
+        groups : array-like of shape (n_samples,), optional
+            The group of each row, such as its patient. All rows of a group are either training
+            rows or held-out rows.
         callbacks : sequence of keras.callbacks.Callback, default=()
             More callbacks for Keras.
         checkpoint : path, optional
@@ -225,7 +229,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         continues = self.warm_start and hasattr(self, "thresholds_")
         classes = self.classes_ if continues else None
         rows = read_training_rows(
-            self, X, y, validation_data, sample_weight, classes=classes, seed=seed
+            self, X, y, validation_data, sample_weight, groups=groups, classes=classes, seed=seed
         )
         options = {"callbacks": callbacks, "checkpoint": checkpoint, "resume_from": resume_from}
         if continues:
@@ -242,6 +246,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         *,
         validation_data: tuple[Any, Any] | None = None,
         sample_weight: Any = None,
+        groups: Any = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> Self:
         """Train the heads of some modalities again, and keep the heads of the others.
@@ -259,7 +264,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             Names of the encoders whose heads are trained, new modalities among them.
         validation_data : tuple of (X, y), optional
             As for `fit`.
-        sample_weight : array-like of shape (n_samples,), optional
+        sample_weight, groups : array-like of shape (n_samples,), optional
             As for `fit`.
         callbacks : sequence of keras.callbacks.Callback, default=()
             As for `fit`.
@@ -277,8 +282,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         check_is_fitted(self)
         self._check_params()
         seed = draw_seed(self.random_state)
+        classes = self.classes_
         rows = read_training_rows(
-            self, X, y, validation_data, sample_weight, classes=self.classes_, seed=seed
+            self, X, y, validation_data, sample_weight, groups=groups, classes=classes, seed=seed
         )
         modalities = [modalities] if isinstance(modalities, str) else list(modalities)
         configured = self.encoders_ if isinstance(self.encoders, str) else self.encoders

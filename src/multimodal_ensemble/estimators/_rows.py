@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from multimodal_ensemble._tables import check_same_index, to_frame
+from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows, to_frame
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
@@ -77,6 +77,7 @@ def read_training_rows(
     validation_data: tuple[Any, Any] | None,
     sample_weight: Any,
     *,
+    groups: Any = None,
     classes: NDArray[Any] | None,
     seed: int,
 ) -> TrainingRows:
@@ -84,12 +85,18 @@ def read_training_rows(
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
     checked = copy.copy(estimator)
     table = read_table(checked, X, reset=True)
-    check_same_index(table, y)
-    check_same_index(table, sample_weight, name="sample_weight")
+    check_same_index(data=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
+    sample_weight = from_arrow(sample_weight, name="sample_weight")
     y_true, classes = read_labels(y, classes)
     rows = Rows(table, y_true, sample_weight)
+    if groups is not None and (validation_data is not None or not estimator.validation_fraction):
+        msg = (
+            "groups keeps the rows of a group together where fit holds out validation rows. With "
+            "validation_data, or validation_fraction=None, nothing is held out; omit groups."
+        )
+        raise ValueError(msg)
     if validation_data is None:
-        train, validation = hold_out(rows, estimator.validation_fraction, seed)
+        train, validation = hold_out(rows, estimator.validation_fraction, seed, groups=groups)
     else:
         train, validation = rows, _read_validation_rows(checked, validation_data, classes)
     if not (has_label := train.y.any(axis=0)).all():
@@ -107,7 +114,9 @@ def read_training_rows(
     )
 
 
-def hold_out(rows: Rows, fraction: float | None, seed: int) -> tuple[Rows, Rows]:
+def hold_out(
+    rows: Rows, fraction: float | None, seed: int, *, groups: Any = None
+) -> tuple[Rows, Rows]:
     """Return training and validation rows, with each label's share in both; None does not split."""
     if len(rows.y) < 2:
         msg = (
@@ -117,7 +126,7 @@ def hold_out(rows: Rows, fraction: float | None, seed: int) -> tuple[Rows, Rows]
         raise ValueError(msg)
     if fraction is None:
         return rows, rows
-    train, validation = stratified_holdout(rows.y, fraction, random_state=seed)
+    train, validation = stratified_holdout(rows.y, fraction, groups=groups, random_state=seed)
     if not _has_mixed_label(rows.y[validation]):
         fix = "Pass validation_data=(X, y)"
         if _has_mixed_label(rows.y):
@@ -151,7 +160,7 @@ def _read_validation_rows(checked: Any, validation_data: Any, classes: NDArray[A
         raise ValueError(msg)
     X, y = validation_data
     table = read_table(checked, X, reset=False)
-    check_same_index(table, y)
+    check_same_index(data=named_rows(X, table), y=y)
     return Rows(table, read_labels(y, classes, name="y of validation_data")[0])
 
 
@@ -161,6 +170,7 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     An array of numbers becomes one column of vectors. With `reset`, scikit-learn sets the
     `n_features_in_` and `feature_names_in_` of the estimator; without, it compares them.
     """
+    X = from_arrow(X)
     # One kind of sparse matrix is also a mapping.
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):
         X = to_frame(X)
@@ -186,6 +196,7 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
 
 def label_columns(X: Any, y: Any) -> list[str]:
     """Return the names of columns that X and y share."""
+    X, y = from_arrow(X), from_arrow(y)
     if not isinstance(X, pd.DataFrame | Mapping):
         return []
     names = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._label_names import in_label_order
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.metrics import apply_thresholds, check_criterion, tune_thresholds
@@ -38,21 +38,9 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
     """Return one threshold per label from None, a number, an array, or a mapping from labels."""
     if threshold is None:
         threshold = 0.5
-    if isinstance(threshold, pd.Series) and not isinstance(threshold.index, pd.RangeIndex):
-        # A Series that is indexed by labels is read by its index, not by its order.
-        threshold = threshold.to_dict()
-    if not isinstance(threshold, Mapping | Sequence | bool) and np.ndim(threshold) == 0:
+    threshold = in_label_order(threshold, classes.tolist(), name="threshold")
+    if not isinstance(threshold, Sequence | bool) and np.ndim(threshold) == 0:
         threshold = np.full(len(classes), threshold)
-    if isinstance(threshold, Mapping):
-        names = classes.tolist()
-        if set(threshold) != set(names):
-            msg = (
-                "threshold must have a value for each label. Without a value: "
-                f"{[name for name in names if name not in threshold]}. Not a label: "
-                f"{[name for name in threshold if name not in names]}."
-            )
-            raise ValueError(msg)
-        threshold = [threshold[name] for name in names]
     try:
         values = np.asarray(threshold)
     except ValueError:

@@ -12,7 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import presence_name
-from multimodal_ensemble._tables import check_same_index, locating_errors, to_frame
+from multimodal_ensemble._tables import (
+    check_same_index,
+    from_arrow,
+    locating_errors,
+    named_rows,
+    to_frame,
+)
 from multimodal_ensemble._validation import (
     check_at_least,
     check_label_matrix,
@@ -131,7 +137,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.raw = data if isinstance(data, pd.DataFrame) else to_frame(data)
+        table = from_arrow(data, name="data")
+        self.raw = table if isinstance(table, pd.DataFrame) else to_frame(table)
         columns = {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
         wanted = [column for encoder in self.encoders for column in encoder.columns]
         if not any(column in self.raw for column in wanted):
@@ -145,10 +152,13 @@ class MultimodalDataset(keras.utils.PyDataset):
         if y is None and sample_weight is not None:
             msg = "sample_weight weights the loss, which needs labels. Pass y=... also."
             raise ValueError(msg)
-        check_same_index(data, y)
-        check_same_index(data, sample_weight, name="sample_weight")
+        check_same_index(data=named_rows(data, self.raw), y=y, sample_weight=sample_weight)
+        y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         self.y = None if y is None else _check_y(y, n_rows)
-        self.labels = [] if self.y is None else check_label_names(labels, self.y.shape[1], y_true=y)
+        self.labels: list[str] = []
+        if self.y is not None:
+            named = getattr(y, "columns", None)
+            self.labels = check_label_names(labels, self.y.shape[1], columns=named)
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
         columns, numbers = self._drop_unusable(columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from multimodal_ensemble._validation import check_label_matrix, check_sample_weight, check_scores
+from multimodal_ensemble.metrics._inputs import read_inputs
 from multimodal_ensemble.metrics._thresholds import apply_thresholds
 
 
@@ -64,8 +64,7 @@ def mean_accuracy(
     >>> mean_accuracy(y_true, y_score, [0.5, 0.25])
     0.75
     """
-    positive = check_label_matrix(y_true)
-    scores = check_scores(y_score, positive.shape)
-    weights = check_sample_weight(sample_weight, len(positive))
-    correct = apply_thresholds(scores, thresholds) == positive
-    return float(np.average(correct.mean(axis=1), weights=weights))
+    given = read_inputs(y_true, y_score, sample_weight=sample_weight)
+    predicted = apply_thresholds(given.scores, given.read_thresholds(thresholds))
+    correct = predicted == given.positive
+    return float(np.average(correct.mean(axis=1), weights=given.weights))

@@ -9,12 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score
 
-from multimodal_ensemble._validation import (
-    FloatArray,
-    check_label_matrix,
-    check_label_names,
-    check_scores,
-)
+from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.metrics._inputs import read_inputs
 from multimodal_ensemble.metrics._roc_auc import roc_auc_by_label, warn_of_one_class_labels
 from multimodal_ensemble.metrics._thresholds import apply_thresholds
 
@@ -91,9 +87,9 @@ def label_report(
     Drama         2     0.75      0.75     1.0
     Comedy        2     1.00      1.00     1.0
     """
-    positive = check_label_matrix(y_true)
-    scores = check_scores(y_score, positive.shape)
-    names = check_label_names(labels, positive.shape[1], y_true=y_true)
+    given = read_inputs(y_true, y_score, labels=labels)
+    positive, scores, names = given.positive, given.scores, given.names
+    thresholds = given.read_thresholds(thresholds)
     predicted = apply_thresholds(scores, thresholds).astype(bool)
 
     roc_auc = roc_auc_by_label(positive, scores)

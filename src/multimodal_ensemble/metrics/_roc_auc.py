@@ -10,15 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import roc_auc_score
 
-from multimodal_ensemble._validation import (
-    FloatArray,
-    check_choice,
-    check_label_matrix,
-    check_label_names,
-    check_sample_weight,
-    check_scores,
-)
+from multimodal_ensemble._validation import FloatArray, check_choice
 from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.metrics._inputs import read_inputs
 
 
 @overload
@@ -109,15 +103,9 @@ def mean_roc_auc(
     [0.75, 1.0]
     """
     check_choice(average, ("macro", None), name="average")
-    positive = check_label_matrix(y_true)
-    scores = check_scores(y_score, positive.shape)
-    weights = check_sample_weight(sample_weight, len(positive))
-    names = check_label_names(labels, positive.shape[1], y_true=y_true)
-
-    values = roc_auc_by_label(positive, scores, weights)
-    warn_of_one_class_labels(
-        values, names, numbered=labels is None and not hasattr(y_true, "columns")
-    )
+    given = read_inputs(y_true, y_score, sample_weight=sample_weight, labels=labels)
+    values = roc_auc_by_label(given.positive, given.scores, given.weights)
+    warn_of_one_class_labels(values, given.names, numbered=given.labels is None)
     if average is None:
         return values
     defined = ~np.isnan(values)

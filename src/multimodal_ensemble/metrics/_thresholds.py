@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from multimodal_ensemble._validation import (
-    FloatArray,
-    check_label_matrix,
-    check_sample_weight,
-    check_scores,
-)
+from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.metrics._criteria import (
     CRITERIA,
     LOWERED_BY_FALSE_POSITIVES,
@@ -21,6 +16,7 @@ from multimodal_ensemble.metrics._criteria import (
     check_criterion,
     evaluate_callable,
 )
+from multimodal_ensemble.metrics._inputs import read_inputs, read_scores
 from multimodal_ensemble.metrics._roc_auc import sort_by_class
 
 
@@ -112,13 +108,13 @@ def tune_thresholds(
     >>> tune_thresholds(y_true, y_score).tolist()
     [0.5, inf]
     """
-    positive = check_label_matrix(y_true)
-    scores = check_scores(y_score, positive.shape)
-    weights = check_sample_weight(sample_weight, len(positive))
+    given = read_inputs(y_true, y_score, sample_weight=sample_weight)
+    positive, weights = given.positive, given.weights
     if not callable(criterion):
         check_criterion(criterion)
     # float32 scores keep their order when converted to float64, and sort faster.
-    ranking = np.asarray(y_score) if np.asarray(y_score).dtype == np.float32 else scores
+    is_single = np.asarray(y_score).dtype == np.float32
+    ranking = given.scores.astype(np.float32) if is_single else given.scores
     if weights is not None and not weights.all():
         used = weights > 0
         positive, ranking, weights = positive[used], ranking[used], weights[used]
@@ -170,7 +166,7 @@ def apply_thresholds(y_score: ArrayLike, thresholds: ArrayLike) -> NDArray[np.in
     >>> apply_thresholds([[0.25, 0.5], [0.75, 0.125]], [0.25, float("inf")]).tolist()
     [[1, 0], [1, 0]]
     """
-    scores = check_scores(y_score)
+    scores, thresholds = read_scores(y_score, thresholds)
     limits = _check_thresholds(thresholds, scores.shape)
     return (scores >= limits).view(np.int8)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from multimodal_ensemble.model_selection._label_lists import LabelLists
 
 
 def assign_parts(
@@ -18,21 +21,30 @@ def assign_parts(
     rounded up or down. `rng` shuffles the rows; None keeps their order.
     """
     order = np.arange(len(y)) if rng is None else rng.permutation(len(y))
-    # Column-major order, because the loop reads columns.
-    shuffled = np.asfortranarray(y[order])
-    places = _Places(shuffled, shares)
-    parts = np.empty(len(y), dtype=np.intp)
-    unplaced = np.ones(len(y), dtype=bool)
-    n_left = shuffled.sum(axis=0)
-    while n_left.any():
-        label = int(np.argmin(np.where(n_left > 0, n_left, len(y) + 1)))
-        rows = np.flatnonzero(shuffled[:, label] & unplaced)
-        parts[order[rows]] = [places.take(row, label) for row in rows.tolist()]
-        unplaced[rows] = False
-        n_left -= shuffled[rows].sum(axis=0)
+    lists = LabelLists(y[order])
+    places = _Places(lists, shares)
+    parts = np.full(len(y), -1)
+    n_left = [len(rows) for rows in lists.rows_of]
+    # Numbers of rows that have changed since they were added to the queue are skipped.
+    queue = [(n, label) for label, n in enumerate(n_left) if n]
+    heapq.heapify(queue)
+    while queue:
+        n, label = heapq.heappop(queue)
+        if n != n_left[label]:
+            continue
+        touched = set()
+        for row in lists.rows_of[label]:
+            if parts[order[row]] < 0:
+                parts[order[row]] = places.take(row, label)
+                for each in lists.labels_of[row]:
+                    n_left[each] -= 1
+                    touched.add(each)
+        for each in touched:
+            if n_left[each]:
+                heapq.heappush(queue, (n_left[each], each))
     # Rows without labels come last and fill the parts that have too few rows.
-    rows = np.flatnonzero(unplaced)
-    parts[order[rows]] = [places.take(row, None) for row in rows.tolist()]
+    for row in np.flatnonzero(parts[order] < 0).tolist():
+        parts[order[row]] = places.take(row, None)
     return parts
 
 
@@ -42,24 +54,24 @@ class _Places:
     With few parts, lists of whole numbers are faster than arrays, and ties are exact.
     """
 
-    def __init__(self, y: NDArray[np.bool_], shares: Sequence[int]) -> None:
+    def __init__(self, lists: LabelLists, shares: Sequence[int]) -> None:
         total = sum(shares)
-        rows, labels = np.nonzero(y)
-        self._starts = np.searchsorted(rows, np.arange(len(y) + 1)).tolist()
-        self._labels = labels.tolist()
+        n_rows = len(lists.labels_of)
+        counts = [len(rows) for rows in lists.rows_of]
+        self._labels_of = lists.labels_of
         self._shares = list(shares)
         # Needs are rounded down to whole rows. For a label with two rows, a part of four fifths
         # needs one row and a part of one fifth needs none. Other needs decide where the second row
         # goes; otherwise the largest part would take all rows of all rare labels.
-        self._needs = (np.outer(y.sum(axis=0), shares) // total).tolist()
+        self._needs = (np.outer(counts, shares) // total).tolist()
         self._sizes = [0] * len(shares)
-        self._floors = [len(y) * share // total for share in shares]
-        self._ceilings = [-(-len(y) * share // total) for share in shares]
-        self._n_above_floor = len(y) - sum(self._floors)
+        self._floors = [n_rows * share // total for share in shares]
+        self._ceilings = [-(-n_rows * share // total) for share in shares]
+        self._n_above_floor = n_rows - sum(self._floors)
 
     def take(self, row: int, label: int | None) -> int:
         """Choose the part of a row that is processed for a label, and update the counts."""
-        labels = self._labels[self._starts[row] : self._starts[row + 1]]
+        labels = self._labels_of[row]
         limits = self._ceilings if self._n_above_floor else self._floors
         parts = [part for part, limit in enumerate(limits) if self._sizes[part] < limit]
         if label is not None:

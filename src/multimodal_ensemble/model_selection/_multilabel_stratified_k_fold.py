@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
+from multimodal_ensemble._tables import check_same_index
 from multimodal_ensemble._validation import check_at_least, check_choice, check_label_matrix
+from multimodal_ensemble.model_selection._assign_groups import assign_groups, read_groups
 from multimodal_ensemble.model_selection._assign_parts import assign_parts
 
 
@@ -18,7 +20,8 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
     """K folds in which each label is about as frequent as in all rows.
 
     A scikit-learn splitter for multilabel targets. Each row is a test row of exactly one fold, and
-    the sizes of any two folds differ by at most one row.
+    the sizes of any two folds differ by at most one row. With groups, all rows of a group are in
+    the same fold, and the sizes are only similar.
 
     Parameters
     ----------
@@ -50,6 +53,9 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
     A label with fewer rows than folds is absent from the test rows of some folds. Rare labels are
     assigned first, so deviations of a few rows affect frequent labels. Rows without labels are
     also spread evenly.
+
+    With groups, the largest groups and those with rare labels are assigned first, each to the fold
+    that then deviates least from its share of rows and labels.
 
     References
     ----------
@@ -87,8 +93,11 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         self.shuffle = shuffle
         self.random_state = random_state
 
+    # scikit-learn passes groups to this splitter also where metadata routing is enabled.
+    __metadata_request__split = {"groups": True}  # noqa: RUF012
+
     def split(
-        self, X: Any, y: ArrayLike | None = None, groups: object = None
+        self, X: Any, y: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Yield the training rows and the test rows of each fold.
 
@@ -98,8 +107,9 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
             Only its length is used.
         y : array-like or sparse matrix of shape (n_samples, n_labels)
             Multi-hot labels, 0 or 1.
-        groups : object, default=None
-            Ignored; present for compatibility with other splitters.
+        groups : array-like of shape (n_samples,), default=None
+            The group of each row, such as its patient, as a string or number. All rows of a group
+            are test rows of the same fold.
 
         Yields
         ------
@@ -111,11 +121,11 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `y` is not a 0/1 matrix, does not have the length of `X`, or has fewer rows than
-            there are folds.
+            If `y` is not a 0/1 matrix, does not have the length or index of `X`, or has fewer rows
+            or groups than there are folds.
         """
-        # The base class would refuse groups of another length, so they are not passed on.
-        yield from super().split(X, y)
+        check_same_index(data=X, y=y, groups=groups)
+        yield from super().split(X, y, groups)
 
     def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:
         """Return the number of folds.
@@ -133,7 +143,7 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         return self.n_splits
 
     def _iter_test_indices(
-        self, X: object = None, y: ArrayLike | None = None, groups: object = None
+        self, X: object = None, y: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> Iterator[NDArray[np.intp]]:
         labels = check_label_matrix(y, name="y")
         if len(labels) < self.n_splits:
@@ -143,6 +153,11 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
             )
             raise ValueError(msg)
         rng = check_random_state(self.random_state) if self.shuffle else None
-        parts = assign_parts(labels, [1] * self.n_splits, rng)
+        shares = [1] * self.n_splits
+        if groups is None:
+            parts = assign_parts(labels, shares, rng)
+        else:
+            numbers = read_groups(groups, y, at_least=self.n_splits)
+            parts = assign_groups(labels, numbers, shares, rng)[numbers]
         for part in range(self.n_splits):
             yield np.flatnonzero(parts == part)

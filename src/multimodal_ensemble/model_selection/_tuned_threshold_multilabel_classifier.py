@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable
-from numbers import Integral
-from typing import Any, Self, TypeAlias
+from collections.abc import Callable
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.exceptions import DataConversionWarning
-from sklearn.utils import _safe_indexing, get_tags, indexable
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _num_samples, check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from multimodal_ensemble._validation import (
-    FloatArray,
-    check_at_least,
-    check_choice,
-    check_label_matrix,
-    check_sample_weight,
-)
+from multimodal_ensemble._label_names import classes_for_caller, in_label_order, names_of
+from multimodal_ensemble._tables import check_same_index, from_arrow
+from multimodal_ensemble._validation import check_choice, check_label_matrix, check_sample_weight
 from multimodal_ensemble.metrics import (
     CriterionFunction,
     CriterionName,
@@ -31,12 +24,14 @@ from multimodal_ensemble.metrics import (
     tune_thresholds,
 )
 from multimodal_ensemble.model_selection._label_scores import label_scores
-from multimodal_ensemble.model_selection._multilabel_stratified_k_fold import (
-    MultilabelStratifiedKFold,
+from multimodal_ensemble.model_selection._out_of_fold import (
+    fit_to_labels,
+    make_splits,
+    params_by_row,
+    score_fold,
 )
 
 _METHODS = ("predict_proba", "decision_function")
-_Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def _if_estimator_has(method: str) -> Callable[[Callable[..., Any]], Any]:
@@ -133,7 +128,13 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Choose the thresholds and fit the estimator to all rows.
 
         Parameters
@@ -141,9 +142,13 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         X : array-like, sparse matrix, DataFrame or list of length n_samples
             Input of the estimator.
         y : array-like or sparse matrix of shape (n_samples, n_labels)
-            Multi-hot labels, 0 or 1. The estimator receives them as an int array.
+            Multi-hot labels, 0 or 1. The estimator receives them as an int array. With
+            ``cv="prefit"``, columns with names are matched to those of its `classes_`.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows, for the estimator and the choice of thresholds.
+        groups : array-like of shape (n_samples,), default=None
+            The group of each row, such as its patient, for `cv`, and for the estimator if its
+            `fit` takes `groups`. No split may divide a group.
 
         Returns
         -------
@@ -153,9 +158,9 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         Raises
         ------
         ValueError
-            If `y` is not a 0/1 matrix or does not have the length of `X`, a parameter is invalid,
-            `sample_weight` is invalid or not supported by the estimator, `cv` has no test rows, or
-            the estimator does not return one score per row and label.
+            If `y` is not a 0/1 matrix or does not have the length or index of `X`, a parameter is
+            invalid, `sample_weight` is invalid or not supported by the estimator, `cv` has no test
+            rows or divides a group, or the estimator does not return one score per row and label.
         NotFittedError
             If `cv` is "prefit" and the estimator is not fitted.
         """
@@ -166,6 +171,14 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             )
             raise ValueError(msg)
         (X,) = indexable(X)
+        check_same_index(data=X, y=y, sample_weight=sample_weight, groups=groups)
+        y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
+        is_prefit = isinstance(self.cv, str) and self.cv == "prefit"
+        if is_prefit:
+            check_is_fitted(self.estimator)
+            classes = getattr(self.estimator, "classes_", None)
+            if np.ndim(y) == 2 and _are_labels(classes, np.shape(y)[1]):
+                y = in_label_order(y, classes, name="y")
         labels = check_label_matrix(y, name="y")
         if _num_samples(X) != len(labels):
             msg = (
@@ -177,22 +190,25 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         check_criterion(self.threshold, name="threshold")
         method = self._choose_method()
 
-        if isinstance(self.cv, str) and self.cv == "prefit":
-            check_is_fitted(self.estimator)
+        if is_prefit:
+            if groups is not None:
+                msg = "groups has no effect with cv='prefit', which splits nothing; omit groups."
+                raise ValueError(msg)
             estimator = self.estimator
             rows = np.arange(len(labels))
             y_score = label_scores(estimator, X, method, labels.shape[1])
         else:
-            self._check_takes_weights(weights)
-            splits = self._splits(X, labels)
+            params = params_by_row(self.estimator, weights, groups)
+            cv = 5 if self.cv is None else self.cv
+            splits = make_splits(cv, X, labels, groups, self.random_state)
             rows = np.concatenate([test for _, test in splits])
             y_score = np.concatenate(
                 Parallel(n_jobs=self.n_jobs)(
-                    delayed(_score_fold)(self.estimator, X, labels, weights, split, method)
+                    delayed(score_fold)(self.estimator, X, labels, params, split, method)
                     for split in splits
                 )
             )
-            estimator = _fit(clone(self.estimator), X, labels, weights)
+            estimator = fit_to_labels(clone(self.estimator), X, labels, params)
 
         self.thresholds_ = tune_thresholds(
             labels[rows],
@@ -202,6 +218,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         )
         self.estimator_ = estimator
         self.n_labels_ = labels.shape[1]
+        self._label_names = names_of(y)
         self.response_method_ = method
         return self
 
@@ -256,12 +273,37 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         check_is_fitted(self)
         return self.estimator_.decision_function(X)
 
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Return the subset accuracy: the share of rows whose labels are all predicted correctly.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix, DataFrame or list of length n_samples
+            Input of the estimator.
+        y : array-like or sparse matrix of shape (n_samples, n_labels)
+            Multi-hot labels, 0 or 1. Columns with names are matched to those of the training rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
+        check_is_fitted(self)
+        check_same_index(data=X, y=y, sample_weight=sample_weight)
+        y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
+        y_true = check_label_matrix(in_label_order(y, self._label_names, name="y"), name="y")
+        weights = check_sample_weight(sample_weight, len(y_true))
+        return float(np.average((self.predict(X) == y_true).all(axis=1), weights=weights))
+
     # These are properties so that they exist exactly if the estimator has them.
 
     @property
     def classes_(self) -> Any:
         """The `classes_` of `estimator_`."""
-        return self.estimator_.classes_
+        classes = self.estimator_.classes_
+        return classes_for_caller(classes) if _are_labels(classes, self.n_labels_) else classes
 
     @property
     def n_features_in_(self) -> int:
@@ -296,67 +338,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         )
         raise ValueError(msg)
 
-    def _check_takes_weights(self, weights: FloatArray | None) -> None:
-        if weights is not None and not has_fit_parameter(self.estimator, "sample_weight"):
-            msg = (
-                "sample_weight needs an estimator whose fit method has an argument of that name. "
-                f"Received {type(self.estimator).__name__}, whose fit has none. Omit sample_weight "
-                "or use another estimator. If the estimator is a Pipeline, make this classifier "
-                "the last step of the Pipeline instead."
-            )
-            raise ValueError(msg)
 
-    def _splits(self, X: Any, labels: NDArray[np.bool_]) -> list[_Split]:
-        cv = 5 if self.cv is None else self.cv
-        if isinstance(cv, Integral):
-            check_at_least(cv, 2, name="cv")
-            cv = MultilabelStratifiedKFold(int(cv), random_state=self.random_state)
-        if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
-            msg = (
-                "cv must be a number of folds, a splitter such as MultilabelStratifiedKFold, an "
-                f"iterable of (training rows, test rows), or 'prefit'. Received cv={cv!r}."
-            )
-            raise ValueError(msg)
-        pairs = cv.split(X, labels.astype(int)) if hasattr(cv, "split") else cv
-        n_rows = len(labels)
-        splits = [
-            (_row_numbers(train, n_rows), _row_numbers(test, n_rows)) for train, test in pairs
-        ]
-        if not any(len(test) for _, test in splits):
-            msg = (
-                "cv must yield at least one test row to choose thresholds on. "
-                f"Received {len(splits)} splits. An iterator can be used only once."
-            )
-            raise ValueError(msg)
-        return splits
-
-
-def _row_numbers(rows: ArrayLike, n_rows: int) -> NDArray[np.intp]:
-    # Boolean masks are accepted as well. An empty list would become an array of floats.
-    given = np.asarray(rows)
-    return np.arange(n_rows)[given if given.size else slice(0)]
-
-
-def _score_fold(
-    estimator: Any,
-    X: Any,
-    labels: NDArray[np.bool_],
-    weights: FloatArray | None,
-    split: _Split,
-    method: str,
-) -> NDArray[Any]:
-    train, test = split
-    weights = None if weights is None else weights[train]
-    fitted = _fit(clone(estimator), _safe_indexing(X, train), labels[train], weights)
-    return label_scores(fitted, _safe_indexing(X, test), method, labels.shape[1])
-
-
-def _fit(estimator: Any, X: Any, labels: NDArray[np.bool_], weights: FloatArray | None) -> Any:
-    options = {} if weights is None else {"sample_weight": weights}
-    target = labels.astype(int)
-    if target.shape[1] > 1:
-        return estimator.fit(X, target, **options)
-    with warnings.catch_warnings():
-        # Some estimators require a matrix for a single label, and others warn about it.
-        warnings.simplefilter("ignore", DataConversionWarning)
-        return estimator.fit(X, target, **options)
+def _are_labels(classes: Any, n_labels: int) -> bool:
+    """Return whether classes are one per label, and not the classes of each label."""
+    return isinstance(classes, np.ndarray) and len(classes) == n_labels

@@ -74,7 +74,7 @@ def label_cooccurrence(
     """
     check_choice(normalize, [None, "row", "lift"], name="normalize")
     positive = check_label_matrix(y_true)
-    names = check_label_names(labels, positive.shape[1], y_true=y_true)
+    names = check_label_names(labels, positive.shape[1], columns=getattr(y_true, "columns", None))
     # BLAS multiplies only floats; counts below 2**53 are exact.
     y = positive.astype(np.float64)
     both = y.T @ y

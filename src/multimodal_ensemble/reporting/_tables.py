@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from multimodal_ensemble._label_names import in_label_order, names_of
+from multimodal_ensemble._tables import from_arrow
 from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble.metrics import apply_thresholds, label_report, mean_accuracy
 
@@ -51,14 +54,18 @@ def compare_models(
     {'good': 1.0, 'constant': 0.67}
     """
     rows = {}
-    positive = check_label_matrix(y_true)
-    for model, y_score in y_scores.items():
-        report = label_report(y_true, y_score, thresholds[model])
-        predicted = apply_thresholds(y_score, thresholds[model]).astype(bool)
+    truth = from_arrow(y_true, name="y_true")
+    positive = check_label_matrix(truth)
+    for model, given in y_scores.items():
+        report = label_report(y_true, given, thresholds[model])
+        # The report has the thresholds in the order of the labels.
+        limits = report["threshold"].to_numpy()
+        y_score = in_label_order(from_arrow(given), names_of(truth), name="y_score")
+        predicted = apply_thresholds(np.asarray(y_score), limits).astype(bool)
         n_either = int(positive.sum() + predicted.sum())
         rows[model] = {
             "mean_roc_auc": report["roc_auc"].mean(),
-            "mean_accuracy": mean_accuracy(y_true, y_score, thresholds[model]),
+            "mean_accuracy": mean_accuracy(y_true, given, limits),
             "micro_f1": 2 * int((positive & predicted).sum()) / n_either if n_either else 0.0,
             "macro_f1": report["f1"].mean(),
         }

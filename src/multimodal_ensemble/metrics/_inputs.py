@@ -1,0 +1,63 @@
+"""The inputs of metrics: labels, scores, weights and thresholds, paired by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multimodal_ensemble._label_names import in_label_order, names_of
+from multimodal_ensemble._tables import check_same_index, from_arrow
+from multimodal_ensemble._validation import (
+    FloatArray,
+    check_label_matrix,
+    check_label_names,
+    check_sample_weight,
+    check_scores,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Checked inputs, with the columns of all of them in the order of `y_true`."""
+
+    positive: NDArray[np.bool_]
+    scores: FloatArray
+    weights: FloatArray | None
+    # Names for messages and tables.
+    names: list[str]
+    # What the labels are called, or None if nobody says.
+    labels: list[Any] | None
+
+    def read_thresholds(self, thresholds: Any) -> Any:
+        """Return thresholds in the order of the labels."""
+        return in_label_order(thresholds, self.labels, name="thresholds")
+
+
+def read_inputs(
+    y_true: Any, y_score: Any, *, sample_weight: Any = None, labels: Sequence[str] | None = None
+) -> Inputs:
+    """Check inputs, and pair rows and columns by name where both sides have names."""
+    check_same_index(y_true=y_true, y_score=y_score, sample_weight=sample_weight)
+    y_true, y_score = from_arrow(y_true, name="y_true"), from_arrow(y_score, name="y_score")
+    sample_weight = from_arrow(sample_weight, name="sample_weight")
+    columns = getattr(y_true, "columns", None)
+    if hasattr(y_score, "columns"):
+        y_score = in_label_order(y_score, columns, name="y_score")
+        columns = y_score.columns if columns is None else columns
+    positive = check_label_matrix(y_true)
+    scores = check_scores(y_score, positive.shape)
+    weights = check_sample_weight(sample_weight, len(positive))
+    names = check_label_names(labels, positive.shape[1], columns=columns)
+    named = names if labels is not None else columns
+    return Inputs(positive, scores, weights, names, None if named is None else list(named))
+
+
+def read_scores(y_score: Any, thresholds: Any) -> tuple[FloatArray, Any]:
+    """Return checked scores, and thresholds in the order of their columns."""
+    y_score = from_arrow(y_score, name="y_score")
+    labels = names_of(y_score) if hasattr(y_score, "columns") else None
+    return check_scores(y_score), in_label_order(thresholds, labels, name="thresholds")
