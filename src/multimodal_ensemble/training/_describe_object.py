@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import types
 from collections.abc import Mapping
@@ -45,11 +46,11 @@ def describe_object(
     if isinstance(value, types.MethodType):
         return {"method": describe([value.__func__, value.__self__])}
     if isinstance(value, types.FunctionType):
-        return {"function": value.__qualname__, "code": describe(value.__code__)} | (
-            {"variables": describe(_variables(value))} if with_contents else {}
-        )
+        variables = {"variables": describe(_variables(value))} if with_contents else {}
+        return {"function": value.__qualname__, "code": describe(value.__code__), **variables}
     if isinstance(value, types.CodeType):
-        return describe([value.co_code.hex(), value.co_names, value.co_consts])
+        parts = describe([value.co_code.hex(), value.co_names, value.co_consts])
+        return f"sha256 {digest_arrays((), prefix=json.dumps(parts).encode())}"
     if isinstance(value, bytes | complex):
         return repr(value)
     if isinstance(value, set | frozenset):

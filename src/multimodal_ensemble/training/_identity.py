@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
 from multimodal_ensemble.encoders import Encoder, present_values
-from multimodal_ensemble.exceptions import CheckpointError
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.saving import pack_state
 from multimodal_ensemble.training._describe_object import describe_object
@@ -23,18 +21,6 @@ from multimodal_ensemble.training._training_state import trained_variables
 
 Identity = dict[str, dict[str, Any]]
 
-# How to resolve a difference, by the part of the identity that it is in.
-_FIXES = {
-    "model": "Build the model as before",
-    "training rows": "Make the training data set as before",
-    "validation rows": "Make the validation data set as before",
-    "encoders": "Fit the encoders as before",
-    "optimizer": "Pass the same optimizer",
-    "loss": "Pass the same loss and label_weight",
-    "evaluation": "Pass the same monitor, evaluate_every and loss_window",
-}
-# The number of differences, after the first one, that a message lists.
-_MAX_OTHERS = 4
 # Encoded rows that are digested at once.
 _ROWS_PER_DIGEST = 256
 
@@ -80,28 +66,6 @@ def identify_training(
     return as_read
 
 
-def check_same_training(saved: Mapping[str, Any], current: Identity, *, path: Path) -> None:
-    """Raise a CheckpointError that names what differs between a checkpoint and a training."""
-    found = [
-        (part, difference)
-        for part, values in current.items()
-        for difference in _differences(saved.get(part), values)
-    ]
-    if not found:
-        return
-    (part, difference), *others = found
-    msg = (
-        f"The checkpoint {str(path)!r} belongs to another training. "
-        f"{part.capitalize()}: {difference}. {_FIXES[part]}, or start again without resume_from."
-    )
-    if others:
-        listed = [f"{part}: {difference}" for part, difference in others[:_MAX_OTHERS]]
-        if len(others) > _MAX_OTHERS:
-            listed.append(f"and {len(others) - _MAX_OTHERS} more")
-        msg = f"{msg} Other differences: {'; '.join(listed)}."
-    raise CheckpointError(msg)
-
-
 # -- the parts of an identity ----------------------------------------------------------------
 
 
@@ -133,10 +97,8 @@ def _describe_layers(model: keras.Model) -> dict[str, Any]:
         zip(entries, without_names(config)["config"]["layers"], strict=True)
     ):
         name = f"layer {_unnumbered(entry['name'])!r}"
-        # The state of every random generator is resumed, so the seeds do not matter.
-        described[name if name not in described else f"{name} ({position})"] = _without(
-            "seed", describe_object(plain)
-        )
+        key = name if name not in described else f"{name} ({position})"
+        described[key] = _relevant(describe_object(plain))
     return described
 
 
@@ -217,10 +179,15 @@ def _options(part: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name != "name"}
 
 
-def _without(key: str, node: Any) -> Any:
+def _relevant(node: Any) -> Any:
+    """Leave out seeds, because the states of all generators are resumed, and names of layers."""
     if isinstance(node, dict):
-        return {name: _without(key, value) for name, value in node.items() if name != key}
-    return [_without(key, value) for value in node] if isinstance(node, list) else node
+        return {
+            "input" if key == "keras_history" else key: _relevant(value)
+            for key, value in node.items()
+            if key != "seed" and not (key == "name" and str(value).startswith("#"))
+        }
+    return [_relevant(value) for value in node] if isinstance(node, list) else node
 
 
 def _digest(*arrays: NDArray[Any]) -> str:
@@ -229,52 +196,3 @@ def _digest(*arrays: NDArray[Any]) -> str:
 
 def _digest_text(text: str) -> str:
     return f"sha256 {digest_arrays((), prefix=text.encode())}"
-
-
-# -- differences -----------------------------------------------------------------------------
-
-
-def _differences(before: Any, value: Any, *place: str) -> Iterator[str]:
-    """Yield one phrase per difference between a saved value and the present one."""
-    if isinstance(value, dict) and (isinstance(before, dict) or not place):
-        before = before if isinstance(before, dict) else {}
-        for name in value | before:
-            yield from _differences(before.get(name), value.get(name), *place, name)
-    elif before == value:
-        return
-    elif place == ("variables",) and isinstance(before, list):
-        yield _describe_variables(before, value)
-    elif _holds_dicts(value) and isinstance(before, list) and len(before) == len(value):
-        for old, new in zip(before, value, strict=True):
-            yield from _differences(old, new, *place)
-    else:
-        yield f"{_describe_place(place)} {_describe_change(before, value)}"
-
-
-def _describe_variables(before: list[Any], value: list[str]) -> str:
-    if len(before) != len(value):
-        return f"{len(before)} variables are trained in the checkpoint, {len(value)} here"
-    pairs = zip(before, value, strict=True)
-    old, new = next((old, new) for old, new in pairs if old != new)
-    return f"variable {_describe_change(old, new)}"
-
-
-def _describe_place(place: tuple[str, ...]) -> str:
-    top, *inner = place
-    if top == "layers" and len(inner) > 1:
-        return f"{inner[-1]} of {inner[0]}"
-    return place[-1]
-
-
-def _describe_change(before: Any, value: Any) -> str:
-    is_digest = isinstance(value, str) and value.startswith("sha256 ")
-    is_long = isinstance(value, dict) or _holds_dicts(value) or _holds_dicts(before)
-    if is_long and before is None:
-        return "is None in the checkpoint"
-    if is_digest or is_long:
-        return "differs"
-    return f"is {before!r} in the checkpoint, {value!r} here"
-
-
-def _holds_dicts(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(item, dict | list) for item in value)

@@ -19,7 +19,8 @@ from multimodal_ensemble.training._checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
-from multimodal_ensemble.training._identity import Identity, check_same_training
+from multimodal_ensemble.training._identity import Identity
+from multimodal_ensemble.training._identity_differences import check_same_training
 from multimodal_ensemble.training._training_state import (
     EvaluationState,
     assign,
