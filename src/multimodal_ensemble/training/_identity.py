@@ -112,6 +112,9 @@ def _describe_rows(dataset: MultimodalDataset) -> dict[str, Any]:
         "shuffle": bool(dataset.shuffle),
         "augment": bool(dataset.augment),
         "features from a store": sorted(dataset.features),
+        "features of half precision": [
+            name for name, values in sorted(dataset.features.items()) if _is_half_precision(values)
+        ],
         "y": _digest(np.asarray(dataset.y)),
         "sample_weight": None if weight is None else _digest(weight),
         # The same seed can produce another order with another version of NumPy's generator.
@@ -138,6 +141,12 @@ def _content(dataset: MultimodalDataset, encoder: Encoder) -> Iterator[NDArray[A
     if present.any():
         digests = encoder.content_digests(encoder.prepare(values))
         yield np.frombuffer(b"".join(digests), dtype=np.uint8)
+
+
+def _is_half_precision(values: NDArray[Any]) -> bool:
+    """Return whether a store has rounded features to float16."""
+    with np.errstate(over="ignore"):
+        return all(np.array_equal(row, row.astype(np.float16)) for row in values)
 
 
 def _describe_encoder(encoder: Encoder, *, augments: bool) -> dict[str, Any]:
