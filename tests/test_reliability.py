@@ -758,6 +758,24 @@ def _(folder):
     make().fit(data, 1 - y, resume_from=folder / "fit")
 
 
+@case("a checkpoint of the same labels with other values in X")
+def _(folder):
+    data, y = table()
+    make().fit(data, y, checkpoint=folder / "fit")
+    make().fit(data.assign(number=data["number"].to_numpy()[::-1]), y, resume_from=folder / "fit")
+
+
+@case("a checkpoint of another optimizer")
+def _(folder):
+    make().fit(*table(), checkpoint=folder / "fit")
+    make(optimizer=keras.optimizers.SGD(0.02)).fit(*table(), resume_from=folder / "fit")
+
+
+@case("a checkpoint path with any other file")
+def _(folder):
+    make().fit(*table(), checkpoint=written(folder, "thesis.txt", b"everything"))
+
+
 @case("no checkpoint to resume from")
 def _(folder):
     make().fit(*table(), resume_from=folder / "fit")

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 
 from multimodal_ensemble import (
@@ -26,8 +27,9 @@ from multimodal_ensemble import (
     tune_thresholds,
 )
 from multimodal_ensemble.encoders import DenseHead
-from multimodal_ensemble.exceptions import ImageReadError, ModalityError
+from multimodal_ensemble.exceptions import CheckpointError, ImageReadError, ModalityError
 from multimodal_ensemble.images import UnreadableImageWarning
+from multimodal_ensemble.saving import read_archive, write_archive
 from tests.fresh_process import FreshProcess
 from tests.toys import make_poster
 
@@ -481,6 +483,69 @@ def test_resuming_without_random_state_uses_the_seed_of_the_checkpoint(tmp_path)
         first.fit(data, y, checkpoint=path, callbacks=[interrupt_at(1)])
     resumed = make_quick(random_state=None, epochs=3).fit(data, y, resume_from=path)
     assert resumed.provenance_["seed"] == first.provenance_["seed"]
+
+
+def test_other_rows_or_parameters_are_refused_on_resuming(tmp_path):
+    data, y = draw()
+    path = tmp_path / "training.checkpoint"
+
+    def make_one(activation="relu", **options):
+        head = DenseHead(4, activation=activation)
+        some = [DenseEncoder("number", head=head), BagOfWordsEncoder("tags", head=head)]
+        return make(some, **{"epochs": 1, **options})
+
+    make_one().fit(data, y, checkpoint=path)
+    before = path.read_bytes()
+    shuffled = data.assign(number=data["number"].to_numpy()[::-1])
+    renamed = data.assign(tags=[[f"other {tag}" for tag in row] for row in data["tags"]])
+    for match, rows, options in [
+        ("Training rows: content of 'number' differs", shuffled, {}),
+        ("Encoders: vocabulary_ of 'tags' differs", renamed, {}),
+        ("activation of layer 'number_head' is 'relu'", data, {"activation": "tanh"}),
+        ("Optimizer: learning_rate is", data, {"optimizer": keras.optimizers.SGD(0.5)}),
+        ("Evaluation: monitor is", data, {"monitor": "loss"}),
+        ("Training rows: seed is", data, {"random_state": 5}),
+    ]:
+        with pytest.raises(CheckpointError, match=match):
+            make_one(**options).fit(rows, y, resume_from=path)
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_with_an_impossible_seed_is_refused(tmp_path):
+    data, y = draw()
+    path = tmp_path / "training.checkpoint"
+    make_quick(epochs=1).fit(data, y, checkpoint=path)
+    name = "multimodal_ensemble checkpoint"
+    document, arrays = read_archive(path, format_name=name, max_version=1)
+    contents = {key: arrays[key] for key in arrays}
+    arrays.close()
+    for seed in (-1, 2**40, True, None, "1"):
+        document["metadata"] = {"dict": {"seed": seed}}
+        write_archive(path, document, contents)
+        with pytest.raises(CheckpointError, match="Training rows: seed is 1"):
+            make_quick(random_state=None, epochs=1).fit(data, y, resume_from=path)
+
+
+def mean_score(y_true, y_score):
+    return y_score.mean()
+
+
+@pytest.mark.parametrize("monitor", ["f1", mean_score])
+def test_the_monitor_is_a_parameter_that_a_saved_file_keeps(tmp_path, monitor):
+    data, y = draw()
+    classifier = make_quick(monitor=monitor, epochs=2).fit(data, y)
+    assert clone(classifier).monitor is monitor
+    column = "f1" if monitor == "f1" else "monitor"
+    best = classifier.history_[classifier.history_["best"]].iloc[-1]
+    assert best[column] == classifier.history_[column].max()
+    assert best["step"] == classifier.provenance_["best_step"]
+    classifier.save(tmp_path / "saved.mme")
+    loaded = MultimodalClassifier.load(tmp_path / "saved.mme")
+    # A file cannot hold a function.
+    assert loaded.monitor == ("f1" if monitor == "f1" else "mean_roc_auc")
+    pd.testing.assert_frame_equal(loaded.history_, classifier.history_)
+    with pytest.raises(ValueError, match="monitor must be one of"):
+        make_quick(monitor="auc").fit(data, y)
 
 
 KILLED = """

@@ -6,17 +6,31 @@ import json
 import os
 import time
 import zipfile
+from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import fbeta_score
 
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    FeatureStore,
+    MultimodalDataset,
+    fuse_encoders,
+)
+from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import CheckpointError, MultimodalEnsembleError
 from multimodal_ensemble.saving import read_archive, write_archive
 from multimodal_ensemble.training import read_checkpoint_metadata
 from multimodal_ensemble.training._checkpoint import read_checkpoint
+from multimodal_ensemble.training._identity import identify_training
+from multimodal_ensemble.training._identity_differences import check_same_training
+from multimodal_ensemble.training._predict_scores import model_for_dataset
 from tests.fresh_process import FreshProcess
+from tests.toys import draw_pixels, make_poster, write_images
 from tests.training.conftest import Problem, Training
 
 BATCHES = 8
@@ -403,7 +417,7 @@ def test_other_labels_are_refused(problem, written):
         ),
         (
             {"optimizer": keras.optimizers.SGD(0.1)},
-            "Optimizer: SGD has other variables in the checkpoint",
+            r"Optimizer: momentum is 0\.5 in the checkpoint, 0\.0 here",
         ),
         ({"loss": "mse"}, "Loss: name is 'binary_crossentropy' in the checkpoint, 'mse' here"),
         (
@@ -425,6 +439,200 @@ def test_other_label_weights_are_refused(problem, path):
     fit(make(problem), label_weight={"second": 2, "third": 3}, **options)
 
 
+def identify(encoders, data, y, *, loss="mse", monitor="loss", optimizer="sgd", **options):
+    """Return the identity of a training, without any training."""
+    rows = MultimodalDataset(data, encoders, y, **{"shuffle": True, "verbose": 0, **options})
+    model = fuse_encoders(encoders, rows.y.shape[1], seed=1)
+    return identify_training(
+        model,
+        model_for_dataset(model, rows),
+        (rows, rows),
+        optimizer=keras.optimizers.get(optimizer),
+        loss=loss,
+        evaluation={"monitor": monitor},
+    )
+
+
+def check_differs(one, other, match):
+    check_same_training(one, one, path=Path("run"))
+    with pytest.raises(CheckpointError, match=match):
+        check_same_training(one, other, path=Path("run"))
+
+
+CHANGES = {
+    "shuffled": lambda numbers: numbers[::-1],
+    "one value": lambda numbers: [numbers[0] + 1e-6, *numbers[1:]],
+    "two rows swapped": lambda numbers: [numbers[1], numbers[0], *numbers[2:]],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("which", ["train", "validation"])
+def test_other_values_are_refused(problem, untouched, written, which, change):
+    data = getattr(problem, which)
+    data["numbers"] = CHANGES[change](data["numbers"])
+    parts = problem.datasets(*untouched.train.encoders)
+    what = "Training" if which == "train" else "Validation"
+    match = f"{what} rows: content of 'numbers' differs. Make the"
+    check_refused(
+        Training(untouched.model, *parts), CheckpointError, match, resume_from=written, epochs=2
+    )
+
+
+def test_encoders_that_learned_something_else_are_refused(problem, written):
+    # The encoded rows are almost the same.
+    for data in (problem.train, problem.validation):
+        data["numbers"] = [2 * row for row in data["numbers"]]
+    check_refused(
+        make(problem), CheckpointError, "ncoders: mean_ of 'numbers' differs", resume_from=written
+    )
+
+
+def test_another_vocabulary_of_the_same_size_is_refused():
+    def identify_tags(rows):
+        tags = BagOfWordsEncoder("tags").fit(rows)
+        return identify([tags], {"tags": rows}, [[0], [1], [1]])
+
+    one = identify_tags([["war"], ["war", "love"], []])
+    check_differs(
+        one,
+        identify_tags([["sea"], ["sea", "love"], []]),
+        "Encoders: vocabulary_ of 'tags' differs",
+    )
+
+
+def test_rows_that_lack_a_modality_are_part_of_the_training():
+    x = DenseEncoder("x", optional=True).fit([0.0, 2.0])
+    one, other = (identify([x], {"x": [0.0, last]}, [[0], [1]]) for last in (0.0, None))
+    check_differs(one, other, "Training rows: content of 'x' differs")
+
+
+@pytest.mark.parametrize("from_store", [False, True])
+def test_an_image_file_with_other_pixels_is_refused(tmp_path, store, from_store):
+    poster, y = make_poster(), np.eye(4)
+    options = {"store": store} if from_store else {}
+
+    def identify_files(folder, seed):
+        return identify([poster], {"poster": write_images(folder, 4, seed=seed)}, y, **options)
+
+    one = identify_files(tmp_path / "one", 1)
+    # Copies of the files in another folder are the same images.
+    check_same_training(one, identify_files(tmp_path / "copy", 1), path=tmp_path)
+    check_differs(
+        one, identify_files(tmp_path / "other", 2), "Training rows: content of 'poster' differs"
+    )
+
+
+def test_features_of_another_precision_are_refused(tmp_path):
+    poster, data = make_poster(), {"poster": list(draw_pixels(4, 9, 9, 3))}
+    one, other = (
+        identify([poster], data, np.eye(4), store=FeatureStore(tmp_path / dtype, dtype=dtype))
+        for dtype in ("float16", "float32")
+    )
+    check_differs(one, other, r"features of half precision is \['poster'\] in the checkpoint, \[\]")
+
+
+@pytest.mark.parametrize(
+    ("head", "match"),
+    [
+        ({"activation": "tanh"}, "activation of layer 'x_head' is 'relu' in the .*, 'tanh' here"),
+        ({"dropout": 0.25}, r"rate of layer 'x_head' is 0\.5 in the checkpoint, 0\.25 here"),
+        ({"input_dropout": 0.1}, r"\d+ variables are trained in the checkpoint, \d+ here"),
+        ({"units": 5}, r"variable is .*\(1, 4\) float32' in the checkpoint, .*\(1, 5\) float32'"),
+    ],
+)
+def test_other_options_of_a_head_are_refused(head, match):
+    def identify_head(**head):
+        x = DenseEncoder("x", head=DenseHead(**{"units": 4, **head})).fit([0.0, 1.0])
+        return identify([x], {"x": [0.0, 1.0]}, [[0], [1]])
+
+    check_differs(identify_head(), identify_head(**head), "Model: " + match)
+
+
+def make_loss(weight):
+    return lambda y_true, y_score: keras.ops.mean(weight * (y_true - y_score) ** 2, axis=-1)
+
+
+ADAM, FOCAL = keras.optimizers.Adam, keras.losses.BinaryFocalCrossentropy
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "match"),
+    [
+        ({"optimizer": ADAM(0.01)}, {"optimizer": ADAM(0.02)}, "learning_rate is 0.01 in the"),
+        ({"optimizer": ADAM()}, {"optimizer": ADAM(beta_1=0.5)}, "Optimizer: beta_1 is 0.9 in the"),
+        ({"optimizer": ADAM()}, {"optimizer": ADAM(clipnorm=1.0)}, "clipnorm is None in the"),
+        ({"loss": FOCAL(gamma=1.0)}, {"loss": FOCAL(gamma=2.0)}, "Loss: gamma is 1.0 in the"),
+        ({"loss": make_loss(1.0)}, {"loss": make_loss(2.0)}, "Loss: weight is 1.0 in the .* 2.0"),
+        (
+            {"loss": make_loss(1.0)},
+            {"loss": lambda y, p: y - p},
+            "Loss: function is .*Other differences: loss: code differs",
+        ),
+        ({"monitor": "loss"}, {"monitor": "f1"}, "Evaluation: monitor is 'loss' in the"),
+        (
+            {"monitor": functools.partial(fbeta_score, beta=1)},
+            {"monitor": functools.partial(fbeta_score, beta=2)},
+            "Evaluation: beta is 1 in the checkpoint, 2 here",
+        ),
+    ],
+)
+def test_other_objects_are_refused(one, other, match):
+    x, data, y = DenseEncoder("x").fit([0.0, 1.0]), {"x": [0.0, 1.0]}, [[0], [1]]
+    check_differs(identify([x], data, y, **one), identify([x], data, y, **other), match)
+
+
+def test_a_monitor_that_counts_its_calls_stays_the_same():
+    calls = []
+
+    def count(y_true, y_score):
+        calls.append(1)
+        return 0.0
+
+    x, data, y = DenseEncoder("x").fit([0.0, 1.0]), {"x": [0.0, 1.0]}, [[0], [1]]
+    before = identify([x], data, y, monitor=count)
+    count(1, 2)
+    check_same_training(before, identify([x], data, y, monitor=count), path=Path("run"))
+
+
+def test_another_interval_of_evaluations_is_refused(untouched, written):
+    match = "Evaluation: evaluate_every is 3 in the checkpoint, 4 here"
+    check_refused(untouched, CheckpointError, match, resume_from=written, evaluate_every=4)
+
+
+def test_each_differing_part_is_named(problem, written):
+    problem.y_train[0] = 1 - problem.y_train[0]
+    match = r"y differs\. Make .* Other differences: optimizer: class is 'SGD' in the checkpoint"
+    check_refused(make(problem), CheckpointError, match, resume_from=written, optimizer="adam")
+
+
+def test_malformed_values_raise_no_other_error(problem, written, path):
+    training = make(problem)
+    name = "multimodal_ensemble checkpoint"
+    document, arrays = read_archive(written, format_name=name, max_version=1)
+    contents = {key: arrays[key] for key in arrays}
+    arrays.close()
+    state = document["evaluation"]["dict"]
+    places = [(document, key) for key in document] + [(state, key) for key in state]
+    places += [(state["history"], 0), (state["losses"], 0)]
+    entry = state["history"][0]["dict"]
+    places += [(entry, key) for key in entry]
+    wrong = [None, "text", -1, 2**70, -0.5, {"int": hex(2**80)}, [], {"dict": {}}, {"float": "nan"}]
+    n_refused = 0
+    for number, (holder, key) in enumerate(places):
+        value = holder[key]
+        # A third of the values for each place, in turn.
+        for other in wrong[number % 3 :: 3]:
+            holder[key] = other
+            write_archive(path, document, contents)
+            try:
+                fit(training, resume_from=path, epochs=2)
+            except CheckpointError:
+                n_refused += 1
+        holder[key] = value
+    assert n_refused > 2 * len(places)
+
+
 def test_metadata_must_be_json_and_requires_a_checkpoint(untouched, path):
     match = r"must be a mapping of JSON values.*Received {'a': \{1\}}"
     options = {"checkpoint": path, "checkpoint_metadata": {"a": {1}}}
@@ -433,11 +641,43 @@ def test_metadata_must_be_json_and_requires_a_checkpoint(untouched, path):
     check_refused(untouched, ValueError, match, checkpoint_metadata={})
 
 
-def test_another_file_is_never_overwritten(untouched, path):
-    path.write_bytes(b"a life's work")
+def write_zip(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("thesis.txt", "a life's work")
+
+
+OTHER_FILES = {
+    "text": lambda path: path.write_bytes(b"a life's work"),
+    "zip": write_zip,
+    "archive": lambda path: write_archive(path, {"format": "other", "format_version": 1}, {}),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_FILES)
+def test_another_file_is_never_overwritten(untouched, path, kind):
+    OTHER_FILES[kind](path)
+    before = path.read_bytes()
     match = r"run.checkpoint' is no checkpoint, and training would overwrite it"
     check_refused(untouched, CheckpointError, match, checkpoint=path)
-    assert path.read_bytes() == b"a life's work"
+    assert path.read_bytes() == before
+
+
+def test_a_pipe_is_no_place_for_a_checkpoint(untouched, path):
+    os.mkfifo(path)
+    check_refused(untouched, CheckpointError, "is no checkpoint", checkpoint=path)
+    assert path.is_fifo()
+
+
+@pytest.mark.parametrize("kind", ["text", "zip"])
+def test_a_file_that_appears_during_the_training_is_not_overwritten(problem, path, kind):
+    write = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: OTHER_FILES[kind](path) if epoch == 1 else None
+    )
+    match = r"Training stopped after epoch 2\. The file .*is no checkpoint.* The model has the weig"
+    with pytest.raises(CheckpointError, match=match):
+        fit(make(problem), epochs=3, checkpoint=path, callbacks=[write])
+    assert b"a life's work" in path.read_bytes()
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("where", ["a folder", "in a file"])

@@ -62,7 +62,7 @@ def test_the_line_explains_how_to_resume_from_a_checkpoint(interrupt, tmp_path):
     assert result.history["step"].tolist() == [6, 12, 18]
     assert out.endswith(f"). To resume after epoch 2, pass resume_from={str(path)!r}.\n")
     # A second interruption, before another epoch is finished.
-    out, result = interrupt(3, resume_from=path, evaluate_every=3)
+    out, result = interrupt(3, resume_from=path)
     assert out.startswith("Training was interrupted after 19 batches. ")
     assert out.endswith(f"). To resume after epoch 2, pass resume_from={str(path)!r}.\n")
     assert result.history["step"].tolist() == [6, 12, 18]

@@ -165,6 +165,9 @@ def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any
     if not (threshold is None or isinstance(threshold, str | int | float)):
         # A callable or a mapping is replaced by the thresholds that resulted from it.
         described["threshold"] = fitted.thresholds.tolist()
+    if callable(params["monitor"]):
+        # No file can hold it, and it only matters for another training.
+        described["monitor"] = "mean_roc_auc"
     described["label_weight"] = _describe_label_weight(params["label_weight"], fitted.classes)
     for name in ("optimizer", "loss"):
         if not isinstance(params[name], str):

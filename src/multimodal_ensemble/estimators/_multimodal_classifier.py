@@ -33,7 +33,7 @@ from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import fuse_encoders
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.training import predict_scores
+from multimodal_ensemble.training import MonitorFunction, check_monitor, predict_scores
 
 
 class MultimodalClassifier(BaseMultimodalEstimator):
@@ -74,6 +74,11 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     patience : int or None, default=10
         Number of evaluations without a better one after which training stops; see `fit_model`.
         None never stops early.
+    monitor : str or callable, default="mean_roc_auc"
+        The validation metric that chooses the best weights and stops the training:
+        ``"mean_roc_auc"``, ``"loss"``, ``"mean_average_precision"``, ``"f1"``, or a callable
+        ``(y_true, y_score) -> float``, greater for better scores; see `ValidationEvaluation`. In
+        place of a callable, a saved file has the default.
     validation_fraction : float or None, default=0.1
         Share of the training rows, and of each label, that is held out if `fit` receives no
         validation rows. None validates on the training rows and warns that this is optimistic.
@@ -151,6 +156,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         loss: Any = "binary_crossentropy",
         evaluate_every: int | None = None,
         patience: int | None = 10,
+        monitor: str | MonitorFunction = "mean_roc_auc",
         validation_fraction: float | None = 0.1,
         store: FeatureStore | str | PathLike[str] | None = None,
         warm_start: bool = False,
@@ -168,6 +174,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         self.loss = loss
         self.evaluate_every = evaluate_every
         self.patience = patience
+        self.monitor = monitor
         self.validation_fraction = validation_fraction
         self.store = store
         self.warm_start = warm_start
@@ -205,11 +212,14 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             The group of each row, such as its patient. All rows of a group are either training
             rows or held-out rows.
         callbacks : sequence of keras.callbacks.Callback, default=()
-            More callbacks for Keras.
+            More callbacks for Keras, which find the validation values in their `logs`, such as
+            ``val_loss`` and ``val_mean_roc_auc``; see `fit_model`.
         checkpoint : path, optional
             A file that is written at the end of each epoch, to resume from; see `fit_model`.
         resume_from : path, optional
             A checkpoint to resume from, with the same rows and parameters; it is then updated.
+            `patience`, `threshold`, `store` and `verbose` may differ, and `epochs` may be larger if
+            `evaluate_every` is given; see `fit_model`.
 
         Returns
         -------
@@ -220,6 +230,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         ------
         ModalityError, ValueError
             If the rows or a parameter cannot be used; the message says why.
+        CheckpointError
+            If a checkpoint belongs to other rows or parameters; the message names what differs.
         KeyboardInterrupt
             On Ctrl-C. After the first evaluation, the classifier is then fitted with the best
             weights so far, and a line reports that.
@@ -302,6 +314,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)
+        check_monitor(self.monitor)
         check_choice(self.verbose, (0, 1, 2), name="verbose")
         check_choice(self.warm_start, (True, False), name="warm_start")
         if self.batch_size is not None:

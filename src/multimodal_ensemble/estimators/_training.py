@@ -37,7 +37,7 @@ from multimodal_ensemble.training import (
 )
 
 # Parameters of the classifier that `fit_model` has under the same name.
-_FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "verbose")
+_FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "monitor", "verbose")
 # Libraries that predictions depend on.
 _LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
 # The default number of rows per batch. With few rows, smaller batches make as many steps.
@@ -51,7 +51,8 @@ def draw_seed(random_state: Any, resume_from: str | PathLike[str] | None = None)
     if resume_from is not None:
         # Resuming without random_state: reuse the seed stored in the checkpoint.
         seed = read_checkpoint_metadata(resume_from).get("seed")
-        if isinstance(seed, int):
+        # `fit_model` refuses a checkpoint with any other seed.
+        if type(seed) is int and 0 <= seed < 2**32:
             return seed
     return int(check_random_state(random_state).randint(2**31 - 1))
 

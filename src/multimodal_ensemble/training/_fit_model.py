@@ -16,9 +16,10 @@ from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._adapt_to_rows import adapt_to_rows
 from multimodal_ensemble.training._check_datasets import check_datasets, check_is_dataset
-from multimodal_ensemble.training._checkpoint import identify_training
 from multimodal_ensemble.training._fit_result import FitResult
+from multimodal_ensemble.training._identity import identify_training
 from multimodal_ensemble.training._label_weights import resolve_loss
+from multimodal_ensemble.training._monitor import MonitorFunction
 from multimodal_ensemble.training._predict_scores import model_for_dataset
 from multimodal_ensemble.training._resuming import CheckpointCallback
 from multimodal_ensemble.training._run_epochs import run_epochs
@@ -42,6 +43,7 @@ def fit_model(
     evaluate_every: int | None = None,
     loss_window: int = 200,
     patience: int | None = 10,
+    monitor: str | MonitorFunction = "mean_roc_auc",
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: str | PathLike[str] | None = None,
     resume_from: str | PathLike[str] | None = None,
@@ -81,16 +83,27 @@ def fit_model(
     patience : int or None, default=10
         Number of evaluations in a row without a better one after which training stops; None never
         stops early. See `ValidationEvaluation`.
+    monitor : str or callable, default="mean_roc_auc"
+        The metric of the validation rows that chooses the best weights and stops the training:
+        ``"mean_roc_auc"``, ``"loss"``, ``"mean_average_precision"``, ``"f1"``, or a callable
+        ``(y_true, y_score) -> float``, greater for better scores. See `ValidationEvaluation`.
     callbacks : sequence of keras.callbacks.Callback, default=()
-        Further callbacks. At the end of an epoch they act before the checkpoint is written.
+        Further callbacks. At the end of an epoch they act before the checkpoint is written, and
+        find the validation values of that time in `logs`: ``val_loss``, ``val_mean_roc_auc`` and
+        others, see `ValidationEvaluation`. If one acts at the end of an epoch, each epoch
+        therefore costs one more pass over the validation rows.
     checkpoint : path, optional
         File to write at the end of each epoch, in place of the last one. It holds everything that
-        is needed to resume, but no frozen weights.
+        is needed to resume, but no frozen weights. An older checkpoint there is replaced, also
+        that of another training; any other file is refused. If several trainings write one path,
+        the file is that of the last one to finish an epoch.
     resume_from : path, optional
-        Checkpoint to resume after its last epoch, with the same model, data, optimizer and loss,
-        which may be new objects; `epochs` may be larger if `evaluate_every` is given. It is also
-        the file to write, unless `checkpoint` names another one. If training had ended, the model
-        gets the best weights at once. The state of `callbacks` is not resumed.
+        Checkpoint to resume after its last epoch, with the same model, data, optimizer, loss and
+        monitor, which may be new objects. `patience`, `callbacks` and `verbose` may differ, and
+        `epochs` may be larger if `evaluate_every` is given. It is also the file to write, unless
+        `checkpoint` names another one. If training had ended, the model gets the best weights at
+        once. The state of `callbacks` is not resumed. To compare the rows, those of vectors are
+        encoded once more, and the files of images are read once more.
     checkpoint_metadata : mapping, optional
         JSON values to add to the checkpoint. Default when resuming: those in the checkpoint.
     verbose : {0, 1, 2}, default=1
@@ -150,6 +163,9 @@ def fit_model(
         evaluate_every=evaluate_every,
         loss_window=loss_window,
         patience=patience,
+        monitor=monitor,
+        # Other callbacks find the validation values in their logs, which costs an evaluation.
+        epoch_logs=any(map(_acts_after_epochs, callbacks)),
         verbose=min(verbose, 1),
     )
     # Other callbacks act first, so that the checkpoint holds their effect.
@@ -158,7 +174,16 @@ def fit_model(
     path = resume_from if checkpoint is None else checkpoint
     if path is not None:
         identity = identify_training(
-            model, trained, (train, validation), optimizer=optimizer, loss=trained_loss
+            model,
+            trained,
+            (train, validation),
+            optimizer=optimizer,
+            loss=trained_loss,
+            evaluation={
+                "monitor": monitor,
+                "evaluate_every": evaluate_every,
+                "loss_window": loss_window,
+            },
         )
         saving = CheckpointCallback(
             evaluation, train, identity, path, resume_from=resume_from, metadata=checkpoint_metadata
@@ -218,6 +243,12 @@ def _check_callbacks(callbacks: Any) -> list[keras.callbacks.Callback]:
             msg = f"callbacks must be instances of keras.callbacks.Callback. Received {callback!r}."
             raise TypeError(msg)
     return checked
+
+
+def _acts_after_epochs(callback: keras.callbacks.Callback) -> bool:
+    """Return whether a callback can read the logs of an epoch."""
+    method = getattr(callback.on_epoch_end, "__func__", None)
+    return method is not keras.callbacks.Callback.on_epoch_end
 
 
 def _make_result(trained: keras.Model, evaluation: ValidationEvaluation, start: float) -> FitResult:

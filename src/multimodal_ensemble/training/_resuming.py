@@ -9,22 +9,22 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import keras
-from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import CheckpointError
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._checkpoint import (
     Checkpoint,
-    Identity,
     check_metadata,
-    check_same_training,
     check_writable,
     read_checkpoint,
     write_checkpoint,
 )
+from multimodal_ensemble.training._identity import Identity
+from multimodal_ensemble.training._identity_differences import check_same_training
 from multimodal_ensemble.training._training_state import (
     EvaluationState,
     assign,
+    do_fit,
     optimizer_variables,
     trained_variables,
     trained_weights,
@@ -85,24 +85,26 @@ class CheckpointCallback(keras.callbacks.Callback):
         if not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
         in_model, in_optimizer = trained_variables(model), optimizer_variables(model.optimizer)
-        if not _have_same_shapes(in_optimizer, checkpoint.optimizer):
-            msg = (
-                f"The checkpoint {path!r} belongs to another training. Optimizer: "
-                f"{type(model.optimizer).__name__} has other variables in the checkpoint. Pass an "
-                "optimizer with the same options, or start again without resume_from."
-            )
-            raise CheckpointError(msg)
         try:
             evaluation = EvaluationState.from_dict(
-                checkpoint.evaluation, loss_window=self.evaluation.loss_window
+                checkpoint.evaluation,
+                columns=self.evaluation.columns,
+                loss_window=self.evaluation.loss_window,
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, ValueError) as error:
             self._refuse_damaged(f"its evaluation is malformed: {error!r}", error)
-        if not _have_same_shapes(in_model, checkpoint.model):
-            self._refuse_damaged("its weights do not fit the model")
-        best = evaluation.best_weights
-        if evaluation.best is not None and not _have_same_shapes(trained_weights(model), best):
-            self._refuse_damaged("its best weights do not fit the model")
+        if evaluation.epoch != checkpoint.epoch:
+            self._refuse_damaged(
+                f"its evaluation is of epoch {evaluation.epoch} instead of {checkpoint.epoch}"
+            )
+        in_best = trained_weights(model) if evaluation.history else []
+        for what, variables, values in (
+            ("weights", in_model, checkpoint.model),
+            ("state of the optimizer", in_optimizer, checkpoint.optimizer),
+            ("best weights", in_best, evaluation.best_weights),
+        ):
+            if not do_fit(variables, values):
+                self._refuse_damaged(f"its {what} do not fit the model in shape or dtype")
         assign(in_optimizer, checkpoint.optimizer)
         assign(in_model, checkpoint.model)
         self.evaluation.resume_from(evaluation)
@@ -144,6 +146,9 @@ class CheckpointCallback(keras.callbacks.Callback):
         )
         try:
             write_checkpoint(self.path, checkpoint)
+        except CheckpointError as error:
+            msg = f"Training stopped after epoch {epoch + 1}. {error} {state.describe_weights()}."
+            raise CheckpointError(msg) from error
         except OSError as error:
             older = f" The file holds epoch {self.last_epoch}." if self.last_epoch else ""
             reason = os.strerror(error.errno) if error.errno else str(error)
@@ -154,7 +159,3 @@ class CheckpointCallback(keras.callbacks.Callback):
             )
             raise OSError(error.errno, msg) from error
         self.last_epoch = epoch + 1
-
-
-def _have_same_shapes(variables: list[Any], values: list[NDArray[Any]]) -> bool:
-    return [tuple(variable.shape) for variable in variables] == [value.shape for value in values]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-# The columns of the history, and the type of their values.
+# The columns that each history has, and the type of their values.
 HISTORY_COLUMNS: dict[str, type] = {
     "step": int,
     "epoch": int,
@@ -46,7 +48,8 @@ class EvaluationState:
     @property
     def window_loss(self) -> float:
         """Mean loss over the rows of the last batches."""
-        return sum(loss for loss, _ in self.losses) / sum(weight for _, weight in self.losses)
+        weight = sum(weight for _, weight in self.losses)
+        return sum(loss for loss, _ in self.losses) / weight if weight else math.nan
 
     def describe_weights(self) -> str:
         """Return a sentence that says which weights the model has if training stops now."""
@@ -62,20 +65,58 @@ class EvaluationState:
         return {**vars(self), "losses": list(self.losses)}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], *, loss_window: int) -> EvaluationState:
-        """Return the state that `to_dict` described; malformed values raise some exception."""
-        losses = [(float(loss), float(weight)) for loss, weight in values["losses"]]
-        return cls(
-            losses=deque(losses, maxlen=loss_window),
-            step=int(values["step"]),
-            epoch=int(values["epoch"]),
-            history=[
-                {column: kind(entry[column]) for column, kind in HISTORY_COLUMNS.items()}
-                for entry in values["history"]
-            ],
-            best_weights=[np.asarray(weight) for weight in values["best_weights"]],
-            seconds=float(values["seconds"]),
-        )
+    def from_dict(
+        cls, values: Mapping[str, Any], *, columns: Mapping[str, type], loss_window: int
+    ) -> EvaluationState:
+        """Return the state that `to_dict` described; malformed values raise KeyError or ValueError.
+
+        `columns` are those of the history with the type of their values.
+        """
+        for name, kind in _STATE_TYPES.items():
+            _check_type(values[name], kind, name)
+        for pair in values["losses"]:
+            _check_type(pair, tuple, "an entry of losses")
+            if [type(number) for number in pair] != [float, float]:
+                msg = f"losses holds {pair!r}, which are not two numbers"
+                raise ValueError(msg)
+        known = {name: values[name] for name in _STATE_TYPES}
+        state = cls(**{**known, "losses": deque(values["losses"], maxlen=loss_window)})
+        steps = [0]
+        for entry in state.history:
+            _check_type(entry, dict, "an entry of the history")
+            if entry.keys() != columns.keys():
+                msg = f"the history has the columns {list(entry)} instead of {list(columns)}"
+                raise ValueError(msg)
+            for column, kind in columns.items():
+                _check_type(entry[column], kind, f"{column} in the history")
+            steps.append(entry["step"])
+        # Each evaluation is after that of another batch, and the first one is the best so far.
+        is_in_order = all(before < after for before, after in pairwise([*steps, state.step + 1]))
+        if not is_in_order or len(state.losses) != min(state.step, loss_window):
+            msg = f"its batches {steps[1:]}, of {state.step}, are impossible"
+            raise ValueError(msg)
+        if state.history and not state.history[0]["best"]:
+            msg = "its first evaluation is not the best so far"
+            raise ValueError(msg)
+        if not 0 <= state.seconds < math.inf:
+            msg = f"it took {state.seconds} seconds"
+            raise ValueError(msg)
+        return state
+
+
+_STATE_TYPES: dict[str, type] = {
+    "losses": list,
+    **dict.fromkeys(("step", "epoch"), int),
+    **dict.fromkeys(("history", "best_weights"), list),
+    "seconds": float,
+}
+
+
+def _check_type(value: Any, kind: type, name: str) -> None:
+    # A bool is an int, but not here.
+    if type(value) is not kind:
+        msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
+        raise ValueError(msg)
 
 
 def trained_variables(model: keras.Model) -> list[Any]:
@@ -105,6 +146,16 @@ def values_of(variables: list[Any]) -> list[NDArray[Any]]:
     values = [np.array(variable.numpy()) for variable in variables]
     # Each value of bfloat16 is also one of float32.
     return [value.astype(np.float32) if value.dtype.kind == "V" else value for value in values]
+
+
+def do_fit(variables: list[Any], values: list[Any]) -> bool:
+    """Return whether values have the shapes and dtypes of those that `values_of` returns."""
+    return len(variables) == len(values) and all(
+        isinstance(value, np.ndarray)
+        and value.shape == tuple(variable.shape)
+        and value.dtype == ("float32" if variable.dtype == "bfloat16" else variable.dtype)
+        for variable, value in zip(variables, values, strict=True)
+    )
 
 
 def assign(variables: list[Any], values: list[NDArray[Any]]) -> None:

@@ -18,6 +18,13 @@ from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import mean_accuracy, mean_roc_auc, tune_thresholds
 from multimodal_ensemble.training._check_datasets import required_labels
+from multimodal_ensemble.training._monitor import (
+    MonitorFunction,
+    check_monitor,
+    compute_monitor,
+    monitor_column,
+    rank,
+)
 from multimodal_ensemble.training._predict_scores import all_inputs, score_inputs
 from multimodal_ensemble.training._training_state import (
     HISTORY_COLUMNS,
@@ -31,11 +38,17 @@ from multimodal_ensemble.training._training_state import (
 class ValidationEvaluation(keras.callbacks.Callback):
     """Keras callback that evaluates the validation rows, keeps the best weights and stops early.
 
-    The best evaluation is the one with the highest mean ROC-AUC over labels and, among equal ones,
-    the one with the lowest validation loss. Training stops when `patience` evaluations in a row
-    were not better, but not before the validation loss was once below that of constant scores:
-    until then the model has learned nothing. The mean accuracy in the history uses thresholds that
-    are tuned on the same rows. It is slightly optimistic, and serves to compare models.
+    The best evaluation is the one with the best value of `monitor`, by default the highest mean
+    ROC-AUC over labels, and among equal ones the one with the lowest validation loss. Training
+    stops when `patience` evaluations in a row were not better, but not before the validation loss
+    was once below that of constant scores: until then the model has learned nothing. The mean
+    accuracy and F1 in the history use thresholds that are tuned on the same rows. They are slightly
+    optimistic, and serve to compare models.
+
+    Callbacks after this one find the validation values at the end of each epoch in their `logs`, as
+    ``val_loss``, ``val_mean_roc_auc``, ``val_mean_accuracy`` and, where the history has another
+    column, ``val_f1``, ``val_mean_average_precision`` or ``val_monitor``. These values change
+    neither the history nor the best weights.
 
     Parameters
     ----------
@@ -48,6 +61,15 @@ class ValidationEvaluation(keras.callbacks.Callback):
     patience : int, optional
         Number of evaluations in a row without an improvement after which training stops. Default:
         training never stops early.
+    monitor : str or callable, default="mean_roc_auc"
+        What chooses the best weights: ``"mean_roc_auc"``, ``"loss"`` (of the validation rows, lower
+        is better), ``"mean_average_precision"``, ``"f1"`` (the mean over labels of the highest F1
+        that a threshold reaches), or a callable that takes `y_true` (0 or 1) and `y_score`, both of
+        shape (n_samples, n_labels), and returns a number, greater for better scores. NaN is the
+        worst. The named ones leave out labels of one class.
+    epoch_logs : bool, default=True
+        Whether each epoch ends with validation values in the `logs` of further callbacks, which
+        requires one evaluation per epoch.
     verbose : {0, 1}, default=0
         Whether each evaluation prints a line.
 
@@ -56,7 +78,10 @@ class ValidationEvaluation(keras.callbacks.Callback):
     history : DataFrame
         One row per evaluation: ``step`` (batches so far), ``epoch`` (from 1), ``seconds``,
         ``loss`` (of the training rows), ``validation_loss``, ``mean_roc_auc``, ``mean_accuracy``,
-        ``best`` (whether it is the best so far).
+        the monitored value if it is none of these (``mean_average_precision``, ``f1``, or
+        ``monitor`` of a callable), ``best`` (whether it is the best so far).
+    columns : dict of str to type
+        The columns of the history with the type of their values.
     best_step : int or None
         Number of batches before the best evaluation; None before the first one.
     best_roc_auc : float
@@ -65,7 +90,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
     Raises
     ------
     ValueError
-        If the validation rows have no labels, or no label is both present and absent in them.
+        If the validation rows have no labels, or no label is both present and absent in them, or
+        if `monitor` is unknown or a callable with other arguments.
 
     See Also
     --------
@@ -93,6 +119,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
         evaluate_every: int = 150,
         loss_window: int = 200,
         patience: int | None = None,
+        monitor: str | MonitorFunction = "mean_roc_auc",
+        epoch_logs: bool = True,
         verbose: int = 0,
     ) -> None:
         super().__init__()
@@ -100,11 +128,17 @@ class ValidationEvaluation(keras.callbacks.Callback):
         check_at_least(loss_window, 1, name="loss_window")
         if patience is not None:
             check_at_least(patience, 1, name="patience")
+        check_monitor(monitor)
         self.validation = validation
         self.evaluate_every = evaluate_every
         self.loss_window = loss_window
         self.patience = patience
+        self.monitor = monitor
+        self.epoch_logs = epoch_logs
         self.verbose = verbose
+        # A known column keeps its place, and a new one comes before the last.
+        self.columns = {**HISTORY_COLUMNS, monitor_column(monitor): float, "best": bool}
+        self.columns["best"] = self.columns.pop("best")
         self._y_true = required_labels(validation, "validation")
         self._has_both_classes = _find_two_class_labels(self._y_true, validation.labels)
         self._inputs: list[dict[str, NDArray[Any]]] | None = None
@@ -114,7 +148,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
     @property
     def history(self) -> pd.DataFrame:
         """One row per evaluation."""
-        return pd.DataFrame(self.state.history, columns=list(HISTORY_COLUMNS))
+        return pd.DataFrame(self.state.history, columns=list(self.columns))
 
     @property
     def best_step(self) -> int | None:
@@ -158,10 +192,14 @@ class ValidationEvaluation(keras.callbacks.Callback):
         if self.state.step % self.evaluate_every == 0:
             self._evaluate()
 
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Add the validation values to the logs, which Keras passes to all callbacks."""
+        if logs is not None and self.epoch_logs:
+            logs.update(_as_logs(self._last_entry() or self._measure()))
+
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Evaluate the final weights."""
-        history = self.state.history
-        if not history or history[-1]["step"] != self.state.step:
+        if self._last_entry() is None:
             self._evaluate()
 
     # -- called by the checkpoint callback ---------------------------------------------------
@@ -198,34 +236,42 @@ class ValidationEvaluation(keras.callbacks.Callback):
         scores = np.where(total > 0, positive * frequency / np.where(total > 0, total, 1), 0.5)
         return self._loss(np.broadcast_to(scores.astype(np.float32), self._y_true.shape))
 
-    def _evaluate(self) -> None:
-        state = self.state
+    def _last_entry(self) -> dict[str, Any] | None:
+        """Return the entry of an evaluation after the last batch; None if there was none."""
+        last = self.state.history[-1] if self.state.history else None
+        return last if last is not None and last["step"] == self.state.step else None
+
+    def _measure(self) -> dict[str, Any]:
+        """Return the values of the present weights on the validation rows."""
         inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
         y_score = score_inputs(self.model, inputs)
         if not np.isfinite(y_score).all():
             msg = (
-                f"Training diverged: after {state.step} batches the scores are not finite. "
+                f"Training diverged: after {self.state.step} batches the scores are not finite. "
                 "Use a smaller learning rate, or scale the features."
             )
             raise FloatingPointError(msg)
         columns = self._has_both_classes
-        roc_auc = mean_roc_auc(self._y_true[:, columns], y_score[:, columns])
         thresholds = tune_thresholds(self._y_true, y_score)
-        validation_loss = self._loss(y_score)
-        best = state.best
-        is_best = best is None or (roc_auc, -validation_loss) > (
-            best["mean_roc_auc"],
-            -best["validation_loss"],
-        )
+        values = {
+            "validation_loss": self._loss(y_score),
+            "mean_roc_auc": float(mean_roc_auc(self._y_true[:, columns], y_score[:, columns])),
+            "mean_accuracy": float(mean_accuracy(self._y_true, y_score, thresholds)),
+        }
+        monitored = compute_monitor(self.monitor, self._y_true, y_score, columns)
+        return values if monitored is None else {**values, monitor_column(self.monitor): monitored}
+
+    def _evaluate(self) -> None:
+        state = self.state
+        values = self._measure()
+        is_best = state.best is None or rank(self.monitor, values) > rank(self.monitor, state.best)
         state.history.append(
             {
                 "step": state.step,
                 "epoch": state.epoch,
                 "seconds": time.perf_counter() - self._start,
                 "loss": state.window_loss,
-                "validation_loss": validation_loss,
-                "mean_roc_auc": float(roc_auc),
-                "mean_accuracy": float(mean_accuracy(self._y_true, y_score, thresholds)),
+                **values,
                 "best": is_best,
             }
         )
@@ -270,9 +316,24 @@ def _find_two_class_labels(y_true: NDArray[np.bool_], labels: Sequence[str]) -> 
     return has_both
 
 
+def _as_logs(entry: Mapping[str, Any]) -> dict[str, float]:
+    """Return the validation values of an evaluation under the names that Keras gives them."""
+    names = {"loss": "validation_loss"} | {name: name for name in _validation_columns(entry)}
+    return {f"val_{name}": entry[column] for name, column in names.items()}
+
+
+def _validation_columns(entry: Mapping[str, Any]) -> list[str]:
+    """Return the columns with metrics of the validation rows."""
+    others = {"step", "epoch", "seconds", "loss", "validation_loss", "best"}
+    return [column for column in entry if column not in others]
+
+
 def _format_line(entry: Mapping[str, Any]) -> str:
+    metrics = [
+        f"{column.replace('_', ' ').replace('roc auc', 'ROC-AUC')} {entry[column]:.4f}"
+        for column in _validation_columns(entry)
+    ]
     return (
         f"step {entry['step']:6d}  epoch {entry['epoch']:3d}  loss {entry['loss']:.4f}  "
-        f"validation: mean ROC-AUC {entry['mean_roc_auc']:.4f}, mean accuracy "
-        f"{entry['mean_accuracy']:.4f}{'  best so far' if entry['best'] else ''}"
+        f"validation: {', '.join(metrics)}{'  best so far' if entry['best'] else ''}"
     )
