@@ -6,11 +6,12 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from multimodal_ensemble._keras import PACKAGE, without_names
 from multimodal_ensemble._random import seeded_layers
@@ -149,6 +150,15 @@ class Augmentation(CheckedParameters):
             states = [each for each in model.variables if each.name == "seed_generator_state"]
             self._built[image.shape] = (model, states)
         return self._built[image.shape]
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy, whose layers draw no seeds from the caller's generator."""
+        with seeded_layers(self.seed):
+            params = {
+                name: clone(value, safe=False)
+                for name, value in self.get_params(deep=False).items()
+            }
+        return type(self)(**params)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the arguments alone: each copy builds its own model."""
