@@ -1,1 +1,1 @@
-"""Repeatable attempts to break the library, each with counts: ``python -m benchmarks.stress.NAME``."""
+"""Repeatable attempts to break the library: ``python -m benchmarks.stress.NAME`` prints counts."""

@@ -63,7 +63,8 @@ def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> 
     Keras would trace a graph for the first batch, and another one for a batch of another size.
     Without `any_size`, the first graph is that for the size of the first batch.
     """
-    if model.predict_function is None and not model.run_eagerly:
+    is_first = model.predict_function is None
+    if is_first and not model.run_eagerly:
         model.make_predict_function()
         # TensorFlow warns of functions that are traced often. It takes those of all models for one,
         # so it would warn wherever several models predict a few batches. It does not count this.
@@ -74,9 +75,11 @@ def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> 
 
 def describe_batch(batch: Any, *, any_size: bool = True) -> Any:
     """Return the shapes and dtypes of the arrays of a batch, by default with any number of rows."""
-    return keras.tree.map_structure(
-        lambda array: tf.TensorSpec(
-            (None if any_size else len(array), *array.shape[1:]), array.dtype
-        ),
-        batch,
-    )
+
+    def describe(array: Any) -> Any:
+        if array is None:
+            return None
+        n_rows = None if any_size else len(array)
+        return tf.TensorSpec((n_rows, *array.shape[1:]), array.dtype)
+
+    return keras.tree.map_structure(describe, batch)

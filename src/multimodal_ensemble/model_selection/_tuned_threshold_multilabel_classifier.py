@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from numbers import Integral
 from typing import Any, Self, TypeAlias
@@ -23,6 +22,7 @@ from multimodal_ensemble._validation import (
     check_label_matrix,
     check_sample_weight,
 )
+from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.metrics import (
     CriterionFunction,
     CriterionName,
@@ -356,7 +356,6 @@ def _fit(estimator: Any, X: Any, labels: NDArray[np.bool_], weights: FloatArray 
     target = labels.astype(int)
     if target.shape[1] > 1:
         return estimator.fit(X, target, **options)
-    with warnings.catch_warnings():
-        # Some estimators require a matrix for a single label, and others warn about it.
-        warnings.simplefilter("ignore", DataConversionWarning)
+    # Some estimators require a matrix for a single label, and others warn about it.
+    with ignored(DataConversionWarning):
         return estimator.fit(X, target, **options)
