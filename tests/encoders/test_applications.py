@@ -2,6 +2,8 @@
 
 import inspect
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -138,16 +140,54 @@ def test_seeded_layers_are_repeatable_and_keep_the_state_of_python_s_generator(s
         assert not np.array_equal(first, build())
 
 
-def test_seeded_layers_restore_the_state_after_an_error():
+def test_an_error_in_seeded_layers_leaves_no_trace():
     before = random.getstate()
 
     def fail_after_a_draw():
         with seeded_layers(3):
-            return random.random() / 0
+            return keras.random.SeedGenerator() / 0
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(TypeError):
         fail_after_a_draw()
     assert random.getstate() == before
+    keras.random.SeedGenerator()
+    assert random.getstate() != before
+
+
+def test_seeded_layers_in_another_thread_do_not_meet():
+    def draw():
+        return keras.random.SeedGenerator().state.numpy().tolist()
+
+    random.seed(4)
+    expected_outside = [draw(), draw(), random.random()]
+    with seeded_layers(1):
+        expected = [draw(), draw()]
+    entered, leaves = threading.Event(), threading.Event()
+
+    def other_thread():
+        with seeded_layers(2):
+            entered.set()
+            leaves.wait()
+            return draw()
+
+    random.seed(4)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(other_thread)
+        entered.wait()
+        # The block of the other thread has begun and does not affect this one.
+        outside = [draw()]
+        with seeded_layers(1):
+            found = [draw()]
+            with seeded_layers(7):
+                draw()
+            leaves.set()
+            drawn_by_other = other.result()
+            found.append(draw())
+        outside += [draw(), random.random()]
+    assert found == expected
+    assert outside == expected_outside
+    with seeded_layers(2):
+        assert draw() == drawn_by_other
 
 
 def test_seeded_layers_without_a_seed_change_nothing():

@@ -86,6 +86,17 @@ def test_views_do_not_depend_on_global_generators_nor_change_them():
     assert (random.getstate(), np.random.get_state()[1].tolist()) == before
 
 
+def test_a_clone_draws_nothing_from_python_s_generator():
+    encoder = own(jitter(), views=2, seed=3)
+    before = random.getstate()
+    copy = clone(encoder)
+    assert random.getstate() == before
+    assert copy.augmentation is not encoder.augmentation
+    np.testing.assert_array_equal(
+        augment(copy, PIXELS, VIEWS % 2), augment(encoder, PIXELS, VIEWS % 2)
+    )
+
+
 @pytest.mark.slow
 def test_another_process_computes_the_same_views(tmp_path, request):
     path = tmp_path / "views.npy"

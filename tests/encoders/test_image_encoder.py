@@ -5,6 +5,7 @@ import io
 import json
 import random
 import re
+import traceback
 from pathlib import Path
 from urllib.error import URLError
 
@@ -307,6 +308,10 @@ def test_the_user_s_model_keeps_its_weights_by_default():
         np.testing.assert_array_equal(old, new)
 
 
+def list_tracebacks(error):
+    return [line for line in traceback.format_exception(error) if line.startswith("Traceback")]
+
+
 OPTIONS = r"weights='imagenet' to download.*weights=None for random"
 
 
@@ -328,8 +333,9 @@ def test_a_weights_file_that_does_not_fit_is_reported_with_the_options(tmp_path,
     else:
         path.write_text("not a weights file")
     match = rf"{re.escape(str(path))}' does not fit MobileNet without its classifier"
-    with pytest.raises(WeightsUnavailableError, match=rf"(?s){match}.*{OPTIONS}"):
+    with pytest.raises(WeightsUnavailableError, match=rf"(?s){match}.*{OPTIONS}") as raised:
         mobile_net(weights=path).get_backbone()
+    assert len(list_tracebacks(raised.value)) == 1
 
 
 def test_a_failed_download_is_reported_with_the_options(monkeypatch):
@@ -357,8 +363,10 @@ def test_the_error_of_keras_about_a_failed_download_is_recognised(monkeypatch, t
 
     monkeypatch.setattr(files, "urlretrieve", fail)
     monkeypatch.setattr(files.config, "keras_home", lambda: str(tmp_path))
-    with pytest.raises(WeightsUnavailableError, match=r"not be downloaded .*no route to host"):
+    with pytest.raises(WeightsUnavailableError, match=r"not be downloaded .*no route") as raised:
         mobile_net(weights="imagenet", image_size=None).get_backbone()
+    # Without the traces of the three errors in Keras and urllib.
+    assert len(list_tracebacks(raised.value)) == 1
 
 
 # -- the user's own network ------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import copy
 import errno
 import json
 import os
+import random
 import zipfile
 
 import keras
@@ -274,6 +275,18 @@ def test_a_loaded_classifier_can_be_trained_further(small, table, saved_small):
     assert loaded.classes_.tolist() == small.classes_.tolist()
     assert np.abs(loaded.predict_proba(table) - before).max() > 0
     np.testing.assert_array_equal(before, small.predict_proba(table))
+
+
+def test_loading_draws_nothing_from_python_s_generator_and_repeats_dropout(saved):
+    before = random.getstate()
+    models = [MultimodalClassifier.load(saved).model_ for _ in range(2)]
+    assert random.getstate() == before
+    states, again = (
+        [v.numpy().tolist() for v in model.variables if v.name == "seed_generator_state"]
+        for model in models
+    )
+    assert states
+    assert states == again
 
 
 def test_a_loaded_classifier_can_be_fitted_again(fit, table, tmp_path):

@@ -109,6 +109,29 @@ def test_building_the_backbone_does_not_change_the_seeded_heads():
     assert weights_equal(first, again)
 
 
+class RandomNetworkEncoder(ArrayEncoder):
+    """An encoder with a backbone whose weights are drawn when it is built."""
+
+    _backbone = None
+
+    def get_backbone(self):
+        if self._backbone is None:
+            self._backbone = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+            self._backbone.trainable = False
+        return self._backbone
+
+
+def test_the_seed_is_also_that_of_a_backbone_with_random_weights():
+    encoders = [RandomNetworkEncoder("x") for _ in range(4)]
+    models = [
+        fuse_encoders([encoder], 2, seed=seed)
+        for encoder, seed in zip(encoders, (1, 1, 2, None), strict=True)
+    ]
+    assert weights_equal(*models[:2])
+    backbones = [encoder.get_backbone().get_weights()[0] for encoder in encoders]
+    assert len({backbone.tobytes() for backbone in backbones}) == 3
+
+
 def test_a_seed_repeats_dropout(tags, batch):
     inputs = {"tags": batch["tags"]}
     one, other = (fuse_encoders([tags], 2, dropout=0.5, seed=4) for _ in range(2))

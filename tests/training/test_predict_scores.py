@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import MultimodalDataset, predict_scores
+from multimodal_ensemble._keras import predict_batch
 from multimodal_ensemble.exceptions import ModalityError
+from tests.toys import draw_pixels, make_network
 
 
 @pytest.fixture
@@ -31,6 +33,19 @@ def test_scores_are_in_the_order_of_the_rows(problem, training, store, with_stor
     assert scores.dtype == np.float32
     expected = np.asarray(training.model(inputs, training=False))
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
+
+
+def test_batches_of_all_sizes_use_one_graph_and_cause_no_warnings(caplog):
+    rows = draw_pixels(5, 8, 8, 3)
+    # TensorFlow takes the predictions of all models for one function, which is traced often.
+    with caplog.at_level("WARNING", logger="tensorflow"):
+        for seed in range(6):
+            model = make_network(seed)
+            expected = np.concatenate([np.asarray(model(rows[:4])), np.asarray(model(rows[4:]))])
+            found = [predict_batch(model, rows[:4]), predict_batch(model, rows[4:])]
+            np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-5, atol=1e-5)
+            assert model.predict_function.experimental_get_tracing_count() == 1
+    assert not caplog.records
 
 
 def test_prediction_does_not_change_the_order_of_training(training):

@@ -84,7 +84,8 @@ def build_application(
             f"downloaded ({error}). Pass weights='path/to/file.weights.h5' for a file that you "
             "have, or weights=None for random weights."
         )
-        raise WeightsUnavailableError(msg) from error
+        # The message has the reason; the traces through the other libraries only hide it.
+        raise WeightsUnavailableError(msg) from None
 
 
 def load_weights(model: keras.Model, path: str, *, name: str) -> None:
@@ -103,4 +104,4 @@ def load_weights(model: keras.Model, path: str, *, name: str) -> None:
             f"(include_top=False): {error} Pass a file that was saved from this network, "
             "weights='imagenet' to download ImageNet weights, or weights=None for random weights."
         )
-        raise WeightsUnavailableError(msg) from error
+        raise WeightsUnavailableError(msg) from None

@@ -6,13 +6,14 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
-from multimodal_ensemble._keras import PACKAGE, without_names
+from multimodal_ensemble._keras import PACKAGE, predict_batch, without_names
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.encoders._parameters import CheckedParameters
@@ -106,7 +107,7 @@ class Augmentation(CheckedParameters):
             for row, (image, digest, view) in enumerate(zip(encoded, digests, views, strict=True)):
                 for number, state in enumerate(states):
                     state.assign(_draw(self.seed, number, int(view), digest))
-                augmented[row] = model.predict_on_batch(image[np.newaxis])[0]
+                augmented[row] = predict_batch(model, image[np.newaxis], any_size=False)[0]
         return augmented
 
     def view_digests(self, digests: Sequence[bytes], view: int) -> list[bytes]:
@@ -139,7 +140,7 @@ class Augmentation(CheckedParameters):
             model = _TrainingMode(_as_list(self.layers))
             # Some layers draw from Python's global generator, once, when they are traced.
             with seeded_layers(self.seed):
-                shape = np.asarray(model.predict_on_batch(image)).shape
+                shape = np.asarray(predict_batch(model, image, any_size=False)).shape
             if shape != image.shape:
                 msg = (
                     "Augmentation layers must keep the shape of an image. Received images of "
@@ -149,6 +150,15 @@ class Augmentation(CheckedParameters):
             states = [each for each in model.variables if each.name == "seed_generator_state"]
             self._built[image.shape] = (model, states)
         return self._built[image.shape]
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy, whose layers draw no seeds from the caller's generator."""
+        with seeded_layers(self.seed):
+            params = {
+                name: clone(value, safe=False)
+                for name, value in self.get_params(deep=False).items()
+            }
+        return type(self)(**params)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the arguments alone: each copy builds its own model."""

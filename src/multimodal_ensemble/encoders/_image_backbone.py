@@ -77,7 +77,8 @@ def build_image_backbone(
     named = "imagenet" if weights == "imagenet" else None
     if isinstance(network, str):
         network_name = network
-        with seeded_layers(seed):
+        # The initial weights matter only where no others replace them.
+        with seeded_layers(seed if weights is None else 0):
             network = build_application(
                 network, input_shape=input_shape, pooling=pooling, weights=named
             )
@@ -85,8 +86,7 @@ def build_image_backbone(
         network_name = f"the model {network.name!r}"
         # Use a copy, because freezing, training and loading must change neither the caller's model
         # nor other encoders that received the same model.
-        given, network = network, keras.models.clone_model(network)
-        network.set_weights(given.get_weights())
+        network = copy_model(network)
     if weights is not None and named is None:
         load_weights(network, os.fspath(weights), name=network_name)
     features = network(pixels)
@@ -106,6 +106,15 @@ def build_image_backbone(
     # one, even where its layers are trained.
     backbone: keras.Model = InferenceModel(inputs, features, name=name)
     return backbone
+
+
+def copy_model(model: keras.Model) -> keras.Model:
+    """Return a copy of a model with the same weights."""
+    # The initial weights of the copy are replaced, so they need not change the caller's generator.
+    with seeded_layers(0):
+        copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def check_trainable_layers(n_layers: Any) -> None:

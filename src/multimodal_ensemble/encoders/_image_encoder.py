@@ -21,6 +21,7 @@ from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
     check_trainable_layers,
+    copy_model,
     find_image_size,
     set_trainable_layers,
 )
@@ -79,7 +80,8 @@ class ImageEncoder(Encoder):
     root : path, optional
         Folder that relative paths start from. Default: the working directory.
     seed : int, optional
-        Makes random weights repeatable.
+        Makes random weights repeatable. Default: they follow from the seed of the model that is
+        built first, such as a classifier's `random_state`, and differ between calls without one.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`.
 
@@ -299,9 +301,8 @@ class ImageEncoder(Encoder):
             if isinstance(self.backbone, keras.Model):
                 # A clone of this encoder starts from this model. It is a copy, because the
                 # original may belong to the caller.
-                own = keras.models.clone_model(self.backbone)
-                own.set_weights(weights)
-                self.backbone = own
+                self.backbone = copy_model(self.backbone)
+                self.backbone.set_weights(weights)
         return super().set_state(learned)
 
     def _build_backbone(self, weights: str | Path | None) -> keras.Model:

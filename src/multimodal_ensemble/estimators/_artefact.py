@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._labels import label_array
@@ -89,7 +90,8 @@ def load_artefact(
     `weights` are weights files by modality, for backbones that are not in the file.
     """
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
-    with arrays:
+    # All initial weights are replaced, so they need not change the caller's generator.
+    with arrays, seeded_layers(0):
         try:
             params = _read_params(unpack_state(document["params"], arrays), known_params)
             return params, _read_fitted(document, arrays, params, weights)
@@ -122,7 +124,8 @@ def _read_fitted(
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
     check_sizes(encoders, len(classes), saved)
     rates = {name: params[name] for name in ("dropout", "modality_dropout")}
-    model = fuse_encoders(encoders, len(classes), **rates)
+    # With the seed of the training, further training is repeatable.
+    model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **rates)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)

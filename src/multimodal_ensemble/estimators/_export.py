@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -21,6 +20,7 @@ from multimodal_ensemble._keras import all_layers
 from multimodal_ensemble._layer_names import presence_name
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble._version import __version__
+from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
 from multimodal_ensemble.estimators._fitted import Fitted
 
@@ -118,9 +118,8 @@ def _export_onnx(model: keras.Model, path: Path) -> None:
         tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
         for tensor in model.inputs
     }
-    with _without_log1p(model), warnings.catch_warnings():
-        # Keras 3.15 uses names whose meaning NumPy is about to change.
-        warnings.simplefilter("ignore", FutureWarning)
+    # Keras 3.15 uses names whose meaning NumPy is about to change.
+    with _without_log1p(model), ignored(FutureWarning):
         tensors = list(inputs.values())
         # A single input must not be in a list.
         positional = keras.Model(tensors if len(tensors) > 1 else tensors[0], _Call(model)(inputs))

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
@@ -246,7 +247,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         options = {"callbacks": callbacks, "checkpoint": checkpoint, "resume_from": resume_from}
         if continues:
             return self._train(self.model_, self.encoders_, rows, seed, **options)
-        encoders = self._fit_new_encoders(rows, label_columns(X, y))
+        with seeded_layers(seed):
+            encoders = self._fit_new_encoders(rows, label_columns(X, y))
         model = self._build(encoders, len(rows.classes), seed)
         return self._train(model, encoders, rows, seed, **options)
 
@@ -301,7 +303,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         modalities = [modalities] if isinstance(modalities, str) else list(modalities)
         configured = self.encoders_ if isinstance(self.encoders, str) else self.encoders
         wanted = as_encoder_list(configured)
-        with rows.train.locating_errors():
+        with seeded_layers(seed), rows.train.locating_errors():
             encoders = refit_encoders(self.encoders_, wanted, modalities, rows.train.data)
         model = self._build(encoders, len(self.classes_), seed)
         kept = [encoder.name for encoder in encoders if encoder.name not in modalities]

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._keras import predict_batch
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
@@ -118,7 +119,7 @@ def compute_chunks(
                 # A target usually lacks all rows of a batch, and a slice copies nothing.
                 rows = slice(None) if lacking.all() else lacking
                 features = np.asarray(
-                    target.backbone.predict_on_batch(batch.encoded[rows]), dtype=np.float32
+                    predict_batch(target.backbone, batch.encoded[rows]), dtype=np.float32
                 )
                 _check_finite(features, batch.numbers[lacking], chunks[0].reader.name)
                 digests = [batch.digests[row] for row in np.flatnonzero(lacking)]

@@ -51,7 +51,7 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
             raise ModalityError(msg)
         _adapt(heads[name], values)
     # A prediction that Keras has traced holds the statistics of `Normalization` as constants.
-    model.make_predict_function(force=True)
+    model.predict_function = None
 
 
 def _adapt(layer: keras.Layer, values: Any) -> None:

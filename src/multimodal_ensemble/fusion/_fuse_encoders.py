@@ -103,8 +103,7 @@ def fuse_encoders(
     check_fraction(modality_dropout, name="modality_dropout")
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
-    # Outside the seeded block: building a backbone inside it would change the draws of the heads.
-    backbones = [encoder.get_backbone() for encoder in encoders]
+    backbones = [_seeded_backbone(encoder, seed) for encoder in encoders]
     _check_layer_names(encoders, backbones)
     with seeded_layers(seed):
         for encoder, backbone in zip(encoders, backbones, strict=True):
@@ -127,6 +126,14 @@ def fuse_encoders(
     return keras.Model(
         inputs, scores, name=name or "_and_".join(encoder.name for encoder in encoders)
     )
+
+
+def _seeded_backbone(encoder: Encoder, seed: int | None) -> keras.Model | None:
+    """Return a backbone; random weights without a seed of their own follow from `seed`."""
+    # In a block of its own, because a backbone that is built here must not change the draws of the
+    # heads, and one that was built before must not change those of other backbones.
+    with seeded_layers(seed):
+        return encoder.get_backbone()
 
 
 def join_embeddings(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, TypeAlias
@@ -16,6 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from multimodal_ensemble._tables import number_groups
 from multimodal_ensemble._validation import FloatArray, check_at_least
+from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.model_selection._label_scores import label_scores
 from multimodal_ensemble.model_selection._multilabel_stratified_k_fold import (
     MultilabelStratifiedKFold,
@@ -90,9 +90,8 @@ def fit_to_labels(estimator: Any, X: Any, labels: NDArray[np.bool_], params: dic
     target = labels.astype(int)
     if target.shape[1] > 1:
         return estimator.fit(X, target, **params)
-    with warnings.catch_warnings():
-        # Some estimators require a matrix for a single label, and others warn about it.
-        warnings.simplefilter("ignore", DataConversionWarning)
+    # Some estimators require a matrix for a single label, and others warn about it.
+    with ignored(DataConversionWarning):
         return estimator.fit(X, target, **params)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.saving import replacing
 
 if TYPE_CHECKING:
@@ -234,9 +234,9 @@ def _draw(figure: Figure, format: str) -> bytes:
     drawing = io.BytesIO()
     # Without a date and with a fixed salt, the same figure yields the same bytes.
     metadata = {"Date": None} if format == "svg" else {}
-    with mpl.rc_context({"svg.hashsalt": "multimodal_ensemble"}), warnings.catch_warnings():
-        # Matplotlib draws a box for a character that its font lacks.
-        warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
+    # Matplotlib draws a box for a character that its font lacks.
+    without_glyphs = ignored(UserWarning, r"Glyph .* missing from")
+    with mpl.rc_context({"svg.hashsalt": "multimodal_ensemble"}), without_glyphs:
         figure.savefig(drawing, format=format, dpi=_DPI, metadata=metadata, facecolor="white")
     return drawing.getvalue()
 

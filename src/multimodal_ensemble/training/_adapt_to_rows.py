@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._keras import predict_batch
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import ModalityParts, adapt_heads, fusion_parts
 from multimodal_ensemble.generators import MultimodalDataset
@@ -35,5 +36,5 @@ def _head_input(parts: ModalityParts, train: MultimodalDataset) -> NDArray[Any]:
     outputs = []
     for rows in np.array_split(present, -(-present.size // _ROWS_PER_CALL)):
         inputs = train.encode_rows(rows, [name])[name]
-        outputs.append(inputs if before is None else np.asarray(before.predict_on_batch(inputs)))
+        outputs.append(inputs if before is None else np.asarray(predict_batch(before, inputs)))
     return np.concatenate(outputs)

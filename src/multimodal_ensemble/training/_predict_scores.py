@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._keras import predict_batch
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble.fusion import feature_model
 from multimodal_ensemble.generators import MultimodalDataset
@@ -80,7 +81,7 @@ def score_inputs(
     """Return the scores of batches of inputs as one array."""
     # Tracing a graph takes longer than a few large batches of vectors in a few dense layers.
     takes_vectors = all(len(tensor.shape) == 2 for tensor in model.inputs)
-    score = partial(model, training=False) if takes_vectors else model.predict_on_batch
+    score = partial(model, training=False) if takes_vectors else partial(predict_batch, model)
     return np.concatenate([keras.ops.convert_to_numpy(score(inputs)) for inputs in batches])
 
 
