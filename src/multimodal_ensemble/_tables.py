@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,17 +17,7 @@ _LISTED = 5
 
 def to_frame(data: Any) -> pd.DataFrame:
     """Return a mapping of columns as a table of objects, or raise a ModalityError."""
-    scalars = [
-        name
-        for name, values in data.items()
-        if isinstance(values, str | bytes) or not hasattr(values, "__iter__")
-    ]
-    if scalars:
-        msg = (
-            f"The columns of the data must be sequences. Received one value for {scalars}; for a "
-            "single row, pass lists with one value."
-        )
-        raise ModalityError(msg)
+    check_columns(data, list(data))
     indexes = [values.index for values in data.values() if isinstance(values, pd.Series)]
     if any(not index.equals(indexes[0]) for index in indexes):
         msg = (
@@ -43,6 +33,59 @@ def to_frame(data: Any) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
 
 
+def check_columns(data: Any, names: Sequence[Any]) -> None:
+    """Raise a ModalityError unless each named column of a table or mapping is one column."""
+    if isinstance(data, pd.DataFrame):
+        if data.columns.nlevels > 1:
+            msg = (
+                f"The columns of data must have one name each. Received {data.columns.nlevels} "
+                "levels of names; try data.columns = data.columns.map('_'.join)."
+            )
+            raise ModalityError(msg)
+        duplicated = data.columns[data.columns.duplicated()].unique()
+        if repeated := [name for name in duplicated if name in names]:
+            msg = (
+                f"The columns of data must have distinct names. Received {repeated} more than once."
+            )
+            raise ModalityError(msg)
+        return
+    scalars = [name for name in names if _is_single(data[name])]
+    if scalars:
+        msg = (
+            f"The columns of the data must be sequences. Received one value for {scalars}; for a "
+            "single row, pass lists with one value."
+        )
+        raise ModalityError(msg)
+    for name in names:
+        if fault := column_fault(data[name]):
+            msg = f"Column {name!r} must be a sequence with one value per row. Received {fault}."
+            raise ModalityError(msg)
+
+
+def column_fault(values: Any) -> str | None:
+    """Return what values are that have no rows in order, with a fix, or None for a column."""
+    kind = type(values).__name__
+    if isinstance(values, Mapping):
+        return (
+            f"a {kind}, whose keys are not rows; pass list(values.values()), or a DataFrame "
+            "itself instead of its to_dict()"
+        )
+    if isinstance(values, set | frozenset):
+        return f"a {kind}, whose rows have no order; pass a list"
+    if isinstance(values, Iterator):
+        return f"a {kind}, which can be read only once; pass list(values)"
+    if hasattr(values, "columns"):
+        return f"a {kind}, which has columns of its own; pass values.to_numpy() for vectors"
+    if hasattr(values, "to_pylist"):
+        return f"a {kind}; pass values.to_pylist()"
+    return None
+
+
+def _is_single(values: Any) -> bool:
+    is_text = isinstance(values, str | bytes | bytearray)
+    return is_text or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0
+
+
 def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
     """Raise a ValueError if a table and the values for its rows have different index labels."""
     has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
@@ -55,8 +98,12 @@ def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a raw value is missing: None, NaN, or a missing value of pandas."""
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    """Return whether a raw value is missing: None, NaN, or a missing value of pandas or NumPy."""
+    return (
+        value is None
+        or value is np.ma.masked
+        or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    )
 
 
 def as_object_array(values: Any) -> NDArray[Any]:

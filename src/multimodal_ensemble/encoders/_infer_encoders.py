@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
+from multimodal_ensemble._tables import check_columns
 from multimodal_ensemble.encoders._column_kinds import NUMBERS, ColumnKind, find_column_kind
+from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
@@ -102,14 +104,11 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
     if unknown := sorted(exclude - set(data), key=str):
         msg = f"exclude names {unknown}, which the data lacks. It has {list(data)}."
         raise ModalityError(msg)
-    names = list(data)
-    if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
-        msg = f"The columns of data must have distinct names. Received {repeated} more than once."
-        raise ModalityError(msg)
+    check_columns(data, list(data))
     kinds: list[_Choice] = []
     numeric: list[str] = []
-    for column in names:
-        if not isinstance(column, str):
+    for column in data:
+        if not is_plain_string(column):
             msg = (
                 f"The names of columns must be strings. Received {column!r} of type "
                 f"{type(column).__name__}; try data.rename(columns=str)."

@@ -172,7 +172,11 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
         )
         raise ValueError(msg)
     if not isinstance(X, pd.DataFrame):
-        array = validate_data(estimator, X, reset=reset, dtype="numeric")
+        if isinstance(X, np.ma.MaskedArray):
+            # scikit-learn would read the numbers under the mask.
+            X = np.ma.filled(X.astype(object), None)
+        # The encoder checks the values: scikit-learn would parse strings and time spans as numbers.
+        array = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
         return pd.DataFrame({_ARRAY_COLUMN: list(array)})
     if not len(X):
         msg = f"Found 0 sample(s): X has no rows (columns {list(X.columns)}), at least 1 is needed."
