@@ -17,7 +17,7 @@ _LISTED = 5
 
 def to_frame(data: Any) -> pd.DataFrame:
     """Return a mapping of columns as a table of objects, or raise a ModalityError."""
-    check_columns(data, list(data))
+    check_columns(data)
     indexes = [values.index for values in data.values() if isinstance(values, pd.Series)]
     if any(not index.equals(indexes[0]) for index in indexes):
         msg = (
@@ -33,8 +33,8 @@ def to_frame(data: Any) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
 
 
-def check_columns(data: Any, names: Sequence[Any]) -> None:
-    """Raise a ModalityError unless each named column of a table or mapping is one column."""
+def check_columns(data: Any, names: Iterable[Any] | None = None) -> None:
+    """Raise a ModalityError unless the named columns, by default all, are one sequence each."""
     if isinstance(data, pd.DataFrame):
         if data.columns.nlevels > 1:
             msg = (
@@ -42,13 +42,20 @@ def check_columns(data: Any, names: Sequence[Any]) -> None:
                 "levels of names; try data.columns = data.columns.map('_'.join)."
             )
             raise ModalityError(msg)
-        duplicated = data.columns[data.columns.duplicated()].unique()
-        if repeated := [name for name in duplicated if name in names]:
+        names = data.columns if names is None else data.columns[data.columns.isin(list(names))]
+        if repeated := names[names.duplicated()].unique().tolist():
             msg = (
                 f"The columns of data must have distinct names. Received {repeated} more than once."
             )
             raise ModalityError(msg)
         return
+    if not isinstance(data, Mapping):
+        msg = (
+            "The data must be a DataFrame or a mapping of columns. Received "
+            f"{type(data).__name__}; try pandas.DataFrame(data)."
+        )
+        raise ModalityError(msg)
+    names = list(data if names is None else names)
     scalars = [name for name in names if _is_single(data[name])]
     if scalars:
         msg = (

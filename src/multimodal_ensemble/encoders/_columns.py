@@ -48,7 +48,7 @@ def find_columns(data: Any, columns: Sequence[str], *, modality: str, optional: 
     lacking = [column for column in columns if column not in data]
     is_absent = optional and lacking == list(columns)
     # The columns of an absent modality have the length of the others.
-    check_columns(data, list(data) if is_absent else [name for name in columns if name in data])
+    check_columns(data, None if is_absent else [name for name in columns if name in data])
     if lacking and not is_absent:
         msg = (
             f"Modality {modality!r} reads the column(s) {lacking}, which the data lacks. "

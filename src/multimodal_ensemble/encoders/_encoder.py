@@ -29,7 +29,7 @@ from multimodal_ensemble.encoders._parameters import CheckedParameters
 from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Encoder(CheckedParameters, ABC):
@@ -44,8 +44,8 @@ class Encoder(CheckedParameters, ABC):
     Parameters
     ----------
     name : str
-        Name of the modality and of the Keras input: ASCII letters, digits, ``.``, ``_`` and
-        ``-``, starting with a letter or digit.
+        Name of the modality and of the Keras input: at most 100 ASCII letters, digits, ``.``,
+        ``_`` and ``-``, starting with a letter or digit.
     column : str or sequence of str, optional
         The column, or columns, of the data that hold this modality. Default: `name`.
     head : callable, optional
@@ -106,8 +106,8 @@ class Encoder(CheckedParameters, ABC):
     ) -> None:
         if not is_plain_string(name) or not _NAME.fullmatch(name):
             msg = (
-                "An encoder's name becomes the name of layers: ASCII letters, digits, '.', '_' and "
-                "'-', starting with a letter or digit. "
+                "An encoder's name becomes the name of layers: at most 100 ASCII letters, digits, "
+                "'.', '_' and '-', starting with a letter or digit. "
                 f"Received name={name!r}; rename it and pass column={str(name)!r} instead."
             )
             raise ModalityError(msg)

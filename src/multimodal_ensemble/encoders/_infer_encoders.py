@@ -104,7 +104,7 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
     if unknown := sorted(exclude - set(data), key=str):
         msg = f"exclude names {unknown}, which the data lacks. It has {list(data)}."
         raise ModalityError(msg)
-    check_columns(data, list(data))
+    check_columns(data)
     kinds: list[_Choice] = []
     numeric: list[str] = []
     for column in data:
@@ -133,7 +133,8 @@ def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Enco
         return None
     column = columns[0] if len(columns) == 1 else columns
     wanted = columns[0] if len(columns) == 1 else "numbers"
-    base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-") or "modality"
+    # Short enough for a number behind it.
+    base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-")[:80] or "modality"
     numbered = (f"{base}_{number}" for number in itertools.count(2))
     # The first name whose layers clash with no others.
     name = next(name for name in itertools.chain([base], numbered) if not names_of(name) & taken)

@@ -101,7 +101,7 @@ def _read_column(values: Any, modality: str) -> NDArray[np.float64]:
         numbers = _convert_row_by_row(values, modality)
     if numbers.ndim == 1:
         numbers = numbers[:, np.newaxis]
-    if numbers.ndim != 2:
+    if numbers.ndim != 2 or numbers.shape[1] == 0:
         msg = (
             f"Modality {modality!r} expects one number or one vector per row. "
             f"Received an array of shape {numbers.shape}."
@@ -184,7 +184,7 @@ def _to_float(value: Any) -> float | None:
 def _refuse(value: Any, place: str, modality: str, row: int) -> NoReturn:
     fix = ""
     if isinstance(value, str):
-        problem = "strings are not numbers"
+        value, problem = str(value), "strings are not numbers"
         fix = " Use BagOfWordsEncoder for tokens, or pandas.to_numeric for numbers in strings."
     elif isinstance(value, _TIMES):
         problem = "dates and times are not numbers"
