@@ -34,7 +34,7 @@ class PlainName(str, Enum):  # noqa: UP042
     "name",
     [
         *["", "a/b", "/", None, 3, ["tags"], "two words", "größe", "a:b", "_x", "-a", "x" * 101],
-        *[Name.TAGS, PlainName.TAGS, b"tags"],
+        *[Name.TAGS, PlainName.TAGS, b"tags", np.str_("tags")],
     ],
     ids=repr,
 )
@@ -45,9 +45,7 @@ def test_a_name_that_keras_would_refuse_is_refused(name):
         ArrayEncoder(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["tags", "a.b", "a-b", "A_b", "0", "a__b", np.str_("tags"), "x" * 100], ids=len
-)
+@pytest.mark.parametrize("name", ["tags", "a.b", "a-b", "A_b", "0", "a__b", "x" * 100], ids=len)
 def test_a_model_with_an_accepted_name_can_be_trained_saved_and_loaded(name, tmp_path):
     encoder = ArrayEncoder(name)
     inputs = {encoder.name: keras.Input(encoder.input_shape, name=encoder.name)}
@@ -376,7 +374,7 @@ def test_an_absent_optional_modality_has_the_rows_of_the_other_columns():
         encoder.select(FRAME.to_dict())
 
 
-def test_columns_that_repeat_are_of_no_matter_to_an_encoder_of_others():
+def test_repeated_columns_do_not_affect_an_encoder_of_another_column():
     assert ArrayEncoder("b").select(TWICE).tolist() == [2, 2]
 
 

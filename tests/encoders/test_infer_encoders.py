@@ -484,7 +484,7 @@ def test_column_names_that_are_not_strings_are_refused(name):
 
 def test_long_column_names_are_cut():
     names = ["x" * 500, "x" * 501]
-    encoders = infer(dict.fromkeys(names, ["one two", "three"]))
+    encoders = infer({name: ["one two", "three"] for name in names})
     assert [encoder.columns for encoder in encoders] == [[name] for name in names]
     assert [len(encoder.name) for encoder in encoders] == [80, 82]
 

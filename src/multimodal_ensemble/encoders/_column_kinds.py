@@ -21,7 +21,6 @@ from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._numbers import LARGEST, is_number
 from multimodal_ensemble.images import IMAGE_SUFFIXES, looks_like_image
 
-_NUMBERS = {"boolean", "decimal", "floating", "integer", "integer-na", "mixed-integer-float"}
 _DATES = {"date", "datetime", "datetime64", "period", "timedelta", "timedelta64"}
 _DELIMITERS = ("|", ";")
 # The kind of a column rarely depends on more values than these.
@@ -67,10 +66,9 @@ def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
         return ColumnKind("images", ImageEncoder)
     if all(_is_list(value) for value in known):
         return _inspect_lists(known)
-    inferred = pd.api.types.infer_dtype(known, skipna=True)
-    if inferred in _NUMBERS:
+    if all(map(is_number, known)):
         return _inspect_numbers(column, known)
-    if inferred in _DATES:
+    if pd.api.types.infer_dtype(known, skipna=True) in _DATES:
         return ColumnKind("dates and times; turn them into numbers, such as the year, to use them")
     if all(isinstance(value, str | PathLike) for value in known):
         return _inspect_strings(known, root)

@@ -28,11 +28,15 @@ from multimodal_ensemble.exceptions import ModalityError
 class DenseEncoder(Encoder):
     """Numeric columns or precomputed vectors, through one dense layer.
 
+    All types of real numbers are read: also booleans (0 and 1), decimals, and the nullable, Arrow,
+    sparse and categorical types of pandas. Strings, dates and time spans are refused, and so are
+    numbers beyond the range of float32.
+
     Parameters
     ----------
     name : str
         Name of the modality and of the Keras input.
-    column : str or sequence of str, optional
+    column : str or list of str, optional
         One column of numbers or of vectors of equal length, or several columns of numbers.
         Default: `name`.
     scaling : {"standard", None}, default="standard"

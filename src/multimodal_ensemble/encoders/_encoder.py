@@ -22,7 +22,6 @@ from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._columns import (
     check_column_option,
     find_columns,
-    is_plain_string,
 )
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._parameters import CheckedParameters
@@ -46,7 +45,7 @@ class Encoder(CheckedParameters, ABC):
     name : str
         Name of the modality and of the Keras input: at most 100 ASCII letters, digits, ``.``,
         ``_`` and ``-``, starting with a letter or digit.
-    column : str or sequence of str, optional
+    column : str or list of str, optional
         The column, or columns, of the data that hold this modality. Default: `name`.
     head : callable, optional
         The trainable layers: a `DenseHead`, or any callable that takes the shape of one row of
@@ -104,11 +103,11 @@ class Encoder(CheckedParameters, ABC):
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        if not is_plain_string(name) or not _NAME.fullmatch(name):
+        if type(name) is not str or not _NAME.fullmatch(name):
             msg = (
-                "An encoder's name becomes the name of layers: at most 100 ASCII letters, digits, "
-                "'.', '_' and '-', starting with a letter or digit. "
-                f"Received name={name!r}; rename it and pass column={str(name)!r} instead."
+                "An encoder's name becomes the name of layers: a str of at most 100 ASCII letters, "
+                "digits, '.', '_' and '-', starting with a letter or digit. "
+                f"Received name={name!r} of type {type(name).__name__}; rename it and pass column={str(name)!r} instead."
             )
             raise ModalityError(msg)
         if column is not None:
