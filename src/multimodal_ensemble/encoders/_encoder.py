@@ -107,7 +107,8 @@ class Encoder(CheckedParameters, ABC):
             msg = (
                 "An encoder's name becomes the name of layers: a str of at most 100 ASCII letters, "
                 "digits, '.', '_' and '-', starting with a letter or digit. "
-                f"Received name={name!r} of type {type(name).__name__}; rename it and pass column={str(name)!r} instead."
+                f"Received name={name!r} of type {type(name).__name__}; rename it and pass "
+                f"column={str(name)!r} instead."
             )
             raise ModalityError(msg)
         if column is not None:

@@ -133,8 +133,8 @@ def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Enco
         return None
     column = columns[0] if len(columns) == 1 else columns
     wanted = columns[0] if len(columns) == 1 else "numbers"
-    # Short enough for a number behind it, and no subclass of str.
-    base = re.sub(r"[^A-Za-z0-9._-]+", "_", str(wanted)).strip("._-")[:80] or "modality"
+    # Short enough for a number behind it.
+    base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-")[:80] or "modality"
     numbered = (f"{base}_{number}" for number in itertools.count(2))
     # The first name whose layers clash with no others.
     name = next(name for name in itertools.chain([base], numbered) if not names_of(name) & taken)
