@@ -33,6 +33,51 @@ def to_frame(data: Any) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(v, dtype=object) for name, v in columns.items()})
 
 
+def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
+    """Raise a ValueError if a table and the values for its rows have different index labels."""
+    has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
+    if has_index and len(y) == len(data) and not y.index.equals(data.index):
+        msg = (
+            f"The rows of {name} and of the data have different index labels. Align them with "
+            f"{name}.loc[data.index], or pass {name}.to_numpy() to pair them by position."
+        )
+        raise ValueError(msg)
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a raw value is missing: None, NaN, or a missing value of pandas or NumPy."""
+    return (
+        value is None
+        or value is np.ma.masked
+        or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    )
+
+
+def as_object_array(values: Any) -> NDArray[Any]:
+    """Return an array with one row per raw value; a list among the values is one value."""
+    if isinstance(values, np.ndarray):
+        return values
+    if isinstance(values, pd.DataFrame):
+        return values.to_numpy(dtype=object)
+    values = list(values)
+    array = np.empty(len(values), dtype=object)
+    for position, value in enumerate(values):
+        array[position] = value
+    return array
+
+
+def to_python(value: Any) -> Any:
+    """Return the Python value of a NumPy scalar, and any other value unchanged."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def abbreviate(values: Iterable[Any]) -> str:
+    """Return the first few values as a list for a message, and the number of the others."""
+    listed = [to_python(value) for value in values]
+    n_others = len(listed) - _LISTED
+    return f"{listed[:_LISTED]}" + (f" and {n_others} more" if n_others > 0 else "")
+
+
 def check_columns(data: Any, names: Iterable[Any] | None = None) -> None:
     """Raise a ModalityError unless the named columns, by default all, are one sequence each."""
     if isinstance(data, pd.DataFrame):
@@ -91,51 +136,6 @@ def column_fault(values: Any) -> str | None:
 def _is_single(values: Any) -> bool:
     is_text = isinstance(values, str | bytes | bytearray)
     return is_text or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0
-
-
-def check_same_index(data: Any, y: Any, *, name: str = "y") -> None:
-    """Raise a ValueError if a table and the values for its rows have different index labels."""
-    has_index = isinstance(data, pd.DataFrame) and isinstance(y, pd.DataFrame | pd.Series)
-    if has_index and len(y) == len(data) and not y.index.equals(data.index):
-        msg = (
-            f"The rows of {name} and of the data have different index labels. Align them with "
-            f"{name}.loc[data.index], or pass {name}.to_numpy() to pair them by position."
-        )
-        raise ValueError(msg)
-
-
-def is_missing(value: Any) -> bool:
-    """Return whether a raw value is missing: None, NaN, or a missing value of pandas or NumPy."""
-    return (
-        value is None
-        or value is np.ma.masked
-        or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
-    )
-
-
-def as_object_array(values: Any) -> NDArray[Any]:
-    """Return an array with one row per raw value; a list among the values is one value."""
-    if isinstance(values, np.ndarray):
-        return values
-    if isinstance(values, pd.DataFrame):
-        return values.to_numpy(dtype=object)
-    values = list(values)
-    array = np.empty(len(values), dtype=object)
-    for position, value in enumerate(values):
-        array[position] = value
-    return array
-
-
-def to_python(value: Any) -> Any:
-    """Return the Python value of a NumPy scalar, and any other value unchanged."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def abbreviate(values: Iterable[Any]) -> str:
-    """Return the first few values as a list for a message, and the number of the others."""
-    listed = [to_python(value) for value in values]
-    n_others = len(listed) - _LISTED
-    return f"{listed[:_LISTED]}" + (f" and {n_others} more" if n_others > 0 else "")
 
 
 @contextmanager
