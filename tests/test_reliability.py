@@ -314,9 +314,26 @@ def _(folder):
     make().fit(data.assign(number=pd.Timestamp("2001-01-01")), y)
 
 
+@case("time spans (`timedelta64`) as objects in a column of numbers")
+def _(folder):
+    make().fit(*changed("number", np.timedelta64(1, "D")))
+
+
 @case("NaN or infinity among numbers")
 def _(folder):
     make().fit(*changed("number", np.inf))
+
+
+@case("a number beyond the range of float32, such as 1e39")
+def _(folder):
+    data, _ = changed("number", 1e39)
+    fitted().predict(data)
+
+
+@case("a missing value in a nullable or Arrow column of numbers")
+def _(folder):
+    data, y = changed("number", None)
+    make().fit(data.assign(number=data["number"].astype("Float64")), y)
 
 
 @case("NaN among numbers, `optional`")
@@ -397,6 +414,37 @@ def _(folder):
     _, warned = quietly(lambda: make(DenseEncoder("first")).fit(data, y))
     assert "knows the answer" in warned
     return "a warning: it knows the answer"
+
+
+@case("a name of a column that is not a string, such as 0")
+def _(folder):
+    DenseEncoder("number", column=0)
+
+
+@case("a table that has a column twice")
+def _(folder):
+    data, _ = table()
+    fitted().predict(pd.concat([data, data[["number"]]], axis=1))
+
+
+@case("a table with several levels of column names")
+def _(folder):
+    data, _ = table()
+    fitted().predict(pd.concat({"tags": data}, axis=1))
+
+
+@case("a nested mapping, such as `DataFrame.to_dict()`, as X")
+def _(folder):
+    data, _ = table()
+    fitted().predict(data.to_dict())
+
+
+@case("an iterator as a column, or as the tokens of a row")
+def _(folder):
+    data, _ = changed("tags", iter(["a"]))
+    with pytest.raises(ValueError, match="expects a list of strings in each row"):
+        fitted().predict(data)
+    fitted().predict({"tags": iter(data["tags"]), "number": data["number"]})
 
 
 @case("columns of different lengths")

@@ -21,17 +21,7 @@ def to_frame(data: Any) -> pd.DataFrame:
     The table has the index labels of the columns that are Series.
     """
     data = {name: from_arrow(values, name=repr(name)) for name, values in data.items()}
-    scalars = [
-        name
-        for name, values in data.items()
-        if isinstance(values, str | bytes) or not hasattr(values, "__iter__")
-    ]
-    if scalars:
-        msg = (
-            f"The columns of the data must be sequences. Received one value for {scalars}; for a "
-            "single row, pass lists with one value."
-        )
-        raise ModalityError(msg)
+    check_columns(data)
     indexes = [values.index for values in data.values() if isinstance(values, pd.Series)]
     if any(not index.equals(indexes[0]) for index in indexes):
         msg = (
@@ -132,8 +122,12 @@ def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a raw value is missing: None, NaN, or a missing value of pandas."""
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    """Return whether a raw value is missing: None, NaN, or a missing value of pandas or NumPy."""
+    return (
+        value is None
+        or value is np.ma.masked
+        or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    )
 
 
 def as_object_array(values: Any) -> NDArray[Any]:
@@ -159,6 +153,66 @@ def abbreviate(values: Iterable[Any]) -> str:
     listed = [to_python(value) for value in values]
     n_others = len(listed) - _LISTED
     return f"{listed[:_LISTED]}" + (f" and {n_others} more" if n_others > 0 else "")
+
+
+def check_columns(data: Any, names: Iterable[Any] | None = None) -> None:
+    """Raise a ModalityError unless the named columns, by default all, are one sequence each."""
+    if isinstance(data, pd.DataFrame):
+        if data.columns.nlevels > 1:
+            msg = (
+                f"The columns of data must have one name each. Received {data.columns.nlevels} "
+                "levels of names; try data.columns = data.columns.map('_'.join)."
+            )
+            raise ModalityError(msg)
+        names = data.columns if names is None else data.columns[data.columns.isin(list(names))]
+        if repeated := names[names.duplicated()].unique().tolist():
+            msg = (
+                f"The columns of data must have distinct names. Received {repeated} more than once."
+            )
+            raise ModalityError(msg)
+        return
+    if not isinstance(data, Mapping):
+        msg = (
+            "The data must be a DataFrame or a mapping of columns. Received "
+            f"{type(data).__name__}; try pandas.DataFrame(data)."
+        )
+        raise ModalityError(msg)
+    names = list(data if names is None else names)
+    scalars = [name for name in names if _is_single(data[name])]
+    if scalars:
+        msg = (
+            f"The columns of the data must be sequences. Received one value for {scalars}; for a "
+            "single row, pass lists with one value."
+        )
+        raise ModalityError(msg)
+    for name in names:
+        if fault := column_fault(data[name]):
+            msg = f"Column {name!r} must be a sequence with one value per row. Received {fault}."
+            raise ModalityError(msg)
+
+
+def column_fault(values: Any) -> str | None:
+    """Return what values are that have no rows in order, with a fix, or None for a column."""
+    kind = type(values).__name__
+    if isinstance(values, Mapping):
+        return (
+            f"a {kind}, whose keys are not rows; pass list(values.values()), or a DataFrame "
+            "itself instead of its to_dict()"
+        )
+    if isinstance(values, set | frozenset):
+        return f"a {kind}, whose rows have no order; pass a list"
+    if isinstance(values, Iterator):
+        return f"a {kind}, which can be read only once; pass list(values)"
+    if hasattr(values, "columns"):
+        return f"a {kind}, which has columns of its own; pass values.to_numpy() for vectors"
+    if hasattr(values, "to_pylist"):
+        return f"a {kind}; pass values.to_pylist()"
+    return None
+
+
+def _is_single(values: Any) -> bool:
+    is_text = isinstance(values, str | bytes | bytearray)
+    return is_text or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0
 
 
 @contextmanager

@@ -155,7 +155,9 @@ def test_unusual_tokens_are_handled_like_any_other(token):
 
 
 @pytest.mark.parametrize(
-    "make", [tuple, set, np.array, pd.Series, iter], ids=lambda make: str(make)
+    "make",
+    [tuple, set, np.array, pd.Series, lambda tokens: dict.fromkeys(tokens).keys()],
+    ids=["tuple", "set", "array", "series", "view"],
 )
 def test_a_row_may_be_any_iterable_of_strings(make):
     encoder = BagOfWordsEncoder("tags").fit([["war", "love"], ["war"]])
@@ -221,8 +223,13 @@ def test_an_option_out_of_range_is_refused_by_name(options, match):
         (["war", None], r"Received \['war', None\] in row 1"),
         ([["war"]], r"Received \[\['war'\]\] in row 1"),
         (b"war", r"Received b'war' in row 1"),
+        # It would be empty in the next pass over the rows.
+        (iter(["war"]), r"expects a list of strings in each row. Received <.*iterator.* in row 1"),
+        (zip(["war"], strict=True), r"Received <zip .* in row 1"),
+        # Its keys are not said to be tokens.
+        ({"war": 2}, r"Received \{'war': 2\} in row 1"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("method", ["fit", "encode", "prepare"])
 def test_a_row_that_is_not_a_list_of_strings_is_reported(row, match, method):

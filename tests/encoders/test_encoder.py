@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from enum import Enum, StrEnum
 
 import keras
 import numpy as np
@@ -9,14 +10,33 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, Encoder, fit_encoders
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    Encoder,
+    MultimodalDataset,
+    fit_encoders,
+)
 from multimodal_ensemble.encoders import DenseHead, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import ModalityError, MultimodalEnsembleError
 from tests.toys import ArrayEncoder
 
 
+class Name(StrEnum):
+    TAGS = "tags"
+
+
+class PlainName(str, Enum):  # noqa: UP042
+    TAGS = "tags"
+
+
 @pytest.mark.parametrize(
-    "name", ["", "a/b", "/", None, 3, ["tags"], "two words", "größe", "a:b", "_x", "-a"]
+    "name",
+    [
+        *["", "a/b", "/", None, 3, ["tags"], "two words", "größe", "a:b", "_x", "-a", "x" * 101],
+        *[Name.TAGS, PlainName.TAGS, b"tags", np.str_("tags")],
+    ],
+    ids=repr,
 )
 def test_a_name_that_keras_would_refuse_is_refused(name):
     with pytest.raises(ModalityError, match=r"ASCII letters.*rename it and pass column="):
@@ -25,7 +45,7 @@ def test_a_name_that_keras_would_refuse_is_refused(name):
         ArrayEncoder(name)
 
 
-@pytest.mark.parametrize("name", ["tags", "a.b", "a-b", "A_b", "0"])
+@pytest.mark.parametrize("name", ["tags", "a.b", "a-b", "A_b", "0", "a__b", "x" * 100], ids=len)
 def test_a_model_with_an_accepted_name_can_be_trained_saved_and_loaded(name, tmp_path):
     encoder = ArrayEncoder(name)
     inputs = {encoder.name: keras.Input(encoder.input_shape, name=encoder.name)}
@@ -274,3 +294,91 @@ def test_the_state_is_what_fit_learned_and_moves_to_a_copy():
 def test_an_empty_list_of_columns_is_refused():
     with pytest.raises(ModalityError, match="at least one column"):
         ArrayEncoder("tags", column=[])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *[0, np.int64(0), [0, 1], 0.5, True, [None], b"a", Name.TAGS, PlainName.TAGS],
+        *[[("a", "b")], ("a", ("b", "c")), {"a", "b"}, iter(["a"]), pd.Timestamp(0)],
+    ],
+    ids=repr,
+)
+def test_names_of_columns_that_are_not_strings_are_refused(column):
+    match = r"list of strings. Received .* of type .*rename\(columns=str\).*map\('_'.join\)"
+    with pytest.raises(ModalityError, match=match):
+        ArrayEncoder("tags", column=column)
+
+
+def test_a_column_that_is_named_twice_is_refused():
+    with pytest.raises(ModalityError, match=r"distinct columns. Received \['a'\] more than once"):
+        ArrayEncoder("tags", column=["a", "b", "a"])
+
+
+@pytest.mark.parametrize(
+    "column", ["", " ", "a/b", "a__b", "größe", "x" * 9999, "{}", "\0", np.str_("a")], ids=len
+)
+def test_a_column_may_have_any_string_as_its_name(column):
+    table = pd.DataFrame({column: [1.0, 2.0], "other": [3.0, 5.0]})
+    for option in (column, [column, "other"]):
+        encoder = DenseEncoder("x", column=option)
+        copy = DenseEncoder.from_config(json.loads(json.dumps(encoder.get_config())))
+        (fitted,) = fit_encoders([copy], table)
+        expected = table[fitted.columns].to_numpy()
+        np.testing.assert_array_equal(fitted.mean_, expected.mean(axis=0))
+
+
+# -- data that is not a table of columns -----------------------------------------------------------
+
+TWICE = pd.DataFrame([[1.0, 2.0, 3.0]] * 2, columns=["a", "b", "a"])
+LEVELS = pd.DataFrame([[1.0, 2.0]] * 2, columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")]))
+NO_TABLES = {
+    "repeated": (lambda: TWICE, r"distinct names. Received \['a'\] more than once"),
+    "levels": (lambda: LEVELS, r"one name each. Received 2 levels of names; try data.columns ="),
+    "to_dict": (FRAME.to_dict, r"Column 'a' must be .* a dict, whose keys are not rows"),
+    "records": (lambda: FRAME.to_dict("records"), r"mapping of columns. Received list; try pandas"),
+    "series": (lambda: FRAME["a"], r"mapping of columns. Received Series; try pandas"),
+    "table": (lambda: {"a": FRAME}, r"a DataFrame, which has columns of its own"),
+    "iterator": (lambda: {"a": iter([1, 2])}, r"a list_iterator, which can be read only once"),
+    "generator": (lambda: {"a": (i for i in [1, 2])}, r"a generator, which can be read only once"),
+    "map": (lambda: {"a": map(float, [1, 2])}, r"a map, which can be read only once"),
+    "set": (lambda: {"a": {1, 2}}, r"a set, whose rows have no order"),
+    "string": (lambda: {"a": "xy"}, r"one value for \['a'\]; for a single row, pass lists"),
+    "number": (lambda: {"a": 1}, r"one value for \['a'\]"),
+    "array of no axis": (lambda: {"a": np.array(1)}, r"one value for \['a'\]"),
+    "bytearray": (lambda: {"a": bytearray(2)}, r"one value for \['a'\]"),
+}
+
+
+@pytest.mark.parametrize("name", NO_TABLES)
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda data: ArrayEncoder("a").select(data),
+        lambda data: ArrayEncoder("x", column=["a"]).select(data),
+        lambda data: fit_encoders([DenseEncoder("a", optional=True)], data),
+        lambda data: MultimodalDataset(data, [DenseEncoder("a").fit([1.0, 2.0])]),
+    ],
+    ids=["select", "select several", "fit_encoders", "dataset"],
+)
+def test_data_that_would_be_read_as_other_columns_is_refused(name, read):
+    make, match = NO_TABLES[name]
+    with pytest.raises(ModalityError, match=match):
+        read(make())
+
+
+def test_an_absent_optional_modality_has_the_rows_of_the_other_columns():
+    encoder = DenseEncoder("z", optional=True)
+    assert encoder.select(FRAME).tolist() == encoder.select({"a": (1, 2)}).tolist() == [None, None]
+    with pytest.raises(ModalityError, match="whose keys are not rows"):
+        encoder.select(FRAME.to_dict())
+
+
+def test_repeated_columns_do_not_affect_an_encoder_of_another_column():
+    assert ArrayEncoder("b").select(TWICE).tolist() == [2, 2]
+
+
+def test_views_of_a_dict_are_columns():
+    data = {"a": {1: 2.5, 2: 3.5}.values(), "b": {1: 2.5, 2: 3.5}.keys()}
+    dataset = MultimodalDataset(data, [DenseEncoder("x", column=["a", "b"]).fit([[1, 1]])])
+    assert dataset[0][0]["x"].tolist() == [[1.5, 0], [2.5, 1]]

@@ -254,7 +254,7 @@ def test_columns_of_numbers_without_missing_values_are_one_modality():
     )
 
 
-@pytest.mark.parametrize("number", [float("inf"), -float("inf"), 10**400])
+@pytest.mark.parametrize("number", [float("inf"), -float("inf"), 10**400, 1e39, Decimal("1e39")])
 def test_a_column_with_infinite_numbers_is_left_out(number, capsys):
     expected = "infinite or too large numbers; replace these to use it"
     assert reason([1, number, 2], capsys) == expected
@@ -309,6 +309,32 @@ def test_pandas_types_are_recognised(values, kind, optional):
 
 
 @pytest.mark.parametrize(
+    ("make_type", "values", "kind"),
+    [
+        (lambda pa: pa.int8(), [1, 2, 3], DenseEncoder),
+        (lambda pa: pa.bool_(), [True, False, True], DenseEncoder),
+        (lambda pa: pa.decimal128(5, 2), [1, 2, 3], DenseEncoder),
+        (lambda pa: pa.list_(pa.float64()), [[1, 2], [3, 4], [5, 7]], DenseEncoder),
+        (lambda pa: pa.list_(pa.string()), [["a"], ["b", "a"], []], BagOfWordsEncoder),
+        (lambda pa: pa.dictionary(pa.int8(), pa.string()), ["a", "b"] * 2, BagOfWordsEncoder),
+        (lambda pa: pa.large_string(), ["a b", "c d", "a e"], BagOfWordsEncoder),
+    ],
+    ids=["int", "bool", "decimal", "vectors", "tokens", "dictionary", "string"],
+)
+def test_arrow_types_are_recognised(make_type, values, kind):
+    dtype = pd.ArrowDtype(make_type(pytest.importorskip("pyarrow")))
+    whole, partial = (pd.DataFrame({"x": pd.array(v, dtype)}) for v in (values, [*values, None]))
+    for data, optional in ((whole, False), (partial, True)):
+        (encoder,) = infer(data)
+        assert type(encoder) is kind
+        assert encoder.optional is optional
+    encoded = fit_and_encode(infer(partial), partial)["x"]
+    np.testing.assert_array_equal(encoded, fit_and_encode(infer(whole), whole)["x"])
+    objects = pd.DataFrame({"x": pd.Series(values, dtype=object)})
+    np.testing.assert_array_equal(encoded, fit_and_encode(infer(objects), objects)["x"])
+
+
+@pytest.mark.parametrize(
     "values",
     [
         pd.date_range("2020-01-01", periods=3),
@@ -347,6 +373,9 @@ def test_dates_are_left_out_with_advice(values, capsys):
         ([["x", 1], ["y"]], "lists that hold neither tokens nor numbers only"),
         ([["x", None], ["y"]], "lists that hold neither tokens nor numbers only"),
         ([[["x"], ["y", "z"]], []], "lists that hold neither tokens nor numbers only"),
+        ([[np.timedelta64(1, "D")], [np.timedelta64(2, "D")]], "lists that hold neither tokens"),
+        (list(np.ones((2, 2), dtype="m8[D]")), "lists that hold neither tokens nor numbers only"),
+        ([iter("ab"), iter("c")], "values of the type str_"),
         ([[1j], [2j]], "lists that hold neither tokens nor numbers only"),
         (list(np.ones((3, 4, 2))), "lists that hold neither tokens nor numbers only"),
         ([[1, 2], [3]], "lists of numbers that differ in length"),
@@ -451,6 +480,29 @@ def test_encoders_have_distinct_names_for_any_column_names(columns):
 def test_column_names_that_are_not_strings_are_refused(name):
     with pytest.raises(ModalityError, match=r"must be strings. Received .*rename\(columns=str\)"):
         infer({name: NUMBERS})
+
+
+def test_long_column_names_are_cut():
+    names = ["x" * 500, "x" * 501]
+    encoders = infer({name: ["one two", "three"] for name in names})
+    assert [encoder.columns for encoder in encoders] == [[name] for name in names]
+    assert [len(encoder.name) for encoder in encoders] == [80, 82]
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (pd.DataFrame({"a": [1, 2]}).to_dict(), "Column 'a' .* whose keys are not rows"),
+        ({"a": iter([1, 2])}, "can be read only once"),
+        ({"a": pd.DataFrame({"b": [1, 2]})}, "has columns of its own"),
+        ({"a": "text"}, "one value for"),
+        (pd.DataFrame([[1, 2]], columns=[["a", "a"], ["x", "y"]]), "2 levels of names"),
+    ],
+    ids=["to_dict", "iterator", "table", "string", "levels"],
+)
+def test_data_that_is_no_table_of_columns_is_refused(data, match):
+    with pytest.raises(ModalityError, match=match):
+        infer(data)
 
 
 def test_repeated_column_names_are_refused():

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from multimodal_ensemble import MultimodalClassifier
-from multimodal_ensemble.estimators._rows import Rows, hold_out, read_training_rows
+from multimodal_ensemble import DenseEncoder, MultimodalClassifier
+from multimodal_ensemble.estimators._rows import Rows, hold_out, read_table, read_training_rows
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 
@@ -137,6 +137,42 @@ def test_validation_rows_must_have_the_columns_of_the_training_rows():
     X = np.arange(40.0).reshape(20, 2)
     with pytest.raises(ValueError, match="X has 1 features, but MultimodalClassifier is expecting"):
         read(X, LABELS, validation_data=(X[:, :1], LABELS))
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.ones((2, 1), dtype="m8[D]"),
+        np.array([[np.timedelta64(1, "D")], [np.timedelta64(2, "D")]], dtype=object),
+        np.array([["1"], ["2"]], dtype=object),
+        [["1"], ["2"]],
+        [[10**39], [1]],
+        np.ma.array([[1.0], [2.0]], mask=[[0], [1]]),
+        [[np.nan], [1.0]],
+    ],
+    ids=["time spans", "objects", "strings", "lists", "large", "masked", "nan"],
+)
+def test_an_array_is_checked_by_the_encoder_with_row_and_column(X):
+    table = read_table(MultimodalClassifier([]), X, reset=True)
+    encoder = DenseEncoder("features")
+    with pytest.raises(ModalityError, match=r"Received .* in row \d, column 'features'"):
+        encoder.fit(encoder.select(table))
+
+
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize(
+    ("X", "match"),
+    [
+        (TABLE.to_dict(), "whose keys are not rows"),
+        (pd.concat([TABLE, TABLE], axis=1), r"distinct names. Received \['a'\] more than once"),
+        (pd.concat({"a": TABLE}, axis=1), "2 levels of names"),
+        ({"a": iter(range(20))}, "can be read only once"),
+    ],
+    ids=["to_dict", "repeated", "levels", "iterator"],
+)
+def test_tables_that_would_be_read_as_other_columns_are_refused(X, match, reset):
+    with pytest.raises(ModalityError, match=match):
+        read_table(MultimodalClassifier([]), X, reset=reset)
 
 
 @pytest.mark.parametrize("same", [True, False])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -193,7 +193,8 @@ class BagOfWordsEncoder(Encoder):
                 else re.findall(r"\w+", value.lower())
             )
         try:
-            return list(value)
+            # The keys of a mapping are not its tokens, and an iterator is empty after one pass.
+            return [value] if isinstance(value, Iterator | Mapping) else list(value)
         except TypeError:
             return [value]
 

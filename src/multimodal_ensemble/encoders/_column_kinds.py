@@ -18,9 +18,9 @@ from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
+from multimodal_ensemble.encoders._numbers import LARGEST, is_number
 from multimodal_ensemble.images import IMAGE_SUFFIXES, looks_like_image
 
-_NUMBERS = {"boolean", "decimal", "floating", "integer", "integer-na", "mixed-integer-float"}
 _DATES = {"date", "datetime", "datetime64", "period", "timedelta", "timedelta64"}
 _DELIMITERS = ("|", ";")
 # The kind of a column rarely depends on more values than these.
@@ -66,10 +66,9 @@ def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
         return ColumnKind("images", ImageEncoder)
     if all(_is_list(value) for value in known):
         return _inspect_lists(known)
-    inferred = pd.api.types.infer_dtype(known, skipna=True)
-    if inferred in _NUMBERS:
+    if all(map(is_number, known)):
         return _inspect_numbers(column, known)
-    if inferred in _DATES:
+    if pd.api.types.infer_dtype(known, skipna=True) in _DATES:
         return ColumnKind("dates and times; turn them into numbers, such as the year, to use them")
     if all(isinstance(value, str | PathLike) for value in known):
         return _inspect_strings(known, root)
@@ -83,8 +82,7 @@ def _inspect_lists(known: Sequence[Any]) -> ColumnKind:
         if not any(len(value) for value in known):
             return ColumnKind("empty lists")
         return ColumnKind("lists of tokens", BagOfWordsEncoder)
-    number = int | float | np.integer | np.floating | np.bool_
-    if not all(isinstance(item, number) for item in items):
+    if not all(map(is_number, items)):
         return ColumnKind("lists that hold neither tokens nor numbers only")
     if any(isinstance(value, set | frozenset) for value in known):
         return ColumnKind("sets of numbers, which have no order")
@@ -158,6 +156,6 @@ def _is_list(value: Any) -> bool:
 
 def _are_finite(numbers: Sequence[Any]) -> bool:
     try:
-        return bool(np.isfinite(np.array(numbers, dtype=np.float64)).all())
+        return bool((np.abs(np.array(numbers, dtype=np.float64)) <= LARGEST).all())
     except (OverflowError, TypeError, ValueError):
         return False

@@ -14,6 +14,13 @@ from sklearn.preprocessing import StandardScaler
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._numbers import (
+    LARGEST,
+    column_names,
+    describe_place,
+    find_missing_numbers,
+    to_numbers,
+)
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -21,11 +28,15 @@ from multimodal_ensemble.exceptions import ModalityError
 class DenseEncoder(Encoder):
     """Numeric columns or precomputed vectors, through one dense layer.
 
+    All types of real numbers are read: also booleans (0 and 1), decimals, and the nullable, Arrow,
+    sparse and categorical types of pandas. Strings, dates and time spans are refused, and so are
+    numbers beyond the range of float32.
+
     Parameters
     ----------
     name : str
         Name of the modality and of the Keras input.
-    column : str or sequence of str, optional
+    column : str or list of str, optional
         One column of numbers or of vectors of equal length, or several columns of numbers.
         Default: `name`.
     scaling : {"standard", None}, default="standard"
@@ -80,7 +91,8 @@ class DenseEncoder(Encoder):
         Raises
         ------
         ModalityError
-            If the values are not finite numbers, or the vectors differ in length.
+            If the values are not finite numbers that fit into float32, or the vectors differ in
+            length.
         """
         numbers = self.prepare(values)
         self.n_features_ = numbers.shape[1]
@@ -97,41 +109,15 @@ class DenseEncoder(Encoder):
 
     def prepare(self, values: Any) -> NDArray[np.float64]:
         """Check the numbers and return them, not scaled, as one float64 array (n, n_features)."""
-        try:
-            numbers = _to_numbers(values)
-        except (TypeError, ValueError, OverflowError) as error:
-            msg = (
-                f"Modality {self.name!r} expects numbers, or vectors of equal length: {error}. "
-                "Use BagOfWordsEncoder for tokens."
-            )
-            raise ModalityError(msg) from error
-        if numbers.ndim == 1:
-            numbers = numbers[:, np.newaxis]
-        if numbers.ndim != 2:
-            msg = (
-                f"Modality {self.name!r} expects one number or one vector per row. "
-                f"Received an array of shape {numbers.shape}."
-            )
-            raise ModalityError(msg)
-        finite = np.isfinite(numbers)
-        if not finite.all():
-            row, position = np.argwhere(~finite)[0]
-            names = list(values.columns) if isinstance(values, pd.DataFrame) else None
-            where = f"column {names[position]!r}" if names else f"position {position}"
-            msg = (
-                f"Modality {self.name!r} expects finite numbers. Received "
-                f"{numbers[row, position]} in row {row}, {where} "
-                f"({(~finite).sum()} such values in total). Fill them in first, or pass "
-                "optional=True if rows may lack all numbers of this modality."
-            )
-            raise ModalityError(msg, row=int(row))
+        numbers = to_numbers(values, self.name)
+        self._check_finite(numbers, column_names(values))
         return numbers
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return True for each row that is None or has only NaN."""
-        if isinstance(values, pd.DataFrame | pd.Series):
-            values = values.to_numpy(dtype=object)
-        return np.array([np.all(pd.isna(value)) for value in values], dtype=bool)
+        """Return True for each row that is None or has only missing numbers, such as NaN."""
+        if isinstance(values, pd.DataFrame):
+            return super().find_missing(values)
+        return find_missing_numbers(values)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
         """Return the numbers as float32, scaled according to `scaling`.
@@ -157,27 +143,30 @@ class DenseEncoder(Encoder):
             raise ModalityError(msg)
         if self.scaling == "standard":
             numbers = (numbers - self.mean_) / self.scale_
+            self._check_finite(numbers, names or self.columns, after=" after scaling")
         return numbers.astype(np.float32)
 
-
-def _to_numbers(values: Any) -> NDArray[np.float64]:
-    if isinstance(values, pd.Series) and values.dtype != object:
-        # The conversion of a table turns pandas' own missing values into NaN.
-        values = values.to_frame()
-    dtypes = values.dtypes if isinstance(values, pd.DataFrame) else [getattr(values, "dtype", None)]
-    if any(getattr(dtype, "kind", "O") in "mM" for dtype in dtypes):
-        # NumPy would silently convert them to a number of nanoseconds or days.
-        msg = "dates and times are not numbers"
-        raise TypeError(msg)
-    # NumPy converts a list of vectors, but not an object array of vectors.
-    is_table = isinstance(values, pd.DataFrame) or getattr(values, "ndim", 1) > 1
-    array = np.array(values if is_table else list(values))
-    is_text = array.dtype.kind in "US"
-    if is_text or (array.dtype == object and any(isinstance(v, str) for v in array.ravel())):
-        # NumPy would silently parse strings that look like numbers.
-        msg = "strings are not numbers"
-        raise TypeError(msg)
-    if array.dtype.kind == "c":
-        msg = "complex numbers have two parts; use one column for each part"
-        raise TypeError(msg)
-    return array.astype(np.float64)
+    def _check_finite(
+        self, numbers: NDArray[np.float64], columns: list[Any] | None, *, after: str = ""
+    ) -> None:
+        """Raise an error about the first number that is NaN, infinite, or infinite as float32."""
+        usable = np.abs(numbers) <= LARGEST
+        if usable.all():
+            return
+        row, position = np.argwhere(~usable)[0]
+        number = numbers[row, position]
+        if np.isfinite(number):
+            limit = f" of at most {LARGEST:.2g} (float32){after}"
+            fix = "Correct them, or use a larger unit."
+        else:
+            limit = ", neither NaN nor infinite"
+            fix = (
+                "Fill them in first, or pass optional=True if rows may lack all numbers of this "
+                "modality."
+            )
+        msg = (
+            f"Modality {self.name!r} expects finite numbers{limit}. Received {number} in row "
+            f"{row}, {describe_place(columns, position, numbers.shape[1])} "
+            f"({(~usable).sum()} such values in total). {fix}"
+        )
+        raise ModalityError(msg, row=int(row))

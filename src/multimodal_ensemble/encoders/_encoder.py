@@ -19,12 +19,16 @@ from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._layer_names import head_name
 from multimodal_ensemble._tables import as_object_array, is_missing
 from multimodal_ensemble._validation import check_choice
+from multimodal_ensemble.encoders._columns import (
+    check_column_option,
+    find_columns,
+)
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._parameters import CheckedParameters
 from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class Encoder(CheckedParameters, ABC):
@@ -39,9 +43,9 @@ class Encoder(CheckedParameters, ABC):
     Parameters
     ----------
     name : str
-        Name of the modality and of the Keras input: ASCII letters, digits, ``.``, ``_`` and
-        ``-``, starting with a letter or digit.
-    column : str or sequence of str, optional
+        Name of the modality and of the Keras input: at most 100 ASCII letters, digits, ``.``,
+        ``_`` and ``-``, starting with a letter or digit.
+    column : str or list of str, optional
         The column, or columns, of the data that hold this modality. Default: `name`.
     head : callable, optional
         The trainable layers: a `DenseHead`, or any callable that takes the shape of one row of
@@ -61,7 +65,8 @@ class Encoder(CheckedParameters, ABC):
     Raises
     ------
     ModalityError
-        If TensorFlow would refuse the name, or `column` is empty.
+        If TensorFlow would refuse the name, or `column` is neither a string nor a list of distinct
+        strings.
     ValueError
         If `head` is not a callable that builds layers.
 
@@ -98,16 +103,16 @@ class Encoder(CheckedParameters, ABC):
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if type(name) is not str or not _NAME.fullmatch(name):
             msg = (
-                "An encoder's name becomes the name of layers: ASCII letters, digits, '.', '_' and "
-                "'-', starting with a letter or digit. "
-                f"Received name={name!r}; rename it and pass column={name!r} instead."
+                "An encoder's name becomes the name of layers: a str of at most 100 ASCII letters, "
+                "digits, '.', '_' and '-', starting with a letter or digit. "
+                f"Received name={name!r} of type {type(name).__name__}; rename it and pass "
+                f"column={str(name)!r} instead."
             )
             raise ModalityError(msg)
-        if column is not None and not isinstance(column, str) and not list(column):
-            msg = f"column must name at least one column. Received column={column!r}."
-            raise ModalityError(msg)
+        if column is not None:
+            check_column_option(column)
         check_choice(optional, (True, False), name="optional")
         if isinstance(head, keras.Layer) or not (head is None or callable(head)):
             msg = (
@@ -349,24 +354,13 @@ class Encoder(CheckedParameters, ABC):
         Raises
         ------
         ModalityError
-            If the data lacks a column; the message lists the columns that it has.
+            If the data lacks a column, has it more than once, or has anything but a sequence in
+            its place.
         """
         columns = self.columns
-        lacking = [column for column in columns if column not in data]
-        if lacking and self.optional and lacking == columns:
-            n_rows = (
-                len(data)
-                if isinstance(data, pd.DataFrame)
-                else max((len(column) for column in data.values()), default=0)
-            )
-            return np.full(n_rows, None, dtype=object)
-        if lacking:
-            msg = (
-                f"Modality {self.name!r} reads the column(s) {lacking}, which the data lacks. "
-                f"The data has {list(data)}. Pass column=... to the encoder to read another one, "
-                "or optional=True if rows may lack this modality."
-            )
-            raise ModalityError(msg)
+        if not find_columns(data, columns, modality=self.name, optional=self.optional):
+            lengths = [len(data)] if isinstance(data, pd.DataFrame) else map(len, data.values())
+            return np.full(max(lengths, default=0), None, dtype=object)
         if self.column is None or isinstance(self.column, str):
             return data[columns[0]]
         if isinstance(data, Mapping):

@@ -13,7 +13,9 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
+from multimodal_ensemble._tables import check_columns
 from multimodal_ensemble.encoders._column_kinds import NUMBERS, ColumnKind, find_column_kind
+from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
@@ -102,14 +104,11 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
     if unknown := sorted(exclude - set(data), key=str):
         msg = f"exclude names {unknown}, which the data lacks. It has {list(data)}."
         raise ModalityError(msg)
-    names = list(data)
-    if repeated := sorted({str(name) for name in names if names.count(name) > 1}):
-        msg = f"The columns of data must have distinct names. Received {repeated} more than once."
-        raise ModalityError(msg)
+    check_columns(data)
     kinds: list[_Choice] = []
     numeric: list[str] = []
-    for column in names:
-        if not isinstance(column, str):
+    for column in data:
+        if not is_plain_string(column):
             msg = (
                 f"The names of columns must be strings. Received {column!r} of type "
                 f"{type(column).__name__}; try data.rename(columns=str)."
@@ -134,7 +133,8 @@ def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Enco
         return None
     column = columns[0] if len(columns) == 1 else columns
     wanted = columns[0] if len(columns) == 1 else "numbers"
-    base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-") or "modality"
+    # Short enough for a number behind it.
+    base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-")[:80] or "modality"
     numbered = (f"{base}_{number}" for number in itertools.count(2))
     # The first name whose layers clash with no others.
     name = next(name for name in itertools.chain([base], numbered) if not names_of(name) & taken)

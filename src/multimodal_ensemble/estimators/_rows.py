@@ -13,7 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows, to_frame
+from multimodal_ensemble._tables import (
+    check_columns,
+    check_same_index,
+    from_arrow,
+    named_rows,
+    to_frame,
+)
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
@@ -182,8 +188,13 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
         )
         raise ValueError(msg)
     if not isinstance(X, pd.DataFrame):
-        array = validate_data(estimator, X, reset=reset, dtype="numeric")
+        if isinstance(X, np.ma.MaskedArray):
+            # scikit-learn would read the numbers under the mask, which become None in a list.
+            X = X.tolist()
+        # The encoder checks the values: scikit-learn would parse strings and time spans as numbers.
+        array = validate_data(estimator, X, reset=reset, dtype=None, ensure_all_finite=False)
         return pd.DataFrame({_ARRAY_COLUMN: list(array)})
+    check_columns(X)
     if not len(X):
         msg = f"Found 0 sample(s): X has no rows (columns {list(X.columns)}), at least 1 is needed."
         raise ValueError(msg)
