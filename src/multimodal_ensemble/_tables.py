@@ -84,6 +84,11 @@ def abbreviate(values: Iterable[Any]) -> str:
     return f"{listed[:_LISTED]}" + (f" and {n_others} more" if n_others > 0 else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun for a message: "1 row", "2 rows"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @contextmanager
 def locating_errors(rows: Sequence[int] | NDArray[np.intp]) -> Iterator[None]:
     """Replace the row of an error about some rows by the number of that row in the whole data."""

@@ -132,7 +132,7 @@ def test_lists_among_strings_are_not_split(options):
     [
         ("कि की कु", ["कि", "की", "कु"]),
         ("क्\u200dष में", ["क्\u200dष", "में"]),
-        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),  # noqa: RUF001
         ("العَرَبِيَّة", ["العَرَبِيَّة"]),
         ("שָׁלוֹם עולם", [unicodedata.normalize("NFKC", "שָׁלוֹם"), "עולם"]),
         ("ที่นี่ สวัสดี", ["ที่นี่", "สวัสดี"]),
@@ -142,9 +142,9 @@ def test_lists_among_strings_are_not_split(options):
         ("Straße STRASSE", ["strasse", "strasse"]),
         ("ΟΔΟΣ οδός οδοσ", ["οδοσ", "οδόσ", "οδοσ"]),
         ("ﬁlm ﬀ", ["film", "ff"]),
-        ("２００１ ＡＢＣ ｶﾞ", ["2001", "abc", "ガ"]),
+        ("２００１ ＡＢＣ ｶﾞ", ["2001", "abc", "ガ"]),  # noqa: RUF001
         ("co\u00adoperate", ["cooperate"]),
-        ("It's l’été, rock-n-roll", ["it", "s", "l", "été", "rock", "n", "roll"]),
+        ("It's l’été, rock-n-roll", ["it", "s", "l", "été", "rock", "n", "roll"]),  # noqa: RUF001
         ("I ❤\ufe0f 🚀 films 👩\u200d🚀!", ["i", "films"]),
         ("\u0301a \u200db c\u200c", ["a", "b", "c"]),
         ("\ud800a", ["a"]),

@@ -291,3 +291,25 @@ def test_errors_use_the_given_name_of_y():
 def test_an_empty_y_is_refused_even_if_the_labels_are_known():
     with pytest.raises(ValueError, match="y has no rows"):
         read_labels([], NAMES)
+
+
+@pytest.mark.parametrize("label", [2**70, 2**63, -(2**63) - 1])
+@pytest.mark.parametrize(
+    "make",
+    [lambda label: [[label], [1, 2]], lambda label: pd.DataFrame({1: [0, 1], label: [1, 0]})],
+)
+def test_a_whole_number_of_more_than_64_bits_is_refused(make, label):
+    with pytest.raises(ValueError, match=rf"must fit 64 bits.*{label}.*as strings"):
+        read_labels(make(label))
+
+
+def test_the_largest_and_smallest_labels_keep_their_values():
+    limits = [-(2**63), 2**63 - 1]
+    _, classes = read_labels([limits, [0]])
+    assert classes.tolist() == [limits[0], 0, limits[1]]
+
+
+def test_one_unknown_label_is_singular():
+    _, classes = read_labels([["a"], ["b"]])
+    with pytest.warns(UserWarning, match=r"y has 1 label that no .*: \['c'\]. It is left out"):
+        read_labels([["c"], ["a"]], classes)

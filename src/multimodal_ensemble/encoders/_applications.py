@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import keras
 
-from multimodal_ensemble.exceptions import WeightsUnavailableError
+from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableError
 
 # Keras does not expose the image size that a network was trained with. A network that is not
 # listed has 224 pixels. A test compares the table with the default of each network.
@@ -73,6 +73,14 @@ def build_application(
 ) -> keras.Model:
     """Build a network without its classifier, with random or ImageNet weights."""
     build = find_application(name)
+    if keras.config.image_data_format() != "channels_last":
+        # The function that builds a network takes no format.
+        msg = (
+            f"{name} is built in Keras's global image format, which is "
+            f"{keras.config.image_data_format()!r}, and images are read as (height, width, 3). "
+            "Call keras.config.set_image_data_format('channels_last') first."
+        )
+        raise ModalityError(msg)
     try:
         return build(include_top=False, input_shape=input_shape, pooling=pooling, weights=weights)
     except Exception as error:

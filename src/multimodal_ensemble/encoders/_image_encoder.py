@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._keras import PACKAGE, has_lambda
 from multimodal_ensemble._layer_names import backbone_name
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._applications import find_application
@@ -21,6 +21,7 @@ from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
     check_trainable_layers,
+    copy_network,
     find_image_size,
     set_trainable_layers,
 )
@@ -203,6 +204,25 @@ class ImageEncoder(Encoder):
             missing[present[list(unreadable)]] = True
         return missing
 
+    def count_unreadable(self, values: Any) -> tuple[int, int]:
+        """Count the images among some values that are in `unreadable`; open no file.
+
+        Parameters
+        ----------
+        values : sequence
+            Raw values.
+
+        Returns
+        -------
+        n_images, n_rows : int
+            Number of different images, and of values; several rows may have one file.
+        """
+        values = list(values)
+        if self.optional:
+            missing = super().find_missing(values)
+            values = [value for value, lacks in zip(values, missing, strict=True) if not lacks]
+        return self._unreadable.count(values, self.root)
+
     def content_digests(self, values: Any) -> list[bytes]:
         """Return a digest of the bytes of each image file.
 
@@ -274,6 +294,16 @@ class ImageEncoder(Encoder):
             self._backbone = backbone
         return self
 
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy for `sklearn.base.clone`, with a copy of the user's model."""
+        network = self.get_params(deep=False).get("backbone")
+        if not isinstance(network, keras.Model) or not has_lambda(network):
+            return super().__sklearn_clone__()
+        # Keras cannot copy a model with a Lambda layer in the way that scikit-learn asks for.
+        without = copy.copy(self)
+        without.backbone = "VGG16"
+        return without.__sklearn_clone__().set_params(backbone=copy_network(network))
+
     @property
     def has_named_weights(self) -> bool:
         """Whether the backbone has the unchanged weights of a Keras network or of a file."""
@@ -299,9 +329,8 @@ class ImageEncoder(Encoder):
             if isinstance(self.backbone, keras.Model):
                 # A clone of this encoder starts from this model. It is a copy, because the
                 # original may belong to the caller.
-                own = keras.models.clone_model(self.backbone)
-                own.set_weights(weights)
-                self.backbone = own
+                self.backbone = copy_network(self.backbone)
+                self.backbone.set_weights(weights)
         return super().set_state(learned)
 
     def _build_backbone(self, weights: str | Path | None) -> keras.Model:
