@@ -85,13 +85,9 @@ def test_the_warning_counts_and_names_failures(folder, on_error, workers):
 
 
 def test_the_warning_names_a_file_of_many_rows_once(folder):
-    with pytest.warns(
-        UnreadableImageWarning, match=r"^30 of 31 .*: 'a.png' \(No.*\), 30 times. All"
-    ):
+    with pytest.warns(UnreadableImageWarning, match=r"^30 of 31 .*: 'a.png' \(No.*\), 30 times"):
         read_images(["a.png"] * 30 + ["1.png"], 2, root=folder, on_error="blank")
-    with pytest.warns(
-        UnreadableImageWarning, match=r"^1 of 1 image could not be read and was left"
-    ):
+    with pytest.warns(UnreadableImageWarning, match=r"^1 of 1 image could not be read and was"):
         read_images(["a.png"], 2, root=folder, on_error="drop")
 
 

@@ -224,7 +224,7 @@ def test_many_tokens_are_never_dense_in_all_rows(monkeypatch):
     y = np.arange(n_rows)[:, np.newaxis] % 2
     head = DenseHead(2, scaling="standard")
     tags = BagOfWordsEncoder("tags", max_tokens=n_tokens, head=head).fit(rows)
-    train = MultimodalDataset({"tags": rows}, [tags], y, shuffle=True, batch_size=500)
+    train = MultimodalDataset({"tags": rows}, [tags], y, shuffle=True, batch_size=50)
     model = fuse_encoders([tags], 1, seed=1)
     tracemalloc.start()
     adapt_to_rows(model, train)

@@ -56,7 +56,7 @@ def find_application(name: str) -> Callable[..., keras.Model]:
     return getattr(keras.applications, name)  # type: ignore[no-any-return]
 
 
-def find_preprocessing(name: str) -> Callable[[Any], Any]:
+def find_preprocessing(name: str) -> Callable[..., Any]:
     """Return the function that prepares RGB pixels 0..255 as in the training of the network."""
     # `keras.applications.vgg16` is the public name of the module that defines `VGG16`.
     module = find_application(name).__module__.rpartition(".")[2]

@@ -298,11 +298,13 @@ class ImageEncoder(Encoder):
         """Return an unfitted copy for `sklearn.base.clone`, with a copy of the user's model."""
         network = self.get_params(deep=False).get("backbone")
         if not isinstance(network, keras.Model) or not has_lambda(network):
-            return super().__sklearn_clone__()
+            cloned: Self = super().__sklearn_clone__()
+            return cloned
         # Keras cannot copy a model with a Lambda layer in the way that scikit-learn asks for.
         without = copy.copy(self)
         without.backbone = "VGG16"
-        return without.__sklearn_clone__().set_params(backbone=copy_network(network))
+        cloned = without.__sklearn_clone__()
+        return cloned.set_params(backbone=copy_network(network))
 
     @property
     def has_named_weights(self) -> bool:

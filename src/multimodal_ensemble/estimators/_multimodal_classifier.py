@@ -101,7 +101,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     history_ : DataFrame
         One row per validation evaluation.
     provenance_ : dict
-        Numbers of rows and of unreadable images, seed, best step, validation scores, date and library versions.
+        Numbers of rows and of unreadable images, seed, best step, validation scores, date and
+        library versions.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_columns,)

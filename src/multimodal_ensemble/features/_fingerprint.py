@@ -71,7 +71,7 @@ def _state_of(model: keras.Model) -> tuple[list[int], list[int]]:
 
 def _digest(model: keras.Model) -> str:
     arrays = [weight.numpy() for weight in model.weights]
-    if has_lambda(model):
+    if has_lambda(model) and len(getattr(model, "inputs", ())) == 1:
         # A function has a name or code, but these do not show which values it uses. What it does
         # with an input does.
         config: Any = [_layer_config(layer) for layer in all_layers(model)]
@@ -88,7 +88,7 @@ def _layer_config(layer: keras.Layer) -> tuple[str, dict[str, Any]]:
 
 
 def _output_for_fixed_input(model: keras.Model) -> NDArray[Any]:
-    shape = [size or _ANY_SIZE for size in model.input_shape[1:]]
+    shape = [size or _ANY_SIZE for size in model.inputs[0].shape[1:]]
     is_float = "float" in keras.backend.standardize_dtype(model.inputs[0].dtype)
     values = np.arange(math.prod(shape)) % (251 if is_float else 2)
     row = values.reshape(1, *shape).astype("float32" if is_float else "int32")
