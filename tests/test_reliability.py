@@ -212,7 +212,8 @@ def _(folder):
     classifier, warned = quietly(lambda: make(photo(on_error="drop")).fit(data, y))
     assert re.search("[456] images cannot be read", warned)
     assert classifier.provenance_["n_dropped"] == 6
-    return "the row is left out with a warning; `provenance_` counts it"
+    assert classifier.provenance_["unreadable"] == {"photo": {"n_images": 6, "n_rows": 6}}
+    return "the row is left out with a warning; `provenance_` counts rows and images"
 
 
 @case('each of these with `on_error="drop"` in prediction')
@@ -233,6 +234,17 @@ def _(folder):
 def _(folder):
     check_same_scores(folder, None, on_error="missing", optional=True)
     return "the row lacks the modality, with a warning"
+
+
+@case("a model of your own with a Lambda layer as backbone")
+def _(folder):
+    layers = [keras.layers.Lambda(lambda x: x / 255), keras.layers.Conv2D(2, 3)]
+    network = keras.Sequential([keras.Input((8, 8, 3)), *layers])
+    classifier = fit(make_poster("photo", network=network, head=DenseHead(2)))
+    assert classifier.predict_proba(table()[0]).shape == (40, 2)
+    with pytest.raises(TypeError, match="a layer of your own that is registered"):
+        classifier.save(folder / "classifier.mme")
+    return "it trains and predicts, but is not saved"
 
 
 @case("an image with a wrong file name extension")
@@ -366,6 +378,14 @@ def _(folder):
         classifier.predict_proba({"tags": [[]]}),
     )
     return "they are ignored"
+
+
+@case('words or tags in another Unicode normal form ("é" as one character or two)')
+def _(folder):
+    for options, forms in (({}, [["e\u0301"], ["é"]]), ({"tokenizer": "words"}, ["E\u0301", "é"])):
+        encoder = BagOfWordsEncoder("tags", **options).fit([*forms, "" if options else []])
+        assert encoder.encode(forms).tolist() == [[1], [1]]
+    return "they are the same"
 
 
 @case("no tag in any training row")
@@ -526,6 +546,12 @@ def _(folder):
     data, y = table()
     y.columns = pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])
     make().fit(data, y)
+
+
+@case("a whole number of more than 64 bits as a label")
+def _(folder):
+    data, _ = table()
+    make().fit(data, [[2**70], [1, 2]] * 20)
 
 
 @case("a table of one column of label lists")

@@ -83,3 +83,35 @@ def describe_batch(batch: Any, *, any_size: bool = True) -> Any:
         return tf.TensorSpec((n_rows, *array.shape[1:]), array.dtype)
 
     return keras.tree.map_structure(describe, batch)
+
+
+def has_lambda(model: keras.Model) -> bool:
+    """Return whether a model holds a Python function, which no configuration describes."""
+    return any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model))
+
+
+def get_optimizer(optimizer: Any) -> keras.optimizers.Optimizer:
+    """Return an optimizer for what `keras.Model.compile` takes, or raise a ValueError."""
+    try:
+        found = keras.optimizers.get(optimizer)
+    except (KeyError, TypeError, ValueError):
+        found = None
+    if not isinstance(found, keras.optimizers.Optimizer):
+        msg = (
+            "optimizer must be the name of a Keras optimizer, such as 'adam', or an instance of "
+            f"keras.optimizers.Optimizer. Received optimizer={optimizer!r}."
+        )
+        raise ValueError(msg)
+    return found
+
+
+def check_loss(loss: Any) -> None:
+    """Raise a ValueError unless `loss` is what `keras.Model.compile` takes for one output."""
+    if loss is None:
+        msg = (
+            "loss must be the name of a Keras loss, such as 'binary_crossentropy', an instance of "
+            "keras.losses.Loss, or a callable. Received loss=None."
+        )
+        raise ValueError(msg)
+    # Keras's error names what it received.
+    keras.losses.get(loss)

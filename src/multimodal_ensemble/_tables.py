@@ -215,6 +215,11 @@ def _is_single(values: Any) -> bool:
     return is_text or not hasattr(values, "__iter__") or getattr(values, "ndim", 1) == 0
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun for a message: "1 row", "2 rows"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 @contextmanager
 def locating_errors(rows: Sequence[int] | NDArray[np.intp]) -> Iterator[None]:
     """Replace the row of an error about some rows by the number of that row in the whole data."""

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections import Counter
 
 import keras
@@ -24,7 +25,9 @@ ROWS = [
     ["love", "love", "love", "war"],
     ["Space", "noir"],
 ]
-tokens = st.text(min_size=1, max_size=6)
+FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+texts = st.text(max_size=12)
+tokens = st.text(min_size=1, max_size=6).map(lambda text: unicodedata.normalize("NFC", text))
 token_rows = st.lists(st.lists(tokens, max_size=6), min_size=1, max_size=8)
 
 
@@ -124,6 +127,71 @@ def test_lists_among_strings_are_not_split(options):
     assert encoder.vocabulary_ == ["war", "New York", "love"]
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("कि की कु", ["कि", "की", "कु"]),
+        ("क्\u200dष में", ["क्\u200dष", "में"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),  # noqa: RUF001
+        ("العَرَبِيَّة", ["العَرَبِيَّة"]),
+        ("שָׁלוֹם עולם", [unicodedata.normalize("NFKC", "שָׁלוֹם"), "עולם"]),
+        ("ที่นี่ สวัสดี", ["ที่นี่", "สวัสดี"]),
+        (unicodedata.normalize("NFD", "한국어 영화"), ["한국어", "영화"]),
+        ("Ame\u0301lie AMÉLIE", ["amélie", "amélie"]),
+        ("İstanbul İSTANBUL i\u0307stanbul ISTANBUL", ["istanbul"] * 4),
+        ("Straße STRASSE", ["strasse", "strasse"]),
+        ("ΟΔΟΣ οδός οδοσ", ["οδοσ", "οδόσ", "οδοσ"]),
+        ("ﬁlm ﬀ", ["film", "ff"]),
+        ("２００１ ＡＢＣ ｶﾞ", ["2001", "abc", "ガ"]),  # noqa: RUF001
+        ("co\u00adoperate", ["cooperate"]),
+        ("It's l’été, rock-n-roll", ["it", "s", "l", "été", "rock", "n", "roll"]),  # noqa: RUF001
+        ("I ❤\ufe0f 🚀 films 👩\u200d🚀!", ["i", "films"]),
+        ("\u0301a \u200db c\u200c", ["a", "b", "c"]),
+        ("\ud800a", ["a"]),
+    ],
+)
+def test_words_are_those_of_the_script(text, words):
+    encoder = BagOfWordsEncoder("plot", tokenizer="words", binary=False).fit([text])
+    assert encoder.vocabulary_ == sorted(set(words), key=lambda word: (-words.count(word), word))
+    counts = [words.count(word) for word in encoder.vocabulary_]
+    assert encoder.encode([text]).tolist() == [counts]
+
+
+@settings(deadline=None)
+@given(texts, st.sampled_from(FORMS), st.sampled_from(FORMS))
+def test_texts_in_any_normal_form_have_the_same_words(text, form, other):
+    one, two = unicodedata.normalize(form, text), unicodedata.normalize(other, text)
+    encoder = BagOfWordsEncoder("plot", tokenizer="words", binary=False).fit([one, "more"])
+    np.testing.assert_array_equal(encoder.encode([one]), encoder.encode([two]))
+    again = BagOfWordsEncoder("plot", tokenizer="words").fit([two, "more"])
+    assert again.vocabulary_ == encoder.vocabulary_
+
+
+@pytest.mark.parametrize(
+    ("options", "make"),
+    [
+        ({}, lambda tags: tags),
+        ({"delimiter": "|"}, "|".join),
+        ({"delimiter": "n\u0303"}, "ñ".join),
+        ({"tokenizer": split_on_plus}, "+".join),
+        ({"tokenizer": "words"}, lambda tags: tags),
+    ],
+    ids=["lists", "delimited", "delimiter", "callable", "lists among texts"],
+)
+def test_a_tag_is_the_same_in_any_normal_form_and_its_case_stays(options, make):
+    composed, decomposed = make(["Amélie", "İzmir"]), make(["Ame\u0301lie", "I\u0307zmir"])
+    encoder = BagOfWordsEncoder("tags", **options).fit([decomposed])
+    assert encoder.vocabulary_ == ["Amélie", "İzmir"]
+    assert encoder.encode([composed, make(["amélie"])]).tolist() == [[1, 1], [0, 0]]
+
+
+def test_dropped_tokens_are_found_in_any_normal_form_and_as_words():
+    rows = [["Amélie", "Amelie"]]
+    assert BagOfWordsEncoder("tags", drop=["Ame\u0301lie"]).fit(rows).vocabulary_ == ["Amelie"]
+    encoder = BagOfWordsEncoder("plot", tokenizer="words", drop=["Straße", "İzmir"])
+    assert encoder.fit(["In der Straße von Izmir"]).vocabulary_ == ["der", "in", "von"]
+
+
 def test_words_are_lower_case_runs_of_letters_digits_and_underscores():
     text = "It's 2001: A Space_Odyssey — Überraschung, 宇宙の旅!"
     encoder = BagOfWordsEncoder("plot", tokenizer="words").fit([text])
@@ -146,7 +214,7 @@ def test_unknown_tokens_and_empty_rows_are_zeros():
 
 @pytest.mark.parametrize(
     "token",
-    ["", " ", "🚀", "👩‍🚀", "e\u0301", "é", "x" * 10_000, "a\0b", "\0", "\n", "war,love", "\ud800"],
+    ["", " ", "🚀", "👩‍🚀", "é", "x" * 10_000, "a\0b", "\0", "\n", "war,love", "\ud800"],
 )
 def test_unusual_tokens_are_handled_like_any_other(token):
     encoder = BagOfWordsEncoder("tags").fit([[token, "other"], [token]])
@@ -197,6 +265,7 @@ def test_a_second_fit_forgets_the_first_rows():
         ({"max_tokens": True}, r"max_tokens must be .*True"),
         ({"min_count": 0}, r"min_count must be .*min_count=0"),
         ({"drop": "war"}, r"drop must be a sequence of tokens.*'war'"),
+        ({"drop": ["war", 3]}, r"drop must be a sequence of tokens, which are strings.*3"),
         ({"tokenizer": "letters"}, r"tokenizer must be 'words' or a callable.*'letters'"),
         ({"tokenizer": 3}, r"tokenizer must be 'words' or a callable.*3"),
         ({"delimiter": ""}, r"delimiter must be a string that is not empty.*''"),

@@ -1,5 +1,6 @@
 """`ImageEncoder`: reading, the backbone compared with `keras.applications`, fine-tuning, saving."""
 
+import functools
 import inspect
 import io
 import json
@@ -23,6 +24,7 @@ from multimodal_ensemble.exceptions import (
     WeightsUnavailableError,
 )
 from multimodal_ensemble.images import UnreadableImageWarning, content_digest, read_image
+from tests.toys import make_network
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (3, 32, 32, 3), dtype="uint8")
@@ -156,7 +158,7 @@ def test_blank_uses_black_images_and_warns_once_per_image(folder):
     assert all(encoder.unreadable.values())
     # There is no second warning: warnings are errors here.
     np.testing.assert_array_equal(encoder.encode(["missing.jpg", "cut.png"]), batch[1:] * 0)
-    with pytest.warns(UnreadableImageWarning, match=r"1 images.*text\.jpg"):
+    with pytest.warns(UnreadableImageWarning, match=r"1 image cannot.*1 row: 'text\.jpg"):
         encoder.encode(["cut.png", "text.jpg"])
     assert set(encoder.unreadable) == set(BAD)
     assert encoder.find_unusable(BAD) == {}
@@ -171,6 +173,22 @@ def test_the_digest_of_a_blank_image_is_not_that_of_its_file(folder):
     assert blank[0] not in [content_digest(folder / name) for name in BAD[:2]]
     # A real black image has another digest.
     assert blank[0] != content_digest(np.zeros((8, 8, 3), dtype="uint8"))
+
+
+def test_rows_and_images_are_both_counted(folder):
+    encoder = own(root=folder, on_error="drop", optional=True)
+    values = ["cut.png"] * 30 + ["dark.jpg", None]
+    with pytest.warns(UnreadableImageWarning, match=r"1 image cannot be read .*, in 30 rows: 'cut"):
+        assert sorted(encoder.find_unusable(values[:-1])) == list(range(30))
+    with pytest.warns(UnreadableImageWarning, match=r"2 images cannot be read .*, in 3 rows: "):
+        encoder.find_unusable(["missing.jpg", b"junk", "missing.jpg", "cut.png"])
+    assert encoder.count_unreadable(values) == (1, 30)
+    assert encoder.count_unreadable([*BAD, "missing.jpg", b"junk", PIXELS[0]]) == (3, 4)
+    assert encoder.count_unreadable(["dark.jpg"]) == (0, 0)
+    encoder.set_params(optional=False)
+    with pytest.warns(UnreadableImageWarning, match=r"2 images cannot be read .*, in 2 rows: "):
+        encoder.find_unusable([None, b"junk"])
+    assert encoder.count_unreadable([None, b"junk", "dark.jpg"]) == (2, 2)
 
 
 def test_drop_returns_the_rows_to_leave_out_with_reasons(folder):
@@ -781,3 +799,74 @@ def test_the_state_holds_what_a_subclass_learned():
     assert copy.count_ == len(PIXELS)
     for old, new in zip(encoder.get_backbone().weights, copy.get_backbone().weights, strict=True):
         np.testing.assert_array_equal(old.numpy(), new.numpy())
+
+
+# -- a model with Python functions -----------------------------------------------------------------
+
+BRIGHTNESS = 255.0
+
+
+def darken(pixels):
+    return pixels / np.float32(BRIGHTNESS)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [darken, lambda x: x / BRIGHTNESS, functools.partial(lambda x, y: x / y, y=BRIGHTNESS)],
+    ids=["named", "lambda", "partial"],
+)
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_a_model_with_a_lambda_layer_is_copied_and_computes_the_same(function, is_nested):
+    layers = [keras.Input((32, 32, 3)), keras.layers.Lambda(function), keras.layers.Conv2D(4, 3)]
+    network = keras.Sequential(layers)
+    if is_nested:
+        network = keras.Sequential([keras.Input((32, 32, 3)), network])
+    encoder = clone(clone(ImageEncoder("poster", backbone=network)))
+    expected = np.asarray(network(PIXELS.astype("float32"))).mean(axis=(1, 2))
+    np.testing.assert_allclose(encoder.get_backbone()(PIXELS), expected, rtol=1e-5)
+    for weight in encoder.backbone.weights:
+        weight.assign(0 * weight)
+    np.testing.assert_allclose(
+        np.asarray(network(PIXELS.astype("float32"))).mean(axis=(1, 2)), expected
+    )
+
+
+# -- images whose colours come first ---------------------------------------------------------------
+
+
+@pytest.fixture
+def colours_first():
+    keras.config.set_image_data_format("channels_first")
+    yield
+    keras.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.usefixtures("colours_first")
+def test_networks_of_keras_need_the_format_in_which_images_are_read():
+    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
+    with pytest.raises(ModalityError, match=r"'channels_first'.*set_image_data_format"):
+        encoder.get_backbone()
+
+
+def test_a_backbone_does_not_depend_on_the_format_in_use(request):
+    encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
+    pixels = np.arange(32 * 32 * 3).reshape(1, 32, 32, 3) % 256
+    before = np.asarray(encoder.get_backbone()(pixels))
+    network = make_network(size=32)
+    maps = np.asarray(network(PIXELS.astype("float32")))
+    request.getfixturevalue("colours_first")
+    np.testing.assert_array_equal(encoder.get_backbone()(pixels), before)
+    features = ImageEncoder("poster", backbone=network).get_backbone()(PIXELS)
+    np.testing.assert_allclose(features, maps.mean(axis=(1, 2)), rtol=1e-5)
+
+
+def test_a_model_with_colours_first_is_refused_unless_it_returns_vectors():
+    inputs, first = keras.Input((3, 8, 8)), {"data_format": "channels_first"}
+    network = keras.Sequential([inputs, keras.layers.Conv2D(2, 3, **first)])
+    with pytest.raises(ModalityError, match=r"takes \(None, 3, 8, 8\).*Permute"):
+        ImageEncoder("poster", backbone=network).get_backbone()
+    permuted = [keras.Input((8, 8, 3)), keras.layers.Permute((3, 1, 2)), *network.layers]
+    with pytest.raises(ModalityError, match=r"the axes to pool are unclear\. End it with"):
+        ImageEncoder("poster", backbone=keras.Sequential(permuted)).get_backbone()
+    pooled = keras.Sequential([*permuted, keras.layers.GlobalAveragePooling2D(**first)])
+    assert ImageEncoder("poster", backbone=pooled).feature_shape == (2,)

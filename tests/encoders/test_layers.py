@@ -1,13 +1,16 @@
 """`FeatureScaling` compared with scikit-learn and NumPy."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as st_numpy
+from scipy import sparse
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from multimodal_ensemble.encoders import FeatureScaling
+from multimodal_ensemble.encoders import FeatureScaling, _layers
 
 RNG = np.random.default_rng(0)
 FEATURES = RNG.gamma(0.3, [0.01, 1, 500], (40, 3)).astype("float32")
@@ -109,6 +112,30 @@ def test_a_saved_and_loaded_model_scales_in_the_same_way(log, tmp_path):
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(OTHER), model(OTHER))
     assert loaded.layers[0].log is log
+
+
+@pytest.mark.parametrize("log", [True, False])
+@pytest.mark.parametrize("sizes", [[40], [1, 39], [13, 13, 14], [1] * 40])
+def test_statistics_of_chunks_are_those_of_all_rows(log, sizes):
+    features = FEATURES + np.float32([1e3, 0, -5])
+    layer, steps = FeatureScaling(log=log), np.cumsum([0, *sizes])
+    layer.adapt_to_chunks(features[a:b] for a, b in itertools.pairwise(steps))
+    train = features.astype("float64")
+    scaler = StandardScaler().fit(signed_log(train) if log else train)
+    np.testing.assert_allclose(layer.mean.numpy(), scaler.mean_, rtol=1e-6)
+    np.testing.assert_allclose(layer.scale.numpy(), scaler.scale_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.coo_matrix, sparse.csc_array, np.array])
+def test_rows_are_converted_in_chunks(make, monkeypatch):
+    monkeypatch.setattr(_layers, "_NUMBERS_PER_CHUNK", 7)
+    features = np.where(OTHER > 0, OTHER, 0).astype("float64")
+    features[:, 1] = 0
+    layer = FeatureScaling()
+    layer.adapt(make(features))
+    scaler = StandardScaler().fit(features)
+    np.testing.assert_allclose(layer.mean.numpy(), scaler.mean_, rtol=1e-6)
+    np.testing.assert_allclose(layer.scale.numpy(), scaler.scale_, rtol=1e-6)
 
 
 def test_whole_numbers_are_scaled():

@@ -282,3 +282,17 @@ def test_a_failed_export_restores_the_layers(two, tmp_path, monkeypatch):
     assert seen == [True]
     assert not scaling.avoids_log1p
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
+def test_litert_needs_float32(policy, tmp_path):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        classifier = fit_classifier([DenseEncoder("year", head=DenseHead(2))], epochs=1)
+    finally:
+        keras.config.set_dtype_policy(before)
+    dtype = policy.removeprefix("mixed_")
+    with pytest.raises(ValueError, match=rf"compute in {dtype}. Train it after .*another format"):
+        classifier.export(tmp_path / "model", format="litert")
+    assert list(tmp_path.iterdir()) == []

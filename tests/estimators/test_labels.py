@@ -334,3 +334,25 @@ def test_labels_that_differ_from_the_known_ones_in_white_space_are_refused(y):
 def test_columns_are_matched_to_numbers_as_they_are_written_to_files():
     table = pd.DataFrame(MATRIX[:, [2, 0, 1]], columns=["2", "0", "1"])
     np.testing.assert_array_equal(read_labels(table, np.arange(3))[0], MATRIX)
+
+
+@pytest.mark.parametrize("label", [2**70, 2**63, -(2**63) - 1])
+@pytest.mark.parametrize(
+    "make",
+    [lambda label: [[label], [1, 2]], lambda label: pd.DataFrame({1: [0, 1], label: [1, 0]})],
+)
+def test_a_whole_number_of_more_than_64_bits_is_refused(make, label):
+    with pytest.raises(ValueError, match=rf"must fit 64 bits.*{label}.*as strings"):
+        read_labels(make(label))
+
+
+def test_the_largest_and_smallest_labels_keep_their_values():
+    limits = [-(2**63), 2**63 - 1]
+    _, classes = read_labels([limits, [0]])
+    assert classes.tolist() == [limits[0], 0, limits[1]]
+
+
+def test_one_unknown_label_is_singular():
+    _, classes = read_labels([["a"], ["b"]])
+    with pytest.warns(UserWarning, match=r"y has 1 label that no .*: \['c'\]. It is left out"):
+        read_labels([["c"], ["a"]], classes)

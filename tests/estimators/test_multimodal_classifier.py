@@ -427,9 +427,46 @@ def test_a_row_that_cannot_be_predicted_is_an_error(tmp_path):
     photos = [*data["photo"][:3], "broken.png"]
     with (
         pytest.warns(UnreadableImageWarning),
-        pytest.raises(ImageReadError, match="1 rows cannot be predicted, the first one is row 3"),
+        pytest.raises(ImageReadError, match="1 row cannot be predicted, the first one is row 3"),
     ):
         classifier.predict({"photo": photos})
+
+
+def test_rows_and_images_that_cannot_be_read_are_counted(tmp_path):
+    data, y = draw()
+    photos = ["nowhere.png" if row < 30 else photo for row, photo in enumerate(data["photo"])]
+    data["photo"] = pd.Series(photos)
+    for on_error, n_dropped in (("drop", 30), ("missing", 0)):
+        poster = make_poster("photo", on_error=on_error, root=tmp_path, optional=True)
+        with pytest.warns(UnreadableImageWarning, match="1 image cannot be read"):
+            classifier = make([poster], epochs=1).fit(data, y)
+        counts = {"photo": {"n_images": 1, "n_rows": 30}}
+        assert classifier.provenance_["unreadable"] == counts
+        assert classifier.provenance_["n_dropped"] == n_dropped
+
+
+def test_a_backbone_with_a_function_trains_but_is_not_saved(tmp_path):
+    data, y = draw()
+    inputs, convolution = keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)
+    unit = keras.layers.Lambda(lambda x: x / 255)
+    poster = make_poster("photo", network=keras.Sequential([inputs, unit, convolution]))
+    classifier = make([poster], epochs=1).fit(data, y)
+    plain = keras.Sequential([inputs, keras.layers.Rescaling(1 / 255), convolution])
+    expected = make([make_poster("photo", network=plain)], epochs=1).fit(data, y)
+    np.testing.assert_allclose(
+        classifier.predict_proba(data), expected.predict_proba(data), atol=1e-5
+    )
+    with pytest.raises(TypeError, match=r"'photo' cannot be saved.*Lambda.*a layer of your own"):
+        classifier.save(tmp_path / "classifier")
+
+
+@pytest.mark.parametrize("name", ["optimizer", "loss"])
+@pytest.mark.parametrize("value", [None, 3, "unheard of"])
+def test_an_optimizer_or_loss_is_refused_before_features_are_computed(name, value, monkeypatch):
+    data, y = draw()
+    monkeypatch.setattr(FeatureStore, "load_features", None)
+    with pytest.raises(ValueError, match=f"{name}.*{value}"):
+        make([make_poster("photo")], **{name: value}).fit(data, y)
 
 
 # -- interruptions and checkpoints -----------------------------------------------------------------

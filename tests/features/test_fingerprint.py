@@ -1,6 +1,7 @@
 """Two backbones have equal fingerprints if, and only if, they compute the same outputs."""
 
 import contextlib
+import functools
 import io
 
 import keras
@@ -188,3 +189,23 @@ def test_a_later_change_is_detected(change):
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     assert model_fingerprint(model) == model_fingerprint(copy) != before
+
+
+def test_a_function_in_a_model_counts_by_what_it_computes():
+    factor = [2.0]
+
+    def scaled(x):
+        return factor[0] * x
+
+    def fingerprint(function):
+        return model_fingerprint(sequential(keras.layers.Lambda(function), dense()))
+
+    first = fingerprint(scaled)
+    assert (
+        first
+        == fingerprint(lambda x: x + x)
+        == fingerprint(functools.partial(keras.ops.multiply, 2.0))
+    )
+    factor[0] = 3.0
+    assert first != fingerprint(scaled)
+    assert first != fingerprint(lambda x: x)

@@ -84,6 +84,13 @@ def test_the_warning_counts_and_names_failures(folder, on_error, workers):
         assert batch.kept.tolist() == list(range(20))
 
 
+def test_the_warning_names_a_file_of_many_rows_once(folder):
+    with pytest.warns(UnreadableImageWarning, match=r"^30 of 31 .*: 'a.png' \(No.*\), 30 times"):
+        read_images(["a.png"] * 30 + ["1.png"], 2, root=folder, on_error="blank")
+    with pytest.warns(UnreadableImageWarning, match=r"^1 of 1 image could not be read and was"):
+        read_images(["a.png"], 2, root=folder, on_error="drop")
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 def test_the_error_names_the_first_unreadable_file(folder, workers):
     sources = ["0.png", "1.png", "first.png", "second.png"] * 3

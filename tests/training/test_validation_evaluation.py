@@ -1,19 +1,26 @@
 """The history of a training equals an independent computation; undefined labels; output."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble import (
+    BagOfWordsEncoder,
     MultimodalDataset,
+    fuse_encoders,
     mean_accuracy,
     mean_roc_auc,
     predict_scores,
     tune_thresholds,
 )
-from multimodal_ensemble.training import ValidationEvaluation
+from multimodal_ensemble.encoders import DenseHead
+from multimodal_ensemble.generators import _row_sources
+from multimodal_ensemble.training import ValidationEvaluation, _adapt_to_rows, _predict_scores
+from multimodal_ensemble.training._adapt_to_rows import adapt_to_rows
 from multimodal_ensemble.training._validation_evaluation import should_stop
 from tests.training.conftest import LABELS, Problem
 
@@ -185,3 +192,52 @@ def test_images_are_not_kept_in_memory_for_evaluations(problem, monkeypatch):
     evaluation = ValidationEvaluation(training.validation, evaluate_every=4)
     training.model.fit(training.train, epochs=1, shuffle=False, callbacks=[evaluation], verbose=0)
     assert max(n_rows) == training.validation.batch_size == 20
+
+
+@pytest.mark.parametrize("n_kept", [0, 40])
+def test_evaluations_are_the_same_whether_or_not_inputs_are_kept(problem, monkeypatch, n_kept):
+    expected = problem.prepare(problem.numbers()).fit(epochs=1, evaluate_every=4).history
+    # Four float32 numbers per row.
+    monkeypatch.setattr(_predict_scores, "_KEPT_BYTES", 16 * n_kept)
+    monkeypatch.setattr(_predict_scores, "_BYTES_PER_CALL", 16 * 7)
+    training = problem.prepare(problem.numbers())
+    rows = []
+    encode = training.validation.encode_rows
+    monkeypatch.setattr(
+        training.validation, "encode_rows", lambda r, *a: rows.append(len(r)) or encode(r, *a)
+    )
+    history = training.fit(epochs=1, evaluate_every=4).history
+    for column in ("loss", "validation_loss", "mean_roc_auc", "mean_accuracy"):
+        np.testing.assert_allclose(history[column], expected[column], rtol=1e-6)
+    # The limit of bytes is below the 20 rows of a batch, which are the least.
+    n_times = 1 if n_kept else len(history)
+    assert [n for n in rows if n > 1] == [20, 20] * n_times
+
+
+def test_many_tokens_are_never_dense_in_all_rows(monkeypatch):
+    monkeypatch.setattr(_row_sources, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(_predict_scores, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(_predict_scores, "_BYTES_PER_CALL", 2**18)
+    monkeypatch.setattr(_adapt_to_rows, "_NUMBERS_PER_CHUNK", 2**16)
+    n_rows, n_tokens = 2000, 2000
+    rows = [[f"t{row}", f"t{(row * 7) % n_tokens}"] for row in range(n_rows)]
+    y = np.arange(n_rows)[:, np.newaxis] % 2
+    head = DenseHead(2, scaling="standard")
+    tags = BagOfWordsEncoder("tags", max_tokens=n_tokens, head=head).fit(rows)
+    train = MultimodalDataset({"tags": rows}, [tags], y, shuffle=True, batch_size=50)
+    model = fuse_encoders([tags], 1, seed=1)
+    tracemalloc.start()
+    adapt_to_rows(model, train)
+    evaluation = ValidationEvaluation(train)
+    evaluation.set_model(model)
+    model.compile("sgd", "binary_crossentropy")
+    evaluation.on_train_begin()
+    assert predict_scores(model, train).shape == (n_rows, 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # All rows are 16 MB as float32.
+    assert peak < 8e6
+    scaler = StandardScaler().fit(tags.encode(rows).astype("float64"))
+    scaling = model.get_layer("tags_head").get_layer("scaling")
+    np.testing.assert_allclose(scaling.mean.numpy(), scaler.mean_, rtol=1e-5)
+    np.testing.assert_allclose(scaling.scale.numpy(), scaler.scale_, rtol=1e-5)

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import keras
 
-from multimodal_ensemble.exceptions import WeightsUnavailableError
+from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableError
 
 # Keras does not expose the image size that a network was trained with. A network that is not
 # listed has 224 pixels. A test compares the table with the default of each network.
@@ -56,7 +56,7 @@ def find_application(name: str) -> Callable[..., keras.Model]:
     return getattr(keras.applications, name)  # type: ignore[no-any-return]
 
 
-def find_preprocessing(name: str) -> Callable[[Any], Any]:
+def find_preprocessing(name: str) -> Callable[..., Any]:
     """Return the function that prepares RGB pixels 0..255 as in the training of the network."""
     # `keras.applications.vgg16` is the public name of the module that defines `VGG16`.
     module = find_application(name).__module__.rpartition(".")[2]
@@ -73,6 +73,14 @@ def build_application(
 ) -> keras.Model:
     """Build a network without its classifier, with random or ImageNet weights."""
     build = find_application(name)
+    if keras.config.image_data_format() != "channels_last":
+        # The function that builds a network takes no format.
+        msg = (
+            f"{name} is built in Keras's global image format, which is "
+            f"{keras.config.image_data_format()!r}, and images are read as (height, width, 3). "
+            "Call keras.config.set_image_data_format('channels_last') first."
+        )
+        raise ModalityError(msg)
     try:
         return build(include_top=False, input_shape=input_shape, pooling=pooling, weights=weights)
     except Exception as error:

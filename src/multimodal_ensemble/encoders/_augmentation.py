@@ -67,6 +67,14 @@ class Augmentation(CheckedParameters):
                 f"[keras.layers.RandomFlip('horizontal')]. Received layers={layers!r}."
             )
             raise ValueError(msg)
+        if first := [x for x in listed if getattr(x, "data_format", None) == "channels_first"]:
+            # They would, for example, flip the colours instead of the columns.
+            msg = (
+                "layers must take images of shape (height, width, 3). Received layers with "
+                f"data_format='channels_first': {[layer.name for layer in first]}; create them "
+                "with data_format='channels_last'."
+            )
+            raise ValueError(msg)
         check_at_least(views, 1, name="views")
         check_at_least(seed, 0, name="seed")
         self.layers = layers

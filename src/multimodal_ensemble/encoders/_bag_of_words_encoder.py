@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -17,6 +16,7 @@ from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._words import compose, find_words, fold
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -24,7 +24,9 @@ from multimodal_ensemble.exceptions import ModalityError
 class BagOfWordsEncoder(Encoder):
     """A bag of the most frequent tags or words, through one dense layer.
 
-    A row that holds no token of the vocabulary becomes a row of zeros.
+    A row that holds no token of the vocabulary becomes a row of zeros. Tokens are compared in
+    Unicode's normal form C, so "é" as one character and as "e" with an accent are equal; upper and
+    lower case differ unless a tokenizer removes the difference.
 
     Parameters
     ----------
@@ -45,11 +47,13 @@ class BagOfWordsEncoder(Encoder):
     delimiter : str, optional
         Splits values that are strings, for example ``"|"``. Spaces around tokens are removed.
     tokenizer : {"words"} or callable, optional
-        Splits values that are free text. ``"words"`` takes lower-case runs of letters, digits
-        and underscores. A callable maps a string to tokens; to save the encoder, register it
-        with `keras.saving.register_keras_serializable`.
+        Splits values that are free text. ``"words"`` takes runs of letters with their marks,
+        digits and underscores, in Unicode's normal form KC and without differences of case:
+        "Straße" becomes "strasse", and "İ" becomes "i". A callable maps a string in normal form C
+        to tokens; to save the encoder, register it with
+        `keras.saving.register_keras_serializable`.
     drop : sequence of str, default=()
-        Tokens to leave out, for example tags that name a label.
+        Tokens to leave out, for example tags that name a label, in any normal form.
     head : callable, optional
         The trainable layers; see `Encoder`. Default: ``DenseHead(input_dropout="auto")``.
     optional : bool, default=False
@@ -99,8 +103,8 @@ class BagOfWordsEncoder(Encoder):
         super().__init__(name, column=column, head=head, optional=optional)
         check_at_least(max_tokens, 1, name="max_tokens")
         check_at_least(min_count, 1, name="min_count")
-        if isinstance(drop, str):
-            msg = f"drop must be a sequence of tokens. Received the string {drop!r}."
+        if isinstance(drop, str) or not all(isinstance(token, str) for token in drop):
+            msg = f"drop must be a sequence of tokens, which are strings. Received drop={drop!r}."
             raise ValueError(msg)
         if delimiter is not None and tokenizer is not None:
             msg = "Pass delimiter= (for delimited strings) or tokenizer= (for text), not both."
@@ -129,9 +133,10 @@ class BagOfWordsEncoder(Encoder):
         """
         rows = [self._tokenize(value, row) for row, value in enumerate(values)]
         counts = Counter(token for tokens in rows for token in tokens)
-        kept = {
-            token for token in counts.keys() - set(self.drop) if counts[token] >= self.min_count
-        }
+        dropped = {compose(token) for token in self.drop}
+        if self.tokenizer == "words":
+            dropped |= {fold(token) for token in self.drop}
+        kept = {token for token in counts.keys() - dropped if counts[token] >= self.min_count}
         ranked = sorted(kept, key=lambda token: (-counts[token], token))
         if not ranked:
             msg = (
@@ -167,7 +172,8 @@ class BagOfWordsEncoder(Encoder):
 
     def _tokenize(self, value: Any, row: int) -> list[str]:
         if isinstance(value, str) and self.delimiter is not None:
-            return [token.strip() for token in value.split(self.delimiter) if token.strip()]
+            parts = compose(value).split(compose(self.delimiter))
+            return [part.strip() for part in parts if part.strip()]
         if isinstance(value, str) and self.tokenizer is None:
             msg = (
                 f"Modality {self.name!r} expects lists of tokens. Received the string "
@@ -183,15 +189,12 @@ class BagOfWordsEncoder(Encoder):
                 "If the tokens are unknown, use None and pass optional=True to the encoder."
             )
             raise ModalityError(msg, row=row)
-        return tokens
+        return [compose(token) for token in tokens]
 
     def _split(self, value: Any) -> list[Any]:
         if isinstance(value, str):
-            return list(
-                self.tokenizer(value)
-                if callable(self.tokenizer)
-                else re.findall(r"\w+", value.lower())
-            )
+            tokenize = self.tokenizer if callable(self.tokenizer) else find_words
+            return list(tokenize(compose(value)))
         try:
             # The keys of a mapping are not its tokens, and an iterator is empty after one pass.
             return [value] if isinstance(value, Iterator | Mapping) else list(value)

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._keras import all_layers
+from multimodal_ensemble._keras import all_layers, has_lambda
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.encoders._applications import build_application, default_size, load_weights
 from multimodal_ensemble.encoders._layers import ApplicationPreprocessing, InferenceModel
@@ -53,6 +53,8 @@ def _own_input_size(network: keras.Model) -> tuple[int | None, int | None]:
             "A backbone of your own must take RGB images of shape (batch, height, width, 3). "
             f"The model {network.name!r} takes {shape}."
         )
+        if isinstance(shape, tuple) and shape[1:2] == (3,):
+            msg += " If its colours come first, put keras.layers.Permute((3, 1, 2)) in front of it."
         raise ModalityError(msg)
     return shape[1:3]
 
@@ -91,9 +93,17 @@ def build_image_backbone(
         load_weights(network, os.fspath(weights), name=network_name)
     features = network(pixels)
     rank = len(getattr(features, "shape", ()))
+    if rank == 4 and any(map(_has_colours_first, all_layers(network))):
+        msg = (
+            f"The model {network.name!r} returns feature maps of shape {network.output_shape} and "
+            "has layers with data_format='channels_first', so the axes to pool are unclear. End "
+            "it with a pooling layer, so that it returns feature vectors."
+        )
+        raise ModalityError(msg)
     if rank == 4:
         kind = "Average" if pooling == "avg" else "Max"
-        features = getattr(keras.layers, f"Global{kind}Pooling2D")(name="pooling")(features)
+        pool = getattr(keras.layers, f"Global{kind}Pooling2D")
+        features = pool(data_format="channels_last", name="pooling")(features)
         rank = 2
     if rank != 2:
         msg = (
@@ -109,12 +119,32 @@ def build_image_backbone(
 
 
 def copy_model(model: keras.Model) -> keras.Model:
-    """Return a copy of a model with the same weights."""
+    """Return a copy of a model with weights of its own."""
+
+    def copy_layer(layer: keras.Layer) -> keras.Layer:
+        if not isinstance(layer, keras.layers.Lambda):
+            return type(layer).from_config(layer.get_config())
+        # Keras takes the function of a configuration for one that was read from a file, which may
+        # be dangerous, and it would lose the names that the function uses.
+        return type(layer)(
+            layer.function,
+            output_shape=layer._output_shape,
+            mask=layer.mask,
+            arguments=layer.arguments,
+            name=layer.name,
+            dtype=layer.dtype_policy,
+        )
+
+    options = {"clone_function": copy_layer, "recursive": True} if has_lambda(model) else {}
     # The initial weights of the copy are replaced, so they need not change the caller's generator.
     with seeded_layers(0):
-        copy = keras.models.clone_model(model)
+        copy: keras.Model = keras.models.clone_model(model, **options)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def _has_colours_first(layer: keras.Layer) -> bool:
+    return getattr(layer, "data_format", None) == "channels_first"
 
 
 def check_trainable_layers(n_layers: Any) -> None:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._keras import PACKAGE, has_lambda
 from multimodal_ensemble._layer_names import backbone_name
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._applications import find_application
@@ -205,6 +205,25 @@ class ImageEncoder(Encoder):
             missing[present[list(unreadable)]] = True
         return missing
 
+    def count_unreadable(self, values: Any) -> tuple[int, int]:
+        """Count the images among some values that are in `unreadable`; open no file.
+
+        Parameters
+        ----------
+        values : sequence
+            Raw values.
+
+        Returns
+        -------
+        n_images, n_rows : int
+            Number of different images, and of values; several rows may have one file.
+        """
+        values = list(values)
+        if self.optional:
+            missing = super().find_missing(values)
+            values = [value for value, lacks in zip(values, missing, strict=True) if not lacks]
+        return self._unreadable.count(values, self.root)
+
     def content_digests(self, values: Any) -> list[bytes]:
         """Return a digest of the bytes of each image file.
 
@@ -275,6 +294,18 @@ class ImageEncoder(Encoder):
         if not _BACKBONE_PARAMETERS & params.keys():
             self._backbone = backbone
         return self
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy for `sklearn.base.clone`, with a copy of the user's model."""
+        network = self.get_params(deep=False).get("backbone")
+        if not isinstance(network, keras.Model) or not has_lambda(network):
+            cloned: Self = super().__sklearn_clone__()
+            return cloned
+        # Keras cannot copy a model with a Lambda layer in the way that scikit-learn asks for.
+        without = copy.copy(self)
+        without.backbone = "VGG16"
+        cloned = without.__sklearn_clone__()
+        return cloned.set_params(backbone=copy_model(network))
 
     @property
     def has_named_weights(self) -> bool:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble.encoders._applications import find_preprocessing
+
+# Numbers that are converted to float64 at once: 16 MiB.
+_NUMBERS_PER_CHUNK = 2**21
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -62,7 +67,7 @@ class FeatureScaling(keras.layers.Layer):
 
         Parameters
         ----------
-        data : array-like of shape (n_samples, n_features)
+        data : array-like or sparse matrix of shape (n_samples, n_features)
             Features of one or more training rows.
 
         Raises
@@ -70,22 +75,51 @@ class FeatureScaling(keras.layers.Layer):
         ValueError
             If the data has another shape.
         """
-        data = np.asarray(data, dtype=np.float64)
-        if data.ndim != 2 or not len(data):
-            msg = (
-                "FeatureScaling adapts to features of shape (n_samples, n_features) with at least "
-                f"one row. Received shape {data.shape}."
-            )
-            raise ValueError(msg)
+        rows = data.tocsr() if hasattr(data, "tocsr") else np.asarray(data)
+        _check_rows(rows)
+        step = max(1, _NUMBERS_PER_CHUNK // max(1, rows.shape[1]))
+        chunks = (rows[start : start + step] for start in range(0, rows.shape[0], step))
+        self.adapt_to_chunks(
+            chunk.toarray() if hasattr(chunk, "toarray") else chunk for chunk in chunks
+        )
+
+    def adapt_to_chunks(self, chunks: Iterable[NDArray[Any]]) -> None:
+        """Learn mean and standard deviation of rows of which only a few are in memory.
+
+        Parameters
+        ----------
+        chunks : iterable of ndarray of shape (n, n_features)
+            Features of the training rows, in chunks of one or more rows.
+
+        Raises
+        ------
+        ValueError
+            If a chunk has another shape.
+        """
+        n_rows = 0
+        mean: Any = 0.0
+        variance: Any = 0.0
+        largest: Any = 0.0
+        for chunk in chunks:
+            data = np.asarray(chunk, dtype=np.float64)
+            _check_rows(data)
+            if self.log:
+                data = np.sign(data) * np.log1p(np.abs(data))
+            n_rows += len(data)
+            # T. Chan, G. Golub and R. LeVeque, "Updating formulae and a pairwise algorithm for
+            # computing sample variances", COMPSTAT 1982.
+            share = len(data) / n_rows
+            shift = data.mean(axis=0) - mean
+            variance = (1 - share) * (variance + share * shift**2) + share * data.var(axis=0)
+            mean = mean + share * shift
+            largest = np.maximum(largest, np.abs(data).max(axis=0))
         if not self.built:
-            self.build(data.shape)
-        if self.log:
-            data = np.sign(data) * np.log1p(np.abs(data))
-        scale = data.std(axis=0)
+            self.build((None, *mean.shape))
+        scale = np.sqrt(variance)
         # Because of rounding, the standard deviation of a constant column is about 1e-16 of its
         # value instead of 0. Other features may be tiny: a random MobileNet returns some of 1e-20.
-        constant = scale <= np.maximum(1e-12 * np.abs(data).max(axis=0), 1e-30)
-        self.mean.assign(data.mean(axis=0))
+        constant = scale <= np.maximum(1e-12 * largest, 1e-30)
+        self.mean.assign(mean)
         self.scale.assign(np.where(constant, 1.0, scale))
 
     def call(self, inputs: Any) -> Any:
@@ -132,7 +166,7 @@ class ApplicationPreprocessing(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         """Preprocess pixels."""
-        return find_preprocessing(self.application)(inputs)
+        return find_preprocessing(self.application)(inputs, data_format="channels_last")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the input."""
@@ -171,6 +205,15 @@ class InferenceModel(keras.Model):
         """Run every layer in inference mode."""
         del training
         return super().call(inputs, training=False, mask=mask)
+
+
+def _check_rows(data: Any) -> None:
+    if data.ndim != 2 or not data.shape[0]:
+        msg = (
+            "FeatureScaling adapts to features of shape (n_samples, n_features) with at least "
+            f"one row. Received shape {data.shape}."
+        )
+        raise ValueError(msg)
 
 
 def _log1p(size: Any) -> Any:

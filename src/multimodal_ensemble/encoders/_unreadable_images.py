@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, TypeAlias
 
+from multimodal_ensemble._tables import counted
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import (
@@ -79,6 +80,23 @@ class UnreadableImages:
         self._note(found, values)
         return dict(sorted(found.items()))
 
+    def count(self, values: Sequence[Any], root: _Root) -> tuple[int, int]:
+        """Return how many different images of some rows are known as unreadable, and how many rows.
+
+        No file is opened.
+        """
+        names: list[str | int] = []
+        for position, value in enumerate(values):
+            if not _is_path(value):
+                try:
+                    is_known = self._verdicts.get(content_digest(value, root=root)) is not None
+                except ImageReadError:
+                    is_known = True
+                names += [position] if is_known else []
+            elif (name := source_name(value)) in self.reasons:
+                names.append(name)
+        return len(set(names)), len(names)
+
     def _error(
         self, values: Sequence[Any], position: int, reason: str, root: _Root
     ) -> ImageReadError:
@@ -97,20 +115,22 @@ class UnreadableImages:
 
     def _note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
         """Remember images that could not be read, and warn of those not known so far."""
-        new = {}
+        new: dict[str, str] = {}
+        n_rows = 0
         for position, reason in sorted(found.items()):
             name = source_name(values[position])
             # Two images that are not paths may have the same name.
             name = name if _is_path(values[position]) else f"{name}, number {position}"
             if name not in self.reasons:
                 new[name] = reason
+                n_rows += 1
         if not new:
             return
         self.reasons.update(new)
         listed = [f"{name!r} ({reason})" for name, reason in new.items()][:_NAMED_IN_WARNING]
         msg = (
-            f"Modality {self.modality!r}: {len(new)} images cannot be read "
-            f"(on_error={self.on_error!r}): {'; '.join(listed)}"
+            f"Modality {self.modality!r}: {counted(len(new), 'image')} cannot be read "
+            f"(on_error={self.on_error!r}), in {counted(n_rows, 'row')}: {'; '.join(listed)}"
             f"{'; ...' if len(new) > len(listed) else ''}. "
             "The encoder's attribute `unreadable` lists all of them."
         )

@@ -24,6 +24,8 @@ from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
 from multimodal_ensemble.estimators._fitted import Fitted
 
+_MAX_REASON = 500
+
 
 def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> None:
     """Write the model in another format, with a description of its inputs and outputs."""
@@ -103,10 +105,24 @@ def _export_saved_model(model: keras.Model, path: Path) -> None:
 
 
 def _export_litert(model: keras.Model, path: Path) -> None:
+    types = {str(layer.compute_dtype) for layer in all_layers(model)}
+    if other := sorted(types & {"bfloat16", "float16", "float64"}):
+        msg = (
+            f"LiteRT computes in float32, and layers of this model compute in {', '.join(other)}. "
+            "Train it after keras.config.set_dtype_policy('float32'), or export it in another "
+            "format."
+        )
+        raise ValueError(msg)
     saved = path.with_name("saved_model")
     with _without_log1p(model):
         _export_saved_model(model, saved)
-    path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert())
+    try:
+        converted = tf.lite.TFLiteConverter.from_saved_model(str(saved)).convert()
+    except Exception as error:
+        # TensorFlow has no public name for the class of this error.
+        msg = f"The model has operations that LiteRT does not support: {str(error)[:_MAX_REASON]}"
+        raise ValueError(msg) from error
+    path.write_bytes(converted)
     shutil.rmtree(saved)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from multimodal_ensemble._label_names import as_strings, match_names
-from multimodal_ensemble._tables import abbreviate, from_arrow, to_python
+from multimodal_ensemble._tables import abbreviate, counted, from_arrow, to_python
 from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._label_strings import advise, check_label_strings
@@ -160,8 +160,9 @@ def _reorder(
 
 def _warn_of_unseen(unseen: set[Any], name: str) -> None:
     warn(
-        f"{name} has {len(unseen)} labels that no training row has, so they cannot be predicted: "
-        f"{abbreviate(sorted(unseen, key=str))}. They are left out."
+        f"{name} has {counted(len(unseen), 'label')} that no training row has and that cannot be "
+        f"predicted: {abbreviate(sorted(unseen, key=str))}. "
+        f"{'It is' if len(unseen) == 1 else 'They are'} left out."
     )
 
 
@@ -183,4 +184,10 @@ def _check_distinct(names: list[Any], what: str) -> list[Any]:
 def label_array(labels: list[Any]) -> NDArray[Any]:
     """Return whole numbers as an integer array, and other labels as an object array."""
     are_whole = all(isinstance(label, int) for label in labels)
+    if are_whole and (large := [label for label in labels if not -(2**63) <= label < 2**63]):
+        msg = (
+            "Labels that are whole numbers must fit 64 bits, from -2**63 to 2**63 - 1. Received "
+            f"{abbreviate(large)}; pass the labels as strings."
+        )
+        raise ValueError(msg)
     return np.array(labels, dtype=None if are_whole else object)

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble._tables import counted
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
@@ -106,7 +107,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     history_ : DataFrame
         One row per validation evaluation.
     provenance_ : dict
-        Numbers of rows, seed, best step, validation scores, date and library versions.
+        Numbers of rows and of unreadable images, seed, best step, validation scores, date and
+        library versions.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_columns,)
@@ -383,7 +385,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         if len(dataset.dropped):
             row, reason = dataset.dropped.iloc[0]
             msg = (
-                f"{len(dataset.dropped)} rows cannot be predicted, the first one is row {row}: "
+                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first one is row "
+                f"{row}: "
                 f"{reason}. With on_error='missing' and optional=True, or with on_error='blank', "
                 "their other modalities are used."
             )

@@ -15,9 +15,10 @@ import keras
 import numpy as np
 from sklearn.utils import check_random_state
 
+from multimodal_ensemble._keras import check_loss, get_optimizer
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.encoders import Encoder, ImageEncoder
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._rows import TrainingRows
 from multimodal_ensemble.estimators._thresholds import (
@@ -73,6 +74,8 @@ def train_model(
     weights and is returned instead. Other `options` are those of `fit_model`. On Ctrl-C after an
     evaluation, the KeyboardInterrupt has the `Fitted` so far as its attribute `fitted`.
     """
+    # Before features are computed.
+    check_loss(params["loss"])
     threshold = params["threshold"]
     if not is_criterion(threshold):
         # Refuse invalid thresholds now and not after the training.
@@ -109,6 +112,7 @@ def train_model(
                 "n_train": train.n_samples,
                 "n_validation": validation.n_samples,
                 "n_dropped": len(train.dropped) + (0 if rows.is_same else len(validation.dropped)),
+                "unreadable": _count_unreadable(encoders, rows),
                 "label_shares": np.asarray(train.y).mean(axis=0).tolist(),
                 "seed": seed,
                 "best_step": result.best_step,
@@ -143,6 +147,18 @@ def train_model(
                 interrupt.fitted = finish(so_far)  # type: ignore[attr-defined]
             raise
         return finish(result)
+
+
+def _count_unreadable(encoders: Sequence[Encoder], rows: TrainingRows) -> dict[str, dict[str, int]]:
+    """Return the numbers of unreadable images, and of rows with one, by modality."""
+    tables = [rows.train.data] if rows.is_same else [rows.train.data, rows.validation.data]
+    counts = {}
+    for encoder in encoders:
+        if isinstance(encoder, ImageEncoder) and encoder.unreadable:
+            values = [value for table in tables for value in encoder.select(table)]
+            n_images, n_rows = encoder.count_unreadable(values)
+            counts[encoder.name] = {"n_images": n_images, "n_rows": n_rows}
+    return counts
 
 
 @contextmanager
@@ -204,4 +220,4 @@ def _make_optimizer(optimizer: Any) -> Any:
         # Keras binds an optimizer to the first model that it trains.
         return type(optimizer).from_config(optimizer.get_config())
     # Refuse an unknown name before features are computed.
-    return keras.optimizers.get(optimizer)
+    return get_optimizer(optimizer)

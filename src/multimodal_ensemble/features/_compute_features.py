@@ -11,7 +11,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._progress import make_progress_bar
+from multimodal_ensemble._tables import counted
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Target, compute_chunks
 from multimodal_ensemble.features._folder import write_json
 from multimodal_ensemble.features._joblib_backend import compute_in_workers, has_worker_processes
@@ -47,7 +49,11 @@ def compute_features(
             continue
         for request in same_rows:
             _describe(request)
-        rows, in_workers = same_rows[0].rows, has_worker_processes()
+        rows = same_rows[0].rows
+        # A function in a model does not reach other processes.
+        in_workers = has_worker_processes() and not any(
+            has_lambda(request.backbone) for request in same_rows
+        )
         if in_workers:
             rows = replace(rows, reader=rows.reader.without_backbone())
         chunks = rows.take(np.array(positions, dtype=np.intp)).split(ROWS_PER_SHARD)
@@ -75,8 +81,11 @@ def _show_progress(
         for position in positions
     )
     networks = " and ".join(_network_name(request.backbone) for request in requests)
+    # Several networks, and several views, make several features of a value.
+    in_all = "" if total == len(positions) else f", {total} in all"
     print(
-        f"Computing the features of {total} values of {rows.reader.name!r} with {networks}",
+        f"Computing the features of {counted(len(positions), 'value')} of {rows.reader.name!r} "
+        f"with {networks}{in_all}",
         flush=True,
     )
     rate = "images/s"

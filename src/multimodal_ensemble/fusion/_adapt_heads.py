@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble.encoders import FeatureScaling
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._parts import can_adapt, fusion_parts
 
+# A function that returns an iterator over some rows at a time.
+_Chunks: TypeAlias = Callable[[], Iterator[NDArray[Any]]]
 
-def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> None:
+
+def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any] | _Chunks]) -> None:
     """Adapt the layers of heads that have an `adapt` method to the training rows.
 
     Each such layer, for example `FeatureScaling`, is adapted to its own input. `fit_model` calls
@@ -22,9 +28,10 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
     ----------
     model : keras.Model
         Made by `fuse_encoders`.
-    features : mapping of str to ndarray of shape (n_samples, ...)
+    features : mapping of str to ndarray of shape (n_samples, ...), or to callable
         The input of the head for the training rows, for each modality to adapt: features, or
-        encoded rows where there is no backbone.
+        encoded rows where there is no backbone. A function without arguments may return an
+        iterator over some rows at a time, so that `FeatureScaling` never holds all of them.
 
     Raises
     ------
@@ -49,19 +56,31 @@ def adapt_heads(model: keras.Model, features: Mapping[str, NDArray[Any]]) -> Non
         if name not in heads:
             msg = f"The model {model.name!r} has no head for {name!r}; it has one for {[*heads]}."
             raise ModalityError(msg)
-        _adapt(heads[name], values)
+        _adapt(heads[name], values if callable(values) else partial(_one_chunk, values))
     # A prediction that Keras has traced holds the statistics of `Normalization` as constants.
     model.predict_function = None
 
 
-def _adapt(layer: keras.Layer, values: Any) -> None:
+def _adapt(layer: keras.Layer, chunks: _Chunks) -> None:
+    if isinstance(layer, FeatureScaling):
+        layer.adapt_to_chunks(chunks())
+        return
     if not isinstance(layer, keras.Sequential):
-        layer.adapt(values)
+        layer.adapt(np.concatenate([*chunks()]))
         return
     adaptable = [can_adapt(inner) for inner in layer.layers]
     for position, inner in enumerate(layer.layers):
         if adaptable[position]:
-            _adapt(inner, values)
+            _adapt(inner, chunks)
         if not any(adaptable[position + 1 :]):
             return
-        values = keras.ops.convert_to_numpy(inner(values, training=False))
+        chunks = partial(_call_on_chunks, inner, chunks)
+
+
+def _one_chunk(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    yield values
+
+
+def _call_on_chunks(layer: keras.Layer, chunks: _Chunks) -> Iterator[NDArray[Any]]:
+    for chunk in chunks():
+        yield keras.ops.convert_to_numpy(layer(chunk, training=False))

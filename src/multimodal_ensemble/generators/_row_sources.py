@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 
-# Vectors are encoded once if all of them take no more than this: 400 tags of 160,000 movies.
-# Encoding batch by batch, for example from a sparse matrix, takes longer than training.
-_KEPT_BYTES = 2**28
+# Vectors are encoded once if all of them take no more than this: 400 tags of 40,000 movies. Larger
+# ones are encoded batch by batch, which takes about 2 % of a training from a sparse matrix.
+_KEPT_BYTES = 2**26
 
 
 class EncodedRows:
@@ -44,11 +44,13 @@ class EncodedRows:
         if not n_rows:
             return
         with locating_errors(numbers[present]):
-            self._prepared = encoder.prepare(values)
-            if len(shape) == 1 and 4 * n_rows * math.prod(shape) <= _KEPT_BYTES:
-                self._kept = encoder.encode(self._prepared)
+            prepared = encoder.prepare(values)
             if augment and encoder.augmentation is not None:
-                self._digests = encoder.content_digests(self._prepared)
+                self._digests = encoder.content_digests(prepared)
+            if len(shape) == 1 and 4 * n_rows * math.prod(shape) <= _KEPT_BYTES:
+                self._kept = encoder.encode(prepared)
+            else:
+                self._prepared = prepared
 
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return encoded rows, or the given view of each; zeros where the modality is missing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from multimodal_ensemble import _warnings
+from multimodal_ensemble._tables import counted
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images._read import check_image_size, check_resampling, read_image
@@ -219,11 +221,17 @@ def _map(
 
 
 def _summary(failures: tuple[ImageFailure, ...], n_sources: int, on_error: str) -> str:
-    named = [f"{failure.source!r} ({failure.reason})" for failure in failures[:_N_NAMED_IN_WARNING]]
-    if len(failures) > len(named):
-        named.append(f"and {len(failures) - len(named)} more")
-    outcome = "were replaced by black images" if on_error == "blank" else "were left out"
+    # Many rows may have the same file.
+    times = Counter(f"{failure.source!r} ({failure.reason})" for failure in failures)
+    texts = [text if n == 1 else f"{text}, {n} times" for text, n in times.items()]
+    named = texts[:_N_NAMED_IN_WARNING]
+    if len(texts) > len(named):
+        named.append(f"and {len(texts) - len(named)} more")
+    is_one = len(failures) == 1
+    outcome = f"{'was' if is_one else 'were'} left out"
+    if on_error == "blank":
+        outcome = "was replaced by a black image" if is_one else "were replaced by black images"
     return (
-        f"{len(failures)} of {n_sources} images could not be read and {outcome} "
+        f"{len(failures)} of {counted(n_sources, 'image')} could not be read and {outcome} "
         f'(on_error="{on_error}"): {"; ".join(named)}. All are listed in ImageBatch.failures.'
     )

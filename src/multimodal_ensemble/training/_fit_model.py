@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multimodal_ensemble._keras import get_optimizer
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.generators import MultimodalDataset
@@ -155,7 +156,7 @@ def fit_model(
         evaluate_every = min(_EVALUATE_EVERY, max(1, n_batches // _MIN_EVALUATIONS))
     check_datasets(model, train, validation)
     trained_loss = resolve_loss(loss, label_weight, train)
-    optimizer = keras.optimizers.get(optimizer)
+    optimizer = get_optimizer(optimizer)
 
     trained = model_for_dataset(model, train)
     evaluation = ValidationEvaluation(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from multimodal_ensemble._keras import check_loss
 from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._check_datasets import required_labels
@@ -71,6 +72,7 @@ def balanced_label_weights(y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
 def resolve_loss(loss: Any, label_weight: Any, train: MultimodalDataset) -> Any:
     """Return the loss to train with, for the `loss` and `label_weight` of `fit_model`."""
     y = required_labels(train, "training")
+    check_loss(loss)
     if label_weight is not None:
         return _weighted_loss(label_weight, y, train.labels, loss=loss)
     is_categorical = loss == "categorical_crossentropy" or isinstance(

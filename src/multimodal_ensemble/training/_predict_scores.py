@@ -16,8 +16,11 @@ from multimodal_ensemble.fusion import feature_model
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._check_datasets import check_modalities
 
-# Vectors are small, so large batches save the fixed cost of a call.
+# Vectors are small, so large batches save the fixed cost of a call. Vectors of many tokens are not.
 _VECTORS_PER_CALL = 4096
+_BYTES_PER_CALL = 2**25
+# Inputs are kept for the evaluations of a training if all of them take no more than this.
+_KEPT_BYTES = 2**26
 
 
 def predict_scores(
@@ -70,9 +73,21 @@ def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the inputs of all rows in their order, in batches that suit their size."""
     step = dataset.batch_size
     if dataset.has_vectors_only:
-        step = max(step, _VECTORS_PER_CALL)
+        step = max(step, min(_VECTORS_PER_CALL, _BYTES_PER_CALL // _bytes_per_row(dataset)))
     for start in range(0, dataset.n_samples, step):
         yield dataset.encode_rows(np.arange(start, min(start + step, dataset.n_samples)))
+
+
+def kept_inputs(dataset: MultimodalDataset) -> list[dict[str, NDArray[Any]]] | None:
+    """Return the inputs of all rows if they are small vectors, to evaluate them many times."""
+    is_small = (
+        dataset.has_vectors_only and dataset.n_samples * _bytes_per_row(dataset) <= _KEPT_BYTES
+    )
+    return list(all_inputs(dataset)) if is_small else None
+
+
+def _bytes_per_row(dataset: MultimodalDataset) -> int:
+    return sum(row.nbytes for row in dataset.encode_rows(np.arange(1)).values())
 
 
 def score_inputs(

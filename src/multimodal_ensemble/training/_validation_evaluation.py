@@ -25,7 +25,7 @@ from multimodal_ensemble.training._monitor import (
     monitor_column,
     rank,
 )
-from multimodal_ensemble.training._predict_scores import all_inputs, score_inputs
+from multimodal_ensemble.training._predict_scores import all_inputs, kept_inputs, score_inputs
 from multimodal_ensemble.training._training_state import (
     HISTORY_COLUMNS,
     EvaluationState,
@@ -171,9 +171,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
         """Start with an empty history, or with the one to resume, and start the clock."""
         self.state, self._resumed = self._resumed or self._new_state(), None
         self._start = time.perf_counter() - self.state.seconds
-        # Vectors are small and evaluated many times, so they are kept. Images are read each time.
-        if all(len(tensor.shape) == 2 for tensor in self.model.inputs):
-            self._inputs = list(all_inputs(self.validation))
+        self._inputs = kept_inputs(self.validation)
         self._loss_to_beat = self._constant_loss()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
