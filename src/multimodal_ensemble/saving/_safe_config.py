@@ -7,7 +7,7 @@ other programs. So Keras receives nothing before every name in it is known to be
 
 from __future__ import annotations
 
-import copy
+import math
 import re
 import reprlib
 import sys
@@ -21,11 +21,14 @@ from multimodal_ensemble.exceptions import ArtefactError
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
+# Layers may take memory in proportion to a number or to the size of an input before they have any
+# weights. A model for images of 4,000 x 4,000 pixels is within this limit.
+MAX_SIZE = 2**26
 _MAX_REASON_LENGTH = 500
 
 # Functional models, the operations in their graphs, and some layers of keras.applications have no
-# public name.
-_PRIVATE = re.compile(r"keras\.src\.(models\.functional|(ops|layers|applications)(\.[a-z0-9_]+)+)")
+# public name. Private layers are base classes, and one of them reads files.
+_PRIVATE = re.compile(r"keras\.src\.(models\.functional|(ops|applications)(\.[a-z0-9_]+)+)")
 _NO_FUNCTIONS = {"deserialize", "get", "serialize"}
 
 # The classes under which Keras writes values that JSON lacks, and the keys of their configuration.
@@ -77,7 +80,8 @@ def check_config(config: Any, *, where: str) -> None:
     that run code or read files, and every object that is registered with Keras. The check imports
     and creates nothing.
 
-    `where` is the name of the configuration in errors, for example ``"The model"``.
+    `where` is the name of the configuration in errors, for example ``"The model"``. Pass only what
+    `without_compilation` returns to Keras: metrics are accepted nowhere else.
 
     Raises
     ------
@@ -85,10 +89,28 @@ def check_config(config: Any, *, where: str) -> None:
         If it names anything else; the message says what, and where in the configuration.
     """
     _check(config, _Place(where), 0)
+    size = _sum_of_sizes(config, "")
+    if size > MAX_SIZE:
+        _Place(where).refuse(
+            f"holds sizes that add up to {size:,}, more than {MAX_SIZE:,}, which no model has."
+        )
+
+
+def without_compilation(config: Any) -> Any:
+    """Return a copy of a checked configuration without what its models were compiled with."""
+    if isinstance(config, dict):
+        return {
+            key: without_compilation(value)
+            for key, value in config.items()
+            if key != "compile_config"
+        }
+    return [without_compilation(x) for x in config] if isinstance(config, list | tuple) else config
 
 
 def load_object(config: Any, *, where: str) -> Any:
     """Check a serialised Keras object as `check_config` does, then create it.
+
+    Models are not compiled.
 
     Raises
     ------
@@ -99,8 +121,8 @@ def load_object(config: Any, *, where: str) -> Any:
 
     check_config(config, where=where)
     try:
-        # Keras modifies its argument.
-        return keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
+        # Keras modifies its argument, which is a copy.
+        return keras.saving.deserialize_keras_object(without_compilation(config), safe_mode=True)
     except Exception as error:
         reason = f"{type(error).__name__}: {str(error)[:_MAX_REASON_LENGTH]}"
         msg = (
@@ -130,9 +152,12 @@ class _Place(NamedTuple):
 
     where: str
     path: str = ""
+    # Whether it is in what a model was compiled with.
+    compiles: bool = False
 
     def at(self, key: object) -> _Place:
-        return _Place(self.where, f"{self.path}[{reprlib.repr(key)}]")
+        compiles = self.compiles or key == "compile_config"
+        return _Place(self.where, f"{self.path}[{reprlib.repr(key)}]", compiles)
 
     def refuse(self, problem: str) -> NoReturn:
         at = f" at {self.path}" if self.path else ""
@@ -155,6 +180,21 @@ def _check(value: Any, place: _Place, depth: int) -> None:
             _check(item, place.at(position), depth + 1)
     elif value is not None and not isinstance(value, (bool, int, float, str)):
         place.refuse(f"must consist of JSON values. Received type {type(value).__name__}.")
+
+
+def _sum_of_sizes(value: Any, key: object) -> int:
+    """Return the sum of the whole numbers in a configuration, apart from seeds and lists of values.
+
+    The numbers of a shape count as their product.
+    """
+    if isinstance(value, dict):
+        return sum(_sum_of_sizes(item, key) for key, item in value.items() if key != "seed")
+    if isinstance(value, list | tuple):
+        numbers = [abs(item) for item in value if isinstance(item, int)]
+        inner = (_sum_of_sizes(x, key) for x in value if isinstance(x, list | tuple | dict))
+        is_shape = isinstance(key, str) and key.endswith("shape")
+        return sum(inner) + (math.prod(numbers) if numbers and is_shape else 0)
+    return abs(value) if isinstance(value, int) else 0
 
 
 def _check_object(config: dict[str, Any], place: _Place) -> None:
@@ -194,6 +234,8 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
 
 def _check_class(found: type, inner: Any, place: _Place) -> None:
     """Check a class that Keras defines or that is registered with Keras."""
+    import keras
+
     if issubclass(found, _layers(_UNSAFE)):
         place.refuse(
             f"holds a {found.__name__} layer, which may run code from the file or read other "
@@ -205,6 +247,9 @@ def _check_class(found: type, inner: Any, place: _Place) -> None:
             f"must hold a dict as the configuration of {found.__name__}. "
             f"Received type {type(inner).__name__}."
         )
+    if issubclass(found, keras.Metric) and not place.compiles:
+        # Some take memory in proportion to a number in their configuration.
+        place.refuse(f"holds the metric {found.__name__} outside of what a model is compiled with.")
     takes_vocabulary = issubclass(found, _layers(_LOOKUPS))
     if takes_vocabulary and not isinstance(inner.get("vocabulary"), (list, type(None))):
         place.refuse(
