@@ -16,22 +16,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._labels import label_array
 from multimodal_ensemble.estimators._saved_encoders import (
-    Arrays,
     Weights,
     check_backbone,
+    check_encoders,
     check_loadable,
     check_sizes,
     describe_encoder,
-    make_encoder,
+    make_encoders,
 )
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
+    ArrayReader,
     load_object,
     pack_state,
     read_archive,
@@ -75,6 +77,7 @@ def save_artefact(
             {name: column.to_numpy() for name, column in fitted.history.items()}, arrays, "history"
         ),
         "provenance": pack_state(fitted.provenance, arrays, "provenance"),
+        "dtype_policy": fitted.model.dtype_policy.name,
         "n_features_in": fitted.n_features_in,
         "feature_names_in": None if names is None else names.tolist(),
     }
@@ -107,7 +110,7 @@ def load_artefact(
 
 
 def _read_fitted(
-    document: dict[str, Any], arrays: Arrays, params: Mapping[str, Any], weights: Weights
+    document: dict[str, Any], arrays: ArrayReader, params: Mapping[str, Any], weights: Weights
 ) -> Fitted:
     labels = unpack_state(document["classes"], arrays)
     if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
@@ -118,11 +121,13 @@ def _read_fitted(
     if unknown := [name for name in weights if name not in names]:
         msg = f"weights names {unknown}; the file has {names}."
         raise ArtefactError(msg)
-    encoders = [make_encoder(entry, arrays, weights) for entry in document["encoders"]]
+    check_encoders(document["encoders"], n_available=arrays.n_bytes)
+    encoders = make_encoders(document["encoders"], arrays, weights)
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
     check_sizes(encoders, len(classes), saved)
     rates = {name: params[name] for name in ("dropout", "modality_dropout")}
-    model = fuse_encoders(encoders, len(classes), **rates)
+    with using_dtype_policy(document["dtype_policy"]):
+        model = fuse_encoders(encoders, len(classes), **rates)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)

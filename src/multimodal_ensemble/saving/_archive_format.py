@@ -130,13 +130,13 @@ def check_members(archive: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, dict[str, 
             arrays[name] = info
     if manifest is None:
         _refuse(f"it has no {MANIFEST}")
-    _check_no_overlap([manifest, *arrays.values()], archive.start_dir)
+    check_no_overlap([manifest, *arrays.values()], archive.start_dir)
     if manifest.file_size > MAX_MANIFEST_BYTES:
         _refuse(f"its {MANIFEST} is larger than {MAX_MANIFEST_BYTES:,} bytes")
     return manifest, arrays
 
 
-def _check_no_overlap(members: list[zipfile.ZipInfo], end: int) -> None:
+def check_no_overlap(members: list[zipfile.ZipInfo], end: int) -> None:
     """Check that no two members share bytes, so that their sizes add up to less than the file's."""
     members = sorted(members, key=lambda info: info.header_offset)
     next_starts = [*(info.header_offset for info in members[1:]), end]

@@ -21,9 +21,6 @@ from multimodal_ensemble.exceptions import ArtefactError
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
-# Layers may take memory in proportion to a number or to the size of an input before they have any
-# weights. A model for images of 4,000 x 4,000 pixels is within this limit.
-MAX_SIZE = 2**26
 _MAX_REASON_LENGTH = 500
 
 # Functional models, the operations in their graphs, and some layers of keras.applications have no
@@ -89,11 +86,6 @@ def check_config(config: Any, *, where: str) -> None:
         If it names anything else; the message says what, and where in the configuration.
     """
     _check(config, _Place(where), 0)
-    size = _sum_of_sizes(config, "")
-    if size > MAX_SIZE:
-        _Place(where).refuse(
-            f"holds sizes that add up to {size:,}, more than {MAX_SIZE:,}, which no model has."
-        )
 
 
 def without_compilation(config: Any) -> Any:
@@ -182,21 +174,6 @@ def _check(value: Any, place: _Place, depth: int) -> None:
         place.refuse(f"must consist of JSON values. Received type {type(value).__name__}.")
 
 
-def _sum_of_sizes(value: Any, key: object) -> int:
-    """Return the sum of the whole numbers in a configuration, apart from seeds and lists of values.
-
-    The numbers of a shape count as their product.
-    """
-    if isinstance(value, dict):
-        return sum(_sum_of_sizes(item, key) for key, item in value.items() if key != "seed")
-    if isinstance(value, list | tuple):
-        numbers = [abs(item) for item in value if isinstance(item, int)]
-        inner = (_sum_of_sizes(x, key) for x in value if isinstance(x, list | tuple | dict))
-        is_shape = isinstance(key, str) and key.endswith("shape")
-        return sum(inner) + (math.prod(numbers) if numbers and is_shape else 0)
-    return abs(value) if isinstance(value, int) else 0
-
-
 def _check_object(config: dict[str, Any], place: _Place) -> None:
     import keras
 
@@ -230,6 +207,19 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
         found = _find_class(class_name, config.get("module"), place)
     if isinstance(found, type):
         _check_class(found, inner, place)
+
+
+def find_keras_class(config: Any) -> Any:
+    """Return the class that a part of a checked configuration names, or None."""
+    import keras
+
+    if not isinstance(config, dict) or not isinstance(class_name := config.get("class_name"), str):
+        return None
+    if class_name in _VALUES or class_name == "function":
+        return None
+    name = config.get("registered_name", class_name)
+    found = None if name is None else keras.saving.get_registered_object(name)
+    return _find_class(class_name, config["module"], _Place("")) if found is None else found
 
 
 def _check_class(found: type, inner: Any, place: _Place) -> None:
