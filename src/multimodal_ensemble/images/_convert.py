@@ -49,9 +49,7 @@ def image_to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _in_strips(
-    image: Image.Image, convert: Callable[[Image.Image], Image.Image]
-) -> Image.Image:
+def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
     """Convert a large image part by part, because a conversion takes up to 20 bytes per pixel."""
     n_rows = max(1, _STRIP_PIXELS // image.width)
     if n_rows >= image.height:

@@ -7,7 +7,6 @@ other programs. So Keras receives nothing before every name in it is known to be
 
 from __future__ import annotations
 
-import math
 import re
 import reprlib
 import sys

@@ -68,6 +68,12 @@ def _encode_manifest(document: Mapping[str, Any]) -> bytes:
     except RecursionError as error:
         msg = "The document is nested too deeply, or contains itself."
         raise ValueError(msg) from error
+    if len(text) > layout.MAX_MANIFEST_BYTES:
+        msg = (
+            f"The document must be at most {layout.MAX_MANIFEST_BYTES} bytes of JSON. "
+            f"Received {len(text)}. Keep large values in the arrays."
+        )
+        raise ValueError(msg)
     content = text.encode("ascii")
     try:
         layout.check_manifest_size(content)
