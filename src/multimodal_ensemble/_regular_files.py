@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from io import BufferedReader
+from pathlib import Path
 
 
 def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
@@ -18,9 +19,9 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     OSError
         If the file cannot be opened, or is a folder, a named pipe, a device or the like.
     """
-    mode = os.stat(path).st_mode
+    mode = Path(path).stat().st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))
-    return open(path, "rb")
+    return Path(path).open("rb")

@@ -6,13 +6,13 @@ links, virtual datasets or external storage, and may claim large arrays that tak
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, NoReturn
+from typing import IO, Any, NoReturn
 
 # The kinds of dtype that weights have; V is bfloat16.
 _KINDS = "biufV"
 
 
-def count_h5_values(file: BinaryIO) -> int:
+def count_h5_values(file: IO[bytes]) -> int:
     """Check all groups and datasets of an HDF5 file, and return the number of values in them.
 
     Raises
