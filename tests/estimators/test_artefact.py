@@ -7,12 +7,12 @@ import os
 import pickle
 import zipfile
 
+import cloudpickle
 import keras
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
-from joblib.externals import cloudpickle
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,

@@ -91,8 +91,8 @@ def test_compiled_models_and_vocabularies_in_assets_load(tmp_path):
     assert not loaded.compiled
 
 
-def layer(name, module="keras.layers", **config):
-    return {"module": module, "class_name": name, "config": config, "registered_name": None}
+def layer(class_name, module="keras.layers", /, **config):
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": None}
 
 
 def function(module, name):
