@@ -766,11 +766,18 @@ SURGERY = {
     "encoders missing": (drop("encoders"), "KeyError: 'encoders'"),
     "an encoder twice": (
         lambda document: document["encoders"].append(document["encoders"][1]),
-        "refers to the array|has no weights",
+        "refers twice to the array",
     ),
     "fewer thresholds": (put("thresholds", [0.5]), "one number for each of the 3 labels"),
     "thresholds that are NaN": (
         put("thresholds", [0.5, {"float": "nan"}, 0.5]), "none of them NaN",
+    ),
+    "thresholds that are many texts": (
+        put("thresholds", ["a" * 10**5, *["b"] * 10**5]), "one number for each of the labels",
+    ),
+    "a threshold that is many texts": (
+        put("params", "dict", "threshold", ["a" * 10**5, *["b"] * 10**5]),
+        "threshold in the file must be one number",
     ),
     "thresholds that are text": (put("thresholds", "accuracy"), "one number for each of the 3"),
     "no weights": (put("weights", {}), "has no weights of shape"),

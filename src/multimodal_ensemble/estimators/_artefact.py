@@ -136,7 +136,9 @@ def _read_fitted(
         classes=classes,
         encoders=encoders,
         model=model,
-        thresholds=given_thresholds(unpack_state(document["thresholds"], arrays), classes),
+        thresholds=given_thresholds(
+            _check_numbers(unpack_state(document["thresholds"], arrays), "thresholds"), classes
+        ),
         history=pd.DataFrame(unpack_state(document["history"], arrays)),
         provenance=unpack_state(document["provenance"], arrays),
         n_features_in=document["n_features_in"],
@@ -198,5 +200,14 @@ def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, An
         if not isinstance(params[name], str):
             params[name] = load_object(params[name], where=name)
     if not (is_criterion(params["threshold"]) or params["threshold"] is None):
-        params["threshold"] = np.asarray(params["threshold"])
+        params["threshold"] = np.asarray(_check_numbers(params["threshold"], "threshold"))
     return params
+
+
+def _check_numbers(value: Any, name: str) -> Any:
+    """Return a number or a list of them; as an array, strings would all take the longest's size."""
+    numbers = value if isinstance(value, list) else [value]
+    if not all(isinstance(number, int | float) for number in numbers):
+        msg = f"{name} in the file must be one number for each of the labels, none of them NaN."
+        raise ArtefactError(msg)
+    return value

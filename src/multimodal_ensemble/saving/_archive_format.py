@@ -212,8 +212,8 @@ def read_array(member: IO[bytes], size: int) -> NDArray[Any]:
     needed = math.prod(shape) * dtype.itemsize
     if needed != available:
         _refuse(f"its shape {reprlib.repr(shape)} needs {needed} bytes, and it has {available}")
-    check_empty_shape(shape)
     array: NDArray[Any] = np.empty(shape, dtype)
+    check_empty_shape(shape)
     content = array.reshape(-1).view(np.uint8)
     for start in range(0, available, _CHUNK_BYTES):
         part = member.read(_CHUNK_BYTES)

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._safe_config import find_keras_class, without_compilation
+from multimodal_ensemble.saving._load_object import cannot_rebuild, without_compilation
+from multimodal_ensemble.saving._safe_config import find_keras_class
 
 # Layers may take memory in proportion to a number or to the size of an input before they have any
 # weights. A model for images of 4,000 x 4,000 pixels is within this limit.
@@ -16,7 +17,6 @@ MAX_SIZE = 2**26
 # The states of random generators and the like, which a file need not hold.
 _N_FREE = 2**14
 _NO_SIZES = {"seed", "shared_object_id"}
-_MAX_REASON_LENGTH = 500
 
 
 def check_model_sizes(config: Any, *, n_available: int, where: str) -> None:
@@ -117,12 +117,6 @@ def _count_weights(layers: list[Any], registered: dict[str, Any], where: str) ->
                 if registered and "stateless scope" in str(error):
                     # A layer of another package creates variables from arrays, which exist then.
                     continue
-                reason = f"{type(error).__name__}: {str(error)[:_MAX_REASON_LENGTH]}"
-                msg = (
-                    f"{where} cannot be rebuilt by Keras {keras.__version__} ({reason}). It is "
-                    "damaged, or was saved with a version of Keras that writes it differently: "
-                    "load it with that version."
-                )
-                raise ArtefactError(msg) from error
+                raise cannot_rebuild(where, error) from error
             n_weights += sum(math.prod(variable.shape) for variable in layer.variables)
     return n_weights

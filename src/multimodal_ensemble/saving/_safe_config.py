@@ -20,11 +20,10 @@ from multimodal_ensemble.exceptions import ArtefactError
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
-_MAX_REASON_LENGTH = 500
 
 # Functional models, the operations in their graphs, and some layers of keras.applications have no
-# public name. Private layers are base classes, and one of them reads files.
-_PRIVATE = re.compile(r"keras\.src\.(models\.functional|(ops|applications)(\.[a-z0-9_]+)+)")
+# public name.
+_PRIVATE = re.compile(r"keras\.src\.(models\.functional|(ops|layers|applications)(\.[a-z0-9_]+)+)")
 _NO_FUNCTIONS = {"deserialize", "get", "serialize"}
 
 # The classes under which Keras writes values that JSON lacks, and the keys of their configuration.
@@ -85,43 +84,6 @@ def check_config(config: Any, *, where: str) -> None:
         If it names anything else; the message says what, and where in the configuration.
     """
     _check(config, _Place(where), 0)
-
-
-def without_compilation(config: Any) -> Any:
-    """Return a copy of a checked configuration without what its models were compiled with."""
-    if isinstance(config, dict):
-        return {
-            key: without_compilation(value)
-            for key, value in config.items()
-            if key != "compile_config"
-        }
-    return [without_compilation(x) for x in config] if isinstance(config, list | tuple) else config
-
-
-def load_object(config: Any, *, where: str) -> Any:
-    """Check a serialised Keras object as `check_config` does, then create it.
-
-    Models are not compiled.
-
-    Raises
-    ------
-    ArtefactError
-        If the configuration names anything that is not harmless, or Keras cannot use it.
-    """
-    import keras
-
-    check_config(config, where=where)
-    try:
-        # Keras modifies its argument, which is a copy.
-        return keras.saving.deserialize_keras_object(without_compilation(config), safe_mode=True)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {str(error)[:_MAX_REASON_LENGTH]}"
-        msg = (
-            f"{where} cannot be rebuilt by Keras {keras.__version__} ({reason}). It is damaged, or "
-            "was saved with a version of Keras that writes it differently: load it with that "
-            "version."
-        )
-        raise ArtefactError(msg) from error
 
 
 @cache
@@ -264,7 +226,11 @@ def _find_class(class_name: str, module: Any, place: _Place) -> type:
         names = vars(sys.modules[module])
     # Only the module's own names count, so that a name with a dot in it finds nothing.
     found = names.get(class_name)
-    if not isinstance(found, type) or not issubclass(found, bases):
+    # Private layers are base classes, and one of them reads files.
+    is_private = (
+        module.startswith("keras.src.layers.") and vars(keras.layers).get(class_name) is not found
+    )
+    if not isinstance(found, type) or not issubclass(found, bases) or is_private:
         place.refuse(
             f"names {reprlib.repr(class_name)} of {reprlib.repr(module)}, which is no layer, "
             "operation or other part of a model in the installed Keras. If it comes from a newer "

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._archive_format import NUMERIC_KINDS
+from multimodal_ensemble.saving._archive_format import NUMERIC_KINDS, check_empty_shape
 from multimodal_ensemble.saving._read_archive import ArrayReader
 
 MAX_DEPTH = 100
@@ -201,6 +201,7 @@ def _leaf(kind: str, content: Any) -> Any:
         and isinstance(second, list)
         and all(type(item) is str for item in second)
     ):
+        check_empty_shape(tuple(first))
         array = np.empty(len(second), dtype=object)
         array[:] = second
         return array.reshape(first)
