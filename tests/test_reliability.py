@@ -5,6 +5,7 @@ case must raise it with the words in quotation marks. Otherwise it must return t
 """
 
 import functools
+import json
 import os
 import re
 import struct
@@ -949,6 +950,42 @@ def _(folder):
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("../../outside.py", "print('run')")
     MultimodalClassifier.load(path)
+
+
+def with_document(path, change):
+    """Replace the document of a saved classifier by a changed one."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    document = json.loads(members["manifest.json"])
+    change(document)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            is_document = name == "manifest.json"
+            archive.writestr(name, json.dumps(document) if is_document else content)
+    return path
+
+
+@case("a saved classifier with 2 million lists in its document")
+def _(folder):
+    path = saved(folder)
+    with_document(path, lambda document: document.update(history=[[0]] * 2_000_000))
+    MultimodalClassifier.load(path)
+
+
+@case("a saved classifier whose network is larger than the file")
+def _(folder):
+    def enlarge(document):
+        backbone = document["encoders"][0]["config"]["backbone"]
+        backbone["config"]["layers"][-1]["config"]["filters"] = 1_000_000
+
+    fitted_to_photos().save(folder / "genres.mme")
+    MultimodalClassifier.load(with_document(folder / "genres.mme", enlarge))
+
+
+@case("a named pipe instead of a saved classifier")
+def _(folder):
+    os.mkfifo(folder / "pipe")
+    MultimodalClassifier.load(folder / "pipe")
 
 
 @case("a saved classifier that unpacks to far more than its size")

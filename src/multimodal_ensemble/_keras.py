@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -47,6 +48,17 @@ def _without_names(node: Any, names: dict[str, str], *, names_here: bool = False
     if names_here and isinstance(node, str):
         return names.setdefault(node, f"#{len(names)}")
     return node
+
+
+@contextmanager
+def using_dtype_policy(policy: Any) -> Iterator[None]:
+    """Create layers and models with a dtype policy; the current one is restored afterwards."""
+    current = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(current)
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:

@@ -4,9 +4,11 @@ import copy
 import errno
 import json
 import os
+import pickle
 import random
 import zipfile
 
+import cloudpickle
 import keras
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.encoders import Augmentation, DenseHead, _image_backbone
 from multimodal_ensemble.encoders._applications import build_application
+from multimodal_ensemble.estimators import _saved_encoders
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from tests.fresh_process import run_fresh
 from tests.testing.third_party_encoder import ClipEncoder
@@ -266,6 +269,114 @@ def test_every_kind_of_encoder_is_restored(name, table, tmp_path):
         assert getattr(one.augmentation, "views", 0) == getattr(other.augmentation, "views", 0)
         sizes = [part and part.count_params() for part in (one.frozen_part(), other.frozen_part())]
         assert sizes[0] == sizes[1]
+
+
+COPIES = {
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+    "cloudpickle": lambda value: pickle.loads(cloudpickle.dumps(value)),
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_fitted_classifiers_can_be_copied(how, classifier, saved, small, table):
+    for fitted in (classifier, MultimodalClassifier.load(saved), small):
+        again = COPIES[how](fitted)
+        assert_predicts_the_same(again, fitted, table)
+        assert again.encoders_[0] is not fitted.encoders_[0]
+
+
+@pytest.mark.parametrize("trainable_layers", [0, "all"])
+def test_a_fitted_classifier_with_augmentation_can_be_copied(trainable_layers, fit, table):
+    layers = [keras.layers.RandomFlip("horizontal"), keras.layers.RandomRotation(0.1)]
+    poster = make_poster(
+        augmentation=Augmentation(layers, views=2),
+        trainable_layers=trainable_layers,
+        optional=True,
+        head=DenseHead(4, scaling="log"),
+    )
+    fitted = fit([poster], epochs=1)
+    images, digests = np.zeros((2, 8, 8, 3), "uint8") + 100, [b"a", b"b"]
+    images[:, :4] = 7
+    views = fitted.encoders_[0].augmentation.apply(images, digests, np.array([0, 1]))
+    for make_copy in COPIES.values():
+        again = make_copy(fitted)
+        assert_predicts_the_same(again, fitted, table)
+        augmented = again.encoders_[0].augmentation.apply(images, digests, np.array([0, 1]))
+        np.testing.assert_array_equal(augmented, views)
+
+
+@pytest.mark.parametrize(
+    ("of_file", "current"),
+    [("float32", "mixed_float16"), ("mixed_float16", "float32"), ("float64", "mixed_bfloat16")],
+)
+def test_the_dtype_policy_is_part_of_the_file(of_file, current, fit, table, tmp_path):
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(of_file)
+        fitted = fit([make_poster(optional=True, head=DenseHead(4, scaling="log"))], epochs=1)
+        expected = fitted.predict_proba(table)
+        fitted.save(tmp_path / "file")
+        keras.config.set_dtype_policy(current)
+        loaded = MultimodalClassifier.load(tmp_path / "file")
+        assert keras.config.dtype_policy().name == current
+        np.testing.assert_array_equal(loaded.predict_proba(table), expected)
+        np.testing.assert_array_equal(fitted.predict_proba(table), expected)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_predictions_with_the_same_store_are_the_same(fit, table, tmp_path):
+    poster = make_poster(optional=True, head=DenseHead(4, scaling="log"))
+    fitted = fit([poster], epochs=1, store=tmp_path / "store")
+    loaded = reload(fitted, tmp_path / "file")
+    with_store = fitted.predict_proba(table)
+    np.testing.assert_allclose(loaded.predict_proba(table), with_store, atol=2e-3)
+    loaded.set_params(store=tmp_path / "store")
+    np.testing.assert_array_equal(loaded.predict_proba(table), with_store)
+    loaded.set_params(store=None)
+    fitted.set_params(store=None)
+    np.testing.assert_array_equal(loaded.predict_proba(table), fitted.predict_proba(table))
+
+
+def test_the_models_in_a_file_are_no_larger_than_the_file(saved, tmp_path):
+    def enlarge(document):
+        layers = document["encoders"][0]["config"]["backbone"]["config"]["layers"]
+        layers[-1]["config"]["filters"] = 10**6
+
+    with pytest.raises(ArtefactError, match=r"describes .* weights, and the file holds"):
+        MultimodalClassifier.load(rewrite(saved, tmp_path / "file", enlarge))
+
+
+def test_backbones_without_weights_in_the_file_are_bounded(
+    without_backbones, weights_file, tmp_path, monkeypatch
+):
+    def name_many(document):
+        entry = document["encoders"][0]
+        document["encoders"] = [
+            copy.deepcopy(entry) | {"name": f"p{n}", "config": entry["config"] | {"name": f"p{n}"}}
+            for n in range(3)
+        ]
+
+    path = rewrite(without_backbones, tmp_path / "many", name_many)
+    monkeypatch.setattr(_saved_encoders, "MAX_ABSENT_WEIGHTS", 10**6)
+    with pytest.raises(ArtefactError, match=r"backbones of more than 1,000,000 weights"):
+        MultimodalClassifier.load(path)
+
+    def forget(document):
+        document["encoders"][0]["config"]["weights"] = None
+
+    path = rewrite(without_backbones, tmp_path / "random", forget)
+    with pytest.raises(ArtefactError, match=r"state of 'poster' lacks backbone_weights"):
+        MultimodalClassifier.load(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes exist on POSIX systems only")
+def test_named_pipes_and_devices_are_no_classifiers(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="not a regular file"):
+            MultimodalClassifier.load(path)
 
 
 def test_a_loaded_classifier_can_be_trained_further(small, table, saved_small):
@@ -668,11 +779,18 @@ SURGERY = {
     "encoders missing": (drop("encoders"), "KeyError: 'encoders'"),
     "an encoder twice": (
         lambda document: document["encoders"].append(document["encoders"][1]),
-        "refers to the array|has no weights",
+        "refers twice to the array",
     ),
     "fewer thresholds": (put("thresholds", [0.5]), "one number for each of the 3 labels"),
     "thresholds that are NaN": (
         put("thresholds", [0.5, {"float": "nan"}, 0.5]), "none of them NaN",
+    ),
+    "thresholds that are many texts": (
+        put("thresholds", ["a" * 10**5, *["b"] * 10**5]), "one number for each of the labels",
+    ),
+    "a threshold that is many texts": (
+        put("params", "dict", "threshold", ["a" * 10**5, *["b"] * 10**5]),
+        "threshold in the file must be one number",
     ),
     "thresholds that are text": (put("thresholds", "accuracy"), "one number for each of the 3"),
     "no weights": (put("weights", {}), "has no weights of shape"),
@@ -767,6 +885,14 @@ SURGERY = {
         put("encoders", 0, "backbone_sha256", "0" * 64),
         "backbone of 'tags' has other weights.*SHA-256 None",
     ),
+    "an array for many layers": (
+        lambda document: document["weights"].update(
+            {f"layer_{n}": [document["weights"]["scores"][0]] for n in range(9)}
+        ),
+        "it refers twice to the array",
+    ),
+    "another dtype policy": (put("dtype_policy", "float99"), "do not fit together"),
+    "no dtype policy": (drop("dtype_policy"), "KeyError: 'dtype_policy'"),
     "a list": (lambda document: [document], "must be a JSON object, not of type list"),
 }  # fmt: skip
 

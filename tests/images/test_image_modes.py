@@ -9,7 +9,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import read_image
+from multimodal_ensemble.images import _convert, read_image
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -449,3 +449,19 @@ def test_an_int_size_is_a_square_and_bilinear_is_the_default():
         read_image(RGB, 4), read_image(RGB, (4, 4), resampling="bilinear")
     )
     assert read_image(RGB, np.int64(2)).shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "I;16", "P"])
+def test_large_images_are_converted_in_strips(mode, monkeypatch):
+    rng = np.random.default_rng(0)
+    if mode == "I;16":
+        image = Image.fromarray(rng.integers(0, 65536, (37, 20), dtype="uint16"))
+    else:
+        channels = {"RGBA": 4, "LA": 2, "P": 3}[mode]
+        image = Image.fromarray(rng.integers(0, 256, (37, 20, channels), dtype="uint8"))
+        if mode == "P":
+            image = image.convert("P")
+            image.info["transparency"] = 3
+    whole = read_image(image, (37, 20), resampling="nearest")
+    monkeypatch.setattr(_convert, "_STRIP_PIXELS", 100)
+    np.testing.assert_array_equal(read_image(image, (37, 20), resampling="nearest"), whole)

@@ -307,6 +307,33 @@ def test_a_manifest_that_is_too_large_is_refused(path, monkeypatch):
         read(path)
 
 
+@pytest.mark.parametrize(
+    "part",
+    ["[0]", '{"a":0}', "{}", "[[]]", '"a":{}', "[1,2]"],
+)
+def test_a_manifest_of_many_parts_is_refused_before_it_is_parsed(part, tmp_path, monkeypatch):
+    monkeypatch.setattr(_archive_format, "MAX_MANIFEST_PARTS", 1000)
+    document = {"x": json.loads(part) if part[0] != '"' else {"a": {}}}
+    write_zip(tmp_path / "file", [], manifest=DOCUMENT | {"y": [document] * 999})
+    monkeypatch.setattr(json, "loads", None)
+    with pytest.raises(ArtefactError, match="more than 1,000 lists, objects and keys"):
+        read(tmp_path / "file")
+
+
+def test_a_manifest_of_many_values_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(_archive_format, "MAX_MANIFEST_VALUES", 1000)
+    write_zip(tmp_path / "file", [], manifest=DOCUMENT | {"x": [0] * 1100})
+    with pytest.raises(ArtefactError, match="or more than 1,000 values"):
+        read(tmp_path / "file")
+
+
+def test_marks_within_strings_are_no_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(_archive_format, "MAX_MANIFEST_PARTS", 20)
+    document = DOCUMENT | {"x": "[" * 50 + '{"\\"' * 50 + ":" * 50}
+    write_zip(tmp_path / "file", [], manifest=document)
+    assert read(tmp_path / "file")[0] == document
+
+
 # -- arrays ----------------------------------------------------------------------------------
 
 
@@ -348,6 +375,8 @@ def described(descr="'<f8'", order="False", shape="(3,)"):
         (described(descr="'<V8'") + bytes(24), "header is not that of an array"),
         (described(descr="__import__('os').system('x')"), "header is not that of an array"),
         (header("{'descr': '<f8', " + "(" * 5000), "header is not that of an array"),
+        (described(shape="(1000000000, 0)"), "has no elements, and more than 65,536 rows"),
+        (described(shape="(0, 100000)"), "has no elements, and more than 65,536 rows"),
         (described(descr="'|b1'") + b"\x00\x01\x02", "booleans are neither 0 nor 1"),
     ],
 )

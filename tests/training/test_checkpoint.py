@@ -296,6 +296,12 @@ def test_a_damaged_file_or_another_file_is_refused(untouched, written, path, dam
             "its evaluation is malformed: KeyError.'losses'",
         ),
         ({"model": []}, "is damaged: its weights do not fit the model"),
+        (
+            # As arrays, these strings would take 400 GB.
+            {"evaluation": {"dict": {"best_weights": [["a" * 10**6, *["b"] * 10**5]]}}},
+            "do not fit together .best_weights must be a list of arrays",
+        ),
+        ({"next_pass": {"int": "0x" + "f" * 10**4}}, "and pass .* are impossible|4300 digits"),
     ],
 )
 def test_a_checkpoint_with_other_values_is_refused(untouched, written, path, document, match):

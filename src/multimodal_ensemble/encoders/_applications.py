@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 import keras
 
 from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableError
+from multimodal_ensemble.saving import check_weights_file
 
 # Keras does not expose the image size that a network was trained with. A network that is not
 # listed has 224 pixels. A test compares the table with the default of each network.
@@ -105,6 +106,7 @@ def load_weights(model: keras.Model, path: str, *, name: str) -> None:
         )
         raise WeightsUnavailableError(msg)
     try:
+        check_weights_file(path)
         model.load_weights(path)
     except (OSError, ValueError, KeyError, BadZipFile) as error:
         msg = (

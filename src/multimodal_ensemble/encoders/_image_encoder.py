@@ -324,6 +324,9 @@ class ImageEncoder(Encoder):
         """Take over what `get_state` of an encoder with the same configuration returned."""
         learned = dict(state)
         weights = learned.pop("backbone_weights", None)
+        if weights is None and not self.has_named_weights:
+            msg = f"The state of {self.name!r} lacks backbone_weights, which get_state returns."
+            raise ValueError(msg)
         if weights is not None:
             if self._backbone is None:
                 # The weights that the configuration names may not be on this machine.

@@ -16,23 +16,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._labels import label_array
 from multimodal_ensemble.estimators._saved_encoders import (
-    Arrays,
     Weights,
     check_backbone,
+    check_encoders,
     check_loadable,
     check_sizes,
     describe_encoder,
-    make_encoder,
+    make_encoders,
 )
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
+    ArrayReader,
     load_object,
     pack_state,
     read_archive,
@@ -76,6 +78,7 @@ def save_artefact(
             {name: column.to_numpy() for name, column in fitted.history.items()}, arrays, "history"
         ),
         "provenance": pack_state(fitted.provenance, arrays, "provenance"),
+        "dtype_policy": fitted.model.dtype_policy.name,
         "n_features_in": fitted.n_features_in,
         "feature_names_in": None if names is None else names.tolist(),
     }
@@ -109,7 +112,7 @@ def load_artefact(
 
 
 def _read_fitted(
-    document: dict[str, Any], arrays: Arrays, params: Mapping[str, Any], weights: Weights
+    document: dict[str, Any], arrays: ArrayReader, params: Mapping[str, Any], weights: Weights
 ) -> Fitted:
     labels = unpack_state(document["classes"], arrays)
     if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
@@ -120,12 +123,14 @@ def _read_fitted(
     if unknown := [name for name in weights if name not in names]:
         msg = f"weights names {unknown}; the file has {names}."
         raise ArtefactError(msg)
-    encoders = [make_encoder(entry, arrays, weights) for entry in document["encoders"]]
+    check_encoders(document["encoders"], n_available=arrays.n_bytes)
+    encoders = make_encoders(document["encoders"], arrays, weights)
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
     check_sizes(encoders, len(classes), saved)
     rates = {name: params[name] for name in ("dropout", "modality_dropout")}
     # With the seed of the training, further training is repeatable.
-    model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **rates)
+    with using_dtype_policy(document["dtype_policy"]):
+        model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **rates)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)
@@ -134,7 +139,9 @@ def _read_fitted(
         classes=classes,
         encoders=encoders,
         model=model,
-        thresholds=given_thresholds(unpack_state(document["thresholds"], arrays), classes),
+        thresholds=given_thresholds(
+            _check_numbers(unpack_state(document["thresholds"], arrays), "thresholds"), classes
+        ),
         history=pd.DataFrame(unpack_state(document["history"], arrays)),
         provenance=unpack_state(document["provenance"], arrays),
         n_features_in=document["n_features_in"],
@@ -199,5 +206,14 @@ def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, An
         if not isinstance(params[name], str):
             params[name] = load_object(params[name], where=name)
     if not (is_criterion(params["threshold"]) or params["threshold"] is None):
-        params["threshold"] = np.asarray(params["threshold"])
+        params["threshold"] = np.asarray(_check_numbers(params["threshold"], "threshold"))
     return params
+
+
+def _check_numbers(value: Any, name: str) -> Any:
+    """Return a number or a list of them; as an array, strings would all take the longest's size."""
+    numbers = value if isinstance(value, list) else [value]
+    if not all(isinstance(number, int | float) for number in numbers):
+        msg = f"{name} in the file must be one number for each of the labels, none of them NaN."
+        raise ArtefactError(msg)
+    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -10,13 +10,24 @@ import keras
 from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
+from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._layer_names import SCORES, head_name
 from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.saving import check_config, pack_state, unpack_state
+from multimodal_ensemble.saving import (
+    check_config,
+    check_model_sizes,
+    pack_state,
+    unpack_state,
+    without_compilation,
+)
 
 Arrays = Mapping[str, NDArray[Any]]
 Weights = Mapping[str, str | PathLike[str]]
+
+# A file of a few bytes can name networks that are then built: the largest network of
+# keras.applications, or 18 times VGG16.
+MAX_ABSENT_WEIGHTS = 2**28
 
 
 def describe_encoder(
@@ -51,6 +62,8 @@ def describe_encoder(
         "name": encoder.name,
         "config": config,
         "state": pack_state(state, arrays, f"encoders/{number}"),
+        # Networks of keras.applications, and the layers around a network, take the current policy.
+        "dtype_policy": None if backbone is None else backbone.dtype_policy.name,
         "backbone_sha256": _digest(backbone),
     }
 
@@ -64,9 +77,41 @@ def check_loadable(config: Any, where: str) -> None:
         raise TypeError(msg) from error
 
 
-def make_encoder(entry: Mapping[str, Any], arrays: Arrays, weights: Weights) -> Encoder:
-    """Return the encoder that `describe_encoder` received, with its backbone built."""
-    name, registered, config = entry["name"], entry["class"], dict(entry["config"])
+def check_encoders(entries: Sequence[Mapping[str, Any]], *, n_available: int) -> None:
+    """Check the encoders in a file of so many bytes before any of them is made."""
+    for entry in entries:
+        check_config(entry["config"], where=f"The encoder {entry['name']!r}")
+    configs = [entry["config"] for entry in entries]
+    check_model_sizes(configs, n_available=n_available, where="The encoders")
+
+
+def make_encoders(
+    entries: Sequence[Mapping[str, Any]], arrays: Arrays, weights: Weights
+) -> list[Encoder]:
+    """Return the encoders that `describe_encoder` received, with their backbones built."""
+    encoders: list[Encoder] = []
+    n_absent = 0
+    for entry in entries:
+        if n_absent > MAX_ABSENT_WEIGHTS:
+            msg = (
+                f"The file names backbones of more than {MAX_ABSENT_WEIGHTS:,} weights that it "
+                "does not hold. Save it with include_backbones=True."
+            )
+            raise ArtefactError(msg)
+        with using_dtype_policy(entry["dtype_policy"] or "float32"):
+            encoder, has_weights = _make_encoder(entry, arrays, weights)
+        backbone = encoder.get_backbone()
+        n_absent += 0 if backbone is None or has_weights else backbone.count_params()
+        encoders.append(encoder)
+    return encoders
+
+
+def _make_encoder(
+    entry: Mapping[str, Any], arrays: Arrays, weights: Weights
+) -> tuple[Encoder, bool]:
+    """Return an encoder, and whether the file holds the weights of its backbone."""
+    name, registered = entry["name"], entry["class"]
+    config = without_compilation(entry["config"])
     kind = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
     if not isinstance(kind, type) or not issubclass(kind, Encoder):
         msg = (
@@ -74,7 +119,6 @@ def make_encoder(entry: Mapping[str, Any], arrays: Arrays, weights: Weights) -> 
             "package that defines it first."
         )
         raise ArtefactError(msg)
-    check_config(config, where=f"The encoder {name!r}")
     if name in weights:
         config["weights"] = str(weights[name])
     encoder = kind.from_config(config)
@@ -97,7 +141,7 @@ def make_encoder(entry: Mapping[str, Any], arrays: Arrays, weights: Weights) -> 
             f"weights={{{name!r}: 'file.weights.h5'}}."
         )
         raise WeightsUnavailableError(msg) from error
-    return encoder
+    return encoder, "backbone_weights" in state
 
 
 def check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:

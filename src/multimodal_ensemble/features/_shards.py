@@ -98,9 +98,18 @@ class ShardFolder:
         """Return all features of a shard after a check of their CRC."""
         with self._open(name) as arrays:
             features = arrays["features"]
-            if features.dtype != np.float16:
-                return features
-            return from_half(features, arrays["exponents"])
+            with arrays.explaining("its features cannot be used"):
+                if features.dtype not in (np.float16, np.float32) or features.ndim < 2:
+                    msg = f"they have the dtype {features.dtype} and the shape {features.shape}"
+                    raise ValueError(msg)
+                if features.dtype == np.float32:
+                    return features
+                exponents = arrays["exponents"]
+                if exponents.dtype != np.int16 or exponents.shape != features.shape[:1]:
+                    # NumPy would repeat one row for each exponent.
+                    msg = f"{len(features)} rows have exponents of the shape {exponents.shape}"
+                    raise ValueError(msg)
+                return from_half(features, exponents)
 
     def touch(self, names: Iterable[str]) -> None:
         """Mark shards as used, so that they are pruned last."""

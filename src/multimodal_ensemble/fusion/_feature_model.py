@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._layer_names import seam_name
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._parts import fusion_parts
@@ -76,6 +77,10 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
         return args[0] if parts.trained is None else parts.trained(args[0])
 
     # Keras 3.15 cannot save the result of `keras.Model(seam.output, ...)`.
-    return keras.models.clone_model(
-        model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=skip_frozen
-    )
+    with using_dtype_policy(model.dtype_policy):
+        return keras.models.clone_model(
+            model,
+            input_tensors=inputs,
+            clone_function=lambda layer: layer,
+            call_function=skip_frozen,
+        )

@@ -6,11 +6,14 @@ from os import PathLike
 
 import keras
 
+from multimodal_ensemble.saving import check_keras_file
+
 
 def load_model(path: str | PathLike[str]) -> keras.Model:
     """Load a model that was saved with ``model.save("file.keras")``; never run code from the file.
 
-    `keras.models.load_model` only works after the layers of this package were imported.
+    With every version of Keras, the file is checked before Keras reads it: it may name only parts
+    of models, may not refer to other files, and takes no more memory than its size allows.
 
     Parameters
     ----------
@@ -20,12 +23,16 @@ def load_model(path: str | PathLike[str]) -> keras.Model:
     Returns
     -------
     keras.Model
-        The model, with its weights.
+        The model, with its weights, not compiled: ``compile`` it to train it further. Its layers
+        keep their dtype policies, whatever the current one is.
 
     Raises
     ------
-    ValueError
-        If the file is not a Keras model, or loading it would run code from the file.
+    ArtefactError
+        If the file is not a Keras model, is damaged, or loading it would run code or read other
+        files.
+    OSError
+        If there is no such file, or it is no regular file.
 
     Examples
     --------
@@ -38,5 +45,6 @@ def load_model(path: str | PathLike[str]) -> keras.Model:
     ...     load_model(Path(folder) / "model.keras").name
     'year'
     """
+    check_keras_file(path)
     # Importing this module has registered the layers of the package with Keras.
-    return keras.models.load_model(path, safe_mode=True)
+    return keras.models.load_model(path, compile=False, safe_mode=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _MAX_16_BIT = 65535
+_STRIP_PIXELS = 2**22
 
 
 def array_to_rgb(array: NDArray[Any]) -> Image.Image:
@@ -41,10 +43,22 @@ def image_to_rgb(image: Image.Image) -> Image.Image:
         )
         raise ValueError(msg)
     if image.mode == "I" or image.mode.startswith("I;"):
-        return _grey_16_bit_to_rgb(image)
+        return _in_strips(image, _grey_16_bit_to_rgb)
     if image.has_transparency_data:
-        return _over_white(image)
+        return _in_strips(image, _over_white)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _in_strips(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Convert a large image part by part, because a conversion takes up to 20 bytes per pixel."""
+    n_rows = max(1, _STRIP_PIXELS // image.width)
+    if n_rows >= image.height:
+        return convert(image)
+    rgb = Image.new("RGB", image.size)
+    for top in range(0, image.height, n_rows):
+        box = (0, top, image.width, min(top + n_rows, image.height))
+        rgb.paste(convert(image.crop(box)), box)
+    return rgb
 
 
 def upright(rgb: Image.Image, source: Image.Image) -> Image.Image:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.images._convert import array_to_rgb, image_to_rgb, upright
 from multimodal_ensemble.images._source import ImageSource, check_source, open_encoded, unreadable
 
+# An image takes 8 bytes per pixel, and 12 with an orientation. Other threads read small images.
+_LARGE_PIXELS = 2**24
+_ONE_LARGE_IMAGE = threading.Lock()
 _FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
 
 
@@ -71,7 +75,8 @@ def read_image(
 
     An image larger than ``PIL.Image.MAX_IMAGE_PIXELS`` is read, and Pillow issues a
     `PIL.Image.DecompressionBombWarning`. An image more than twice that size is an error. If
-    warnings are turned into errors, a warning from Pillow also becomes an `ImageReadError`.
+    warnings are turned into errors, a warning from Pillow also becomes an `ImageReadError`. Reading
+    takes about 8 bytes per pixel, 1.4 GB at Pillow's limit, and one large image is read at a time.
 
     Examples
     --------
@@ -154,8 +159,10 @@ def _open_rgb(source: Any) -> Iterator[Image.Image]:
         source.load()
         yield upright(image_to_rgb(source), source)
     else:
-        with open_encoded(source) as file, _identify(file) as image, _open_rgb(image) as rgb:
-            yield rgb
+        with open_encoded(source) as file, _identify(file) as image:
+            is_large = image.width * image.height > _LARGE_PIXELS
+            with _ONE_LARGE_IMAGE if is_large else nullcontext(), _open_rgb(image) as rgb:
+                yield rgb
 
 
 def _identify(file: Any) -> Image.Image:

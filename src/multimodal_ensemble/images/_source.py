@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from multimodal_ensemble._regular_files import open_regular
 from multimodal_ensemble._tables import is_missing
 from multimodal_ensemble.exceptions import ImageReadError
 
@@ -175,13 +174,5 @@ def open_encoded(source: str | os.PathLike[str] | bytes) -> Iterator[BytesIO | B
     if isinstance(source, bytes):
         yield BytesIO(source)
         return
-    path = Path(source)
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        # Opening a named pipe would wait forever, and a device may never end.
-        msg = "it is not a regular file"
-        raise OSError(msg)
-    with path.open("rb") as file:
+    with open_regular(source) as file:
         yield file

@@ -20,8 +20,13 @@ from numpy.typing import NDArray
 
 MANIFEST = "manifest.json"
 MAX_MEMBERS = 100_000
-# A parsed document takes about 20 times the memory of its text.
 MAX_MANIFEST_BYTES = 64 * 2**20
+# A parsed document may take 30 times the memory of its text: lists, objects and their keys take
+# about 300 bytes each with their copies, and other values about 60.
+MAX_MANIFEST_PARTS = 2**20
+MAX_MANIFEST_VALUES = 2**22
+# Reading an empty array needs no bytes of the file, and a loop over its rows would need memory.
+MAX_EMPTY_AXIS = 2**16
 MAX_NAME_LENGTH = 200
 # Space for MAX_MEMBERS names of MAX_NAME_LENGTH characters in the zip file's list of members.
 MAX_DIRECTORY_BYTES = MAX_MEMBERS * (MAX_NAME_LENGTH + 128)
@@ -35,6 +40,8 @@ _NPY_HEADER = re.compile(
     rb"\{'descr': '[<>|][biuf][0-9]{1,2}', 'fortran_order': False, "
     rb"'shape': \((|[0-9]{1,19},|[0-9]{1,19}(, [0-9]{1,19})+)\), \} *\n"
 )
+# Possessive, because it must take linear time on any bytes.
+_JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _CHUNK_BYTES = 2**20
 
 # Marks and sizes of the parts of a zip file (PKWARE APPNOTE, sections 4.3.7 to 4.3.16).
@@ -123,13 +130,13 @@ def check_members(archive: zipfile.ZipFile) -> tuple[zipfile.ZipInfo, dict[str, 
             arrays[name] = info
     if manifest is None:
         _refuse(f"it has no {MANIFEST}")
-    _check_no_overlap([manifest, *arrays.values()], archive.start_dir)
+    check_no_overlap([manifest, *arrays.values()], archive.start_dir)
     if manifest.file_size > MAX_MANIFEST_BYTES:
-        _refuse(f"its {MANIFEST} is larger than {MAX_MANIFEST_BYTES} bytes")
+        _refuse(f"its {MANIFEST} is larger than {MAX_MANIFEST_BYTES:,} bytes")
     return manifest, arrays
 
 
-def _check_no_overlap(members: list[zipfile.ZipInfo], end: int) -> None:
+def check_no_overlap(members: list[zipfile.ZipInfo], end: int) -> None:
     """Check that no two members share bytes, so that their sizes add up to less than the file's."""
     members = sorted(members, key=lambda info: info.header_offset)
     next_starts = [*(info.header_offset for info in members[1:]), end]
@@ -140,8 +147,24 @@ def _check_no_overlap(members: list[zipfile.ZipInfo], end: int) -> None:
             _refuse(f"its member {info.filename!r} claims more bytes than are available for it")
 
 
+def check_manifest_size(content: bytes) -> None:
+    """Check that a JSON document has no more parts than memory is meant for."""
+    # Strings may hold any character, so they are left out if this matters.
+    if _has_many_parts(content) and _has_many_parts(_JSON_STRING.sub(b"", content)):
+        _refuse(
+            f"it has more than {MAX_MANIFEST_PARTS:,} lists, objects and keys, or more than "
+            f"{MAX_MANIFEST_VALUES:,} values"
+        )
+
+
+def _has_many_parts(text: bytes) -> bool:
+    n_parts = sum(text.count(mark) for mark in (b"[", b"{", b":"))
+    return n_parts > MAX_MANIFEST_PARTS or text.count(b",") > MAX_MANIFEST_VALUES
+
+
 def parse_manifest(content: bytes) -> dict[str, Any]:
     """Return the JSON object in the manifest; its numbers are finite and its keys distinct."""
+    check_manifest_size(content)
     try:
         document = json.loads(
             content.decode("utf-8"),
@@ -170,6 +193,12 @@ def _check_distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def check_empty_shape(shape: tuple[int, ...]) -> None:
+    """Check that an array without elements has no long axis."""
+    if 0 in shape and max(shape) > MAX_EMPTY_AXIS:
+        _refuse(f"its shape {reprlib.repr(shape)} has no elements, and more than 65,536 rows")
+
+
 def read_array(member: IO[bytes], size: int) -> NDArray[Any]:
     """Read one array; allocate its memory only if the member has the bytes to fill it."""
     if np.lib.format.read_magic(member) != (1, 0):
@@ -184,6 +213,7 @@ def read_array(member: IO[bytes], size: int) -> NDArray[Any]:
     if needed != available:
         _refuse(f"its shape {reprlib.repr(shape)} needs {needed} bytes, and it has {available}")
     array: NDArray[Any] = np.empty(shape, dtype)
+    check_empty_shape(shape)
     content = array.reshape(-1).view(np.uint8)
     for start in range(0, available, _CHUNK_BYTES):
         part = member.read(_CHUNK_BYTES)

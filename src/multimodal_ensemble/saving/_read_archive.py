@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from numpy.typing import NDArray
 
+from multimodal_ensemble._regular_files import open_regular
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.saving._archive_format import (
     MANIFEST,
@@ -60,7 +61,9 @@ class ArrayReader(Mapping[str, NDArray[Any]], AbstractContextManager["ArrayReade
         self._path = path
         self._error = error
         self._advice = advice
-        self._file = path.open("rb")
+        # The names of the arrays that `unpack_state` has returned.
+        self.unpacked: set[str] = set()
+        self._file = open_regular(path)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return one array after a check of its CRC."""
@@ -85,6 +88,11 @@ class ArrayReader(Mapping[str, NDArray[Any]], AbstractContextManager["ArrayReade
     def __len__(self) -> int:
         """Return the number of arrays."""
         return len(self._members)
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of all arrays."""
+        return sum(info.file_size for info in self._members.values())
 
     @contextmanager
     def explaining(self, problem: str) -> Iterator[None]:

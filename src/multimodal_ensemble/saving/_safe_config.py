@@ -7,7 +7,6 @@ other programs. So Keras receives nothing before every name in it is known to be
 
 from __future__ import annotations
 
-import copy
 import re
 import reprlib
 import sys
@@ -21,7 +20,6 @@ from multimodal_ensemble.exceptions import ArtefactError
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
-_MAX_REASON_LENGTH = 500
 
 # Functional models, the operations in their graphs, and some layers of keras.applications have no
 # public name.
@@ -77,7 +75,8 @@ def check_config(config: Any, *, where: str) -> None:
     that run code or read files, and every object that is registered with Keras. The check imports
     and creates nothing.
 
-    `where` is the name of the configuration in errors, for example ``"The model"``.
+    `where` is the name of the configuration in errors, for example ``"The model"``. Pass only what
+    `without_compilation` returns to Keras: metrics are accepted nowhere else.
 
     Raises
     ------
@@ -85,30 +84,6 @@ def check_config(config: Any, *, where: str) -> None:
         If it names anything else; the message says what, and where in the configuration.
     """
     _check(config, _Place(where), 0)
-
-
-def load_object(config: Any, *, where: str) -> Any:
-    """Check a serialised Keras object as `check_config` does, then create it.
-
-    Raises
-    ------
-    ArtefactError
-        If the configuration names anything that is not harmless, or Keras cannot use it.
-    """
-    import keras
-
-    check_config(config, where=where)
-    try:
-        # Keras modifies its argument.
-        return keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {str(error)[:_MAX_REASON_LENGTH]}"
-        msg = (
-            f"{where} cannot be rebuilt by Keras {keras.__version__} ({reason}). It is damaged, or "
-            "was saved with a version of Keras that writes it differently: load it with that "
-            "version."
-        )
-        raise ArtefactError(msg) from error
 
 
 @cache
@@ -130,9 +105,12 @@ class _Place(NamedTuple):
 
     where: str
     path: str = ""
+    # Whether it is in what a model was compiled with.
+    compiles: bool = False
 
     def at(self, key: object) -> _Place:
-        return _Place(self.where, f"{self.path}[{reprlib.repr(key)}]")
+        compiles = self.compiles or key == "compile_config"
+        return _Place(self.where, f"{self.path}[{reprlib.repr(key)}]", compiles)
 
     def refuse(self, problem: str) -> NoReturn:
         at = f" at {self.path}" if self.path else ""
@@ -192,8 +170,23 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
         _check_class(found, inner, place)
 
 
+def find_keras_class(config: Any) -> Any:
+    """Return the class that a part of a checked configuration names, or None."""
+    import keras
+
+    if not isinstance(config, dict) or not isinstance(class_name := config.get("class_name"), str):
+        return None
+    if class_name in _VALUES or class_name == "function":
+        return None
+    name = config.get("registered_name", class_name)
+    found = None if name is None else keras.saving.get_registered_object(name)
+    return _find_class(class_name, config["module"], _Place("")) if found is None else found
+
+
 def _check_class(found: type, inner: Any, place: _Place) -> None:
     """Check a class that Keras defines or that is registered with Keras."""
+    import keras
+
     if issubclass(found, _layers(_UNSAFE)):
         place.refuse(
             f"holds a {found.__name__} layer, which may run code from the file or read other "
@@ -205,6 +198,9 @@ def _check_class(found: type, inner: Any, place: _Place) -> None:
             f"must hold a dict as the configuration of {found.__name__}. "
             f"Received type {type(inner).__name__}."
         )
+    if issubclass(found, keras.Metric) and not place.compiles:
+        # Some take memory in proportion to a number in their configuration.
+        place.refuse(f"holds the metric {found.__name__} outside of what a model is compiled with.")
     takes_vocabulary = issubclass(found, _layers(_LOOKUPS))
     if takes_vocabulary and not isinstance(inner.get("vocabulary"), (list, type(None))):
         place.refuse(
@@ -230,7 +226,11 @@ def _find_class(class_name: str, module: Any, place: _Place) -> type:
         names = vars(sys.modules[module])
     # Only the module's own names count, so that a name with a dot in it finds nothing.
     found = names.get(class_name)
-    if not isinstance(found, type) or not issubclass(found, bases):
+    # Private layers are base classes, and one of them reads files.
+    is_private = (
+        module.startswith("keras.src.layers.") and vars(keras.layers).get(class_name) is not found
+    )
+    if not isinstance(found, type) or not issubclass(found, bases) or is_private:
         place.refuse(
             f"names {reprlib.repr(class_name)} of {reprlib.repr(module)}, which is no layer, "
             "operation or other part of a model in the installed Keras. If it comes from a newer "

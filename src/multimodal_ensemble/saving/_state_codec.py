@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._archive_format import NUMERIC_KINDS
+from multimodal_ensemble.saving._archive_format import NUMERIC_KINDS, check_empty_shape
+from multimodal_ensemble.saving._read_archive import ArrayReader
 
 MAX_DEPTH = 100
 _DTYPE = re.compile(r"[<>|][biuf][0-9]{1,2}")
@@ -143,7 +144,7 @@ class _Packer:
 class _Unpacker:
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self._arrays = arrays
-        self._read: set[str] = set()
+        self._read: set[str] = arrays.unpacked if isinstance(arrays, ArrayReader) else set()
 
     def unpack(self, value: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -168,7 +169,7 @@ class _Unpacker:
             _refuse(f"{reprlib.repr(value)} is no packed value")
 
     def _array(self, name: str) -> NDArray[Any]:
-        # Otherwise a small file could request the same large array a million times.
+        # Otherwise the states in a small file could request the same array a million times.
         if name in self._read:
             _refuse(f"it refers twice to the array {reprlib.repr(name)}")
         self._read.add(name)
@@ -200,6 +201,7 @@ def _leaf(kind: str, content: Any) -> Any:
         and isinstance(second, list)
         and all(type(item) is str for item in second)
     ):
+        check_empty_shape(tuple(first))
         array = np.empty(len(second), dtype=object)
         array[:] = second
         return array.reshape(first)

@@ -74,7 +74,13 @@ def _encode_manifest(document: Mapping[str, Any]) -> bytes:
             f"Received {len(text)}. Keep large values in the arrays."
         )
         raise ValueError(msg)
-    return text.encode("ascii")
+    content = text.encode("ascii")
+    try:
+        layout.check_manifest_size(content)
+    except ValueError as error:
+        msg = f"The document cannot be read again: {error}. Keep large values in the arrays."
+        raise ValueError(msg) from error
+    return content
 
 
 def _check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -93,6 +99,7 @@ def _check_arrays(arrays: Mapping[str, NDArray[Any]]) -> None:
             received = getattr(array, "dtype", type(array).__name__)
             msg = f"The array {name!r} must hold booleans or numbers. Received {received}."
             raise TypeError(msg)
+        layout.check_empty_shape(array.shape)
 
 
 def _make_member(name: str) -> zipfile.ZipInfo:

@@ -78,11 +78,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     document, arrays = _open(path)
     with arrays, arrays.explaining("its parts do not fit together"):
         values = {name: _unpack(document, name, arrays) for name in _TYPES}
-        for name in ("model", "optimizer"):
-            if not all(isinstance(value, np.ndarray) for value in values[name]):
+        lists = {name: values[name] for name in ("model", "optimizer")}
+        lists["best_weights"] = values["evaluation"].get("best_weights", [])
+        for name, weights in lists.items():
+            # NumPy would give each string in a list the memory of the longest one.
+            if not all(isinstance(value, np.ndarray) for value in weights):
                 msg = f"{name} must be a list of arrays"
                 raise ValueError(msg)
-        if values["epoch"] < 1 or values["next_pass"] < 0:
+        if not 1 <= values["epoch"] < 2**31 or not 0 <= values["next_pass"] < 2**31:
             msg = f"epoch {values['epoch']} and pass {values['next_pass']} are impossible"
             raise ValueError(msg)
         return Checkpoint(**values)
