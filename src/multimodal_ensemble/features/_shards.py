@@ -172,7 +172,10 @@ class ShardFolder:
                 return [row.tobytes() for row in arrays["digests"]]
 
     def _read_shard(self, name: str) -> tuple[list[bytes], NDArray[np.float32]]:
-        """Return all digests and features of a shard after a check of their CRC and shapes."""
+        """Return all digests and features of a shard after a check of their CRC and shapes.
+
+        A shard of another backbone has no digests.
+        """
         with self._open(name) as (document, arrays):
             digests, features = arrays["digests"], arrays["features"]
             is_half = features.dtype == np.float16
@@ -181,7 +184,7 @@ class ShardFolder:
                 problem = _find_problem(digests, features, exponents, document)
                 if problem is not None:
                     raise ValueError(problem)
-        rows = [row.tobytes() for row in digests]
+        rows = [row.tobytes() for row in digests] if self._is_ours(document) else []
         return rows, features if exponents is None else from_half(features, exponents)
 
     @contextmanager
