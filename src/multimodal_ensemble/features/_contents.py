@@ -79,7 +79,11 @@ def list_shards(folder: Path) -> list[str]:
     """Return the names of the finished shards in a folder."""
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if _IN_KEY["shard"].fullmatch(entry.name)]
+            return [
+                entry.name
+                for entry in entries
+                if _IN_KEY["shard"].fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            ]
     except FileNotFoundError:
         return []
 
