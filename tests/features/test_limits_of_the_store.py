@@ -58,10 +58,12 @@ def test_verify_and_reading_report_the_same_damage(store, make_encoder, posters)
             assert FeatureStore(store.folder).verify()[shard] == message
 
 
-def test_pruning_removes_an_empty_folder(store):
-    (store.folder / "abc").mkdir()
+def test_pruning_removes_an_empty_folder_of_a_backbone(store):
+    for name in ("ab" * 32, "abc"):
+        (store.folder / name).mkdir()
     store.prune()
-    assert not (store.folder / "abc").exists()
+    assert not (store.folder / ("ab" * 32)).exists()
+    assert (store.folder / "abc").exists()
 
 
 @pytest.mark.parametrize("unused_for", [5, timedelta(days=-1)])

@@ -147,6 +147,18 @@ DAMAGES = {
         path.read_bytes().replace(b"\x93NUMPY", b"\x92NUMPY")
     ),
     "fewer digests": with_other_arrays(digests=np.zeros((1, 32), "uint8")),
+    "fewer rows": with_other_arrays(features=np.ones((1, 4), "float32")),
+    "more rows": with_other_arrays(features=np.ones((9, 4), "float32")),
+    "other features": with_other_arrays(features=np.ones((3, 1), "float32")),
+    "another axis": with_other_arrays(features=np.ones((3, 4, 1), "float32")),
+    "no axis": with_other_arrays(features=np.ones((), "float32")),
+    "another type": with_other_arrays(features=np.ones((3, 4), "float64")),
+    "digests of another type": with_other_arrays(digests=np.ones((3, 32), "int16")),
+    "no digests": with_other_arrays(digests=np.ones((), "uint8")),
+    "half without exponents": with_other_arrays(features=np.ones((3, 4), "float16")),
+    "too few exponents": with_other_arrays(
+        features=np.ones((3, 4), "float16"), exponents=np.ones(1, "int16")
+    ),
     "not finite": with_other_arrays(features=np.full((3, 4), np.nan, "float32")),
 }
 

@@ -1,10 +1,17 @@
 """Other processes see files complete or not at all."""
 
 import os
+import subprocess
 
 import pytest
 
-from multimodal_ensemble.saving import replacing
+from multimodal_ensemble.saving import (
+    file_system_time,
+    is_in_use,
+    lock,
+    make_token,
+    replacing,
+)
 
 
 @pytest.mark.parametrize("name", ["a.json", "é" * 100, "x" * 255])
@@ -34,3 +41,45 @@ def test_a_failure_leaves_the_old_file_unchanged(tmp_path, monkeypatch):
         file.write(b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def leave_behind(path, process, monkeypatch):
+    """Return the temporary file of a process that was killed while it wrote to a path."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getpid", lambda: process)
+        token = make_token()
+    left = path.parent / f".{path.name}.{token}.tmp"
+    left.write_bytes(b"unfinished")
+    return left
+
+
+def test_the_next_writer_removes_what_a_killed_writer_of_the_same_path_left(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    dead, alive, other = (
+        leave_behind(path, ended.pid, monkeypatch),
+        leave_behind(path, os.getpid(), monkeypatch),
+        leave_behind(tmp_path / "b.json", ended.pid, monkeypatch),
+    )
+    foreign = tmp_path / ".a.json.notes.tmp"
+    foreign.write_bytes(b"mine")
+    with replacing(path) as file:
+        file.write(b"new")
+    assert set(tmp_path.iterdir()) == {path, alive, other, foreign}
+    assert not dead.exists()
+
+
+def test_a_file_that_a_process_holds_open_is_in_use_whatever_its_name_and_age(tmp_path):
+    path = tmp_path / ".a.0.tmp"
+    with path.open("wb") as file:
+        lock(file)
+        os.utime(path, (0, 0))
+        now = file_system_time(tmp_path)
+        assert is_in_use(path, "0" * 32, now) is True
+    assert is_in_use(path, "0" * 32, now) is False
+    os.utime(path)
+    assert is_in_use(path, "0" * 32, now) is None
+    # A time in the future, from a clock that is wrong, is no evidence.
+    os.utime(path, (now + 10**7, now + 10**7))
+    assert is_in_use(path, "0" * 32, now) is None

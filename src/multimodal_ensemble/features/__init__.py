@@ -2,6 +2,7 @@
 
 from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._fingerprint import model_fingerprint
-from multimodal_ensemble.features._store import FeatureStore, open_store
+from multimodal_ensemble.features._open_store import open_store
+from multimodal_ensemble.features._store import FeatureStore
 
 __all__ = ["FeatureStore", "StoreEntry", "model_fingerprint", "open_store"]

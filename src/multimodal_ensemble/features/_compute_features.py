@@ -14,17 +14,21 @@ import numpy as np
 from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._tables import counted
+from multimodal_ensemble.features._contents import DESCRIPTION
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Target, compute_chunks
-from multimodal_ensemble.features._folder import write_json
+from multimodal_ensemble.features._files import write_json
 from multimodal_ensemble.features._joblib_backend import compute_in_workers, has_worker_processes
+from multimodal_ensemble.features._leases import Lease
 from multimodal_ensemble.features._request import Request
-from multimodal_ensemble.features._upkeep import DESCRIPTION
+from multimodal_ensemble.features._size_limit import SizeLimit
+from multimodal_ensemble.features._upkeep import remove_leftovers
 
 
 def compute_features(
     requests: Sequence[Request],
     *,
     folder: Path,
+    lease: Lease,
     batch_size: int,
     max_bytes: int | None,
     verbose: int,
@@ -32,9 +36,15 @@ def compute_features(
     """Compute the features that a store lacks; return how many rows went through a backbone.
 
     Requests that need the same encoded rows are computed together, so that each value is encoded
-    once.
+    once. The lease protects all features of the requests from being pruned.
     """
     count = 0
+    limit = SizeLimit(folder, max_bytes)
+
+    def on_write(path: Path) -> None:
+        lease.protect([f"{path.parent.name}/{path.name}"])
+        limit.add(path)
+
     waiting = list(requests)
     while waiting:
         together = [request for request in waiting if request.encodes_like(waiting[0])]
@@ -47,6 +57,9 @@ def compute_features(
         positions = sorted({position for each in same_rows for position in each.find_uncomputed()})
         if not positions:
             continue
+        if not lease.is_held:
+            remove_leftovers(folder)
+            lease.protect(name for request in requests for name in request.stored_names())
         for request in same_rows:
             _describe(request)
         rows = same_rows[0].rows
@@ -58,10 +71,14 @@ def compute_features(
             rows = replace(rows, reader=rows.reader.without_backbone())
         chunks = rows.take(np.array(positions, dtype=np.intp)).split(ROWS_PER_SHARD)
         targets = [Target(request.backbone, request.shards) for request in same_rows]
-        compute = compute_in_workers if in_workers else compute_chunks
-        root = folder.resolve()
         with _show_progress(same_rows, positions, verbose) as report:
-            count += compute(chunks, targets, batch_size, report, root=root, max_bytes=max_bytes)
+            if in_workers:
+                count += compute_in_workers(
+                    chunks, targets, batch_size, report,
+                    lease=lease, root=folder, max_bytes=max_bytes,
+                )  # fmt: skip
+            else:
+                count += compute_chunks(chunks, targets, batch_size, report, on_write=on_write)
     return count
 
 

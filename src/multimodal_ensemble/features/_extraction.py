@@ -19,7 +19,6 @@ from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features._shards import ShardFolder
-from multimodal_ensemble.features._upkeep import keep_within
 
 # An interrupted pass loses at most this many rows per backbone, about 15 seconds of VGG16 on two
 # cores. Before each shard, a pass looks up which rows other processes have finished.
@@ -92,13 +91,13 @@ def compute_chunks(
     batch_size: int,
     report: Callable[[int], None] = lambda count: None,
     *,
-    root: Path,
-    max_bytes: int | None,
+    on_write: Callable[[Path], None],
 ) -> int:
     """Compute the features that the targets lack, and write one shard per chunk and target.
 
     Each value is encoded once for all targets, in another thread, while the backbones process the
-    previous batch. Returns the number of rows that went through a backbone.
+    previous batch. Each new shard is passed to `on_write`. Returns the number of rows that went
+    through a backbone.
     """
     waiting: list[list[tuple[list[bytes], NDArray[np.float32]]]] = [[] for _ in targets]
 
@@ -106,9 +105,9 @@ def compute_chunks(
         for target, parts in zip(targets, waiting, strict=True):
             if parts:
                 digests = [digest for batch_digests, _ in parts for digest in batch_digests]
-                target.shards.write(digests, np.concatenate([features for _, features in parts]))
+                features = np.concatenate([features for _, features in parts])
                 parts.clear()
-                keep_within(root, max_bytes)
+                on_write(target.shards.write(digests, features))
 
     count = 0
     try:
@@ -139,7 +138,7 @@ def _plan(
 ) -> Iterator[Callable[[], _Batch]]:
     """Yield functions that make one batch each; features are looked up chunk by chunk."""
     for chunk in chunks:
-        indices = [target.shards.index() for target in targets]
+        indices = [target.shards.recent_index() for target in targets]
         # An array of shape (n_targets, n_variants, n_rows).
         lacking = np.array(
             [[[digest not in index for digest in row] for row in chunk.variants]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -12,8 +11,11 @@ from pathlib import Path
 import joblib
 import keras
 
+from multimodal_ensemble.features._contents import backbone_path
 from multimodal_ensemble.features._extraction import Rows, Target, compute_chunks
+from multimodal_ensemble.features._leases import Lease
 from multimodal_ensemble.features._shards import ShardFolder
+from multimodal_ensemble.features._size_limit import SizeLimit
 
 # A backend may run several tasks in threads of one process. They would share a backbone, which
 # uses all cores anyway.
@@ -36,6 +38,7 @@ def compute_in_workers(
     batch_size: int,
     report: Callable[[int], None],
     *,
+    lease: Lease,
     root: Path,
     max_bytes: int | None,
 ) -> int:
@@ -46,28 +49,34 @@ def compute_in_workers(
     """
     backend, _ = joblib.parallel.get_active_backend()
     streams = getattr(backend, "supports_return_generator", False)
-    with _backbone_files(targets) as files:
+    # The working directory of a worker may be another one.
+    root = root.absolute()
+    with _backbone_files(targets, lease) as files:
         # Backbones are too large to be sent with each task.
         dtypes = [target.shards.dtype for target in targets]
         sent = list(zip(files, dtypes, strict=True))
         count = 0
-        for done in joblib.Parallel(return_as="generator_unordered" if streams else "list")(
+        for done, names in joblib.Parallel(return_as="generator_unordered" if streams else "list")(
             joblib.delayed(_run_task)(rows, sent, batch_size, root, max_bytes) for rows in chunks
         ):
             count += done
+            lease.protect(names)
             report(done)
     return count
 
 
 @contextmanager
-def _backbone_files(targets: Sequence[Target]) -> Iterator[list[Path]]:
-    """Save the backbones in the folders of their features for the duration of a pass."""
+def _backbone_files(targets: Sequence[Target], lease: Lease) -> Iterator[list[Path]]:
+    """Save the backbones in the folders of their features for the duration of a pass.
+
+    The lease of the pass, whose token is in their names, keeps them from being pruned.
+    """
     files: list[Path] = []
     try:
         for target in targets:
-            folder = target.shards.folder.resolve()
+            folder = target.shards.folder.absolute()
             folder.mkdir(parents=True, exist_ok=True)
-            files.append(folder / f".backbone.{uuid.uuid4().hex}.keras")
+            files.append(backbone_path(folder, lease.token))
             target.backbone.save(files[-1])
         yield files
     finally:
@@ -82,13 +91,23 @@ def _run_task(
     batch_size: int,
     root: Path,
     max_bytes: int | None,
-) -> int:
-    """Compute one chunk in a worker, without the rows that another worker has finished."""
+) -> tuple[int, list[str]]:
+    """Compute one chunk in a worker, without the rows that another worker has finished.
+
+    Return the number of rows and the names of the new shards, for the lease.
+    """
+    names = []
+    limit = _open_limit(root, max_bytes)
+
+    def on_write(path: Path) -> None:
+        names.append(f"{path.parent.name}/{path.name}")
+        limit.add(path)
+
     with _ONE_AT_A_TIME:
         targets = [
             Target(_load_backbone(file), _open_shards(file.parent, dtype)) for file, dtype in sent
         ]
-        return compute_chunks([rows], targets, batch_size, root=root, max_bytes=max_bytes)
+        return compute_chunks([rows], targets, batch_size, on_write=on_write), names
 
 
 @lru_cache(maxsize=16)
@@ -103,3 +122,9 @@ def _load_backbone(file: Path) -> keras.Model:
 def _open_shards(folder: Path, dtype: str) -> ShardFolder:
     """Open a folder once per process, so that only new shards are indexed for each task."""
     return ShardFolder(folder, dtype)
+
+
+@lru_cache(maxsize=16)
+def _open_limit(root: Path, max_bytes: int | None) -> SizeLimit:
+    """Open an account once per process, so that not every task lists the store."""
+    return SizeLimit(root, max_bytes)

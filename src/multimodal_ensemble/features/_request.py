@@ -19,7 +19,7 @@ from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
 
 # Upper estimates: digest and exponent of a row; headers of a file; description of a folder.
 _BYTES_PER_ROW = 34
-_BYTES_PER_SHARD = 920
+_BYTES_PER_SHARD = 1100
 _BYTES_PER_FOLDER = 300
 
 
@@ -61,6 +61,13 @@ class Request:
         n_shards = math.ceil(n_rows / ROWS_PER_SHARD)
         per_row = math.prod(self.feature_shape) * itemsize + _BYTES_PER_ROW
         return n_rows * per_row + n_shards * _BYTES_PER_SHARD + _BYTES_PER_FOLDER
+
+    def stored_names(self) -> set[str]:
+        """Return the names of the folder and of the shards with requested features, for a lease."""
+        index, key = self.shards.index(), self.shards.folder.name
+        digests = {digest for digests in self.rows.variants for digest in digests}
+        shards = {index[digest][0] for digest in digests if digest in index}
+        return {f"{key}/", *(f"{key}/{shard}" for shard in shards)}
 
     def read(self) -> NDArray[np.float32]:
         """Return the features, of shape ``(n_variants, n_rows, ...)``; zeros where missing.
@@ -128,10 +135,7 @@ def make_request(
 
 
 def check_limit(requests: Sequence[Request], max_bytes: int, itemsize: int) -> None:
-    """Check, before a long computation, that features fit into a store; protect those in it.
-
-    Features that the store has are marked as used, which keeps them from being pruned.
-    """
+    """Check, before a long computation, that features fit into a store."""
     # Encoders with the same backbone share its features.
     distinct = {request.shards.folder: request for request in requests}.values()
     needed = sum(request.n_bytes(itemsize) for request in distinct)
@@ -141,7 +145,3 @@ def check_limit(requests: Sequence[Request], max_bytes: int, itemsize: int) -> N
             f"max_bytes={max_bytes:,}. Raise the limit, or request fewer rows or views."
         )
         raise FeatureStoreError(msg)
-    for request in requests:
-        index = request.shards.index()
-        keys = {digest for digests in request.rows.variants for digest in digests}
-        request.shards.touch({index[key][0] for key in keys & index.keys()})

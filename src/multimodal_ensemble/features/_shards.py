@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,24 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.exceptions import FeatureStoreError
-from multimodal_ensemble.features._folder import explaining_write_errors
+from multimodal_ensemble.features._contents import FORMAT_NAME, list_shards
+from multimodal_ensemble.features._files import explaining_write_errors
 from multimodal_ensemble.features._half_precision import from_half, to_half
+from multimodal_ensemble.features._throttle import Throttle
 from multimodal_ensemble.saving import ArrayReader, read_archive, write_archive
 
-_SUFFIX = ".shard"
 # File name and row.
 Place = tuple[str, int]
 
-_FORMAT_NAME = "multimodal_ensemble features"
 _VERSION = 1
 _ADVICE = (
     "Delete it, or call the store's verify(remove=True) to find and delete all such files: their "
     "features are then recomputed."
 )
+# Threads may share a store. A lock of each folder would keep a store from being copied.
+_INDEXING = threading.RLock()
 
 
 class ShardVanishedError(Exception):
-    """A shard was pruned, by this or another process, before it was read."""
+    """A shard was pruned or replaced, by this or another process, before it was read."""
 
 
 class DamagedShardError(FeatureStoreError):
@@ -43,30 +46,40 @@ class ShardFolder:
     A shard is written under a temporary name and then renamed, so that a reader sees it complete
     or not at all. Several writers, also on several machines, never change each other's files. The
     dtype is that of new shards; others are read also.
+
+    A shard names the key of its backbone, the name of its folder. Features of another backbone,
+    from a file in the wrong folder or with features of another shape, are not used.
     """
 
     def __init__(self, folder: Path, dtype: str = "float32") -> None:
         self.folder = folder
         self.dtype = dtype
         self._places: dict[bytes, Place] = {}
-        self._known: set[str] = set()
+        # The digests of each known shard, and the further places of those in several shards.
+        self._digests: dict[str, list[bytes]] = {}
+        self._duplicates: dict[bytes, list[Place]] = {}
+        self._throttle = Throttle()
 
     def index(self) -> dict[bytes, Place]:
         """Return the shard and row of each digest; open only shards new since the last call."""
-        found = set(list_shards(self.folder))
-        if not self._known <= found:
-            # Some shards were pruned, and which digests only they held is not known.
-            self._known, self._places = set(), {}
-        for name in sorted(found - self._known):
-            try:
-                digests = self.read_digests(name)
-            except ShardVanishedError:
-                continue
-            self._places.update(
-                (digest.tobytes(), (name, row)) for row, digest in enumerate(digests)
-            )
-            self._known.add(name)
-        return self._places
+        with _INDEXING:
+            with self._throttle.timing():
+                found = set(list_shards(self.folder))
+            for name in self._digests.keys() - found:
+                self._forget(name)
+            for name in sorted(found - self._digests.keys()):
+                try:
+                    self._remember(name, self._read_digests(name))
+                except ShardVanishedError:
+                    continue
+            return self._places
+
+    def recent_index(self) -> dict[bytes, Place]:
+        """Return the index, which may lack the latest changes by other processes.
+
+        Listing a large folder for each new shard would take longer than computing the features.
+        """
+        return self.index() if self._throttle.is_due else self._places
 
     def write(self, digests: Sequence[bytes], features: NDArray[np.float32]) -> Path:
         """Add one shard and return its path; if it cannot be written, leave nothing behind."""
@@ -74,42 +87,41 @@ class ShardFolder:
         arrays: dict[str, NDArray[Any]] = {"digests": keys, "features": features}
         if self.dtype == "float16":
             arrays["features"], arrays["exponents"] = to_half(features)
-        path = self.folder / f"{uuid.uuid4().hex}{_SUFFIX}"
-        document = {"format": _FORMAT_NAME, "format_version": _VERSION}
+        path = self.folder / f"{uuid.uuid4().hex}.shard"
+        document = {
+            "format": FORMAT_NAME,
+            "format_version": _VERSION,
+            "key": self.folder.name,
+            "feature_shape": features.shape[1:],
+        }
         with explaining_write_errors(path):
-            write_archive(path, document, arrays)
+            write_archive(path, document, arrays, tidy=False)
+        with _INDEXING:
+            self._remember(path.name, list(digests))
         return path
 
     def read(self, places: Sequence[Place], features: NDArray[np.float32]) -> None:
-        """Read the features at places into the rows of an array, one shard in memory at a time."""
+        """Read the features at places into the rows of an array, one shard in memory at a time.
+
+        A ShardVanishedError says that some are not there any more, or are not those of the indexed
+        values and of this shape. The index then no longer has them.
+        """
         positions: dict[str, list[int]] = {}
         for position, (name, _) in enumerate(places):
             positions.setdefault(name, []).append(position)
+        unusable = []
         for name, here in positions.items():
-            rows = [places[position][1] for position in here]
-            features[here] = self.read_shard(name)[rows]
-
-    def read_digests(self, name: str) -> NDArray[np.uint8]:
-        """Return the digests of a shard, one per row."""
-        with self._open(name) as arrays:
-            return arrays["digests"]
-
-    def read_shard(self, name: str) -> NDArray[np.float32]:
-        """Return all features of a shard after a check of their CRC."""
-        with self._open(name) as arrays:
-            features = arrays["features"]
-            with arrays.explaining("its features cannot be used"):
-                if features.dtype not in (np.float16, np.float32) or features.ndim < 2:
-                    msg = f"they have the dtype {features.dtype} and the shape {features.shape}"
-                    raise ValueError(msg)
-                if features.dtype == np.float32:
-                    return features
-                exponents = arrays["exponents"]
-                if exponents.dtype != np.int16 or exponents.shape != features.shape[:1]:
-                    # NumPy would repeat one row for each exponent.
-                    msg = f"{len(features)} rows have exponents of the shape {exponents.shape}"
-                    raise ValueError(msg)
-                return from_half(features, exponents)
+            digests, shard = self._read_shard(name)
+            if shard.shape[1:] == features.shape[1:] and digests == self._digests.get(name):
+                features[here] = shard[[places[position][1] for position in here]]
+            else:
+                unusable.append(name)
+        if unusable:
+            with _INDEXING:
+                for name in unusable:
+                    self._forget(name)
+                    self._remember(name, [])
+            raise ShardVanishedError(", ".join(unusable))
 
     def touch(self, names: Iterable[str]) -> None:
         """Mark shards as used, so that they are pruned last."""
@@ -122,28 +134,72 @@ class ShardFolder:
 
     def check(self, name: str) -> None:
         """Read a shard, and raise a DamagedShardError unless its features can be used."""
-        features, digests = self.read_shard(name), self.read_digests(name)
-        with self._open(name) as arrays, arrays.explaining("its features cannot be used"):
-            if len(features) != len(digests):
-                msg = f"it holds {len(digests)} digests and {len(features)} rows of features"
-                raise ValueError(msg)
-            if not np.isfinite(features).all():
-                msg = "it holds features that are not finite"
+        self._read_shard(name)
+        with self._open(name) as (document, arrays), arrays.explaining("it is in the wrong place"):
+            if not self._is_ours(document):
+                msg = f"its features are those of the backbone {document['key']!r}"
                 raise ValueError(msg)
 
+    def _remember(self, name: str, digests: list[bytes]) -> None:
+        if name in self._digests:
+            return
+        self._digests[name] = digests
+        for row, digest in enumerate(digests):
+            if digest in self._places:
+                self._duplicates.setdefault(digest, []).append((name, row))
+            else:
+                self._places[digest] = (name, row)
+
+    def _forget(self, name: str) -> None:
+        for digest in self._digests.pop(name, ()):
+            others = [place for place in self._duplicates.pop(digest, ()) if place[0] != name]
+            if digest in self._places and self._places[digest][0] == name:
+                del self._places[digest]
+                if others:
+                    self._places[digest] = others.pop(0)
+            if others:
+                self._duplicates[digest] = others
+
+    def _is_ours(self, document: dict[str, Any]) -> bool:
+        return bool(document.get("key", self.folder.name) == self.folder.name)
+
+    def _read_digests(self, name: str) -> list[bytes]:
+        """Return the digests of a shard, one per row; none if it belongs to another backbone."""
+        with self._open(name) as (document, arrays):
+            if not self._is_ours(document):
+                return []
+            with arrays.explaining("its digests cannot be used"):
+                return [row.tobytes() for row in arrays["digests"]]
+
+    def _read_shard(self, name: str) -> tuple[list[bytes], NDArray[np.float32]]:
+        """Return all digests and features of a shard after a check of their CRC and shapes.
+
+        A shard of another backbone has no digests.
+        """
+        with self._open(name) as (document, arrays):
+            digests, features = arrays["digests"], arrays["features"]
+            is_half = features.dtype == np.float16
+            exponents = arrays["exponents"] if is_half else None
+            with arrays.explaining("its features cannot be used"):
+                problem = _find_problem(digests, features, exponents, document)
+                if problem is not None:
+                    raise ValueError(problem)
+        rows = [row.tobytes() for row in digests] if self._is_ours(document) else []
+        return rows, features if exponents is None else from_half(features, exponents)
+
     @contextmanager
-    def _open(self, name: str) -> Iterator[ArrayReader]:
+    def _open(self, name: str) -> Iterator[tuple[dict[str, Any], ArrayReader]]:
         path = self.folder / name
         try:
-            _, arrays = read_archive(
+            document, arrays = read_archive(
                 path,
-                format_name=_FORMAT_NAME,
+                format_name=FORMAT_NAME,
                 max_version=_VERSION,
                 error=DamagedShardError,
                 advice=_ADVICE,
             )
             with arrays:
-                yield arrays
+                yield document, arrays
         except FileNotFoundError as error:
             raise ShardVanishedError(str(path)) from error
         except OSError as error:
@@ -151,14 +207,27 @@ class ShardFolder:
             raise DamagedShardError(msg) from error
 
 
-def list_shards(folder: Path) -> list[str]:
-    """Return the names of the finished shards in a folder, sorted."""
-    try:
-        return sorted(path.name for path in folder.iterdir() if is_shard(path.name))
-    except FileNotFoundError:
-        return []
-
-
-def is_shard(name: str) -> bool:
-    """Return whether a file name is that of a finished shard."""
-    return name.endswith(_SUFFIX) and name[0] != "."
+def _find_problem(
+    digests: NDArray[Any],
+    features: NDArray[Any],
+    exponents: NDArray[Any] | None,
+    document: dict[str, Any],
+) -> str | None:
+    """Return why arrays with the right CRC are not those of a shard, or None."""
+    shape = list(features.shape[1:])
+    described = document.get("feature_shape", shape)
+    if features.ndim == 0 or features.dtype not in (np.float16, np.float32):
+        return f"they are an array of {features.dtype} of the shape {features.shape}"
+    if shape != described:
+        return f"their shape is {shape}, and {described} was expected"
+    if digests.dtype != np.uint8 or digests.ndim != 2:
+        return f"its digests are an array of {digests.dtype} of the shape {digests.shape}"
+    if len(features) != len(digests):
+        return f"it holds {len(digests)} digests and {len(features)} rows of features"
+    if exponents is not None and (
+        exponents.dtype != np.int16 or exponents.shape != (len(digests),)
+    ):
+        return f"its exponents are an array of {exponents.dtype} of the shape {exponents.shape}"
+    if not np.isfinite(features).all():
+        return "it holds features that are not finite"
+    return None

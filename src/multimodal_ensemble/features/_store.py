@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from os import PathLike
 from pathlib import Path
@@ -18,9 +19,11 @@ from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features._compute_features import compute_features
+from multimodal_ensemble.features._contents import entry_folders
 from multimodal_ensemble.features._entry import StoreEntry
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 from multimodal_ensemble.features._folder import open_folder
+from multimodal_ensemble.features._leases import Lease
 from multimodal_ensemble.features._request import (
     Request,
     check_limit,
@@ -53,7 +56,8 @@ class FeatureStore:
         ``"float16"`` keeps 11 significant bits, ``"float32"`` all. They are returned as float32.
     max_bytes : int, optional
         Maximum size of the files of the store: new features replace the least recently used ones.
-        Each writing process may briefly exceed it by one file. Default: no limit.
+        Processes that fill the store at once may exceed it until they end, because none removes
+        what another one needs. Default: no limit.
 
     Raises
     ------
@@ -170,7 +174,9 @@ class FeatureStore:
             In the same cases as `get_features`.
         """
         distinct = {id(encoder): encoder for encoder in encoders}.values()
-        return self._compute(self._requests(distinct, data, augment=augment), verbose)
+        requests = self._requests(distinct, data, augment=augment)
+        with self._lease() as lease:
+            return self._compute(requests, lease, verbose)
 
     def load_features(
         self, encoders: Sequence[Encoder], data: Any, *, augment: bool = False, verbose: int = 1
@@ -245,23 +251,19 @@ class FeatureStore:
         return upkeep.list_entries(self.folder)
 
     def verify(self, *, remove: bool = False) -> dict[Path, str]:
-        """Read and check every file of features.
+        """Read and check every file of features, and find the leftovers of killed processes.
 
         Parameters
         ----------
         remove : bool, default=False
-            Whether to delete damaged files; their features are recomputed when needed.
+            Whether to delete these files; the features are recomputed when needed.
 
         Returns
         -------
         dict of Path to str
-            The damaged files with the damage of each.
+            The damaged files with the damage of each, and leftovers that no process needs.
         """
-        damaged = upkeep.find_damaged(self.folder)
-        if remove:
-            for path in damaged:
-                path.unlink(missing_ok=True)
-        return damaged
+        return upkeep.verify(self.folder, remove=remove)
 
     def prune(
         self,
@@ -270,7 +272,11 @@ class FeatureStore:
         unused_for: timedelta | None = None,
         keys: Iterable[str] = (),
     ) -> int:
-        """Remove features, and the unfinished files of killed processes that are a day old.
+        """Remove features, and the unfinished files of killed processes.
+
+        Only files that the store has written are removed, and none that a running pass of this or
+        another process needs. An unfinished file is removed when its process does not run any more;
+        if it ran on another machine, a day after the last change.
 
         Parameters
         ----------
@@ -303,7 +309,7 @@ class FeatureStore:
             )
             raise ValueError(msg)
         keys = [keys] if isinstance(keys, str) else list(keys)
-        known = upkeep.entry_folders(self.folder)
+        known = entry_folders(self.folder)
         if unknown := sorted(set(keys) - set(known)):
             msg = f"The store has no entries {unknown}. It has {sorted(known)}."
             raise FeatureStoreError(msg)
@@ -338,63 +344,38 @@ class FeatureStore:
 
     def _read(self, requests: Sequence[Request], verbose: int) -> list[NDArray[np.float32]]:
         """Return all features by request and variant, and compute those not in the store."""
-        for _ in range(_TRIES):
-            self._compute(requests, verbose)
-            try:
-                return [request.read() for request in requests]
-            except ShardVanishedError:
-                # Another process has pruned features between the lookup and the reading.
-                continue
+        with self._lease() as lease:
+            for _ in range(_TRIES):
+                self._compute(requests, lease, verbose)
+                try:
+                    return [request.read() for request in requests]
+                except ShardVanishedError:
+                    # Features vanished between the lookup and the reading, or are not usable.
+                    continue
         msg = (
             f"Features vanish from {str(self.folder)!r} faster than they are read: other processes "
             "prune the store, or max_bytes is too small for all processes that use it."
         )
         raise FeatureStoreError(msg)
 
-    def _compute(self, requests: Sequence[Request], verbose: int) -> int:
+    @contextmanager
+    def _lease(self) -> Iterator[Lease]:
+        """Protect features from being pruned until the end of a call."""
+        with Lease(self.folder) as lease:
+            yield lease
+            has_computed = lease.is_held
+        if has_computed:
+            # Features that were protected until now may exceed the limit.
+            upkeep.keep_within(self.folder, self.max_bytes)
+
+    def _compute(self, requests: Sequence[Request], lease: Lease, verbose: int) -> int:
         if self.max_bytes is not None:
             check_limit(requests, self.max_bytes, np.dtype(self.dtype).itemsize)
         return compute_features(
             requests,
             folder=self.folder,
+            lease=lease,
             batch_size=self.batch_size,
             max_bytes=self.max_bytes,
             verbose=verbose,
         )
-
-
-def open_store(store: FeatureStore | str | PathLike[str] | None) -> FeatureStore | None:
-    """Return the feature store for an argument ``store=``.
-
-    Parameters
-    ----------
-    store : FeatureStore, path or None
-        A store, which is returned unchanged, or the folder of one.
-
-    Returns
-    -------
-    FeatureStore or None
-        None if `store` is None.
-
-    Raises
-    ------
-    TypeError
-        If `store` is none of these.
-    FeatureStoreError
-        If the folder is neither empty nor a feature store.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from multimodal_ensemble.features import open_store
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     open_store(folder).dtype
-    'float16'
-    """
-    if store is None or isinstance(store, FeatureStore):
-        return store
-    other: object = store
-    if isinstance(other, str | PathLike):
-        return FeatureStore(other)
-    msg = f"store must be a FeatureStore, the path of a folder, or None. Received {store!r}."
-    raise TypeError(msg)

@@ -3,7 +3,13 @@
 Internal: users call `MultimodalClassifier.save` and `MultimodalClassifier.load`.
 """
 
-from multimodal_ensemble.saving._files import replacing
+from multimodal_ensemble.saving._files import (
+    file_system_time,
+    is_in_use,
+    lock,
+    make_token,
+    replacing,
+)
 from multimodal_ensemble.saving._keras_file import check_keras_file, check_weights_file
 from multimodal_ensemble.saving._load_object import load_object, without_compilation
 from multimodal_ensemble.saving._model_size import check_model_sizes
@@ -18,7 +24,11 @@ __all__ = [
     "check_keras_file",
     "check_model_sizes",
     "check_weights_file",
+    "file_system_time",
+    "is_in_use",
     "load_object",
+    "lock",
+    "make_token",
     "pack_state",
     "read_archive",
     "replacing",

@@ -20,13 +20,18 @@ _LARGE_BYTES = 2**30
 
 
 def write_archive(
-    path: str | os.PathLike[str], document: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    path: str | os.PathLike[str],
+    document: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    tidy: bool = True,
 ) -> None:
     """Write a document and named arrays to one file, completely or not at all.
 
     Equal content produces equal bytes: the file holds no times, and its arrays are sorted by name.
     The document holds JSON values with finite numbers; `read_archive` checks its ``"format"`` and
     ``"format_version"``. The arrays hold booleans or numbers; see `is_array_name` for their names.
+    With `tidy`, temporary files of killed writers of this path are removed.
 
     Raises
     ------
@@ -39,7 +44,10 @@ def write_archive(
     manifest = _encode_manifest(document)
     _check_arrays(arrays)
     try:
-        with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        with (
+            replacing(path, tidy=tidy) as file,
+            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+        ):
             with archive.open(_make_member(layout.MANIFEST), "w") as member:
                 member.write(manifest)
             for name in sorted(arrays):
