@@ -588,7 +588,9 @@ def test_the_monitor_is_a_parameter_that_a_saved_file_keeps(tmp_path, monitor):
 KILLED = """
 from tests.estimators.test_multimodal_classifier import draw, encoders, make
 data, y = draw()
-clf = make(encoders(optional=True), epochs={epochs}, patience=None, dropout=0.3)
+clf = make(
+    encoders(optional=True), epochs={epochs}, evaluate_every=5, patience=None, dropout=0.3
+)
 options = dict({options!r})
 print("ready", flush=True)
 clf.fit(data, y, **options)
@@ -616,7 +618,7 @@ def test_a_new_process_resumes_a_killed_one(tmp_path):
     assert start(n_epochs, "resumed.mme", resume_from=path).wait() == 0
     resumed = MultimodalClassifier.load(tmp_path / "resumed.mme")
     data, y = draw()
-    options = {"epochs": n_epochs, "patience": None, "dropout": 0.3}
+    options = {"epochs": n_epochs, "evaluate_every": 5, "patience": None, "dropout": 0.3}
     whole = make(encoders(optional=True), **options).fit(data, y)
     np.testing.assert_array_equal(resumed.predict_proba(data), whole.predict_proba(data))
 

@@ -125,7 +125,7 @@ def test_callbacks_see_the_validation_values_of_each_epoch(problem, tmp_path, wi
     options = {"epochs": 3, "evaluate_every": 5, "monitor": "f1", "patience": None}
     optimizer = keras.optimizers.Adam()
     history = training.fit(callbacks=callbacks, optimizer=optimizer, **options).history
-    assert float(optimizer.learning_rate) == pytest.approx(1e-4)
+    assert float(optimizer.learning_rate) == pytest.approx(1e-5)
     for logs, values in zip(seen, expected, strict=True):
         assert set(logs) == {"loss", "val_mean_accuracy", *values}
         assert {name: logs[name] for name in values} == pytest.approx(values, rel=1e-5)

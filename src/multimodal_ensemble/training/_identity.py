@@ -86,8 +86,10 @@ def _describe_layers(model: keras.Model) -> dict[str, Any]:
         # A user's layer without a complete `get_config` also trains; only its class is compared.
         return {"classes": [type(layer).__name__ for layer in all_layers(model)]}
     entries = config["config"]["layers"]
+    layers = {layer.name: layer for layer in model.layers}
     for entry in entries:
-        layer = model.get_layer(entry["name"])
+        # None is an operation such as an addition, which Keras does not list as a layer.
+        layer = layers.get(entry["name"])
         if isinstance(layer, keras.Model) and not layer.trainable_weights:
             # A frozen network can have hundreds of layers.
             frozen = json.dumps(without_names(entry["config"]), sort_keys=True, default=repr)
