@@ -96,7 +96,7 @@ def make_encoder(entry: Mapping[str, Any], arrays: Arrays, weights: Weights) -> 
             f"{error} The file was saved with include_backbones=False; to load it here, pass "
             f"weights={{{name!r}: 'file.weights.h5'}}."
         )
-        raise WeightsUnavailableError(msg) from error
+        raise WeightsUnavailableError(msg) from None
     return encoder
 
 
