@@ -1,4 +1,4 @@
-"""Helpers for Keras models: the registered package name, configurations, layers and graphs."""
+"""Helpers for Keras models: the registered package name, configurations and nested layers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 # The name under which the package's layers, encoders and losses are registered with Keras.
 PACKAGE = "multimodal_ensemble"
@@ -67,34 +66,6 @@ def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
         yield layer
         if isinstance(layer, keras.Model):
             yield from all_layers(layer)
-
-
-def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> Any:
-    """Return what `keras.Model.predict_on_batch` returns, from one graph for batches of any size.
-
-    Keras would trace a graph for the first batch, and another one for a batch of another size.
-    Without `any_size`, the first graph is that for the size of the first batch.
-    """
-    is_first = model.predict_function is None
-    if is_first and not model.run_eagerly:
-        model.make_predict_function()
-        # TensorFlow warns of functions that are traced often. It takes those of all models for one,
-        # so it would warn wherever several models predict a few batches. It does not count this.
-        batch = describe_batch(inputs, any_size=any_size)
-        model.predict_function.get_concrete_function([(batch,)])
-    return model.predict_on_batch(inputs)
-
-
-def describe_batch(batch: Any, *, any_size: bool = True) -> Any:
-    """Return the shapes and dtypes of the arrays of a batch, by default with any number of rows."""
-
-    def describe(array: Any) -> Any:
-        if array is None:
-            return None
-        n_rows = None if any_size else len(array)
-        return tf.TensorSpec((n_rows, *array.shape[1:]), array.dtype)
-
-    return keras.tree.map_structure(describe, batch)
 
 
 def has_lambda(model: keras.Model) -> bool:

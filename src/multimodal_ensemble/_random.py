@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import random
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import wraps
 from threading import Lock
-from types import ModuleType
 from typing import Any
 
-# The generator of the current thread; None outside of all blocks.
+# The generator of the block that the current thread is in; None outside of all blocks.
 _generator: ContextVar[random.Random | None] = ContextVar("_generator", default=None)
 _lock = Lock()
 _n_blocks = 0
@@ -23,9 +21,10 @@ def seeded_layers(seed: int | None) -> Iterator[None]:
     """Make Keras layers that are built inside the block reproducible; None leaves them random.
 
     A Keras initializer or dropout layer without its own seed draws one from Python's global
-    generator when it is constructed. Inside the block, and in the thread of the block alone, Keras
-    draws from a generator of its own instead. The global one is neither read nor changed, so that
-    blocks in several threads, and the caller's own draws, do not influence each other.
+    generator when it is constructed, through the functions of the module `random`. Inside the
+    block, and in its thread alone, these draw from a new generator instead. The global one is
+    neither read nor changed, so blocks in several threads do not influence each other or the
+    caller.
     """
     if seed is None:
         yield
@@ -39,40 +38,36 @@ def seeded_layers(seed: int | None) -> Iterator[None]:
         _generator.reset(token)
 
 
-class _ThreadRandom:
-    """What Keras finds under the name of the module `random` while a thread is inside a block."""
-
-    def __getattr__(self, name: str) -> Any:
-        generator = _generator.get()
-        return getattr(random if generator is None else generator, name)
-
-
-_thread_random = _ThreadRandom()
-
-
 def _count_blocks(change: int) -> None:
-    """Replace the module `random` within Keras from the first block until the last one ends."""
+    """Replace the functions of `random` when the first block begins, until the last one ends."""
     global _n_blocks
     with _lock:
         before, _n_blocks = _n_blocks, _n_blocks + change
-        if not (before and _n_blocks):
-            for module, name in _uses_in_keras():
-                setattr(module, name, _thread_random if _n_blocks else random)
+        if before and _n_blocks:
+            return
+        for name, own in _FUNCTIONS.items():
+            replacement = _REPLACEMENTS[name]
+            old, new = (own, replacement) if _n_blocks else (replacement, own)
+            # Leave functions alone that someone else has replaced.
+            if getattr(random, name) is old:
+                setattr(random, name, new)
 
 
-@cache
-def _uses_in_keras() -> list[tuple[ModuleType, str]]:
-    """Return the modules of Keras that hold the module `random`, each with its name there."""
-    # Keras has no public way to give all layers that are built in a thread their seeds.
-    package = "keras."
-    found = [
-        (module, name)
-        for key, module in list(sys.modules.items())
-        if key.startswith(package) and isinstance(module, ModuleType)
-        for name, value in list(vars(module).items())
-        if value is random
-    ]
-    if not found:
-        msg = f"Keras {sys.modules['keras'].__version__} draws seeds in an unknown way."
-        raise RuntimeError(msg)
-    return found
+def _choosing_by_thread(name: str, own: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that draws from the generator of the thread, if it is in a block."""
+
+    @wraps(own)
+    def draw(*args: Any, **kwargs: Any) -> Any:
+        generator = _generator.get()
+        return (own if generator is None else getattr(generator, name))(*args, **kwargs)
+
+    return draw
+
+
+# The functions of `random` that use the global generator: they are its methods.
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    name: value
+    for name, value in vars(random).items()
+    if isinstance(getattr(value, "__self__", None), random.Random)
+}
+_REPLACEMENTS = {name: _choosing_by_thread(name, own) for name, own in _FUNCTIONS.items()}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import MultimodalDataset, predict_scores
-from multimodal_ensemble._keras import predict_batch
+from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble.exceptions import ModalityError
 from tests.toys import draw_pixels, make_network
 

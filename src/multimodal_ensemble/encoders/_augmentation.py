@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from multimodal_ensemble._keras import PACKAGE, predict_batch, without_names
+from multimodal_ensemble._graphs import predict_batch
+from multimodal_ensemble._keras import PACKAGE, without_names
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.encoders._parameters import CheckedParameters

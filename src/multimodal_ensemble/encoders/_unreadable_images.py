@@ -52,7 +52,7 @@ class UnreadableImages:
                 digest = _BLANK_DIGEST if position in blank else content_digest(value, root=root)
             except ImageReadError as error:
                 reason = error.strerror or str(error)
-                raise self._error(values, position, reason, root) from error
+                raise self._error(values, position, reason, root) from error.__cause__
             digests.append(digest)
         return digests
 

@@ -140,7 +140,7 @@ def _make_encoder(
             f"{error} The file was saved with include_backbones=False; to load it here, pass "
             f"weights={{{name!r}: 'file.weights.h5'}}."
         )
-        raise WeightsUnavailableError(msg) from error
+        raise WeightsUnavailableError(msg) from None
     return encoder, "backbone_weights" in state
 
 

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._keras import predict_batch
+from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError

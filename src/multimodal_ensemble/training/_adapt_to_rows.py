@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._keras import predict_batch
+from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import ModalityParts, adapt_heads, fusion_parts
 from multimodal_ensemble.generators import MultimodalDataset

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import keras
-import tensorflow as tf
 
-from multimodal_ensemble._keras import describe_batch
+from multimodal_ensemble._graphs import trace_only_once
 from multimodal_ensemble.generators import MultimodalDataset
 
 
@@ -48,7 +46,7 @@ def run_epochs(
         epochs=epochs,
         steps=len(train),
     )
-    _trace_only_once(model)
+    trace_only_once(model)
     model.stop_training = False
     # As in Keras, the first epoch is the second pass over the rows.
     train.on_epoch_end()
@@ -76,23 +74,3 @@ def run_epochs(
     # Optimizers that average weights write the averages into the model here.
     model.optimizer.finalize_variable_values(model.trainable_weights)
     events.on_train_end(logs)
-
-
-def _trace_only_once(model: keras.Model) -> None:
-    """Give a model a training step that is the same graph for batches of any size.
-
-    Keras would trace a graph for the first batch, and another one for a shorter last batch, each
-    of which takes about a second. The results are the same.
-    """
-    if model.run_eagerly or model.jit_compile or tf.distribute.has_strategy():
-        # XLA compiles each size on its own, and a strategy divides the batch.
-        return
-    step = tf.function(model.train_step, reduce_retracing=True)
-
-    def train_function(batches: Iterator[Any]) -> Any:
-        batch = next(batches)
-        if not step.experimental_get_tracing_count():
-            step.get_concrete_function(describe_batch(batch))
-        return step(batch)
-
-    model.train_function = train_function
