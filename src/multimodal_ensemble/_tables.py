@@ -161,7 +161,8 @@ def check_columns(data: Any, names: Iterable[Any] | None = None) -> None:
         if data.columns.nlevels > 1:
             msg = (
                 f"The columns of data must have one name each. Received {data.columns.nlevels} "
-                "levels of names; try data.columns = data.columns.map('_'.join)."
+                "levels of names; try data.columns = ['_'.join(map(str, names)) for names in "
+                "data.columns]."
             )
             raise ModalityError(msg)
         names = data.columns if names is None else data.columns[data.columns.isin(list(names))]

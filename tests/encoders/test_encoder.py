@@ -305,7 +305,7 @@ def test_an_empty_list_of_columns_is_refused():
     ids=repr,
 )
 def test_names_of_columns_that_are_not_strings_are_refused(column):
-    match = r"list of strings. Received .* of type .*rename\(columns=str\).*map\('_'.join\)"
+    match = r"list of strings. Received .* of type .*rename\(columns=str\).*'_'.join"
     with pytest.raises(ModalityError, match=match):
         ArrayEncoder("tags", column=column)
 

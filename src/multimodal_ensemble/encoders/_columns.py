@@ -28,8 +28,8 @@ def check_column_option(column: Any) -> None:
         msg = (
             "column must be a string or a list of strings. Received "
             f"{others[0]!r} of type {type(others[0]).__name__}. Rename such columns first, with "
-            "data.rename(columns=str) or, for several levels of names, "
-            "data.columns = data.columns.map('_'.join)."
+            "data.rename(columns=str) or, for several levels of names, with "
+            "data.columns = ['_'.join(map(str, names)) for names in data.columns]."
         )
         raise ModalityError(msg)
     if repeated := sorted({name for name in names if names.count(name) > 1}):
