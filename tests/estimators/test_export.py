@@ -284,8 +284,17 @@ def test_a_failed_export_restores_the_layers(two, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])
-def test_litert_needs_float32(policy, tmp_path):
+@pytest.mark.parametrize(
+    ("policy", "format"),
+    [
+        ("mixed_float16", "litert"),
+        ("mixed_bfloat16", "litert"),
+        ("float64", "litert"),
+        ("mixed_bfloat16", "onnx"),
+    ],
+)
+def test_a_format_without_the_type_of_the_numbers_is_refused(policy, format, tmp_path):
+    needs(format)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -293,6 +302,6 @@ def test_litert_needs_float32(policy, tmp_path):
     finally:
         keras.config.set_dtype_policy(before)
     dtype = policy.removeprefix("mixed_")
-    with pytest.raises(ValueError, match=rf"compute in {dtype}. Train it after .*another format"):
-        classifier.export(tmp_path / "model", format="litert")
+    with pytest.raises(ValueError, match=rf"compute in {dtype}, which .*'float32'.*another format"):
+        classifier.export(tmp_path / "model", format=format)
     assert list(tmp_path.iterdir()) == []

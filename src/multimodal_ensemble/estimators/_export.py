@@ -105,14 +105,7 @@ def _export_saved_model(model: keras.Model, path: Path) -> None:
 
 
 def _export_litert(model: keras.Model, path: Path) -> None:
-    types = {str(layer.compute_dtype) for layer in all_layers(model)}
-    if other := sorted(types & {"bfloat16", "float16", "float64"}):
-        msg = (
-            f"LiteRT computes in float32, and layers of this model compute in {', '.join(other)}. "
-            "Train it after keras.config.set_dtype_policy('float32'), or export it in another "
-            "format."
-        )
-        raise ValueError(msg)
+    _refuse_dtypes(model, "LiteRT", {"bfloat16", "float16", "float64"})
     saved = path.with_name("saved_model")
     with _without_log1p(model):
         _export_saved_model(model, saved)
@@ -129,6 +122,8 @@ def _export_litert(model: keras.Model, path: Path) -> None:
 def _export_onnx(model: keras.Model, path: Path) -> None:
     import onnx
 
+    # The files that tf2onnx writes of such models cannot be loaded.
+    _refuse_dtypes(model, "ONNX", {"bfloat16"})
     # The model takes a list of inputs here, for the same reason.
     inputs = {
         tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
@@ -149,6 +144,17 @@ def _export_onnx(model: keras.Model, path: Path) -> None:
         # tf2onnx only logs the operations that it cannot convert.
         msg = f"The model has operations that ONNX or tf2onnx does not support: {error}"
         raise ValueError(msg) from error
+
+
+def _refuse_dtypes(model: keras.Model, format_name: str, dtypes: set[str]) -> None:
+    found = sorted(dtypes & {str(layer.compute_dtype) for layer in all_layers(model)})
+    if found:
+        msg = (
+            f"Layers of this model compute in {', '.join(found)}, which {format_name} does not "
+            "support. Train it after keras.config.set_dtype_policy('float32'), or export it in "
+            "another format."
+        )
+        raise ValueError(msg)
 
 
 class _Call(keras.layers.Layer):
