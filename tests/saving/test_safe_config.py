@@ -197,7 +197,7 @@ def test_layers_of_other_packages_may_create_variables_from_arrays():
     ],
 )
 def test_sizes_that_no_model_has_are_refused(config):
-    with pytest.raises(ArtefactError, match="add up to .* which no model has"):
+    with pytest.raises(ArtefactError, match=r"add up to .* which no model has"):
         check_model_sizes(dense(**config), n_available=10**15, where="The model")
 
 
