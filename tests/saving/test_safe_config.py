@@ -3,6 +3,7 @@
 import copy
 import inspect
 import json
+import math
 import sys
 
 import keras
@@ -12,7 +13,12 @@ import pytest
 from multimodal_ensemble.encoders import DenseEncoder, InferenceModel
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.fusion import fuse_encoders
-from multimodal_ensemble.saving import check_config, load_object
+from multimodal_ensemble.saving import (
+    _model_size,
+    check_config,
+    check_model_sizes,
+    load_object,
+)
 
 
 def as_saved(value):
@@ -91,7 +97,7 @@ MODELS = {
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_configurations_of_real_models_pass_and_load(name):
+def test_configurations_of_real_models_pass_and_load(name, monkeypatch):
     keras.utils.set_random_seed(1)
     model = MODELS[name]()
     config = as_saved(model)
@@ -105,6 +111,13 @@ def test_configurations_of_real_models_pass_and_load(name):
     assert config == given
     assert type(loaded) is type(model)
     assert [weight.shape for weight in loaded.weights] == [weight.shape for weight in model.weights]
+    n_weights = sum(math.prod(variable.shape) for variable in model.variables)
+    monkeypatch.setattr(_model_size, "_N_FREE", 0)
+    check_model_sizes(config, n_available=n_weights, where="The model")
+    if n_weights:
+        match = f"describes {n_weights:,} weights, and the file holds {n_weights - 1:,}"
+        with pytest.raises(ArtefactError, match=match):
+            check_model_sizes([{"a": config}], n_available=n_weights - 1, where="The model")
     kinds = [(type(layer), layer.name) for layer in model.layers]
     assert [(type(layer), layer.name) for layer in loaded.layers] == kinds
 
@@ -160,6 +173,32 @@ def test_layers_that_contain_objects_pass_and_load(layer):
 @pytest.mark.parametrize("value", [None, True, 3, 0.5, "text", [], {}, [1, ["relu"]], {"a": [{}]}])
 def test_plain_values_pass_unchanged(value):
     assert load_object(value, where="The value") == value
+
+
+class Concrete(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.table = keras.Variable(np.ones(3, "float32"))
+
+
+def test_layers_of_other_packages_may_create_variables_from_arrays():
+    with keras.saving.custom_object_scope({"tests>Concrete": Concrete}):
+        config = as_saved(Concrete()) | {"registered_name": "tests>Concrete"}
+        check_model_sizes(config, n_available=0, where="The model")
+        assert load_object(config, where="The model").table.shape == (3,)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"units": 10**12},
+        {"units": 3, "batch_shape": [None, 10**5, 10**5]},
+        {"units": 10**8 // 2, "more": 10**8 // 2},
+    ],
+)
+def test_sizes_that_no_model_has_are_refused(config):
+    with pytest.raises(ArtefactError, match=r"add up to .* which no model has"):
+        check_model_sizes(dense(**config), n_available=10**15, where="The model")
 
 
 # -- what is refused -------------------------------------------------------------------------
