@@ -27,6 +27,7 @@ import multimodal_ensemble.exceptions
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
+    FeatureStore,
     ImageEncoder,
     MultimodalClassifier,
 )
@@ -36,6 +37,7 @@ from multimodal_ensemble.model_selection import (
     TunedThresholdMultilabelClassifier,
     stratified_holdout,
 )
+from multimodal_ensemble.saving import read_archive, write_archive
 from tests.toys import make_network, make_poster
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
@@ -860,6 +862,71 @@ def _(folder):
 def _(folder):
     written(folder, "thesis.txt", b"everything")
     fit(photo(), store=folder)
+
+
+def filled_store(folder):
+    """Return a store, its encoder, the images in it, and their features."""
+    store, encoder = FeatureStore(folder / "store", dtype="float32"), photo()
+    images = table(4)[0].photo.tolist()
+    return store, encoder, images, store.get_features(encoder, images, verbose=0)
+
+
+@case("a feature store whose `feature_store.json` is damaged or lost")
+def _(folder):
+    store, encoder, images, _ = filled_store(folder)
+    marker = written(store.folder, "feature_store.json", b'{"format": 7}')
+    with pytest.warns(UserWarning, match="was damaged or lost"):
+        FeatureStore(store.folder)
+    marker.unlink()
+    with pytest.warns(UserWarning, match="was damaged or lost"):
+        reopened = FeatureStore(store.folder, dtype="float32")
+    assert reopened.count_uncomputed(encoder, images) == 0
+    return "a warning: it is written again"
+
+
+@case("the same without a readable file of features")
+def _(folder):
+    FeatureStore(folder)
+    written(folder, "feature_store.json", b"")
+    FeatureStore(folder)
+
+
+@case("features of another shape in a feature store")
+def _(folder):
+    store, encoder, images, features = filled_store(folder)
+    (shard,) = store.folder.glob("*/*.shard")
+    name = "multimodal_ensemble features"
+    document, arrays = read_archive(shard, format_name=name, max_version=1)
+    with arrays:
+        digests = arrays["digests"]
+    document["feature_shape"] = [1]
+    write_archive(shard, document, {"digests": digests, "features": np.ones((4, 1), "float32")})
+    reopened = FeatureStore(store.folder, dtype="float32")
+    np.testing.assert_array_equal(reopened.get_features(encoder, images, verbose=0), features)
+    return "they are recomputed"
+
+
+@case("a damaged file of features")
+def _(folder):
+    store, encoder, images, _ = filled_store(folder)
+    (shard,) = store.folder.glob("*/*.shard")
+    shard.write_bytes(shard.read_bytes()[:-9])
+    FeatureStore(store.folder, dtype="float32").get_features(encoder, images, verbose=0)
+
+
+@case("other files in the folder of a feature store, and `prune`")
+def _(folder):
+    store, *_ = filled_store(folder)
+    (shard,) = store.folder.glob("*/*.shard")
+    foreign = [
+        written(store.folder, ".gitignore", b"*"),
+        written(shard.parent, "features.npz", b"mine"),
+        written(shard.parent, f"{'0' * 32}.shard", b"mine"),
+    ]
+    assert store.prune(max_bytes=0) > 0
+    assert not shard.exists()
+    assert all(path.exists() for path in foreign)
+    return "they stay"
 
 
 def refuse_to_write(*args, **kwargs):

@@ -302,7 +302,6 @@ def test_an_empty_list_of_columns_is_refused():
         *[0, np.int64(0), [0, 1], 0.5, True, [None], b"a", Name.TAGS, PlainName.TAGS],
         *[[("a", "b")], ("a", ("b", "c")), {"a", "b"}, iter(["a"]), pd.Timestamp(0)],
     ],
-    ids=repr,
 )
 def test_names_of_columns_that_are_not_strings_are_refused(column):
     match = r"list of strings. Received .* of type .*rename\(columns=str\).*'_'.join"

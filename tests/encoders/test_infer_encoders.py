@@ -391,7 +391,6 @@ def test_dates_are_left_out_with_advice(values, capsys):
         ([bytearray(b"a"), bytearray(b"b")], "values of the type bytearray"),
         (pd.interval_range(0, 3), "values of the type Interval"),
     ],
-    ids=lambda value: str(value)[:60],
 )
 def test_a_column_without_use_is_left_out_with_the_reason(values, expected, capsys):
     if len(values):

@@ -88,7 +88,9 @@ def is_in_use(path: Path, token: str, now: float) -> bool | None:
     """
     if _is_locked(path):
         return True
-    if len(token) == _TOKEN_DIGITS and token.startswith(_machine_digits()):
+    # Windows has no safe way to ask for a process.
+    is_of_this_machine = len(token) == _TOKEN_DIGITS and token.startswith(_machine_digits())
+    if is_of_this_machine and sys.platform != "win32":
         return _is_running(int(token[8:16], 16))
     try:
         age = now - path.lstat().st_mtime
@@ -133,9 +135,6 @@ def _is_locked(path: Path) -> bool:
 
 
 def _is_running(process: int) -> bool:
-    if sys.platform == "win32":
-        # There is no safe way to ask; an open file cannot be removed in any case.
-        return False
     try:
         os.kill(process, 0)
     except PermissionError:
