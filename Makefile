@@ -9,7 +9,7 @@ EXTRAS := plots,export,parquet
 # The requirements of the command `retrieve` of the MovieLens example, for its tests.
 RETRIEVE := examples/movielens_genres/retrieval/requirements.txt
 
-.PHONY: example test bench bench-check lint types docs build-check test-lowest clean
+.PHONY: example test bench bench-check stress lint types docs build-check test-lowest clean
 
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
@@ -27,6 +27,14 @@ bench-check: $(VENV)/.test
 	$(BIN)/python -m benchmarks --out build/bench-check.json --images 40 --reference-images 40 \
 		--weights MobileNet=random MobileNetV2=random --image-size 64 --epochs 1 --repeats 1 \
 		--memory-images 40 80 --scale 0.01
+
+# Attempts to break the library at random, with counts: kills, damaged stores, hostile files, threads.
+stress: $(VENV)/.test $(VENV_LOWEST)/.test
+	$(BIN)/python -m benchmarks.stress.kills --kills 300
+	$(BIN)/python -m benchmarks.stress.damage --stores 300
+	$(BIN)/python -m benchmarks.stress.hostile_files --files 200
+	$(VENV_LOWEST)/bin/python -m benchmarks.stress.hostile_files --files 200
+	$(BIN)/python -m benchmarks.stress.threads --fits 50
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -54,10 +62,7 @@ build-check: $(VENV)/.dev
 
 # Fast tests with the lowest versions that pyproject.toml allows. Old versions may use features that
 # newer packages deprecate, so deprecation warnings are ignored.
-test-lowest: $(VENV)/.dev
-	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
-	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
-		--editable ".[$(EXTRAS)]" --group test --requirements $(RETRIEVE)
+test-lowest: $(VENV_LOWEST)/.test
 	$(VENV_LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not slow" -W "ignore::DeprecationWarning"
 
 clean:
@@ -78,4 +83,10 @@ $(VENV)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python
 
 $(VENV)/.dev: pyproject.toml $(RETRIEVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group dev --requirement $(RETRIEVE)
+	touch $@
+
+$(VENV_LOWEST)/.test: pyproject.toml $(RETRIEVE) | $(VENV)/.dev
+	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
+	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
+		--editable ".[$(EXTRAS)]" --group test --requirements $(RETRIEVE)
 	touch $@
