@@ -211,9 +211,8 @@ def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, An
 
 
 def _check_numbers(value: Any, name: str) -> Any:
-    """Return a number or a list of them; as an array, strings would all take the longest's size."""
-    numbers = value if isinstance(value, list) else [value]
-    if not all(isinstance(number, int | float) for number in numbers):
+    """Refuse a list of strings: as an array, each would take the memory of the longest one."""
+    if isinstance(value, list) and not all(isinstance(number, int | float) for number in value):
         msg = f"{name} in the file must be one number for each of the labels, none of them NaN."
         raise ArtefactError(msg)
     return value

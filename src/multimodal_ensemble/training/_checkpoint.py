@@ -51,9 +51,7 @@ class Checkpoint:
 
 _TYPES = {
     **dict.fromkeys(("metadata", "identity", "evaluation"), dict),
-    **dict.fromkeys(("epoch", "next_pass"), int),
-    "stopped": bool,
-    **dict.fromkeys(("model", "optimizer"), list),
+    **{"epoch": int, "next_pass": int, "stopped": bool, "model": list, "optimizer": list},
 }
 
 
@@ -78,11 +76,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     document, arrays = _open(path)
     with arrays, arrays.explaining("its parts do not fit together"):
         values = {name: _unpack(document, name, arrays) for name in _TYPES}
-        lists = {name: values[name] for name in ("model", "optimizer")}
-        lists["best_weights"] = values["evaluation"].get("best_weights", [])
-        for name, weights in lists.items():
-            # NumPy would give each string in a list the memory of the longest one.
-            if not all(isinstance(value, np.ndarray) for value in weights):
+        # NumPy would give each string in a list the memory of the longest one.
+        all_values = {"best_weights": [], **values["evaluation"], **values}
+        for name in ("model", "optimizer", "best_weights"):
+            if not all(isinstance(value, np.ndarray) for value in all_values[name]):
                 msg = f"{name} must be a list of arrays"
                 raise ValueError(msg)
         if not 1 <= values["epoch"] < 2**31 or not 0 <= values["next_pass"] < 2**31:
