@@ -54,7 +54,7 @@ def make_classifier(seed: int = 1) -> MultimodalClassifier:
         random_state=seed,
         epochs=N_EPOCHS,
         patience=N_EPOCHS,
-        learning_rate=0.05,
+        optimizer=keras.optimizers.Adam(0.05),
         verbose=0,
     )
 

@@ -61,8 +61,8 @@ class Killer:
             raise DamageError(msg)
         return time.perf_counter() - start
 
-    def kill(self, task: Callable[[Path, Connection], None], folder: Path, seconds: float) -> None:
-        """Run a task, and kill it at a random point of its duration."""
+    def kill(self, task: Callable[[Path, Connection], None], folder: Path, seconds: float) -> int:
+        """Run a task, and kill it at a random point of its duration; return 1 if it was killed."""
         process, _ = self._start(task, folder)
         process.join(timeout=self.rng.uniform(0, seconds))
         process.kill()
@@ -71,6 +71,7 @@ class Killer:
             msg = f"{task.__name__} failed after kills, with exit status {process.exitcode}"
             raise DamageError(msg)
         self.counts[f"{task.__name__} {'killed' if process.exitcode else 'finished before'}"] += 1
+        return int(process.exitcode != 0)
 
     def _start(
         self, task: Callable[[Path, Connection], None], folder: Path
@@ -100,11 +101,10 @@ def kill_stores(killer: Killer, n_kills: int, folder: Path) -> None:
     expected = encoder.get_backbone().predict_on_batch(encoder.encode(encoder.prepare(images)))
     done = 0
     while done < n_kills:
-        here = folder / f"store{done}"
+        here = folder / f"store{killer.counts['stores completed']}"
         finished: dict[Path, bytes] = {}
         for _ in range(min(KILLS_PER_RUN, n_kills - done)):
-            killer.kill(fill_store, here, seconds / 2)
-            done += 1
+            done += killer.kill(fill_store, here, seconds / 2)
             check(
                 all(path.exists() and path.read_bytes() == content
                     for path, content in finished.items()),
@@ -150,12 +150,11 @@ def kill_trainings(killer: Killer, n_kills: int, folder: Path) -> None:
     expected = MultimodalClassifier.load(folder / "first" / "trained.mme").predict_proba(data)
     done = 0
     while done < n_kills:
-        here = folder / f"training{done}"
+        here = folder / f"training{killer.counts['trainings completed']}"
         here.mkdir()
         has_checkpoint = False
         for _ in range(min(KILLS_PER_RUN, n_kills - done)):
-            killer.kill(train, here, seconds)
-            done += 1
+            done += killer.kill(train, here, seconds)
             path = here / "fit.checkpoint"
             check(path.exists() or not has_checkpoint, "a finished checkpoint was lost")
             has_checkpoint = path.exists()
