@@ -290,7 +290,7 @@ def test_weights_of_other_rows_are_refused_by_score():
     assert classifier.score(data, y, weight) == pytest.approx(expected)
     columns = {name: data[name] for name in data}
     for X, target in ((data, y), (columns, y), (data.to_dict("list"), pd.DataFrame(y))):
-        with pytest.raises(ValueError, match="rows of sample_weight and of .* different index"):
+        with pytest.raises(ValueError, match=r"rows of sample_weight and of .* different"):
             classifier.score(X, target, weight.iloc[::-1])
     with pytest.raises(ValueError, match="finite and not negative"):
         classifier.score(data, y, -weight)
