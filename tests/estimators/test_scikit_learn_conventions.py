@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import (
+    accuracy_score,
     average_precision_score,
     get_scorer,
     get_scorer_names,
@@ -277,3 +278,19 @@ def test_score_is_the_subset_accuracy():
     weight = np.arange(120)
     assert classifier.score(data, y) == expected.mean()
     assert classifier.score(data, y, weight) == pytest.approx(np.average(expected, weights=weight))
+
+
+def test_weights_of_other_rows_are_refused_by_score():
+    data, y = draw(n_rows=20)
+    classifier = ScoredClassifier([])
+    classifier.scores, classifier.thresholds_ = np.full(y.shape, 0.7), np.full(2, 0.5)
+    classifier.classes_ = np.arange(2)
+    weight = pd.Series(np.arange(20), index=data.index)
+    expected = accuracy_score(y, np.ones_like(y), sample_weight=weight)
+    assert classifier.score(data, y, weight) == pytest.approx(expected)
+    columns = {name: data[name] for name in data}
+    for X, target in ((data, y), (columns, y), (data.to_dict("list"), pd.DataFrame(y))):
+        with pytest.raises(ValueError, match=r"rows of sample_weight and of .* different"):
+            classifier.score(X, target, weight.iloc[::-1])
+    with pytest.raises(ValueError, match="finite and not negative"):
+        classifier.score(data, y, -weight)
