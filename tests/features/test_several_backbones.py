@@ -163,5 +163,5 @@ def test_the_progress_bar_counts_all_backbones(store, make_network, posters, cap
     ]
     store.compute_features(encoders, {"path": posters[:4]})
     shown = capsys.readouterr().out
-    assert "features of 8 values of 'first' with first and second" in shown
+    assert "features of 4 values of 'first' with first and second, 8 in all" in shown
     assert "8/8" in shown

@@ -121,7 +121,7 @@ def test_features_of_a_blank_image_are_not_stored_for_the_file(
 ):
     posters[2].write_bytes(b"not an image")
     blank = make_encoder(on_error="blank")
-    with pytest.warns(UnreadableImageWarning, match=r"1 images cannot be read.*2\.png"):
+    with pytest.warns(UnreadableImageWarning, match=r"1 image cannot be read.*2\.png"):
         features = store.get_features(blank, posters, verbose=0)
     black = np.zeros((8, 8, 3), dtype="uint8")
     np.testing.assert_allclose(features[2], compute(blank, [black])[0], rtol=1e-5)

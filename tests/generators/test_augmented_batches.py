@@ -215,7 +215,7 @@ def test_views_of_several_modalities_are_drawn_independently(make_poster):
 def test_views_follow_their_rows_when_rows_are_dropped(make_poster):
     encoder = make_poster(on_error="drop")
     images = [PIXELS[0], b"no image", *PIXELS[1:]]
-    with pytest.warns(UserWarning, match="1 images cannot be read"):
+    with pytest.warns(UserWarning, match="1 image cannot be read"):
         dataset = MultimodalDataset({"poster": images}, [encoder], augment=True, batch_size=20)
     (inputs,) = dataset[0]
     find_views(inputs["poster"], range(10), all_views(encoder))

@@ -185,7 +185,7 @@ def test_an_unreadable_image_is_missing_with_on_error_missing(make_encoders, tmp
     data, y = draw_data()
     (tmp_path / "broken.jpg").write_bytes(b"not an image")
     data["poster"][1] = tmp_path / "broken.jpg"
-    with pytest.warns(UnreadableImageWarning, match="1 images cannot be read"):
+    with pytest.warns(UnreadableImageWarning, match="1 image cannot be read"):
         dataset = MultimodalDataset(data, make_encoders(data, on_error="missing"), y)
     assert dataset.n_samples == N_ROWS
     np.testing.assert_array_equal(dataset.present("poster"), ~NO_POSTER & (ROWS != 1))
@@ -195,7 +195,7 @@ def test_an_unreadable_optional_image_drops_its_row_with_on_error_drop(make_enco
     data, y = draw_data()
     (tmp_path / "broken.jpg").write_bytes(b"not an image")
     data["poster"][1] = tmp_path / "broken.jpg"
-    with pytest.warns(UnreadableImageWarning, match="1 images cannot be read"):
+    with pytest.warns(UnreadableImageWarning, match="1 image cannot be read"):
         dataset = MultimodalDataset(data, make_encoders(data, on_error="drop"), y)
     assert dataset.dropped["row"].tolist() == [1]
 
