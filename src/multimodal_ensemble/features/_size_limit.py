@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from contextlib import suppress
 from pathlib import Path
 
 from multimodal_ensemble.features._contents import StoreFile, is_needed, list_files, remove
@@ -34,8 +35,9 @@ class SizeLimit:
         if self._throttle.is_due:
             self.enforce()
         else:
-            # A pass that writes a shard needs it; others see its file in their next listing.
-            self._total += path.stat().st_size
+            # A pass needs the shards that it writes, so they are no candidates for removal.
+            with suppress(FileNotFoundError):
+                self._total += path.stat().st_size
             self._remove_excess()
 
     def enforce(self) -> int:
