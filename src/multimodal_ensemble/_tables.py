@@ -20,7 +20,8 @@ def to_frame(data: Any) -> pd.DataFrame:
 
     The table has the index labels of the columns that are Series.
     """
-    data = {name: from_arrow(values, name=repr(name)) for name, values in data.items()}
+    if isinstance(data, Mapping):
+        data = {name: from_arrow(values, name=repr(name)) for name, values in data.items()}
     check_columns(data)
     indexes = [values.index for values in data.values() if isinstance(values, pd.Series)]
     if any(not index.equals(indexes[0]) for index in indexes):

@@ -20,17 +20,25 @@ def test_features_that_are_not_finite_are_refused(make_network, make_encoder, po
 @pytest.mark.parametrize(
     ("features", "exponents", "match"),
     [
-        (np.ones((1, 5), "f2"), np.zeros(300_000, "i2"), "exponents of the shape"),
-        (np.ones((3, 5), "f2"), np.zeros(1, "i2"), "3 rows have exponents of the shape"),
-        (np.ones((3, 5), "f2"), np.zeros(3), "3 rows have exponents of the shape"),
-        (np.ones(3, "f4"), np.zeros(3, "i2"), "they have the dtype float32 and the shape"),
-        (np.ones((3, 5)), np.zeros(3, "i2"), "they have the dtype float64"),
+        (
+            np.ones((1, 5), "f2"),
+            np.zeros(300_000, "i2"),
+            "exponents are an array of int16 of the shape (300000,)",
+        ),
+        (
+            np.ones((3, 5), "f2"),
+            np.zeros(1, "i2"),
+            "exponents are an array of int16 of the shape (1,)",
+        ),
+        (np.ones((3, 5), "f2"), np.zeros(3), "exponents are an array of float64"),
+        (np.ones(3, "f4"), np.zeros(3, "i2"), "they are an array of float32 of the shape (3,)"),
+        (np.ones((3, 5)), np.zeros(3, "i2"), "they are an array of float64"),
     ],
 )
 def test_a_shard_of_other_shapes_is_damaged(features, exponents, match, store):
     digests = np.zeros((len(features), 32), np.uint8)
     document = {"format": "multimodal_ensemble features", "format_version": 1}
-    path = store.folder / ("0" * 64) / "x.shard"
+    path = store.folder / ("0" * 64) / f"{0:032x}.shard"
     path.parent.mkdir()
     arrays = {"digests": digests, "features": features, "exponents": exponents}
     write_archive(path, document, arrays)
