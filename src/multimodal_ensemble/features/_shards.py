@@ -216,7 +216,7 @@ def _find_problem(
     """Return why arrays with the right CRC are not those of a shard, or None."""
     shape = list(features.shape[1:])
     described = document.get("feature_shape", shape)
-    if features.ndim < 2 or features.dtype not in (np.float16, np.float32):
+    if features.ndim == 0 or features.dtype not in (np.float16, np.float32):
         return f"they are an array of {features.dtype} of the shape {features.shape}"
     if shape != described:
         return f"their shape is {shape}, and {described} was expected"
