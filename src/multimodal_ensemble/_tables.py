@@ -104,7 +104,15 @@ def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
 
 def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:
     """Return the number of each row's group, from 0 in order of the first row."""
-    values = as_object_array(from_arrow(groups, name="groups"))
+    groups = from_arrow(groups, name="groups")
+    fault = f"the text {groups!r:.40}" if isinstance(groups, str | bytes) else column_fault(groups)
+    if fault is not None:
+        msg = f"groups must be a sequence with one group per row. Received {fault}."
+        raise ValueError(msg)
+    if isinstance(groups, np.ma.MaskedArray):
+        # A list has None in place of masked values.
+        groups = groups.tolist()
+    values = as_object_array(groups)
     if values.shape != (n_rows,):
         msg = f"groups must have shape ({n_rows},). Received shape {values.shape}."
         raise ValueError(msg)

@@ -144,3 +144,18 @@ def test_tables_of_other_libraries_are_refused():
 
     with pytest.raises(ValueError, match=r"y_score is a table of type .*OtherTable.*Convert it"):
         mean_roc_auc(Y, OtherTable())
+
+
+@pytest.mark.parametrize("name", ["y_true", "y_score", "sample_weight", "thresholds"])
+def test_masked_values_are_refused(name):
+    masked = {
+        "y_true": np.ma.array(Y, mask=False),
+        "y_score": np.ma.array(SCORES, mask=False),
+        "sample_weight": np.ma.array(WEIGHTS, mask=False),
+        "thresholds": np.ma.array(THRESHOLDS, mask=False),
+    }
+    expected = mean_accuracy(Y, SCORES, THRESHOLDS, sample_weight=WEIGHTS)
+    assert mean_accuracy(**masked) == expected
+    masked[name].mask.flat[1] = True
+    with pytest.raises(ValueError, match=f"{name} must not have masked values"):
+        mean_accuracy(**masked)
