@@ -13,6 +13,8 @@ from multimodal_ensemble._validation import (
     check_sample_weight,
 )
 
+# NumPy 1 has no type for strings of any length.
+STRINGS = getattr(np.dtypes, "StringDType", lambda: str)()
 LISTS = [["a"], ["a", "b"], []]
 
 
@@ -46,6 +48,7 @@ def test_zeros_and_ones_of_any_dtype_are_a_label_matrix(y):
         ([[0, 1], [2, 1]], r"Received 2 in row 1, column 0"),
         ([[0, np.nan]], r"Received nan in row 0, column 1"),
         ([["0", "1"]], r"Received strings.*MultiLabelBinarizer"),
+        (np.array([["0", "1"]], dtype=STRINGS), r"Received strings"),
         ([["a"], ["a", "b"]], r"Received shape \(2,\).*MultiLabelBinarizer"),
         ([[0, -1]], r"Received -1"),
     ],

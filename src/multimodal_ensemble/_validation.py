@@ -32,7 +32,7 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
     except ValueError:
         # NumPy refuses lists of different lengths.
         array = np.empty(len(y_true), dtype=object)
-    is_text = array.dtype.kind in "US"
+    is_text = array.dtype.kind in "UST"
     if array.ndim != 2 or is_text:
         received = "strings" if is_text else f"shape {array.shape}"
         msg = (
