@@ -95,6 +95,16 @@ def test_the_labels_of_a_report_pair_its_thresholds():
         label_report(table(Y), SCORES, THRESHOLDS, labels=LABELS[::-1])
 
 
+def test_models_are_paired_by_name_with_each_other_also_where_y_true_has_no_names():
+    scores = {"a": SCORES, "b": table(SCORES), "c": table(SCORES, ORDER)}
+    thresholds = dict.fromkeys("bc", series(THRESHOLDS, ORDER)) | {"a": THRESHOLDS}
+    compared = compare_models(Y, scores, thresholds)
+    assert (compared == compared.loc["a"]).all(axis=None)
+    arrays = {"a": SCORES, "b": SCORES}
+    thresholds = {"a": series(THRESHOLDS), "b": series(THRESHOLDS, ORDER)}
+    assert compare_models(Y, arrays, thresholds).equals(compared.loc[["a", "b"]])
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(
     ("scores", "match"),
