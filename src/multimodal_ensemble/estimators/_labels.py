@@ -16,7 +16,6 @@ from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._label_strings import advise, check_label_strings
 
-
 # How rows of a multi-hot matrix look when they are read as strings.
 _WRITTEN_BOOLEANS = frozenset(("0", "1", "0.0", "1.0", "False", "True", "false", "true"))
 

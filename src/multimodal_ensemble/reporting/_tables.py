@@ -63,15 +63,18 @@ def compare_models(
     positive = check_label_matrix(truth)
     for model, given in scores.items():
         y_score = in_label_order(given, labels, name="y_score")
+        if given is not y_scores[model]:
+            # Tables of other libraries have no index labels, which y_true would have to match.
+            y_score = np.asarray(y_score)
         limits = in_label_order(thresholds[model], labels, name="thresholds")
-        report = label_report(truth, y_score, limits)
+        report = label_report(y_true, y_score, limits)
         # The report has one threshold per label also where a single one is given.
         limits = report["threshold"].to_numpy()
         predicted = apply_thresholds(np.asarray(y_score), limits).astype(bool)
         n_either = int(positive.sum() + predicted.sum())
         rows[model] = {
             "mean_roc_auc": report["roc_auc"].mean(),
-            "mean_accuracy": mean_accuracy(truth, y_score, limits),
+            "mean_accuracy": mean_accuracy(y_true, y_score, limits),
             "micro_f1": 2 * int((positive & predicted).sum()) / n_either if n_either else 0.0,
             "macro_f1": report["f1"].mean(),
         }
