@@ -167,7 +167,7 @@ def abbreviate(values: Iterable[Any]) -> str:
 def check_columns(data: Any, names: Iterable[Any] | None = None) -> None:
     """Raise a ModalityError unless the named columns, by default all, are one sequence each."""
     if isinstance(data, pd.DataFrame):
-        if data.columns.nlevels > 1:
+        if isinstance(data.columns, pd.MultiIndex):
             msg = (
                 f"The columns of data must have one name each. Received {data.columns.nlevels} "
                 "levels of names; try data.columns = ['_'.join(map(str, names)) for names in "
