@@ -120,5 +120,5 @@ def test_invalid_sample_weights_raise(weights, match):
 
 def test_a_single_level_of_multi_level_names_is_refused_as_well():
     data = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_arrays([["x", "z"]]))
-    with pytest.raises(ModalityError, match="must have one name each. Received 1 levels"):
+    with pytest.raises(ModalityError, match=r"must have one name each. Received 1 levels"):
         check_columns(data, ["x"])
