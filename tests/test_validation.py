@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from multimodal_ensemble._tables import check_columns
 from multimodal_ensemble._validation import (
     check_at_least,
     check_fraction,
@@ -12,7 +13,10 @@ from multimodal_ensemble._validation import (
     check_label_names,
     check_sample_weight,
 )
+from multimodal_ensemble.exceptions import ModalityError
 
+# NumPy 1 has no type for strings of any length.
+STRINGS = getattr(np.dtypes, "StringDType", lambda: str)()
 LISTS = [["a"], ["a", "b"], []]
 
 
@@ -46,6 +50,7 @@ def test_zeros_and_ones_of_any_dtype_are_a_label_matrix(y):
         ([[0, 1], [2, 1]], r"Received 2 in row 1, column 0"),
         ([[0, np.nan]], r"Received nan in row 0, column 1"),
         ([["0", "1"]], r"Received strings.*MultiLabelBinarizer"),
+        (np.array([["0", "1"]], dtype=STRINGS), r"Received strings"),
         ([["a"], ["a", "b"]], r"Received shape \(2,\).*MultiLabelBinarizer"),
         ([[0, -1]], r"Received -1"),
     ],
@@ -111,3 +116,9 @@ def test_values_outside_of_0_to_1_raise(value):
 def test_invalid_sample_weights_raise(weights, match):
     with pytest.raises(ValueError, match=match):
         check_sample_weight(weights, 3)
+
+
+def test_a_single_level_of_multi_level_names_is_refused_as_well():
+    data = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_arrays([["x", "z"]]))
+    with pytest.raises(ModalityError, match=r"must have one name each. Received 1 levels"):
+        check_columns(data, ["x"])

@@ -104,7 +104,15 @@ def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
 
 def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:
     """Return the number of each row's group, from 0 in order of the first row."""
-    values = as_object_array(from_arrow(groups, name="groups"))
+    groups = from_arrow(groups, name="groups")
+    fault = f"the text {groups!r:.40}" if isinstance(groups, str | bytes) else column_fault(groups)
+    if fault is not None:
+        msg = f"groups must be a sequence with one group per row. Received {fault}."
+        raise ValueError(msg)
+    if isinstance(groups, np.ma.MaskedArray):
+        # A list has None in place of masked values.
+        groups = groups.tolist()
+    values = as_object_array(groups)
     if values.shape != (n_rows,):
         msg = f"groups must have shape ({n_rows},). Received shape {values.shape}."
         raise ValueError(msg)
@@ -159,7 +167,7 @@ def abbreviate(values: Iterable[Any]) -> str:
 def check_columns(data: Any, names: Iterable[Any] | None = None) -> None:
     """Raise a ModalityError unless the named columns, by default all, are one sequence each."""
     if isinstance(data, pd.DataFrame):
-        if data.columns.nlevels > 1:
+        if isinstance(data.columns, pd.MultiIndex):
             msg = (
                 f"The columns of data must have one name each. Received {data.columns.nlevels} "
                 "levels of names; try data.columns = ['_'.join(map(str, names)) for names in "

@@ -12,15 +12,27 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
+def check_not_masked(values: Any, *, name: str) -> None:
+    """Raise a ValueError for masked values, whose numbers NumPy would use in other arrays."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        position = tuple(np.argwhere(np.ma.getmaskarray(values))[0].tolist())
+        msg = (
+            f"{name} must not have masked values. The first one is at position {position}; replace "
+            "it or leave its row out."
+        )
+        raise ValueError(msg)
+
+
 def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_]:
     """Return a multi-hot label matrix as booleans of shape ``(n_samples, n_labels)``."""
+    check_not_masked(y_true, name=name)
     # MultiLabelBinarizer(sparse_output=True) returns a sparse matrix.
     try:
         array = np.asarray(y_true.toarray() if hasattr(y_true, "toarray") else y_true)
     except ValueError:
         # NumPy refuses lists of different lengths.
         array = np.empty(len(y_true), dtype=object)
-    is_text = array.dtype.kind in "US"
+    is_text = array.dtype.kind in "UST"
     if array.ndim != 2 or is_text:
         received = "strings" if is_text else f"shape {array.shape}"
         msg = (
@@ -58,6 +70,7 @@ def _is_zero_or_one(value: Any) -> bool:
 
 def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArray:
     """Return scores as float64 of shape ``(n_samples, n_labels)``, all of them finite."""
+    check_not_masked(y_score, name="y_score")
     array = np.asarray(y_score)
     if array.dtype.kind not in "biuf":
         msg = f"y_score must be numeric. Received dtype {array.dtype}; try .astype(float)."
@@ -120,6 +133,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> FloatArray | None
     """Return weights as float64 of shape ``(n_samples,)``, or None."""
     if sample_weight is None:
         return None
+    check_not_masked(sample_weight, name="sample_weight")
     given = np.asarray(sample_weight)
     if given.dtype.kind not in "biuf":
         msg = f"sample_weight must be numeric. Received dtype {given.dtype}."

@@ -144,6 +144,7 @@ def test_lists_among_strings_are_not_split(options):
         ("ﬁlm ﬀ", ["film", "ff"]),
         ("２００１ ＡＢＣ ｶﾞ", ["2001", "abc", "ガ"]),  # noqa: RUF001
         ("co\u00adoperate", ["cooperate"]),
+        ("co\u2060operate \ufeffco\u200eoperate\u200f", ["cooperate", "cooperate"]),
         ("It's l’été, rock-n-roll", ["it", "s", "l", "été", "rock", "n", "roll"]),  # noqa: RUF001
         ("I ❤\ufe0f 🚀 films 👩\u200d🚀!", ["i", "films"]),
         ("\u0301a \u200db c\u200c", ["a", "b", "c"]),

@@ -125,6 +125,7 @@ def test_arrays_of_dates_and_times_are_refused(values):
     [
         ("1", r"strings are not numbers. Received '1' in row 1, column 'a'.*to_numeric"),
         (b"1", r"values of type bytes are not numbers. Received b'1' in row 1, column 'a'"),
+        (bytearray(b"1"), r"values of type bytearray are not numbers.*row 1"),
         (1j, r"complex numbers have two parts. Received 1j in row 1, column 'a'. Use one column"),
         ({"x": 1}, r"values of type dict are not numbers.*row 1, column 'a'"),
         ({1, 2}, r"values of type set are not numbers.*row 1"),

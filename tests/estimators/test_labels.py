@@ -216,6 +216,16 @@ def test_all_lists_may_be_empty_if_the_labels_are_known():
         np.testing.assert_array_equal(y, np.zeros((2, 3)))
 
 
+def test_known_labels_in_lists_are_compared_as_strings():
+    matrix, _ = read_labels([["1"], ["0", "1"]], np.array([0, 1]))
+    assert matrix.tolist() == [[False, True], [True, True]]
+
+
+def test_a_sparse_table_of_one_label_is_read():
+    y = pd.DataFrame({"war": [1, 0]}).astype("Sparse[int]")
+    assert read_labels(y)[0].tolist() == [[True], [False]]
+
+
 def test_unknown_labels_in_lists_are_left_out_with_a_warning():
     match = r"truth has 2 labels that no training row has.*\['noir', 'sci-fi'\]. They are left"
     with pytest.warns(UserWarning, match=match):
@@ -253,6 +263,10 @@ def one(rows):
         ([["A", "A "], ["B"]], r"differ only in white space.*: \['A', 'A '\]"),
         ([["Am\u00e9lie"], ["Ame\u0301lie"]], "differ only in .*the Unicode normal form"),
         ([["A"], ["\ufeffA"]], "differ only in .*invisible characters"),
+        ([["A"], ["A\u2060"]], "differ only in .*invisible characters"),
+        ([["\u2764"], ["\u2764\ufe0f"]], "differ only in .*invisible characters"),
+        ([["1", "0"], ["0", "1"]], r"only \['0', '1'\], which look like the rows of a multi-hot"),
+        (one([["True", "False"]]), "matrix read as strings. Convert them to numbers"),
         (pd.DataFrame({"A": [0, 1], "A\u00a0": [0, 1]}), "differ only in white space"),
         (
             pd.DataFrame({1: [0, 1], "1": [0, 1]}),

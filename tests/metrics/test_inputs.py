@@ -95,6 +95,16 @@ def test_the_labels_of_a_report_pair_its_thresholds():
         label_report(table(Y), SCORES, THRESHOLDS, labels=LABELS[::-1])
 
 
+def test_models_are_paired_by_name_with_each_other_also_where_y_true_has_no_names():
+    scores = {"a": SCORES, "b": table(SCORES), "c": table(SCORES, ORDER)}
+    thresholds = dict.fromkeys("bc", series(THRESHOLDS, ORDER)) | {"a": THRESHOLDS}
+    compared = compare_models(Y, scores, thresholds)
+    assert (compared == compared.loc["a"]).all(axis=None)
+    arrays = {"a": SCORES, "b": SCORES}
+    thresholds = {"a": series(THRESHOLDS), "b": series(THRESHOLDS, ORDER)}
+    assert compare_models(Y, arrays, thresholds).equals(compared.loc[["a", "b"]])
+
+
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize(
     ("scores", "match"),
@@ -144,3 +154,18 @@ def test_tables_of_other_libraries_are_refused():
 
     with pytest.raises(ValueError, match=r"y_score is a table of type .*OtherTable.*Convert it"):
         mean_roc_auc(Y, OtherTable())
+
+
+@pytest.mark.parametrize("name", ["y_true", "y_score", "sample_weight", "thresholds"])
+def test_masked_values_are_refused(name):
+    masked = {
+        "y_true": np.ma.array(Y, mask=False),
+        "y_score": np.ma.array(SCORES, mask=False),
+        "sample_weight": np.ma.array(WEIGHTS, mask=False),
+        "thresholds": np.ma.array(THRESHOLDS, mask=False),
+    }
+    expected = mean_accuracy(Y, SCORES, THRESHOLDS, sample_weight=WEIGHTS)
+    assert mean_accuracy(**masked) == expected
+    masked[name].mask.flat[1] = True
+    with pytest.raises(ValueError, match=f"{name} must not have masked values"):
+        mean_accuracy(**masked)

@@ -119,7 +119,7 @@ def _convert_at_once(values: Any) -> NDArray[np.float64] | None:
         return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
     rows = list(values)
     # NumPy would drop the mask of an array in a list, and take much memory for one long string.
-    if any(isinstance(row, str | bytes | np.ma.MaskedArray) for row in rows):
+    if any(isinstance(row, str | bytes | bytearray | np.ma.MaskedArray) for row in rows):
         return None
     try:
         array = values if isinstance(values, np.ndarray) else np.array(rows)

@@ -7,8 +7,7 @@ import sys
 import unicodedata
 from functools import cache
 
-# Soft hyphens and variation selectors are invisible and only influence how text is drawn.
-_INVISIBLE = re.compile("[\u00ad\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+from multimodal_ensemble._text import without_invisible
 
 
 def compose(text: str) -> str:
@@ -22,7 +21,7 @@ def fold(text: str) -> str:
     These are the normal forms, upper and lower case, full-width digits and ligatures. "İ", which
     is the upper case of "i" in Turkish, becomes "i".
     """
-    visible = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    visible = unicodedata.normalize("NFKC", without_invisible(text))
     return unicodedata.normalize("NFKC", visible.casefold().replace("i\u0307", "i"))
 
 

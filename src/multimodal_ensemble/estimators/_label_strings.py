@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from multimodal_ensemble._tables import abbreviate
+from multimodal_ensemble._text import without_invisible
 from multimodal_ensemble._warnings import warn
 
 _DELIMITERS = "|;,/\t\n"
 # Two quoted strings without a comma between them, as NumPy prints them, are one string in Python.
 _WITHOUT_COMMA = re.compile(r"""(['"])\s+\1""")
-_INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u00ad"))
 
 
 def advise(rows: Sequence[Any], *, is_series: bool) -> str:
@@ -113,8 +113,8 @@ def _is_readable(string: str) -> bool:
 
 
 def _clean(label: str) -> str:
-    normal = unicodedata.normalize("NFC", label).translate(_INVISIBLE)
-    return " ".join(normal.split())
+    normal = unicodedata.normalize("NFC", without_invisible(label))
+    return " ".join(normal.replace("\u200b", "").split())
 
 
 def _same_under(key: Any, labels: Sequence[str]) -> list[str]:

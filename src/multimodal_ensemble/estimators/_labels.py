@@ -16,6 +16,9 @@ from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._label_strings import advise, check_label_strings
 
+# How rows of a multi-hot matrix look when they are read as strings.
+_WRITTEN_BOOLEANS = frozenset(("0", "1", "0.0", "1.0", "False", "True", "false", "true"))
+
 
 def read_labels(
     y: Any, classes: NDArray[Any] | None = None, *, name: str = "y"
@@ -35,7 +38,7 @@ def read_labels(
     if y is None:
         msg = f"This classifier requires y to be passed, but the target {name} is None."
         raise ValueError(msg)
-    if isinstance(y, pd.DataFrame) and y.shape[1] == 1 and y.map(_is_label_list).to_numpy().any():
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1 and any(map(_is_label_list, y.iloc[:, 0])):
         msg = (
             f"{name} is a table of one column that holds lists of labels. Pass the column "
             f"itself: {name}[{y.columns[0]!r}]."
@@ -125,6 +128,19 @@ def _read_lists(
             )
             raise ValueError(msg)
     present = {label for row in rows for label in row}
+    lengths = [len(row) for row in rows]
+    if present <= _WRITTEN_BOOLEANS and min(lengths) == max(lengths) > 1:
+        msg = (
+            f"{name} has lists of one length that hold only {sorted(present)}, which look like the "
+            "rows of a multi-hot matrix read as strings. Convert them to numbers 0 and 1, and pass "
+            "them as one matrix."
+        )
+        raise ValueError(msg)
+    if classes is not None:
+        # Names are compared as strings.
+        known = dict(zip(as_strings(classes), classes.tolist(), strict=True))
+        rows = [[known.get(str(label), label) for label in row] for row in rows]
+        present = {label for row in rows for label in row}
     check_label_strings(present, classes, name=name)
     if classes is None:
         if not present:

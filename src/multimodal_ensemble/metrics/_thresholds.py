@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble._validation import FloatArray, check_not_masked
 from multimodal_ensemble.metrics._criteria import (
     CRITERIA,
     LOWERED_BY_FALSE_POSITIVES,
@@ -244,6 +244,7 @@ def _midpoint(lower: float, upper: float) -> float:
 
 
 def _check_thresholds(thresholds: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    check_not_masked(thresholds, name="thresholds")
     array = np.asarray(thresholds)
     if array.dtype.kind not in "biuf":
         msg = (

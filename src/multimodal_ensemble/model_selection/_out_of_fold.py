@@ -13,7 +13,7 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import has_fit_parameter
 
-from multimodal_ensemble._tables import number_groups
+from multimodal_ensemble._tables import as_object_array, from_arrow, number_groups
 from multimodal_ensemble._validation import FloatArray, check_at_least
 from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.model_selection._label_scores import label_scores
@@ -66,7 +66,7 @@ def params_by_row(estimator: Any, weights: FloatArray | None, groups: Any) -> di
             raise ValueError(msg)
         params["sample_weight"] = weights
     if groups is not None and has_fit_parameter(estimator, "groups"):
-        params["groups"] = np.asarray(groups)
+        params["groups"] = as_object_array(from_arrow(groups, name="groups"))
     return params
 
 

@@ -55,17 +55,26 @@ def compare_models(
     """
     rows = {}
     truth = from_arrow(y_true, name="y_true")
+    scores = {model: from_arrow(given, name="y_score") for model, given in y_scores.items()}
+    # Names of labels that one model has hold for all models.
+    tables = [truth, *scores.values(), *(thresholds[model] for model in scores)]
+    named = [table for table in tables if isinstance(table, pd.DataFrame | pd.Series)]
+    labels = names_of(named[0]) if named else None
     positive = check_label_matrix(truth)
-    for model, given in y_scores.items():
-        report = label_report(y_true, given, thresholds[model])
-        # The report has the thresholds in the order of the labels.
+    for model, given in scores.items():
+        y_score = in_label_order(given, labels, name="y_score")
+        if given is not y_scores[model]:
+            # Tables of other libraries have no index labels, which y_true would have to match.
+            y_score = np.asarray(y_score)
+        limits = in_label_order(thresholds[model], labels, name="thresholds")
+        report = label_report(y_true, y_score, limits)
+        # The report has one threshold per label also where a single one is given.
         limits = report["threshold"].to_numpy()
-        y_score = in_label_order(from_arrow(given), names_of(truth), name="y_score")
         predicted = apply_thresholds(np.asarray(y_score), limits).astype(bool)
         n_either = int(positive.sum() + predicted.sum())
         rows[model] = {
             "mean_roc_auc": report["roc_auc"].mean(),
-            "mean_accuracy": mean_accuracy(y_true, given, limits),
+            "mean_accuracy": mean_accuracy(y_true, y_score, limits),
             "micro_f1": 2 * int((positive & predicted).sum()) / n_either if n_either else 0.0,
             "macro_f1": report["f1"].mean(),
         }
