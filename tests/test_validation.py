@@ -11,6 +11,8 @@ from multimodal_ensemble._validation import (
     check_label_matrix,
     check_label_names,
     check_sample_weight,
+    check_scores,
+    find_repeated,
 )
 
 LISTS = [["a"], ["a", "b"], []]
@@ -48,6 +50,13 @@ def test_zeros_and_ones_of_any_dtype_are_a_label_matrix(y):
         ([["0", "1"]], r"Received strings.*MultiLabelBinarizer"),
         ([["a"], ["a", "b"]], r"Received shape \(2,\).*MultiLabelBinarizer"),
         ([[0, -1]], r"Received -1"),
+        (np.ma.array([[0, 1]], mask=[[False, True]]), "y_true has masked values"),
+        (np.array([[0, 1]], dtype="timedelta64[D]"), "Received datetime.timedelta"),
+        (
+            np.array([[0, np.timedelta64(1, "D")]], dtype=object),
+            r"only 0 and 1. Received .*timedelta64\(1",
+        ),
+        (np.array([[0, 1]], dtype=complex), "Received 0j in row 0, column 0"),
     ],
 )
 def test_an_invalid_label_matrix_raises_with_the_position(y, match):
@@ -106,8 +115,20 @@ def test_values_outside_of_0_to_1_raise(value):
         ([1, np.inf, 1], "finite"),
         ([0, 0, 0], "not be zero everywhere"),
         (["a", "b", "c"], "must be numeric"),
+        (np.ma.array([1, 1, 1], mask=[0, 1, 0]), "sample_weight has masked values"),
     ],
 )
 def test_invalid_sample_weights_raise(weights, match):
     with pytest.raises(ValueError, match=match):
         check_sample_weight(weights, 3)
+
+
+def test_masked_scores_are_refused():
+    with pytest.raises(ValueError, match="y_score has masked values"):
+        check_scores(np.ma.array([[0.5, 1.0]], mask=[[False, True]]))
+    assert check_scores(np.ma.array([[0.5, 1.0]])).tolist() == [[0.5, 1.0]]
+
+
+def test_repeated_names_are_found_in_linear_time():
+    names = [f"column {number}" for number in range(200_000)]
+    assert find_repeated([*names, names[5], names[3]]) == ["column 3", "column 5"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,6 +16,7 @@ FloatArray = NDArray[np.float64]
 def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_]:
     """Return a multi-hot label matrix as booleans of shape ``(n_samples, n_labels)``."""
     # MultiLabelBinarizer(sparse_output=True) returns a sparse matrix.
+    _refuse_masked(y_true, name)
     try:
         array = np.asarray(y_true.toarray() if hasattr(y_true, "toarray") else y_true)
     except ValueError:
@@ -35,14 +37,14 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
         raise ValueError(msg)
     if array.dtype == np.bool_:
         return array
-    try:
-        if array.dtype == object:
-            # Comparing pandas.NA with a number does not yield a boolean.
-            is_binary = np.vectorize(_is_zero_or_one, otypes=[bool])(array)
-        else:
-            is_binary = (array == 0) | (array == 1)
-    except TypeError:  # pragma: no cover - dtypes that cannot be compared with a number
+    if array.dtype == object:
+        # Comparing pandas.NA with a number does not yield a boolean.
+        is_binary = np.vectorize(_is_zero_or_one, otypes=[bool])(array)
+    elif array.dtype.kind in "cmM":
+        # Complex numbers, time spans and dates are no labels, even if they are equal to 0 or 1.
         is_binary = np.zeros(array.shape, dtype=bool)
+    else:
+        is_binary = (array == 0) | (array == 1)
     if not np.all(is_binary):
         row, column = np.argwhere(~is_binary)[0]
         # Show a Python value, because the repr of NumPy scalars differs between versions.
@@ -53,11 +55,26 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
 
 
 def _is_zero_or_one(value: Any) -> bool:
-    return isinstance(value, Real | np.bool_) and value in (0, 1)
+    # NumPy's time spans are a subclass of its integers.
+    is_number = isinstance(value, Real | np.bool_) and not isinstance(value, np.timedelta64)
+    return is_number and value in (0, 1)
+
+
+def _refuse_masked(values: Any, name: str) -> None:
+    """Raise a ValueError for masked values, under which NumPy would read numbers."""
+    if np.ma.is_masked(values):
+        msg = f"{name} has masked values. Fill them in, or leave their rows out."
+        raise ValueError(msg)
+
+
+def find_repeated(names: Iterable[Any]) -> list[str]:
+    """Return the names that occur more than once, as strings in order."""
+    return sorted(str(name) for name, number in Counter(names).items() if number > 1)
 
 
 def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArray:
     """Return scores as float64 of shape ``(n_samples, n_labels)``, all of them finite."""
+    _refuse_masked(y_score, "y_score")
     array = np.asarray(y_score)
     if array.dtype.kind not in "biuf":
         msg = f"y_score must be numeric. Received dtype {array.dtype}; try .astype(float)."
@@ -102,8 +119,7 @@ def check_label_names(
     if len(names) != n_labels:
         msg = f"labels must name all {n_labels} columns. Received {len(names)} names: {names}."
         raise ValueError(msg)
-    if len(set(names)) != len(names):
-        repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated := find_repeated(names):
         msg = f"labels must be distinct. Received {repeated} more than once."
         raise ValueError(msg)
     names_of_columns = [] if columns is None else [str(column) for column in columns]
@@ -120,6 +136,7 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> FloatArray | None
     """Return weights as float64 of shape ``(n_samples,)``, or None."""
     if sample_weight is None:
         return None
+    _refuse_masked(sample_weight, "sample_weight")
     given = np.asarray(sample_weight)
     if given.dtype.kind not in "biuf":
         msg = f"sample_weight must be numeric. Received dtype {given.dtype}."

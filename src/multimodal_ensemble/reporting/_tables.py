@@ -60,7 +60,7 @@ def compare_models(
         report = label_report(y_true, given, thresholds[model])
         # The report has the thresholds in the order of the labels.
         limits = report["threshold"].to_numpy()
-        y_score = in_label_order(from_arrow(given), names_of(truth), name="y_score")
+        y_score = in_label_order(from_arrow(given, name="y_score"), names_of(truth), name="y_score")
         predicted = apply_thresholds(np.asarray(y_score), limits).astype(bool)
         n_either = int(positive.sum() + predicted.sum())
         rows[model] = {
