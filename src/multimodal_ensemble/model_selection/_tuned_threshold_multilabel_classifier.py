@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags, indexable
@@ -178,7 +177,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         if is_prefit:
             check_is_fitted(self.estimator)
             classes = getattr(self.estimator, "classes_", None)
-            if isinstance(y, pd.DataFrame) and _are_labels(classes, y.shape[1]):
+            if _are_labels(classes, len(names_of(y) or ())):
                 y = in_label_order(y, classes, name="y")
         labels = check_label_matrix(y, name="y")
         if _num_samples(X) != len(labels):
