@@ -15,7 +15,7 @@ from multimodal_ensemble._tables import abbreviate, to_python
 from multimodal_ensemble._validation import find_repeated
 
 # Properties and methods with these names pass on the attribute of another estimator.
-_PASSING_ON = ("classes_", "__getattr__")
+_PASSING_ON = ("classes_", "__getattr__", "__getattribute__")
 
 
 def classes_for_caller(labels: NDArray[Any]) -> Any:
@@ -74,13 +74,15 @@ def in_label_order(values: Any, labels: Iterable[Any] | None, *, name: str) -> A
     absent = [label for label in labels if str(label) not in known]
     wanted_names = set(wanted)
     unknown = [name for name in names if str(name) not in wanted_names]
-    repeated = find_repeated(as_strings(names))
-    if absent or unknown or repeated:
+    faults = {
+        "Without a value": absent,
+        "Not a label": unknown,
+        "More than once": find_repeated(as_strings(names)),
+    }
+    if any(faults.values()):
         fix = "" if isinstance(values, Mapping) else f" {name}.to_numpy() pairs them by position."
-        msg = (
-            f"{name} must have a value for each label. Without a value: {abbreviate(absent)}. "
-            f"Not a label: {abbreviate(unknown)}. More than once: {abbreviate(repeated)}.{fix}"
-        )
+        found = [f"{fault}: {abbreviate(found)}." for fault, found in faults.items() if found]
+        msg = f"{name} must have a value for each label. {' '.join(found)}{fix}"
         raise ValueError(msg)
     order = [known[label] for label in wanted]
     if isinstance(values, pd.DataFrame):
