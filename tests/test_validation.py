@@ -12,6 +12,8 @@ from multimodal_ensemble._validation import (
     check_label_matrix,
     check_label_names,
     check_sample_weight,
+    check_scores,
+    find_repeated,
 )
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -53,6 +55,13 @@ def test_zeros_and_ones_of_any_dtype_are_a_label_matrix(y):
         (np.array([["0", "1"]], dtype=STRINGS), r"Received strings"),
         ([["a"], ["a", "b"]], r"Received shape \(2,\).*MultiLabelBinarizer"),
         ([[0, -1]], r"Received -1"),
+        (np.ma.array([[0, 1]], mask=[[False, True]]), "y_true must not have masked values"),
+        (np.array([[0, 1]], dtype="timedelta64[D]"), "Received datetime.timedelta"),
+        (
+            np.array([[0, np.timedelta64(1, "D")]], dtype=object),
+            r"only 0 and 1. Received .*timedelta64\(1",
+        ),
+        (np.array([[0, 1]], dtype=complex), "Received 0j in row 0, column 0"),
     ],
 )
 def test_an_invalid_label_matrix_raises_with_the_position(y, match):
@@ -111,6 +120,7 @@ def test_values_outside_of_0_to_1_raise(value):
         ([1, np.inf, 1], "finite"),
         ([0, 0, 0], "not be zero everywhere"),
         (["a", "b", "c"], "must be numeric"),
+        (np.ma.array([1, 1, 1], mask=[0, 1, 0]), "sample_weight must not have masked values"),
     ],
 )
 def test_invalid_sample_weights_raise(weights, match):
@@ -122,3 +132,14 @@ def test_a_single_level_of_multi_level_names_is_refused_as_well():
     data = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_arrays([["x", "z"]]))
     with pytest.raises(ModalityError, match=r"must have one name each. Received 1 levels"):
         check_columns(data, ["x"])
+
+
+def test_masked_scores_are_refused():
+    with pytest.raises(ValueError, match="y_score must not have masked values"):
+        check_scores(np.ma.array([[0.5, 1.0]], mask=[[False, True]]))
+    assert check_scores(np.ma.array([[0.5, 1.0]])).tolist() == [[0.5, 1.0]]
+
+
+def test_repeated_names_are_found_in_linear_time():
+    names = [f"column {number}" for number in range(200_000)]
+    assert find_repeated([*names, names[5], names[3]]) == ["column 3", "column 5"]

@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import abbreviate, to_python
+from multimodal_ensemble._validation import find_repeated
 
 # Properties and methods with these names pass on the attribute of another estimator.
-_PASSING_ON = ("classes_", "__getattr__")
+_PASSING_ON = ("classes_", "__getattr__", "__getattribute__")
 
 
 def classes_for_caller(labels: NDArray[Any]) -> Any:
@@ -71,13 +72,17 @@ def in_label_order(values: Any, labels: Iterable[Any] | None, *, name: str) -> A
     known = known or {}
     wanted = as_strings(labels)
     absent = [label for label in labels if str(label) not in known]
-    unknown = [name for name in names if str(name) not in wanted]
-    if absent or unknown or len(known) < len(names):
+    wanted_names = set(wanted)
+    unknown = [name for name in names if str(name) not in wanted_names]
+    faults = {
+        "Without a value": absent,
+        "Not a label": unknown,
+        "More than once": find_repeated(as_strings(names)),
+    }
+    if any(faults.values()):
         fix = "" if isinstance(values, Mapping) else f" {name}.to_numpy() pairs them by position."
-        msg = (
-            f"{name} must have a value for each label. Without a value: {abbreviate(absent)}. "
-            f"Not a label: {abbreviate(unknown)}.{fix}"
-        )
+        found = [f"{fault}: {abbreviate(found)}." for fault, found in faults.items() if found]
+        msg = f"{name} must have a value for each label. {' '.join(found)}{fix}"
         raise ValueError(msg)
     order = [known[label] for label in wanted]
     if isinstance(values, pd.DataFrame):
@@ -86,6 +91,17 @@ def in_label_order(values: Any, labels: Iterable[Any] | None, *, name: str) -> A
         return values.iloc[order]
     given = list(values.values())
     return [given[position] for position in order]
+
+
+def values_by_label(values: Any, labels: Iterable[Any]) -> Any:
+    """Return a mapping, or a Series whose index has labels, as a dict by the labels as strings.
+
+    Other values are returned as they are.
+    """
+    has_labels = isinstance(values, pd.Series) and match_names(values.index, labels) is not None
+    if has_labels or isinstance(values, Mapping):
+        return {str(to_python(label)): value for label, value in values.items()}
+    return values
 
 
 def as_strings(names: Iterable[Any]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 _LISTED = 5
@@ -48,24 +49,32 @@ def from_arrow(data: Any, *, name: str = "X") -> Any:
     """
     if isinstance(data, pd.DataFrame | pd.Series | pd.Index):
         return data
-    names = getattr(data, "column_names", getattr(data, "columns", None))
+    names = table_names(data)
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         if names is None:
             return _python_values(data)
-        if repeated := sorted({column for column in names if list(names).count(column) > 1}):
+        if repeated := find_repeated(names):
             msg = (
                 f"The columns of {name} must have distinct names. {repeated} occur more than once."
             )
             raise ValueError(msg)
         columns = {column: _python_values(data[column]) for column in names}
         return to_frame(columns).infer_objects()
-    if hasattr(data, "__dataframe__") or (names is not None and hasattr(data, "collect")):
+    if hasattr(data, "__dataframe__") or names is not None:
         msg = (
             f"{name} is a table of type {type(data).__module__}.{type(data).__name__}, which is "
             "not supported. Convert it to a pandas.DataFrame first."
         )
         raise ValueError(msg)
     return data
+
+
+def table_names(data: Any) -> list[Any] | None:
+    """Return the names of the columns of a table, whichever library it is of, or None."""
+    if isinstance(data, Mapping):
+        return None
+    names = getattr(data, "column_names", getattr(data, "columns", None))
+    return None if names is None else list(names)
 
 
 def _python_values(column: Any) -> list[Any]:
@@ -105,7 +114,7 @@ def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
 def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:
     """Return the number of each row's group, from 0 in order of the first row."""
     groups = from_arrow(groups, name="groups")
-    fault = f"the text {groups!r:.40}" if isinstance(groups, str | bytes) else column_fault(groups)
+    fault = "one value" if _is_single(groups) else column_fault(groups)
     if fault is not None:
         msg = f"groups must be a sequence with one group per row. Received {fault}."
         raise ValueError(msg)

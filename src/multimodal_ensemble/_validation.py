@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -47,14 +48,14 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
         raise ValueError(msg)
     if array.dtype == np.bool_:
         return array
-    try:
-        if array.dtype == object:
-            # Comparing pandas.NA with a number does not yield a boolean.
-            is_binary = np.vectorize(_is_zero_or_one, otypes=[bool])(array)
-        else:
-            is_binary = (array == 0) | (array == 1)
-    except TypeError:  # pragma: no cover - dtypes that cannot be compared with a number
+    if array.dtype == object:
+        # Comparing pandas.NA with a number does not yield a boolean.
+        is_binary = np.vectorize(_is_zero_or_one, otypes=[bool])(array)
+    elif array.dtype.kind in "cmM":
+        # Complex numbers, time spans and dates are no labels, even if they are equal to 0 or 1.
         is_binary = np.zeros(array.shape, dtype=bool)
+    else:
+        is_binary = (array == 0) | (array == 1)
     if not np.all(is_binary):
         row, column = np.argwhere(~is_binary)[0]
         # Show a Python value, because the repr of NumPy scalars differs between versions.
@@ -65,7 +66,14 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
 
 
 def _is_zero_or_one(value: Any) -> bool:
-    return isinstance(value, Real | np.bool_) and value in (0, 1)
+    # NumPy's time spans are a subclass of its integers.
+    is_number = isinstance(value, Real | np.bool_) and not isinstance(value, np.timedelta64)
+    return is_number and value in (0, 1)
+
+
+def find_repeated(names: Iterable[Any]) -> list[str]:
+    """Return the names that occur more than once, as strings in order."""
+    return sorted(str(name) for name, number in Counter(names).items() if number > 1)
 
 
 def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArray:
@@ -115,8 +123,7 @@ def check_label_names(
     if len(names) != n_labels:
         msg = f"labels must name all {n_labels} columns. Received {len(names)} names: {names}."
         raise ValueError(msg)
-    if len(set(names)) != len(names):
-        repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated := find_repeated(names):
         msg = f"labels must be distinct. Received {repeated} more than once."
         raise ValueError(msg)
     names_of_columns = [] if columns is None else [str(column) for column in columns]

@@ -350,6 +350,13 @@ def test_columns_are_matched_to_numbers_as_they_are_written_to_files():
     np.testing.assert_array_equal(read_labels(table, np.arange(3))[0], MATRIX)
 
 
+@pytest.mark.parametrize(
+    ("rows", "classes"), [([["20"], ["10", "20"]], [10, 20]), ([[20], [10, 20]], ["10", "20"])]
+)
+def test_lists_are_matched_to_numbers_as_they_are_written_to_files(rows, classes):
+    assert read_labels(rows, np.array(classes, dtype=object))[0].tolist() == [[0, 1], [1, 1]]
+
+
 @pytest.mark.parametrize("label", [2**70, 2**63, -(2**63) - 1])
 @pytest.mark.parametrize(
     "make",

@@ -132,6 +132,9 @@ def test_fit_does_not_change_the_given_encoders():
 def test_predicting_before_fit_is_an_error(method):
     with pytest.raises(NotFittedError, match="This MultimodalClassifier instance is not fitted"):
         getattr(make(), method)(draw()[0])
+    assert not hasattr(make(), "classes_")
+    with pytest.raises(NotFittedError, match="This MultimodalClassifier instance is not fitted"):
+        make().classes_  # noqa: B018
 
 
 def test_fitted_attributes_of_scikit_learn():
@@ -216,6 +219,16 @@ def test_scorers_of_scikit_learn_return_their_metric(n_labels, naming):
             assert scorer(fitted, data, y) == pytest.approx(expected, nan_ok=True), name
 
 
+class Wrapper:
+    """Pass on all attributes of another object."""
+
+    def __init__(self, wrapped):
+        self.wrapped = wrapped
+
+    def __getattribute__(self, name):
+        return getattr(object.__getattribute__(self, "wrapped"), name)
+
+
 def test_a_single_label_is_not_scored_upside_down():
     data, y = draw(n_labels=1)
     named = pd.DataFrame(y, columns=["war"])
@@ -228,7 +241,8 @@ def test_a_single_label_is_not_scored_upside_down():
     assert result.importances_mean[0] > 0.2
     pipeline = make_pipeline(FunctionTransformer(), search.best_estimator_)
     expected = roc_auc_score(y, search.predict_proba(data))
-    for fitted in (search, pipeline, TunedThresholdMultilabelClassifier(search, cv="prefit")):
+    tuned = TunedThresholdMultilabelClassifier(search, cv="prefit")
+    for fitted in (search, pipeline, tuned, Wrapper(search)):
         fitted = fitted.fit(data, y) if "Tuned" in type(fitted).__name__ else fitted
         assert get_scorer("roc_auc")(fitted, data, y) == expected
 

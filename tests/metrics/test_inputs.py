@@ -12,7 +12,7 @@ from multimodal_ensemble.metrics import (
     mean_roc_auc,
     tune_thresholds,
 )
-from multimodal_ensemble.reporting import compare_models
+from multimodal_ensemble.reporting import compare_models, label_cooccurrence
 
 LABELS = ["war", "love", "drama"]
 RNG = np.random.default_rng(1)
@@ -110,7 +110,7 @@ def test_models_are_paired_by_name_with_each_other_also_where_y_true_has_no_name
     ("scores", "match"),
     [
         (table(SCORES, names=["war", "love", "noir"]), r"Without a value: \['drama'\]. Not a lab"),
-        (table(SCORES, names=["war", "war", "love"]), r"y_score must have a value for each label"),
+        (table(SCORES, names=["war", "war", "love"]), r"More than once: \['war'\]"),
         (table(SCORES).iloc[::-1], r"rows of y_score and of y_true have different index.*to_numpy"),
     ],
 )
@@ -152,8 +152,18 @@ def test_tables_of_other_libraries_are_refused():
         def __dataframe__(self):
             raise AssertionError
 
-    with pytest.raises(ValueError, match=r"y_score is a table of type .*OtherTable.*Convert it"):
-        mean_roc_auc(Y, OtherTable())
+    class LazyTable:
+        columns = LABELS
+
+    for table_class in (OtherTable, LazyTable):
+        match = rf"y_score is a table of type .*{table_class.__name__}.*Convert it"
+        with pytest.raises(ValueError, match=match):
+            mean_roc_auc(Y, table_class())
+
+
+def test_cooccurrence_has_the_names_of_an_arrow_table():
+    counts = label_cooccurrence(pa.table(pd.DataFrame(Y, columns=LABELS)))
+    pd.testing.assert_frame_equal(counts, label_cooccurrence(Y, labels=LABELS))
 
 
 @pytest.mark.parametrize("name", ["y_true", "y_score", "sample_weight", "thresholds"])

@@ -347,6 +347,10 @@ def test_columns_are_matched_to_those_of_the_training_rows(data):
     assert tuned.score(X, swapped) == tuned.score(X, y) == accuracy_score(y, tuned.predict(X))
     with pytest.raises(ValueError, match=r"y must have a value for each label.*\['noir'\]"):
         tuned.score(X, table.rename(columns={"war": "noir"}))
+    # NumPy would compare each of them with all rows or all labels.
+    for other in (y[:1], y[:, :1], y[:-1]):
+        with pytest.raises(ValueError, match=r"one column for each label: shape \(120, 3\)"):
+            tuned.score(X, other)
 
 
 def test_columns_are_matched_to_the_labels_of_a_prefit_estimator():

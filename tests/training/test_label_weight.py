@@ -2,10 +2,12 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
 from multimodal_ensemble import predict_scores
+from multimodal_ensemble._label_names import values_by_label
 from multimodal_ensemble.training import LabelWeightedCrossentropy, balanced_label_weights
 
 
@@ -115,6 +117,15 @@ def test_balanced_weights_come_from_the_training_rows(problem, spy):
     assert seen[0].negative_weight == negative.tolist()
     # A saved model must load where the loss has not been imported.
     assert model.get_compile_config()["loss"] == "binary_crossentropy"
+
+
+@pytest.mark.parametrize(
+    ("labels", "index"), [([1, 2, 3], range(3, 0, -1)), (["1", "2", "3"], [3, 2, 1])]
+)
+def test_a_series_is_matched_by_labels_as_strings(labels, index):
+    weights = pd.Series([3.0, 2.0, 1.0], index=index)
+    assert values_by_label(weights, labels) == {"1": 1.0, "2": 2.0, "3": 3.0}
+    assert values_by_label(pd.Series([1.0, 2.0]), ["a", "b"]).tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(

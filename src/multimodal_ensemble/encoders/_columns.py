@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from multimodal_ensemble._tables import check_columns
+from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -32,7 +33,7 @@ def check_column_option(column: Any) -> None:
             "data.columns = ['_'.join(map(str, names)) for names in data.columns]."
         )
         raise ModalityError(msg)
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if repeated := find_repeated(names):
         msg = f"column must name distinct columns. Received {repeated} more than once."
         raise ModalityError(msg)
 

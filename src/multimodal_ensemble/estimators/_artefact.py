@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import using_dtype_policy
+from multimodal_ensemble._label_names import values_by_label
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.estimators._fitted import Fitted
@@ -188,12 +189,9 @@ def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any
 
 
 def _describe_label_weight(weight: Any, classes: NDArray[Any]) -> Any:
-    if isinstance(weight, pd.Series) and not isinstance(weight.index, pd.RangeIndex):
-        weight = weight.to_dict()
-    if isinstance(weight, Mapping):
-        # `fit` also matches labels by their names.
-        by_name = {str(label): float(value) for label, value in weight.items()}
-        return [by_name.get(str(label), 1.0) for label in classes.tolist()]
+    weight = values_by_label(weight, classes.tolist())
+    if isinstance(weight, dict):
+        return [float(weight.get(str(label), 1.0)) for label in classes.tolist()]
     return weight if weight is None or isinstance(weight, str) else np.asarray(weight).tolist()
 
 

@@ -201,6 +201,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     @property
     def classes_(self) -> Any:
         """The labels."""
+        check_is_fitted(self, "_classes")
         return classes_for_caller(self._classes)
 
     @classes_.setter

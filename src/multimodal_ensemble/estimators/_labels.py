@@ -12,7 +12,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from multimodal_ensemble._label_names import as_strings, match_names
 from multimodal_ensemble._tables import abbreviate, counted, from_arrow, to_python
-from multimodal_ensemble._validation import check_label_matrix
+from multimodal_ensemble._validation import check_label_matrix, find_repeated
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._label_strings import advise, check_label_strings
 
@@ -148,6 +148,11 @@ def _read_lists(
             raise ValueError(msg)
         classes = label_array(sorted(present))
     unseen = present - set(classes.tolist())
+    known = {str(label): label for label in classes.tolist()} if unseen else {}
+    if not known.keys().isdisjoint(as_strings(unseen)):
+        # Names are compared as strings, here as in tables.
+        rows = [[known.get(str(label), label) for label in row] for row in rows]
+        unseen = {label for label in unseen if str(label) not in known}
     if unseen:
         _warn_of_unseen(unseen, name)
         rows = [[label for label in row if label not in unseen] for row in rows]
@@ -163,13 +168,14 @@ def _reorder(
     name: str,
 ) -> NDArray[np.bool_]:
     wanted = as_strings(classes)
+    known_names = set(wanted)
     if absent := [label for label in classes.tolist() if str(label) not in known]:
         msg = (
             f"{name} must have a column for each label of the training rows. It has none for "
             f"{abbreviate(absent)}; add columns of zeros if no row has these labels."
         )
         raise ValueError(msg)
-    if unseen := {column for column in columns if str(column) not in wanted}:
+    if unseen := {column for column in columns if str(column) not in known_names}:
         _warn_of_unseen(unseen, name)
     return matrix[:, [known[label] for label in wanted]]
 
@@ -190,8 +196,7 @@ def _check_distinct(names: list[Any], what: str) -> list[Any]:
             f"of type {type(odd[0]).__name__}; rename them."
         )
         raise ValueError(msg)
-    written = as_strings(names)
-    if repeated := sorted({name for name in written if written.count(name) > 1}):
+    if repeated := find_repeated(as_strings(names)):
         msg = f"The columns of {what} must have distinct names. Received {repeated} more than once."
         raise ValueError(msg)
     return names

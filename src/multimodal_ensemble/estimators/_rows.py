@@ -18,6 +18,7 @@ from multimodal_ensemble._tables import (
     check_same_index,
     from_arrow,
     named_rows,
+    table_names,
     to_frame,
 )
 from multimodal_ensemble._validation import check_sample_weight
@@ -207,11 +208,9 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
 
 def label_columns(X: Any, y: Any) -> list[str]:
     """Return the names of columns that X and y share."""
-    X, y = from_arrow(X), from_arrow(y)
-    if not isinstance(X, pd.DataFrame | Mapping):
-        return []
-    names = list(y.columns) if isinstance(y, pd.DataFrame) else [getattr(y, "name", None)]
-    return [name for name in names if name is not None and name in X]
+    columns = set(X if isinstance(X, Mapping) else table_names(X) or [])
+    names = table_names(y) or [getattr(y, "name", None)]
+    return [name for name in names if name in columns]
 
 
 def warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None:

@@ -177,7 +177,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         if is_prefit:
             check_is_fitted(self.estimator)
             classes = getattr(self.estimator, "classes_", None)
-            if np.ndim(y) == 2 and _are_labels(classes, np.shape(y)[1]):
+            if _are_labels(classes, len(names_of(y) or ())):
                 y = in_label_order(y, classes, name="y")
         labels = check_label_matrix(y, name="y")
         if _num_samples(X) != len(labels):
@@ -289,13 +289,26 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         -------
         float
             From 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If `y` has another shape, index or other names than the rows and labels, or
+            `sample_weight` is invalid.
         """
         check_is_fitted(self)
         check_same_index(data=X, y=y, sample_weight=sample_weight)
         y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         y_true = check_label_matrix(in_label_order(y, self._label_names, name="y"), name="y")
         weights = check_sample_weight(sample_weight, len(y_true))
-        return float(np.average((self.predict(X) == y_true).all(axis=1), weights=weights))
+        y_pred = self.predict(X)
+        if y_pred.shape != y_true.shape:
+            msg = (
+                "y must have one row for each row of X and one column for each label: shape "
+                f"{y_pred.shape}. Received {y_true.shape}."
+            )
+            raise ValueError(msg)
+        return float(np.average((y_pred == y_true).all(axis=1), weights=weights))
 
     # These are properties so that they exist exactly if the estimator has them.
 

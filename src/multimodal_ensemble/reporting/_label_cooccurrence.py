@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._tables import from_arrow
 from multimodal_ensemble._validation import check_choice, check_label_matrix, check_label_names
 from multimodal_ensemble.reporting._figures import new_figure, shorten
 
@@ -73,6 +74,7 @@ def label_cooccurrence(
     Crime    1.0   1.00
     """
     check_choice(normalize, [None, "row", "lift"], name="normalize")
+    y_true = from_arrow(y_true, name="y_true")
     positive = check_label_matrix(y_true)
     names = check_label_names(labels, positive.shape[1], columns=getattr(y_true, "columns", None))
     # BLAS multiplies only floats; counts below 2**53 are exact.

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._keras import check_loss
+from multimodal_ensemble._label_names import values_by_label
 from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._check_datasets import required_labels
@@ -97,9 +97,7 @@ def _weighted_loss(
             f"loss='binary_crossentropy'. Received loss={loss!r}."
         )
         raise ValueError(msg)
-    if isinstance(label_weight, pd.Series) and not isinstance(label_weight.index, pd.RangeIndex):
-        # A Series is matched by its labels, not by its order.
-        label_weight = {str(label): weight for label, weight in label_weight.items()}
+    label_weight = values_by_label(label_weight, labels)
     if isinstance(label_weight, str):
         if label_weight != "balanced":
             msg = (
