@@ -507,6 +507,18 @@ def test_another_vocabulary_of_the_same_size_is_refused():
     )
 
 
+def test_names_that_keras_gives_to_layers_make_no_difference():
+    def identify_heads(name):
+        # Keras numbers layers without a name through the process.
+        heads = [lambda shape, name=name: keras.Sequential([keras.layers.Dense(2, name=name)])]
+        heads.append(lambda shape: keras.Sequential([keras.layers.Dense(2, name="own")]))
+        x, z = (DenseEncoder(n, head=h).fit([0.0, 1.0]) for n, h in zip("xz", heads, strict=True))
+        return identify([x, z], {"x": [0.0, 1.0], "z": [1.0, 0.0]}, [[0], [1]])
+
+    one, other = identify_heads("own"), identify_heads("own_1")
+    check_same_training(one, other, path=Path("run"))
+
+
 def test_rows_that_lack_a_modality_are_part_of_the_training():
     x = DenseEncoder("x", optional=True).fit([0.0, 2.0])
     one, other = (identify([x], {"x": [0.0, last]}, [[0], [1]]) for last in (0.0, None))
