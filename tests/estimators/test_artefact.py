@@ -390,7 +390,7 @@ def test_a_loaded_classifier_can_be_trained_further(small, table, saved_small):
 
 def test_further_training_has_the_same_result_for_all_copies(table, saved_small):
     loaded = MultimodalClassifier.load(saved_small).set_params(warm_start=True, epochs=1)
-    copies = [pickle.loads(pickle.dumps(loaded)), copy.deepcopy(loaded), loaded]  # noqa: S301
+    copies = [pickle.loads(pickle.dumps(loaded)), copy.deepcopy(loaded), loaded]
     scores = [each.fit(table, draw_labels()).predict_proba(table) for each in copies]
     for others in scores[1:]:
         np.testing.assert_array_equal(others, scores[0])

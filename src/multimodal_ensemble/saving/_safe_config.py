@@ -174,7 +174,7 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
 
 def _check_nodes(nodes: Any, place: _Place) -> None:
     """Check that each call in a model has an input: Keras computes a call of constants at once."""
-    for node in nodes if isinstance(nodes, list) else [nodes]:
+    for node in nodes if isinstance(nodes, list | tuple) else [nodes]:
         arguments = [node.get("args"), node.get("kwargs")] if isinstance(node, dict) else []
         if not _has_tensor(arguments):
             place.refuse(
@@ -187,7 +187,7 @@ def _has_tensor(value: Any) -> bool:
     if isinstance(value, dict) and "class_name" in value:
         return bool(value["class_name"] == "__keras_tensor__")
     items = value.values() if isinstance(value, dict) else value
-    return isinstance(value, dict | list) and any(map(_has_tensor, items))
+    return isinstance(value, dict | list | tuple) and any(map(_has_tensor, items))
 
 
 def find_keras_class(config: Any) -> Any:
