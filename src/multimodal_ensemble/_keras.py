@@ -18,14 +18,14 @@ _IRRELEVANT = {"build_config", "compile_config", "shared_object_id", "trainable"
 _NAME_KEYS = {"keras_history", "input_layers", "output_layers"}
 
 # A "name" next to one of these keys is that of a layer or input, not that of a dtype policy.
-_LAYER_KEYS = {"trainable", "class_name", "batch_shape", "layers"}
+_LAYER_KEYS = {"trainable", "batch_shape", "layers"}
 
 
 def without_names(config: Any) -> Any:
     """Return a configuration that is the same for equal models in all processes.
 
-    The names of layers are replaced by numbers, because Keras names layers in the order in which
-    a process builds them.
+    The names of layers are left out, and replaced by numbers where a model connects its layers,
+    because Keras names layers in the order in which a process builds them.
     """
     return _without_names(config, {})
 
@@ -33,15 +33,24 @@ def without_names(config: Any) -> Any:
 def _without_names(node: Any, names: dict[str, str], *, names_here: bool = False) -> Any:
     """Replace the names of layers by numbers, only where Keras writes such names.
 
-    A layer may have the same name as an activation, so not every equal string is a layer's name.
+    A layer may have the same name as an activation, or as a layer of a model inside this one, so
+    `names` has the numbers of the layers of one model.
     """
     if isinstance(node, dict):
-        name_keys = _NAME_KEYS | ({"name"} if _LAYER_KEYS & node.keys() else set())
-        return {
-            key: _without_names(value, names, names_here=names_here or key in name_keys)
-            for key, value in node.items()
-            if key not in _IRRELEVANT
-        }
+        is_in_graph = "inbound_nodes" in node
+        left_out = _IRRELEVANT | ({"name"} if _LAYER_KEYS & node.keys() else set())
+        name_keys = _NAME_KEYS | ({"name"} if is_in_graph else set())
+        result = {}
+        for key, value in node.items():
+            if key == "config" and "module" in node:
+                if is_in_graph and isinstance(value, dict):
+                    # An operation, unlike a layer, has no key that shows whose name this is.
+                    value = {inner: value[inner] for inner in value if inner != "name"}
+                result[key] = _without_names(value, {})
+            elif key not in left_out:
+                here = names_here or key in name_keys
+                result[key] = _without_names(value, names, names_here=here)
+        return result
     if isinstance(node, list | tuple):
         return [_without_names(value, names, names_here=names_here) for value in node]
     if names_here and isinstance(node, str):

@@ -388,6 +388,14 @@ def test_a_loaded_classifier_can_be_trained_further(small, table, saved_small):
     np.testing.assert_array_equal(before, small.predict_proba(table))
 
 
+def test_further_training_has_the_same_result_for_all_copies(table, saved_small):
+    loaded = MultimodalClassifier.load(saved_small).set_params(warm_start=True, epochs=1)
+    copies = [pickle.loads(pickle.dumps(loaded)), copy.deepcopy(loaded), loaded]
+    scores = [each.fit(table, draw_labels()).predict_proba(table) for each in copies]
+    for others in scores[1:]:
+        np.testing.assert_array_equal(others, scores[0])
+
+
 def test_loading_draws_nothing_from_python_s_generator_and_repeats_dropout(saved):
     before = random.getstate()
     models = [MultimodalClassifier.load(saved).model_ for _ in range(2)]

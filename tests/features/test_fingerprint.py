@@ -31,6 +31,16 @@ def residual(first="first", second="second", *, swapped=False):
     return keras.Model(inputs, keras.layers.Subtract()(pair))
 
 
+def with_parts(first, second):
+    """Return a functional model of two models that are added by an operation without a layer."""
+    inputs = keras.Input((2,))
+    parts = [
+        sequential(dense(name=name), name=f"{number}{name}")
+        for number, name in enumerate((first, second))
+    ]
+    return keras.Model(inputs, keras.ops.add(*[part(inputs) for part in parts]))
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -42,8 +52,16 @@ def residual(first="first", second="second", *, swapped=False):
             lambda: sequential(dense(name="relu")),
             lambda: sequential(dense(name="tanh")),
         ),
+        (lambda: with_parts("same", "same"), lambda: with_parts("x", "y")),
     ],
-    ids=["built twice", "names", "names in a graph", "names swapped", "named like an activation"],
+    ids=[
+        "built twice",
+        "names",
+        "names in a graph",
+        "names swapped",
+        "named like an activation",
+        "names in models of a model",
+    ],
 )
 def test_models_that_differ_only_in_names_have_equal_fingerprints(one, other):
     assert model_fingerprint(one()) == model_fingerprint(other())

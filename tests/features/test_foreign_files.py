@@ -356,3 +356,12 @@ def test_a_pass_lists_a_slow_folder_a_few_times(
     assert store.compute_features([make_encoder()], {"poster": posters}, verbose=0) == 10
     assert listings.count("list_shards") <= 4
     assert listings.count("list_files") <= 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes exist on POSIX systems only")
+def test_a_description_that_is_no_regular_file_is_not_opened(store, make_encoder, posters):
+    store.get_features(make_encoder(), posters[:1], verbose=0)
+    description = next(store.folder.glob("*/backbone.json"))
+    description.unlink()
+    os.mkfifo(description)
+    assert [entry.network for entry in store.entries()] == ["unknown"]

@@ -99,6 +99,24 @@ def function(module, name):
     return {"module": module, "class_name": "function", "config": name, "registered_name": name}
 
 
+TENSOR = {"value": [1.0], "dtype": "float32"}
+KERAS_TENSOR = {
+    "class_name": "__keras_tensor__",
+    "config": {"shape": [None, 4], "dtype": "float32", "keras_history": ["x", 0, 0]},
+}
+
+
+def with_call(*arguments):
+    """Return a model that calls an operation on constants: Keras computes it while loading."""
+    x = layer("InputLayer", batch_shape=[None, 4], name="x")
+    tile = layer("Tile", "keras.src.ops.numpy", name="tile", repeats=[10, 10])
+    call = {"args": arguments, "kwargs": {}}
+    layers = [x | {"name": "x", "inbound_nodes": []}, tile | {"name": "tile"}]
+    layers[1]["inbound_nodes"] = [call]
+    ends = {"input_layers": [["x", 0, 0]], "output_layers": [["x", 0, 0]]}
+    return layer("Functional", "keras.src.models.functional", name="f", layers=layers, **ends)
+
+
 PRIVATE_LOOKUP = "keras.src.layers.preprocessing.index_lookup"
 ATTACKS = {
     "command": layer("Lambda", name="x", function=function("os", "system"), arguments={}),
@@ -107,6 +125,11 @@ ATTACKS = {
     "private lookup": layer("IndexLookup", PRIVATE_LOOKUP, vocabulary=__file__),
     "lookup": layer("StringLookup", vocabulary=__file__),
     "wrapped": layer("TimeDistributed", layer=layer("TextVectorization", vocabulary=__file__)),
+    "call of a constant": with_call({"class_name": "__tensor__", "config": TENSOR}),
+    "call without arguments": with_call(),
+    "call of a tensor in a slice": with_call(
+        {"class_name": "__slice__", "config": {"start": KERAS_TENSOR, "stop": 1, "step": 1}}
+    ),
     "metric": layer("Dense", units=2, activation=layer("AUC", "keras.metrics", num_thresholds=9)),
     "units": layer("Dense", units=10**6, name="x"),
     "units beyond any memory": layer("Dense", units=10**12, name="x"),
@@ -162,6 +185,9 @@ H5 = {
     "a virtual array": add_virtual,
     "an array without bytes": lambda group: group.create_dataset(
         "0", (10**11,), "f4", chunks=(1000,)
+    ),
+    "a chunk larger than its array": lambda group: group.create_dataset(
+        "0", data=np.zeros(4), maxshape=(None,), chunks=(10**5,)
     ),
     "a compressed array": lambda group: group.create_dataset(
         "0", data=np.zeros(10**5), compression="gzip"

@@ -23,14 +23,15 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import CheckpointError, MultimodalEnsembleError
+from multimodal_ensemble.features._half_precision import from_half, to_half
 from multimodal_ensemble.saving import read_archive, write_archive
 from multimodal_ensemble.training import read_checkpoint_metadata
 from multimodal_ensemble.training._checkpoint import read_checkpoint
-from multimodal_ensemble.training._identity import identify_training
+from multimodal_ensemble.training._identity import _is_half_precision, identify_training
 from multimodal_ensemble.training._identity_differences import check_same_training
 from multimodal_ensemble.training._predict_scores import model_for_dataset
 from tests.fresh_process import FreshProcess
-from tests.toys import draw_pixels, make_poster, write_images
+from tests.toys import draw_pixels, make_network, make_poster, write_images
 from tests.training.conftest import Problem, Training
 
 BATCHES = 8
@@ -507,6 +508,18 @@ def test_another_vocabulary_of_the_same_size_is_refused():
     )
 
 
+def test_names_that_keras_gives_to_layers_make_no_difference():
+    def identify_heads(name):
+        # Keras numbers layers without a name through the process.
+        heads = [lambda shape, name=name: keras.Sequential([keras.layers.Dense(2, name=name)])]
+        heads.append(lambda shape: keras.Sequential([keras.layers.Dense(2, name="own")]))
+        x, z = (DenseEncoder(n, head=h).fit([0.0, 1.0]) for n, h in zip("xz", heads, strict=True))
+        return identify([x, z], {"x": [0.0, 1.0], "z": [1.0, 0.0]}, [[0], [1]])
+
+    one, other = identify_heads("own"), identify_heads("own_1")
+    check_same_training(one, other, path=Path("run"))
+
+
 def test_rows_that_lack_a_modality_are_part_of_the_training():
     x = DenseEncoder("x", optional=True).fit([0.0, 2.0])
     one, other = (identify([x], {"x": [0.0, last]}, [[0], [1]]) for last in (0.0, None))
@@ -536,6 +549,25 @@ def test_features_of_another_precision_are_refused(tmp_path):
         for dtype in ("float16", "float32")
     )
     check_differs(one, other, r"features of half precision is \['poster'\] in the checkpoint, \[\]")
+
+
+def test_features_are_rounded_if_they_have_11_significant_bits():
+    values = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
+    for scale in (1e-9, 1, 1e9):
+        rounded = from_half(*to_half(values * np.float32(scale)))
+        assert _is_half_precision(rounded)
+        assert not _is_half_precision(values * np.float32(scale))
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_other_frozen_layers_without_weights_are_refused(stored, tmp_path):
+    data = {"poster": list(draw_pixels(4, 9, 9, 3))}
+    store = FeatureStore(tmp_path / "store") if stored else None
+    one, other = (
+        identify([make_poster(network=make_network(activation=name))], data, np.eye(4), store=store)
+        for name in ("relu", "tanh")
+    )
+    check_differs(one, other, "frozen layers of 'poster' differs")
 
 
 @pytest.mark.parametrize(

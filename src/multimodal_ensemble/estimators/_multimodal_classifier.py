@@ -28,6 +28,7 @@ from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import (
     BATCH_SIZE,
     draw_seed,
+    reseed_layers,
     restored_on_error,
     train_model,
 )
@@ -365,7 +366,10 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         """Train a model and adopt the result; without a result, everything stays as it was."""
         params = self.get_params(deep=False)
         # The new model may share a partly unfrozen backbone with the present one, or be the same.
-        with restored_on_error(getattr(self, "model_", None)):
+        present = getattr(self, "model_", None)
+        with restored_on_error(present):
+            if model is present:
+                reseed_layers(model, seed)
             try:
                 fitted = train_model(model, encoders, rows, params, seed, **options)
             except KeyboardInterrupt as interrupt:

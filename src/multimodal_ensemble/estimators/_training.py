@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from sklearn.utils import check_random_state
 
+from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import check_loss, get_optimizer
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble._warnings import warn
@@ -56,6 +57,21 @@ def draw_seed(random_state: Any, resume_from: str | PathLike[str] | None = None)
         if type(seed) is int and 0 <= seed < 2**32:
             return seed
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def reseed_layers(model: keras.Model, seed: int) -> None:
+    """Make the random layers of a trained model follow from a seed and from its weights.
+
+    Copies, pickles and files of a model lack the states of random generators. Further training has
+    the same result for all of them, and never repeats the random numbers of the training before.
+    """
+    weights = (weight.numpy() for weight in model.trainable_weights)
+    digest = digest_arrays(weights, prefix=str(seed).encode())
+    generator = np.random.default_rng(int(digest, 16))
+    for variable in model.variables:
+        if variable.name == "seed_generator_state":
+            # Some kernels take signed seeds.
+            variable.assign(generator.integers(2**31, size=2, dtype=np.uint32))
 
 
 def train_model(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from multimodal_ensemble._regular_files import open_regular
 from multimodal_ensemble.features._contents import (
     DESCRIPTION,
     StoreFile,
@@ -24,6 +25,8 @@ from multimodal_ensemble.features._shards import DamagedShardError, ShardFolder,
 from multimodal_ensemble.features._size_limit import SizeLimit
 from multimodal_ensemble.saving import file_system_time
 
+# An encoder of one's own may have long options.
+_MAX_DESCRIPTION_BYTES = 2**20
 _LATEST = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 
 
@@ -128,7 +131,8 @@ def _find_leftovers(root: Path) -> list[StoreFile]:
 def _describe(folder: Path) -> dict[str, Any]:
     """Return what an entry takes from a description."""
     try:
-        described = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        with open_regular(folder / DESCRIPTION) as file:
+            described = json.loads(file.read(_MAX_DESCRIPTION_BYTES))
         return {
             **{name: str(described[name]) for name in ("modality", "network", "dtype")},
             **{name: tuple(described[name]) for name in ("input_shape", "feature_shape")},

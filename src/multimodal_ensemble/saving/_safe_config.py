@@ -126,6 +126,8 @@ def _check(value: Any, place: _Place, depth: int) -> None:
     if isinstance(value, dict):
         if "class_name" in value:
             _check_object(value, place)
+        if "inbound_nodes" in value:
+            _check_nodes(value["inbound_nodes"], place)
         for key, item in value.items():
             _check(item, place.at(key), depth + 1)
     elif isinstance(value, (list, tuple)):
@@ -168,6 +170,24 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
         found = _find_class(class_name, config.get("module"), place)
     if isinstance(found, type):
         _check_class(found, inner, place)
+
+
+def _check_nodes(nodes: Any, place: _Place) -> None:
+    """Check that each call in a model has an input: Keras computes a call of constants at once."""
+    for node in nodes if isinstance(nodes, list | tuple) else [nodes]:
+        arguments = [node.get("args"), node.get("kwargs")] if isinstance(node, dict) else []
+        if not _has_tensor(arguments):
+            place.refuse(
+                "calls a layer or operation without an input, which would be computed while the "
+                "model is loaded."
+            )
+
+
+def _has_tensor(value: Any) -> bool:
+    if isinstance(value, dict) and "class_name" in value:
+        return bool(value["class_name"] == "__keras_tensor__")
+    items = value.values() if isinstance(value, dict) else value
+    return isinstance(value, dict | list | tuple) and any(map(_has_tensor, items))
 
 
 def find_keras_class(config: Any) -> Any:

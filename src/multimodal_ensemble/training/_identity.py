@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
 from multimodal_ensemble.encoders import Encoder, present_values
+from multimodal_ensemble.features import model_fingerprint
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.saving import pack_state
 from multimodal_ensemble.training._describe_object import describe_object
@@ -146,9 +147,9 @@ def _content(dataset: MultimodalDataset, encoder: Encoder) -> Iterator[NDArray[A
 
 
 def _is_half_precision(values: NDArray[Any]) -> bool:
-    """Return whether a store has rounded features to float16."""
-    with np.errstate(over="ignore"):
-        return all(np.array_equal(row, row.astype(np.float16)) for row in values)
+    """Return whether a store has rounded all features to the 11 significant bits of float16."""
+    significant = (np.ldexp(np.frexp(row)[0], 11) for row in values)
+    return all(np.array_equal(row, np.trunc(row)) for row in significant)
 
 
 def _describe_encoder(encoder: Encoder, *, augments: bool) -> dict[str, Any]:
@@ -158,6 +159,9 @@ def _describe_encoder(encoder: Encoder, *, augments: bool) -> dict[str, Any]:
         # Not those of `encoder.get_state()`, which may hold a copy of the backbone's weights.
         **{name: _digest_state(value) for name, value in Encoder.get_state(encoder).items()},
     }
+    if (frozen := encoder.frozen_part()) is not None:
+        # The part of the model that is trained on stored features does not contain it.
+        described["frozen layers"] = f"sha256 {model_fingerprint(frozen)}"
     if augments and encoder.augmentation is not None:
         view = encoder.augmentation.view_digests([b""], 0)[0].hex()
         described["augmentation"] = f"{encoder.augmentation.views} views, {view}"
