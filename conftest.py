@@ -21,6 +21,11 @@ hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("default")
 
 
+# Models have many objects and live until the end of a file (see `_leave_garbage`), so the usual
+# search for garbage after each few hundred new objects takes a fifth of the run time of the tests.
+gc.set_threshold(200_000, 50, 100)
+
+
 @pytest.fixture(autouse=True)
 def _seed() -> None:
     random.seed(0)

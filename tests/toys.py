@@ -1,8 +1,12 @@
 """Tiny networks, images, tables, labels and encoders that many tests use."""
 
+import functools
+import inspect
+
 import keras
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 from multimodal_ensemble import Encoder, ImageEncoder
@@ -29,6 +33,47 @@ def make_poster(name="poster", *, seed=1, size=8, network=None, **options):
     """Return an encoder of images with a network of `make_network` or another one."""
     backbone = make_network(seed, size=size) if network is None else network
     return ImageEncoder(name, backbone=backbone, **options)
+
+
+def use_shallow_network(monkeypatch: pytest.MonkeyPatch, name):
+    """Replace a network of `keras.applications` by one with fewer blocks of the same kinds.
+
+    Most of the time of a test with such a network is that of making its hundreds of layers.
+    """
+    full = getattr(keras.applications, name)
+    module = inspect.getmodule(full)
+
+    def stack_blocks(maps):
+        maps = module.stack_residual_blocks_v1(maps, 64, 2, stride1=1, name="conv2")
+        return module.stack_residual_blocks_v1(maps, 128, 2, name="conv3")
+
+    builders = {
+        "MobileNet": _build_shallow_mobilenet,
+        "DenseNet121": lambda **options: module.DenseNet([2, 2, 2, 2], **options),
+        "EfficientNetB0": lambda **options: module.EfficientNet(1.0, 0.1, 224, **options),
+        "ResNet50": lambda **options: module.ResNet(stack_blocks, False, True, **options),
+    }
+    build = functools.wraps(full)(lambda **options: builders[name](**options))
+    monkeypatch.setattr(keras.applications, name, build)
+
+
+def _build_shallow_mobilenet(*, include_top, weights, input_shape, pooling=None):
+    assert not include_top
+    assert weights is None
+    layers = [keras.Input(input_shape)]
+    for convolution in (
+        keras.layers.Conv2D(32, 3, strides=4, use_bias=False),
+        keras.layers.DepthwiseConv2D(3, use_bias=False),
+        *(keras.layers.Conv2D(1024, 1, use_bias=False) for _ in range(4)),
+    ):
+        layers += [convolution, keras.layers.BatchNormalization(), keras.layers.ReLU(6.0)]
+    if pooling is not None:
+        pool = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}[pooling]
+        layers.append(getattr(keras.layers, pool)())
+    tensor = layers[0]
+    for layer in layers[1:]:
+        tensor = layer(tensor)
+    return keras.Model(layers[0], tensor)
 
 
 class ArrayEncoder(Encoder):

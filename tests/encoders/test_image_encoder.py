@@ -24,7 +24,7 @@ from multimodal_ensemble.exceptions import (
     WeightsUnavailableError,
 )
 from multimodal_ensemble.images import UnreadableImageWarning, content_digest, read_image
-from tests.toys import make_network
+from tests.toys import make_network, use_shallow_network
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (3, 32, 32, 3), dtype="uint8")
@@ -232,7 +232,9 @@ def features_outside(name, weights, pixels, preprocess, pooling):
         pytest.param("EfficientNetB0", "efficientnet", "max", marks=pytest.mark.slow),
     ],
 )
-def test_the_backbone_preprocesses_like_keras(name, module, pooling):
+def test_the_backbone_preprocesses_like_keras(name, module, pooling, monkeypatch):
+    if name in ("DenseNet121", "EfficientNetB0"):
+        use_shallow_network(monkeypatch, name)
     encoder = ImageEncoder(
         "poster", backbone=name, weights=None, image_size=32, seed=3, pooling=pooling
     )

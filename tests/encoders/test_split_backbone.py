@@ -10,6 +10,7 @@ from keras import layers
 
 from multimodal_ensemble import ImageEncoder
 from multimodal_ensemble.encoders import InferenceModel, split_backbone
+from tests.toys import use_shallow_network
 
 ROWS = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
 
@@ -331,7 +332,9 @@ PIXELS = np.random.default_rng(1).integers(0, 256, (2, 80, 80, 3), dtype="uint8"
         ("EfficientNetB0", 32),
     ],
 )
-def test_networks_of_keras_applications_are_cut_where_training_begins(name, size):
+def test_networks_of_keras_applications_are_cut_where_training_begins(name, size, monkeypatch):
+    if name in ("ResNet50", "DenseNet121"):
+        use_shallow_network(monkeypatch, name)
     encoder = ImageEncoder("poster", backbone=name, weights=None, image_size=size, seed=1)
     backbone = encoder.get_backbone()
     pixels = PIXELS[:, :size, :size]

@@ -27,7 +27,13 @@ from multimodal_ensemble.estimators import _saved_encoders
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from tests.fresh_process import run_fresh
 from tests.testing.third_party_encoder import ClipEncoder
-from tests.toys import ArrayEncoder, draw_labels, make_network, make_poster
+from tests.toys import (
+    ArrayEncoder,
+    draw_labels,
+    make_network,
+    make_poster,
+    use_shallow_network,
+)
 
 MANIFEST = "manifest.json"
 
@@ -97,6 +103,13 @@ def drop(*path):
         del document[last]
 
     return change
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _shallow_mobilenet():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_shallow_network(monkeypatch, "MobileNet")
+        yield
 
 
 @pytest.fixture(scope="module")

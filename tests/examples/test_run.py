@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
 from examples.movielens_genres import experiment
@@ -29,6 +30,17 @@ def _short_trainings():
         short = dataclasses.replace(RECIPES["recommended"], epochs=6, batch_size=512)
         monkeypatch.setitem(RECIPES, "recommended", short)
         yield
+
+
+@pytest.fixture
+def empty_figures(monkeypatch):
+    """Save empty figures, because drawing takes a third of a run; those of `out` are drawn."""
+
+    def save(figure, *arguments, **options):
+        return savefig(Figure((1, 1)), *arguments, **options)
+
+    savefig = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", save)
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +151,7 @@ def test_the_scores_of_the_test_movies_reproduce_the_table(out, sample_folder):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
     out, arguments, sample_folder, tmp_path, capsys
 ):
@@ -164,6 +177,7 @@ def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
     options = ["--modalities", "language,year,title,tags", "--language", "all"]
     assert main([*without_posters, *options, "--out", str(tmp_path / "out")]) == 0
@@ -189,6 +203,7 @@ def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_models_train_on_the_tag_genome(without_posters, sample_folder, tmp_path):
     movies = pd.read_csv(sample_folder / "movies.csv")
     words = ["laughs", "tears", "chases"]
@@ -213,6 +228,7 @@ def test_models_train_on_the_tag_genome(without_posters, sample_folder, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_the_reference_recipe_trains(arguments, tmp_path, monkeypatch):
     longer = dataclasses.replace(RECIPES["reference"], epochs=12)
     monkeypatch.setitem(RECIPES, "reference", longer)
@@ -225,6 +241,7 @@ def test_the_reference_recipe_trains(arguments, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
 def test_unreadable_posters_can_be_dropped(arguments, sample_folder, tmp_path, capsys):
     copy = shutil.copytree(sample_folder, tmp_path / "data")
     data = prepare_movies(read_folder(copy), Filters())
