@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
+from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.saving import pack_state
@@ -91,8 +92,10 @@ def _unnumbered(path: str) -> str:
 def _describe_layers(model: keras.Model) -> dict[str, Any]:
     """Return the configuration of each layer: activations, rates, dtypes, connections."""
     try:
-        config = keras.saving.serialize_keras_object(model)
-    except (NotImplementedError, TypeError, ValueError):
+        # Keras warns of unnamed functions in files, and fails where their source is not known.
+        with ignored(UserWarning, "The object being serialized includes a `lambda`"):
+            config = keras.saving.serialize_keras_object(model)
+    except (NotImplementedError, OSError, TypeError, ValueError):
         # A user's layer without a complete `get_config` also trains; only its class is compared.
         return {"classes": [type(layer).__name__ for layer in all_layers(model)]}
     config = _without_code(config)
@@ -116,12 +119,18 @@ def _describe_layers(model: keras.Model) -> dict[str, Any]:
 
 
 def _without_code(node: Any) -> Any:
-    """Leave out the bytes of Lambda functions, which name a file and differ between processes."""
+    """Leave out the bytes of unnamed functions, which hold the name of a file.
+
+    `own_functions` finds these functions.
+    """
     if isinstance(node, dict):
-        if node.get("class_name") == "__lambda__":
+        # Keras writes activations in another way than the functions of Lambda layers.
+        value = node.get("value")
+        is_activation = isinstance(value, list | tuple) and value and isinstance(value[0], str)
+        if node.get("class_name") == "__lambda__" or (is_activation and len(node) == 1):
             return "a function"
-        return {key: _without_code(value) for key, value in node.items()}
-    return [_without_code(value) for value in node] if isinstance(node, list | tuple) else node
+        return {key: _without_code(item) for key, item in node.items()}
+    return [_without_code(item) for item in node] if isinstance(node, list | tuple) else node
 
 
 def _describe_rows(dataset: MultimodalDataset) -> dict[str, Any]:
