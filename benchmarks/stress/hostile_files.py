@@ -147,7 +147,7 @@ def load(path: Path, work: Path) -> Any:
         network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)])
         return ImageEncoder("poster", backbone=network, weights=path).get_backbone()
     store = FeatureStore(work / "checked")
-    shard = work / "checked" / ("0" * 64) / "x.shard"
+    shard = work / "checked" / ("0" * 64) / f"{'0' * 32}.shard"
     shard.parent.mkdir(exist_ok=True)
     shutil.copy(path, shard)
     if damaged := store.verify(remove=True):

@@ -31,7 +31,7 @@ def trace_only_once(model: keras.Model) -> None:
     Keras would trace a graph for the first batch, and another one for a shorter last batch, each
     of which takes about a second. The results are the same.
     """
-    if model.run_eagerly or model.jit_compile or tf.distribute.has_strategy():
+    if model.run_eagerly or model.jit_compile or _is_distributed(model):
         # XLA compiles each size on its own, and a strategy divides the batch.
         return
     step = tf.function(model.train_step, reduce_retracing=True)
@@ -43,6 +43,12 @@ def trace_only_once(model: keras.Model) -> None:
         return step(batch)
 
     model.train_function = train_function
+
+
+def _is_distributed(model: keras.Model) -> bool:
+    """Return whether a model was made in the scope of a strategy, which may have ended."""
+    with model.distribute_strategy.scope():
+        return bool(tf.distribute.has_strategy())
 
 
 def _describe(batch: Any, *, any_size: bool = True) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -126,3 +127,14 @@ def test_no_flipped_bit_changes_features_silently(tmp_path, dtype):
             else:
                 np.testing.assert_array_equal(features, expected)
     assert noticed > len(whole)
+
+
+def test_a_store_whose_folder_was_deleted_begins_again(tmp_path, make_encoder, posters):
+    store = FeatureStore(tmp_path / "store")
+    before = store.get_features(make_encoder(), posters, verbose=0)
+    shutil.rmtree(store.folder)
+    assert (store.n_bytes, store.entries(), store.verify(), store.prune()) == (0, [], {}, 0)
+    after = store.get_features(make_encoder(), posters, verbose=0)
+    np.testing.assert_array_equal(after, before)
+    # Another process opens it without a warning.
+    assert FeatureStore(store.folder).count_uncomputed(make_encoder(), posters) == 0

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from multimodal_ensemble.saving import (
+    _files,
     file_system_time,
     is_in_use,
     lock,
@@ -83,3 +84,22 @@ def test_a_file_that_a_process_holds_open_is_in_use_whatever_its_name_and_age(tm
     # A time in the future, from a clock that is wrong, is no evidence.
     os.utime(path, (now + 10**7, now + 10**7))
     assert is_in_use(path, "0" * 32, now) is None
+
+
+def test_another_container_of_the_machine_counts_as_another_machine(tmp_path, monkeypatch):
+    # It does not see the processes of this one.
+    path, token, now = tmp_path / "file", make_token(), file_system_time(tmp_path)
+    path.touch()
+    assert is_in_use(path, token, now)
+    read = os.readlink
+
+    def readlink(name):
+        return "pid:[1]" if os.fspath(name) == "/proc/self/ns/pid" else read(name)
+
+    monkeypatch.setattr(os, "readlink", readlink)
+    _files._machine_digits.cache_clear()
+    try:
+        assert is_in_use(path, token, now) is None
+    finally:
+        monkeypatch.undo()
+        _files._machine_digits.cache_clear()

@@ -591,6 +591,26 @@ def make_loss(weight):
     return lambda y_true, y_score: keras.ops.mean(weight * (y_true - y_score) ** 2, axis=-1)
 
 
+def define(name, code, **values):
+    """Return a function that is defined in a module of its own."""
+    module = {"keras": keras, "__name__": "module", **values}
+    exec(code, module)
+    return module[name]
+
+
+class OwnLoss(keras.losses.Loss):
+    """A loss whose configuration lacks its option."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.weight = weight
+
+    def call(self, y_true, y_score):
+        return self.weight * keras.ops.mean(y_true - y_score, axis=-1)
+
+
+WEIGHTED = "def loss(y, p): return keras.ops.mean(W * (y - p) ** 2, axis=-1)"
+HELPED = "def helper(x): return x ** {}\ndef loss(y, p): return helper(y - p)"
 ADAM, FOCAL = keras.optimizers.Adam, keras.losses.BinaryFocalCrossentropy
 
 
@@ -607,6 +627,17 @@ ADAM, FOCAL = keras.optimizers.Adam, keras.losses.BinaryFocalCrossentropy
             {"loss": lambda y, p: y - p},
             "Loss: function is .*Other differences: loss: code differs",
         ),
+        (
+            {"loss": define("loss", WEIGHTED, W=np.array([1.0]))},
+            {"loss": define("loss", WEIGHTED, W=np.array([2.0]))},
+            "Loss: W differs",
+        ),
+        (
+            {"loss": define("loss", HELPED.format(2))},
+            {"loss": define("loss", HELPED.format(4))},
+            "Loss: code differs",
+        ),
+        ({"loss": OwnLoss(1)}, {"loss": OwnLoss(2)}, "Loss: weight is 1 in the checkpoint, 2 here"),
         ({"monitor": "loss"}, {"monitor": "f1"}, "Evaluation: monitor is 'loss' in the"),
         (
             {"monitor": functools.partial(fbeta_score, beta=1)},
@@ -618,6 +649,52 @@ ADAM, FOCAL = keras.optimizers.Adam, keras.losses.BinaryFocalCrossentropy
 def test_other_objects_are_refused(one, other, match):
     x, data, y = DenseEncoder("x").fit([0.0, 1.0]), {"x": [0.0, 1.0]}, [[0], [1]]
     check_differs(identify([x], data, y, **one), identify([x], data, y, **other), match)
+
+
+ACTIVATION = "def activate(x): return {} * x"
+
+
+def make_head(layer, code):
+    """Return a head with a function that was defined for it."""
+    function = define("activate", code)
+    return lambda shape: keras.Sequential([keras.Input(shape), layer(function)])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda function: keras.layers.Dense(2, activation=function),
+        lambda function: keras.Sequential(
+            [keras.layers.Reshape((1, 1)), keras.layers.LSTM(2, activation=function)]
+        ),
+        # Keras writes the bytes of an unnamed function, which hold the name of its file.
+        lambda function: keras.layers.Lambda(lambda x: function(x)),
+    ],
+)
+def test_an_edited_function_of_a_layer_is_refused(layer):
+    def identify_head(code):
+        x = DenseEncoder("x", head=make_head(layer, code)).fit([0.0, 1.0])
+        return identify([x], {"x": [0.0, 1.0]}, [[0], [1]])
+
+    before, same, edited = (identify_head(ACTIVATION.format(n)) for n in (2, 2, 3))
+    check_same_training(before, same, path=Path("run"))
+    check_differs(before, edited, r"Model: (activation|function) of layer '\w+' differs")
+
+
+@pytest.mark.parametrize(
+    "layer", [keras.layers.Lambda, lambda function: keras.layers.Dense(2, activation=function)]
+)
+def test_an_unnamed_function_in_another_file_is_the_same(layer):
+    def identify_head(name):
+        function = eval(compile("lambda x: 2 * x", name, "eval"))
+        head = make_head(lambda _: layer(function), ACTIVATION)
+        x = DenseEncoder("x", head=head).fit([0.0, 1.0])
+        return identify([x], {"x": [0.0, 1.0]}, [[0], [1]])
+
+    # The source of an interactive session is not known.
+    for names in ((functools.__file__, json.__file__), ("<stdin>", "<stdin>")):
+        one, other = map(identify_head, names)
+        check_same_training(one, other, path=Path("run"))
 
 
 def test_a_monitor_that_counts_its_calls_stays_the_same():

@@ -1,8 +1,11 @@
 """The training step is one graph for batches of any size."""
 
+from contextlib import nullcontext
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from multimodal_ensemble.training import _run_epochs
 
@@ -49,3 +52,13 @@ def test_a_model_that_runs_eagerly_is_left_to_keras(problem):
     _run_epochs.run_epochs(model, training.train, [], first_epoch=0, epochs=1, show_progress=False)
     assert isinstance(model, keras.Model)
     assert model.evaluate(training.validation, verbose=0) > 0
+
+
+@pytest.mark.parametrize("fits_in_scope", [True, False])
+def test_a_model_of_a_strategy_is_left_to_keras(problem, fits_in_scope):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    with strategy.scope():
+        training = problem.prepare(problem.numbers())
+    with strategy.scope() if fits_in_scope else nullcontext():
+        result = training.fit(epochs=1)
+    assert len(result.history) > 0

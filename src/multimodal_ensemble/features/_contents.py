@@ -67,12 +67,16 @@ def list_leases(root: Path) -> Iterator[StoreFile]:
 
 def entry_folders(root: Path) -> dict[str, Path]:
     """Return the folders of backbones by key."""
-    with os.scandir(root) as entries:
-        return {
-            entry.name: Path(entry.path)
-            for entry in entries
-            if _KEY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-        }
+    try:
+        with os.scandir(root) as entries:
+            return {
+                entry.name: Path(entry.path)
+                for entry in entries
+                if _KEY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            }
+    except FileNotFoundError:
+        # The store was deleted after it was opened.
+        return {}
 
 
 def list_shards(folder: Path) -> list[str]:

@@ -361,6 +361,9 @@ class FeatureStore:
     @contextmanager
     def _lease(self) -> Iterator[Lease]:
         """Protect features from being pruned until the end of a call."""
+        if not self.folder.exists():
+            # The store was deleted after it was opened.
+            open_folder(self.folder)
         with Lease(self.folder) as lease:
             yield lease
             has_computed = lease.is_held

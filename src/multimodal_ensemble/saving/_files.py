@@ -146,9 +146,13 @@ def _is_running(process: int) -> bool:
 
 @lru_cache(maxsize=1)
 def _machine_digits() -> str:
-    """Return digits that no other machine has, nor this one after its next start."""
+    """Return digits that no other machine has, nor this one after its next start.
+
+    Containers of one machine count as several, because they do not see each other's processes.
+    """
     try:
         name = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        name += str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         name = platform.node()
     return hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -6,9 +6,10 @@ import functools
 import json
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from multimodal_ensemble._digest import digest_arrays
@@ -68,14 +69,39 @@ def describe_object(
     return {"class": type(value).__name__, "contents": describe(contents)}
 
 
+def own_functions(
+    layer: keras.Layer, seen: set[int] | None = None
+) -> Iterator[tuple[keras.Layer, str, types.FunctionType]]:
+    """Yield the functions that users gave to a layer and to the layers inside it.
+
+    Configurations have only their names. An activation is such a function.
+    """
+    seen = set() if seen is None else seen
+    if id(layer) in seen:
+        return
+    seen.add(id(layer))
+    for name, value in vars(layer).items():
+        # Keras gives each layer its own copy of some methods.
+        if isinstance(value, types.FunctionType) and not hasattr(type(layer), name):
+            if not is_of_keras(value):
+                yield layer, name, value
+        for inner in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(inner, keras.Layer):
+                yield from own_functions(inner, seen)
+
+
+def is_of_keras(value: Any) -> bool:
+    """Return whether Keras defines a function or class."""
+    return str(value.__module__).startswith("keras.")
+
+
 def _variables(function: types.FunctionType) -> dict[str, Any]:
     """Return the values that a function reads from around it, and its defaults."""
     code = function.__code__
     values = {
-        # Other global names are mostly modules and functions of libraries.
         name: function.__globals__[name]
         for name in code.co_names
-        if isinstance(function.__globals__.get(name, ...), _SCALARS)
+        if _is_own(function.__globals__.get(name, ...), function.__module__)
     }
     for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -84,3 +110,13 @@ def _variables(function: types.FunctionType) -> dict[str, Any]:
             # The variable has no value yet.
             values[name] = "unset"
     return {**values, "defaults": [function.__defaults__, function.__kwdefaults__]}
+
+
+def _is_own(value: Any, module: str | None) -> bool:
+    """Return whether a global value belongs to the code of its module.
+
+    Other global names are mostly modules, classes and functions of libraries.
+    """
+    if isinstance(value, types.FunctionType):
+        return value.__module__ == module
+    return isinstance(value, _SCALARS | Mapping | list | tuple | np.ndarray)

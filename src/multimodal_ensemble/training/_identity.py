@@ -13,11 +13,16 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
+from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.features import model_fingerprint
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.saving import pack_state
-from multimodal_ensemble.training._describe_object import describe_object
+from multimodal_ensemble.training._describe_object import (
+    describe_object,
+    is_of_keras,
+    own_functions,
+)
 from multimodal_ensemble.training._training_state import trained_variables
 
 Identity = dict[str, dict[str, Any]]
@@ -50,6 +55,12 @@ def identify_training(
             "variables": [_describe_variable(variable) for variable in changing],
             "frozen weights": _digest(*(weight.numpy() for weight in frozen)),
             "layers": _describe_layers(trained),
+            "functions": {
+                f"{attribute} of layer {_unnumbered(layer.name)!r}": _digest_text(
+                    json.dumps(describe_object(function))
+                )
+                for layer, attribute, function in own_functions(model)
+            },
         },
         "training rows": _describe_rows(datasets[0]),
         "validation rows": _describe_rows(datasets[1]),
@@ -82,10 +93,13 @@ def _unnumbered(path: str) -> str:
 def _describe_layers(model: keras.Model) -> dict[str, Any]:
     """Return the configuration of each layer: activations, rates, dtypes, connections."""
     try:
-        config = keras.saving.serialize_keras_object(model)
-    except (NotImplementedError, TypeError, ValueError):
+        # Keras warns of unnamed functions in files, and fails where their source is not known.
+        with ignored(UserWarning, "The object being serialized includes a `lambda`"):
+            config = keras.saving.serialize_keras_object(model)
+    except (NotImplementedError, OSError, TypeError, ValueError):
         # A user's layer without a complete `get_config` also trains; only its class is compared.
         return {"classes": [type(layer).__name__ for layer in all_layers(model)]}
+    config = _without_code(config)
     entries = config["config"]["layers"]
     layers = {layer.name: layer for layer in model.layers}
     for entry in entries:
@@ -103,6 +117,21 @@ def _describe_layers(model: keras.Model) -> dict[str, Any]:
         key = name if name not in described else f"{name} ({position})"
         described[key] = _relevant(describe_object(plain))
     return described
+
+
+def _without_code(node: Any) -> Any:
+    """Leave out the bytes of unnamed functions, which hold the name of a file.
+
+    `own_functions` finds these functions.
+    """
+    if isinstance(node, dict):
+        # Keras writes activations in another way than the functions of Lambda layers.
+        value = node.get("value")
+        is_activation = isinstance(value, list | tuple) and value and isinstance(value[0], str)
+        if node.get("class_name") == "__lambda__" or (is_activation and len(node) == 1):
+            return "a function"
+        return {key: _without_code(item) for key, item in node.items()}
+    return [_without_code(item) for item in node] if isinstance(node, list | tuple) else node
 
 
 def _describe_rows(dataset: MultimodalDataset) -> dict[str, Any]:
@@ -184,7 +213,13 @@ def _describe_loss(loss: Any) -> dict[str, Any]:
         return {"name": loss}
     name = getattr(loss, "__name__", type(loss).__name__)
     if isinstance(loss, keras.losses.Loss):
-        return {"name": name, **_options(loss)}
+        described = {"name": name, **_options(loss)}
+        if not is_of_keras(type(loss)):
+            # A class of a user may lack a complete `get_config`.
+            of_keras = vars(keras.losses.Loss())
+            own = {key: value for key, value in vars(loss).items() if key not in of_keras}
+            described["definition"] = describe_object([type(loss).call, own])
+        return described
     return {"name": name, "definition": describe_object(loss)}
 
 

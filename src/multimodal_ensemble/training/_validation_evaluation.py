@@ -219,7 +219,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
     def _loss_sums(self) -> tuple[float, float]:
         """Return the sum of the rows' losses, and the sum of their weights."""
         tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
-        return float(tracker.total), float(tracker.count)
+        total, count = map(keras.ops.convert_to_numpy, (tracker.total, tracker.count))
+        return float(total), float(count)
 
     def _loss(self, y_score: NDArray[np.float32]) -> float:
         loss = keras.losses.get(self.model.loss)(self._y_true.astype(y_score.dtype), y_score)
