@@ -235,7 +235,7 @@ def test_groups_that_cannot_be_used_are_refused(groups, message):
 
 def test_rows_and_labels_of_other_index_labels_are_refused():
     y = pd.DataFrame({"a": [0, 1] * 3})
-    with pytest.raises(ValueError, match="rows of y and of the data have different index labels"):
+    with pytest.raises(ValueError, match="rows of y and of X have different index labels"):
         list(MultilabelStratifiedKFold(3).split(y.iloc[::-1], y))
 
 
