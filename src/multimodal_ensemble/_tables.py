@@ -87,8 +87,8 @@ def check_same_index(**parts: Any) -> None:
         reference = indexed[first]
         if len(part) == len(reference) and not part.index.equals(reference.index):
             msg = (
-                f"The rows of {name} and of {first} have different "
-                f"index labels. Align them with {name}.loc[{first}.index], or pass "
+                f"The rows of {name} and of {first} have different index "
+                f"labels. Align them with {name}.loc[{first}.index], or pass "
                 f"{name}.to_numpy() to pair them by position."
             )
             raise ValueError(msg)
@@ -105,8 +105,10 @@ def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
 def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:
     """Return the number of each row's group, from 0 in order of the first row."""
     if isinstance(groups, str):
-        msg = f"groups must hold the group of each row. Received the string {groups!r}; if it is a "
-        msg += f"column of X, pass X[{groups!r}]."
+        msg = (
+            f"groups must hold the group of each row. Received the string {groups!r}; if it is a "
+            f"column of X, pass X[{groups!r}]."
+        )
         raise ValueError(msg)
     values = as_object_array(from_arrow(groups, name="groups"))
     if values.shape != (n_rows,):

@@ -21,8 +21,8 @@ def advise(rows: Sequence[Any], *, is_series: bool) -> str:
     """Return how to convert strings, one per row of y, to lists of labels."""
     strings = [row for row in rows if isinstance(row, str) and row.strip()]
     # Rows without labels need an empty list, which a method of a Series does not give them.
-    has_gaps = any(is_missing(row) or (isinstance(row, str) and not row.strip()) for row in rows)
-    has_gaps = has_gaps and all(is_missing(row) or isinstance(row, str) for row in rows)
+    has_lists = not all(isinstance(row, str) or is_missing(row) for row in rows)
+    has_gaps = len(strings) < len(rows) and not has_lists
     gap = " if isinstance(row, str) and row.strip() else []" if has_gaps else ""
     is_series = is_series and not has_gaps
     if any(map(_is_printed, strings)) or (strings and all(map(_is_bracketed, strings))):
