@@ -85,7 +85,7 @@ def _python_values(column: Any) -> list[Any]:
 def check_same_index(**parts: Any) -> None:
     """Raise a ValueError if tables and Series of the same rows have different index labels.
 
-    The parts are passed by name: ``check_same_index(data=X, y=y, sample_weight=weight)``.
+    The parts are passed by name: ``check_same_index(X=X, y=y, sample_weight=weight)``.
     """
     indexed = {
         name: part for name, part in parts.items() if isinstance(part, pd.DataFrame | pd.Series)
@@ -96,8 +96,8 @@ def check_same_index(**parts: Any) -> None:
         reference = indexed[first]
         if len(part) == len(reference) and not part.index.equals(reference.index):
             msg = (
-                f"The rows of {name} and of {'the data' if first == 'data' else first} have "
-                f"different index labels. Align them with {name}.loc[{first}.index], or pass "
+                f"The rows of {name} and of {first} have different index "
+                f"labels. Align them with {name}.loc[{first}.index], or pass "
                 f"{name}.to_numpy() to pair them by position."
             )
             raise ValueError(msg)
@@ -113,6 +113,12 @@ def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
 
 def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:
     """Return the number of each row's group, from 0 in order of the first row."""
+    if isinstance(groups, str):
+        msg = (
+            f"groups must hold the group of each row. Received the string {groups!r}; if it is a "
+            f"column of X, pass X[{groups!r}]."
+        )
+        raise ValueError(msg)
     groups = from_arrow(groups, name="groups")
     fault = "one value" if _is_single(groups) else column_fault(groups)
     if fault is not None:

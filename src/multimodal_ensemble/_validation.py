@@ -143,7 +143,8 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> FloatArray | None
     check_not_masked(sample_weight, name="sample_weight")
     given = np.asarray(sample_weight)
     if given.dtype.kind not in "biuf":
-        msg = f"sample_weight must be numeric. Received dtype {given.dtype}."
+        received = f"the string {given.item()!r}" if given.ndim == 0 else f"dtype {given.dtype}"
+        msg = f"sample_weight must be numeric. Received {received}."
         raise ValueError(msg)
     weights = given.astype(np.float64)
     if weights.shape != (n_samples,):

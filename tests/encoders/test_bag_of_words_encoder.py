@@ -284,7 +284,9 @@ def test_an_option_out_of_range_is_refused_by_name(options, match):
     ("row", "match"),
     [
         ("space|war", r"'tags' expects lists of tokens. Received the string 'space\|war' in row 1"),
-        ("x" * 999, r"Received the string 'x{80}' in row 1. Pass delimiter="),
+        ("x" * 999, r"Received the string 'x{80}' in row 1. Pass delimiter='\|'"),
+        ("space, war", r"Pass delimiter=',' for delimited strings"),
+        ("space;war, love", r"Pass delimiter=';' for delimited strings"),
         (None, r"'tags' expects a list of strings in each row. Received None in row 1"),
         (float("nan"), r"Received nan in row 1. Use an empty list for a row without tokens"),
         (pd.NA, r"Received <NA> in row 1"),

@@ -308,6 +308,20 @@ def test_pandas_types_are_recognised(values, kind, optional):
     assert len(fit_and_encode([encoder], data)["column"]) == n_rows
 
 
+def test_arrow_tables_are_read_as_tables_of_pandas_are():
+    pa = pytest.importorskip("pyarrow")
+    table = pd.DataFrame({"year": [1990, 2000, 1995], "tags": [["a"], ["b", "a"], []]})
+    arrow = pa.Table.from_pandas(table)
+    expected = infer(table)
+    assert repr(infer(arrow)) == repr(expected)
+    for fitted, other in zip(
+        fit_encoders(infer(arrow), arrow), fit_encoders(expected, table), strict=True
+    ):
+        assert fitted.get_state().keys() == other.get_state().keys()
+        values = table[fitted.name]
+        np.testing.assert_array_equal(fitted.encode(values), other.encode(values))
+
+
 @pytest.mark.parametrize(
     ("make_type", "values", "kind"),
     [

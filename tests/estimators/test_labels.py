@@ -1,5 +1,6 @@
 """Labels as matrices, tables and lists, compared with scikit-learn's `MultiLabelBinarizer`."""
 
+import ast
 import re
 import warnings
 
@@ -10,6 +11,7 @@ import scipy.sparse
 from hypothesis import given, settings, strategies as st
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from multimodal_ensemble._tables import as_object_array
 from multimodal_ensemble.estimators._labels import label_tuples, read_labels
 
 MATRIX = np.array([[1, 0, 1], [0, 0, 1], [0, 1, 0], [0, 0, 0]])
@@ -316,6 +318,32 @@ def one(rows):
 def test_other_targets_are_refused(y, match):
     with pytest.raises(ValueError, match=match):
         read_labels(y)
+
+
+@pytest.mark.parametrize("make", [list, one, np.array])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["a|b", None, "b", ""],
+        [None, "a, b", "b"],
+        ["", "a;b", "b ; a"],
+        ["['a', 'b']", np.nan, "['b']"],
+        ["a", None, "b"],
+        [["a"], None, ("a", "b")],
+    ],
+    ids=str,
+)
+def test_the_advice_of_an_error_gives_label_lists_where_rows_have_no_labels(make, rows):
+    if make is np.array:
+        make = as_object_array
+    y = make(rows)
+    with pytest.raises(ValueError, match="hold a list of labels in each row") as info:
+        read_labels(y)
+    advice = re.search(r"\[\S*(row|re)\b.* for row in y\]", str(info.value)).group()
+    converted = eval(advice, {"ast": ast, "re": re, "numpy": np, "y": y})
+    matrix, classes = read_labels(converted)
+    assert classes.tolist() == ["a", "b"]
+    assert matrix.any(axis=1).tolist() == [row not in (None, "") and row == row for row in rows]
 
 
 def test_errors_use_the_given_name_of_y():

@@ -235,7 +235,7 @@ SHUFFLED = TABLE.assign(b=1.5).iloc[::-1]
 )
 @pytest.mark.parametrize("y", [LABELS, pd.Series([["war"], ["love"]] * 10)], ids=["table", "lists"])
 def test_rows_of_other_index_labels_are_refused(X, y):
-    match = r"rows of y and of the data have different index labels. Align them with y.loc\[data.in"
+    match = r"rows of y and of X have different index labels. Align them with y.loc\[X.in"
     with pytest.raises(ValueError, match=match):
         read(X, y)
     with pytest.raises(ValueError, match=match):
@@ -294,6 +294,7 @@ def test_held_out_rows_share_no_group_with_the_training_rows():
         ({"validation_fraction": None}, "nothing is held out; omit groups"),
         ({"groups": [1] * 20}, "at least 2 different groups"),
         ({"groups": [1, 2]}, r"groups must have shape \(20,\)"),
+        ({"groups": "product"}, r"Received the string 'product'; .* pass X\['product'\]"),
     ],
 )
 def test_groups_that_cannot_be_kept_together_are_refused(options, match):

@@ -227,7 +227,7 @@ def test_groups_may_be_strings_numbers_or_series_and_reach_the_splitter_by_sciki
             dict.fromkeys(range(6), "a"),
             "groups must be a sequence .* a dict, whose keys are not rows",
         ),
-        ("abcabc", "groups must be a sequence with one group per row. Received one value"),
+        ("abcabc", "groups must hold the group of each row. Received the string 'abcabc'"),
         (np.ma.array([1, 2, 3] * 2, mask=[0, 0, 1] * 2), "for each row. Row 2 has none"),
         (np.ones((6, 2)), r"groups must have shape \(6,\). Received shape \(6, 2\)"),
         (pd.Series(range(6), index=range(1, 7)), "rows of groups and of y have different index"),
@@ -241,7 +241,7 @@ def test_groups_that_cannot_be_used_are_refused(groups, message):
 
 def test_rows_and_labels_of_other_index_labels_are_refused():
     y = pd.DataFrame({"a": [0, 1] * 3})
-    with pytest.raises(ValueError, match="rows of y and of the data have different index labels"):
+    with pytest.raises(ValueError, match="rows of y and of X have different index labels"):
         list(MultilabelStratifiedKFold(3).split(y.iloc[::-1], y))
 
 

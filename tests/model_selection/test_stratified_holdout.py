@@ -150,7 +150,7 @@ def test_invalid_input_raises(y, fraction, message):
         ([1, 1, 1, 1], "groups must have at least 2 different groups.*Received 1"),
         ([1, 2], r"groups must have shape \(4,\). Received shape \(2,\)"),
         ({"a": 1, "b": 1, "c": 2, "d": 2}, "one group per row. Received a dict, whose keys"),
-        ("aabb", "one group per row. Received one value"),
+        ("aabb", "Received the string 'aabb'; if it is a column"),
         (np.ma.array([1, 1, 2, 2], mask=[1, 0, 0, 0]), "Row 0 has none"),
         (pd.Series([1, 2, 3, 4], index=[3, 2, 1, 0]), "rows of groups and of y have different"),
     ],

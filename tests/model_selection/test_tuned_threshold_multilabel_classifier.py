@@ -371,7 +371,7 @@ def test_rows_of_other_index_labels_are_refused(data, name):
     X, y = pd.DataFrame(data[0]), pd.DataFrame(data[1])
     given = {"y": y, name: (y if name == "y" else y[0] + 1).iloc[::-1]}
     tuned = TunedThresholdMultilabelClassifier(bayes())
-    with pytest.raises(ValueError, match=f"rows of {name} and of the data have different index"):
+    with pytest.raises(ValueError, match=f"rows of {name} and of X have different index"):
         tuned.fit(X, **given)
 
 

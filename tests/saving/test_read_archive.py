@@ -279,6 +279,10 @@ def test_a_manifest_that_is_not_a_json_object_is_refused(manifest, match, tmp_pa
     [
         ({"format": None}, r"does not have the format 'test'. Received format=None. Copy or"),
         ({"format": "x" * 10**6}, r"does not have the format 'test'. Received format='xxxx"),
+        (
+            {"format": "multimodal_ensemble checkpoint"},
+            r"checkpoint'. Pass .*resume_from",
+        ),
         ({"format": ["test"]}, "does not have the format 'test'"),
         ({"format_version": None}, "whole number of at least 1 .* Received None"),
         ({"format_version": "1"}, "whole number of at least 1 .* Received '1'"),

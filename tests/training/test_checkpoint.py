@@ -711,7 +711,7 @@ def test_a_monitor_that_counts_its_calls_stays_the_same():
 
 
 def test_another_interval_of_evaluations_is_refused(untouched, written):
-    match = "Evaluation: evaluate_every is 3 in the checkpoint, 4 here"
+    match = "Evaluation: evaluate_every is 3 in the checkpoint, 4 here.*it follows from epochs"
     check_refused(untouched, CheckpointError, match, resume_from=written, evaluate_every=4)
 
 

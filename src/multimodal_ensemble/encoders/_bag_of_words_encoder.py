@@ -175,10 +175,11 @@ class BagOfWordsEncoder(Encoder):
             parts = compose(value).split(compose(self.delimiter))
             return [part.strip() for part in parts if part.strip()]
         if isinstance(value, str) and self.tokenizer is None:
+            delimiter = next((each for each in "|;," if each in value), "|")
             msg = (
                 f"Modality {self.name!r} expects lists of tokens. Received the string "
-                f"{value[:80]!r} in row {row}. Pass delimiter='|' for delimited strings or "
-                "tokenizer='words' for free text."
+                f"{value[:80]!r} in row {row}. Pass delimiter={delimiter!r} for delimited strings "
+                "or tokenizer='words' for free text."
             )
             raise ModalityError(msg, row=row)
         tokens = self._split(value)

@@ -160,10 +160,10 @@ class DenseEncoder(Encoder):
             fix = "Correct them, or use a larger unit."
         else:
             limit = ", neither NaN nor infinite"
-            fix = (
-                "Fill them in first, or pass optional=True if rows may lack all numbers of this "
-                "modality."
-            )
+            fix = "Fill them in first, or pass optional=True if rows may lack all numbers of this "
+            fix += "modality."
+            if columns is not None and len(columns) > 1:
+                fix += " If rows may lack some of them, create one such encoder per column."
         msg = (
             f"Modality {self.name!r} expects finite numbers{limit}. Received {number} in row "
             f"{row}, {describe_place(columns, position, numbers.shape[1])} "

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._tables import locating_errors
+from multimodal_ensemble._tables import from_arrow, locating_errors
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -94,6 +94,7 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
     ['war', 'space']
     """
     encoders = as_encoder_list(encoders)
+    data = from_arrow(data, name="data")
     for encoder in encoders:
         values, present = present_values(encoder, encoder.select(data))
         if not present.any() and present.size:

@@ -215,8 +215,10 @@ class ImageEncoder(Encoder):
 
         Returns
         -------
-        n_images, n_rows : int
-            Number of different images, and of values; several rows may have one file.
+        n_images : int
+            Number of different images.
+        n_rows : int
+            Number of values; several rows may have one file.
         """
         values = list(values)
         if self.optional:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
-from multimodal_ensemble._tables import check_columns
+from multimodal_ensemble._tables import check_columns, from_arrow
 from multimodal_ensemble.encoders._column_kinds import NUMBERS, ColumnKind, find_column_kind
 from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
@@ -70,6 +70,7 @@ def infer_encoders(
       movieId: left out; a different whole number in each row, like an id
       year: DenseEncoder('year'); numbers
     """
+    data = from_arrow(data, name="data")
     if isinstance(data, np.ndarray) and data.ndim == 2:
         kinds = [(["features"], ColumnKind("an array of numbers", DenseEncoder))]
         n_columns = 1

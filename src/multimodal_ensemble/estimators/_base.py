@@ -193,7 +193,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         """Return X as a table and the true labels of its rows."""
         check_is_fitted(self)
         table = read_table(self, X, reset=False)
-        check_same_index(data=named_rows(X, table), y=y, sample_weight=sample_weight)
+        check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight)
         y_true, _ = read_labels(y, self.classes_)
         check_same_length(table, y_true)
         return table, y_true

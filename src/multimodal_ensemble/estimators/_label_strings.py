@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from multimodal_ensemble._tables import abbreviate
+from multimodal_ensemble._tables import abbreviate, is_missing
 from multimodal_ensemble._text import without_invisible
 from multimodal_ensemble._warnings import warn
 
@@ -20,6 +20,11 @@ _WITHOUT_COMMA = re.compile(r"""(['"])\s+\1""")
 def advise(rows: Sequence[Any], *, is_series: bool) -> str:
     """Return how to convert strings, one per row of y, to lists of labels."""
     strings = [row for row in rows if isinstance(row, str) and row.strip()]
+    # Rows without labels need an empty list, which a method of a Series does not give them.
+    has_lists = not all(isinstance(row, str) or is_missing(row) for row in rows)
+    has_gaps = len(strings) < len(rows) and not has_lists
+    gap = " if isinstance(row, str) and row.strip() else []" if has_gaps else ""
+    is_series = is_series and not has_gaps
     if any(map(_is_printed, strings)) or (strings and all(map(_is_bracketed, strings))):
         if not all(map(_is_readable, strings)):
             return (
@@ -27,11 +32,14 @@ def advise(rows: Sequence[Any], *, is_series: bool) -> str:
                 "lists from their source, or store them in a format that keeps lists, such as "
                 "JSON or Parquet."
             )
-        how = "y.map(ast.literal_eval)" if is_series else "[ast.literal_eval(row) for row in y]"
+        how = f"[ast.literal_eval(row){gap} for row in y]"
+        how = "y.map(ast.literal_eval)" if is_series else how
         return f"The string is a printed list. Convert it to a list, for example with {how}."
     found = "\0".join(strings)
     delimiter = next((each for each in _DELIMITERS if each in found), None)
     if delimiter is None:
+        if has_gaps:
+            return f"If each string is one label, pass [[row]{gap} for row in y]."
         return (
             "If each string is one label, pass [[label] for label in y], with an empty list for a "
             "row without labels."
@@ -40,11 +48,11 @@ def advise(rows: Sequence[Any], *, is_series: bool) -> str:
     used = set(re.findall(pattern, found))
     if len(used) == 1:
         how = f"split({used.pop()!r})"
-        how = f"y.str.{how}" if is_series else f"[row.{how} for row in y]"
+        how = f"y.str.{how}" if is_series else f"[row.{how}{gap} for row in y]"
     elif is_series:
         how = f"y.str.split(r'{pattern}', regex=True)"
     else:
-        how = f"[re.split(r'{pattern}', row) for row in y]"
+        how = f"[re.split(r'{pattern}', row){gap} for row in y]"
     return f"Split delimited strings first, for example with {how}."
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from multimodal_ensemble._label_names import as_strings, match_names
-from multimodal_ensemble._tables import abbreviate, counted, from_arrow, to_python
+from multimodal_ensemble._tables import abbreviate, counted, from_arrow, is_missing, to_python
 from multimodal_ensemble._validation import check_label_matrix, find_repeated
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._label_strings import advise, check_label_strings
@@ -92,11 +92,11 @@ def _as_label_lists(y: Any, name: str) -> list[Any] | None:
         return None
     position = is_list.index(False)
     row = to_python(rows[position])
-    fix = (
-        advise(rows, is_series=isinstance(y, pd.Series))
-        if isinstance(row, str)
-        else "Give an empty list where a row has no label."
-    )
+    if any(isinstance(row, str) for row in rows):
+        fix = advise(rows, is_series=isinstance(y, pd.Series))
+    else:
+        how = ", as [row if numpy.iterable(row) else [] for row in y] does" * is_missing(row)
+        fix = f"Give an empty list where a row has no label{how}."
     msg = (
         f"{name} must be a multi-hot matrix or hold a list of labels in each row. Received "
         f"{row!r} in row {position}. {fix}"

@@ -92,7 +92,7 @@ def read_training_rows(
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
     checked = copy.copy(estimator)
     table = read_table(checked, X, reset=True)
-    check_same_index(data=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
+    check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
     sample_weight = from_arrow(sample_weight, name="sample_weight")
     y_true, classes = read_labels(y, classes)
     rows = Rows(table, y_true, sample_weight)
@@ -167,7 +167,7 @@ def _read_validation_rows(checked: Any, validation_data: Any, classes: NDArray[A
         raise ValueError(msg)
     X, y = validation_data
     table = read_table(checked, X, reset=False)
-    check_same_index(data=named_rows(X, table), y=y)
+    check_same_index(X=named_rows(X, table), y=y)
     return Rows(table, read_labels(y, classes, name="y of validation_data")[0])
 
 

@@ -124,7 +124,7 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
             If `y` is not a 0/1 matrix, does not have the length or index of `X`, or has fewer rows
             or groups than there are folds.
         """
-        check_same_index(data=X, y=y, groups=groups)
+        check_same_index(X=X, y=y, groups=groups)
         yield from super().split(X, y, groups)
 
     def get_n_splits(self, X: object = None, y: object = None, groups: object = None) -> int:

@@ -171,7 +171,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             )
             raise ValueError(msg)
         (X,) = indexable(X)
-        check_same_index(data=X, y=y, sample_weight=sample_weight, groups=groups)
+        check_same_index(X=X, y=y, sample_weight=sample_weight, groups=groups)
         y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         is_prefit = isinstance(self.cv, str) and self.cv == "prefit"
         if is_prefit:
@@ -297,7 +297,7 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             `sample_weight` is invalid.
         """
         check_is_fitted(self)
-        check_same_index(data=X, y=y, sample_weight=sample_weight)
+        check_same_index(X=X, y=y, sample_weight=sample_weight)
         y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         y_true = check_label_matrix(in_label_order(y, self._label_names, name="y"), name="y")
         weights = check_sample_weight(sample_weight, len(y_true))

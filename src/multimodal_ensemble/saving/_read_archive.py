@@ -136,9 +136,15 @@ class ArrayReader(Mapping[str, NDArray[Any]], AbstractContextManager["ArrayReade
             document = parse_manifest(self._archive.read(manifest))
         received = document.get("format")
         if received != format_name:
+            is_ours = isinstance(received, str) and received.startswith("multimodal_ensemble ")
+            advice = (
+                "Pass a file of that format. MultimodalClassifier.load reads classifiers, and "
+                "resume_from reads checkpoints."
+            )
             self._refuse(
                 f"does not have the format {format_name!r}. "
-                f"Received format={reprlib.repr(received)}"
+                f"Received format={reprlib.repr(received)}",
+                advice=advice if is_ours else None,
             )
         version = document.get("format_version")
         if type(version) is not int or version < 1:

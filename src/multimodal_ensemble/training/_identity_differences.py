@@ -18,7 +18,8 @@ _FIXES = {
     "encoders": "Fit the encoders as before",
     "optimizer": "Pass the same optimizer",
     "loss": "Pass the same loss and label_weight",
-    "evaluation": "Pass the same monitor, evaluate_every and loss_window",
+    "evaluation": "Pass the same monitor, evaluate_every and loss_window (without "
+    "evaluate_every=, it follows from epochs)",
 }
 # The number of differences, after the first one, that a message lists.
 _MAX_OTHERS = 4

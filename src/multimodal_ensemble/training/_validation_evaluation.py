@@ -203,12 +203,24 @@ class ValidationEvaluation(keras.callbacks.Callback):
     # -- called by the checkpoint callback ---------------------------------------------------
 
     def current_state(self) -> EvaluationState:
-        """Return the current state, with the duration of the training so far."""
+        """Return the current state, with the duration of the training so far.
+
+        Returns
+        -------
+        EvaluationState
+            The state that `resume_from` takes.
+        """
         self.state.seconds = time.perf_counter() - self._start
         return self.state
 
     def resume_from(self, state: EvaluationState) -> None:
-        """Make the next training continue from a state."""
+        """Make the next training continue from a state.
+
+        Parameters
+        ----------
+        state : EvaluationState
+            What `current_state` returned.
+        """
         self.state = self._resumed = state
 
     # -- internal ----------------------------------------------------------------------------
