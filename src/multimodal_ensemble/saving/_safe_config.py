@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from functools import cache
 from operator import attrgetter
 from types import FunctionType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-from multimodal_ensemble.exceptions import ArtefactError
+from multimodal_ensemble.saving._config_values import VALUES, Place, check_nodes, check_value
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
@@ -25,21 +25,6 @@ MAX_DEPTH = 250
 # public name.
 _PRIVATE = re.compile(r"keras\.src\.(models\.functional|(ops|layers|applications)(\.[a-z0-9_]+)+)")
 _NO_FUNCTIONS = {"deserialize", "get", "serialize"}
-
-# The classes under which Keras writes values that JSON lacks, and the keys of their configuration.
-_VALUES = {
-    "__bytes__": {"value"},
-    "__ellipsis__": set(),
-    "__keras_tensor__": {"shape", "dtype", "keras_history"},
-    "__numpy__": {"value", "dtype"},
-    "__slice__": {"start", "stop", "step"},
-    "__tensor__": {"value", "dtype"},
-}
-# An array of strings of a given length could take any amount of memory.
-_DTYPE = re.compile(
-    r"bool|string|u?int[0-9]{1,2}|(b?float)[0-9]{1,2}(_[a-z0-9]+)?|complex[0-9]{2,3}"
-)
-
 
 # For each module that may be named, the base class, one of its own, that its classes must have.
 _BASES = {
@@ -83,7 +68,7 @@ def check_config(config: Any, *, where: str) -> None:
     ArtefactError
         If it names anything else; the message says what, and where in the configuration.
     """
-    _check(config, _Place(where), 0)
+    _check(config, Place(where), 0)
 
 
 @cache
@@ -100,34 +85,16 @@ def _allowed() -> dict[str, tuple[dict[str, Any], tuple[type, ...]]]:
     return allowed
 
 
-class _Place(NamedTuple):
-    """A place in a configuration, for messages."""
-
-    where: str
-    path: str = ""
-    # Whether it is in what a model was compiled with.
-    compiles: bool = False
-
-    def at(self, key: object) -> _Place:
-        compiles = self.compiles or key == "compile_config"
-        return _Place(self.where, f"{self.path}[{reprlib.repr(key)}]", compiles)
-
-    def refuse(self, problem: str) -> NoReturn:
-        at = f" at {self.path}" if self.path else ""
-        msg = f"{self.where} cannot be loaded: its configuration{at} {problem}"
-        raise ArtefactError(msg)
-
-
-def _check(value: Any, place: _Place, depth: int) -> None:
+def _check(value: Any, place: Place, depth: int) -> None:
     if depth > MAX_DEPTH:
-        _Place(place.where).refuse(
+        Place(place.where).refuse(
             f"is nested more than {MAX_DEPTH} levels deep, which no model is."
         )
     if isinstance(value, dict):
         if "class_name" in value:
             _check_object(value, place)
         if "inbound_nodes" in value:
-            _check_nodes(value["inbound_nodes"], place)
+            check_nodes(value["inbound_nodes"], place)
         for key, item in value.items():
             _check(item, place.at(key), depth + 1)
     elif isinstance(value, (list, tuple)):
@@ -137,15 +104,15 @@ def _check(value: Any, place: _Place, depth: int) -> None:
         place.refuse(f"must consist of JSON values. Received type {type(value).__name__}.")
 
 
-def _check_object(config: dict[str, Any], place: _Place) -> None:
+def _check_object(config: dict[str, Any], place: Place) -> None:
     import keras
 
     class_name = config["class_name"]
     inner = config.get("config")
     if not isinstance(class_name, str):
         place.refuse(f"must name a class. Received class_name={reprlib.repr(class_name)}.")
-    if class_name in _VALUES:
-        _check_value(class_name, config, place)
+    if class_name in VALUES:
+        check_value(class_name, config, place)
         return
     if class_name.startswith("__"):
         place.refuse(
@@ -172,38 +139,20 @@ def _check_object(config: dict[str, Any], place: _Place) -> None:
         _check_class(found, inner, place)
 
 
-def _check_nodes(nodes: Any, place: _Place) -> None:
-    """Check that each call in a model has an input: Keras computes a call of constants at once."""
-    for node in nodes if isinstance(nodes, list | tuple) else [nodes]:
-        arguments = [node.get("args"), node.get("kwargs")] if isinstance(node, dict) else []
-        if not _has_tensor(arguments):
-            place.refuse(
-                "calls a layer or operation without an input, which would be computed while the "
-                "model is loaded."
-            )
-
-
-def _has_tensor(value: Any) -> bool:
-    if isinstance(value, dict) and "class_name" in value:
-        return bool(value["class_name"] == "__keras_tensor__")
-    items = value.values() if isinstance(value, dict) else value
-    return isinstance(value, dict | list | tuple) and any(map(_has_tensor, items))
-
-
 def find_keras_class(config: Any) -> Any:
     """Return the class that a part of a checked configuration names, or None."""
     import keras
 
     if not isinstance(config, dict) or not isinstance(class_name := config.get("class_name"), str):
         return None
-    if class_name in _VALUES or class_name == "function":
+    if class_name in VALUES or class_name == "function":
         return None
     name = config.get("registered_name", class_name)
     found = None if name is None else keras.saving.get_registered_object(name)
-    return _find_class(class_name, config["module"], _Place("")) if found is None else found
+    return _find_class(class_name, config["module"], Place("")) if found is None else found
 
 
-def _check_class(found: type, inner: Any, place: _Place) -> None:
+def _check_class(found: type, inner: Any, place: Place) -> None:
     """Check a class that Keras defines or that is registered with Keras."""
     import keras
 
@@ -235,7 +184,7 @@ def _layers(names: Sequence[str]) -> tuple[type, ...]:
     return tuple(getattr(keras.layers, name) for name in names if hasattr(keras.layers, name))
 
 
-def _find_class(class_name: str, module: Any, place: _Place) -> type:
+def _find_class(class_name: str, module: Any, place: Place) -> type:
     """Return a class of Keras that a configuration names, if the configuration may name it."""
     import keras
 
@@ -259,7 +208,7 @@ def _find_class(class_name: str, module: Any, place: _Place) -> type:
     return found
 
 
-def _check_function(name: str | None, module: Any, place: _Place) -> None:
+def _check_function(name: str | None, module: Any, place: Place) -> None:
     import keras
 
     if name is not None and isinstance(module, str) and name not in _NO_FUNCTIONS:
@@ -269,19 +218,9 @@ def _check_function(name: str | None, module: Any, place: _Place) -> None:
     _refuse_unregistered(f"function {reprlib.repr(name)}", module, place)
 
 
-def _refuse_unregistered(what: str, module: Any, place: _Place) -> NoReturn:
+def _refuse_unregistered(what: str, module: Any, place: Place) -> NoReturn:
     place.refuse(
         f"names the {what} of the module {reprlib.repr(module)}, which is neither a part of a "
         "model in Keras nor registered with Keras. If a package that you trust defines and "
         "registers it, import that package first. Nothing was imported or run."
     )
-
-
-def _check_value(class_name: str, config: dict[str, Any], place: _Place) -> None:
-    inner = config.get("config")
-    is_complete = set(config) == {"class_name", "config"}
-    if not is_complete or not isinstance(inner, dict) or set(inner) != _VALUES[class_name]:
-        place.refuse(f"holds an invalid {class_name}.")
-    dtype = inner.get("dtype")
-    if "dtype" in inner and not (isinstance(dtype, str) and _DTYPE.fullmatch(dtype)):
-        place.refuse(f"holds a {class_name} with the dtype {reprlib.repr(dtype)}.")
