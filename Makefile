@@ -14,9 +14,12 @@ RETRIEVE := examples/movielens_genres/retrieval/requirements.txt
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
 
-# Two workers run whole files, so that the fixtures of a file are set up only once.
+# Two workers run whole files, so that the fixtures of a file are set up only once. Files keep their
+# order: sorted by their number of tests, a few long tests would come last and keep one worker busy.
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python $(PYTEST)
 
 # All ratios; about 20 minutes on two cores. BENCH="--data FOLDER --weights NAME=FILE ..." uses real data.
 bench: $(VENV)/.test
@@ -63,7 +66,7 @@ build-check: $(VENV)/.dev
 # Fast tests with the lowest versions that pyproject.toml allows. Old versions may use features that
 # newer packages deprecate, so deprecation warnings are ignored.
 test-lowest: $(VENV_LOWEST)/.test
-	$(VENV_LOWEST)/bin/python -m pytest -n 2 --dist loadfile -m "not slow" -W "ignore::DeprecationWarning"
+	$(VENV_LOWEST)/bin/python $(PYTEST) -m "not slow" -W "ignore::DeprecationWarning"
 
 clean:
 	rm -rf build dist docs/_build docs/api/generated $(VENV) $(VENV_LOWEST)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from multimodal_ensemble._tables import abbreviate, to_python
 from multimodal_ensemble._validation import find_repeated
 
+# The modules of scikit-learn in which scorers ask for classes.
+_SCORERS = ("sklearn.metrics.", "sklearn.utils._")
+
 # Properties and methods with these names pass on the attribute of another estimator.
 _PASSING_ON = ("classes_", "__getattr__", "__getattribute__")
 
@@ -28,8 +31,8 @@ def classes_for_caller(labels: NDArray[Any]) -> Any:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_name in _PASSING_ON:
         frame = frame.f_back
-    is_scorer = frame is not None and frame.f_globals.get("__name__") == "sklearn.utils._response"
-    return [np.array([0, 1])] * len(labels) if is_scorer else labels
+    module = "" if frame is None else frame.f_globals.get("__name__", "")
+    return [np.array([0, 1])] * len(labels) if module.startswith(_SCORERS) else labels
 
 
 def names_of(values: Any) -> list[Any] | None:

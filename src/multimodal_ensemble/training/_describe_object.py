@@ -16,6 +16,9 @@ from multimodal_ensemble._digest import digest_arrays
 
 _SCALARS = bool | int | float | str | None
 
+# What Keras makes of a model when it first trains, evaluates or predicts.
+_COMPILED = {"train_function", "test_function", "predict_function"}
+
 
 def describe_object(
     value: Any, *, with_contents: bool = True, inside: frozenset[int] = frozenset()
@@ -82,7 +85,8 @@ def own_functions(
     seen.add(id(layer))
     for name, value in vars(layer).items():
         # Keras gives each layer its own copy of some methods.
-        if isinstance(value, types.FunctionType) and not hasattr(type(layer), name):
+        is_function = isinstance(value, types.FunctionType) and not hasattr(type(layer), name)
+        if is_function and name not in _COMPILED:
             if not is_of_keras(value):
                 yield layer, name, value
         for inner in value if isinstance(value, list | tuple) else [value]:
