@@ -381,3 +381,19 @@ def test_views_of_a_dict_are_columns():
     data = {"a": {1: 2.5, 2: 3.5}.values(), "b": {1: 2.5, 2: 3.5}.keys()}
     dataset = MultimodalDataset(data, [DenseEncoder("x", column=["a", "b"]).fit([[1, 1]])])
     assert dataset[0][0]["x"].tolist() == [[1.5, 0], [2.5, 1]]
+
+
+@pytest.mark.parametrize("name", ["Tags", " tags", "tags\u200b", "ｔａｇｓ"])
+def test_an_absent_optional_column_with_a_similar_name_issues_a_warning(name):
+    encoder = ArrayEncoder("tags", optional=True)
+    with pytest.warns(UserWarning, match=r"'tags' is missing in all rows.*if that is the same"):
+        assert list(encoder.select({name: [1, 2]})) == [None, None]
+
+
+def test_a_constructor_that_collects_its_arguments_is_refused():
+    class Collecting(DenseEncoder):
+        def __init__(self, name, **options):
+            super().__init__(name, **options)
+
+    with pytest.raises(TypeError, match="Collecting must name its arguments"):
+        clone(Collecting("x", scaling=None))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from multimodal_ensemble._tables import check_columns
+from multimodal_ensemble._text import without_invisible
 from multimodal_ensemble._validation import find_repeated
+from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -50,6 +53,11 @@ def find_columns(data: Any, columns: Sequence[str], *, modality: str, optional: 
     is_absent = optional and lacking == list(columns)
     # The columns of an absent modality have the length of the others.
     check_columns(data, None if is_absent else [name for name in columns if name in data])
+    if is_absent and (similar := _find_similar(data, columns)):
+        warn(
+            f"Modality {modality!r} is missing in all rows: the data lacks the column(s) "
+            f"{list(columns)}. It has {similar}; if that is the same column, rename it."
+        )
     if lacking and not is_absent:
         msg = (
             f"Modality {modality!r} reads the column(s) {lacking}, which the data lacks. "
@@ -58,3 +66,13 @@ def find_columns(data: Any, columns: Sequence[str], *, modality: str, optional: 
         )
         raise ModalityError(msg)
     return not is_absent
+
+
+def _find_similar(data: Any, columns: Sequence[str]) -> list[str]:
+    """Return the columns of the data whose names look like those of some columns."""
+    wanted = set(map(_as_seen, columns))
+    return [name for name in data if isinstance(name, str) and _as_seen(name) in wanted]
+
+
+def _as_seen(name: str) -> str:
+    return unicodedata.normalize("NFKC", without_invisible(name)).casefold().strip()

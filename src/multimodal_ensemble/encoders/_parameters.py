@@ -17,6 +17,19 @@ from multimodal_ensemble._tables import to_python
 class CheckedParameters(BaseEstimator):
     """An object whose constructor checks its arguments and stores each under its own name."""
 
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        arguments = inspect.signature(cls).parameters.values()
+        if any(argument.kind is inspect.Parameter.VAR_KEYWORD for argument in arguments):
+            # scikit-learn would ignore them, so a copy would lose what they set.
+            msg = (
+                f"The constructor of {cls.__name__} must name its arguments, as scikit-learn "
+                "demands, and not collect them in **kwargs."
+            )
+            raise TypeError(msg)
+        names: list[str] = super()._get_param_names()
+        return names
+
     def set_params(self, **params: Any) -> Self:
         """Change parameters after checking them; an error leaves the object as it was.
 
