@@ -294,7 +294,7 @@ def _(folder):
 
 @case("a table without any of the columns, all modalities `optional`")
 def _(folder):
-    fit(BagOfWordsEncoder("tags", optional=True)).predict({"Tags": [["a"]]})
+    fit(BagOfWordsEncoder("tags", optional=True)).predict({"text": [["a"]]})
 
 
 @case("an `optional` modality that no validation row has")
