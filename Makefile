@@ -31,7 +31,7 @@ bench-check: $(VENV)/.test
 		--weights MobileNet=random MobileNetV2=random --image-size 64 --epochs 1 --repeats 1 \
 		--memory-images 40 80 --scale 0.01
 
-# Attempts to break the library at random, with counts: kills, damaged stores, hostile files, threads.
+# Attempts to break the library at random, with counts; about ten minutes on two cores.
 stress: $(VENV)/.test $(VENV_LOWEST)/.test
 	$(BIN)/python -m benchmarks.stress.kills --kills 300
 	$(BIN)/python -m benchmarks.stress.damage --stores 300
