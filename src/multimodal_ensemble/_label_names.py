@@ -84,8 +84,8 @@ def in_label_order(values: Any, labels: Iterable[Any] | None, *, name: str) -> A
     }
     if any(faults.values()):
         fix = "" if isinstance(values, Mapping) else f" {name}.to_numpy() pairs them by position."
-        found = [f"{fault}: {abbreviate(found)}." for fault, found in faults.items() if found]
-        msg = f"{name} must have a value for each label. {' '.join(found)}{fix}"
+        listed = [f"{fault}: {abbreviate(which)}." for fault, which in faults.items() if which]
+        msg = f"{name} must have a value for each label. {' '.join(listed)}{fix}"
         raise ValueError(msg)
     order = [known[label] for label in wanted]
     if isinstance(values, pd.DataFrame):

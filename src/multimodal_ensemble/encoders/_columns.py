@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from multimodal_ensemble._tables import check_columns
-from multimodal_ensemble._text import without_invisible
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.encoders._words import fold
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -70,9 +69,5 @@ def find_columns(data: Any, columns: Sequence[str], *, modality: str, optional: 
 
 def _find_similar(data: Any, columns: Sequence[str]) -> list[str]:
     """Return the columns of the data whose names look like those of some columns."""
-    wanted = set(map(_as_seen, columns))
-    return [name for name in data if isinstance(name, str) and _as_seen(name) in wanted]
-
-
-def _as_seen(name: str) -> str:
-    return unicodedata.normalize("NFKC", without_invisible(name)).casefold().strip()
+    wanted = {fold(column).strip() for column in columns}
+    return [name for name in data if isinstance(name, str) and fold(name).strip() in wanted]

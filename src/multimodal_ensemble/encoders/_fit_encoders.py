@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import from_arrow, locating_errors
+from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -51,9 +52,7 @@ def as_encoder_list(encoders: Encoder | Sequence[Encoder]) -> list[Encoder]:
                 f"Received {encoder!r} of type {type(encoder).__name__}."
             )
             raise ModalityError(msg)
-    names = [encoder.name for encoder in encoders]
-    clashing = sorted({name for name in names if names.count(name) > 1})
-    if clashing:
+    if clashing := find_repeated(encoder.name for encoder in encoders):
         msg = (
             f"Encoders must have distinct names, because each becomes a Keras input. "
             f"Received {clashing} more than once; give each its own name and pass column=..."

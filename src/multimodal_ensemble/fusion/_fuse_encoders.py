@@ -19,7 +19,7 @@ from multimodal_ensemble._layer_names import (
     seam_name,
 )
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble._validation import check_at_least, check_fraction
+from multimodal_ensemble._validation import check_at_least, check_fraction, find_repeated
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._missing_modality import AlwaysPresent, MissingModality
@@ -181,7 +181,7 @@ def _check_layer_names(
 ) -> None:
     names = [*SHARED_NAMES, *(name for encoder in encoders for name in names_of(encoder.name))]
     names += {id(backbone): backbone.name for backbone in backbones if backbone}.values()
-    if clashing := sorted({name for name in names if names.count(name) > 1}):
+    if clashing := find_repeated(names):
         msg = (
             f"Two layers of the model would have the name(s) {clashing}. Rename the encoder, "
             "with column=... for the column it reads, or the backbone that it returns."

@@ -30,6 +30,7 @@ MAX_EMPTY_AXIS = 2**16
 MAX_NAME_LENGTH = 200
 # Space for MAX_MEMBERS names of MAX_NAME_LENGTH characters in the zip file's list of members.
 MAX_DIRECTORY_BYTES = MAX_MEMBERS * (MAX_NAME_LENGTH + 128)
+_MAX_REASON_LENGTH = 300
 # Booleans, signed and unsigned integers, floats.
 NUMERIC_KINDS = "biuf"
 
@@ -224,6 +225,13 @@ def read_array(member: IO[bytes], size: int) -> NDArray[Any]:
     if dtype.kind == "b" and available and content.max() > 1:
         _refuse("its booleans are neither 0 nor 1")
     return array
+
+
+def describe_reason(error: Exception) -> str:
+    """Return the message of an exception of a reader, cut to a length that people read."""
+    reason = (str(error) or type(error).__name__).rstrip(".")
+    # The readers' messages quote names, which may be as long as the file.
+    return reason if len(reason) <= _MAX_REASON_LENGTH else f"{reason[:_MAX_REASON_LENGTH]}..."
 
 
 def _refuse(reason: str) -> NoReturn:

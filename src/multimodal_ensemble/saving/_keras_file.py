@@ -14,8 +14,13 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from multimodal_ensemble._regular_files import open_regular
+from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.exceptions import ArtefactError
-from multimodal_ensemble.saving._archive_format import check_no_overlap, parse_manifest
+from multimodal_ensemble.saving._archive_format import (
+    check_no_overlap,
+    describe_reason,
+    parse_manifest,
+)
 from multimodal_ensemble.saving._h5_weights import count_h5_values
 from multimodal_ensemble.saving._model_size import check_model_sizes
 from multimodal_ensemble.saving._safe_config import check_config
@@ -24,7 +29,6 @@ _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
 _MEMBERS = {"metadata.json", _CONFIG, _WEIGHTS}
 # Vocabularies of layers.
 _ASSETS = "assets/"
-_MAX_REASON_LENGTH = 300
 
 
 def check_keras_file(path: str | os.PathLike[str]) -> None:
@@ -84,13 +88,14 @@ def _open_archive(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         names = [info.orig_filename for info in members]
+        repeated = set(find_repeated(names))
         for info, name in zip(members, names, strict=True):
             parts = name.split("/")
             is_known = name in _MEMBERS or (name.startswith(_ASSETS) and ".." not in parts)
             problem = None
             if not is_known or info.filename != name or "\\" in name:
                 problem = "is no part of a .keras file"
-            elif names.count(name) > 1:
+            elif name in repeated:
                 problem = "occurs twice"
             elif info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
                 problem = "is compressed, which .keras files never are"
@@ -112,6 +117,6 @@ def _explaining(where: str) -> Iterator[None]:
         raise
     except Exception as error:
         # Malformed bytes make the readers raise almost any exception.
-        reason = (str(error) or type(error).__name__)[:_MAX_REASON_LENGTH].rstrip(".")
+        reason = describe_reason(error)
         msg = f"{where} cannot be loaded: {reason}. It is damaged, or was not written by Keras."
         raise ArtefactError(msg) from error

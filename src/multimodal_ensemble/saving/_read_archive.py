@@ -18,11 +18,10 @@ from multimodal_ensemble.saving._archive_format import (
     MANIFEST,
     check_ends,
     check_members,
+    describe_reason,
     parse_manifest,
     read_array,
 )
-
-_MAX_REASON_LENGTH = 300
 
 
 def read_archive(
@@ -107,11 +106,7 @@ class ArrayReader(Mapping[str, NDArray[Any]], AbstractContextManager["ArrayReade
             raise
         except Exception as cause:
             # Malformed bytes make the readers raise almost any exception.
-            reason = (str(cause) or type(cause).__name__).rstrip(".")
-            if len(reason) > _MAX_REASON_LENGTH:
-                # The readers' messages quote names, which may be as long as the file.
-                reason = f"{reason[:_MAX_REASON_LENGTH]}..."
-            self._refuse(f"cannot be loaded: {problem} ({reason})", cause=cause)
+            self._refuse(f"cannot be loaded: {problem} ({describe_reason(cause)})", cause=cause)
 
     def close(self) -> None:
         """Close the file."""

@@ -24,6 +24,7 @@ from multimodal_ensemble.saving import (
     write_archive,
 )
 from multimodal_ensemble.training._identity import Identity
+from multimodal_ensemble.training._training_state import check_type
 
 _FORMAT_NAME = "multimodal_ensemble checkpoint"
 _VERSION = 1
@@ -203,7 +204,5 @@ def _unpack(document: Mapping[str, Any], name: str, arrays: ArrayReader) -> Any:
         msg = f"it lacks {name!r}"
         raise ValueError(msg)
     value = unpack_state(document[name], arrays)
-    if type(value) is not _TYPES[name]:
-        msg = f"{name} must be of type {_TYPES[name].__name__}, not {type(value).__name__}"
-        raise ValueError(msg)
+    check_type(value, _TYPES[name], name)
     return value

@@ -73,9 +73,9 @@ class EvaluationState:
         `columns` are those of the history with the type of their values.
         """
         for name, kind in _STATE_TYPES.items():
-            _check_type(values[name], kind, name)
+            check_type(values[name], kind, name)
         for pair in values["losses"]:
-            _check_type(pair, tuple, "an entry of losses")
+            check_type(pair, tuple, "an entry of losses")
             if [type(number) for number in pair] != [float, float]:
                 msg = f"losses holds {pair!r}, which are not two numbers"
                 raise ValueError(msg)
@@ -83,12 +83,12 @@ class EvaluationState:
         state = cls(**{**known, "losses": deque(values["losses"], maxlen=loss_window)})
         steps = [0]
         for entry in state.history:
-            _check_type(entry, dict, "an entry of the history")
+            check_type(entry, dict, "an entry of the history")
             if entry.keys() != columns.keys():
                 msg = f"the history has the columns {list(entry)} instead of {list(columns)}"
                 raise ValueError(msg)
             for column, kind in columns.items():
-                _check_type(entry[column], kind, f"{column} in the history")
+                check_type(entry[column], kind, f"{column} in the history")
             steps.append(entry["step"])
         # Each evaluation is after that of another batch, and the first one is the best so far.
         is_in_order = all(before < after for before, after in pairwise([*steps, state.step + 1]))
@@ -112,7 +112,8 @@ _STATE_TYPES: dict[str, type] = {
 }
 
 
-def _check_type(value: Any, kind: type, name: str) -> None:
+def check_type(value: Any, kind: type, name: str) -> None:
+    """Raise a ValueError unless a value that was read from a file has exactly a type."""
     # A bool is an int, but not here.
     if type(value) is not kind:
         msg = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
