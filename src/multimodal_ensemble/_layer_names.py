@@ -36,7 +36,30 @@ def or_missing_name(modality: str) -> str:
     return f"{modality}_or_missing"
 
 
+def spoken_name(modality: str) -> str:
+    """Return the name of the layer of a late fusion that is 1 where a modality says something."""
+    return f"{modality}_spoken"
+
+
+def radial_name(modality: str) -> str:
+    """Return the name of the layer of a late fusion with the radial features of a modality."""
+    return f"{modality}_radial"
+
+
+def member_name(member: str) -> str:
+    """Return the name of the linear layer of a member of a late fusion."""
+    return f"{member}_member"
+
+
 def names_of(modality: str) -> set[str]:
     """Return the names of a modality's input and layers, except that of its backbone."""
-    parts = (seam_name, head_name, presence_name, or_missing_name)
+    parts = (
+        seam_name,
+        head_name,
+        presence_name,
+        or_missing_name,
+        spoken_name,
+        radial_name,
+        member_name,
+    )
     return {modality, *(name(modality) for name in parts)}

@@ -4,18 +4,27 @@ from multimodal_ensemble.fusion._adapt_heads import adapt_heads
 from multimodal_ensemble.fusion._feature_model import feature_model
 from multimodal_ensemble.fusion._fuse_encoders import fuse_encoders
 from multimodal_ensemble.fusion._fuse_models import fuse_models
+from multimodal_ensemble.fusion._late_fusion import LateFusion, RadialBasis, RowPresence, fuse_late
 from multimodal_ensemble.fusion._load_model import load_model
+from multimodal_ensemble.fusion._member_layout import MemberLayout, as_layouts, fuse_evidence
 from multimodal_ensemble.fusion._missing_modality import MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 from multimodal_ensemble.fusion._parts import ModalityParts, fusion_parts
 
 __all__ = [
+    "LateFusion",
+    "MemberLayout",
     "MissingModality",
     "ModalityDropout",
     "ModalityParts",
+    "RadialBasis",
+    "RowPresence",
     "adapt_heads",
+    "as_layouts",
     "feature_model",
     "fuse_encoders",
+    "fuse_evidence",
+    "fuse_late",
     "fuse_models",
     "fusion_parts",
     "load_model",

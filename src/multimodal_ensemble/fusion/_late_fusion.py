@@ -1,0 +1,273 @@
+"""Late fusion: one linear model per member, and the sum of their log-odds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._layer_names import (
+    SCORES,
+    head_name,
+    member_name,
+    presence_name,
+    radial_name,
+    seam_name,
+    spoken_name,
+)
+from multimodal_ensemble.encoders import Encoder, FeatureScaling
+from multimodal_ensemble.fusion._member_layout import MemberLayout, as_layouts, fuse_evidence
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RowPresence(keras.layers.Layer):
+    """Return where a row has something to say: a modality that is present and not empty.
+
+    Parameters
+    ----------
+    zeros_are_empty : bool
+        Whether a row of zeros is empty.
+    **kwargs
+        Passed to `keras.layers.Layer`.
+    """
+
+    def __init__(self, zeros_are_empty: bool, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.zeros_are_empty = zeros_are_empty
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Return ones and zeros of shape ``(n, 1)``, from the rows and optionally their presence.
+
+        Only the first of all values of a row decides if the rows are never empty.
+        """
+        rows, *given = inputs
+        rows = keras.ops.cast(rows, "float32")
+        if self.zeros_are_empty:
+            largest = keras.ops.max(keras.ops.abs(rows), axis=-1, keepdims=True)
+            here = keras.ops.cast(largest > 0, "float32")
+        else:
+            here = keras.ops.ones_like(rows[:, :1])
+        return here * keras.ops.cast(given[0], "float32") if given else here
+
+    def compute_output_shape(
+        self, input_shape: Sequence[tuple[int | None, ...]]
+    ) -> tuple[int | None, int]:
+        """Return the shape ``(n, 1)``."""
+        return (input_shape[0][0], 1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**super().get_config(), "zeros_are_empty": self.zeros_are_empty}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RadialBasis(keras.layers.Layer):
+    """Features of a radial basis kernel; see `multimodal_ensemble.linear.RadialFeatures`.
+
+    Parameters
+    ----------
+    n_centres, n_features : int
+        Number of centres and of features.
+    **kwargs
+        Passed to `keras.layers.Layer`.
+    """
+
+    def __init__(self, n_centres: int, n_features: int, **kwargs: Any) -> None:
+        super().__init__(autocast=False, **kwargs)
+        self.n_centres = n_centres
+        self.n_features = n_features
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create centres, width, projection and the mean of the features."""
+        options = {"trainable": False, "autocast": False, "dtype": "float32"}
+        shapes = {
+            "centres": (self.n_centres, input_shape[-1]),
+            "width": (),
+            "projection": (self.n_centres, self.n_features),
+            "mean": (self.n_features,),
+        }
+        for name, shape in shapes.items():
+            weight = self.add_weight(name=name, shape=shape, initializer="ones", **options)
+            setattr(self, name, weight)
+
+    def call(self, inputs: Any) -> Any:
+        """Return centred features of shape ``(n, n_features)``."""
+        inputs = keras.ops.cast(inputs, "float32")
+        squares = keras.ops.sum(inputs**2, axis=1, keepdims=True)
+        centres = keras.ops.sum(self.centres**2, axis=1)
+        products = keras.ops.matmul(inputs, keras.ops.transpose(self.centres))
+        squared = keras.ops.maximum(squares - 2 * products + centres, 0.0)
+        similarity = keras.ops.exp(-squared / self.width)
+        return keras.ops.matmul(similarity, self.projection) - self.mean
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Return the shape ``(n, n_features)``."""
+        return (input_shape[0], self.n_features)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "n_centres": self.n_centres,
+            "n_features": self.n_features,
+        }
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LateFusion(keras.layers.Layer):
+    """Calibrate the values of members, fuse them as log-odds, and return scores.
+
+    Parameters
+    ----------
+    members : sequence of MemberLayout or dict
+        The members, or the arguments of their layouts.
+    modalities : sequence of str
+        All modalities, in the order of their presences in the input.
+    **kwargs
+        Passed to `keras.layers.Layer`.
+
+    See Also
+    --------
+    multimodal_ensemble.fusion.fuse_evidence : The rule.
+    """
+
+    def __init__(self, members: Sequence[Any], modalities: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(autocast=False, dtype="float32", **_without_dtype(kwargs))
+        self.modalities = list(modalities)
+        are_layouts = all(isinstance(member, MemberLayout) for member in members)
+        self.members = list(members) if are_layouts else as_layouts(members)
+
+    def build(self, input_shape: Any) -> None:
+        """Create slopes and intercepts of each member and of the sum, for each label."""
+        n_labels = input_shape[0][-1]
+        each = (len(self.members), n_labels)
+        options = {"trainable": False, "autocast": False}
+        self.member_slope = self.add_weight(
+            name="member_slope", shape=each, initializer="ones", **options
+        )
+        self.member_intercept = self.add_weight(
+            name="member_intercept", shape=each, initializer="zeros", **options
+        )
+        self.slope = self.add_weight(
+            name="slope", shape=(n_labels,), initializer="ones", **options
+        )
+        self.intercept = self.add_weight(
+            name="intercept", shape=(n_labels,), initializer="zeros", **options
+        )
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Return scores from the values of all members, then the presences of all modalities."""
+        n_members = len(self.members)
+        values = [keras.ops.cast(value, "float32") for value in inputs]
+        log_odds = [
+            self.member_slope[position] * value + self.member_intercept[position]
+            for position, value in enumerate(values[:n_members])
+        ]
+        present = dict(zip(self.modalities, values[n_members:], strict=True))
+        presences = [member.presence(present) for member in self.members]
+        evidence = fuse_evidence(self.members, log_odds, presences)
+        return keras.ops.sigmoid(self.slope * evidence + self.intercept)
+
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Return the shape of the values of one member."""
+        shape: tuple[int | None, ...] = tuple(input_shape[0])
+        return shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        members = [dataclasses.asdict(member) for member in self.members]
+        as_lists = [
+            {key: list(value) if isinstance(value, tuple) else value for key, value in each.items()}
+            for each in members
+        ]
+        return {**super().get_config(), "members": as_lists, "modalities": self.modalities}
+
+
+def fuse_late(
+    encoders: Sequence[Encoder],
+    members: Sequence[MemberLayout],
+    n_labels: int,
+    *,
+    radial: Mapping[str, tuple[int, int]] = {},  # noqa: B006
+) -> keras.Model:
+    """Build the model of a late fusion; its weights are those of a model that is not fitted.
+
+    Parameters
+    ----------
+    encoders : sequence of Encoder
+        One fitted encoder per modality.
+    members : sequence of MemberLayout
+        The members, which take features of the encoders.
+    n_labels : int
+        Number of labels.
+    radial : mapping of str to (int, int), default={}
+        Numbers of centres and of features of the modalities with radial features.
+
+    Returns
+    -------
+    keras.Model
+        Takes the same inputs as the model of `fuse_encoders`, and returns float32 scores of shape
+        ``(n, n_labels)`` in 0..1.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import DenseEncoder
+    >>> from multimodal_ensemble.fusion import MemberLayout, fuse_late
+    >>> year = DenseEncoder("year").fit([1977, 1997])
+    >>> model = fuse_late([year], [MemberLayout("year", ("year",), evidence="year")], n_labels=2)
+    >>> model.predict({"year": year.encode([2001])}, verbose=0).tolist()
+    [[0.5, 0.5]]
+    """
+    inputs: dict[str, keras.KerasTensor] = {}
+    blocks: dict[str, keras.KerasTensor] = {}
+    radial_blocks: dict[str, keras.KerasTensor] = {}
+    presence: dict[str, keras.KerasTensor] = {}
+    scored = {name for member in members if member.is_scored for name in member.encoders}
+    for encoder in encoders:
+        name = encoder.name
+        tensor = keras.Input(encoder.input_shape, dtype=encoder.input_dtype, name=name)
+        inputs[name] = tensor
+        backbone = encoder.get_backbone()
+        if backbone is not None:
+            seam = keras.layers.Identity(name=seam_name(name))
+            tensor = seam(backbone(tensor, training=False))
+        if len(tensor.shape) > 2:
+            tensor = keras.layers.Flatten()(tensor)
+        given = []
+        if encoder.optional:
+            inputs[presence_name(name)] = keras.Input((1,), name=presence_name(name))
+            given = [inputs[presence_name(name)]]
+        here = RowPresence(encoder.zeros_are_empty, name=spoken_name(name))([tensor, *given])
+        presence[name] = here
+        if name in scored:
+            blocks[name] = tensor
+            continue
+        scaling = FeatureScaling(log=backbone is not None, dtype="float32", name=head_name(name))
+        scaled = scaling(tensor)
+        # What a row lacks counts as the mean.
+        blocks[name] = keras.layers.Multiply(dtype="float32")([scaled, here])
+        if name in radial:
+            features = RadialBasis(*radial[name], name=radial_name(name))(scaled)
+            radial_blocks[name] = keras.layers.Multiply(dtype="float32")([features, here])
+    values = []
+    for member in members:
+        parts = [blocks[name] for name in member.encoders]
+        parts += [radial_blocks[name] for name in member.radial]
+        if member.is_scored:
+            values.append(parts[0])
+            continue
+        joined = parts[0] if len(parts) == 1 else keras.layers.Concatenate(dtype="float32")(parts)
+        linear = keras.layers.Dense(
+            n_labels, use_bias=False, dtype="float32", name=member_name(member.name)
+        )
+        values.append(linear(joined))
+    fusion = LateFusion(members, [*presence], name=SCORES)
+    scores = fusion([*values, *presence.values()])
+    return keras.Model(inputs, scores, name="late_fusion")
+
+
+def _without_dtype(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key not in ("dtype", "autocast")}

@@ -1,0 +1,146 @@
+"""Scores as probabilities: one logistic function per label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_N_STEPS = 60
+_N_HALVINGS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class PlattScaling:
+    """Log-odds of each label as ``slope * score + intercept``.
+
+    Parameters
+    ----------
+    slope : ndarray of shape (n_labels,)
+        Not negative. 0 where a higher score does not make the label more likely.
+    intercept : ndarray of shape (n_labels,)
+        Log-odds at score 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.linear import PlattScaling
+    >>> y = np.array([[0], [0], [1], [0], [1], [1]], dtype=bool)
+    >>> scaling = PlattScaling.fit(np.arange(6.0)[:, np.newaxis], y)
+    >>> bool(scaling.slope[0] > 0)
+    True
+    """
+
+    slope: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+
+    @classmethod
+    def fit(
+        cls, y_score: NDArray[np.float64], y_true: NDArray[np.bool_], sample_weight: Any = None
+    ) -> PlattScaling:
+        """Fit slope and intercept by maximum likelihood, with Platt's smoothed targets [1]_.
+
+        Parameters
+        ----------
+        y_score : ndarray of shape (n_samples, n_labels)
+            Scores of rows from a model that was not trained on them.
+        y_true : ndarray of shape (n_samples, n_labels)
+            True labels.
+        sample_weight : ndarray of shape (n_samples,), optional
+            Weights of the rows.
+
+        Returns
+        -------
+        PlattScaling
+            The scaling.
+
+        References
+        ----------
+        .. [1] J. Platt, "Probabilistic outputs for support vector machines", 1999; the Newton
+           iteration with step halving follows H.-T. Lin, C.-J. Lin and R. C. Weng, "A note on
+           Platt's probabilistic outputs for support vector machines", Machine Learning 68, 2007.
+        """
+        weight = np.ones(len(y_true)) if sample_weight is None else np.asarray(sample_weight)
+        weight = (weight / weight.mean())[:, np.newaxis]
+        positives = (weight * y_true).sum(axis=0)
+        negatives = (weight * ~y_true).sum(axis=0)
+        target = np.where(y_true, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+        # The slope of standardised scores has a size that does not depend on their unit.
+        centre = y_score.mean(axis=0)
+        spread = y_score.std(axis=0)
+        is_constant = spread <= 1e-12 * np.maximum(np.abs(y_score).max(axis=0, initial=0), 1e-300)
+        unit = np.where(is_constant, 1.0, spread)
+        scores = np.where(is_constant, 0.0, (y_score - centre) / unit)
+        prior = np.log(positives + 0.5) - np.log(negatives + 0.5)
+        slope, intercept = _newton(scores, target, weight, prior)
+        # A negative slope is chance: a score that ranks rows worse than at random says nothing.
+        useful = (slope > 0) & ~is_constant
+        slope = np.where(useful, slope / unit, 0.0)
+        intercept = np.where(useful, intercept - slope * centre, prior)
+        return cls(slope, intercept)
+
+    def log_odds(self, y_score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log-odds of scores.
+
+        Parameters
+        ----------
+        y_score : ndarray of shape (n_samples, n_labels)
+            Scores.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            ``slope * score + intercept``.
+        """
+        return self.slope * y_score + self.intercept
+
+
+def log_loss(
+    log_odds: NDArray[np.float64], target: NDArray[Any], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weighted sum of the logistic loss of each label."""
+    total: NDArray[np.float64] = (weight * (np.logaddexp(0, log_odds) - target * log_odds)).sum(
+        axis=0
+    )
+    return total
+
+
+def _newton(
+    scores: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    prior: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Minimise the logistic loss of all labels at once."""
+    slope, intercept = np.zeros_like(prior), prior.copy()
+    loss = log_loss(slope * scores + intercept, target, weight)
+    for _ in range(_N_STEPS):
+        log_odds = slope * scores + intercept
+        share = 0.5 * (1 + np.tanh(0.5 * log_odds))
+        curvature = weight * share * (1 - share)
+        residual = weight * (share - target)
+        by_slope, by_intercept = (residual * scores).sum(axis=0), residual.sum(axis=0)
+        a = (curvature * scores**2).sum(axis=0) + 1e-10
+        b = (curvature * scores).sum(axis=0)
+        c = curvature.sum(axis=0) + 1e-10
+        determinant = a * c - b**2
+        step_slope = (c * by_slope - b * by_intercept) / determinant
+        step_intercept = (a * by_intercept - b * by_slope) / determinant
+        size = np.ones_like(prior)
+        for _ in range(_N_HALVINGS):
+            new_slope = slope - size * step_slope
+            new_intercept = intercept - size * step_intercept
+            new_loss = log_loss(new_slope * scores + new_intercept, target, weight)
+            if (better := new_loss <= loss).all():
+                break
+            size = np.where(better, size, size / 2)
+        moved = new_loss <= loss
+        slope = np.where(moved, new_slope, slope)
+        intercept = np.where(moved, new_intercept, intercept)
+        done = loss - new_loss <= 1e-10 * np.abs(loss)
+        loss = np.where(moved, new_loss, loss)
+        if done.all():
+            break
+    return slope, intercept

@@ -1,0 +1,187 @@
+"""Ridge regression in closed form, against scikit-learn and against fitting without each row."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.linear_model import Ridge
+from sklearn.metrics import log_loss as sklearn_log_loss, roc_auc_score
+
+import multimodal_ensemble.linear._decomposition as decomposition
+from multimodal_ensemble.linear import (
+    Block,
+    JoinedBlocks,
+    PlattScaling,
+    decompose,
+    fit_ridge,
+    leave_one_out,
+)
+
+
+def make_rows(n_rows, n_features, *, sparse=False, seed=0):
+    generator = np.random.default_rng(seed)
+    rows = generator.normal(2, 3, size=(n_rows, n_features)).astype("float32")
+    return sp.csr_matrix(np.where(rows > 4, rows, 0)) if sparse else rows
+
+
+def make_labels(n_rows, n_labels=3, seed=1):
+    y = np.random.default_rng(seed).random((n_rows, n_labels)) < 0.4
+    y[:2] = [[True] * n_labels, [False] * n_labels]
+    return y
+
+
+def dense(blocks):
+    return np.hstack([block.rows(slice(None)) for block in blocks])
+
+
+def scores_without(X, y, groups, penalty, weight):
+    """Fit again without each group, with the centres and the intercept of all rows."""
+    centred = y - np.average(y, axis=0, weights=weight)
+    scores = np.zeros(y.shape)
+    for group in np.unique(groups):
+        kept = groups != group
+        model = Ridge(alpha=penalty, fit_intercept=False, tol=1e-12, solver="cholesky")
+        model.fit(X[kept], centred[kept], sample_weight=weight[kept])
+        scores[~kept] = X[~kept] @ model.coef_.T
+    return scores
+
+
+KINDS = {
+    "more rows": [(40, 5, False)],
+    "more features": [(12, 40, False)],
+    "sparse": [(40, 8, True)],
+    "sparse, more features": [(12, 50, True)],
+    "joined": [(30, 4, False), (30, 60, True)],
+}
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+def blocks(request):
+    weight = np.random.default_rng(3).uniform(0.5, 2, request.param[0][0])
+    return [
+        Block.fit(
+            make_rows(n, d, sparse=sparse, seed=d), standardize=not sparse, sample_weight=weight
+        )
+        for n, d, sparse in request.param
+    ]
+
+
+@pytest.mark.parametrize("penalty", [0.02, 5.0])
+def test_coefficients_and_scores_are_those_of_refitted_ridge_regressions(blocks, penalty):
+    X = dense(blocks)
+    n_rows = len(X)
+    y, groups = make_labels(n_rows), np.arange(n_rows)
+    weight = np.random.default_rng(3).uniform(0.5, 2, n_rows)
+    weight /= weight.mean()
+    fit = fit_ridge(blocks, y, sample_weight=weight, penalties=[penalty])
+    alpha = penalty * n_rows / 100
+    reference = Ridge(alpha=alpha, fit_intercept=False, solver="cholesky", tol=1e-12)
+    reference.fit(X, y - np.average(y, axis=0, weights=weight), sample_weight=weight)
+    np.testing.assert_allclose(np.vstack(fit.coefficients), reference.coef_.T, atol=1e-8)
+    np.testing.assert_allclose(fit.scores, scores_without(X, y, groups, alpha, weight), atol=1e-7)
+
+
+def test_rows_of_a_group_are_left_out_together(blocks):
+    X = dense(blocks)
+    y = make_labels(len(X))
+    groups = np.random.default_rng(0).integers(0, 6, len(X))
+    fit = fit_ridge(blocks, y, groups=groups, penalties=[3.0])
+    expected = scores_without(X, y, groups, 3.0 * len(X) / 100, np.ones(len(X)))
+    np.testing.assert_allclose(fit.scores, expected, atol=1e-7)
+
+
+def test_each_label_has_the_penalty_of_the_best_scores():
+    X = make_rows(60, 30)
+    y = make_labels(60, n_labels=4) & (np.arange(4) != 3)
+    y[:, 0] |= X[:, 0] > 3
+    y[3:7, 3] = True  # rare: chosen by log-loss
+    blocks = [Block.fit(X, standardize=True)]
+    candidates = (0.01, 1.0, 100.0)
+    chosen = fit_ridge(blocks, y, penalties=candidates)
+    each = [fit_ridge(blocks, y, penalties=[penalty]) for penalty in candidates]
+    for label in range(3):
+        quality = [roc_auc_score(y[:, label], fit.scores[:, label]) for fit in each]
+        best = len(candidates) - 1 - int(np.argmax(quality[::-1]))
+        assert chosen.penalties[label] == candidates[best]
+        np.testing.assert_array_equal(chosen.scores[:, label], each[best].scores[:, label])
+        np.testing.assert_allclose(
+            chosen.coefficients[0][:, label], each[best].coefficients[0][:, label], atol=1e-12
+        )
+    losses = []
+    for fit in each:
+        scaling = PlattScaling.fit(fit.scores[:, 3:], y[:, 3:])
+        p = 1 / (1 + np.exp(-scaling.log_odds(fit.scores[:, 3:])))
+        losses.append(sklearn_log_loss(y[:, 3], p[:, 0]))
+    assert chosen.penalties[3] == candidates[int(np.argmin(losses))]
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_label_of_one_class_has_constant_scores(value):
+    y = make_labels(20)
+    y[:, 1] = value
+    fit = fit_ridge([Block.fit(make_rows(20, 3), standardize=True)], y)
+    assert (fit.scores[:, 1] == 0).all()
+    assert (fit.coefficients[0][:, 1] == 0).all()
+
+
+def test_constant_features_have_no_coefficient():
+    X = np.hstack([make_rows(20, 2), np.full((20, 1), 7.3), np.zeros((20, 1))])
+    fit = fit_ridge([Block.fit(X, standardize=True)], make_labels(20))
+    assert (fit.coefficients[0][2:] == 0).all()
+    only_constant = fit_ridge([Block.fit(X[:, 2:], standardize=True)], make_labels(20))
+    assert (only_constant.scores == 0).all()
+
+
+def test_the_truncated_solver_agrees_where_few_directions_matter(monkeypatch):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(80, 6)) @ generator.normal(size=(6, 70))
+    X += 1e-6 * generator.normal(size=X.shape)
+    y = make_labels(80)
+    blocks = [Block.fit(X, standardize=True), Block.fit(sp.csr_matrix(X), standardize=False)]
+    exact = fit_ridge(blocks, y)
+    monkeypatch.setattr(decomposition, "MAX_EXACT", 20)
+    monkeypatch.setattr(decomposition, "_TRUNCATED", 15)
+    truncated = fit_ridge(blocks, y)
+    assert exact.is_exact
+    assert not truncated.is_exact
+    np.testing.assert_allclose(truncated.scores, exact.scores, atol=1e-4)
+    X = dense(blocks)
+    np.testing.assert_allclose(
+        X @ np.vstack(truncated.coefficients), X @ np.vstack(exact.coefficients), atol=1e-4
+    )
+
+
+def test_the_rank_is_limited_by_memory(monkeypatch):
+    monkeypatch.setattr(decomposition, "_MAX_BYTES", 8 * 50 * 10)
+    rows = JoinedBlocks([Block.fit(make_rows(50, 30), standardize=True)], np.ones(50))
+    parts = decompose(rows)
+    assert parts.left.shape == (50, 10)
+    assert not parts.is_exact
+
+
+def test_blocks_have_mean_0_and_mean_squared_norm_1(blocks):
+    weight = np.random.default_rng(3).uniform(0.5, 2, blocks[0].matrix.shape[0])
+    for block in blocks:
+        rows = block.rows(slice(None))
+        np.testing.assert_allclose(np.average(rows, axis=0, weights=weight), 0, atol=1e-6)
+        assert np.average((rows**2).sum(axis=1), weights=weight) == pytest.approx(1)
+
+
+def test_products_are_those_of_the_dense_rows(blocks, monkeypatch):
+    monkeypatch.setattr("multimodal_ensemble.linear._block._NUMBERS_PER_CHUNK", 50)
+    root = np.random.default_rng(0).uniform(0.5, 2, blocks[0].matrix.shape[0])
+    X = dense(blocks) * root[:, None]
+    rows = JoinedBlocks(blocks, root)
+    right, left = make_rows(X.shape[1], 2), make_rows(X.shape[0], 2)
+    assert rows.shape == X.shape
+    for product, expected in (
+        (rows.gram(), X.T @ X),
+        (rows.outer(), X @ X.T),
+        (rows.dot(right), X @ right),
+        (rows.transposed_dot(left), X.T @ left),
+    ):
+        np.testing.assert_allclose(product, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_row_that_alone_determines_its_value_has_the_mean_without_it():
+    scores = leave_one_out(np.eye(3), np.ones(3), np.array([[1.0], [2.0], [3.0]]))
+    assert np.isfinite(scores).all()
