@@ -44,7 +44,8 @@ class BagOfWordsEncoder(TokenEncoder):
     words : bool, default=True
         Whether the words in a tag are tokens as well: the tag "space opera" results in the tokens
         "space opera", "word:space" and "word:opera". Words are found as with
-        ``tokenizer="words"``. This does not change texts.
+        ``tokenizer="words"``. A word that only one tag of the training rows contains is left out,
+        because it repeats that tag. This option does not change texts.
     ngram_range : tuple of int, default=(1, 1)
         The shortest and the longest sequence of words of a text that is a token: ``(1, 2)`` is
         words and pairs of neighbouring words, joined by a space. Only with a tokenizer.
@@ -93,12 +94,12 @@ class BagOfWordsEncoder(TokenEncoder):
     Examples
     --------
     >>> from multimodal_ensemble import BagOfWordsEncoder
-    >>> tags = [["space opera", "war"], ["war"], ["love", "war"]]
+    >>> tags = [["space opera", "war"], ["space", "war"], ["love", "war"]]
     >>> encoder = BagOfWordsEncoder("tags", tfidf=False).fit(tags)
     >>> encoder.vocabulary_
-    ['war', 'word:war', 'love', 'space opera', 'word:love', 'word:opera', 'word:space']
+    ['war', 'word:space', 'love', 'space', 'space opera']
     >>> encoder.encode([["love", "unheard of"], []]).tolist()
-    [[0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]]
+    [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]]
     """
 
     def __init__(

@@ -160,7 +160,8 @@ def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
         for delimiter in (*_DELIMITERS, "\n"):
             if not any(delimiter in value for value in distinct):
                 description = f"{len(distinct)} categories"
-                return ColumnKind(description, BagOfWordsEncoder, {"delimiter": delimiter})
+                options = {"delimiter": delimiter, "words": False}
+                return ColumnKind(description, BagOfWordsEncoder, options)
     return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
 
 

@@ -104,6 +104,9 @@ class TokenEncoder(Encoder):
             If there is no token.
         """
         n_rows_with = Counter(itertools.chain.from_iterable(rows))
+        if self.words:
+            for token in _words_of_one_tag(n_rows_with):
+                del n_rows_with[token]
         occurrences: Counter[str] = Counter()
         for counts in rows:
             occurrences.update(counts)
@@ -199,6 +202,13 @@ class TokenEncoder(Encoder):
             "If the tokens are unknown, use None and pass optional=True to the encoder."
         )
         raise ModalityError(msg, row=row)
+
+
+def _words_of_one_tag(tokens: Iterable[str]) -> list[str]:
+    """Return the tokens of words that only one tag contains, so that they repeat that tag."""
+    tags = [token for token in tokens if not token.startswith(_WORD_PREFIX)]
+    n_tags_with = Counter(_WORD_PREFIX + word for tag in tags for word in set(find_words(tag)))
+    return [token for token in tokens if n_tags_with[token] == 1]
 
 
 def is_count(value: Any) -> bool:
