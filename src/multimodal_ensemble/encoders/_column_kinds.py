@@ -153,15 +153,16 @@ def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
         is_text = sum(map(len, pieces)) > _MAX_WORDS * len(pieces)
         if sum(delimiter in value for value in first) > len(first) / 10 and not is_text:
             description = f"strings delimited by {delimiter!r}"
-            options = {"delimiter": delimiter}
-            return ColumnKind(description, BagOfWordsEncoder, options, is_tags=True)
+            return ColumnKind(
+                description, BagOfWordsEncoder, {"delimiter": delimiter}, is_tags=True
+            )
     if len(distinct) <= min(_MAX_CATEGORIES, len(known) / 2):
         # A delimiter that does not occur keeps each string whole.
         for delimiter in (*_DELIMITERS, "\n"):
             if not any(delimiter in value for value in distinct):
                 description = f"{len(distinct)} categories"
-                options = {"delimiter": delimiter, "words": False}
-                return ColumnKind(description, BagOfWordsEncoder, options)
+                whole = {"delimiter": delimiter, "words": False}
+                return ColumnKind(description, BagOfWordsEncoder, whole)
     return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
 
 

@@ -110,7 +110,8 @@ class TokenEncoder(Encoder):
         occurrences: Counter[str] = Counter()
         for counts in rows:
             occurrences.update(counts)
-        least = self.min_df if isinstance(self.min_df, Integral) else self.min_df * len(rows)
+        min_df: Any = self.min_df
+        least = min_df if isinstance(min_df, Integral) else min_df * len(rows)
         kept = [token for token, number in n_rows_with.items() if number >= least]
         if or_all and not kept:
             kept = list(n_rows_with)
@@ -175,7 +176,7 @@ class TokenEncoder(Encoder):
             return {tag: int(count) for tag, count in value.items() if count}
         try:
             # An iterator is empty after one pass.
-            tags = [value] if isinstance(value, Iterator) else list(value)
+            tags: list[Any] = [value] if isinstance(value, Iterator) else list(value)
         except TypeError:
             tags = [value]
         self._check_strings(tags, value, row)
@@ -218,8 +219,12 @@ def is_count(value: Any) -> bool:
 
 
 def _check_min_df(min_df: Any) -> None:
-    is_number = isinstance(min_df, Real) and not isinstance(min_df, bool)
-    is_valid = is_number and (min_df >= 1 if isinstance(min_df, Integral) else 0 <= min_df <= 1)
+    if isinstance(min_df, bool) or not isinstance(min_df, Real):
+        is_valid = False
+    elif isinstance(min_df, Integral):
+        is_valid = int(min_df) >= 1
+    else:
+        is_valid = 0 <= float(min_df) <= 1
     if not is_valid:
         msg = (
             "min_df must be a whole number of rows of at least 1, or a share of the rows from 0.0 "
