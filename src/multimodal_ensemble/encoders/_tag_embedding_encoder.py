@@ -172,7 +172,8 @@ class TagEmbeddingEncoder(TokenEncoder):
 
     def prepare(self, values: Any) -> NDArray[np.float32]:
         """Return the weighted means as one float32 array of shape (n, n_dimensions)."""
-        if isinstance(values, np.ndarray) and values.ndim == 2 and values.dtype == np.float32:
+        is_prepared = isinstance(values, np.ndarray) and values.dtype == np.float32
+        if is_prepared and values.shape[1:] == self.input_shape:
             return values
         weights = self._make_matrix(self._count_tokens(values))
         weights.data = self._learned("idf_")[weights.indices]
