@@ -153,10 +153,10 @@ class BagOfWordsEncoder(TokenEncoder):
         ModalityError
             If a row is no list of tokens, or no token is left to use.
         """
-        rows = self._count_tokens(values)
-        self.vocabulary_ = self._choose_vocabulary(rows)[: self.max_tokens]
+        vocabulary, counts = self._learn_tokens(self._read_rows(values))
+        self.vocabulary_ = vocabulary[: self.max_tokens]
         if self.tfidf:
-            self.idf_ = inverse_frequencies(self._make_matrix(rows))
+            self.idf_ = inverse_frequencies(counts[:, : self.max_tokens])
         return self
 
     @property
@@ -166,7 +166,7 @@ class BagOfWordsEncoder(TokenEncoder):
 
     def prepare(self, values: Any) -> csr_matrix:
         """Return the bags as a sparse matrix of shape (n, n_tokens), float32."""
-        bags = self._make_matrix(self._count_tokens(values))
+        bags = self._count_tokens(values)
         if self.binary:
             bags.data[:] = 1
         elif self.sublinear_tf:

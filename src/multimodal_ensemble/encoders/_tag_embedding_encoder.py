@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
@@ -151,15 +152,8 @@ class TagEmbeddingEncoder(TokenEncoder):
         ModalityError
             If a row is no list of tokens, or no token is left to use.
         """
-        rows = self._count_tokens(values)
-        if unlabelled is not None:
-            try:
-                rows += self._count_tokens(unlabelled)
-            except ModalityError as error:
-                msg = f"Among the unlabelled rows that have this modality: {error}"
-                raise ModalityError(msg) from error
-        self.vocabulary_ = self._choose_vocabulary(rows, or_all=True)
-        bags = self._make_matrix(rows)
+        rows = itertools.chain(self._read_rows(values), self._read_unlabelled(unlabelled))
+        self.vocabulary_, bags = self._learn_tokens(rows, or_all=True)
         bags.data[:] = 1
         self.idf_ = inverse_frequencies(bags)
         self.token_vectors_ = factorize(positive_pmi(bags), self.dim)
@@ -172,10 +166,10 @@ class TagEmbeddingEncoder(TokenEncoder):
 
     def prepare(self, values: Any) -> NDArray[np.float32]:
         """Return the weighted means as one float32 array of shape (n, n_dimensions)."""
-        is_prepared = isinstance(values, np.ndarray) and values.dtype == np.float32
-        if is_prepared and values.shape[1:] == self.input_shape:
-            return values
-        weights = self._make_matrix(self._count_tokens(values))
+        if isinstance(values, np.ndarray) and values.dtype == np.float32:
+            if values.shape[1:] == self.input_shape:
+                return values
+        weights = self._count_tokens(values)
         weights.data = self._learned("idf_")[weights.indices]
         # As wide as the vectors, because the product of two types makes a copy of the wider one.
         sums = weights.astype(np.float32) @ self._learned("token_vectors_")
@@ -185,3 +179,10 @@ class TagEmbeddingEncoder(TokenEncoder):
     def encode(self, values: Any) -> NDArray[np.float32]:
         """Return the weighted means of the tokens' vectors as a float32 array."""
         return self.prepare(values)
+
+    def _read_unlabelled(self, values: Any) -> Iterator[Mapping[str, int]]:
+        try:
+            yield from self._read_rows(() if values is None else values)
+        except ModalityError as error:
+            msg = f"Among the unlabelled rows that have this modality: {error}"
+            raise ModalityError(msg) from error

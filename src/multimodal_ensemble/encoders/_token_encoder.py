@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import itertools
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
@@ -68,8 +68,60 @@ class TokenEncoder(Encoder):
         self.tokenizer = tokenizer
         self.drop = drop
 
-    def _count_tokens(self, values: Any) -> list[_Counts]:
-        """Return how often each row holds each token.
+    def _learn_tokens(
+        self, rows: Iterable[_Counts], *, or_all: bool = False
+    ) -> tuple[list[str], csr_matrix]:
+        """Return the tokens in enough rows, and how often each row holds them.
+
+        The most frequent token is the first; tokens of equal frequency are in alphabetical order.
+        With `or_all`, these are all tokens if none is in enough rows.
+
+        Parameters
+        ----------
+        rows : iterable of length n
+            What `_read_rows` yields.
+
+        Returns
+        -------
+        vocabulary : list of str
+            The tokens.
+        counts : sparse matrix of shape (n, n_tokens)
+            One column per token, float64.
+
+        Raises
+        ------
+        ModalityError
+            If there is no token.
+        """
+        columns: dict[str, int] = {}
+        counts = _count(rows, columns, grow=True)
+        n_rows_with = np.bincount(counts.indices, minlength=len(columns))
+        if self.words:
+            n_rows_with[[columns[token] for token in _words_of_one_tag(columns)]] = 0
+        min_df: Any = self.min_df
+        least = min_df if isinstance(min_df, Integral) else min_df * counts.shape[0]
+        is_kept = np.asarray(n_rows_with >= max(least, 1))
+        if or_all and not is_kept.any():
+            is_kept = n_rows_with > 0
+        frequency = np.asarray(counts.sum(axis=0)).ravel()
+        kept = [token for token, column in columns.items() if is_kept[column]]
+        if not kept:
+            msg = (
+                f"Modality {self.name!r} has no token left. The {counts.shape[0]} training rows "
+                f"hold {len(columns)} distinct tokens that are not in drop=; each of these is in "
+                f"fewer rows than min_df={self.min_df!r} requires."
+            )
+            raise ModalityError(msg)
+        vocabulary = sorted(kept, key=lambda token: (-frequency[columns[token]], token))
+        return vocabulary, counts[:, [columns[token] for token in vocabulary]]
+
+    def _count_tokens(self, values: Any) -> csr_matrix:
+        """Return the counts of the vocabulary's tokens, float64 of shape (n, n_tokens)."""
+        columns = {token: column for column, token in enumerate(self._learned("vocabulary_"))}
+        return _count(self._read_rows(values), columns)
+
+    def _read_rows(self, values: Any) -> Iterator[_Counts]:
+        """Yield how often each row holds each token.
 
         Raises
         ------
@@ -81,63 +133,15 @@ class TokenEncoder(Encoder):
             dropped |= {fold(token) for token in self.drop}
         # Most tags occur in many rows.
         expand = functools.cache(functools.partial(self._expand_tag, dropped=dropped))
-        rows: list[_Counts] = []
         for row, value in enumerate(values):
             if isinstance(value, str) and self.tokenizer is not None:
-                rows.append(Counter(self._split_text(value, row, dropped)))
+                yield Counter(self._split_text(value, row, dropped))
                 continue
             counts: Counter[str] = Counter()
             for tag, count in self._count_tags(value, row).items():
                 for token in expand(tag):
                     counts[token] += count
-            rows.append(counts)
-        return rows
-
-    def _choose_vocabulary(self, rows: Sequence[_Counts], *, or_all: bool = False) -> list[str]:
-        """Return the tokens in enough rows, from the most frequent one; ties by alphabet.
-
-        With `or_all`, return all tokens if none is in enough rows.
-
-        Raises
-        ------
-        ModalityError
-            If there is no token.
-        """
-        n_rows_with = Counter(itertools.chain.from_iterable(rows))
-        if self.words:
-            for token in _words_of_one_tag(n_rows_with):
-                del n_rows_with[token]
-        occurrences: Counter[str] = Counter()
-        for counts in rows:
-            occurrences.update(counts)
-        min_df: Any = self.min_df
-        least = min_df if isinstance(min_df, Integral) else min_df * len(rows)
-        kept = [token for token, number in n_rows_with.items() if number >= least]
-        if or_all and not kept:
-            kept = list(n_rows_with)
-        vocabulary = sorted(kept, key=lambda token: (-occurrences[token], token))
-        if not vocabulary:
-            msg = (
-                f"Modality {self.name!r} has no token left. The {len(rows)} training rows hold "
-                f"{len(n_rows_with)} distinct tokens that are not in drop=; each of these is in "
-                f"fewer rows than min_df={self.min_df!r} requires."
-            )
-            raise ModalityError(msg)
-        return vocabulary
-
-    def _make_matrix(self, rows: Sequence[_Counts]) -> csr_matrix:
-        """Return the counts of the vocabulary's tokens, float64 of shape (n, n_tokens)."""
-        columns = {token: column for column, token in enumerate(self._learned("vocabulary_"))}
-        known = [
-            [(columns[token], count) for token, count in counts.items() if token in columns]
-            for counts in rows
-        ]
-        ends = np.cumsum([0, *map(len, known)])
-        pairs = np.array(list(itertools.chain.from_iterable(known)), dtype=float).reshape(-1, 2)
-        indices = pairs[:, 0].astype(np.int32)
-        matrix = csr_matrix((pairs[:, 1], indices, ends), shape=(len(known), len(columns)))
-        matrix.sort_indices()
-        return matrix
+            yield counts
 
     def _normalize(self, token: str) -> str:
         return fold(token) if self.lowercase else compose(token)
@@ -203,6 +207,22 @@ class TokenEncoder(Encoder):
             "If the tokens are unknown, use None and pass optional=True to the encoder."
         )
         raise ModalityError(msg, row=row)
+
+
+def _count(rows: Iterable[_Counts], columns: dict[str, int], *, grow: bool = False) -> csr_matrix:
+    """Return counts of tokens by column; `grow` gives a new token the next column."""
+    indices, data, ends = array("i"), array("d"), array("q", [0])
+    for counts in rows:
+        for token, count in counts.items():
+            column = columns.setdefault(token, len(columns)) if grow else columns.get(token)
+            if column is not None:
+                indices.append(column)
+                data.append(count)
+        ends.append(len(indices))
+    shape = (len(ends) - 1, len(columns))
+    matrix = csr_matrix((np.array(data), np.array(indices), np.array(ends)), shape=shape)
+    matrix.sort_indices()
+    return matrix
 
 
 def _words_of_one_tag(tokens: Iterable[str]) -> list[str]:
