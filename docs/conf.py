@@ -115,7 +115,7 @@ numpydoc_validation_exclude = {
     r"\.on_(train|epoch)_\w+$",
     r"\.__\w+__$",
     # An encoder's overriding methods describe only what differs from those of `Encoder`.
-    r"\.(BagOfWords|Dense|Image)Encoder\.(fit|prepare|encode|find_\w+|content_digests)$",
+    r"\.(BagOfWords|Dense|Image|TagEmbedding)Encoder\.(fit|prepare|encode|find_\w+|content_digests)$",
     r"\.ImageEncoder\.(encoding_config|without_backbone|get_backbone)$",
     # A constant has no parameters.
     r"\.IMAGE_SUFFIXES$",

@@ -68,7 +68,7 @@ LIBRARIES = {
     "metrics": {"numpy", "pandas", "sklearn"},
     "model_selection": {"numpy", "sklearn", "joblib"},
     "images": {"numpy", "PIL"},
-    "encoders": {"numpy", "pandas", "sklearn", "keras", "PIL"},
+    "encoders": {"numpy", "scipy", "pandas", "sklearn", "keras", "PIL"},
     "fusion": {"numpy", "keras"},
     "features": {"numpy", "keras", "joblib"},
     "generators": {"numpy", "pandas", "keras"},

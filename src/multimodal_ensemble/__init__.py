@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DenseHead as DenseHead,
         Encoder as Encoder,
         ImageEncoder as ImageEncoder,
+        TagEmbeddingEncoder as TagEmbeddingEncoder,
         fit_encoders as fit_encoders,
         infer_encoders as infer_encoders,
     )
@@ -65,6 +66,7 @@ _MODULES = {
     "MultilabelStratifiedKFold": "model_selection",
     "MultimodalClassifier": "estimators",
     "MultimodalDataset": "generators",
+    "TagEmbeddingEncoder": "encoders",
     "TunedThresholdMultilabelClassifier": "model_selection",
     "apply_thresholds": "metrics",
     "fit_encoders": "encoders",

@@ -15,6 +15,7 @@ from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
     ImageEncoder,
+    TagEmbeddingEncoder,
     fit_encoders,
     fuse_encoders,
     infer_encoders,
@@ -167,7 +168,7 @@ def test_delimited_strings_are_split(delimiter):
     values = [f"space{delimiter}star war", "love", f"war{delimiter}love", None]
     encoder = infer_one(values)
     assert (encoder.delimiter, encoder.tokenizer, encoder.optional) == (delimiter, None, True)
-    assert encoder.fit(values[:3]).vocabulary_ == ["love", "space", "star war", "war"]
+    assert encoder.fit(values[:3]).vocabulary_ == ["love", "word:war", "space", "star war", "war"]
 
 
 def test_semicolons_in_texts_do_not_delimit_tokens():
@@ -400,7 +401,7 @@ def test_dates_are_left_out_with_advice(values, capsys):
         ([["a"]] * 300 + [1], "values of the type int or list"),
         (["a b"] * 300 + [["a"]], "values of the type list or str"),
         ([1j, 2j], "values of the type complex"),
-        ([{}, {}], "values of the type dict"),
+        ([{}, {}], "no token has a count"),
         ([np.array(1), np.array(2)], "values of the type ndarray"),
         ([bytearray(b"a"), bytearray(b"b")], "values of the type bytearray"),
         (pd.interval_range(0, 3), "values of the type Interval"),
@@ -551,7 +552,7 @@ PRINTED = """\
 Encoders for 11 columns:
   movieId: left out; a different whole number in each row, like an id
   tags: BagOfWordsEncoder('tags'); lists of tokens
-  country: BagOfWordsEncoder('country', delimiter='|'); 2 categories
+  country: BagOfWordsEncoder('country', delimiter='|', words=False); 2 categories
   cast: BagOfWordsEncoder('cast', delimiter='|', optional=True); strings delimited by '|'; \
 missing in 1 of 6 rows
   plot: BagOfWordsEncoder('plot', tokenizer='words'); texts
@@ -561,6 +562,36 @@ missing in 1 of 6 rows
   genres: left out; excluded
   year, minutes: DenseEncoder('numbers'); numbers
 """
+
+
+def test_columns_of_tags_are_also_embedded_on_request(movies, capsys):
+    movies["counts"] = [{"war": 2}, {}, {"love": 1.0}] * 2
+    movies["counts_embedding"] = movies["tags"]
+    encoders = infer_encoders(movies, exclude=["genres"], embed_tags=True)
+    last = encoders[-4:]
+    assert all(type(encoder) is TagEmbeddingEncoder for encoder in last)
+    assert [(encoder.name, encoder.column) for encoder in last] == [
+        ("tags_embedding", "tags"),
+        ("cast_embedding", "cast"),
+        ("counts_embedding_2", "counts"),
+        ("counts_embedding_embedding", "counts_embedding"),
+    ]
+    assert not any(isinstance(encoder, TagEmbeddingEncoder) for encoder in encoders[:-4])
+    line = "  cast: TagEmbeddingEncoder('cast_embedding', delimiter='|', optional=True); strings"
+    assert line in capsys.readouterr().out
+    assert all(len(rows) for rows in fit_and_encode(encoders, movies).values())
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([{"war": 1.5}, {"love": 1}], "mappings that hold anything but whole numbers by token"),
+        ([{"war": 1}, {3: 1}], "mappings that hold anything but whole numbers by token"),
+        ([{"war": 0}, {}], "no token has a count"),
+    ],
+)
+def test_mappings_of_anything_but_counts_are_left_out(values, expected, capsys):
+    assert reason(values, capsys) == expected
 
 
 def test_the_choices_are_printed_with_reasons(movies, capsys):

@@ -20,6 +20,7 @@ from multimodal_ensemble import (
     DenseEncoder,
     ImageEncoder,
     MultimodalClassifier,
+    TagEmbeddingEncoder,
 )
 from multimodal_ensemble.encoders import Augmentation, DenseHead, _image_backbone
 from multimodal_ensemble.encoders._applications import build_application
@@ -223,10 +224,11 @@ ENCODERS = {
         BagOfWordsEncoder(
             "counts", column="tags", binary=False, optional=True, head=DenseHead(dropout=0.1)
         ),
+        TagEmbeddingEncoder("embedded", column="tags", dim=2, optional=True),
     ],
     "bags of words": lambda: [
         BagOfWordsEncoder("letters", column="text", tokenizer=split_letters),
-        BagOfWordsEncoder("text", tokenizer="words", drop=["war"]),
+        BagOfWordsEncoder("text", tokenizer="words", drop=["war"], ngram_range=(1, 2)),
         BagOfWordsEncoder("parts", column="text", delimiter=" ", max_tokens=6),
     ],
     "numbers": lambda: [

@@ -486,6 +486,18 @@ def test_broken_views_and_copies_fail(kind, message):
         check_encoder(kind("x"), [1.0, 2.0, 3.0, 4.0])
 
 
+def test_a_sparse_matrix_that_is_not_the_encoded_rows_fails():
+    class Doubling(BagOfWordsEncoder):
+        def prepare(self, values):
+            return super().prepare(values) * 2
+
+        def encode(self, values):
+            return super().encode(values) / 2
+
+    with pytest.raises(AssertionError, match="a sparse matrix that prepare returns is the encoded"):
+        check_encoder(Doubling("tags"), TAGS)
+
+
 def test_a_find_missing_that_ignores_none_fails():
     class Careless(BagOfWordsEncoder):
         def find_missing(self, values):

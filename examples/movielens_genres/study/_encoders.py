@@ -77,7 +77,7 @@ def make_encoders(
         if data.genome_tags
         else BagOfWordsEncoder("tags", **words),
         # A word that occurs in a single title says nothing about others.
-        "title": BagOfWordsEncoder("title", column="title_words", **{**words, "min_count": 2}),
+        "title": BagOfWordsEncoder("title", column="title_words", **{**words, "min_df": 2}),
         "year": DenseEncoder("year", **options.years),
         # A language is a single word, so its bag of words is one-hot.
         "language": BagOfWordsEncoder("language", delimiter="|", **words),

@@ -68,6 +68,9 @@ def _head(
     )
 
 
+# The bags of the study: the 400 most frequent tags, each 0 or 1.
+_STUDY_BAGS = {"max_tokens": 400, "words": False, "binary": True, "tfidf": False}
+
 # The best recipe on validation movies; the README of the example lists what was tried.
 RECOMMENDED = Recipe(
     encoders=EncoderOptions(
@@ -78,9 +81,7 @@ RECOMMENDED = Recipe(
             "head": _head(128, "relu", dropout=0.5, input_dropout=0.8, scaling="log"),
         },
         words={
-            "min_count": 1,
-            "binary": True,
-            "tfidf": False,
+            **_STUDY_BAGS,
             "head": _head(128, "relu", dropout=0.5, input_dropout=0.5),
         },
         relevances={
@@ -110,7 +111,7 @@ REFERENCE = Recipe(
             "head": _head(256, "relu"),
         },
         # The study's hidden layer has half as many units as there are tags.
-        words={"min_count": 1, "binary": True, "tfidf": False, "head": _head(None, "sigmoid")},
+        words={**_STUDY_BAGS, "head": _head(None, "sigmoid")},
         # The study had neither of these; they follow its style.
         relevances={"scaling": "standard", "head": _head(256, "sigmoid")},
         years={"scaling": "standard", "head": _head(16, "sigmoid")},

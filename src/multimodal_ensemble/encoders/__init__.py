@@ -14,6 +14,7 @@ from multimodal_ensemble.encoders._layers import (
     InferenceModel,
 )
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
+from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
 
 __all__ = [
     "ApplicationPreprocessing",
@@ -26,6 +27,7 @@ __all__ = [
     "FeatureScaling",
     "ImageEncoder",
     "InferenceModel",
+    "TagEmbeddingEncoder",
     "as_encoder_list",
     "fit_encoders",
     "infer_encoders",

@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import CountVectorizer
+from scipy.sparse import csr_matrix
 from sklearn.preprocessing import normalize
 
 from multimodal_ensemble._keras import PACKAGE
-from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders._dense_head import DenseHead
-from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._words import compose, find_words, fold
-from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.encoders._token_encoder import TokenEncoder
+from multimodal_ensemble.encoders._token_vectors import inverse_frequencies
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class BagOfWordsEncoder(Encoder):
+class BagOfWordsEncoder(TokenEncoder):
     """A bag of the most frequent tags or words, through one dense layer.
 
-    A row that holds no token of the vocabulary becomes a row of zeros. Tokens are compared in
-    Unicode's normal form C, so "é" as one character and as "e" with an accent are equal; upper and
-    lower case differ unless a tokenizer removes the difference.
+    By default, the tokens of a row of tags are the whole tags and the words in them, and they are
+    weighted by tf-idf. A row that holds no token of the vocabulary becomes a row of zeros. Rows
+    stay sparse until a batch of them is encoded.
+
+    Tokens are compared in Unicode's normal form C, so "é" as one character and as "e" with an
+    accent are equal; upper and lower case of tags differ unless `lowercase` is True.
 
     Parameters
     ----------
     name : str
         Name of the modality and of the Keras input.
     column : str, optional
-        The column of token lists, delimited strings or texts. Default: `name`.
-    max_tokens : int, default=400
-        Maximum size of the vocabulary.
-    min_count : int, default=1
-        Minimum number of occurrences of a token in the training rows.
-    binary : bool, default=True
+        The column of token lists, mappings of tokens to counts, delimited strings or texts, such
+        as ``["space", "war"]`` or ``{"space": 3, "war": 1}``. Default: `name`.
+    max_tokens : int or None, default=20000
+        Maximum size of the vocabulary. None is no limit.
+    min_df : int or float, default=1
+        Minimum number of training rows that hold a token, or a float from 0.0 to 1.0, which is a
+        share of the training rows.
+    words : bool, default=True
+        Whether the words in a tag are tokens as well: the tag "space opera" results in the tokens
+        "space opera", "word:space" and "word:opera". Words are found as with
+        ``tokenizer="words"``. A word that only one tag of the training rows contains is left out,
+        because it repeats that tag. This option does not change texts.
+    ngram_range : tuple of int, default=(1, 1)
+        The shortest and the longest sequence of words of a text that is a token: ``(1, 2)`` is
+        words and pairs of neighbouring words, joined by a space. Only with a tokenizer.
+    binary : bool, default=False
         Whether a token counts once per row, however often the row holds it.
-    tfidf : bool, default=False
+    sublinear_tf : bool, default=True
+        Whether a token that a row holds `count` times counts ``1 + ln(count)``.
+    tfidf : bool, default=True
         Whether a token that df of n training rows hold has the weight
         ``ln((1 + n) / (1 + df)) + 1``, and each row is scaled to length 1, as in
         `sklearn.feature_extraction.text.TfidfTransformer`.
+    lowercase : bool, default=False
+        Whether tags, and the tokens of a callable tokenizer, are compared without differences of
+        case, in the form of ``tokenizer="words"``.
     delimiter : str, optional
         Splits values that are strings, for example ``"|"``. Spaces around tokens are removed.
     tokenizer : {"words"} or callable, optional
@@ -53,7 +69,9 @@ class BagOfWordsEncoder(Encoder):
         to tokens; to save the encoder, register it with
         `keras.saving.register_keras_serializable`.
     drop : sequence of str, default=()
-        Tokens to leave out, for example tags that name a label, in any normal form.
+        Tokens to leave out, for example tags that name a label, in any normal form. The words of a
+        tag that is left out are left out with it. The same word in other tags is a token of its
+        own, such as "word:drama".
     head : callable, optional
         The trainable layers; see `Encoder`. Default: ``DenseHead(input_dropout="auto")``.
     optional : bool, default=False
@@ -76,12 +94,12 @@ class BagOfWordsEncoder(Encoder):
     Examples
     --------
     >>> from multimodal_ensemble import BagOfWordsEncoder
-    >>> encoder = BagOfWordsEncoder("tags", max_tokens=2)
-    >>> encoder = encoder.fit([["space", "war"], ["war", "love"], ["love", "war"]])
+    >>> tags = [["space opera", "war"], ["space", "war"], ["love", "war"]]
+    >>> encoder = BagOfWordsEncoder("tags", tfidf=False).fit(tags)
     >>> encoder.vocabulary_
-    ['war', 'love']
-    >>> encoder.encode([["war", "unheard of"], []]).tolist()
-    [[1.0, 0.0], [0.0, 0.0]]
+    ['war', 'word:space', 'love', 'space', 'space opera']
+    >>> encoder.encode([["love", "unheard of"], []]).tolist()
+    [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]]
     """
 
     def __init__(
@@ -89,39 +107,43 @@ class BagOfWordsEncoder(Encoder):
         name: str,
         *,
         column: str | None = None,
-        max_tokens: int = 400,
-        min_count: int = 1,
-        binary: bool = True,
-        tfidf: bool = False,
+        max_tokens: int | None = 20_000,
+        min_df: float = 1,
+        words: bool = True,
+        ngram_range: tuple[int, int] = (1, 1),
+        binary: bool = False,
+        sublinear_tf: bool = True,
+        tfidf: bool = True,
+        lowercase: bool = False,
         delimiter: str | None = None,
         tokenizer: str | Callable[[str], Iterable[str]] | None = None,
         drop: Sequence[str] = (),
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        head = DenseHead(input_dropout="auto") if head is None else head
-        super().__init__(name, column=column, head=head, optional=optional)
-        check_at_least(max_tokens, 1, name="max_tokens")
-        check_at_least(min_count, 1, name="min_count")
-        if isinstance(drop, str) or not all(isinstance(token, str) for token in drop):
-            msg = f"drop must be a sequence of tokens, which are strings. Received drop={drop!r}."
-            raise ValueError(msg)
-        if delimiter is not None and tokenizer is not None:
-            msg = "Pass delimiter= (for delimited strings) or tokenizer= (for text), not both."
-            raise ValueError(msg)
-        if delimiter is not None and (not isinstance(delimiter, str) or not delimiter):
-            msg = f"delimiter must be a string that is not empty. Received delimiter={delimiter!r}."
-            raise ValueError(msg)
-        if tokenizer is not None and tokenizer != "words" and not callable(tokenizer):
-            msg = f"tokenizer must be 'words' or a callable. Received tokenizer={tokenizer!r}."
-            raise ValueError(msg)
+        super().__init__(
+            name,
+            column=column,
+            min_df=min_df,
+            words=words,
+            lowercase=lowercase,
+            delimiter=delimiter,
+            tokenizer=tokenizer,
+            drop=drop,
+            head=DenseHead(input_dropout="auto") if head is None else head,
+            optional=optional,
+        )
+        if max_tokens is not None:
+            check_at_least(max_tokens, 1, name="max_tokens")
+        _check_ngram_range(ngram_range, has_tokenizer=tokenizer is not None)
+        check_choice(binary, (True, False), name="binary")
+        check_choice(sublinear_tf, (True, False), name="sublinear_tf")
+        check_choice(tfidf, (True, False), name="tfidf")
         self.max_tokens = max_tokens
-        self.min_count = min_count
+        self.ngram_range = ngram_range
         self.binary = binary
+        self.sublinear_tf = sublinear_tf
         self.tfidf = tfidf
-        self.delimiter = delimiter
-        self.tokenizer = tokenizer
-        self.drop = drop
 
     def fit(self, values: Any) -> Self:
         """Choose the vocabulary from the training rows: lists of tokens, or strings.
@@ -131,24 +153,10 @@ class BagOfWordsEncoder(Encoder):
         ModalityError
             If a row is no list of tokens, or no token is left to use.
         """
-        rows = [self._tokenize(value, row) for row, value in enumerate(values)]
-        counts = Counter(token for tokens in rows for token in tokens)
-        dropped = {compose(token) for token in self.drop}
-        if self.tokenizer == "words":
-            dropped |= {fold(token) for token in self.drop}
-        kept = {token for token in counts.keys() - dropped if counts[token] >= self.min_count}
-        ranked = sorted(kept, key=lambda token: (-counts[token], token))
-        if not ranked:
-            msg = (
-                f"Modality {self.name!r} has no token left. The {len(rows)} training rows hold "
-                f"{len(counts)} distinct tokens; all of them are in drop= or occur less than "
-                f"min_count={self.min_count} times."
-            )
-            raise ModalityError(msg)
-        self.vocabulary_ = ranked[: self.max_tokens]
+        vocabulary, counts = self._learn_tokens(self._read_rows(values))
+        self.vocabulary_ = vocabulary[: self.max_tokens]
         if self.tfidf:
-            document_frequency = (self._count(rows) > 0).sum(axis=0)
-            self.idf_ = np.log((1 + len(rows)) / (1 + np.asarray(document_frequency).ravel())) + 1
+            self.idf_ = inverse_frequencies(counts[:, : self.max_tokens])
         return self
 
     @property
@@ -156,12 +164,16 @@ class BagOfWordsEncoder(Encoder):
         """Size of the vocabulary."""
         return (len(self._learned("vocabulary_")),)
 
-    def prepare(self, values: Any) -> Any:
+    def prepare(self, values: Any) -> csr_matrix:
         """Return the bags as a sparse matrix of shape (n, n_tokens), float32."""
-        rows = [self._tokenize(value, row) for row, value in enumerate(values)]
-        bags = self._count(rows)
+        bags = self._count_tokens(values)
+        if self.binary:
+            bags.data[:] = 1
+        elif self.sublinear_tf:
+            bags.data = 1 + np.log(bags.data)
         if self.tfidf:
-            bags = normalize(bags.multiply(self.idf_[np.newaxis]).tocsr())
+            bags.data *= self._learned("idf_")[bags.indices]
+            normalize(bags, copy=False)
         return bags.astype(np.float32)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
@@ -170,39 +182,21 @@ class BagOfWordsEncoder(Encoder):
         dense: NDArray[np.float32] = bags.toarray()
         return dense
 
-    def _tokenize(self, value: Any, row: int) -> list[str]:
-        if isinstance(value, str) and self.delimiter is not None:
-            parts = compose(value).split(compose(self.delimiter))
-            return [part.strip() for part in parts if part.strip()]
-        if isinstance(value, str) and self.tokenizer is None:
-            delimiter = next((each for each in "|;," if each in value), "|")
-            msg = (
-                f"Modality {self.name!r} expects lists of tokens. Received the string "
-                f"{value[:80]!r} in row {row}. Pass delimiter={delimiter!r} for delimited strings "
-                "or tokenizer='words' for free text."
-            )
-            raise ModalityError(msg, row=row)
-        tokens = self._split(value)
-        if not all(isinstance(token, str) for token in tokens):
-            msg = (
-                f"Modality {self.name!r} expects a list of strings in each row. Received "
-                f"{repr(value)[:80]} in row {row}. Use an empty list for a row without tokens. "
-                "If the tokens are unknown, use None and pass optional=True to the encoder."
-            )
-            raise ModalityError(msg, row=row)
-        return [compose(token) for token in tokens]
 
-    def _split(self, value: Any) -> list[Any]:
-        if isinstance(value, str):
-            tokenize = self.tokenizer if callable(self.tokenizer) else find_words
-            return list(tokenize(compose(value)))
-        try:
-            # The keys of a mapping are not its tokens, and an iterator is empty after one pass.
-            return [value] if isinstance(value, Iterator | Mapping) else list(value)
-        except TypeError:
-            return [value]
-
-    def _count(self, rows: Sequence[Sequence[str]]) -> Any:
-        vocabulary = self._learned("vocabulary_")
-        counter = CountVectorizer(analyzer=list, vocabulary=vocabulary, binary=self.binary)
-        return counter.transform(rows)
+def _check_ngram_range(ngram_range: Any, *, has_tokenizer: bool) -> None:
+    is_pair = isinstance(ngram_range, list | tuple) and len(ngram_range) == 2
+    if not is_pair:
+        msg = (
+            "ngram_range must be a pair of whole numbers, the shortest and the longest n-gram. "
+            f"Received ngram_range={ngram_range!r}."
+        )
+        raise ValueError(msg)
+    shortest, longest = ngram_range
+    check_at_least(shortest, 1, name="ngram_range[0]")
+    check_at_least(longest, shortest, name="ngram_range[1]")
+    if longest > 1 and not has_tokenizer:
+        msg = (
+            f"ngram_range={tuple(ngram_range)!r} joins neighbouring words of texts. Pass "
+            "tokenizer='words' for texts, or leave ngram_range out."
+        )
+        raise ValueError(msg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -19,6 +19,7 @@ from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._numbers import LARGEST, is_number
+from multimodal_ensemble.encoders._token_encoder import is_count
 from multimodal_ensemble.images import IMAGE_SUFFIXES, looks_like_image
 
 _DATES = {"date", "datetime", "datetime64", "period", "timedelta", "timedelta64"}
@@ -39,6 +40,8 @@ class ColumnKind:
     description: str
     encoder: type[Encoder] | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    # Whether a row may hold several tags, of which some occur together more often than others.
+    is_tags: bool = False
 
 
 # The kind of a column with one number in each row; such columns are joined to one table.
@@ -64,6 +67,8 @@ def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
         isinstance(value, bytes) or looks_like_image(value) for value in known
     ):
         return ColumnKind("images", ImageEncoder)
+    if all(isinstance(value, Mapping) for value in known):
+        return _inspect_mappings(known)
     if all(_is_list(value) for value in known):
         return _inspect_lists(known)
     if all(map(is_number, known)):
@@ -76,12 +81,21 @@ def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
     return ColumnKind(f"values of the type {' or '.join(types)}")
 
 
+def _inspect_mappings(known: Sequence[Any]) -> ColumnKind:
+    first = [item for value in known[:_N_INSPECTED] for item in value.items()]
+    if all(isinstance(token, str) and is_count(count) for token, count in first):
+        if not any(count for value in known for count in value.values()):
+            return ColumnKind("no token has a count")
+        return ColumnKind("counts of tokens", BagOfWordsEncoder, is_tags=True)
+    return ColumnKind("mappings that hold anything but whole numbers by token")
+
+
 def _inspect_lists(known: Sequence[Any]) -> ColumnKind:
     items = [item for value in known[:_N_INSPECTED] for item in value]
     if all(isinstance(item, str) for item in items):
         if not any(len(value) for value in known):
             return ColumnKind("empty lists")
-        return ColumnKind("lists of tokens", BagOfWordsEncoder)
+        return ColumnKind("lists of tokens", BagOfWordsEncoder, is_tags=True)
     if not all(map(is_number, items)):
         return ColumnKind("lists that hold neither tokens nor numbers only")
     if any(isinstance(value, set | frozenset) for value in known):
@@ -139,13 +153,16 @@ def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
         is_text = sum(map(len, pieces)) > _MAX_WORDS * len(pieces)
         if sum(delimiter in value for value in first) > len(first) / 10 and not is_text:
             description = f"strings delimited by {delimiter!r}"
-            return ColumnKind(description, BagOfWordsEncoder, {"delimiter": delimiter})
+            return ColumnKind(
+                description, BagOfWordsEncoder, {"delimiter": delimiter}, is_tags=True
+            )
     if len(distinct) <= min(_MAX_CATEGORIES, len(known) / 2):
         # A delimiter that does not occur keeps each string whole.
         for delimiter in (*_DELIMITERS, "\n"):
             if not any(delimiter in value for value in distinct):
                 description = f"{len(distinct)} categories"
-                return ColumnKind(description, BagOfWordsEncoder, {"delimiter": delimiter})
+                whole = {"delimiter": delimiter, "words": False}
+                return ColumnKind(description, BagOfWordsEncoder, whole)
     return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
 
 

@@ -61,6 +61,12 @@ class Encoder(CheckedParameters, ABC):
     augmentation : Augmentation or None
         Augmented views of the training rows: an object with the attribute `views` and the methods
         ``apply`` and ``view_digests`` of `Augmentation`. None unless a subclass overrides it.
+    zeros_are_empty : bool
+        Whether a row of zeros holds nothing that the encoder knows, such as a bag without a known
+        token. False unless a subclass overrides it.
+    uses_unlabelled : bool
+        Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
+        of such rows. False unless a subclass overrides it.
 
     Raises
     ------
@@ -90,6 +96,8 @@ class Encoder(CheckedParameters, ABC):
 
     input_dtype: str = "float32"
     augmentation: Any = None
+    zeros_are_empty: bool = False
+    uses_unlabelled: bool = False
     # The value of a subclass whose constructor has no such argument.
     optional: bool = False
     # `fit` takes raw values and no metadata, so scikit-learn must not route any to it.
@@ -218,8 +226,9 @@ class Encoder(CheckedParameters, ABC):
         -------
         array-like of length n
             Anything that has a ``shape`` and accepts an array of row numbers as an index, so that
-            ``encode(prepare(values)[rows])`` equals ``encode(values)[rows]``. By default the raw
-            values as an object array.
+            ``encode(prepare(values)[rows])`` equals ``encode(values)[rows]``. A sparse matrix of
+            SciPy is the encoded rows, so that its ``toarray()`` equals ``encode(values)``. By
+            default the raw values as an object array.
         """
         return as_object_array(values)
 

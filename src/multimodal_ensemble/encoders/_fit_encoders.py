@@ -61,10 +61,14 @@ def as_encoder_list(encoders: Encoder | Sequence[Encoder]) -> list[Encoder]:
     return encoders
 
 
-def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
+def fit_encoders(
+    encoders: Sequence[Encoder], data: Any, *, unlabelled: Any = None
+) -> list[Encoder]:
     """Fit each encoder to its column of the training rows.
 
-    An optional encoder is fitted to the rows that have its modality.
+    An optional encoder is fitted to the rows that have its modality. An encoder that learns
+    without labels (`Encoder.uses_unlabelled`), such as a `TagEmbeddingEncoder`, also learns from
+    the unlabelled rows.
 
     Parameters
     ----------
@@ -72,6 +76,9 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
         One encoder per modality, with distinct names.
     data : DataFrame or mapping of str to sequence
         The raw columns of the training rows, and of no others.
+    unlabelled : DataFrame or mapping of str to sequence, optional
+        The raw columns of further rows, whose labels need not be known, and of no test rows. It
+        needs only the columns of the encoders that learn from them.
 
     Returns
     -------
@@ -94,6 +101,7 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
     """
     encoders = as_encoder_list(encoders)
     data = from_arrow(data, name="data")
+    unlabelled = from_arrow(unlabelled, name="unlabelled")
     for encoder in encoders:
         values, present = present_values(encoder, encoder.select(data))
         if not present.any() and present.size:
@@ -102,8 +110,11 @@ def fit_encoders(encoders: Sequence[Encoder], data: Any) -> list[Encoder]:
                 f"(it reads {encoder.columns}; the data has {list(data)}). Leave its encoder out."
             )
             raise ModalityError(msg)
+        more = {}
+        if unlabelled is not None and encoder.uses_unlabelled:
+            more["unlabelled"], _ = present_values(encoder, encoder.select(unlabelled))
         with locating_errors(np.flatnonzero(present)):
-            encoder.fit(values)
+            encoder.fit(values, **more)
     return encoders
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,6 +19,7 @@ from multimodal_ensemble.encoders._column_kinds import NUMBERS, ColumnKind, find
 from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
 from multimodal_ensemble.exceptions import ModalityError
 
 _Choice: TypeAlias = tuple[list[str], ColumnKind]
@@ -27,14 +29,15 @@ def infer_encoders(
     data: Any,
     *,
     exclude: Collection[str] = (),
+    embed_tags: bool = False,
     root: str | PathLike[str] | None = None,
     verbose: int = 1,
 ) -> list[Encoder]:
     """Choose an encoder for each column of a table, and print the reasons.
 
-    Images, or paths of image files that exist, get an `ImageEncoder`. Lists of tokens, strings
-    delimited by ``|`` or ``;``, categories and texts get a `BagOfWordsEncoder`. Vectors get a
-    `DenseEncoder`, and all columns of numbers share another one. A column is left out if it looks
+    Images, or paths of image files that exist, get an `ImageEncoder`. Lists or counts of tokens,
+    strings delimited by ``|`` or ``;``, categories and texts get a `BagOfWordsEncoder`. Vectors get
+    a `DenseEncoder`, and all columns of numbers share another one. A column is left out if it looks
     like an id, holds the same value in each row, or is of none of these kinds. A column with
     missing values gets an encoder with ``optional=True``.
 
@@ -44,6 +47,10 @@ def infer_encoders(
         The raw columns of the training rows. An array is one modality, ``"features"``.
     exclude : collection of str, default=()
         Columns to leave out, such as those of the labels.
+    embed_tags : bool, default=False
+        Whether each column of lists or counts of tokens, or of delimited strings, also gets a
+        `TagEmbeddingEncoder`, which is named after the column with "_embedding" behind it. These
+        encoders are the last ones.
     root : path, optional
         Folder that relative paths of images start from. Default: the working directory.
     verbose : {0, 1}, default=1
@@ -85,6 +92,12 @@ def infer_encoders(
         )
         raise ModalityError(msg)
     taken = set(SHARED_NAMES)
+    if embed_tags:
+        kinds += [
+            (columns, replace(kind, encoder=TagEmbeddingEncoder))
+            for columns, kind in kinds
+            if kind.is_tags
+        ]
     made = [_make_encoder(columns, kind, taken) for columns, kind in kinds]
     report = "\n".join(map(_describe, kinds, made))
     encoders = [encoder for encoder in made if encoder is not None]
@@ -134,8 +147,10 @@ def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Enco
         return None
     column = columns[0] if len(columns) == 1 else columns
     wanted = columns[0] if len(columns) == 1 else "numbers"
-    # Short enough for a number behind it.
+    # Short enough for a suffix and a number behind it.
     base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-")[:80] or "modality"
+    if kind.encoder is TagEmbeddingEncoder:
+        base += "_embedding"
     numbered = (f"{base}_{number}" for number in itertools.count(2))
     # The first name whose layers clash with no others.
     name = next(name for name in itertools.chain([base], numbered) if not names_of(name) & taken)

@@ -90,6 +90,9 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
     rows = np.arange(n_values)[::-1]
     what = "encode(prepare(values)[rows]) equals encode(values)[rows]"
     require_close(what, whole[rows], encoder.encode(prepared[rows]))
+    if hasattr(prepared, "toarray"):
+        what = "a sparse matrix that prepare returns is the encoded rows"
+        require_close(what, whole, prepared.toarray())
     for row in rows:
         single = encoder.encode(prepared[[row]])
         require_close("a row is encoded in the same way alone and in a batch", whole[[row]], single)
