@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from multimodal_ensemble.estimators import (
         MultimodalClassifier as MultimodalClassifier,
+        MultimodalEnsemble as MultimodalEnsemble,
     )
     from multimodal_ensemble.features import (
         FeatureStore as FeatureStore,
@@ -66,6 +67,7 @@ _MODULES = {
     "MultilabelStratifiedKFold": "model_selection",
     "MultimodalClassifier": "estimators",
     "MultimodalDataset": "generators",
+    "MultimodalEnsemble": "estimators",
     "TagEmbeddingEncoder": "encoders",
     "TunedThresholdMultilabelClassifier": "model_selection",
     "apply_thresholds": "metrics",

@@ -29,6 +29,22 @@ def make_labels(n_rows, n_labels=3, seed=1):
     return y
 
 
+def test_rows_that_lack_a_modality_are_rows_of_zeros():
+    X = make_rows(30, 6)
+    present = np.arange(30) % 3 > 0
+    X[~present] = 0
+    for matrix in (X, sp.csr_matrix(X)):
+        block = Block.fit(matrix, standardize=True, present=present)
+        alone = Block.fit(X[present], standardize=True)
+        expected = np.zeros(X.shape)
+        expected[present] = alone.rows(slice(None))
+        np.testing.assert_allclose(block.rows(slice(None)), expected, atol=1e-6)
+        np.testing.assert_allclose(block.outer(), expected @ expected.T, atol=1e-6)
+        right, left = make_rows(6, 2), make_rows(30, 2)
+        np.testing.assert_allclose(block.dot(right), expected @ right, atol=1e-5)
+        np.testing.assert_allclose(block.transposed_dot(left), expected.T @ left, atol=1e-5)
+
+
 def dense(blocks):
     return np.hstack([block.rows(slice(None)) for block in blocks])
 

@@ -2,5 +2,6 @@
 
 from multimodal_ensemble.estimators._evaluation import Evaluation
 from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
+from multimodal_ensemble.estimators._multimodal_ensemble import MultimodalEnsemble
 
-__all__ = ["Evaluation", "MultimodalClassifier"]
+__all__ = ["Evaluation", "MultimodalClassifier", "MultimodalEnsemble"]

@@ -27,13 +27,20 @@ from multimodal_ensemble.estimators._saved_encoders import (
     check_backbone,
     check_encoders,
     check_loadable,
+    check_member_sizes,
     check_sizes,
     describe_encoder,
     make_encoders,
 )
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
+from multimodal_ensemble.fusion import (
+    as_layouts,
+    describe_layout,
+    fuse_encoders,
+    fuse_late,
+    fusion_parts,
+)
 from multimodal_ensemble.saving import (
     ArrayReader,
     load_object,
@@ -43,16 +50,21 @@ from multimodal_ensemble.saving import (
     write_archive,
 )
 
-FORMAT = "multimodal_ensemble classifier"
+FORMAT = "multimodal_ensemble estimator"
 VERSION = 1
 
 # The encoders are written on their own, and a store belongs to the machine that trained.
-_NOT_SAVED = {"encoders", "store"}
+_NOT_SAVED = {"encoders", "members", "store"}
 _MAX_REASON = 500
 
 
 def save_artefact(
-    path: str | PathLike[str], params: Mapping[str, Any], fitted: Fitted, *, include_backbones: bool
+    path: str | PathLike[str],
+    params: Mapping[str, Any],
+    fitted: Fitted,
+    *,
+    kind: str,
+    include_backbones: bool,
 ) -> None:
     """Write the parameters and the fitted value of an estimator to one file."""
     arrays: dict[str, NDArray[Any]] = {}
@@ -65,6 +77,7 @@ def save_artefact(
         "format": FORMAT,
         "format_version": VERSION,
         "library_version": __version__,
+        "estimator": kind,
         "classes": pack_state(fitted.classes.tolist(), arrays, "classes"),
         "thresholds": pack_state(fitted.thresholds.tolist(), arrays, "thresholds"),
         "encoders": encoders,
@@ -80,6 +93,7 @@ def save_artefact(
         ),
         "provenance": pack_state(fitted.provenance, arrays, "provenance"),
         "dtype_policy": fitted.model.dtype_policy.name,
+        "members": None if fitted.members is None else [*map(describe_layout, fitted.members)],
         "n_features_in": fitted.n_features_in,
         "feature_names_in": None if names is None else names.tolist(),
     }
@@ -87,7 +101,7 @@ def save_artefact(
 
 
 def load_artefact(
-    path: str | PathLike[str], *, known_params: Collection[str], weights: Weights
+    path: str | PathLike[str], *, kind: str, known_params: Collection[str], weights: Weights
 ) -> tuple[dict[str, Any], Fitted]:
     """Return the parameters, without the encoders, and the fitted value from a saved file.
 
@@ -97,6 +111,7 @@ def load_artefact(
     # All initial weights are replaced, so they need not change the caller's generator.
     with arrays, seeded_layers(0):
         try:
+            _check_kind(document["estimator"], kind)
             params = _read_params(unpack_state(document["params"], arrays), known_params)
             return params, _read_fitted(document, arrays, params, weights)
         except (ArtefactError, WeightsUnavailableError, MemoryError):
@@ -127,11 +142,17 @@ def _read_fitted(
     check_encoders(document["encoders"], n_available=arrays.n_bytes)
     encoders = make_encoders(document["encoders"], arrays, weights)
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
-    check_sizes(encoders, len(classes), saved)
-    rates = {name: params[name] for name in ("dropout", "modality_dropout")}
-    # With the seed of the training, further training is repeatable.
+    described = document["members"]
+    members = None if described is None else as_layouts(described)
     with using_dtype_policy(document["dtype_policy"]):
-        model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **rates)
+        if members is None:
+            check_sizes(encoders, len(classes), saved)
+            rates = {name: params[name] for name in ("dropout", "modality_dropout")}
+            # With the seed of the training, further training is repeatable.
+            model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **rates)
+        else:
+            radial = check_member_sizes(encoders, members, len(classes), saved)
+            model = fuse_late(encoders, members, len(classes), radial=radial)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)
@@ -147,7 +168,17 @@ def _read_fitted(
         provenance=unpack_state(document["provenance"], arrays),
         n_features_in=document["n_features_in"],
         feature_names_in=None if columns is None else np.array(columns, dtype=object),
+        members=members,
     )
+
+
+def _check_kind(saved: Any, wanted: str) -> None:
+    if saved != wanted:
+        msg = (
+            f"The file holds a {reprlib.repr(saved)}, not a {wanted}. Load it with the method "
+            "load of its own class."
+        )
+        raise ArtefactError(msg)
 
 
 def _trained_layers(model: keras.Model) -> list[keras.Layer]:
@@ -176,12 +207,18 @@ def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any
     if not (threshold is None or isinstance(threshold, str | int | float)):
         # A callable or a mapping is replaced by the thresholds that resulted from it.
         described["threshold"] = fitted.thresholds.tolist()
-    if callable(params["monitor"]):
+    if callable(params.get("monitor")):
         # No file can hold it, and it only matters for another training.
         described["monitor"] = "mean_roc_auc"
-    described["label_weight"] = _describe_label_weight(params["label_weight"], fitted.classes)
+    if "label_weight" in params:
+        weight = params["label_weight"]
+        described["label_weight"] = _describe_label_weight(weight, fitted.classes)
+    if isinstance(params.get("groups"), Mapping):
+        described["groups"] = {name: list(group) for name, group in params["groups"].items()}
+    if isinstance(params.get("weights"), Mapping | pd.Series):
+        described["weights"] = {name: float(value) for name, value in params["weights"].items()}
     for name in ("optimizer", "loss"):
-        if not isinstance(params[name], str):
+        if name in params and not isinstance(params[name], str):
             described[name] = keras.saving.serialize_keras_object(params[name])
             check_loadable(described[name], name)
     described["random_state"] = fitted.provenance["seed"]
@@ -201,7 +238,7 @@ def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, An
         msg = f"The file has the parameters {unknown}, which a saved file cannot have."
         raise ArtefactError(msg)
     for name in ("optimizer", "loss"):
-        if not isinstance(params[name], str):
+        if name in params and not isinstance(params[name], str):
             params[name] = load_object(params[name], where=name)
     if not (is_criterion(params["threshold"]) or params["threshold"] is None):
         params["threshold"] = np.asarray(_check_numbers(params["threshold"], "threshold"))

@@ -8,6 +8,7 @@ from dataclasses import fields
 from os import PathLike
 from typing import Any, Self
 
+import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._label_names import classes_for_caller
-from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
+from multimodal_ensemble._tables import check_same_index, counted, from_arrow, named_rows
 from multimodal_ensemble._validation import check_sample_weight
+from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
 from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
 from multimodal_ensemble.estimators._evaluation import Evaluation
@@ -25,25 +27,54 @@ from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._labels import label_tuples, read_labels
 from multimodal_ensemble.estimators._rows import check_same_length, read_table
 from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
+from multimodal_ensemble.exceptions import ImageReadError
+from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import apply_thresholds, label_report
+from multimodal_ensemble.training import predict_scores
 
 
 class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     """Base class of multilabel estimators over encoders.
 
-    A subclass has a parameter `encoders`, trains in `fit` and passes the result to `_adopt`, and
-    implements `_predict_scores`.
+    A subclass has the parameters `encoders`, `store` and `verbose`, trains in `fit`, and passes
+    the result to `_adopt`.
     """
 
     encoders: Any
+    store: Any
+    verbose: int
+    encoders_: list[Encoder]
+    model_: keras.Model
     thresholds_: NDArray[np.float64]
     provenance_: dict[str, Any]
 
     # -- prediction --------------------------------------------------------------------------
 
+    @property
     @abstractmethod
+    def _rows_per_batch(self) -> int:
+        """Number of rows that are encoded at once for prediction."""
+
     def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
         """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
+        verbose = min(self.verbose, 1)
+        dataset = MultimodalDataset(
+            table,
+            self.encoders_,
+            batch_size=self._rows_per_batch,
+            store=self.store,
+            verbose=verbose,
+        )
+        if len(dataset.dropped):
+            row, reason = dataset.dropped.iloc[0]
+            msg = (
+                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first one is row "
+                f"{row}: "
+                f"{reason}. With on_error='missing' and optional=True, or with on_error='blank', "
+                "their other modalities are used."
+            )
+            raise ImageReadError(msg)
+        return predict_scores(self.model_, dataset, verbose=verbose)
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Return scores.
@@ -250,7 +281,9 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         """
         fitted = self._fitted()
         params = self.get_params(deep=False)
-        save_artefact(path, params, fitted, include_backbones=include_backbones)
+        save_artefact(
+            path, params, fitted, kind=type(self).__name__, include_backbones=include_backbones
+        )
 
     @classmethod
     def load(
@@ -291,8 +324,15 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         same store what the saved one predicts with it.
         """
         known = cls._get_param_names()
-        params, fitted = load_artefact(path, known_params=known, weights=weights or {})
-        return cls(encoders=[*fitted.encoders], **params)._adopt(fitted)
+        params, fitted = load_artefact(
+            path, kind=cls.__name__, known_params=known, weights=weights or {}
+        )
+        return cls(encoders=cls._own_encoders(fitted), **params)._adopt(fitted)
+
+    @classmethod
+    def _own_encoders(cls, fitted: Fitted) -> list[Encoder]:
+        """Return the parameter `encoders` of a loaded estimator."""
+        return [*fitted.encoders]
 
     def export(self, path: str | PathLike[str], *, format: str) -> None:
         """Write the model for other programs, from RGB pixels and multi-hot rows to scores.

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.fusion import MemberLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,3 +30,5 @@ class Fitted:
     n_features_in: int
     # None if the columns of X have no names.
     feature_names_in: NDArray[Any] | None
+    # None if the model is no late fusion.
+    members: list[MemberLayout] | None = None

@@ -7,13 +7,11 @@ from os import PathLike
 from typing import Any, Self
 
 import keras
-import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble._tables import counted
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
@@ -32,11 +30,9 @@ from multimodal_ensemble.estimators._training import (
     restored_on_error,
     train_model,
 )
-from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import fuse_encoders
-from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.training import MonitorFunction, check_monitor, predict_scores
+from multimodal_ensemble.training import MonitorFunction, check_monitor
 
 
 class MultimodalClassifier(BaseMultimodalEstimator):
@@ -317,6 +313,10 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             model, encoders, rows, seed, final_model=final_model, callbacks=callbacks
         )
 
+    @property
+    def _rows_per_batch(self) -> int:
+        return self.batch_size or BATCH_SIZE
+
     def _check_params(self) -> None:
         check_threshold(self.threshold)
         check_monitor(self.monitor)
@@ -377,22 +377,3 @@ class MultimodalClassifier(BaseMultimodalEstimator):
                     self._adopt(so_far)
                 raise
         return self._adopt(fitted)
-
-    # -- prediction --------------------------------------------------------------------------
-
-    def _predict_scores(self, table: pd.DataFrame) -> NDArray[Any]:
-        verbose = min(self.verbose, 1)
-        size = self.batch_size or BATCH_SIZE
-        dataset = MultimodalDataset(
-            table, self.encoders_, batch_size=size, store=self.store, verbose=verbose
-        )
-        if len(dataset.dropped):
-            row, reason = dataset.dropped.iloc[0]
-            msg = (
-                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first one is row "
-                f"{row}: "
-                f"{reason}. With on_error='missing' and optional=True, or with on_error='blank', "
-                "their other modalities are used."
-            )
-            raise ImageReadError(msg)
-        return predict_scores(self.model_, dataset, verbose=verbose)

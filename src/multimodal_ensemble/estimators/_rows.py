@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from multimodal_ensemble.model_selection import stratified_holdout
 _ARRAY_COLUMN = "features"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
     """A table with its labels, its row weights and the positions of its rows in X."""
 
@@ -64,7 +64,7 @@ class Rows:
             raise
 
 
-@dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class TrainingRows:
     """The rows of one training, its labels, and the columns of X as `Fitted` has them."""
 
@@ -89,13 +89,7 @@ def read_training_rows(
     seed: int,
 ) -> TrainingRows:
     """Read and check what `MultimodalClassifier.fit` receives; `estimator` is not changed."""
-    # scikit-learn stores the number and the names of columns on the estimator that it checks.
-    checked = copy.copy(estimator)
-    table = read_table(checked, X, reset=True)
-    check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
-    sample_weight = from_arrow(sample_weight, name="sample_weight")
-    y_true, classes = read_labels(y, classes)
-    rows = Rows(table, y_true, sample_weight)
+    read = read_all_rows(estimator, X, y, sample_weight, groups=groups, classes=classes)
     if groups is not None and (validation_data is not None or not estimator.validation_fraction):
         msg = (
             "groups keeps the rows of a group together where fit holds out validation rows. With "
@@ -103,22 +97,52 @@ def read_training_rows(
         )
         raise ValueError(msg)
     if validation_data is None:
-        train, validation = hold_out(rows, estimator.validation_fraction, seed, groups=groups)
+        train, validation = hold_out(read.train, estimator.validation_fraction, seed, groups=groups)
+        is_same = validation is train
     else:
-        train, validation = rows, _read_validation_rows(checked, validation_data, classes)
-    if not (has_label := train.y.any(axis=0)).all():
+        train = read.train
+        validation = _read_validation_rows(estimator, validation_data, read)
+        is_same = validation_data[0] is X
+    _warn_of_absent_labels(train.y, read.classes)
+    return dataclasses.replace(read, train=train, validation=validation, is_same=is_same)
+
+
+def read_all_rows(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    *,
+    groups: Any = None,
+    classes: NDArray[Any] | None = None,
+    holds_out: bool = True,
+) -> TrainingRows:
+    """Read and check rows of which none is held out; `estimator` is not changed."""
+    # scikit-learn stores the number and the names of columns on the estimator that it checks.
+    checked = copy.copy(estimator)
+    table = read_table(checked, X, reset=True)
+    check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
+    sample_weight = from_arrow(sample_weight, name="sample_weight")
+    y_true, classes = read_labels(y, classes)
+    rows = Rows(table, y_true, sample_weight)
+    if not holds_out:
+        _warn_of_absent_labels(rows.y, classes)
+    return TrainingRows(
+        rows,
+        rows,
+        classes,
+        is_same=True,
+        n_features_in=checked.n_features_in_,
+        feature_names_in=getattr(checked, "feature_names_in_", None),
+    )
+
+
+def _warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
+    if not (has_label := y.any(axis=0)).all():
         warn(
             f"No training row has the label(s) {classes[~has_label].tolist()}, so they cannot be "
             "learned."
         )
-    return TrainingRows(
-        train,
-        validation,
-        classes,
-        is_same=validation is train or (validation_data is not None and validation_data[0] is X),
-        n_features_in=checked.n_features_in_,
-        feature_names_in=getattr(checked, "feature_names_in_", None),
-    )
 
 
 def hold_out(
@@ -161,14 +185,19 @@ def _has_mixed_label(y: NDArray[np.bool_]) -> bool:
     return bool((y.any(axis=0) & ~y.all(axis=0)).any())
 
 
-def _read_validation_rows(checked: Any, validation_data: Any, classes: NDArray[Any]) -> Rows:
+def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRows) -> Rows:
     if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
         msg = f"validation_data must be a pair (X, y). Received {type(validation_data).__name__}."
         raise ValueError(msg)
     X, y = validation_data
+    # It has to have the columns of the training rows.
+    checked = copy.copy(estimator)
+    checked.n_features_in_ = read.n_features_in
+    if read.feature_names_in is not None:
+        checked.feature_names_in_ = read.feature_names_in
     table = read_table(checked, X, reset=False)
     check_same_index(X=named_rows(X, table), y=y)
-    return Rows(table, read_labels(y, classes, name="y of validation_data")[0])
+    return Rows(table, read_labels(y, read.classes, name="y of validation_data")[0])
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:

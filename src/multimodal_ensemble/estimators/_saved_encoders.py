@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import using_dtype_policy
-from multimodal_ensemble._layer_names import SCORES, head_name
+from multimodal_ensemble._layer_names import SCORES, head_name, member_name, radial_name
 from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
+from multimodal_ensemble.fusion import MemberLayout
 from multimodal_ensemble.saving import (
     check_config,
     check_model_sizes,
@@ -167,6 +169,27 @@ def check_sizes(
     known = [units for units in widths if units is not None]
     if len(known) == len(widths):
         _check_kernel(SCORES, (sum(known), n_labels), saved)
+
+
+def check_member_sizes(
+    encoders: Sequence[Encoder],
+    members: Sequence[MemberLayout],
+    n_labels: int,
+    saved: Mapping[str, list[NDArray[Any]]],
+) -> dict[str, tuple[int, int]]:
+    """Refuse sizes of a late fusion that no array has; return those of radial features."""
+    widths = {encoder.name: math.prod(encoder.feature_shape) for encoder in encoders}
+    radial = {}
+    for name in dict.fromkeys(name for member in members for name in member.radial):
+        _, _, projection, _ = saved[radial_name(name)]
+        n_centres, n_features = projection.shape
+        radial[name] = (n_centres, n_features)
+    for member in members:
+        if not member.is_scored:
+            width = sum(widths[name] for name in member.encoders)
+            width += sum(radial[name][1] for name in member.radial)
+            _check_kernel(member_name(member.name), (width, n_labels), saved)
+    return radial
 
 
 def _width(encoder: Encoder) -> int | None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from os import PathLike
 from typing import Any
 
@@ -17,10 +14,10 @@ from sklearn.utils import check_random_state
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import check_loss, get_optimizer
-from multimodal_ensemble._version import __version__
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.encoders import Encoder, ImageEncoder
+from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._provenance import describe_training
 from multimodal_ensemble.estimators._rows import TrainingRows
 from multimodal_ensemble.estimators._thresholds import (
     describe_never_predicted,
@@ -40,8 +37,6 @@ from multimodal_ensemble.training import (
 
 # Parameters of the classifier that `fit_model` has under the same name.
 _FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "monitor", "verbose")
-# Libraries that predictions depend on.
-_LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
 # The default number of rows per batch. With few rows, smaller batches make as many steps.
 BATCH_SIZE = 32
 
@@ -108,7 +103,7 @@ def train_model(
     if isinstance(weight, Mapping):
         weight = {str(label): value for label, value in weight.items()}
     options |= {"optimizer": _make_optimizer(params["optimizer"]), "label_weight": weight}
-    with _training_store(params["store"], encoders) as store:
+    with training_store(params["store"], encoders) as store:
         train, validation = _make_datasets(encoders, rows, params, seed, store)
 
         def finish(result: FitResult) -> Fitted:
@@ -123,26 +118,19 @@ def train_model(
                 print(never, flush=True)
             if final_model is not None:
                 final_model.set_weights(model.get_weights())
+            tables = [rows.train.data] if rows.is_same else [rows.train.data, rows.validation.data]
             learned_from = "training rows" if rows.is_same else "validation rows"
             provenance = {
                 "n_train": train.n_samples,
                 "n_validation": validation.n_samples,
                 "n_dropped": len(train.dropped) + (0 if rows.is_same else len(validation.dropped)),
-                "unreadable": _count_unreadable(encoders, rows),
-                "label_shares": np.asarray(train.y).mean(axis=0).tolist(),
-                "seed": seed,
                 "best_step": result.best_step,
                 "n_trainable": result.n_trainable,
                 "seconds": result.seconds,
                 "thresholds_from": learned_from if is_criterion(threshold) else "given",
                 "validation_mean_roc_auc": result.best_roc_auc,
                 "validation_mean_accuracy": float(mean_accuracy(y_true, y_score, thresholds)),
-                "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "versions": {
-                    "multimodal_ensemble": __version__,
-                    "python": platform.python_version(),
-                    **{name: version(name) for name in _LIBRARIES},
-                },
+                **describe_training(encoders, tables, train.y, seed),
             }
             return Fitted(
                 classes=rows.classes,
@@ -165,18 +153,6 @@ def train_model(
         return finish(result)
 
 
-def _count_unreadable(encoders: Sequence[Encoder], rows: TrainingRows) -> dict[str, dict[str, int]]:
-    """Return the numbers of unreadable images, and of rows with one, by modality."""
-    tables = [rows.train.data] if rows.is_same else [rows.train.data, rows.validation.data]
-    counts = {}
-    for encoder in encoders:
-        if isinstance(encoder, ImageEncoder) and encoder.unreadable:
-            values = [value for table in tables for value in encoder.select(table)]
-            n_images, n_rows = encoder.count_unreadable(values)
-            counts[encoder.name] = {"n_images": n_images, "n_rows": n_rows}
-    return counts
-
-
 @contextmanager
 def restored_on_error(model: keras.Model | None) -> Iterator[None]:
     """Restore a model's variables if the block raises an error that carries no `Fitted`."""
@@ -193,7 +169,7 @@ def restored_on_error(model: keras.Model | None) -> Iterator[None]:
 
 
 @contextmanager
-def _training_store(store: Any, encoders: Sequence[Encoder]) -> Iterator[FeatureStore | None]:
+def training_store(store: Any, encoders: Sequence[Encoder]) -> Iterator[FeatureStore | None]:
     """Provide the store of features, or a temporary one where there is none."""
     if store is not None or all(encoder.frozen_part() is None for encoder in encoders):
         yield open_store(store)

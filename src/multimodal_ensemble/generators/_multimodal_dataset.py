@@ -297,6 +297,22 @@ class MultimodalDataset(keras.utils.PyDataset):
         inputs = {name: self._rows[name].take(rows) for name in names}
         return inputs | self._presence(rows) if modalities is None else inputs
 
+    def feature_matrix(self, modality: str) -> Any:
+        """Return the features of a modality of all rows, as vectors, for linear models.
+
+        Parameters
+        ----------
+        modality : str
+            Name of one of the encoders.
+
+        Returns
+        -------
+        ndarray or sparse matrix of shape (n_samples, n_features)
+            Features from the store or, of an encoder without a backbone, encoded rows; sparse
+            where `Encoder.prepare` returns a sparse matrix. Zeros where the modality is missing.
+        """
+        return self._rows[modality].matrix()
+
     def present(self, modality: str) -> NDArray[np.bool_]:
         """Return which rows have a modality.
 

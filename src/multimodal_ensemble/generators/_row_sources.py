@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
@@ -40,11 +41,14 @@ class EncodedRows:
         n_rows = int(present.sum())
         shape = encoder.input_shape
         self._kept: NDArray[Any] | None = None
+        self._sparse: Any = None
         self._digests: list[bytes] = []
         if not n_rows:
             return
         with locating_errors(numbers[present]):
             prepared = encoder.prepare(values)
+            # Where it is sparse, it is the encoded rows.
+            self._sparse = prepared if hasattr(prepared, "tocsr") else None
             if augment and encoder.augmentation is not None:
                 self._digests = encoder.content_digests(prepared)
             if len(shape) == 1 and 4 * n_rows * math.prod(shape) <= _KEPT_BYTES:
@@ -68,6 +72,20 @@ class EncodedRows:
         taken = np.zeros(shape, dtype=encoded.dtype)
         taken[present] = encoded[: present.sum()]
         return taken
+
+    def matrix(self) -> Any:
+        """Return all rows as vectors: a sparse matrix where the encoder prepares one."""
+        if self._sparse is None:
+            rows = np.arange(len(self._present))
+            parts = [self.take(part) for part in np.array_split(rows, -(-len(rows) // 1024))]
+            return np.concatenate([part.reshape(len(part), -1) for part in parts])
+        if self._present.all():
+            return self._sparse.tocsr()
+        # Rows that lack the modality are rows of zeros.
+        rows = np.flatnonzero(self._present)
+        place = (np.ones(len(rows)), (rows, np.arange(len(rows))))
+        shape = (len(self._present), len(rows))
+        return (csr_array(place, shape=shape, dtype=np.float32) @ self._sparse).tocsr()
 
     def _encode(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None) -> NDArray[Any]:
         positions = self._position[rows]
@@ -95,6 +113,11 @@ class StoredRows:
         """Return the features of rows, or of the given view of each."""
         taken: NDArray[Any] = self._features[0 if views is None else 1 + views, rows]
         return taken
+
+    def matrix(self) -> NDArray[np.float32]:
+        """Return the features of all rows as vectors."""
+        plain = self._features[0]
+        return plain.reshape(len(plain), -1)
 
     def is_current(self) -> bool:
         """Return whether the frozen layers are still those that computed the features."""

@@ -17,8 +17,9 @@ _NUMBERS_PER_CHUNK = 2**22
 class Block:
     """Features of one encoder with the mean and the factor that standardise them.
 
-    Row i of the block is ``(matrix[i] - mean) * factor``. Its mean squared norm over the rows is 1,
-    so that blocks of different sizes have the same influence in a joined model.
+    Row i of the block is ``(matrix[i] - mean) * factor``, or zeros where the row lacks the
+    modality. The mean squared norm of the other rows is 1, so that blocks of different sizes have
+    the same influence in a joined model.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ class Block:
         What is subtracted.
     factor : ndarray of shape (n_features,)
         What the difference is multiplied by; 0 for constant features.
+    present : ndarray of shape (n_samples,)
+        1 where a row has the modality, else 0.
 
     Examples
     --------
@@ -41,9 +44,12 @@ class Block:
     matrix: Any
     mean: NDArray[np.float64]
     factor: NDArray[np.float64]
+    present: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, matrix: Any, *, standardize: bool, sample_weight: Any = None) -> Block:
+    def fit(
+        cls, matrix: Any, *, standardize: bool, present: Any = None, sample_weight: Any = None
+    ) -> Block:
         """Learn mean and factor from the rows of a matrix.
 
         Parameters
@@ -53,6 +59,8 @@ class Block:
         standardize : bool
             Whether each feature is divided by its standard deviation before the whole block is
             scaled.
+        present : ndarray of shape (n_samples,), optional
+            Whether each row has the modality; the others are rows of zeros. Default: all have it.
         sample_weight : ndarray of shape (n_samples,), optional
             Weights of the rows.
 
@@ -63,8 +71,10 @@ class Block:
         """
         if hasattr(matrix, "tocsr"):
             matrix = matrix.tocsr()
-        weight = np.ones(matrix.shape[0]) if sample_weight is None else sample_weight
-        share = weight / weight.sum()
+        n_rows = matrix.shape[0]
+        present = np.ones(n_rows) if present is None else np.asarray(present, dtype=np.float64)
+        weight = present if sample_weight is None else sample_weight * present
+        share = weight / max(weight.sum(), np.finfo(np.float64).tiny)
         mean, variance = _moments(matrix, share)
         # Rounding leaves a variance of about 1e-16 of the square in a constant column.
         constant = variance <= np.maximum(1e-12 * mean**2, 1e-60)
@@ -73,7 +83,7 @@ class Block:
         if standardize:
             factor = np.divide(1.0, np.sqrt(variance), out=factor, where=~constant)
         norm = np.sqrt((variance * factor**2).sum())
-        return cls(matrix, mean, factor / norm if norm > 0 else factor)
+        return cls(matrix, mean, factor / norm if norm > 0 else factor, present)
 
     @property
     def is_sparse(self) -> bool:
@@ -84,7 +94,8 @@ class Block:
         """Return standardised rows as a dense float64 array."""
         part = self.matrix[rows]
         part = part.toarray() if self.is_sparse else part
-        return (np.asarray(part, dtype=np.float64) - self.mean) * self.factor
+        centred = np.asarray(part, dtype=np.float64) - self.mean
+        return self.present[rows, np.newaxis] * centred * self.factor
 
     def outer(self) -> NDArray[np.float64]:
         """Return the inner products of all pairs of rows."""
@@ -95,22 +106,22 @@ class Block:
         offset = self.mean * self.factor
         along = np.asarray(scaled @ offset).ravel()
         products: NDArray[np.float64] = (scaled @ scaled.T).toarray()
-        products -= along[:, np.newaxis]
-        products -= along
-        return products + offset @ offset
+        products -= np.outer(along, self.present)
+        products -= np.outer(self.present, along - self.present * (offset @ offset))
+        return products
 
     def dot(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the product of the rows and a matrix of shape (n_features, k)."""
         scaled = self.factor[:, np.newaxis] * right
         if self.is_sparse:
             product: NDArray[np.float64] = self.matrix @ scaled
-            return product - self.mean @ scaled
+            return product - np.outer(self.present, self.mean @ scaled)
         return np.concatenate([self.rows(part) @ right for part in self.parts()])
 
     def transposed_dot(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the product of the transposed rows and a matrix of shape (n_samples, k)."""
         if self.is_sparse:
-            product = self.matrix.T @ right - np.outer(self.mean, right.sum(axis=0))
+            product = self.matrix.T @ right - np.outer(self.mean, self.present @ right)
             return self.factor[:, np.newaxis] * product
         return sum(
             (self.rows(part).T @ right[part] for part in self.parts()),

@@ -62,9 +62,7 @@ class Decomposition:
         scaled = scores / np.sqrt(self.squares)[:, np.newaxis]
         if self.right is not None:
             return self.right @ scaled
-        return self.rows.transposed_dot(
-            self.left @ (scaled / np.sqrt(self.squares)[:, np.newaxis])
-        )
+        return self.rows.transposed_dot(self.left @ (scaled / np.sqrt(self.squares)[:, np.newaxis]))
 
 
 def decompose(rows: JoinedBlocks, *, seed: int = 0) -> Decomposition:
@@ -135,7 +133,7 @@ def _decompose_truncated(rows: JoinedBlocks, seed: int) -> Decomposition:
 
 
 def _orthonormal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    basis: NDArray[np.float64] = qr(
-        matrix, mode="economic", overwrite_a=True, check_finite=False
-    )[0]
+    basis: NDArray[np.float64] = qr(matrix, mode="economic", overwrite_a=True, check_finite=False)[
+        0
+    ]
     return basis

@@ -7,6 +7,10 @@ This module does not need Keras or TensorFlow. Labels are the columns of a 0/1 m
 from multimodal_ensemble.model_selection._multilabel_stratified_k_fold import (
     MultilabelStratifiedKFold,
 )
+from multimodal_ensemble.model_selection._out_of_fold_scores import (
+    out_of_fold_scores,
+    predict_label_scores,
+)
 from multimodal_ensemble.model_selection._stratified_holdout import stratified_holdout
 from multimodal_ensemble.model_selection._tuned_threshold_multilabel_classifier import (
     TunedThresholdMultilabelClassifier,
@@ -15,5 +19,7 @@ from multimodal_ensemble.model_selection._tuned_threshold_multilabel_classifier 
 __all__ = [
     "MultilabelStratifiedKFold",
     "TunedThresholdMultilabelClassifier",
+    "out_of_fold_scores",
+    "predict_label_scores",
     "stratified_holdout",
 ]

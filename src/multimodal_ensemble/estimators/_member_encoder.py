@@ -1,0 +1,149 @@
+"""A fitted estimator as an encoder: the log-odds that it gives each label."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.utils import get_tags
+
+from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._thresholds import log_odds
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.model_selection import predict_label_scores
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class MemberEncoder(Encoder):
+    """Scores of an estimator for each label, as an ensemble takes them.
+
+    Parameters
+    ----------
+    name : str
+        Name of the member.
+    column : list of str
+        The columns that the estimator reads.
+    n_labels : int
+        Number of labels.
+    """
+
+    def __init__(self, name: str, *, column: Sequence[str], n_labels: int) -> None:
+        super().__init__(name, column=list(column))
+        self.n_labels = n_labels
+        self._estimators: list[Any] = []
+        # Encoders whose features the estimators take; none where they take raw columns.
+        self._encoders: list[Encoder] = []
+        self._store: Any = None
+
+    def adopt(
+        self, estimators: Sequence[Any], encoders: Sequence[Encoder] = (), store: Any = None
+    ) -> Self:
+        """Take fitted estimators, whose scores are averaged, and what makes their input."""
+        self._estimators = list(estimators)
+        self._encoders = list(encoders)
+        self._store = store
+        return self
+
+    @property
+    def input_shape(self) -> tuple[int]:
+        """Number of labels."""
+        return (self.n_labels,)
+
+    def select(self, data: Any) -> Any:
+        """Return the columns that the estimator reads; optional ones may be absent."""
+        present = [column for column in self.columns if column in data]
+        if isinstance(data, Mapping):
+            return pd.DataFrame({column: list(data[column]) for column in present})
+        return data[present]
+
+    def prepare(self, values: Any) -> NDArray[np.float32]:
+        """Return the log-odds of all labels, float32."""
+        inputs = member_inputs(values, self._encoders, self._store)
+        scores = [
+            predict_label_scores(estimator, inputs, self.n_labels) for estimator in self._estimators
+        ]
+        return to_log_odds(np.mean(scores, axis=0)).astype(np.float32)
+
+    def encode(self, values: Any) -> NDArray[np.float32]:
+        """Return log-odds; those that `prepare` returned stay as they are."""
+        is_prepared = isinstance(values, np.ndarray) and values.dtype == np.float32
+        return values if is_prepared else self.prepare(values)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the estimators as saved files."""
+        for estimator in self._estimators:
+            if not hasattr(estimator, "save"):
+                msg = (
+                    f"The member {self.name!r} is a {type(estimator).__name__}, which can only be "
+                    "saved by pickle; loading a pickle may run code from it. Save the ensemble "
+                    "with joblib.dump, or leave the member out."
+                )
+                raise TypeError(msg)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "member"
+            saved = []
+            for estimator in self._estimators:
+                estimator.save(file)
+                saved.append(np.frombuffer(file.read_bytes(), dtype=np.uint8))
+        return {"saved_": saved}
+
+    def set_state(self, state: Mapping[str, Any]) -> Self:
+        """Load the estimators."""
+        from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
+
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "member"
+            for content in state["saved_"]:
+                file.write_bytes(np.asarray(content, dtype=np.uint8).tobytes())
+                self._estimators.append(MultimodalClassifier.load(file))
+        return self
+
+
+def member_inputs(table: Any, encoders: Sequence[Encoder], store: Any) -> Any:
+    """Return what the estimator of a member takes: raw columns, or features of encoders."""
+    if not encoders:
+        return table
+    dataset = MultimodalDataset(table, encoders, store=store, verbose=0)
+    parts = [dataset.feature_matrix(encoder.name) for encoder in encoders]
+    return np.hstack([part.toarray() if hasattr(part, "toarray") else part for part in parts])
+
+
+def to_log_odds(scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Return log-odds of probabilities, which are kept away from 0 and 1 by 1e-6."""
+    return log_odds(np.clip(np.asarray(scores, dtype=np.float64), 1e-6, 1 - 1e-6))
+
+
+def as_multilabel(estimator: Any) -> Any:
+    """Return an unfitted copy of an estimator that takes several labels."""
+    copy = clone(estimator)
+    return copy if get_tags(copy).classifier_tags.multi_label else OneVsRestClassifier(copy)
+
+
+def check_member(member: Any) -> tuple[str, Any, Any]:
+    """Return name, estimator and inputs of an item of `members`, or raise a ModalityError."""
+    is_tuple = isinstance(member, tuple | list) and len(member) in (2, 3)
+    if not is_tuple or not isinstance(member[0], str) or not hasattr(member[1], "predict_proba"):
+        received = repr(member)[:200]
+        msg = (
+            "Each of members must be (name, estimator) or (name, estimator, inputs); the estimator "
+            "has a method predict_proba, and inputs is a list of columns or of encoders. Received "
+            f"{received}."
+        )
+        raise ModalityError(msg)
+    name, estimator, inputs = (*member, None)[:3]
+    if inputs is not None and (
+        isinstance(inputs, str) or not all(isinstance(each, str) for each in inputs)
+    ):
+        msg = f"The inputs of member {name!r} must be a list of names. Received {inputs!r}."
+        raise ModalityError(msg)
+    return name, estimator, inputs

@@ -1,0 +1,147 @@
+"""Which members an ensemble has, from its encoders and its parameters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from multimodal_ensemble._tables import abbreviate
+from multimodal_ensemble._validation import find_repeated
+from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._member_encoder import MemberEncoder
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import MemberLayout
+
+# Up to this number of numbers per row, similarity to training rows is worth a member of its own.
+_MAX_RADIAL_INPUTS = 100
+
+
+def check_groups(groups: Any) -> None:
+    """Raise a ValueError unless `groups` is None or a list of lists of names."""
+    if groups is None:
+        return
+    as_lists = list(groups.values()) if isinstance(groups, Mapping) else groups
+    is_sequence = isinstance(as_lists, list | tuple)
+    if not is_sequence or not all(
+        isinstance(group, list | tuple) and group and all(isinstance(name, str) for name in group)
+        for group in as_lists
+    ):
+        msg = (
+            "groups must be None, a list of groups, or a mapping from the name of a group to the "
+            "group; a group is a list of names of encoders, such as [['tags', 'title'], "
+            f"['poster']]. Received groups={groups!r}."
+        )
+        raise ValueError(msg)
+
+
+def check_can_be_linear(encoder: Encoder) -> None:
+    """Raise a ModalityError if no linear model can use the features of an encoder."""
+    backbone = encoder.get_backbone()
+    if backbone is None:
+        if np.dtype(encoder.input_dtype).kind != "f":
+            msg = (
+                f"Modality {encoder.name!r} encodes to {encoder.input_dtype}, such as token ids, "
+                "which only the head of a network can use. Leave its encoder out, and pass "
+                "members=[('network', MultimodalClassifier([...]))] instead."
+            )
+            raise ModalityError(msg)
+        return
+    if backbone.trainable_weights:
+        msg = (
+            f"The backbone of modality {encoder.name!r} has {len(backbone.trainable_weights)} "
+            "trainable weights, and MultimodalEnsemble trains no backbone. Freeze it with "
+            "encoder.unfreeze(0), or pass a MultimodalClassifier as one of members=."
+        )
+        raise ModalityError(msg)
+
+
+def plan_members(
+    encoders: Sequence[Encoder], groups: Any, external: Sequence[MemberEncoder], *, joint: bool
+) -> list[MemberLayout]:
+    """Return the layout of each member, the external members last."""
+    by_name = {encoder.name: encoder for encoder in encoders}
+    columns = {name: frozenset(encoder.columns) for name, encoder in by_name.items()}
+    grouped = _named_groups(groups, by_name)
+    radial = [encoder.name for encoder in encoders if _can_be_radial(encoder)]
+    layouts = [
+        (name, members, (), frozenset().union(*(columns[each] for each in members)))
+        for name, members in grouped.items()
+    ]
+    taken = {*itertools.chain.from_iterable(grouped.values())}
+    layouts += [(name, (name,), (), columns[name]) for name in by_name if name not in taken]
+    layouts += [(f"{name}.radial", (), (name,), columns[name]) for name in radial]
+    evidences = {evidence for *_, evidence in layouts}
+    everything = frozenset().union(*evidences) if evidences else frozenset()
+    if joint and len(evidences) > 1 and everything not in evidences:
+        layouts.append((_new_name("joint", by_name), tuple(by_name), tuple(radial), everything))
+    has_others = any(evidence != everything for evidence in evidences)
+    members = [
+        MemberLayout(name, takes, of_radial, _describe(evidence, everything, has_others))
+        for name, takes, of_radial, evidence in layouts
+    ]
+    for member in external:
+        evidence = frozenset(member.columns)
+        described = _describe(evidence & everything or evidence, everything, has_others)
+        members.append(MemberLayout(member.name, (member.name,), (), described, is_scored=True))
+    _check_overlap(layouts, everything)
+    return members
+
+
+def _named_groups(groups: Any, by_name: Mapping[str, Encoder]) -> dict[str, tuple[str, ...]]:
+    if groups is None:
+        return {}
+    if not isinstance(groups, Mapping):
+        groups = {"+".join(group): group for group in groups}
+    for group in groups.values():
+        if unknown := [name for name in group if name not in by_name]:
+            msg = f"groups names {unknown}; the encoders are {list(by_name)}."
+            raise ModalityError(msg)
+        if repeated := find_repeated(group):
+            msg = f"A group names {repeated} more than once. Received {list(group)}."
+            raise ModalityError(msg)
+    return {_layer_name(name): tuple(group) for name, group in groups.items()}
+
+
+def _layer_name(name: Any) -> str:
+    return str(name).replace("+", ".")
+
+
+def _new_name(name: str, taken: Mapping[str, Any]) -> str:
+    return next(
+        each
+        for each in itertools.chain([name], (f"{name}.{number}" for number in itertools.count(2)))
+        if each not in taken
+    )
+
+
+def _can_be_radial(encoder: Encoder) -> bool:
+    shape = encoder.input_shape
+    return (
+        encoder.get_backbone() is None
+        and not encoder.zeros_are_empty
+        and len(shape) == 1
+        and shape[0] <= _MAX_RADIAL_INPUTS
+    )
+
+
+def _describe(evidence: frozenset[str], everything: frozenset[str], has_others: bool) -> str | None:
+    """Return the evidence of a member as a string; None for all of it beside other members."""
+    if has_others and evidence == everything:
+        return None
+    return ", ".join(sorted(evidence))
+
+
+def _check_overlap(layouts: Sequence[Any], everything: frozenset[str]) -> None:
+    """Refuse groups that count the same columns twice."""
+    partial = {name: evidence for name, *_, evidence in layouts if evidence != everything}
+    for (first, one), (second, other) in itertools.combinations(partial.items(), 2):
+        if one & other and one != other:
+            msg = (
+                f"The members {first!r} and {second!r} both read {abbreviate(sorted(one & other))} "
+                "but not the same columns altogether, so their sum would count these twice. Two "
+                "groups must read the same columns, different columns, or all columns."
+            )
+            raise ModalityError(msg)

@@ -1,0 +1,190 @@
+"""Fitting the members of an ensemble: linear models of features, and other estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._member_encoder import (
+    MemberEncoder,
+    as_multilabel,
+    member_inputs,
+    to_log_odds,
+)
+from multimodal_ensemble.estimators._rows import Rows
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion import MemberLayout
+from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.linear import Block, PlattScaling, RadialFeatures, fit_ridge
+from multimodal_ensemble.model_selection import out_of_fold_scores
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureBlock:
+    """Standardised features of a modality, and the radial features if there are any."""
+
+    block: Block
+    radial: RadialFeatures | None = None
+    radial_block: Block | None = None
+
+    @property
+    def unit(self) -> float:
+        """What turns rows of the block into rows of the mean squared norm of their features."""
+        return float(np.sqrt(max(1, np.count_nonzero(self.block.factor))))
+
+    def unit_rows(self) -> NDArray[np.float64]:
+        """Return standardised features with a variance of 1 on average."""
+        return self.block.rows(slice(None)) * self.unit
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMember:
+    """A fitted member: its coefficients, calibration, and scores of the training rows.
+
+    `log_odds` are those of each training row from a model without the row, less those of the
+    labels' shares.
+    """
+
+    layout: MemberLayout
+    # Of the inputs of its layer in the model; None for an external member.
+    kernel: NDArray[np.float64] | None
+    scaling: PlattScaling
+    log_odds: NDArray[np.float64]
+    penalties: NDArray[np.float64] | None
+    is_exact: bool = True
+
+
+def make_blocks(
+    dataset: MultimodalDataset,
+    encoders: Sequence[Encoder],
+    radial: Sequence[str],
+    weight: NDArray[np.float64] | None,
+    seed: int,
+) -> tuple[dict[str, FeatureBlock], dict[str, NDArray[np.float64]]]:
+    """Return the features of all modalities, and which rows have them, of shape (n, 1)."""
+    blocks, presence = {}, {}
+    for encoder in encoders:
+        name = encoder.name
+        matrix = dataset.feature_matrix(name)
+        has_backbone = encoder.get_backbone() is not None
+        if has_backbone:
+            matrix = np.sign(matrix) * np.log1p(np.abs(matrix))
+        here = dataset.present(name).copy()
+        if encoder.zeros_are_empty:
+            here &= np.asarray(abs(matrix).sum(axis=1)).ravel() > 0
+        _check_finite(matrix, encoder)
+        block = Block.fit(
+            matrix,
+            # Frequent and rare tokens keep their weights; numbers and features have none.
+            standardize=not encoder.zeros_are_empty,
+            present=here,
+            sample_weight=weight,
+        )
+        presence[name] = here.astype(np.float64)[:, np.newaxis]
+        if name not in radial:
+            blocks[name] = FeatureBlock(block)
+            continue
+        rows = FeatureBlock(block).unit_rows()
+        features = RadialFeatures.fit(rows[here], seed=seed)
+        radial_block = Block.fit(
+            features(rows), standardize=False, present=here, sample_weight=weight
+        )
+        blocks[name] = FeatureBlock(block, features, radial_block)
+    return blocks, presence
+
+
+def fit_linear_member(
+    layout: MemberLayout,
+    blocks: Mapping[str, FeatureBlock],
+    presence: Mapping[str, NDArray[np.float64]],
+    rows: Rows,
+    groups: NDArray[np.intp] | None,
+    seed: int,
+) -> FittedMember:
+    """Fit the linear model of one member to the rows that have any of its modalities."""
+    used = [blocks[name].block for name in layout.encoders]
+    used += [block for name in layout.radial if (block := blocks[name].radial_block) is not None]
+    here = np.hstack([presence[name] for name in layout.takes]).any(axis=1)
+    y = rows.y[here]
+    weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)[here]
+    if here.sum() < 2:
+        zeros = np.zeros(rows.y.shape[1])
+        kernel = np.zeros((sum(len(block.mean) for block in used), len(zeros)))
+        scaling = PlattScaling(zeros, zeros)
+        return FittedMember(layout, kernel, scaling, np.zeros(rows.y.shape), zeros)
+    fit = fit_ridge(
+        [_take(block, here) for block in used],
+        y,
+        sample_weight=weight,
+        groups=None if groups is None else groups[here],
+        seed=seed,
+    )
+    scaling = _calibrate(fit.scores, y, weight)
+    log_odds = np.zeros(rows.y.shape)
+    log_odds[here] = scaling.log_odds(fit.scores)
+    # The layers of the model return rows that are scaled otherwise than the blocks.
+    units: list[Any] = [1 / blocks[name].unit for name in layout.encoders]
+    units += [block.factor[:, np.newaxis] for block in used[len(units) :]]
+    parts = [unit * part for unit, part in zip(units, fit.coefficients, strict=True)]
+    return FittedMember(
+        layout, np.concatenate(parts), scaling, log_odds, fit.penalties, fit.is_exact
+    )
+
+
+def fit_external_member(
+    encoder: MemberEncoder,
+    estimator: Any,
+    inputs: Sequence[Encoder],
+    layout: MemberLayout,
+    rows: Rows,
+    groups: Any,
+    store: Any,
+    seed: int,
+) -> FittedMember:
+    """Fit an estimator to all rows, calibrate it on out-of-fold scores, and fill `encoder`."""
+    table = encoder.select(rows.data)
+    if not table.shape[1]:
+        msg = f"The member {encoder.name!r} reads {encoder.columns}, none of which X has."
+        raise ModalityError(msg)
+    X = member_inputs(table, inputs, store)
+    labelled = as_multilabel(estimator)
+    weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)
+    fitted, y_score = out_of_fold_scores(
+        labelled, X, rows.y, groups=groups, sample_weight=weight, random_state=seed
+    )
+    encoder.adopt([fitted], inputs, store)
+    scores = to_log_odds(y_score)
+    scaling = _calibrate(scores, rows.y, weight)
+    return FittedMember(layout, None, scaling, scaling.log_odds(scores), None)
+
+
+def _calibrate(
+    scores: NDArray[np.float64], y: NDArray[np.bool_], weight: NDArray[np.float64] | None
+) -> PlattScaling:
+    """Return the scaling to log-odds less those of the labels' shares."""
+    scaling = PlattScaling.fit(scores, y, weight)
+    weight = np.ones(len(y)) if weight is None else weight / weight.mean()
+    positives = weight @ y
+    shares = np.log(positives + 0.5) - np.log(weight.sum() - positives + 0.5)
+    return PlattScaling(scaling.slope, scaling.intercept - shares)
+
+
+def _take(block: Block, rows: NDArray[np.bool_]) -> Block:
+    if rows.all():
+        return block
+    return Block(block.matrix[rows], block.mean, block.factor, block.present[rows])
+
+
+def _check_finite(matrix: Any, encoder: Encoder) -> None:
+    values = matrix.data if hasattr(matrix, "tocsr") else matrix
+    if not np.isfinite(values).all():
+        msg = (
+            f"Features of modality {encoder.name!r} are not all finite. The backbone, or the "
+            "encoder, returned NaN or infinity."
+        )
+        raise ModalityError(msg)

@@ -1,0 +1,230 @@
+"""Linear models of pretrained features, one per modality, fused as log-odds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any, Self
+
+import pandas as pd
+from sklearn.base import clone
+
+from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble._validation import check_choice
+from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
+from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
+from multimodal_ensemble.estimators._ensemble_training import train_ensemble
+from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._member_encoder import MemberEncoder, check_member
+from multimodal_ensemble.estimators._member_plan import check_groups
+from multimodal_ensemble.estimators._rows import (
+    TrainingRows,
+    label_columns,
+    read_all_rows,
+    warn_of_leakage,
+)
+from multimodal_ensemble.estimators._thresholds import check_threshold
+from multimodal_ensemble.estimators._training import draw_seed
+from multimodal_ensemble.features import FeatureStore
+from multimodal_ensemble.fusion import MemberLayout
+
+# Rows per batch where images pass through a backbone in prediction.
+_ROWS_PER_BATCH = 32
+
+
+class MultimodalEnsemble(BaseMultimodalEstimator):
+    """Predict labels by one regularised linear model per modality, whose log-odds are added.
+
+    Every member is fitted in closed form to all rows, with the penalty of each label chosen by
+    exact leave-one-out scores. No rows are held out, nothing is searched, and a training takes
+    seconds once features are stored. Thresholds are learned from the leave-one-out scores of the
+    sum.
+
+    Parameters
+    ----------
+    encoders : "auto" or sequence of Encoder, default="auto"
+        One encoder per modality; `fit` uses copies. ``"auto"`` chooses them by `infer_encoders`,
+        with a `TagEmbeddingEncoder` for each column of tags.
+    groups : list of list of str, mapping of str to list of str, or None, default=None
+        Groups of encoders whose features are joined in one member. Each encoder that is in no
+        group is a member of its own.
+    members : sequence of (name, estimator) or (name, estimator, inputs), default=()
+        Further members: a `MultimodalClassifier`, or any estimator of scikit-learn with
+        ``predict_proba``. The `inputs` are names of encoders, whose features it takes, or of
+        columns of X; by default it takes X. Its scores for training rows come from five folds.
+    joint : bool, default=True
+        Whether there is a member over the joined features of all encoders, if they read different
+        columns. The result is the mean of this member and of the sum of the others.
+    weights : {"equal", "learned"} or mapping of str to float, default="equal"
+        Weights of the members: equal, not negative and learned for each label (drawn towards
+        equal), or given by name.
+    threshold : str, callable, None, float, array-like or mapping, default="prevalence"
+        How the decision threshold of each label is learned, as for `MultimodalClassifier`, or its
+        value.
+    store : FeatureStore, path or None, default=None
+        Keeps features of frozen backbones for later trainings. None keeps them for one training.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds and of randomised solvers. Pass an int for repeatable results.
+    verbose : {0, 1}, default=1
+        Whether progress and one line per member are printed.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_labels,)
+        The labels: columns of `y`, sorted names in label lists, or numbers.
+    thresholds_ : ndarray of shape (n_labels,), float64
+        The decision threshold of each label; ``inf`` means never, ``-inf`` always.
+    encoders_ : list of Encoder
+        The fitted encoders, and the members that are estimators.
+    members_ : list of MemberLayout
+        What each member takes.
+    model_ : keras.Model
+        The whole ensemble, from pixels and bags to scores.
+    history_ : DataFrame
+        One row per member: its modalities, number of rows, mean ROC-AUC on leave-one-out scores,
+        median penalty, and mean weight.
+    provenance_ : dict
+        Number of rows and of unreadable images, seed, seconds, leave-one-out scores of the
+        ensemble, date and library versions.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_columns,)
+        Names of the columns of X, if they are strings.
+
+    See Also
+    --------
+    MultimodalClassifier : One network.
+
+    Notes
+    -----
+    A member is a ridge regression of 0/1 targets on features that are centred and scaled to a mean
+    squared norm of 1; features of backbones are standardised after ``sign(x) * log(1 + |x|)``,
+    and numbers are standardised. Modalities of at most 100 numbers have a second member over
+    radial features, which follows curves. The penalty of each label is the one of ten with the
+    highest ROC-AUC of leave-one-out scores (or the lowest log-loss, for labels of fewer than 8
+    rows), which become log-odds by Platt scaling. Members that read the same columns are averaged;
+    those of different columns are added.
+
+    In a row that lacks a modality, or whose bag holds no known token, the member of that modality
+    says nothing, and the row has the score of the other members.
+
+    With more than 2,500 rows and 2,500 features of a member, the 1,500 leading directions of its
+    features are used, and a line says so.
+
+    A `fit` that fails or is interrupted leaves the ensemble as it was.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalEnsemble
+    >>> movies = pd.DataFrame({
+    ...     "tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25,
+    ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25,
+    ... })
+    >>> ensemble = MultimodalEnsemble([BagOfWordsEncoder("tags")], verbose=0)
+    >>> ensemble = ensemble.fit(movies, movies["genres"])
+    >>> ensemble.predict_labels({"tags": [["war"], ["paris", "love"]]})
+    [('Action',), ('Romance',)]
+    """
+
+    members_: list[MemberLayout]
+
+    def __init__(
+        self,
+        encoders: Sequence[Encoder] | str = "auto",
+        *,
+        groups: Sequence[Sequence[str]] | Mapping[str, Sequence[str]] | None = None,
+        members: Sequence[Any] = (),
+        joint: bool = True,
+        weights: str | Mapping[str, float] = "equal",
+        threshold: Any = "prevalence",
+        store: FeatureStore | str | PathLike[str] | None = None,
+        random_state: Any = None,
+        verbose: int = 1,
+    ) -> None:
+        self.encoders = encoders
+        self.groups = groups
+        self.members = members
+        self.joint = joint
+        self.weights = weights
+        self.threshold = threshold
+        self.store = store
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        unlabelled: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Train on a table.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            The raw columns. An array of numbers is one modality, ``"features"``.
+        y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
+            Multi-hot labels, or the labels of each row.
+        unlabelled : DataFrame or mapping of str to sequence, optional
+            Further rows without labels, and no test rows. Encoders that learn without labels, such
+            as `TagEmbeddingEncoder`, also learn from these.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each row in the members, not negative.
+        groups : array-like of shape (n_samples,), optional
+            The group of each row, such as its patient. All rows of a group are left out together
+            when penalties, calibration and thresholds are chosen.
+
+        Returns
+        -------
+        MultimodalEnsemble
+            The ensemble itself.
+
+        Raises
+        ------
+        ModalityError, ValueError
+            If the rows or a parameter cannot be used; the message says why.
+        """
+        self._check_params()
+        external = [check_member(member) for member in self.members]
+        seed = draw_seed(self.random_state)
+        rows = read_all_rows(self, X, y, sample_weight, groups=groups, holds_out=False)
+        with seeded_layers(seed):
+            encoders = self._fit_new_encoders(rows, label_columns(X, y), unlabelled)
+        params = self.get_params(deep=False)
+        return self._adopt(train_ensemble(encoders, rows, params, external, groups, seed))
+
+    def _check_params(self) -> None:
+        check_threshold(self.threshold)
+        check_groups(self.groups)
+        check_choice(self.verbose, (0, 1), name="verbose")
+        check_choice(self.joint, (True, False), name="joint")
+        if isinstance(self.encoders, str):
+            check_choice(self.encoders, ("auto",), name="encoders")
+        if not isinstance(self.weights, Mapping | pd.Series):
+            check_choice(self.weights, ("equal", "learned"), name="weights")
+
+    def _fit_new_encoders(
+        self, rows: TrainingRows, excluded: Sequence[str], unlabelled: Any
+    ) -> list[Encoder]:
+        """Return encoders that are fitted to the training rows; those of `encoders` stay as is."""
+        if isinstance(self.encoders, str):
+            encoders = infer_encoders(
+                rows.train.data, exclude=excluded, embed_tags=True, verbose=self.verbose
+            )
+        else:
+            encoders = [clone(encoder) for encoder in as_encoder_list(self.encoders)]
+        warn_of_leakage(encoders, excluded)
+        with rows.train.locating_errors():
+            return fit_encoders(encoders, rows.train.data, unlabelled=unlabelled)
+
+    @property
+    def _rows_per_batch(self) -> int:
+        return _ROWS_PER_BATCH
+
+    @classmethod
+    def _own_encoders(cls, fitted: Fitted) -> list[Encoder]:
+        return [each for each in fitted.encoders if not isinstance(each, MemberEncoder)]
