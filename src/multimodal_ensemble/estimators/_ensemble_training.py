@@ -65,13 +65,19 @@ def train_ensemble(
     layouts = plan_members(encoders, params["groups"], scored, joint=params["joint"])
     given_weights = _read_weights(params["weights"], layouts)
     radial = {name for layout in layouts for name in layout.radial}
+    n_rows = len(rows.train.y)
+    kept = np.arange(n_rows)
+    if rows.train.weight is not None:
+        kept = np.flatnonzero(np.asarray(rows.train.weight) > 0)
+    used = rows.train if len(kept) == n_rows else rows.train.take(kept)
     with training_store(params["store"], encoders) as store:
-        dataset = MultimodalDataset(
-            rows.train.data, encoders, rows.train.y, store=store, verbose=min(verbose, 1)
-        )
-        kept = np.setdiff1d(np.arange(len(rows.train.y)), dataset.dropped["row"])
-        part = rows.train if not len(dataset.dropped) else rows.train.take(kept)
-        numbers = None if groups is None else number_groups(groups, len(rows.train.y))[kept]
+        with used.locating_errors():
+            dataset = MultimodalDataset(
+                used.data, encoders, used.y, store=store, verbose=min(verbose, 1)
+            )
+        kept = np.delete(kept, dataset.dropped["row"])
+        part = used if not len(dataset.dropped) else rows.train.take(kept)
+        numbers = None if groups is None else number_groups(groups, n_rows)[kept]
         weight = None if part.weight is None else np.asarray(part.weight, dtype=np.float64)
         blocks, presence = make_blocks(dataset, encoders, [*radial], weight, seed)
         members = []

@@ -1,0 +1,492 @@
+"""The ensemble of linear members: against plain computations, and what it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    DenseHead,
+    Encoder,
+    FeatureStore,
+    MultimodalClassifier,
+    MultimodalEnsemble,
+    TagEmbeddingEncoder,
+    mean_roc_auc,
+    tune_thresholds,
+)
+from multimodal_ensemble.exceptions import ArtefactError, ModalityError
+from multimodal_ensemble.linear import PENALTIES, PlattScaling
+from tests.toys import draw_labels, draw_table, make_poster
+
+N_ROWS = 60
+
+
+def draw(n_rows=N_ROWS, seed=0, n_labels=2):
+    """Return tags and numbers that both say something about the labels; some rows lack tags."""
+    generator = np.random.default_rng(seed)
+    y = generator.random((n_rows, n_labels)) < 0.4
+    signal = y @ np.arange(1, n_labels + 1)
+    words = np.array(["space", "war", "love", "paris", "opera"])
+    tags = [
+        [] if row % 7 == 0 else [words[(signal[row] + generator.integers(2)) % 5], words[row % 5]]
+        for row in range(n_rows)
+    ]
+    numbers = signal[:, None] + generator.normal(size=(n_rows, 3))
+    table = pd.DataFrame({"tags": tags, "a": numbers[:, 0], "b": numbers[:, 1]})
+    return table, pd.DataFrame(y, columns=[f"label {number}" for number in range(n_labels)])
+
+
+def encoders(**options):
+    return [BagOfWordsEncoder("tags", **options), DenseEncoder("numbers", column=["a", "b"])]
+
+
+def fit(X, y, given=None, **options):
+    options = {"random_state": 0, "verbose": 0, **options}
+    return MultimodalEnsemble(encoders() if given is None else given, **options).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return draw()
+
+
+@pytest.fixture(scope="module")
+def ensemble(rows):
+    return fit(*rows)
+
+
+def log_odds(p):
+    p = p.astype(np.float64)
+    return np.log(p / (1 - p))
+
+
+# -- the result -----------------------------------------------------------------------------
+
+
+def standardize(X, here):
+    """Return rows of mean squared norm 1, and zeros for rows that are not here."""
+    X = (X - X[here].mean(axis=0)) * here[:, None]
+    return X / np.sqrt((X[here] ** 2).sum(axis=1).mean())
+
+
+def fit_plainly(X, y, here):
+    """Return log-odds of each row in training, and without it, by one fit per row and penalty."""
+    X, y = standardize(X, here)[here], y[here]
+    n = len(y)
+    centred = y - y.mean(axis=0)
+    best = [(-1.0, None, None)] * y.shape[1]
+    for penalty in PENALTIES:
+        ridge = Ridge(penalty * n / 100, fit_intercept=False, solver="cholesky", tol=1e-12)
+        without = np.array(
+            [
+                ridge.fit(np.delete(X, row, 0), np.delete(centred, row, 0)).predict(X[[row]])[0]
+                for row in range(n)
+            ]
+        )
+        within = ridge.fit(X, centred).predict(X)
+        for label, quality in enumerate(mean_roc_auc(y, without, average=None)):
+            if quality >= best[label][0]:
+                best[label] = (quality, without[:, label], within[:, label])
+    without, within = (np.stack([each[at] for each in best], axis=1) for at in (1, 2))
+    scaling = PlattScaling.fit(without, y)
+    share = np.log(y.sum(axis=0) + 0.5) - np.log(n - y.sum(axis=0) + 0.5)
+    full = np.zeros((2, len(here), y.shape[1]))
+    full[:, here] = scaling.log_odds(without) - share, scaling.log_odds(within) - share
+    return full
+
+
+def test_scores_and_thresholds_are_those_of_a_plain_computation():
+    X, y = draw()
+    ensemble = fit(X, y, encoders(), joint=False, threshold="f1")
+    tags, numbers = ensemble.encoders_
+    bags = tags.encode(X["tags"]).astype(np.float64)
+    scaled = numbers.encode(X[["a", "b"]]).astype(np.float64)
+    squared = ((scaled[:, None] - scaled) ** 2).sum(axis=2)
+    kernel = np.exp(-squared / np.median(squared[squared > 0]))
+    values, vectors = np.linalg.eigh(kernel)
+    kept = values > 1e-5 * values.max()
+    radial = vectors[:, kept] * np.sqrt(values[kept])
+    everywhere, truth = np.ones(N_ROWS, bool), y.to_numpy()
+    of_tags = fit_plainly(bags, truth, bags.any(axis=1))
+    of_numbers = fit_plainly(scaled / scaled.std(axis=0), truth, everywhere)
+    of_radial = fit_plainly(radial, truth, everywhere)
+    without, within = of_tags + (of_numbers + of_radial) / 2
+    scaling = PlattScaling.fit(without, truth)
+    np.testing.assert_allclose(
+        log_odds(ensemble.predict_proba(X)), scaling.log_odds(within), atol=2e-3
+    )
+    scores = 1 / (1 + np.exp(-scaling.log_odds(without)))
+    np.testing.assert_allclose(
+        ensemble.thresholds_, tune_thresholds(truth, scores, criterion="f1"), atol=1e-4
+    )
+
+
+def test_the_result_is_the_mean_of_the_sum_and_of_the_joint_member(rows):
+    X, y = rows
+    both, summed = fit(X, y), fit(X, y, joint=False)
+    assert [member.name for member in both.members_] == [
+        "tags",
+        "numbers",
+        "numbers.radial",
+        "joint",
+    ]
+    empty = X["tags"].map(len).eq(0).to_numpy()
+    ranks = [np.argsort(each.predict_proba(X[empty])[:, 0]) for each in (both, summed)]
+    np.testing.assert_array_equal(*ranks)
+    assert not np.allclose(both.predict_proba(X), summed.predict_proba(X), atol=1e-2)
+
+
+def test_it_is_not_worse_than_logistic_regressions_on_rows_that_it_has_not_seen():
+    X, y = draw(400, seed=1)
+    train, test = slice(0, 200), slice(200, 400)
+    ensemble = fit(X[train], y[train])
+    tags, numbers = ensemble.encoders_
+    joined = np.hstack([tags.encode(X["tags"]), numbers.encode(X[["a", "b"]])])
+    linear = np.stack(
+        [
+            LogisticRegression().fit(joined[train], label[train]).decision_function(joined[test])
+            for label in y.to_numpy().T
+        ],
+        axis=1,
+    )
+    found = ensemble.evaluate(X[test], y[test]).mean_roc_auc
+    assert found >= mean_roc_auc(y[test], linear) - 0.005
+
+
+def test_radial_features_follow_curves():
+    x = np.random.default_rng(0).normal(size=300)
+    X, y = x[:, np.newaxis], (np.abs(x) < 0.7)[:, np.newaxis]
+    ensemble = MultimodalEnsemble(verbose=0, random_state=0).fit(X[:200], y[:200])
+    assert ensemble.evaluate(X[200:], y[200:]).mean_roc_auc > 0.99
+
+
+# -- rows that lack a modality ----------------------------------------------------------------
+
+
+def test_a_row_without_tags_has_the_scores_of_the_other_members(rows):
+    X, y = rows
+    ensemble = fit(X, y)
+    alone = fit(X, y, [DenseEncoder("numbers", column=["a", "b"])])
+    without = X.assign(tags=[[] for _ in range(len(X))])
+    unknown = X.assign(tags=[["unheard of"] for _ in range(len(X))])
+    np.testing.assert_array_equal(ensemble.predict_proba(without), ensemble.predict_proba(unknown))
+    for label in range(2):
+        found, wanted = (
+            each[:, label] for each in (ensemble.predict_proba(without), alone.predict_proba(X))
+        )
+        assert np.corrcoef(log_odds(found), log_odds(wanted))[0, 1] > 0.9999
+
+
+def test_missing_values_are_as_good_as_empty_ones(rows):
+    X, y = rows
+    given = [BagOfWordsEncoder("tags", optional=True), encoders()[1]]
+    missing = X.assign(tags=[tags or None for tags in X["tags"]])
+    optional = fit(missing, y, given)
+    empty = X["tags"].map(len).eq(0)
+    np.testing.assert_array_equal(
+        optional.predict_proba(missing[empty]), optional.predict_proba(X[empty])
+    )
+    np.testing.assert_array_equal(
+        optional.predict_proba(X[["a", "b"]]),
+        optional.predict_proba(X.assign(tags=[None] * len(X))),
+    )
+
+
+def test_a_row_without_any_modality_has_the_shares_of_the_labels(rows):
+    X, y = rows
+    ensemble = fit(X, y, [BagOfWordsEncoder("tags")])
+    score = ensemble.predict_proba({"tags": [[]]})[0]
+    np.testing.assert_allclose(score, y.mean(), atol=0.05)
+
+
+def test_images_with_and_without_a_store_are_the_same(tmp_path):
+    X, y = draw_table(), draw_labels()
+    given = [
+        make_poster(optional=True),
+        make_poster("other", seed=2, column="poster", optional=True),
+        BagOfWordsEncoder("tags", optional=True),
+    ]
+    stored = fit(X, y, given, store=FeatureStore(tmp_path, dtype="float32"))
+    expected = stored.predict_proba(X)
+    through_the_network = stored.set_params(store=None).predict_proba(X)
+    np.testing.assert_allclose(through_the_network, expected, atol=1e-5)
+    assert {member.evidence for member in stored.members_} == {"poster", "tags", None}
+
+
+# -- rows, weights and groups -----------------------------------------------------------------
+
+
+def test_rows_of_weight_0_have_no_influence(rows):
+    X, y = rows
+    used = np.arange(N_ROWS) < 45
+    ensemble = MultimodalEnsemble(encoders(), verbose=0, random_state=0)
+    given = ensemble.fit(X, y, sample_weight=used.astype(float)).history_
+    changed = y.copy()
+    changed[~used] = ~y[~used]
+    other = ensemble.fit(X, changed, sample_weight=used.astype(float)).history_
+    pd.testing.assert_frame_equal(given, other)
+    assert given["n_rows"].max() == 45
+
+
+def test_weights_are_in_any_unit(rows):
+    X, y = rows
+    weight = np.random.default_rng(0).uniform(0.5, 2, N_ROWS)
+    one, other = (
+        MultimodalEnsemble(encoders(), verbose=0, random_state=0)
+        .fit(X, y, sample_weight=unit * weight)
+        .predict_proba(X)
+        for unit in (1, 1000)
+    )
+    np.testing.assert_allclose(one, other, atol=1e-4)
+    assert not np.allclose(one, fit(X, y).predict_proba(X), atol=1e-3)
+
+
+def test_rows_of_a_group_are_left_out_together(rows):
+    X, y = rows
+    # Copies of rows are known by heart unless all of them are left out.
+    copies = pd.concat([X, X], ignore_index=True)
+    labels = pd.concat([y, y], ignore_index=True)
+    groups = np.tile(np.arange(N_ROWS), 2)
+    options = {"verbose": 0, "random_state": 0}
+    apart = MultimodalEnsemble(encoders(), **options).fit(copies, labels)
+    together = MultimodalEnsemble(encoders(), **options).fit(copies, labels, groups=groups)
+    assert together.provenance_["mean_roc_auc"] < apart.provenance_["mean_roc_auc"] - 0.02
+
+
+def test_names_count_and_not_positions(rows, ensemble):
+    X, y = rows
+    shuffled = fit(X[["b", "tags", "a"]], y[["label 1", "label 0"]])
+    np.testing.assert_allclose(
+        shuffled.predict_proba(X)[:, ::-1], ensemble.predict_proba(X), atol=1e-5
+    )
+
+
+def test_unlabelled_rows_teach_the_embedding_of_tags(rows):
+    X, y = rows
+    more = pd.DataFrame({"tags": [["new", "space"], ["new", "war"], ["new"]]})
+    given = [TagEmbeddingEncoder("tags", dim=3)]
+    ensemble = MultimodalEnsemble(given, verbose=0).fit(X, y, unlabelled=more)
+    alone = MultimodalEnsemble(given, verbose=0).fit(X, y)
+    new = {"tags": [["new"]]}
+    assert not np.array_equal(ensemble.predict_proba(new), alone.predict_proba(new))
+
+
+def test_the_plain_call_chooses_encoders(rows, capsys):
+    X, y = rows
+    ensemble = MultimodalEnsemble(random_state=0).fit(X, y)
+    assert [type(encoder).__name__ for encoder in ensemble.encoders_] == [
+        "BagOfWordsEncoder",
+        "DenseEncoder",
+        "TagEmbeddingEncoder",
+    ]
+    printed = capsys.readouterr().out
+    assert "Member tags_embedding: " in printed
+    assert "Ensemble: mean ROC-AUC " in printed
+
+
+def test_a_label_that_no_row_has_is_never_predicted(rows):
+    X, y = rows
+    with pytest.warns(UserWarning, match="absent"):
+        ensemble = fit(X, y.assign(absent=False))
+    assert ensemble.thresholds_[2] == np.inf
+    assert (ensemble.predict_proba(X)[:, 2] < 0.1).all()
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 3])
+def test_few_rows_are_enough(n_rows):
+    X, _ = draw(n_rows, seed=3)
+    y = [[True, True], [False, True], [True, False]][:n_rows]
+    scores = fit(X, y, [DenseEncoder("numbers", column=["a", "b"])]).predict_proba(X)
+    assert np.isfinite(scores).all()
+
+
+def test_a_fit_that_fails_leaves_the_ensemble_as_it_was(rows, ensemble):
+    X, y = rows
+    before = ensemble.predict_proba(X)
+    with pytest.raises(ModalityError):
+        ensemble.fit(X.drop(columns="a"), y)
+    np.testing.assert_array_equal(ensemble.predict_proba(X), before)
+
+
+# -- groups and further members ----------------------------------------------------------------
+
+
+def test_groups_are_members_over_joined_features(rows):
+    X, y = rows
+    given = [*encoders(), TagEmbeddingEncoder("embedding", column="tags", dim=3)]
+    ensemble = fit(X, y, given, groups={"words": ["tags", "embedding"]})
+    assert [(member.name, member.takes) for member in ensemble.members_] == [
+        ("words", ("tags", "embedding")),
+        ("numbers", ("numbers",)),
+        ("numbers.radial", ("numbers",)),
+        ("joint", ("tags", "numbers", "embedding")),
+    ]
+
+
+BAD_GROUPS = {
+    "a name": ("tags", ValueError, "a list of groups"),
+    "no lists": ([3], ValueError, "a list of groups"),
+    "an empty group": ([[]], ValueError, "a list of groups"),
+    "an unknown name": ([["tag"]], ModalityError, r"groups names \['tag'\]; the encoders are"),
+    "a name twice": ([["tags", "tags"]], ModalityError, "more than once"),
+}
+
+
+@pytest.mark.parametrize(("groups", "error", "message"), BAD_GROUPS.values(), ids=BAD_GROUPS)
+def test_bad_groups_are_refused(groups, error, message, rows):
+    with pytest.raises(error, match=message):
+        fit(*rows, groups=groups)
+
+
+def test_groups_that_overlap_are_refused(rows):
+    X, y = rows
+    X = X.assign(title="a b")
+    given = [*encoders(), BagOfWordsEncoder("title", tokenizer="words")]
+    with pytest.raises(ModalityError, match="would count these twice"):
+        fit(X, y, given, groups=[["tags", "title"], ["title", "numbers"]])
+
+
+MEMBERS = {
+    "features": ("knn", KNeighborsClassifier(5), ["numbers"]),
+    "columns": ("logistic", LogisticRegression(), ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("member", MEMBERS.values(), ids=MEMBERS)
+def test_other_estimators_join_by_out_of_fold_scores(member, rows):
+    X, y = rows
+    ensemble = fit(X, y, members=[member])
+    name, estimator, _ = member
+    layout = ensemble.members_[-1]
+    assert (layout.name, layout.evidence) == (name, "a, b")
+    assert not np.array_equal(ensemble.predict_proba(X), fit(X, y).predict_proba(X))
+    again = fit(X, y, members=[member])
+    np.testing.assert_array_equal(again.predict_proba(X), ensemble.predict_proba(X))
+    assert not hasattr(estimator, "classes_")
+
+
+def test_a_member_that_says_nothing_has_no_influence(rows, ensemble):
+    X, y = rows
+    dummy = ("dummy", DummyClassifier(strategy="prior"), ["tags"])
+    joined = fit(X, y, members=[dummy], joint=False)
+    summed = fit(X, y, joint=False)
+    expected = summed.decision_function(X)
+    found = joined.decision_function(X)
+    assert np.corrcoef(found[:, 0], expected[:, 0])[0, 1] > 0.95
+
+
+def test_a_network_joins_and_is_saved_with_the_ensemble(rows, tmp_path):
+    X, y = rows
+    network = MultimodalClassifier(
+        [DenseEncoder("numbers", column=["a", "b"], head=DenseHead(2))], epochs=1, verbose=0
+    )
+    ensemble = fit(X, y, members=[("network", network)])
+    ensemble.save(tmp_path / "file")
+    loaded = MultimodalEnsemble.load(tmp_path / "file")
+    np.testing.assert_array_equal(loaded.predict_proba(X), ensemble.predict_proba(X))
+    assert [encoder.name for encoder in loaded.encoders] == ["tags", "numbers"]
+
+
+def test_a_member_without_a_file_format_is_refused_by_save(rows, tmp_path):
+    ensemble = fit(*rows, members=[MEMBERS["features"]])
+    with pytest.raises(TypeError, match=r"'knn' is a OneVsRest.*|'knn' is a KNeighbors.*"):
+        ensemble.save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+BAD_MEMBERS = {
+    "no tuple": (KNeighborsClassifier(), "Each of members must be"),
+    "no estimator": (("a", 3), "Each of members must be"),
+    "no probabilities": (("a", Ridge()), "Each of members must be"),
+    "inputs as a string": (("a", DummyClassifier(), "tags"), "must be a list of names"),
+    "unknown inputs": (("a", DummyClassifier(), ["c"]), "names of encoders"),
+    "a name that is taken": (("tags", DummyClassifier()), "is taken"),
+}
+
+
+@pytest.mark.parametrize(("member", "message"), BAD_MEMBERS.values(), ids=BAD_MEMBERS)
+def test_bad_members_are_refused(member, message, rows):
+    with pytest.raises(ModalityError, match=message):
+        fit(*rows, members=[member])
+
+
+def test_given_weights_change_the_sum(rows):
+    X, y = rows
+    only = {"tags": 0, "numbers": 1, "numbers.radial": 0, "joint": 0}
+    ensemble = fit(X, y, weights=only)
+    assert ensemble.history_["mean_weight"].tolist() == [0, 1, 0, 0]
+    scores = ensemble.predict_proba(X.assign(tags=[[]] * len(X)))
+    linear = fit(X, y, weights=only | {"numbers": 5}).predict_proba(X.assign(tags=[[]] * len(X)))
+    np.testing.assert_allclose(scores, linear, atol=1e-3)
+
+
+def test_learned_weights_suppress_a_member_of_noise():
+    X, y = draw(200, seed=2)
+    X["noise"] = np.random.default_rng(0).normal(size=200)
+    given = [*encoders(), DenseEncoder("noise")]
+    history = fit(X, y, given, weights="learned", joint=False).history_.set_index("member")
+    assert history["mean_weight"]["numbers"] > history["mean_weight"]["noise"]
+    assert (history["mean_weight"] >= 0).all()
+
+
+BAD_WEIGHTS = {
+    "a word": ("best", "weights must be"),
+    "an unknown member": ({"tags": 1}, "must have a value for each label|value for each"),
+    "negative": (
+        {"tags": -1, "numbers": 1, "numbers.radial": 1, "joint": 1},
+        "must not be negative",
+    ),
+}
+
+
+@pytest.mark.parametrize(("weights", "message"), BAD_WEIGHTS.values(), ids=BAD_WEIGHTS)
+def test_bad_weights_are_refused(weights, message, rows):
+    with pytest.raises(ValueError, match=message):
+        fit(*rows, weights=weights)
+
+
+# -- what cannot be linear ----------------------------------------------------------------------
+
+
+class IdsEncoder(Encoder):
+    """An encoder of token ids."""
+
+    input_shape = (2,)
+    input_dtype = "int32"
+
+    def encode(self, values):
+        return np.zeros((len(values), 2), dtype="int32")
+
+
+def test_token_ids_are_no_features(rows):
+    with pytest.raises(ModalityError, match="encodes to int32"):
+        fit(*rows, [IdsEncoder("a")])
+
+
+def test_a_backbone_that_is_trained_is_refused():
+    with pytest.raises(ModalityError, match=r"Freeze it with encoder.unfreeze\(0\)"):
+        fit(draw_table(), draw_labels(), [make_poster(trainable_layers=1)])
+
+
+# -- files --------------------------------------------------------------------------------------
+
+
+def test_a_saved_ensemble_predicts_exactly_the_same(rows, ensemble, tmp_path):
+    X, _ = rows
+    ensemble.save(tmp_path / "file")
+    loaded = MultimodalEnsemble.load(tmp_path / "file")
+    np.testing.assert_array_equal(loaded.predict_proba(X), ensemble.predict_proba(X))
+    assert loaded.members_ == ensemble.members_
+    pd.testing.assert_frame_equal(loaded.history_, ensemble.history_)
+    assert loaded.get_params(deep=False).keys() == ensemble.get_params(deep=False).keys()
+
+
+def test_the_file_of_another_estimator_is_refused(ensemble, tmp_path):
+    ensemble.save(tmp_path / "file")
+    with pytest.raises(ArtefactError, match="holds a 'MultimodalEnsemble', not a Multimodal"):
+        MultimodalClassifier.load(tmp_path / "file")
