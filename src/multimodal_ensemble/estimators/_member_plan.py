@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._member_encoder import MemberEncoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import MemberLayout
+
+_Layout: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...], frozenset[str]]
 
 # Up to this number of numbers per row, similarity to training rows is worth a member of its own.
 _MAX_RADIAL_INPUTS = 100
@@ -66,7 +68,7 @@ def plan_members(
     columns = {name: frozenset(encoder.columns) for name, encoder in by_name.items()}
     grouped = _named_groups(groups, by_name)
     radial = [encoder.name for encoder in encoders if _can_be_radial(encoder)]
-    layouts = [
+    layouts: list[_Layout] = [
         (name, members, (), frozenset().union(*(columns[each] for each in members)))
         for name, members in grouped.items()
     ]
@@ -134,7 +136,7 @@ def _describe(evidence: frozenset[str], everything: frozenset[str], has_others: 
     return ", ".join(sorted(evidence))
 
 
-def _check_overlap(layouts: Sequence[Any], everything: frozenset[str]) -> None:
+def _check_overlap(layouts: Sequence[_Layout], everything: frozenset[str]) -> None:
     """Refuse groups that count the same columns twice."""
     partial = {name: evidence for name, *_, evidence in layouts if evidence != everything}
     for (first, one), (second, other) in itertools.combinations(partial.items(), 2):

@@ -35,7 +35,7 @@ class FeatureBlock:
     @property
     def unit(self) -> float:
         """What turns rows of the block into rows of the mean squared norm of their features."""
-        return float(np.sqrt(max(1, np.count_nonzero(self.block.factor))))
+        return max(1, int(np.count_nonzero(self.block.factor))) ** 0.5
 
     def unit_rows(self) -> NDArray[np.float64]:
         """Return standardised features with a variance of 1 on average."""
@@ -109,7 +109,7 @@ def fit_linear_member(
     """Fit the linear model of one member to the rows that have any of its modalities."""
     used = [blocks[name].block for name in layout.encoders]
     used += [block for name in layout.radial if (block := blocks[name].radial_block) is not None]
-    here = np.hstack([presence[name] for name in layout.takes]).any(axis=1)
+    here = np.asarray(np.hstack([presence[name] for name in layout.takes]).any(axis=1))
     y = rows.y[here]
     weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)[here]
     if here.sum() < 2:

@@ -157,12 +157,10 @@ def as_layouts(described: Sequence[dict[str, Any]]) -> list[MemberLayout]:
     list of MemberLayout
         The layouts.
     """
-    return [
-        MemberLayout(
-            **{
-                key: tuple(value) if isinstance(value, list) else value
-                for key, value in each.items()
-            }
-        )
-        for each in described
-    ]
+    return [MemberLayout(**_with_tuples(arguments)) for arguments in described]
+
+
+def _with_tuples(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()
+    }

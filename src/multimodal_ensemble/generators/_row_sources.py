@@ -117,7 +117,8 @@ class StoredRows:
     def matrix(self) -> NDArray[np.float32]:
         """Return the features of all rows as vectors."""
         plain = self._features[0]
-        return plain.reshape(len(plain), -1)
+        vectors: NDArray[np.float32] = plain.reshape(len(plain), -1)
+        return vectors
 
     def is_current(self) -> bool:
         """Return whether the frozen layers are still those that computed the features."""

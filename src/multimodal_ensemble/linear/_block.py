@@ -95,7 +95,8 @@ class Block:
         part = self.matrix[rows]
         part = part.toarray() if self.is_sparse else part
         centred = np.asarray(part, dtype=np.float64) - self.mean
-        return self.present[rows, np.newaxis] * centred * self.factor
+        result: NDArray[np.float64] = self.present[rows, np.newaxis] * centred * self.factor
+        return result
 
     def outer(self) -> NDArray[np.float64]:
         """Return the inner products of all pairs of rows."""

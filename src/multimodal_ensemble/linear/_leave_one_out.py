@@ -58,7 +58,7 @@ def leave_one_out(
     """
     fitted = left @ (shrinkage[:, np.newaxis] * (left.T @ target))
     leverage = np.minimum((left**2) @ shrinkage, _LARGEST_LEVERAGE)[:, np.newaxis]
-    without = (fitted - leverage * target) / (1 - leverage)
+    without: NDArray[np.float64] = (fitted - leverage * target) / (1 - leverage)
     # Groups of one size are solved together.
     by_size: dict[int, list[NDArray[np.intp]]] = {}
     for rows in groups:

@@ -89,7 +89,7 @@ def fit_ridge(
     n_rows = len(y)
     weight = np.ones(n_rows) if sample_weight is None else sample_weight / sample_weight.mean()
     root_weight = np.sqrt(weight)[:, np.newaxis]
-    centred = y - np.average(y, axis=0, weights=weight)
+    centred: NDArray[np.float64] = y - np.average(y, axis=0, weights=weight)
     rows = JoinedBlocks(blocks, root_weight[:, 0])
     parts = decompose(rows, seed=seed)
     target = root_weight * centred
