@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ class FeatureBlock:
     @property
     def unit(self) -> float:
         """What turns rows of the block into rows of the mean squared norm of their features."""
-        return max(1, int(np.count_nonzero(self.block.factor))) ** 0.5
+        return math.sqrt(max(1, int(np.count_nonzero(self.block.factor))))
 
     def unit_rows(self) -> NDArray[np.float64]:
         """Return standardised features with a variance of 1 on average."""

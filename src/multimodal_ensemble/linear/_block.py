@@ -122,8 +122,10 @@ class Block:
     def transposed_dot(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the product of the transposed rows and a matrix of shape (n_samples, k)."""
         if self.is_sparse:
-            product = self.matrix.T @ right - np.outer(self.mean, self.present @ right)
-            return self.factor[:, np.newaxis] * product
+            product: NDArray[np.float64] = self.matrix.T @ right
+            product -= np.outer(self.mean, self.present @ right)
+            scaled: NDArray[np.float64] = self.factor[:, np.newaxis] * product
+            return scaled
         return sum(
             (self.rows(part).T @ right[part] for part in self.parts()),
             start=np.zeros((len(self.mean), right.shape[1])),
