@@ -20,7 +20,8 @@ from multimodal_ensemble import (
     tune_thresholds,
 )
 from multimodal_ensemble.exceptions import ArtefactError, ModalityError
-from multimodal_ensemble.linear import PENALTIES, PlattScaling
+from multimodal_ensemble.linear import PlattScaling
+from multimodal_ensemble.linear._ridge import PENALTIES
 from tests.toys import draw_labels, draw_table, make_poster
 
 N_ROWS = 60

@@ -7,14 +7,10 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss as sklearn_log_loss, roc_auc_score
 
 import multimodal_ensemble.linear._decomposition as decomposition
-from multimodal_ensemble.linear import (
-    Block,
-    JoinedBlocks,
-    PlattScaling,
-    decompose,
-    fit_ridge,
-    leave_one_out,
-)
+from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge
+from multimodal_ensemble.linear._block import JoinedBlocks
+from multimodal_ensemble.linear._decomposition import decompose
+from multimodal_ensemble.linear._leave_one_out import leave_one_out
 
 
 def make_rows(n_rows, n_features, *, sparse=False, seed=0):

@@ -34,13 +34,7 @@ from multimodal_ensemble.estimators._saved_encoders import (
 )
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.fusion import (
-    as_layouts,
-    describe_layout,
-    fuse_encoders,
-    fuse_late,
-    fusion_parts,
-)
+from multimodal_ensemble.fusion import MemberLayout, fuse_encoders, fuse_late, fusion_parts
 from multimodal_ensemble.saving import (
     ArrayReader,
     load_object,
@@ -93,7 +87,9 @@ def save_artefact(
         ),
         "provenance": pack_state(fitted.provenance, arrays, "provenance"),
         "dtype_policy": fitted.model.dtype_policy.name,
-        "members": None if fitted.members is None else [*map(describe_layout, fitted.members)],
+        "members": None
+        if fitted.members is None
+        else [member.get_config() for member in fitted.members],
         "n_features_in": fitted.n_features_in,
         "feature_names_in": None if names is None else names.tolist(),
     }
@@ -143,7 +139,7 @@ def _read_fitted(
     encoders = make_encoders(document["encoders"], arrays, weights)
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
     described = document["members"]
-    members = None if described is None else as_layouts(described)
+    members = None if described is None else [*map(MemberLayout.from_config, described)]
     with using_dtype_policy(document["dtype_policy"]):
         if members is None:
             check_sizes(encoders, len(classes), saved)

@@ -21,7 +21,7 @@ from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
 from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
-from multimodal_ensemble.estimators._evaluation import Evaluation
+from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._labels import label_tuples, read_labels
@@ -29,7 +29,7 @@ from multimodal_ensemble.estimators._rows import check_same_length, read_table
 from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.metrics import apply_thresholds, label_report
+from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
 
 
@@ -57,13 +57,9 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
 
     def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
         """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
-        verbose = min(self.verbose, 1)
+        verbose, size = min(self.verbose, 1), self._rows_per_batch
         dataset = MultimodalDataset(
-            table,
-            self.encoders_,
-            batch_size=self._rows_per_batch,
-            store=self.store,
-            verbose=verbose,
+            table, self.encoders_, batch_size=size, store=self.store, verbose=verbose
         )
         if len(dataset.dropped):
             row, reason = dataset.dropped.iloc[0]
@@ -182,17 +178,12 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         """
         table, y_true = self._read_truth(X, y)
         y_score = self._predict_scores(table)
-        names = [str(label) for label in self.classes_.tolist()]
-        report = label_report(y_true, y_score, self.thresholds_, labels=names)
-        is_correct = apply_thresholds(y_score, self.thresholds_) == y_true
-        majority = np.asarray(self.provenance_["label_shares"]) > 0.5
-        return Evaluation(
-            n_samples=len(y_true),
-            mean_roc_auc=float(report["roc_auc"].mean()),
-            mean_accuracy=float(is_correct.mean()),
-            trivial_accuracy=float((y_true == majority).mean()),
-            subset_accuracy=float(is_correct.all(axis=1).mean()),
-            report=report,
+        return evaluate_scores(
+            y_true,
+            y_score,
+            self.thresholds_,
+            labels=[str(label) for label in self.classes_.tolist()],
+            label_shares=self.provenance_["label_shares"],
         )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from multimodal_ensemble.metrics import apply_thresholds, label_report
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,25 @@ class Evaluation:
             f"{self.mean_accuracy:.4f} (trivial benchmark {self.trivial_accuracy:.4f}), subset "
             f"accuracy {self.subset_accuracy:.4f}\n{self.report.round(4).to_string()}"
         )
+
+
+def evaluate_scores(
+    y_true: NDArray[np.bool_],
+    y_score: NDArray[np.float32],
+    thresholds: NDArray[np.float64],
+    *,
+    labels: Sequence[str],
+    label_shares: Sequence[float],
+) -> Evaluation:
+    """Return the evaluation of scores; `label_shares` are those of the training rows."""
+    report = label_report(y_true, y_score, thresholds, labels=labels)
+    is_correct = apply_thresholds(y_score, thresholds) == y_true
+    majority = np.asarray(label_shares) > 0.5
+    return Evaluation(
+        n_samples=len(y_true),
+        mean_roc_auc=float(report["roc_auc"].mean()),
+        mean_accuracy=float(is_correct.mean()),
+        trivial_accuracy=float((y_true == majority).mean()),
+        subset_accuracy=float(is_correct.all(axis=1).mean()),
+        report=report,
+    )

@@ -147,3 +147,36 @@ def check_member(member: Any) -> tuple[str, Any, Any]:
         msg = f"The inputs of member {name!r} must be a list of names. Received {inputs!r}."
         raise ModalityError(msg)
     return name, estimator, inputs
+
+
+def external_encoders(
+    external: Sequence[tuple[str, Any, Sequence[str] | None]],
+    encoders: Sequence[Encoder],
+    columns: Sequence[str],
+    n_labels: int,
+) -> tuple[list[MemberEncoder], dict[str, tuple[Any, list[Encoder]]]]:
+    """Return external members as encoders, and by name the estimator and what makes its input."""
+    by_name = {encoder.name: encoder for encoder in encoders}
+    scored: list[MemberEncoder] = []
+    estimators: dict[str, tuple[Any, list[Encoder]]] = {}
+    for name, estimator, inputs in external:
+        if name in by_name or name in estimators:
+            msg = f"The name of member {name!r} is taken; members and encoders need distinct names."
+            raise ModalityError(msg)
+        if inputs is None:
+            used, wanted = [], list(columns)
+        elif all(each in by_name for each in inputs):
+            used = [by_name[each] for each in inputs]
+            wanted = [column for encoder in used for column in encoder.columns]
+        elif all(each in columns for each in inputs):
+            used, wanted = [], list(inputs)
+        else:
+            msg = (
+                f"The inputs of member {name!r} must be names of encoders, {list(by_name)}, or of "
+                f"columns, {list(columns)}. Received {list(inputs)}."
+            )
+            raise ModalityError(msg)
+        wanted = list(dict.fromkeys(wanted))
+        scored.append(MemberEncoder(name, column=wanted, n_labels=n_labels))
+        estimators[name] = (estimator, used)
+    return scored, estimators

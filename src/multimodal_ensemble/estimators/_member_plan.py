@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from multimodal_ensemble._label_names import in_label_order
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.encoders import Encoder
@@ -147,3 +149,15 @@ def _check_overlap(layouts: Sequence[_Layout], everything: frozenset[str]) -> No
                 "groups must read the same columns, different columns, or all columns."
             )
             raise ModalityError(msg)
+
+
+def read_weights(weights: Any, layouts: Sequence[MemberLayout]) -> NDArray[np.float64]:
+    """Return one weight per member, of shape (n_members, 1), or raise a ValueError."""
+    names = [layout.name for layout in layouts]
+    if isinstance(weights, str):
+        return np.ones((len(names), 1))
+    values = np.asarray([float(value) for value in in_label_order(weights, names, name="weights")])
+    if not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
+        msg = f"weights must not be negative, and not all 0. Received weights={weights!r}."
+        raise ValueError(msg)
+    return values[:, np.newaxis]

@@ -6,12 +6,7 @@ from multimodal_ensemble.fusion._fuse_encoders import fuse_encoders
 from multimodal_ensemble.fusion._fuse_models import fuse_models
 from multimodal_ensemble.fusion._late_fusion import LateFusion, RadialBasis, RowPresence, fuse_late
 from multimodal_ensemble.fusion._load_model import load_model
-from multimodal_ensemble.fusion._member_layout import (
-    MemberLayout,
-    as_layouts,
-    describe_layout,
-    fuse_evidence,
-)
+from multimodal_ensemble.fusion._member_layout import MemberLayout, fuse_evidence
 from multimodal_ensemble.fusion._missing_modality import MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 from multimodal_ensemble.fusion._parts import ModalityParts, fusion_parts
@@ -25,8 +20,6 @@ __all__ = [
     "RadialBasis",
     "RowPresence",
     "adapt_heads",
-    "as_layouts",
-    "describe_layout",
     "feature_model",
     "fuse_encoders",
     "fuse_evidence",

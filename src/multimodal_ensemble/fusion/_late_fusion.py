@@ -18,12 +18,7 @@ from multimodal_ensemble._layer_names import (
     spoken_name,
 )
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
-from multimodal_ensemble.fusion._member_layout import (
-    MemberLayout,
-    as_layouts,
-    describe_layout,
-    fuse_evidence,
-)
+from multimodal_ensemble.fusion._member_layout import MemberLayout, fuse_evidence
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -36,6 +31,13 @@ class RowPresence(keras.layers.Layer):
         Whether a row of zeros is empty.
     **kwargs
         Passed to `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.fusion import RowPresence
+    >>> np.asarray(RowPresence(zeros_are_empty=True)([np.array([[0.0, 2.0], [0.0, 0.0]])])).tolist()
+    [[1.0], [0.0]]
     """
 
     def __init__(self, zeros_are_empty: bool, **kwargs: Any) -> None:
@@ -77,6 +79,13 @@ class RadialBasis(keras.layers.Layer):
         Number of centres and of features.
     **kwargs
         Passed to `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.fusion import RadialBasis
+    >>> RadialBasis(n_centres=3, n_features=2)(np.zeros((5, 4))).shape
+    TensorShape([5, 2])
     """
 
     def __init__(self, n_centres: int, n_features: int, **kwargs: Any) -> None:
@@ -136,13 +145,23 @@ class LateFusion(keras.layers.Layer):
     See Also
     --------
     multimodal_ensemble.fusion.fuse_evidence : The rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.fusion import LateFusion, MemberLayout
+    >>> fusion = LateFusion([MemberLayout("year", ("year",), evidence="year")], ["year"])
+    >>> np.asarray(fusion([np.zeros((1, 2)), np.ones((1, 1))])).tolist()
+    [[0.5, 0.5]]
     """
 
     def __init__(self, members: Sequence[Any], modalities: Sequence[str], **kwargs: Any) -> None:
         super().__init__(autocast=False, dtype="float32", **_without_dtype(kwargs))
         self.modalities = list(modalities)
-        are_layouts = all(isinstance(member, MemberLayout) for member in members)
-        self.members = list(members) if are_layouts else as_layouts(members)
+        self.members = [
+            member if isinstance(member, MemberLayout) else MemberLayout.from_config(member)
+            for member in members
+        ]
 
     def build(self, input_shape: Any) -> None:
         """Create slopes and intercepts of each member and of the sum, for each label."""
@@ -180,8 +199,8 @@ class LateFusion(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        as_lists = [*map(describe_layout, self.members)]
-        return {**super().get_config(), "members": as_lists, "modalities": self.modalities}
+        members = [member.get_config() for member in self.members]
+        return {**super().get_config(), "members": members, "modalities": self.modalities}
 
 
 def fuse_late(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -65,6 +65,22 @@ class MemberLayout:
             return _product(presences)
         return 1 - _product([1 - presence for presence in presences])
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments as JSON values, with lists in place of tuples."""
+        arguments = dataclasses.asdict(self)
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in arguments.items()
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> MemberLayout:
+        """Return a layout from what `get_config` returned."""
+        arguments: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
+        }
+        return cls(**arguments)
+
 
 def fuse_evidence(
     members: Sequence[MemberLayout], log_odds: Sequence[Any], presences: Sequence[Any]
@@ -123,44 +139,3 @@ def _product(factors: Sequence[Any]) -> Any:
     for factor in factors[1:]:
         product = product * factor
     return product
-
-
-def describe_layout(member: MemberLayout) -> dict[str, Any]:
-    """Return the arguments of a layout as JSON values.
-
-    Parameters
-    ----------
-    member : MemberLayout
-        The layout.
-
-    Returns
-    -------
-    dict
-        Lists in place of tuples.
-    """
-    described = dataclasses.asdict(member)
-    return {
-        key: list(value) if isinstance(value, tuple) else value for key, value in described.items()
-    }
-
-
-def as_layouts(described: Sequence[dict[str, Any]]) -> list[MemberLayout]:
-    """Return layouts from dictionaries of their arguments, with lists in place of tuples.
-
-    Parameters
-    ----------
-    described : sequence of dict
-        Arguments of `MemberLayout`.
-
-    Returns
-    -------
-    list of MemberLayout
-        The layouts.
-    """
-    return [MemberLayout(**_with_tuples(arguments)) for arguments in described]
-
-
-def _with_tuples(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()
-    }

@@ -35,7 +35,7 @@ from multimodal_ensemble.generators._row_sources import EncodedRows, StoredRows
 class MultimodalDataset(keras.utils.PyDataset):
     """Batches ``({modality: array}, y)`` from the rows of a table.
 
-    Raw values are encoded batch by batch, so that images are read from disk when they are needed.
+    Raw values are encoded batch by batch, so images are read from disk when they are needed.
     With a feature store, batches hold the output of frozen backbones or, if last layers are
     trained, the input of the first of these.
 
@@ -308,8 +308,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         Returns
         -------
         ndarray or sparse matrix of shape (n_samples, n_features)
-            Features from the store or, of an encoder without a backbone, encoded rows; sparse
-            where `Encoder.prepare` returns a sparse matrix. Zeros where the modality is missing.
+            Stored features, or encoded rows; zeros where the modality is missing.
         """
         return self._rows[modality].matrix()
 
@@ -331,15 +330,7 @@ class MultimodalDataset(keras.utils.PyDataset):
     def has_features_of(self, encoder: Encoder) -> bool:
         """Return whether the features are the output of the layers that are now frozen.
 
-        Parameters
-        ----------
-        encoder : Encoder
-            One of the encoders of the data set.
-
-        Returns
-        -------
-        bool
-            False if layers were frozen or unfrozen after the data set was made.
+        They are not if layers were frozen or unfrozen after the data set was made.
         """
         source = self._rows[encoder.name]
         return isinstance(source, StoredRows) and source.is_current()
@@ -359,7 +350,7 @@ class MultimodalDataset(keras.utils.PyDataset):
 
     def _draw(self, number: int) -> tuple[NDArray[np.intp], dict[str, NDArray[np.intp]]]:
         """Return the order of rows in a pass and the augmented view of each row."""
-        # The draws depend on the seed and the pass alone, so that any pass can be repeated.
+        # From the seed and the pass alone, so that any pass can be repeated.
         generator = np.random.default_rng([self.seed, number])
         n = self.n_samples
         order = generator.permutation(n) if self.shuffle else np.arange(n)

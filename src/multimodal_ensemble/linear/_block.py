@@ -150,7 +150,7 @@ class JoinedBlocks:
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble.linear import Block, JoinedBlocks
+    >>> from multimodal_ensemble.linear._block import Block, JoinedBlocks
     >>> block = Block.fit(np.array([[1.0], [3.0]]), standardize=True)
     >>> JoinedBlocks([block, block], np.ones(2)).gram().tolist()
     [[2.0, 2.0], [2.0, 2.0]]

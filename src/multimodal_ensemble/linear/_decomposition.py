@@ -91,7 +91,9 @@ def decompose(rows: JoinedBlocks, *, seed: int = 0) -> Decomposition:
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble.linear import Block, JoinedBlocks, decompose
+    >>> from multimodal_ensemble.linear import Block
+    >>> from multimodal_ensemble.linear._block import JoinedBlocks
+    >>> from multimodal_ensemble.linear._decomposition import decompose
     >>> block = Block.fit(np.array([[1.0], [3.0]]), standardize=True)
     >>> decompose(JoinedBlocks([block], np.ones(2))).squares.round(9).tolist()
     [2.0]

@@ -51,7 +51,7 @@ def leave_one_out(
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble.linear import leave_one_out
+    >>> from multimodal_ensemble.linear._leave_one_out import leave_one_out
     >>> left = np.array([[0.6], [0.8]])
     >>> leave_one_out(left, np.array([0.5]), np.array([[1.0], [2.0]])).round(3).tolist()
     [[0.585], [0.353]]

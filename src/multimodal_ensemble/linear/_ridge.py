@@ -35,6 +35,14 @@ class RidgeFit:
         The penalty of each label, in the units of the candidates.
     is_exact : bool
         Whether all directions of the rows were used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.linear import Block, fit_ridge
+    >>> X = np.arange(20.0)[:, np.newaxis]
+    >>> fit_ridge([Block.fit(X, standardize=True)], X > 9).is_exact
+    True
     """
 
     coefficients: list[NDArray[np.float64]]
