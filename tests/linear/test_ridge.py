@@ -46,13 +46,12 @@ def dense(blocks):
 
 
 def scores_without(X, y, groups, penalty, weight):
-    """Fit again without each group, with the centres and the intercept of all rows."""
-    centred = y - np.average(y, axis=0, weights=weight)
+    """Fit again without each group, with an intercept that the scores leave out."""
     scores = np.zeros(y.shape)
     for group in np.unique(groups):
         kept = groups != group
-        model = Ridge(alpha=penalty, fit_intercept=False, tol=1e-12, solver="cholesky")
-        model.fit(X[kept], centred[kept], sample_weight=weight[kept])
+        model = Ridge(alpha=penalty, tol=1e-12, solver="cholesky")
+        model.fit(X[kept], y[kept], sample_weight=weight[kept])
         scores[~kept] = X[~kept] @ model.coef_.T
     return scores
 
@@ -96,8 +95,10 @@ def test_rows_of_a_group_are_left_out_together(blocks):
     X = dense(blocks)
     y = make_labels(len(X))
     groups = np.random.default_rng(0).integers(0, 6, len(X))
-    fit = fit_ridge(blocks, y, groups=groups, penalties=[3.0])
-    expected = scores_without(X, y, groups, 3.0 * len(X) / 100, np.ones(len(X)))
+    weight = np.random.default_rng(3).uniform(0.5, 2, len(X))
+    weight /= weight.mean()
+    fit = fit_ridge(blocks, y, groups=groups, penalties=[3.0], sample_weight=weight)
+    expected = scores_without(X, y, groups, 3.0 * len(X) / 100, weight)
     np.testing.assert_allclose(fit.scores, expected, atol=1e-7)
 
 
@@ -194,6 +195,19 @@ def test_products_are_those_of_the_dense_rows(blocks, monkeypatch):
         np.testing.assert_allclose(product, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_scores_of_features_that_say_nothing_do_not_know_the_labels():
+    # Each row has a feature of its own. The centre of all rows would tell its label.
+    y = make_labels(40)
+    fit = fit_ridge([Block.fit(np.eye(40), standardize=False)], y)
+    assert (fit.scores == 0).all()
+
+
+def test_all_rows_in_one_group_have_no_score():
+    X, y = make_rows(20, 3), make_labels(20)
+    fit = fit_ridge([Block.fit(X, standardize=True)], y, groups=np.zeros(20, dtype=int))
+    assert np.isfinite(fit.scores).all()
+
+
 def test_a_row_that_alone_determines_its_value_has_the_mean_without_it():
-    scores = leave_one_out(np.eye(3), np.ones(3), np.array([[1.0], [2.0], [3.0]]))
+    scores = leave_one_out(np.eye(3), np.ones(3), np.array([[1.0], [2.0], [3.0]]), np.ones(3))
     assert np.isfinite(scores).all()

@@ -30,7 +30,7 @@ class RidgeFit:
     coefficients : list of ndarray of shape (n_features, n_labels)
         Of the standardised features of each block; the intercept is the mean of the labels.
     scores : ndarray of shape (n_samples, n_labels)
-        The value of each row from a model without the row, less the intercept.
+        The score of each row from a model without the row, which leaves out the intercept.
     penalties : ndarray of shape (n_labels,)
         The penalty of each label, in the units of the candidates.
     is_exact : bool
@@ -96,18 +96,18 @@ def fit_ridge(
     """
     n_rows = len(y)
     weight = np.ones(n_rows) if sample_weight is None else sample_weight / sample_weight.mean()
-    root_weight = np.sqrt(weight)[:, np.newaxis]
+    root_weight = np.sqrt(weight)
     centred: NDArray[np.float64] = y - np.average(y, axis=0, weights=weight)
-    rows = JoinedBlocks(blocks, root_weight[:, 0])
+    rows = JoinedBlocks(blocks, root_weight)
     parts = decompose(rows, seed=seed)
-    target = root_weight * centred
+    target = root_weight[:, np.newaxis] * centred
     together = [] if groups is None else _rows_by_group(groups)
     best_quality = np.full(y.shape[1], -np.inf)
     best_penalty = np.zeros(y.shape[1])
     scores = np.zeros(y.shape)
     for penalty in sorted(penalties):
         shrinkage = parts.squares / (parts.squares + penalty * n_rows / 100)
-        without = leave_one_out(parts.left, shrinkage, target, groups=together) / root_weight
+        without = leave_one_out(parts.left, shrinkage, target, root_weight, groups=together)
         quality = _rate(without, y, sample_weight)
         # With equal quality, the larger penalty.
         better = quality >= best_quality
