@@ -49,7 +49,7 @@ def scale_rows(matrix):
 @pytest.mark.parametrize(("dim", "tolerance"), [(3, 1e-3), (300, 1e-5)])
 def test_vectors_and_rows_equal_a_dense_computation(dim, tolerance):
     rows = draw_rows(60)
-    encoder = TagEmbeddingEncoder("tags", dim=dim).fit(rows)
+    encoder = TagEmbeddingEncoder("tags", dim=dim, min_df=2).fit(rows)
     n_rows_with = Counter(token for row in rows for token in tokens_of(row))
     assert set(encoder.vocabulary_) == {t for t, number in n_rows_with.items() if number >= 2}
     left, values, _ = np.linalg.svd(compute_pmi(rows, encoder.vocabulary_))
@@ -172,4 +172,4 @@ def test_before_fit_the_error_names_the_modality():
 
 def test_it_keeps_the_contract_of_encoders():
     delimited = ["|".join(row) for row in draw_rows(7)]
-    check_encoder(TagEmbeddingEncoder("tags", delimiter="|", dim=4, min_df=1), delimited)
+    check_encoder(TagEmbeddingEncoder("tags", delimiter="|", dim=4), delimited)

@@ -49,10 +49,10 @@ class TagEmbeddingEncoder(TokenEncoder):
     dim : int, default=300
         Size of the vectors. It is smaller where the rows hold fewer tokens, or tokens of fewer
         independent contexts.
-    min_df : int or float, default=2
+    min_df : int or float, default=1
         Minimum number of rows that hold a token, or a float from 0.0 to 1.0, which is a share of
-        the rows. The vector of a token in a single row says no more than the rest of that row.
-        If no token is in enough rows, all tokens are used.
+        the rows. Tokens of a single row are useful: the vector of such a token is similar to those
+        of the tokens beside it.
     words : bool, default=True
         Whether the words in a tag are tokens as well; see `BagOfWordsEncoder`.
     lowercase : bool, default=False
@@ -93,7 +93,7 @@ class TagEmbeddingEncoder(TokenEncoder):
     --------
     >>> from multimodal_ensemble import TagEmbeddingEncoder
     >>> tags = [["space", "war"], ["space", "robot"], ["love", "paris"], ["love", "rain"]]
-    >>> encoder = TagEmbeddingEncoder("tags", min_df=1, words=False, dim=4).fit(tags)
+    >>> encoder = TagEmbeddingEncoder("tags", dim=4).fit(tags)
     >>> war, robot, rain = encoder.encode([["war"], ["robot"], ["rain"]])
     >>> bool(war @ robot > 0.9), bool(abs(war @ rain) < 0.1)
     (True, True)
@@ -108,7 +108,7 @@ class TagEmbeddingEncoder(TokenEncoder):
         *,
         column: str | None = None,
         dim: int = 300,
-        min_df: float = 2,
+        min_df: float = 1,
         words: bool = True,
         lowercase: bool = False,
         delimiter: str | None = None,
@@ -153,7 +153,7 @@ class TagEmbeddingEncoder(TokenEncoder):
             If a row is no list of tokens, or no token is left to use.
         """
         rows = itertools.chain(self._read_rows(values), self._read_unlabelled(unlabelled))
-        self.vocabulary_, bags = self._learn_tokens(rows, or_all=True)
+        self.vocabulary_, bags = self._learn_tokens(rows)
         bags.data[:] = 1
         self.idf_ = inverse_frequencies(bags)
         self.token_vectors_ = factorize(positive_pmi(bags), self.dim)

@@ -68,13 +68,10 @@ class TokenEncoder(Encoder):
         self.tokenizer = tokenizer
         self.drop = drop
 
-    def _learn_tokens(
-        self, rows: Iterable[_Counts], *, or_all: bool = False
-    ) -> tuple[list[str], csr_matrix]:
+    def _learn_tokens(self, rows: Iterable[_Counts]) -> tuple[list[str], csr_matrix]:
         """Return the tokens in enough rows, and how often each row holds them.
 
         The most frequent token is the first; tokens of equal frequency are in alphabetical order.
-        With `or_all`, these are all tokens if none is in enough rows.
 
         Parameters
         ----------
@@ -101,8 +98,6 @@ class TokenEncoder(Encoder):
         min_df: Any = self.min_df
         least = min_df if isinstance(min_df, Integral) else min_df * counts.shape[0]
         is_kept = np.asarray(n_rows_with >= max(least, 1))
-        if or_all and not is_kept.any():
-            is_kept = n_rows_with > 0
         frequency = np.asarray(counts.sum(axis=0)).ravel()
         kept = [token for token, column in columns.items() if is_kept[column]]
         if not kept:
