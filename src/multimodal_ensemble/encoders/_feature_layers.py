@@ -61,7 +61,7 @@ def join_layers(
 
     Layers behind the last of them are left out.
     """
-    if not has_graph(network) or not isinstance(network.output, keras.KerasTensor):
+    if not has_graph(network) or len(network.outputs) > 1:
         msg = (
             f"layers={layers!r} needs a network with one output whose layers are known, such as a "
             f"functional or sequential model. The model {network.name!r} is of type "

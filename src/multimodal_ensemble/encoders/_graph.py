@@ -16,8 +16,13 @@ class Step:
     """One call of a layer, in the order of computation; tensors are identified by their ids."""
 
     layer: keras.Layer
-    takes: set[int]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     output: Any
+
+    @property
+    def takes(self) -> set[int]:
+        return set(map(id, keras.tree.flatten((self.args, self.kwargs))))
 
     @property
     def returns(self) -> set[int]:
@@ -35,8 +40,7 @@ def record_steps(model: keras.Model) -> tuple[Any, list[Step]]:
 
     def record(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         output = layer(*args, **kwargs)
-        takes = set(map(id, keras.tree.flatten((args, kwargs))))
-        steps.append(Step(layer, takes, output))
+        steps.append(Step(layer, args, kwargs, output))
         return output
 
     run_graph(model, inputs, record)

@@ -10,7 +10,7 @@ import keras
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
-from multimodal_ensemble.encoders._graph import has_graph, run_graph
+from multimodal_ensemble.encoders._graph import has_graph, record_steps
 from multimodal_ensemble.encoders._layers import InferenceModel
 
 
@@ -60,21 +60,41 @@ def join_backbones(backbones: Sequence[keras.Model]) -> list[tuple[keras.Model, 
 
 def _join(backbones: Sequence[keras.Model]) -> keras.Model:
     inputs = keras.Input(backbones[0].input_shape[1:], dtype=backbones[0].inputs[0].dtype)
-    # What identifies a tensor: its id, or the digest of the layer and the inputs that it came from.
+    first: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
 
+    def run(model: keras.Model, tensor: Any) -> Any:
+        start, steps = record_steps(model)
+        here = {id(start): tensor}
+
+        def find(value: Any) -> Any:
+            return here.get(id(value), value)
+
+        for step in steps:
+            args, kwargs = keras.tree.map_structure(find, (step.args, step.kwargs))
+            output = call(step.layer, *args, **kwargs)
+            old, new = keras.tree.flatten(step.output), keras.tree.flatten(output)
+            here |= {id(before): after for before, after in zip(old, new, strict=True)}
+        return find(steps[-1].output if steps else start)
+
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if has_graph(layer) and len(args) == 1 and isinstance(args[0], keras.KerasTensor):
-            return run_graph(layer, args[0], call)
-        key = f"{_digest_layer(layer)} {keras.tree.map_structure(_identify, (args, kwargs))}"
+        if _is_chain(layer) and len(args) == 1:
+            return run(layer, args[0])
+        digest = _digest_layer(layer)
+        key = f"{digest} {keras.tree.map_structure(_identify, (args, kwargs))}"
         if key not in outputs:
-            outputs[key] = layer(*args, **kwargs)
+            # The first of equal layers is called also with other inputs, which saves memory.
+            outputs[key] = first.setdefault(digest, layer)(*args, **kwargs)
         return outputs[key]
 
-    joined = [run_graph(backbone, inputs, call) for backbone in backbones]
-    # Keras accepts one output twice, where two backbones are equal.
+    joined = [run(backbone, inputs) for backbone in backbones]
     model: keras.Model = InferenceModel(inputs, joined, name=f"{backbones[0].name}_joined")
     return model
+
+
+def _is_chain(layer: Any) -> bool:
+    """Return whether a layer is a model with a known graph from one input to one output."""
+    return has_graph(layer) and len(layer.inputs) == len(layer.outputs) == 1
 
 
 def _identify(value: Any) -> str:
@@ -83,9 +103,9 @@ def _identify(value: Any) -> str:
 
 def _first_layer(backbone: keras.Model) -> str:
     """Return the digest of the first layer with weights."""
-    if has_graph(backbone):
+    if _is_chain(backbone):
         for layer in all_layers(backbone):
-            if layer.weights and not has_graph(layer):
+            if layer.weights and not _is_chain(layer):
                 return _digest_layer(layer)
     return f"model {id(backbone)}"
 

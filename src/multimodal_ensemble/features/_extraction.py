@@ -116,21 +116,22 @@ def compute_chunks(
             columns = iter(zip(batch.lacking, waiting, strict=True))
             for target in targets:
                 wanted = [next(columns) for _ in target.folders]
-                some = np.any([lacking for lacking, _ in wanted], axis=0)
-                if not some.any():
+                needed = np.any([lacking for lacking, _ in wanted], axis=0)
+                if not needed.any():
                     continue
                 # A target usually lacks all rows of a batch, and a slice copies nothing.
-                rows = slice(None) if some.all() else some
+                rows = slice(None) if needed.all() else needed
                 outputs = predict_batch(target.model, batch.encoded[rows])
                 outputs = outputs if isinstance(outputs, list) else [outputs]
                 for output, (lacking, parts) in zip(outputs, wanted, strict=True):
-                    features = np.asarray(output, dtype=np.float32)[lacking[some]]
-                    _check_finite(features, batch.numbers[lacking], chunks[0].reader.name)
-                    parts.append(
-                        ([batch.digests[row] for row in np.flatnonzero(lacking)], features)
-                    )
-                count += int(some.sum())
-                report(int(some.sum()))
+                    if lacking.any():
+                        features = np.asarray(output, dtype=np.float32)[lacking[needed]]
+                        _check_finite(features, batch.numbers[lacking], chunks[0].reader.name)
+                        digests = [batch.digests[row] for row in np.flatnonzero(lacking)]
+                        parts.append((digests, features))
+                n_rows = int(needed.sum())
+                count += n_rows
+                report(n_rows)
             if batch.ends_chunk:
                 flush()
     finally:
