@@ -126,6 +126,27 @@ def test_operations_are_equal_only_with_equal_settings():
     assert len([each for each in model.operations if type(each).__name__ == "Mean"]) == 2
 
 
+def test_arrays_in_a_graph_are_compared_as_a_whole():
+    def build(value):
+        inputs = keras.Input((8, 8, 3))
+        dense = layers.Dense(2, kernel_initializer=keras.initializers.Constant(0.1))
+        constant = np.zeros((8, 200, 2), dtype="float32")
+        constant[4, 100, 1] = value
+        return InferenceModel(inputs, keras.ops.max(dense(inputs)[:, :, :1] + constant, axis=2))
+
+    check_joined([build(1e6), build(2e6)])
+
+
+def test_a_layer_with_several_outputs_is_run_once():
+    def build(number):
+        inputs = keras.Input((8, 8, 3))
+        dense = layers.Dense(2, kernel_initializer=keras.initializers.Constant(0.1))
+        return InferenceModel(inputs, keras.ops.split(dense(inputs), 2, axis=3)[number])
+
+    model = check_joined([build(0), build(1), build(1)])
+    assert len([each for each in model.operations if type(each).__name__ == "Split"]) == 1
+
+
 def test_functions_without_a_configuration_are_never_taken_for_equal():
     def build(factor):
         function = layers.Lambda(lambda tensor: tensor * factor, output_shape=(8, 8, 2))

@@ -68,12 +68,12 @@ def join_layers(
             f"{type(network).__name__}; pass layers=1 for its output."
         )
         raise ModalityError(msg)
-    inputs, steps = record_steps(network)
+    inputs, steps, output = record_steps(network)
     candidates = _find_candidates(steps, inputs)
     if isinstance(layers, Sequence):
         outputs = {step.layer.name: step.output for step in steps} | candidates
         chosen = [outputs.get(name) for name in layers]
-        is_known = all(_is_map(tensor) or tensor is steps[-1].output for tensor in chosen)
+        is_known = all(_is_map(tensor) or tensor is output for tensor in chosen)
     else:
         chosen = list(candidates.values())[-layers:]
         is_known = layers <= len(candidates)

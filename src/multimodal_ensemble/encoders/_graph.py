@@ -33,8 +33,8 @@ class Step:
         return list(getattr(self.layer, kind, ()))
 
 
-def record_steps(model: keras.Model) -> tuple[Any, list[Step]]:
-    """Run the graph of a model on a new input, and return the input and the calls of layers."""
+def record_steps(model: keras.Model) -> tuple[Any, list[Step], Any]:
+    """Run the graph of a model on a new input; return the input, the calls and the output."""
     inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
     steps: list[Step] = []
 
@@ -43,8 +43,8 @@ def record_steps(model: keras.Model) -> tuple[Any, list[Step]]:
         steps.append(Step(layer, args, kwargs, output))
         return output
 
-    run_graph(model, inputs, record)
-    return inputs, steps
+    output = run_graph(model, inputs, record)
+    return inputs, steps, output
 
 
 def find_cuts(steps: list[Step], inputs: Any, end: int) -> list[int]:

@@ -64,18 +64,18 @@ def _join(backbones: Sequence[keras.Model]) -> keras.Model:
     outputs: dict[str, Any] = {}
 
     def run(model: keras.Model, tensor: Any) -> Any:
-        start, steps = record_steps(model)
+        start, steps, end = record_steps(model)
         here = {id(start): tensor}
 
-        def find(value: Any) -> Any:
-            return here.get(id(value), value)
+        def find(argument: Any) -> Any:
+            return here.get(id(argument), argument)
 
         for step in steps:
             args, kwargs = keras.tree.map_structure(find, (step.args, step.kwargs))
             output = call(step.layer, *args, **kwargs)
             old, new = keras.tree.flatten(step.output), keras.tree.flatten(output)
             here |= {id(before): after for before, after in zip(old, new, strict=True)}
-        return find(steps[-1].output if steps else start)
+        return find(end)
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if _is_chain(layer) and len(args) == 1:
@@ -94,11 +94,14 @@ def _join(backbones: Sequence[keras.Model]) -> keras.Model:
 
 def _is_chain(layer: Any) -> bool:
     """Return whether a layer is a model with a known graph from one input to one output."""
-    return has_graph(layer) and len(layer.inputs) == len(layer.outputs) == 1
+    shapes = [getattr(layer, name, None) for name in ("input_shape", "output_shape")]
+    return has_graph(layer) and all(isinstance(shape, tuple) for shape in shapes)
 
 
-def _identify(value: Any) -> str:
-    return f"tensor {id(value)}" if isinstance(value, keras.KerasTensor) else repr(value)
+def _identify(argument: Any) -> str:
+    # A tensor is identified by its id. So is an array, whose text may show only some numbers.
+    is_simple = argument is None or isinstance(argument, bool | int | float | str)
+    return repr(argument) if is_simple else f"object {id(argument)}"
 
 
 def _first_layer(backbone: keras.Model) -> str:

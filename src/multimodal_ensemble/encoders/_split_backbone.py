@@ -80,7 +80,7 @@ def _split(backbone: keras.Model) -> BackboneSplit:
     if not has_graph(backbone):
         # The layers that a model with its own `call` runs are unknown.
         return BackboneSplit(None, backbone)
-    inputs, steps = record_steps(backbone)
+    inputs, steps, _ = record_steps(backbone)
     first_trained = next(n for n, step in enumerate(steps) if step.weights("trainable_weights"))
     # Include the first trained step, because a cut inside it needs a cut behind it as well.
     cuts = find_cuts(steps, inputs, first_trained + 1)
