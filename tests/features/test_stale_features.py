@@ -40,8 +40,6 @@ CHANGES = {
     "a weights file": a_weights_file,
     "another size": lambda make, _: {"backbone": make(size=9)},
     "another pooling": lambda make, _: {"backbone": make(), "pooling": "max"},
-    "another pooling as well": lambda make, _: {"backbone": make(), "pooling": ("avg", "max")},
-    "mirrored views as well": lambda make, _: {"backbone": make(), "mirror": True},
     "another preprocessing": lambda make, _: {"backbone": make(), "preprocessing": "unit"},
     "preprocessing in the network": lambda make, _: {"backbone": make(preprocessing=False)},
     "another activation": lambda make, _: {"backbone": make(activation="tanh")},
