@@ -153,12 +153,14 @@ def test_mirrored_views_are_averaged(network, options):
     np.testing.assert_allclose(mirrored, expected, rtol=1e-5, atol=1e-4)
 
 
-def test_the_options_survive_a_configuration_a_clone_and_a_file(network, tmp_path):
-    encoder = poster(network, layers=["block", "last"], pooling=("avg", "max"), mirror=True)
+@pytest.mark.parametrize("chosen", [["block", "last"], ["wide"], ["last", "first"]], ids=str)
+def test_the_options_survive_a_configuration_a_clone_and_a_file(network, tmp_path, chosen):
+    encoder = poster(network, layers=chosen, pooling=("avg", "max"), mirror=True)
     read = ImageEncoder.from_config(json.loads(json.dumps(encoder.get_config())))
-    for copy in (clone(encoder), read.set_state(encoder.get_state())):
+    read.set_state(encoder.get_state())
+    for copy in (clone(encoder), read, clone(read)):
         assert list(copy.pooling) == ["avg", "max"]
-        assert list(copy.layers) == ["block", "last"]
+        assert list(copy.layers) == chosen
         assert copy.mirror is True
         np.testing.assert_allclose(features_of(copy), features_of(encoder), rtol=1e-6)
     encoder.get_backbone().save(tmp_path / "backbone.keras")

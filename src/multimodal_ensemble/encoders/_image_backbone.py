@@ -130,6 +130,21 @@ def _to_vector(network: keras.Model, pixels: Any, poolings: Sequence[str]) -> An
     return pool_maps([features], poolings)
 
 
+def copy_weights(backbone: keras.Model, network: keras.Model, *, by_name: bool) -> None:
+    """Give the network that a backbone was built from the weights of the backbone.
+
+    A backbone of several layers has its weights in another order, and lacks the last layers. Its
+    layers have the names of those of the network.
+    """
+    if not by_name:
+        network.set_weights(backbone.get_weights())
+        return
+    (built,) = (layer for layer in backbone.layers if isinstance(layer, keras.Model))
+    for layer in built.layers:
+        if layer.weights:
+            network.get_layer(layer.name).set_weights(layer.get_weights())
+
+
 def _check_colours_last(network: keras.Model) -> None:
     if any(
         getattr(layer, "data_format", None) == "channels_first" for layer in all_layers(network)

@@ -23,6 +23,7 @@ from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
     check_trainable_layers,
     copy_model,
+    copy_weights,
     find_image_size,
     set_trainable_layers,
 )
@@ -351,7 +352,7 @@ class ImageEncoder(Encoder):
                 # A clone of this encoder starts from this model. It is a copy, because the
                 # original may belong to the caller.
                 self.backbone = copy_model(self.backbone)
-                self.backbone.set_weights(weights)
+                copy_weights(self._backbone, self.backbone, by_name=self.layers != 1)
         return super().set_state(learned)
 
     def _build_backbone(self, weights: str | Path | None) -> keras.Model:
