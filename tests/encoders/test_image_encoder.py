@@ -600,8 +600,6 @@ def test_an_invalid_number_of_layers_is_refused(n_layers):
         ({"backbone": 3}, r"backbone must be the name .* or a keras.Model. Received 3 of type int"),
         ({"backbone": keras.layers.Dense(1)}, r"backbone must be .*of type Dense"),
         ({"backbone": keras.applications.VGG16}, r"backbone must be .*of type function"),
-        ({"pooling": "sum"}, r"pooling must be one of 'avg', 'max'. Received pooling='sum'"),
-        ({"pooling": None}, r"pooling must be .*None"),
         ({"preprocessing": "tf"}, r"preprocessing must be one of 'imagenet', 'unit', None.*'tf'"),
         ({"on_error": "ignore"}, r"on_error must be one of 'raise', 'blank', 'drop'.*'ignore'"),
         ({"head": "dense"}, r"head must be a DenseHead .*head='dense'"),

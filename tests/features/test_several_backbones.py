@@ -1,11 +1,13 @@
 """Several backbones share the decoding of images."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import BagOfWordsEncoder, FeatureStore, ImageEncoder
+from multimodal_ensemble import Augmentation, BagOfWordsEncoder, FeatureStore, ImageEncoder
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
+from multimodal_ensemble.features import _extraction
 from multimodal_ensemble.images import _batch
 
 
@@ -100,6 +102,84 @@ def test_two_encoders_with_the_same_network_share_a_pass(store, make_network, po
     assert counter.rows == 10
     features = store.load_features(encoders, {"path": posters}, verbose=0)
     np.testing.assert_array_equal(features["a"][0], features["b"][0])
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """Return a list to which the number of rows of each forward pass is appended."""
+    n_rows = []
+    predict_batch = _extraction.predict_batch
+
+    def count(model, batch):
+        n_rows.append(len(batch))
+        return predict_batch(model, batch)
+
+    monkeypatch.setattr(_extraction, "predict_batch", count)
+    return n_rows
+
+
+@pytest.fixture
+def variants(make_network):
+    """Return encoders of one column with several poolings and layers of one network."""
+    options = {
+        "avg": {},
+        "both": {"pooling": ("avg", "max")},
+        "early": {"layers": ["first"]},
+        "all": {"layers": ["first", "last"], "pooling": ["max", "avg"]},
+    }
+    encoders = []
+    for name, option in options.items():
+        network = make_network()
+        network.layers[-1].name = "first"
+        kernel = keras.initializers.GlorotUniform(2)
+        network.add(keras.layers.Conv2D(5, 3, kernel_initializer=kernel, name="last"))
+        encoders.append(ImageEncoder(name, column="path", backbone=network, **option))
+    return encoders
+
+
+def test_poolings_and_layers_of_one_network_come_from_one_pass(
+    store, variants, posters, decoded, passes, compute
+):
+    assert store.compute_features(variants, {"path": posters}, verbose=0) == 10
+    assert sum(passes) == len(decoded) == 10
+    features = store.load_features(variants, {"path": posters}, verbose=0)
+    assert sum(passes) == 10
+    for encoder in variants:
+        (plain,) = features[encoder.name]
+        np.testing.assert_allclose(plain, compute(encoder, posters), rtol=1e-4, atol=1e-6)
+    assert [features[encoder.name].shape[2] for encoder in variants] == [5, 10, 4, 18]
+
+
+def test_one_pass_computes_only_the_rows_that_a_folder_lacks(
+    store, variants, posters, passes, compute, capsys
+):
+    one, other, early, _ = variants
+    store.get_features(one, posters, verbose=0)
+    store.get_features(other, posters[:6], verbose=0)
+    store.get_features(early, posters[3:5], verbose=0)
+    passes.clear()
+    # Rows 0 to 2 and 5 to 9 lack those of the early layer, and rows 6 to 9 both.
+    assert store.compute_features(variants[:3], {"path": posters}) == sum(passes) == 8
+    assert "features of 8 values of 'avg' with network" in (shown := capsys.readouterr().out)
+    assert "8/8" in shown
+    features = store.load_features(variants[:3], {"path": posters}, verbose=0)
+    for encoder in variants[:3]:
+        (plain,) = features[encoder.name]
+        np.testing.assert_allclose(plain, compute(encoder, posters), rtol=1e-4, atol=1e-6)
+    assert sum(passes) == 8
+
+
+def test_augmented_views_of_several_layers_come_from_one_pass(store, variants, posters, passes):
+    flips = Augmentation([keras.layers.RandomFlip("horizontal")], views=2)
+    for encoder in variants:
+        encoder.set_params(augmentation=flips)
+    data = {"path": posters[:5]}
+    assert store.compute_features(variants, data, augment=True, verbose=0) == sum(passes) == 15
+
+
+def test_no_model_is_joined_for_a_single_batch(store, variants, posters, passes):
+    assert store.compute_features(variants, {"path": posters[:4]}, verbose=0) == 16
+    assert passes == [4] * 4
 
 
 def test_an_encoder_given_twice_is_computed_once(store, make_encoder, posters):

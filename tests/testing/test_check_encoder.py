@@ -71,6 +71,7 @@ def test_dense_encoder_passes(options, values):
     [
         {},
         {"head": LINEAR_HEAD, "pooling": "max", "preprocessing": "unit"},
+        {"layers": 2, "pooling": ("max", "avg"), "mirror": True},
         {"trainable_layers": 1, "head": DenseHead(4, scaling="standard")},
         {"trainable_layers": "all", "head": NOISY_HEAD},
     ],

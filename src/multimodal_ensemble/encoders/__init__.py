@@ -8,10 +8,12 @@ from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._fit_encoders import as_encoder_list, fit_encoders, present_values
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._infer_encoders import infer_encoders
+from multimodal_ensemble.encoders._join_backbones import join_backbones
 from multimodal_ensemble.encoders._layers import (
     ApplicationPreprocessing,
     FeatureScaling,
     InferenceModel,
+    MirrorImages,
 )
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
@@ -27,10 +29,12 @@ __all__ = [
     "FeatureScaling",
     "ImageEncoder",
     "InferenceModel",
+    "MirrorImages",
     "TagEmbeddingEncoder",
     "as_encoder_list",
     "fit_encoders",
     "infer_encoders",
+    "join_backbones",
     "present_values",
     "split_backbone",
 ]

@@ -70,7 +70,7 @@ def default_size(name: str) -> int:
 
 
 def build_application(
-    name: str, *, input_shape: tuple[int, int, int], pooling: str, weights: str | None
+    name: str, *, input_shape: tuple[int, int, int], pooling: str | None, weights: str | None
 ) -> keras.Model:
     """Build a network without its classifier, with random or ImageNet weights."""
     build = find_application(name)

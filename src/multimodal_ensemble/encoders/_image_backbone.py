@@ -13,7 +13,12 @@ import keras
 from multimodal_ensemble._keras import all_layers, has_lambda
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.encoders._applications import build_application, default_size, load_weights
-from multimodal_ensemble.encoders._layers import ApplicationPreprocessing, InferenceModel
+from multimodal_ensemble.encoders._feature_layers import check_pooling, join_layers, pool_maps
+from multimodal_ensemble.encoders._layers import (
+    ApplicationPreprocessing,
+    InferenceModel,
+    MirrorImages,
+)
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images import check_image_size
 
@@ -65,11 +70,15 @@ def build_image_backbone(
     *,
     weights: str | Path | None,
     input_shape: tuple[int, int, int],
-    pooling: str,
+    pooling: str | Sequence[str],
+    layers: int | Sequence[str],
+    mirror: bool,
     preprocessing: str | None,
     seed: int | None,
 ) -> keras.Model:
     """Return a model from RGB images 0..255 to one feature vector per image."""
+    poolings = check_pooling(pooling)
+    is_plain = layers == 1 and len(poolings) == 1
     inputs = keras.Input(input_shape, name="pixels")
     pixels = inputs
     if preprocessing == "unit":
@@ -82,7 +91,10 @@ def build_image_backbone(
         # The initial weights matter only where no others replace them.
         with seeded_layers(seed if weights is None else 0):
             network = build_application(
-                network, input_shape=input_shape, pooling=pooling, weights=named
+                network,
+                input_shape=input_shape,
+                pooling=poolings[0] if is_plain else None,
+                weights=named,
             )
     else:
         network_name = f"the model {network.name!r}"
@@ -91,31 +103,58 @@ def build_image_backbone(
         network = copy_model(network)
     if weights is not None and named is None:
         load_weights(network, os.fspath(weights), name=network_name)
+    if layers != 1:
+        _check_colours_last(network)
+        network = join_layers(network, layers, poolings)
+    views = [pixels, MirrorImages(name="mirror")(pixels)] if mirror else [pixels]
+    vectors = [_to_vector(network, view, poolings) for view in views]
+    features = keras.layers.Average(name="mean_of_views")(vectors) if mirror else vectors[0]
+    # Batch statistics of a small training set would spoil what the network learned on a large
+    # one, even where its layers are trained.
+    backbone: keras.Model = InferenceModel(inputs, features, name=name)
+    return backbone
+
+
+def _to_vector(network: keras.Model, pixels: Any, poolings: Sequence[str]) -> Any:
     features = network(pixels)
     rank = len(getattr(features, "shape", ()))
-    if rank == 4 and any(map(_has_colours_first, all_layers(network))):
-        msg = (
-            f"The model {network.name!r} returns feature maps of shape {network.output_shape} and "
-            "has layers with data_format='channels_first', so the axes to pool are unclear. End "
-            "it with a pooling layer, so that it returns feature vectors."
-        )
-        raise ModalityError(msg)
-    if rank == 4:
-        kind = "Average" if pooling == "avg" else "Max"
-        pool = getattr(keras.layers, f"Global{kind}Pooling2D")
-        features = pool(data_format="channels_last", name="pooling")(features)
-        rank = 2
-    if rank != 2:
+    if rank not in (2, 4):
         msg = (
             "A backbone of your own must return feature maps (batch, height, width, channels) or "
             f"feature vectors (batch, size). The model {network.name!r} returns "
             f"{network.output_shape}."
         )
         raise ModalityError(msg)
-    # Batch statistics of a small training set would spoil what the network learned on a large
-    # one, even where its layers are trained.
-    backbone: keras.Model = InferenceModel(inputs, features, name=name)
-    return backbone
+    if rank == 4:
+        _check_colours_last(network)
+    return pool_maps([features], poolings)
+
+
+def copy_weights(backbone: keras.Model, network: keras.Model, *, by_name: bool) -> None:
+    """Give the network that a backbone was built from the weights of the backbone.
+
+    A backbone of several layers has its weights in another order, and lacks the last layers. Its
+    layers have the names of those of the network.
+    """
+    if not by_name:
+        network.set_weights(backbone.get_weights())
+        return
+    (built,) = (layer for layer in backbone.layers if isinstance(layer, keras.Model))
+    for layer in built.layers:
+        if layer.weights:
+            network.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def _check_colours_last(network: keras.Model) -> None:
+    if any(
+        getattr(layer, "data_format", None) == "channels_first" for layer in all_layers(network)
+    ):
+        msg = (
+            f"The model {network.name!r} returns feature maps of shape {network.output_shape} and "
+            "has layers with data_format='channels_first', so the axes to pool are unclear. End "
+            "it with a pooling layer, so that it returns feature vectors."
+        )
+        raise ModalityError(msg)
 
 
 def copy_model(model: keras.Model) -> keras.Model:
@@ -143,17 +182,20 @@ def copy_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _has_colours_first(layer: keras.Layer) -> bool:
-    return getattr(layer, "data_format", None) == "channels_first"
-
-
-def check_trainable_layers(n_layers: Any) -> None:
-    """Raise a ValueError unless a number of layers is a whole number or "all"."""
+def check_trainable_layers(n_layers: Any, *, mirror: bool) -> None:
+    """Raise a ValueError unless a number of layers is a whole number or "all"; 0 with `mirror`."""
     is_number = isinstance(n_layers, Integral) and not isinstance(n_layers, bool)
     if n_layers != "all" and not (is_number and int(n_layers) >= 0):
         msg = (
             "trainable_layers must be 'all' or a whole number of at least 0. "
             f"Received trainable_layers={n_layers!r}."
+        )
+        raise ValueError(msg)
+    if mirror and n_layers != 0:
+        msg = (
+            "mirror=True needs a frozen backbone, because training would run the network twice per "
+            f"image. Received trainable_layers={n_layers!r}; augmentation=Augmentation("
+            "[keras.layers.RandomFlip('horizontal')]) trains on mirror images."
         )
         raise ValueError(msg)
 

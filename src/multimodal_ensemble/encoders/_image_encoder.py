@@ -18,10 +18,12 @@ from multimodal_ensemble.encoders._applications import find_application
 from multimodal_ensemble.encoders._augmentation import Augmentation
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._feature_layers import check_layers, check_pooling
 from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
     check_trainable_layers,
     copy_model,
+    copy_weights,
     find_image_size,
     set_trainable_layers,
 )
@@ -33,7 +35,8 @@ _READING_THREADS = 2
 _READER_VERSION = 1
 # The parameters that a built backbone depends on.
 _BACKBONE_PARAMETERS = set(
-    "name backbone weights image_size pooling preprocessing trainable_layers seed".split()
+    "name backbone weights image_size pooling layers mirror preprocessing trainable_layers "
+    "seed".split()
 )
 
 
@@ -57,8 +60,14 @@ class ImageEncoder(Encoder):
     image_size : int or (int, int), optional
         Side, or height and width, that images are resized to, in pixels. Default: the size that
         the network was trained with; for a model of your own, the size of its input.
-    pooling : {"avg", "max"}, default="avg"
-        How feature maps are reduced to one vector.
+    pooling : {"avg", "max"} or sequence of them, default="avg"
+        How feature maps are reduced to one vector: mean, maximum, or both, joined.
+    layers : int or sequence of str, default=1
+        Layers whose pooled feature maps are joined. A number counts the sizes of feature maps from
+        the last, and takes the last maps of each size: 1 is the output of the network, 2 adds the
+        last maps that are larger, and so on. Or names of layers; an error lists them.
+    mirror : bool, default=False
+        Whether features are the mean over an image and its mirror image, which doubles the time.
     preprocessing : {"imagenet", "unit", None}, default="imagenet"
         ``"imagenet"`` prepares pixels as in the training of the network (and does nothing with a
         model of your own), ``"unit"`` scales them to 0..1, None leaves them at 0..255. It is part
@@ -111,7 +120,9 @@ class ImageEncoder(Encoder):
         backbone: str | keras.Model = "VGG16",
         weights: str | Path | None = "imagenet",
         image_size: int | Sequence[int] | None = None,
-        pooling: str = "avg",
+        pooling: str | Sequence[str] = "avg",
+        layers: int | Sequence[str] = 1,
+        mirror: bool = False,
         preprocessing: str | None = "imagenet",
         trainable_layers: int | str = 0,
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
@@ -132,13 +143,14 @@ class ImageEncoder(Encoder):
                 f"Received {backbone!r} of type {type(backbone).__name__}."
             )
             raise ValueError(msg)
-        check_choice(pooling, ("avg", "max"), name="pooling")
+        check_pooling(pooling)
+        check_layers(layers)
         check_choice(preprocessing, ("imagenet", "unit", None), name="preprocessing")
         check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
         if on_error == "missing" and not optional:
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
-        check_trainable_layers(trainable_layers)
+        check_trainable_layers(trainable_layers, mirror=mirror)
         contract = ("views", "apply", "view_digests")
         if augmentation is not None and not all(hasattr(augmentation, part) for part in contract):
             msg = (
@@ -151,6 +163,8 @@ class ImageEncoder(Encoder):
         self.weights = weights
         self.image_size = image_size
         self.pooling = pooling
+        self.layers = layers
+        self.mirror = mirror
         self.preprocessing = preprocessing
         self.trainable_layers = trainable_layers
         self.augmentation = augmentation
@@ -281,10 +295,10 @@ class ImageEncoder(Encoder):
         Raises
         ------
         ValueError
-            If the backbone has fewer layers than that.
+            If the backbone has fewer layers than that, or with ``mirror=True``.
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
-        check_trainable_layers(n_or_all)
+        check_trainable_layers(n_or_all, mirror=self.mirror)
         set_trainable_layers(self.get_backbone(), n_or_all)
         self.trainable_layers = n_or_all
         return self
@@ -338,7 +352,7 @@ class ImageEncoder(Encoder):
                 # A clone of this encoder starts from this model. It is a copy, because the
                 # original may belong to the caller.
                 self.backbone = copy_model(self.backbone)
-                self.backbone.set_weights(weights)
+                copy_weights(self._backbone, self.backbone, by_name=self.layers != 1)
         return super().set_state(learned)
 
     def _build_backbone(self, weights: str | Path | None) -> keras.Model:
@@ -348,6 +362,8 @@ class ImageEncoder(Encoder):
             weights=weights,
             input_shape=self.input_shape,
             pooling=self.pooling,
+            layers=self.layers,
+            mirror=self.mirror,
             preprocessing=self.preprocessing,
             seed=self.seed,
         )

@@ -178,6 +178,32 @@ class ApplicationPreprocessing(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
+class MirrorImages(keras.layers.Layer):
+    """Swap left and right of images.
+
+    Parameters
+    ----------
+    **kwargs
+        Passed to `keras.layers.Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.encoders import MirrorImages
+    >>> np.asarray(MirrorImages()(np.array([[[[1.0], [2.0], [3.0]]]]))).ravel().tolist()
+    [3.0, 2.0, 1.0]
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Reverse the order of the columns of images of shape (n, height, width, channels)."""
+        return keras.ops.flip(inputs, axis=2)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the input."""
+        return input_shape
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class InferenceModel(keras.Model):
     """A functional model that stays in inference mode, also within a model that is trained.
 

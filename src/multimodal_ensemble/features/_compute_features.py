@@ -14,6 +14,7 @@ import numpy as np
 from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._tables import counted
+from multimodal_ensemble.encoders import join_backbones
 from multimodal_ensemble.features._contents import DESCRIPTION
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Target, compute_chunks
 from multimodal_ensemble.features._files import write_json
@@ -36,7 +37,8 @@ def compute_features(
     """Compute the features that a store lacks; return how many rows went through a backbone.
 
     Requests that need the same encoded rows are computed together, so that each value is encoded
-    once. The lease protects all features of the requests from being pruned.
+    once; backbones that begin with the same layers run these once. The lease protects all features
+    of the requests from being pruned.
     """
     count = 0
     limit = SizeLimit(folder, max_bytes)
@@ -70,8 +72,8 @@ def compute_features(
         if in_workers:
             rows = replace(rows, reader=rows.reader.without_backbone())
         chunks = rows.take(np.array(positions, dtype=np.intp)).split(ROWS_PER_SHARD)
-        targets = [Target(request.backbone, request.shards) for request in same_rows]
-        with _show_progress(same_rows, positions, verbose) as report:
+        targets = _make_targets(same_rows, joined=len(positions) > batch_size)
+        with _show_progress(same_rows, targets, positions, verbose) as report:
             if in_workers:
                 count += compute_in_workers(
                     chunks, targets, batch_size, report,
@@ -82,9 +84,26 @@ def compute_features(
     return count
 
 
+def _make_targets(requests: Sequence[Request], *, joined: bool) -> list[Target]:
+    """Return the models that compute the requested features.
+
+    Making a joined model takes a second or two, as long as a batch or less takes twice.
+    """
+    requests = [request for request in requests if request.find_uncomputed()]
+    backbones = [request.backbone for request in requests]
+    models = (
+        join_backbones(backbones)
+        if joined
+        else [(backbone, [number]) for number, backbone in enumerate(backbones)]
+    )
+    return [
+        Target(model, [requests[number].shards for number in numbers]) for model, numbers in models
+    ]
+
+
 @contextmanager
 def _show_progress(
-    requests: Sequence[Request], positions: Sequence[int], verbose: int
+    requests: Sequence[Request], targets: Sequence[Target], positions: Sequence[int], verbose: int
 ) -> Iterator[Callable[[int], None]]:
     """Yield a function that adds finished rows to a progress bar with the rows per second."""
     if not verbose:
@@ -92,12 +111,12 @@ def _show_progress(
         return
     rows = requests[0].rows
     total = sum(
-        digests[position] not in index
-        for index in [request.shards.index() for request in requests]
+        any(digests[position] not in index for index in indices)
+        for indices in [[folder.index() for folder in target.folders] for target in targets]
         for digests in rows.variants
         for position in positions
     )
-    networks = " and ".join(_network_name(request.backbone) for request in requests)
+    networks = " and ".join(dict.fromkeys(_network_name(each.backbone) for each in requests))
     # Several networks, and several views, make several features of a value.
     in_all = "" if total == len(positions) else f", {total} in all"
     print(

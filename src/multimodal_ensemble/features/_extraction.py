@@ -27,10 +27,10 @@ ROWS_PER_SHARD = 256
 
 @dataclass(frozen=True)
 class Target:
-    """A frozen backbone, from encoded rows to features, and the folder of its features."""
+    """A frozen model from encoded rows to features, and the folder of each of its outputs."""
 
-    backbone: keras.Model
-    shards: ShardFolder
+    model: keras.Model
+    folders: list[ShardFolder]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Encoded rows, and for each target which of them it lacks."""
+    """Encoded rows, and for each folder which of them it lacks."""
 
     encoded: NDArray[Any]
     digests: list[bytes]
@@ -93,38 +93,45 @@ def compute_chunks(
     *,
     on_write: Callable[[Path], None],
 ) -> int:
-    """Compute the features that the targets lack, and write one shard per chunk and target.
+    """Compute the features that the targets lack, and write one shard per chunk and folder.
 
-    Each value is encoded once for all targets, in another thread, while the backbones process the
+    Each value is encoded once for all targets, in another thread, while the models process the
     previous batch. Each new shard is passed to `on_write`. Returns the number of rows that went
-    through a backbone.
+    through a model.
     """
-    waiting: list[list[tuple[list[bytes], NDArray[np.float32]]]] = [[] for _ in targets]
+    folders = [folder for target in targets for folder in target.folders]
+    waiting: list[list[tuple[list[bytes], NDArray[np.float32]]]] = [[] for _ in folders]
 
     def flush() -> None:
-        for target, parts in zip(targets, waiting, strict=True):
+        for folder, parts in zip(folders, waiting, strict=True):
             if parts:
                 digests = [digest for batch_digests, _ in parts for digest in batch_digests]
                 features = np.concatenate([features for _, features in parts])
                 parts.clear()
-                on_write(target.shards.write(digests, features))
+                on_write(folder.write(digests, features))
 
     count = 0
     try:
-        for batch in _read_ahead(_plan(chunks, targets, batch_size)):
-            for target, lacking, parts in zip(targets, batch.lacking, waiting, strict=True):
-                if not lacking.any():
+        for batch in _read_ahead(_plan(chunks, folders, batch_size)):
+            columns = iter(zip(batch.lacking, waiting, strict=True))
+            for target in targets:
+                wanted = [next(columns) for _ in target.folders]
+                needed = np.any([lacking for lacking, _ in wanted], axis=0)
+                if not needed.any():
                     continue
                 # A target usually lacks all rows of a batch, and a slice copies nothing.
-                rows = slice(None) if lacking.all() else lacking
-                features = np.asarray(
-                    predict_batch(target.backbone, batch.encoded[rows]), dtype=np.float32
-                )
-                _check_finite(features, batch.numbers[lacking], chunks[0].reader.name)
-                digests = [batch.digests[row] for row in np.flatnonzero(lacking)]
-                parts.append((digests, features))
-                count += len(digests)
-                report(len(digests))
+                rows = slice(None) if needed.all() else needed
+                outputs = predict_batch(target.model, batch.encoded[rows])
+                outputs = outputs if isinstance(outputs, list) else [outputs]
+                for output, (lacking, parts) in zip(outputs, wanted, strict=True):
+                    if lacking.any():
+                        features = np.asarray(output, dtype=np.float32)[lacking[needed]]
+                        _check_finite(features, batch.numbers[lacking], chunks[0].reader.name)
+                        digests = [batch.digests[row] for row in np.flatnonzero(lacking)]
+                        parts.append((digests, features))
+                n_rows = int(needed.sum())
+                count += n_rows
+                report(n_rows)
             if batch.ends_chunk:
                 flush()
     finally:
@@ -134,12 +141,12 @@ def compute_chunks(
 
 
 def _plan(
-    chunks: Sequence[Rows], targets: Sequence[Target], batch_size: int
+    chunks: Sequence[Rows], folders: Sequence[ShardFolder], batch_size: int
 ) -> Iterator[Callable[[], _Batch]]:
     """Yield functions that make one batch each; features are looked up chunk by chunk."""
     for chunk in chunks:
-        indices = [target.shards.recent_index() for target in targets]
-        # An array of shape (n_targets, n_variants, n_rows).
+        indices = [folder.recent_index() for folder in folders]
+        # An array of shape (n_folders, n_variants, n_rows).
         lacking = np.array(
             [[[digest not in index for digest in row] for row in chunk.variants]
              for index in indices]
@@ -155,7 +162,7 @@ def _plan(
 def _make_batch(rows: Rows, lacking: NDArray[np.bool_], *, ends_chunk: bool) -> _Batch:
     with locating_errors(rows.numbers):
         encoded = rows.reader.encode(rows.values)
-    # The rows of the first variant, then those of the next, without those that no target lacks.
+    # The rows of the first variant, then those of the next, without those that no folder lacks.
     wanted: NDArray[np.bool_] = np.any(lacking, axis=0)
     parts, digests = [], []
     for view, keys, is_here in zip(rows.views, rows.variants, wanted, strict=True):
@@ -178,7 +185,7 @@ def _make_batch(rows: Rows, lacking: NDArray[np.bool_], *, ends_chunk: bool) -> 
 
 
 def _read_ahead(plan: Iterator[Callable[[], _Batch]]) -> Iterator[_Batch]:
-    """Yield batches, and make the next one while the backbones process the current one.
+    """Yield batches, and make the next one while the models process the current one.
 
     More than one batch ahead would take memory, and cores that the backbone uses.
     """

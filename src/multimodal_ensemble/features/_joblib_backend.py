@@ -51,10 +51,13 @@ def compute_in_workers(
     streams = getattr(backend, "supports_return_generator", False)
     # The working directory of a worker may be another one.
     root = root.absolute()
-    with _backbone_files(targets, lease) as files:
-        # Backbones are too large to be sent with each task.
-        dtypes = [target.shards.dtype for target in targets]
-        sent = list(zip(files, dtypes, strict=True))
+    with _model_files(targets, lease) as files:
+        # Models are too large to be sent with each task.
+        folders = [
+            [(folder.folder.absolute(), folder.dtype) for folder in target.folders]
+            for target in targets
+        ]
+        sent = list(zip(files, folders, strict=True))
         count = 0
         for done, names in joblib.Parallel(return_as="generator_unordered" if streams else "list")(
             joblib.delayed(_run_task)(rows, sent, batch_size, root, max_bytes) for rows in chunks
@@ -66,18 +69,18 @@ def compute_in_workers(
 
 
 @contextmanager
-def _backbone_files(targets: Sequence[Target], lease: Lease) -> Iterator[list[Path]]:
-    """Save the backbones in the folders of their features for the duration of a pass.
+def _model_files(targets: Sequence[Target], lease: Lease) -> Iterator[list[Path]]:
+    """Save the models in folders of their features for the duration of a pass.
 
     The lease of the pass, whose token is in their names, keeps them from being pruned.
     """
     files: list[Path] = []
     try:
         for target in targets:
-            folder = target.shards.folder.absolute()
+            folder = target.folders[0].folder.absolute()
             folder.mkdir(parents=True, exist_ok=True)
             files.append(backbone_path(folder, lease.token))
-            target.backbone.save(files[-1])
+            target.model.save(files[-1])
         yield files
     finally:
         for file in files:
@@ -87,7 +90,7 @@ def _backbone_files(targets: Sequence[Target], lease: Lease) -> Iterator[list[Pa
 
 def _run_task(
     rows: Rows,
-    sent: Sequence[tuple[Path, str]],
+    sent: Sequence[tuple[Path, list[tuple[Path, str]]]],
     batch_size: int,
     root: Path,
     max_bytes: int | None,
@@ -105,14 +108,15 @@ def _run_task(
 
     with _ONE_AT_A_TIME:
         targets = [
-            Target(_load_backbone(file), _open_shards(file.parent, dtype)) for file, dtype in sent
+            Target(_load_model(file), [_open_shards(*folder) for folder in folders])
+            for file, folders in sent
         ]
         return compute_chunks([rows], targets, batch_size, on_write=on_write), names
 
 
 @lru_cache(maxsize=16)
-def _load_backbone(file: Path) -> keras.Model:
-    """Load a backbone once per process; each pass has its own file names."""
+def _load_model(file: Path) -> keras.Model:
+    """Load a model once per process; each pass has its own file names."""
     import multimodal_ensemble.encoders  # noqa: F401 - registers the package's layers with Keras
 
     return keras.models.load_model(file, safe_mode=True)

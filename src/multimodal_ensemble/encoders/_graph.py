@@ -1,0 +1,89 @@
+"""The graphs of backbones: the calls of their layers, in the order of computation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from multimodal_ensemble.encoders._layers import InferenceModel
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a layer, in the order of computation; tensors are identified by their ids."""
+
+    layer: keras.Layer
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    output: Any
+
+    @property
+    def takes(self) -> set[int]:
+        return set(map(id, keras.tree.flatten((self.args, self.kwargs))))
+
+    @property
+    def returns(self) -> set[int]:
+        return set(map(id, keras.tree.flatten(self.output)))
+
+    def weights(self, kind: str = "weights") -> list[Any]:
+        # A plain operation in a functional model, such as keras.ops.mean, has no weights.
+        return list(getattr(self.layer, kind, ()))
+
+
+def record_steps(model: keras.Model) -> tuple[Any, list[Step], Any]:
+    """Run the graph of a model on a new input; return the input, the calls and the output."""
+    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
+    steps: list[Step] = []
+
+    def record(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
+        output = layer(*args, **kwargs)
+        steps.append(Step(layer, args, kwargs, output))
+        return output
+
+    output = run_graph(model, inputs, record)
+    return inputs, steps, output
+
+
+def find_cuts(steps: list[Step], inputs: Any, end: int) -> list[int]:
+    """Return the steps up to `end` after which only their output is needed; -1 is the input."""
+    # The step that uses each tensor last; the output is used at the very end.
+    last_use = {tensor: number for number, step in enumerate(steps) for tensor in step.takes}
+    last_use |= dict.fromkeys(steps[-1].returns, len(steps))
+    alive = {id(inputs)}
+    cuts = [-1]
+    for number, step in enumerate(steps[:end]):
+        alive = {tensor for tensor in alive if last_use.get(tensor, 0) > number}
+        alive |= step.returns
+        if len(alive) == 1 and isinstance(step.output, keras.KerasTensor):
+            cuts.append(number)
+    return cuts
+
+
+def run_graph(model: keras.Model, tensor: Any, call: Callable[..., Any]) -> Any:
+    """Run the graph of a model on a tensor, with `call` instead of the call of each layer."""
+    if isinstance(model, keras.Sequential):
+        for layer in model.layers:
+            tensor = call(layer, tensor)
+        return tensor
+    rerun = keras.models.clone_model(
+        model,
+        input_tensors=keras.tree.map_structure(lambda _: tensor, model.input),
+        clone_function=lambda layer: layer,
+        call_function=call,
+    )
+    return rerun.output
+
+
+def has_graph(layer: keras.Layer) -> bool:
+    """Return whether a layer is a model that runs its graph and nothing else."""
+    own = (
+        name
+        for kind in type(layer).__mro__
+        if kind is not InferenceModel and not kind.__module__.startswith("keras.")
+        for name in vars(kind)
+    )
+    is_model = isinstance(layer, keras.Sequential) or hasattr(layer, "operations")
+    return is_model and "call" not in own
