@@ -32,10 +32,13 @@ from multimodal_ensemble.estimators._saved_encoders import (
     make_encoders,
 )
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
+from multimodal_ensemble.estimators._training import FUSION_OPTIONS
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fuse_encoders, fusion_parts
 from multimodal_ensemble.saving import (
     ArrayReader,
+    check_config,
+    check_model_sizes,
     load_object,
     pack_state,
     read_archive,
@@ -46,6 +49,8 @@ from multimodal_ensemble.saving import (
 FORMAT = "multimodal_ensemble classifier"
 VERSION = 1
 
+# Parameters that may be Keras objects instead of names.
+_OBJECTS = ("fusion", "loss", "optimizer")
 # The encoders are written on their own, and a store belongs to the machine that trained.
 _NOT_SAVED = {"encoders", "store"}
 _MAX_REASON = 500
@@ -127,11 +132,11 @@ def _read_fitted(
     check_encoders(document["encoders"], n_available=arrays.n_bytes)
     encoders = make_encoders(document["encoders"], arrays, weights)
     saved = {name: unpack_state(packed, arrays) for name, packed in document["weights"].items()}
-    check_sizes(encoders, len(classes), saved)
-    rates = {name: params[name] for name in ("dropout", "modality_dropout")}
+    options = {name: params[name] for name in FUSION_OPTIONS}
+    check_sizes(encoders, len(classes), saved, fusion=params["fusion"])
     # With the seed of the training, further training is repeatable.
     with using_dtype_policy(document["dtype_policy"]):
-        model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **rates)
+        model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **options)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)
@@ -180,7 +185,7 @@ def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any
         # No file can hold it, and it only matters for another training.
         described["monitor"] = "mean_roc_auc"
     described["label_weight"] = _describe_label_weight(params["label_weight"], fitted.classes)
-    for name in ("optimizer", "loss"):
+    for name in _OBJECTS:
         if not isinstance(params[name], str):
             described[name] = keras.saving.serialize_keras_object(params[name])
             check_loadable(described[name], name)
@@ -200,8 +205,11 @@ def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, An
     if unknown := sorted(set(params) - (set(known) - _NOT_SAVED)):
         msg = f"The file has the parameters {unknown}, which a saved file cannot have."
         raise ArtefactError(msg)
-    for name in ("optimizer", "loss"):
+    for name in _OBJECTS:
         if not isinstance(params[name], str):
+            check_config(params[name], where=name)
+            # An optimizer or a loss has no weights, and a fusion of a file is not built yet.
+            check_model_sizes(params[name], n_available=0, where=name)
             params[name] = load_object(params[name], where=name)
     if not (is_criterion(params["threshold"]) or params["threshold"] is None):
         params["threshold"] = np.asarray(_check_numbers(params["threshold"], "threshold"))
