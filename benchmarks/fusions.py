@@ -167,8 +167,9 @@ class Experiment:
         encoders = self.encoders(RECIPES["plain"], train)
         features = self.store.get_features(encoders[0], self.rows.table["image"], verbose=0)
         tags = encoders[1].encode(self.rows.table["tags"])
-        blocks = [_standardise(np.log1p(features), train), _standardise(tags, train)]
-        x = np.hstack(blocks)
+        images = np.log1p(features)
+        images = images / np.maximum(images[train].std(axis=0), 1e-6)
+        x = np.hstack([_centre(images, train), _centre(tags, train)])
         x = PCA(N_COMPONENTS, random_state=seed).fit(x[train]).transform(x)
         y = self.rows.y.to_numpy()
         folds = KFold(5, shuffle=True, random_state=seed)
@@ -203,9 +204,7 @@ def add_label_block(model: keras.Model) -> keras.Model:
     return keras.Model(inputs, keras.layers.Activation("sigmoid", name="scores")(total))
 
 
-def _stack(
-    out_of_fold: np.ndarray, y: np.ndarray, scores: np.ndarray, folds: KFold
-) -> np.ndarray:
+def _stack(out_of_fold: np.ndarray, y: np.ndarray, scores: np.ndarray, folds: KFold) -> np.ndarray:
     """Return scores from the out-of-fold log-odds of all labels."""
     x, x_test = _log_odds(out_of_fold), _log_odds(scores)
     mean, scale = x.mean(axis=0), x.std(axis=0)
@@ -217,13 +216,10 @@ def _stack(
     return _one_per_label(max(candidates)[1]).fit(x, y).predict_proba(x_test)
 
 
-def _standardise(block: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Centre a block and scale it to a mean squared norm of 1, standardising images before."""
+def _centre(block: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Centre a block and scale it, so that principal components have about unit variance."""
     block = block - block[train].mean(axis=0)
-    if block.shape[1] >= 512:
-        block = block / np.maximum(block[train].std(axis=0), 1e-6)
-    # Logistic regression sees principal components of about unit variance.
-    return block / np.sqrt((block[train] ** 2).sum(axis=1).mean()) * np.sqrt(N_COMPONENTS)
+    return block * np.sqrt(N_COMPONENTS / (block[train] ** 2).sum(axis=1).mean())
 
 
 def _logistic(penalty: float) -> LogisticRegression:
@@ -308,9 +304,7 @@ def main() -> None:
                 print(line)
 
 
-def _run_seed(
-    experiment: Experiment, prefix: str, seed: int, options: argparse.Namespace
-) -> None:
+def _run_seed(experiment: Experiment, prefix: str, seed: int, options: argparse.Namespace) -> None:
     for recipe in options.recipes:
         for name in [name for name in NETWORKS if name in options.only]:
             file = options.runs / f"{prefix}-{recipe}-{seed}-{name}.npy"

@@ -89,7 +89,8 @@ def fuse_encoders(
     -----
     Layers are named after their modality: ``poster_backbone``, ``poster_features`` (the seam
     between backbone and head), ``poster_head`` and ``poster_or_missing`` (see `MissingModality`).
-    The fusion is ``embeddings`` and the last layer ``scores``. Heads are new in each model; backbones belong to the encoders.
+    The fusion is ``embeddings`` and the last layer ``scores``. Heads and the fusion are new in
+    each model; backbones belong to the encoders.
 
     `fit_model` trains the model and adapts the scaling of features. Before a plain
     `keras.Model.fit`, call `adapt_heads`. `load_model` loads the model after ``model.save``.

@@ -88,7 +88,9 @@ def fusion_shapes(
                 layer = make_fusion_layer(fusion)
                 layer.build(shapes)
                 size = layer.compute_output_shape(shapes)[-1]
-            except Exception:  # noqa: BLE001 - any error of the layer of another package
+            except Exception:
+                # A layer of a user may need values, or cannot join these sizes. Building the model
+                # reports the error.
                 return None
             return [tuple(weight.shape) for weight in layer.weights], size
 
