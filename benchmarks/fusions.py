@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain
@@ -112,19 +113,27 @@ def read_rows(path: Path) -> Rows:
     return Rows(table, table["labels"].str.get_dummies("|"))
 
 
+@dataclasses.dataclass(frozen=True)
 class Experiment:
-    """All methods on the rows of one table with one backbone."""
+    """All methods on the rows of one table; each backbone is a modality, and so are the tags."""
 
-    def __init__(self, rows: Rows, backbone: str, weights: str, store: FeatureStore) -> None:
-        self.rows, self.store = rows, store
-        self.backbone, self.weights = backbone, weights
+    rows: Rows
+    weights: dict[str, str]  # weights by backbone
+    store: FeatureStore
 
     def encoders(self, recipe: Recipe, train: np.ndarray) -> list[Encoder]:
-        image = ImageEncoder(
-            "image", backbone=self.backbone, weights=self.weights, head=recipe.heads["image"]
-        )
+        images = [
+            ImageEncoder(
+                f"image_{backbone}",
+                column="image",
+                backbone=backbone,
+                weights=weights,
+                head=recipe.heads["image"],
+            )
+            for backbone, weights in self.weights.items()
+        ]
         tags = BagOfWordsEncoder("tags", head=recipe.heads["tags"])
-        return [image, tags.fit(self.rows.table["tags"].iloc[train])]
+        return [*images, tags.fit(self.rows.table["tags"].iloc[train])]
 
     def train_network(
         self,
@@ -164,12 +173,12 @@ class Experiment:
         """Return the scores of logistic regressions: one per label, chained, and stacked."""
         train, validation, test = self.rows.split(seed)
         train = np.sort(np.concatenate([train, validation]))
-        encoders = self.encoders(RECIPES["plain"], train)
-        features = self.store.get_features(encoders[0], self.rows.table["image"], verbose=0)
-        tags = encoders[1].encode(self.rows.table["tags"])
-        images = np.log1p(features)
-        images = images / np.maximum(images[train].std(axis=0), 1e-6)
-        x = np.hstack([_centre(images, train), _centre(tags, train)])
+        *images, tags = self.encoders(RECIPES["plain"], train)
+        blocks = [tags.encode(self.rows.table["tags"])]
+        for image in images:
+            block = np.log1p(self.store.get_features(image, self.rows.table["image"], verbose=0))
+            blocks.append(block / np.maximum(block[train].std(axis=0), 1e-6))
+        x = np.hstack([_centre(block, train) for block in blocks])
         x = PCA(N_COMPONENTS, random_state=seed).fit(x[train]).transform(x)
         y = self.rows.y.to_numpy()
         folds = KFold(5, shuffle=True, random_state=seed)
@@ -253,7 +262,7 @@ def draw_roc_auc(y: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.nd
 
 def compare(rows: Rows, runs: Path, prefix: str, method: str, seeds: list[int]) -> str | None:
     """Return one row of the table, or None if a seed has not been run."""
-    recorded: list[tuple[float, float]] = []
+    recorded = []
     drawn = []
     for seed in seeds:
         files = [runs / f"{prefix}-{seed}-{name}.npy" for name in (method, BASES[method])]
@@ -261,16 +270,24 @@ def compare(rows: Rows, runs: Path, prefix: str, method: str, seeds: list[int]) 
             return None
         y = rows.y.to_numpy()[rows.split(seed)[2]]
         scores, base = (np.load(file) for file in files)
-        recorded.append((mean_roc_auc(y, scores), mean_roc_auc(y, base)))
+        recorded.append([f(y, x) for f in (mean_roc_auc, _mean_precision) for x in (scores, base)])
         shares = np.full(len(y), 1 / len(y))
         counts = np.random.default_rng(seed).multinomial(len(y), shares, N_DRAWS).astype(float)
         drawn.append(draw_roc_auc(y, scores, counts) - draw_roc_auc(y, base, counts))
-    aucs, bases = np.transpose(recorded)
-    low, high = np.percentile(np.mean(drawn, axis=0), [2.5, 97.5])
-    gains = aucs - bases
-    interval = "" if method == BASES[method] else f"{gains.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
-    each = "" if method == BASES[method] else " ".join(f"{gain:+.3f}" for gain in gains)
-    return f"| {prefix} | {method} | {aucs.mean():.4f} | {interval} | {each} |"
+    auc, base_auc, precision, base_precision = np.transpose(recorded)
+    cells = [prefix, method, f"{auc.mean():.4f}", "", "", f"{precision.mean():.4f}", ""]
+    if method != BASES[method]:
+        low, high = np.percentile(np.mean(drawn, axis=0), [2.5, 97.5])
+        gains = auc - base_auc
+        cells[3] = f"{gains.mean():+.4f} [{low:+.4f}, {high:+.4f}]"
+        cells[4] = " ".join(f"{gain:+.3f}" for gain in gains)
+        cells[6] = f"{(precision - base_precision).mean():+.4f}"
+    return f"| {' | '.join(cells)} |"
+
+
+def _mean_precision(y: np.ndarray, scores: np.ndarray) -> float:
+    occurs = y.any(axis=0)
+    return float(average_precision_score(y[:, occurs], scores[:, occurs], average="macro"))
 
 
 def main() -> None:
@@ -280,6 +297,7 @@ def main() -> None:
         "--data", type=Path, required=True, help="CSV file: image, tags (a|b), labels (a|b)"
     )
     parser.add_argument("--weights", nargs="+", required=True, metavar="NAME=FILE")
+    parser.add_argument("--apart", action="store_true", help="one experiment per backbone")
     parser.add_argument("--store", type=Path, default=Path("runs/features"))
     parser.add_argument("--runs", type=Path, default=Path("runs/fusions"))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
@@ -290,14 +308,16 @@ def main() -> None:
     rows = read_rows(options.data)
     print(f"{len(rows.table)} rows, {rows.y.shape[1]} labels; {describe_machine()}")
     prefixes = []
-    for backbone, _, weights in (pair.partition("=") for pair in options.weights):
-        experiment = Experiment(rows, backbone, weights, FeatureStore(options.store))
-        for recipe in [*options.recipes, "features"]:
-            prefixes.append(f"{options.data.stem}-{backbone}-{recipe}")
+    weights = dict(pair.split("=", 1) for pair in options.weights)
+    groups = [{name: file} for name, file in weights.items()] if options.apart else [weights]
+    for group in groups:
+        experiment = Experiment(rows, group, FeatureStore(options.store))
+        prefix = f"{options.data.stem}-{'+'.join(group)}"
+        prefixes += [f"{prefix}-{recipe}" for recipe in [*options.recipes, "features"]]
         for seed in options.seeds:
-            _run_seed(experiment, f"{options.data.stem}-{backbone}", seed, options)
-    print("| data | method | ROC-AUC | difference [95 % interval] | per seed |")
-    print("|---|---|---|---|---|")
+            _run_seed(experiment, prefix, seed, options)
+    print("| data | method | ROC-AUC | difference [95 % interval] | per seed | AP | difference |")
+    print("|---|---|---|---|---|---|---|")
     for prefix in prefixes:
         for method in BASES:
             if line := compare(rows, options.runs, prefix, method, options.seeds):
