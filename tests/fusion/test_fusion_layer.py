@@ -29,7 +29,7 @@ FUSIONS = {
     "gated": "gated",
     "attention": "attention",
     "gated layer": GatedFusion(5, activation="relu"),
-    "attention layer": AttentionFusion(6, heads=3),
+    "attention layer": AttentionFusion(6, n_heads=3),
     "layer of Keras": keras.layers.Average(),
 }
 SIZES = {"concat": 12, "gated": 128, "attention": 192, "gated layer": 5, "attention layer": 18,
@@ -116,7 +116,7 @@ def test_gates_of_three_modalities_are_shares_of_each_unit():
 
 def test_attention_is_scaled_dot_product_attention_over_modalities():
     embeddings = draw_embeddings(3, 4)
-    layer = AttentionFusion(6, heads=2)
+    layer = AttentionFusion(6, n_heads=2)
     joined = np.asarray(layer(embeddings))
     a, b, c, d, *attention = layer.get_weights()
     tokens = np.stack([embeddings[0] @ a + b, embeddings[1] @ c + d], axis=1)
@@ -129,7 +129,9 @@ def test_attention_is_scaled_dot_product_attention_over_modalities():
     np.testing.assert_allclose(joined, (tokens + attended).reshape(6, 12), atol=1e-5)
 
 
-@pytest.mark.parametrize("layer", [GatedFusion(5, activation="relu"), AttentionFusion(6, heads=3)])
+@pytest.mark.parametrize(
+    "layer", [GatedFusion(5, activation="relu"), AttentionFusion(6, n_heads=3)]
+)
 def test_the_configuration_is_complete(layer):
     again = type(layer).from_config(layer.get_config())
     assert again.get_config() == layer.get_config()
@@ -140,10 +142,10 @@ def test_the_configuration_is_complete(layer):
     [
         (lambda: GatedFusion(0), "units must be a whole number of at least 1. Received units=0"),
         (lambda: AttentionFusion(2.5), "units must be a whole number"),
-        (lambda: AttentionFusion(heads=0), "heads must be a whole number"),
+        (lambda: AttentionFusion(n_heads=0), "n_heads must be a whole number"),
         (
-            lambda: AttentionFusion(10, heads=4),
-            r"multiple of heads\. Received units=10 and heads=4; units=8 is one",
+            lambda: AttentionFusion(10, n_heads=4),
+            r"multiple of n_heads\. Received units=10 and n_heads=4; units=8 is one",
         ),
     ],
 )

@@ -21,8 +21,8 @@ class AttentionFusion(keras.layers.Layer):
     Parameters
     ----------
     units : int, default=64
-        Size of each projection, a multiple of `heads`.
-    heads : int, default=4
+        Size of each projection, a multiple of `n_heads`.
+    n_heads : int, default=4
         Number of attention heads.
     **kwargs
         Passed to `keras.layers.Layer`.
@@ -30,7 +30,8 @@ class AttentionFusion(keras.layers.Layer):
     Raises
     ------
     ValueError
-        If `units` is not a multiple of `heads`, or one of them is not a whole number of at least 1.
+        If `units` is not a multiple of `n_heads`, or one of them is not a whole number of at least
+        1.
 
     See Also
     --------
@@ -46,23 +47,23 @@ class AttentionFusion(keras.layers.Layer):
     --------
     >>> import numpy as np
     >>> from multimodal_ensemble.fusion import AttentionFusion
-    >>> layer = AttentionFusion(8, heads=2)
+    >>> layer = AttentionFusion(8, n_heads=2)
     >>> layer([np.ones((2, 3)), np.zeros((2, 5))]).shape
     TensorShape([2, 16])
     """
 
-    def __init__(self, units: int = 64, *, heads: int = 4, **kwargs: Any) -> None:
+    def __init__(self, units: int = 64, *, n_heads: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_at_least(units, 1, name="units")
-        check_at_least(heads, 1, name="heads")
-        if units % heads:
+        check_at_least(n_heads, 1, name="n_heads")
+        if units % n_heads:
             msg = (
-                f"units must be a multiple of heads. Received units={units} and heads={heads}; "
-                f"units={max(1, units // heads) * heads} is one."
+                f"units must be a multiple of n_heads. Received units={units} and "
+                f"n_heads={n_heads}; units={max(1, units // n_heads) * n_heads} is one."
             )
             raise ValueError(msg)
         self.units = int(units)
-        self.heads = int(heads)
+        self.n_heads = int(n_heads)
 
     def build(self, input_shape: Sequence[tuple[int | None, ...]]) -> None:
         """Create the projections and the attention."""
@@ -71,7 +72,7 @@ class AttentionFusion(keras.layers.Layer):
             for number in range(len(input_shape))
         ]
         self.attention = keras.layers.MultiHeadAttention(
-            self.heads, self.units // self.heads, dtype=self.dtype_policy, name="attention"
+            self.n_heads, self.units // self.n_heads, dtype=self.dtype_policy, name="attention"
         )
         for projection, shape in zip(self.projections, input_shape, strict=True):
             projection.build(shape)
@@ -99,4 +100,4 @@ class AttentionFusion(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "units": self.units, "heads": self.heads}
+        return {**super().get_config(), "units": self.units, "n_heads": self.n_heads}
