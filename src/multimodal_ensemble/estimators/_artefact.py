@@ -102,7 +102,8 @@ def load_artefact(
     # All initial weights are replaced, so they need not change the caller's generator.
     with arrays, seeded_layers(0):
         try:
-            params = _read_params(unpack_state(document["params"], arrays), known_params)
+            params = unpack_state(document["params"], arrays)
+            params = _read_params(params, known_params, n_available=arrays.n_bytes)
             return params, _read_fitted(document, arrays, params, weights)
         except (ArtefactError, WeightsUnavailableError, MemoryError):
             raise
@@ -200,7 +201,9 @@ def _describe_label_weight(weight: Any, classes: NDArray[Any]) -> Any:
     return weight if weight is None or isinstance(weight, str) else np.asarray(weight).tolist()
 
 
-def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
+def _read_params(
+    params: dict[str, Any], known: Collection[str], *, n_available: int
+) -> dict[str, Any]:
     # A store, for example, would decide where this machine writes files.
     if unknown := sorted(set(params) - (set(known) - _NOT_SAVED)):
         msg = f"The file has the parameters {unknown}, which a saved file cannot have."
@@ -208,8 +211,7 @@ def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, An
     for name in _OBJECTS:
         if not isinstance(params[name], str):
             check_config(params[name], where=name)
-            # An optimizer or a loss has no weights, and a fusion of a file is not built yet.
-            check_model_sizes(params[name], n_available=0, where=name)
+            check_model_sizes(params[name], n_available=n_available, where=name)
             params[name] = load_object(params[name], where=name)
     if not (is_criterion(params["threshold"]) or params["threshold"] is None):
         params["threshold"] = np.asarray(_check_numbers(params["threshold"], "threshold"))
