@@ -49,7 +49,7 @@ def fuse_encoders(
         Number of labels to predict, at least 1.
     fusion : {"concat", "gated", "attention"} or keras.Layer, default="concat"
         How embeddings are joined: concatenated, by `GatedFusion`, by `AttentionFusion`, or by any
-        Keras layer that takes a list of embeddings and returns one, such as `GatedFusion(64)` or
+        Keras layer that takes a list of embeddings and returns one, such as ``GatedFusion(64)`` or
         ``keras.layers.Average()``. The model gets a copy of a layer, with new weights. There is
         nothing to join with one encoder.
     dropout : float, default=0
