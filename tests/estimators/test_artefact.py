@@ -26,6 +26,8 @@ from multimodal_ensemble.encoders import Augmentation, DenseHead, _image_backbon
 from multimodal_ensemble.encoders._applications import build_application
 from multimodal_ensemble.estimators import _saved_encoders
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
+from multimodal_ensemble.fusion import GatedFusion
+from multimodal_ensemble.training import AsymmetricLoss
 from tests.fresh_process import run_fresh
 from tests.testing.third_party_encoder import ClipEncoder
 from tests.toys import (
@@ -471,6 +473,19 @@ def test_instances_of_optimizers_and_losses_are_restored(fit, table, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(table), classifier.predict_proba(table))
 
 
+def test_a_fusion_and_a_loss_of_this_package_are_restored(fit, table, tmp_path):
+    encoders = [
+        BagOfWordsEncoder("tags", optional=True, head=DenseHead(3)),
+        DenseEncoder("year", head=DenseHead(2)),
+    ]
+    classifier = fit(encoders, fusion=GatedFusion(5), loss=AsymmetricLoss(1, 3))
+    loaded = reload(classifier, tmp_path / "file")
+    assert_predicts_the_same(loaded, classifier, table)
+    assert loaded.fusion.get_config() == classifier.fusion.get_config()
+    assert loaded.loss.get_config() == classifier.loss.get_config()
+    assert loaded.model_.get_layer("embeddings").units == 5
+
+
 @pytest.mark.parametrize("loss", [doubled_crossentropy, keras.losses.binary_crossentropy])
 def test_registered_functions_are_restored(loss, fit, tmp_path):
     classifier = fit([DenseEncoder("year", head=DenseHead(2))], loss=loss)
@@ -787,6 +802,16 @@ LAMBDA = {
     "registered_name": None,
 }
 
+
+def gated(units):
+    """Return a fusion as it is in a file."""
+    return {"dict": {
+        "module": "multimodal_ensemble.fusion", "class_name": "GatedFusion",
+        "config": {"dict": {"units": units}},
+        "registered_name": "multimodal_ensemble>GatedFusion",
+    }}  # fmt: skip
+
+
 SURGERY = {
     "newer version": (put("format_version", 2), "Upgrade multimodal_ensemble to load it"),
     "no version": (drop("format_version"), "whole number of at least 1 as its format_version"),
@@ -798,7 +823,7 @@ SURGERY = {
     "too many labels": (
         put("classes", list(range(100_000))), r"'scores' has no weights of shape \(\d+, 100000\)",
     ),
-    "no encoders": (put("encoders", []), "'scores' has no weights"),
+    "no encoders": (put("encoders", []), "At least one encoder is needed"),
     "encoders missing": (drop("encoders"), "KeyError: 'encoders'"),
     "an encoder twice": (
         lambda document: document["encoders"].append(document["encoders"][1]),
@@ -898,7 +923,25 @@ SURGERY = {
         r"has the parameters \['store'\], which a saved file cannot",
     ),
     "an unknown parameter": (put("params", "dict", "magic", 1), r"has the parameters \['magic'\]"),
-    "no parameters": (put("params", {"dict": {}}), "KeyError: 'optimizer'"),
+    "no parameters": (put("params", {"dict": {}}), "KeyError: 'threshold'"),
+    "another fusion": (
+        put("params", "dict", "fusion", "gated"),
+        r"'embeddings' has no weights of shapes \[\(128, 128\), \(128,\), \(2, 128\)",
+    ),
+    "an unknown fusion": (put("params", "dict", "fusion", "sum"), "fusion must be one of"),
+    "a fusion that is a loss": (
+        put("params", "dict", "fusion", {"dict": {
+            "module": "keras.losses", "class_name": "BinaryCrossentropy",
+            "config": {"dict": {}}, "registered_name": None,
+        }}),
+        "fusion must be one of",
+    ),
+    "a fusion with too many units": (
+        put("params", "dict", "fusion", gated(10**6)), r"'embeddings' has no weights of shapes",
+    ),
+    "a fusion of a size that no model has": (
+        put("params", "dict", "fusion", gated(10**9)), "fusion cannot be loaded: the sizes in",
+    ),
     "an invalid dropout": (put("params", "dict", "dropout", 1.5), "dropout.*1.5"),
     "a history that is a number": (put("history", 3), "do not fit together"),
     "a state that is no packed value": (

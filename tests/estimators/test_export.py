@@ -1,5 +1,6 @@
 """Exported models return the same scores, and a file describes their inputs and outputs."""
 
+import dataclasses
 import importlib.util
 import json
 import warnings
@@ -15,6 +16,7 @@ from multimodal_ensemble import (
     ImageEncoder,
     MultimodalClassifier,
     MultimodalDataset,
+    fuse_encoders,
 )
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.estimators import _export
@@ -107,6 +109,23 @@ def test_an_exported_model_returns_the_same_scores(format, two, table, tmp_path)
     # Nothing else was written, and the classifier is unchanged.
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["model", "model.json"]
     np.testing.assert_array_equal(two.predict_proba(table), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fusion", ["gated", "attention"])
+@pytest.mark.parametrize("format", ["litert", "onnx"])
+def test_a_fusion_with_weights_is_exported(format, fusion, numbers, table, tmp_path):
+    needs(format)
+    encoders = [
+        DenseEncoder("year", head=DenseHead(2)).fit(table["year"]),
+        DenseEncoder("minutes", head=DenseHead(3)).fit(table["minutes"]),
+    ]
+    model = fuse_encoders(encoders, 3, fusion=fusion, seed=1)
+    fitted = dataclasses.replace(numbers._fitted(), encoders=encoders, model=model)
+    _export.export_fitted(fitted, tmp_path / "model", format=format)
+    inputs = {encoder.name: encoder.encode(table[encoder.name]) for encoder in encoders}
+    scores = RUN[format](tmp_path / "model", inputs)
+    np.testing.assert_allclose(scores, model(inputs), atol=1e-5)
 
 
 @pytest.mark.parametrize("format", RUN)

@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import using_dtype_policy
-from multimodal_ensemble._label_names import values_by_label
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.estimators._fitted import Fitted
@@ -26,18 +25,22 @@ from multimodal_ensemble.estimators._saved_encoders import (
     Weights,
     check_backbone,
     check_encoders,
-    check_loadable,
     check_member_sizes,
     check_sizes,
     describe_encoder,
     make_encoders,
 )
-from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
+from multimodal_ensemble.estimators._saved_params import (
+    check_numbers,
+    describe_params,
+    read_params,
+)
+from multimodal_ensemble.estimators._thresholds import given_thresholds
+from multimodal_ensemble.estimators._training import FUSION_OPTIONS
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import MemberLayout, fuse_encoders, fuse_late, fusion_parts
 from multimodal_ensemble.saving import (
     ArrayReader,
-    load_object,
     pack_state,
     read_archive,
     unpack_state,
@@ -47,8 +50,6 @@ from multimodal_ensemble.saving import (
 FORMAT = "multimodal_ensemble estimator"
 VERSION = 1
 
-# The encoders are written on their own, and a store belongs to the machine that trained.
-_NOT_SAVED = {"encoders", "members", "store"}
 _MAX_REASON = 500
 
 
@@ -81,7 +82,7 @@ def save_artefact(
             )
             for layer in _trained_layers(fitted.model)
         },
-        "params": pack_state(_describe_params(params, fitted), arrays, "params"),
+        "params": pack_state(describe_params(params, fitted), arrays, "params"),
         "history": pack_state(
             {name: column.to_numpy() for name, column in fitted.history.items()}, arrays, "history"
         ),
@@ -108,7 +109,8 @@ def load_artefact(
     with arrays, seeded_layers(0):
         try:
             _check_kind(document["estimator"], kind)
-            params = _read_params(unpack_state(document["params"], arrays), known_params)
+            params = unpack_state(document["params"], arrays)
+            params = read_params(params, known_params, n_available=arrays.n_bytes)
             return params, _read_fitted(document, arrays, params, weights)
         except (ArtefactError, WeightsUnavailableError, MemoryError):
             raise
@@ -142,10 +144,10 @@ def _read_fitted(
     members = None if described is None else [*map(MemberLayout.from_config, described)]
     with using_dtype_policy(document["dtype_policy"]):
         if members is None:
-            check_sizes(encoders, len(classes), saved)
-            rates = {name: params[name] for name in ("dropout", "modality_dropout")}
+            options = {name: params[name] for name in FUSION_OPTIONS}
+            check_sizes(encoders, len(classes), saved, fusion=params["fusion"])
             # With the seed of the training, further training is repeatable.
-            model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **rates)
+            model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **options)
         else:
             radial = check_member_sizes(encoders, members, len(classes), saved)
             model = fuse_late(encoders, members, len(classes), radial=radial)
@@ -158,7 +160,7 @@ def _read_fitted(
         encoders=encoders,
         model=model,
         thresholds=given_thresholds(
-            _check_numbers(unpack_state(document["thresholds"], arrays), "thresholds"), classes
+            check_numbers(unpack_state(document["thresholds"], arrays), "thresholds"), classes
         ),
         history=pd.DataFrame(unpack_state(document["history"], arrays)),
         provenance=unpack_state(document["provenance"], arrays),
@@ -195,55 +197,3 @@ def _set_weights(model: keras.Model, saved: Mapping[str, list[NDArray[Any]]]) ->
             msg = f"The layer {name!r} has weights {wanted}, and the file has {given}."
             raise ArtefactError(msg)
         layer.set_weights(saved[name])
-
-
-def _describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any]:
-    described = {name: value for name, value in params.items() if name not in _NOT_SAVED}
-    threshold = params["threshold"]
-    if not (threshold is None or isinstance(threshold, str | int | float)):
-        # A callable or a mapping is replaced by the thresholds that resulted from it.
-        described["threshold"] = fitted.thresholds.tolist()
-    if callable(params.get("monitor")):
-        # No file can hold it, and it only matters for another training.
-        described["monitor"] = "mean_roc_auc"
-    if "label_weight" in params:
-        weight = params["label_weight"]
-        described["label_weight"] = _describe_label_weight(weight, fitted.classes)
-    if isinstance(params.get("groups"), Mapping):
-        described["groups"] = {name: list(group) for name, group in params["groups"].items()}
-    if isinstance(params.get("weights"), Mapping | pd.Series):
-        described["weights"] = {name: float(value) for name, value in params["weights"].items()}
-    for name in ("optimizer", "loss"):
-        if name in params and not isinstance(params[name], str):
-            described[name] = keras.saving.serialize_keras_object(params[name])
-            check_loadable(described[name], name)
-    described["random_state"] = fitted.provenance["seed"]
-    return described
-
-
-def _describe_label_weight(weight: Any, classes: NDArray[Any]) -> Any:
-    weight = values_by_label(weight, classes.tolist())
-    if isinstance(weight, dict):
-        return [float(weight.get(str(label), 1.0)) for label in classes.tolist()]
-    return weight if weight is None or isinstance(weight, str) else np.asarray(weight).tolist()
-
-
-def _read_params(params: dict[str, Any], known: Collection[str]) -> dict[str, Any]:
-    # A store, for example, would decide where this machine writes files.
-    if unknown := sorted(set(params) - (set(known) - _NOT_SAVED)):
-        msg = f"The file has the parameters {unknown}, which a saved file cannot have."
-        raise ArtefactError(msg)
-    for name in ("optimizer", "loss"):
-        if name in params and not isinstance(params[name], str):
-            params[name] = load_object(params[name], where=name)
-    if not (is_criterion(params["threshold"]) or params["threshold"] is None):
-        params["threshold"] = np.asarray(_check_numbers(params["threshold"], "threshold"))
-    return params
-
-
-def _check_numbers(value: Any, name: str) -> Any:
-    """Refuse a list of strings: as an array, each would take the memory of the longest one."""
-    if isinstance(value, list) and not all(isinstance(number, int | float) for number in value):
-        msg = f"{name} in the file must be one number for each of the labels, none of them NaN."
-        raise ArtefactError(msg)
-    return value

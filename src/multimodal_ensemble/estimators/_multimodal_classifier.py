@@ -25,13 +25,14 @@ from multimodal_ensemble.estimators._rows import (
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import (
     BATCH_SIZE,
+    FUSION_OPTIONS,
     draw_seed,
     reseed_layers,
     restored_on_error,
     train_model,
 )
 from multimodal_ensemble.features import FeatureStore
-from multimodal_ensemble.fusion import fuse_encoders
+from multimodal_ensemble.fusion import check_fusion, fuse_encoders
 from multimodal_ensemble.training import MonitorFunction, check_monitor
 
 
@@ -55,8 +56,10 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         default, each label is predicted about as often as it occurs in the validation rows.
     label_weight : "balanced", mapping, array-like of shape (n_labels,) or None, default=None
         Weights of labels in the loss, for rare labels; see `fit_model`.
+    fusion : {"concat", "gated", "attention"} or keras.Layer, default="concat"
+        How the embeddings of modalities are joined; see `fuse_encoders`.
     dropout : float, default=0
-        Dropout rate on the concatenated embeddings, in [0, 1).
+        Dropout rate on the joined embeddings, in [0, 1).
     modality_dropout : float, default=0.3
         Rate at which training leaves a whole modality out of a row, in [0, 1), but never all of
         them; see `fuse_encoders`. It trains the vectors that replace missing modalities.
@@ -85,7 +88,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     warm_start : bool, default=False
         Whether `fit` continues the previous training with the same fitted encoders and model, and
-        ignores `encoders`, `dropout` and `modality_dropout`.
+        ignores `encoders`, `fusion`, `dropout` and `modality_dropout`.
     random_state : int, RandomState instance or None, default=None
         Seeds everything that is random in a training. Pass an int for repeatable results.
     verbose : {0, 1, 2}, default=1
@@ -148,6 +151,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         *,
         threshold: Any = "prevalence",
         label_weight: str | Mapping[Any, float] | ArrayLike | None = None,
+        fusion: str | keras.Layer = "concat",
         dropout: float = 0,
         modality_dropout: float = 0.3,
         epochs: int = 100,
@@ -166,6 +170,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         self.encoders = encoders
         self.threshold = threshold
         self.label_weight = label_weight
+        self.fusion = fusion
         self.dropout = dropout
         self.modality_dropout = modality_dropout
         self.epochs = epochs
@@ -265,7 +270,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         """Train the heads of some modalities again, and keep the heads of the others.
 
         The encoders of these modalities are cloned from `encoders`, with all changes since the
-        last `fit`, and fitted. The output layer is trained again as well.
+        last `fit`, and fitted. The fusion and the output layer are trained again as well.
 
         Parameters
         ----------
@@ -320,6 +325,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     def _check_params(self) -> None:
         check_threshold(self.threshold)
         check_monitor(self.monitor)
+        check_fusion(self.fusion)
         check_choice(self.verbose, (0, 1, 2), name="verbose")
         check_choice(self.warm_start, (True, False), name="warm_start")
         if self.batch_size is not None:
@@ -347,13 +353,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             return fit_encoders(encoders, rows.train.data)
 
     def _build(self, encoders: Sequence[Encoder], n_labels: int, seed: int) -> keras.Model:
-        return fuse_encoders(
-            encoders,
-            n_labels,
-            dropout=self.dropout,
-            modality_dropout=self.modality_dropout,
-            seed=seed,
-        )
+        options = {name: getattr(self, name) for name in FUSION_OPTIONS}
+        return fuse_encoders(encoders, n_labels, seed=seed, **options)
 
     def _train(
         self,

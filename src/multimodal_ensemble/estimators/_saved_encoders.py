@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import using_dtype_policy
-from multimodal_ensemble._layer_names import SCORES, head_name, member_name, radial_name
+from multimodal_ensemble._layer_names import (
+    EMBEDDINGS,
+    SCORES,
+    head_name,
+    member_name,
+    radial_name,
+)
 from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.fusion import MemberLayout
+from multimodal_ensemble.fusion import MemberLayout, fusion_shapes
 from multimodal_ensemble.saving import (
     check_config,
     check_model_sizes,
@@ -159,7 +165,11 @@ def check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
 
 
 def check_sizes(
-    encoders: list[Encoder], n_labels: int, saved: Mapping[str, list[NDArray[Any]]]
+    encoders: list[Encoder],
+    n_labels: int,
+    saved: Mapping[str, list[NDArray[Any]]],
+    *,
+    fusion: str | keras.Layer,
 ) -> None:
     """Refuse sizes that no array in the file has, before memory is allocated for them."""
     widths = [_width(encoder) for encoder in encoders]
@@ -167,8 +177,24 @@ def check_sizes(
         if units is not None:
             _check_kernel(head_name(encoder.name), (encoder.feature_shape[0], units), saved)
     known = [units for units in widths if units is not None]
-    if len(known) == len(widths):
-        _check_kernel(SCORES, (sum(known), n_labels), saved)
+    if len(known) < len(widths):
+        return
+    size = known[0] if len(known) == 1 else _check_fusion(fusion, known, saved)
+    if size is not None:
+        _check_kernel(SCORES, (size, n_labels), saved)
+
+
+def _check_fusion(
+    fusion: str | keras.Layer, sizes: Sequence[int], saved: Mapping[str, list[NDArray[Any]]]
+) -> int | None:
+    """Refuse other sizes of the fusion than its arrays have; return that of its result if known."""
+    if (found := fusion_shapes(fusion, sizes)) is None:
+        return None
+    shapes, size = found
+    if shapes != [array.shape for array in saved.get(EMBEDDINGS, [])]:
+        msg = f"The layer {EMBEDDINGS!r} has no weights of shapes {shapes} in the file."
+        raise ArtefactError(msg)
+    return size
 
 
 def check_member_sizes(

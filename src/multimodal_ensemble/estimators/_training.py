@@ -37,6 +37,8 @@ from multimodal_ensemble.training import (
 
 # Parameters of the classifier that `fit_model` has under the same name.
 _FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "monitor", "verbose")
+# Parameters of the classifier that `fuse_encoders` has under the same name.
+FUSION_OPTIONS = ("fusion", "dropout", "modality_dropout")
 # The default number of rows per batch. With few rows, smaller batches make as many steps.
 BATCH_SIZE = 32
 

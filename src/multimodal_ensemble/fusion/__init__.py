@@ -1,9 +1,12 @@
 """Fusion: encoders, or trained models, joined into one `keras.Model`."""
 
 from multimodal_ensemble.fusion._adapt_heads import adapt_heads
+from multimodal_ensemble.fusion._attention_fusion import AttentionFusion
 from multimodal_ensemble.fusion._feature_model import feature_model
 from multimodal_ensemble.fusion._fuse_encoders import fuse_encoders
 from multimodal_ensemble.fusion._fuse_models import fuse_models
+from multimodal_ensemble.fusion._fusion_layer import check_fusion, fusion_shapes
+from multimodal_ensemble.fusion._gated_fusion import GatedFusion
 from multimodal_ensemble.fusion._late_fusion import LateFusion, RadialBasis, RowPresence, fuse_late
 from multimodal_ensemble.fusion._load_model import load_model
 from multimodal_ensemble.fusion._member_layout import MemberLayout, fuse_evidence
@@ -12,6 +15,8 @@ from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 from multimodal_ensemble.fusion._parts import ModalityParts, fusion_parts
 
 __all__ = [
+    "AttentionFusion",
+    "GatedFusion",
     "LateFusion",
     "MemberLayout",
     "MissingModality",
@@ -20,11 +25,13 @@ __all__ = [
     "RadialBasis",
     "RowPresence",
     "adapt_heads",
+    "check_fusion",
     "feature_model",
     "fuse_encoders",
     "fuse_evidence",
     "fuse_late",
     "fuse_models",
     "fusion_parts",
+    "fusion_shapes",
     "load_model",
 ]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import keras
 
 from multimodal_ensemble._layer_names import (
-    EMBEDDINGS,
     EMBEDDINGS_DROPOUT,
     MODALITY_DROPOUT,
     SCORES,
@@ -22,6 +21,7 @@ from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction, find_repeated
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion._fusion_layer import check_fusion, make_fusion_layer
 from multimodal_ensemble.fusion._missing_modality import AlwaysPresent, MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 
@@ -30,12 +30,13 @@ def fuse_encoders(
     encoders: Sequence[Encoder],
     n_labels: int,
     *,
+    fusion: str | keras.Layer = "concat",
     dropout: float = 0,
     modality_dropout: float = 0,
     seed: int | None = None,
     name: str | None = None,
 ) -> keras.Model:
-    """Build a model that concatenates the embeddings of several modalities.
+    """Build a model that joins the embeddings of several modalities.
 
     Each modality is an input named after its encoder, followed by the encoder's backbone, if any,
     and a new head. One dense layer with a sigmoid unit per label takes the joined embeddings.
@@ -46,8 +47,13 @@ def fuse_encoders(
         One fitted encoder per modality, with distinct names.
     n_labels : int
         Number of labels to predict, at least 1.
+    fusion : {"concat", "gated", "attention"} or keras.Layer, default="concat"
+        How embeddings are joined: concatenated, by `GatedFusion`, by `AttentionFusion`, or by any
+        Keras layer that takes a list of embeddings and returns one, such as ``GatedFusion(64)`` or
+        ``keras.layers.Average()``. The model gets a copy of a layer, with new weights. There is
+        nothing to join with one encoder.
     dropout : float, default=0
-        Dropout rate on the concatenated embeddings, in [0, 1).
+        Dropout rate on the joined embeddings, in [0, 1).
     modality_dropout : float, default=0
         Probability of dropping a whole modality of a row in training, in [0, 1). At least one
         modality of each row is kept, so this has no effect with one encoder. See
@@ -70,7 +76,8 @@ def fuse_encoders(
     ModalityError
         If there is no encoder, or if two encoders or two layers have the same name.
     ValueError
-        If `n_labels` or a dropout rate is out of range.
+        If `n_labels` or a dropout rate is out of range, or `fusion` does not return one embedding
+        per row.
 
     See Also
     --------
@@ -82,7 +89,8 @@ def fuse_encoders(
     -----
     Layers are named after their modality: ``poster_backbone``, ``poster_features`` (the seam
     between backbone and head), ``poster_head`` and ``poster_or_missing`` (see `MissingModality`).
-    The last layer is ``scores``. Heads are new in each model; backbones belong to the encoders.
+    The fusion is ``embeddings`` and the last layer ``scores``. Heads and the fusion are new in
+    each model; backbones belong to the encoders.
 
     `fit_model` trains the model and adapts the scaling of features. Before a plain
     `keras.Model.fit`, call `adapt_heads`. `load_model` loads the model after ``model.save``.
@@ -101,6 +109,7 @@ def fuse_encoders(
     check_at_least(n_labels, 1, name="n_labels")
     check_fraction(dropout, name="dropout")
     check_fraction(modality_dropout, name="modality_dropout")
+    check_fusion(fusion)
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
     backbones = [_seeded_backbone(encoder, seed) for encoder in encoders]
@@ -122,7 +131,7 @@ def fuse_encoders(
             embeddings = _replace_missing(encoders, inputs, embeddings, modality_dropout)
         elif modality_dropout and len(embeddings) > 1:
             embeddings = ModalityDropout(modality_dropout, name=MODALITY_DROPOUT)(embeddings)
-        scores = join_embeddings(embeddings, n_labels, dropout)
+        scores = join_embeddings(embeddings, n_labels, dropout, fusion)
     return keras.Model(
         inputs, scores, name=name or "_and_".join(encoder.name for encoder in encoders)
     )
@@ -137,12 +146,22 @@ def _seeded_backbone(encoder: Encoder, seed: int | None) -> keras.Model | None:
 
 
 def join_embeddings(
-    embeddings: Sequence[keras.KerasTensor], n_labels: int, dropout: float
+    embeddings: Sequence[keras.KerasTensor],
+    n_labels: int,
+    dropout: float,
+    fusion: str | keras.Layer = "concat",
 ) -> keras.KerasTensor:
     """Return the scores from several embeddings."""
     joined = embeddings[0]
     if len(embeddings) > 1:
-        joined = keras.layers.Concatenate(name=EMBEDDINGS)(embeddings)
+        joined = make_fusion_layer(fusion)(list(embeddings))
+        if len(getattr(joined, "shape", ())) != 2:
+            shape = getattr(joined, "shape", type(joined).__name__)
+            msg = (
+                "fusion must return one embedding per row, a tensor of shape (n, size). Received "
+                f"{shape} from {fusion!r}."
+            )
+            raise ValueError(msg)
     if dropout:
         joined = keras.layers.Dropout(dropout, name=EMBEDDINGS_DROPOUT)(joined)
     # Scores stay float32 under mixed precision.

@@ -1,5 +1,6 @@
 """Training one model: evaluation during training, best weights, label weights, checkpoints."""
 
+from multimodal_ensemble.training._asymmetric_loss import AsymmetricLoss
 from multimodal_ensemble.training._checkpoint import read_checkpoint_metadata
 from multimodal_ensemble.training._fit_model import fit_model
 from multimodal_ensemble.training._fit_result import FitResult
@@ -10,6 +11,7 @@ from multimodal_ensemble.training._predict_scores import predict_scores
 from multimodal_ensemble.training._validation_evaluation import ValidationEvaluation
 
 __all__ = [
+    "AsymmetricLoss",
     "FitResult",
     "LabelWeightedCrossentropy",
     "MonitorFunction",
