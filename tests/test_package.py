@@ -31,6 +31,8 @@ ROOMS = [
     "_text",
     "_label_names",
     "_warnings",
+    "_label_strings",
+    "_labels",
     "_keras",
     "_graphs",
     "_progress",
@@ -60,13 +62,15 @@ LIBRARIES = {
     "_text": set(),
     "_label_names": {"numpy", "pandas"},
     "_warnings": set(),
+    "_label_strings": set(),
+    "_labels": {"numpy", "pandas", "sklearn"},
     "_keras": {"keras"},
     "_graphs": {"keras", "tensorflow"},
     "_progress": {"keras"},
     "_layer_names": set(),
     "saving": {"numpy", "keras", "h5py"},
     "metrics": {"numpy", "pandas", "sklearn"},
-    "model_selection": {"numpy", "sklearn", "joblib"},
+    "model_selection": {"numpy", "pandas", "sklearn", "joblib", "optuna"},
     "images": {"numpy", "PIL"},
     "encoders": {"numpy", "pandas", "sklearn", "keras", "PIL"},
     "fusion": {"numpy", "keras"},
@@ -209,6 +213,7 @@ def test_the_api_reference_lists_every_public_name(room):
         "CriterionName",
         "ImageSource",
         "MonitorFunction",
+        "ScoringFunction",
     }
 
 

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._label_names import classes_for_caller
+from multimodal_ensemble._labels import label_tuples, read_labels
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
@@ -22,7 +23,6 @@ from multimodal_ensemble.estimators._encoder_params import change_encoders, enco
 from multimodal_ensemble.estimators._evaluation import Evaluation
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._labels import label_tuples, read_labels
 from multimodal_ensemble.estimators._rows import check_same_length, read_table
 from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
 from multimodal_ensemble.metrics import apply_thresholds, label_report
