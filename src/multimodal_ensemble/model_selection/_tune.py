@@ -272,8 +272,8 @@ def _check_options(
     elif timeout is None:
         msg = "The search would not end: pass n_trials, timeout or both. Received None for both."
         raise ValueError(msg)
-    is_time = isinstance(timeout, Real) and not isinstance(timeout, bool) and timeout > 0
-    if timeout is not None and not is_time:
+    is_number = isinstance(timeout, Real) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and float(timeout) > 0):
         msg = f"timeout must be a number of seconds above 0. Received timeout={timeout!r}."
         raise ValueError(msg)
     check_choice(verbose, (0, 1), name="verbose")
@@ -314,7 +314,7 @@ def _read_rows(X: Any, y: Any, groups: Any) -> tuple[Any, NDArray[np.bool_], Any
     if is_table:
         names = table_names(y) or [getattr(y, "name", None)]
         X = X.drop(columns=[name for name in names if name in X.columns])
-    target = labels.astype(int)
+    target: Any = labels.astype(int)
     if classes.tolist() != list(range(len(classes))):
         target = pd.DataFrame(target, columns=classes, index=X.index if is_table else None)
     return X, labels, target

@@ -125,15 +125,22 @@ class TuningStudy:
                     "error": trial.user_attrs.get("error", ""),
                 }
             )
-        table = pd.DataFrame(rows)
-        # Parameters that only later trials have would come after these.
         last = ["fold_scores", "error"]
-        return table[[*(name for name in table.columns if name not in last), *last]]
+        # Parameters that only later trials have would come after these.
+        names = [*dict.fromkeys(name for row in rows for name in row if name not in last), *last]
+        return pd.DataFrame({name: _column([row.get(name) for row in rows]) for name in names})
+
+
+def _column(values: list[Any]) -> Any:
+    """Return a column that keeps None as a value unless all others are numbers."""
+    are_numbers = all(value is None or type(value) in (int, float) for value in values)
+    return pd.Series(values, dtype=None if are_numbers else object)
 
 
 def _state(trial: Any) -> str:
     """Return "complete", "pruned" or "failed"."""
-    return {"FAIL": "failed"}.get(trial.state.name, trial.state.name.lower())
+    name: str = trial.state.name
+    return "failed" if name == "FAIL" else name.lower()
 
 
 def _key(trial: Any) -> str:
@@ -151,6 +158,7 @@ def _open(path: str | PathLike[str]) -> Any:
         if file.suffix in _SQLITE:
             storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
         else:
+            _remove_cut_off_line(file)
             backend = optuna.storages.journal.JournalFileBackend(str(file))
             storage = optuna.storages.JournalStorage(backend)
         return optuna.create_study(
@@ -162,3 +170,16 @@ def _open(path: str | PathLike[str]) -> Any:
             "Pass another path to begin a new search."
         )
         raise ValueError(msg) from error
+
+
+def _remove_cut_off_line(file: Path) -> None:
+    """Remove the end of a journal that a kill cut off; Optuna would append to it."""
+    if not file.exists():
+        return
+    with file.open("rb+") as journal:
+        lines = journal.readlines()
+        if lines and not lines[-1].endswith(b"\n"):
+            # A file that is no journal stays as it is.
+            for line in lines[:-1]:
+                json.loads(line)["op_code"]
+            journal.truncate(sum(map(len, lines[:-1])))
