@@ -173,13 +173,13 @@ def _open(path: str | PathLike[str]) -> Any:
 
 
 def _remove_cut_off_line(file: Path) -> None:
-    """Remove the end of a journal that a kill cut off; Optuna would append to it."""
-    if not file.exists():
+    """Remove the end of a journal that a kill cut off, because Optuna would append to it."""
+    if not file.exists() or not file.stat().st_size:
         return
     with file.open("rb+") as journal:
         lines = journal.readlines()
-        if lines and not lines[-1].endswith(b"\n"):
-            # A file that is no journal stays as it is.
-            for line in lines[:-1]:
-                json.loads(line)["op_code"]
+        if not lines[0].startswith(b'{"op_code"'):
+            msg = "it is not a journal"
+            raise ValueError(msg)
+        if not lines[-1].endswith(b"\n"):
             journal.truncate(sum(map(len, lines[:-1])))
