@@ -152,16 +152,16 @@ def tune(
     Examples
     --------
     >>> from sklearn.datasets import make_multilabel_classification
-    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.tree import DecisionTreeClassifier
     >>> from multimodal_ensemble.model_selection import tune
     >>> X, y = make_multilabel_classification(n_samples=60, n_classes=3, random_state=0)
     >>> result = tune(
-    ...     KNeighborsClassifier(), X, y,
-    ...     {"n_neighbors": (1, 30), "weights": ["uniform", "distance"]},
+    ...     DecisionTreeClassifier(random_state=1), X, y,
+    ...     {"min_samples_leaf": (1, 20), "criterion": ["gini", "entropy"]},
     ...     n_trials=6, random_state=0, verbose=0,
     ... )
     >>> sorted(result.best_params)
-    ['n_neighbors', 'weights']
+    ['criterion', 'min_samples_leaf']
     >>> result.best_estimator.predict(X).shape
     (60, 3)
     """
