@@ -27,6 +27,8 @@ from multimodal_ensemble import (
     TunedThresholdMultilabelClassifier,
 )
 from multimodal_ensemble.model_selection import tune
+from multimodal_ensemble.model_selection._search_identity import describe_value
+from tests.toys import make_network
 
 X, Y = make_multilabel_classification(n_samples=60, n_classes=3, random_state=0)
 NAMES = ["night", "city", "sea"]
@@ -429,6 +431,9 @@ def test_a_study_refuses_another_search(tmp_path):
         r"y: \w+ in the study": {"y": Y[:, ::-1]},
         r"folds: ": {"cv": 2},
         r"scoring: 'mean_roc_auc' in the study, 'f1' now": {"scoring": "f1"},
+        r"space\['function'\]: absent in the study, .*<lambda>": {
+            "space": lambda trial: {"n_neighbors": trial.suggest_int("n_neighbors", 1, 30)}
+        },
         r"random_state: 1 in the study, 2 now": {"random_state": 2},
         r"estimator: KNeighborsClassifier in the study, TunedThresh": {
             "estimator": TunedThresholdMultilabelClassifier(KNeighborsClassifier()),
@@ -440,6 +445,20 @@ def test_a_study_refuses_another_search(tmp_path):
             search(**{"space": NEIGHBORS, "estimator": KNeighborsClassifier(), **options, **change})
     # What does not change scores may differ.
     search(NEIGHBORS, KNeighborsClassifier(p=2, n_jobs=1), **{**options, "n_trials": 2})
+
+
+def test_a_study_refuses_an_edited_function(tmp_path):
+    options = {"study": tmp_path / "study.log", "n_trials": 1}
+    search(lambda trial: {"power": trial.suggest_float("power", 1, 2)}, **options)
+    search(lambda trial: {"power": trial.suggest_float("power", 1, 2)}, **options)
+    with pytest.raises(ValueError, match=r"What differs: space\['function'\]"):
+        search(lambda trial: {"power": trial.suggest_float("power", 1, 3)}, **options)
+
+
+def test_a_backbone_that_is_built_again_is_the_same():
+    texts = {describe_value(make_network()) for _ in range(2)}
+    assert len(texts) == 1
+    assert texts != {describe_value(make_network(n_maps=5))}
 
 
 def test_a_file_that_is_no_study_is_refused(tmp_path):

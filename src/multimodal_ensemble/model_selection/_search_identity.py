@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,21 +15,30 @@ Identity = dict[str, str]
 
 # Parameters that do not change the scores of an estimator.
 _WITHOUT_EFFECT = frozenset({"store", "verbose", "n_jobs"})
+# Longer texts are digested.
+_MAX_LENGTH = 200
 
 
 def describe_estimator(estimator: Any, *, without: Iterable[str]) -> Identity:
     """Return the class and each nested parameter of an estimator, `without` those of the space."""
-    left_out = {*without, *_WITHOUT_EFFECT}
+    left_out = set(without)
     params = estimator.get_params()
     return {"estimator": describe_value(estimator)} | {
         f"parameter {name!r}": describe_value(params[name])
         for name in sorted(params)
-        if name not in left_out
+        if name not in left_out and name.rpartition("__")[2] not in _WITHOUT_EFFECT
     }
 
 
 def describe_value(value: Any) -> str:
-    """Return a text that is the same in all processes."""
+    """Return a text that is the same in all processes.
+
+    Functions are described by their name and code, so an edited function counts as another one.
+    """
+    if isinstance(value, types.FunctionType):
+        code = value.__code__
+        parts = (code.co_code, code.co_names, _without_addresses(repr(code.co_consts)))
+        return f"{value.__qualname__} {joblib.hash(parts)}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(describe_value, value))}]"
     if isinstance(value, Mapping):
@@ -42,8 +52,18 @@ def describe_value(value: Any) -> str:
         # The parameters of nested estimators have their own names.
         return type(value).__qualname__
     if hasattr(value, "get_config"):
-        return f"{type(value).__qualname__} {value.get_config()!r}"
-    return re.sub(r"\bat 0x[0-9a-fA-F]+", "", repr(value))
+        # Keras numbers the layers of a process.
+        config = re.sub(r"_\d+\b", "", repr(value.get_config()))
+        return f"{type(value).__qualname__} {_abbreviated(config)}"
+    return _abbreviated(_without_addresses(repr(value)))
+
+
+def _without_addresses(text: str) -> str:
+    return re.sub(r"\bat 0x[0-9a-fA-F]+", "", text)
+
+
+def _abbreviated(text: str) -> str:
+    return text if len(text) <= _MAX_LENGTH else str(joblib.hash(text))
 
 
 def digest_rows(rows: Any) -> str:
