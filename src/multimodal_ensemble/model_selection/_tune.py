@@ -97,7 +97,8 @@ def tune(
         the first one is completed. The final fit to all rows comes on top. Default: no limit.
     prune : bool, default=True
         Whether a trial stops after a fold if its mean score so far is below the median of the
-        trials before at the same fold. The first five trials are never stopped.
+        trials before at the same fold, as `optuna.pruners.MedianPruner` defines it. Nothing is
+        stopped before five trials are complete.
     study : path, optional
         A file that keeps the finished trials, so that the same call continues a search that was
         killed; if nothing changes, the result is the same as without interruption. The suffix
@@ -206,10 +207,10 @@ def tune(
         best_params = trials.values_of(best)
         fitted = None
         if refit:
-            fitted = clone(estimator).set_params(**own, **best_params)
+            fitted = clone(estimator).set_params(**(own | best_params))
             fit_to_labels(fitted, X, target, params | constants)
             # The temporary store is about to be removed.
-            fitted.set_params(**dict.fromkeys(own))
+            fitted.set_params(**dict.fromkeys(own.keys() - best_params.keys()))
     return TuningResult(best_params, float(best.value), table, fitted)
 
 
