@@ -64,8 +64,8 @@ def tune(
     Parameters
     ----------
     estimator : estimator instance
-        A multilabel classifier with `predict_proba` or `decision_function`, `get_params` and
-        `set_params`. It is not changed. Trials fit it with ``verbose=0`` if it has that parameter.
+        A multilabel classifier with ``predict_proba`` or ``decision_function``, ``get_params`` and
+        ``set_params``. It is not changed. Trials fit it with ``verbose=0`` if it has that parameter.
         If it has a parameter `store` that is None, all trials share a temporary feature store.
     X : array-like, sparse matrix, DataFrame, mapping of columns or list of length n_samples
         Input of the estimator.
@@ -88,7 +88,7 @@ def tune(
         A whole number, at least 2, is the number of folds of `MultilabelStratifiedKFold`. An
         iterable yields pairs of training rows and test rows.
     groups : array-like of shape (n_samples,), optional
-        The group of each row, such as its patient, for `cv`, and for the estimator if its `fit`
+        The group of each row, such as its patient, for `cv`, and for the estimator if its ``fit``
         takes `groups`. No split may divide a group.
     n_trials : int or None, default=50
         Number of trials, with those that `study` already has. None sets no limit.
@@ -97,7 +97,7 @@ def tune(
         the first one is completed. The final fit to all rows comes on top. Default: no limit.
     prune : bool, default=True
         Whether a trial stops after a fold if its mean score so far is below the median of the
-        trials before at the same fold, as `optuna.pruners.MedianPruner` defines it. Nothing is
+        trials before at the same fold, as ``optuna.pruners.MedianPruner`` defines it. Nothing is
         stopped before five trials are complete.
     study : path, optional
         A file that keeps the finished trials, so that the same call continues a search that was
@@ -107,7 +107,7 @@ def tune(
     refit : bool, default=True
         Whether the estimator is fitted to all rows with the best parameters.
     fit_params : mapping of str to object, optional
-        More arguments of `fit`, passed as they are in each fit, such as unlabelled rows.
+        More arguments of ``fit``, passed as they are in each fit, such as unlabelled rows.
     random_state : int, RandomState instance or None, default=None
         Seeds the folds and the proposals; an int makes them reproducible. The estimator has its
         own. None continues a `study` with the seed that it has.

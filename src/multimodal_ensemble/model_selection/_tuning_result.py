@@ -15,7 +15,7 @@ class TuningResult:
     Parameters
     ----------
     best_params : dict of str to object
-        The parameters of the best trial, as `set_params` of the estimator takes them.
+        The parameters of the best trial, as ``set_params`` of the estimator takes them.
     best_score : float
         Mean score of the best trial over the folds. As the highest of many, it is slightly
         optimistic.
