@@ -65,8 +65,9 @@ def tune(
     ----------
     estimator : estimator instance
         A multilabel classifier with ``predict_proba`` or ``decision_function``, ``get_params`` and
-        ``set_params``. It is not changed. Trials fit it with ``verbose=0`` if it has that parameter.
-        If it has a parameter `store` that is None, all trials share a temporary feature store.
+        ``set_params``. It is not changed. If it has a parameter `verbose`, trials fit it with
+        ``verbose=0``. If it has a parameter `store` that is None, all trials share a temporary
+        feature store.
     X : array-like, sparse matrix, DataFrame, mapping of columns or list of length n_samples
         Input of the estimator.
     y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
