@@ -92,7 +92,8 @@ def score_fold(
 
 
 def fit_to_labels(estimator: Any, X: Any, target: Any, params: dict[str, Any]) -> Any:
-    """Fit an estimator to a matrix or table of 0 and 1, and return it."""
+    """Fit an estimator to multi-hot labels, an array or a DataFrame, and return it."""
+    target = target.astype(int)
     if target.shape[1] > 1:
         return estimator.fit(X, target, **params)
     # Some estimators require a matrix for a single label, and others warn about it.

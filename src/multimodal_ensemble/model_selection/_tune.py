@@ -316,9 +316,9 @@ def _read_rows(X: Any, y: Any, groups: Any) -> tuple[Any, NDArray[np.bool_], Any
     if is_table:
         names = table_names(y) or [getattr(y, "name", None)]
         X = X.drop(columns=[name for name in names if name in X.columns])
-    target: Any = labels.astype(int)
+    target: Any = labels
     if classes.tolist() != list(range(len(classes))):
-        target = pd.DataFrame(target, columns=classes, index=X.index if is_table else None)
+        target = pd.DataFrame(labels, columns=classes, index=X.index if is_table else None)
     return X, labels, target
 
 

@@ -200,15 +200,14 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             params = params_by_row(self.estimator, weights, groups)
             cv = 5 if self.cv is None else self.cv
             splits = make_splits(cv, X, labels, groups, self.random_state)
-            target = labels.astype(int)
             rows = np.concatenate([test for _, test in splits])
             y_score = np.concatenate(
                 Parallel(n_jobs=self.n_jobs)(
-                    delayed(score_fold)(self.estimator, X, target, params, split, method)
+                    delayed(score_fold)(self.estimator, X, labels, params, split, method)
                     for split in splits
                 )
             )
-            estimator = fit_to_labels(clone(self.estimator), X, target, params)
+            estimator = fit_to_labels(clone(self.estimator), X, labels, params)
 
         self.thresholds_ = tune_thresholds(
             labels[rows],
