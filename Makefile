@@ -5,7 +5,7 @@ VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 # The extras that the tests need.
-EXTRAS := plots,export,parquet
+EXTRAS := plots,export,parquet,tune
 # The requirements of the command `retrieve` of the MovieLens example, for its tests.
 RETRIEVE := examples/movielens_genres/retrieval/requirements.txt
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from multimodal_ensemble.model_selection import (
         MultilabelStratifiedKFold as MultilabelStratifiedKFold,
         TunedThresholdMultilabelClassifier as TunedThresholdMultilabelClassifier,
+        tune as tune,
     )
     from multimodal_ensemble.training import (
         fit_model as fit_model,
@@ -81,6 +82,7 @@ _MODULES = {
     "mean_accuracy": "metrics",
     "mean_roc_auc": "metrics",
     "predict_scores": "training",
+    "tune": "model_selection",
     "tune_thresholds": "metrics",
 }
 

@@ -11,7 +11,9 @@ _TERMINAL_SECONDS = 0.2
 _LOG_SECONDS = 30
 
 
-def make_progress_bar(total: int, *, unit: str, rate: str | None = None) -> keras.utils.Progbar:
+def make_progress_bar(
+    total: int | None, *, unit: str, rate: str | None = None
+) -> keras.utils.Progbar:
     """Return a Keras progress bar; the value that is named `rate` is shown without averaging."""
     return keras.utils.Progbar(
         total,

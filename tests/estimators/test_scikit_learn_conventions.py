@@ -25,8 +25,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
+from multimodal_ensemble._labels import read_labels
 from multimodal_ensemble.encoders import DenseHead
-from multimodal_ensemble.estimators._labels import read_labels
 from multimodal_ensemble.model_selection import TunedThresholdMultilabelClassifier
 
 NOT_MULTI_HOT = "its y is not multi-hot: values other than 0 and 1, strings, or one axis"

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multimodal_ensemble.reporting import plot_comparison, plot_histories, plot_predictions
+from multimodal_ensemble.reporting import (
+    plot_comparison,
+    plot_histories,
+    plot_predictions,
+    plot_trials,
+)
 
 HISTORY = pd.DataFrame(
     {
@@ -35,6 +40,23 @@ def test_bars_have_the_lengths_of_the_scores(tmp_path):
         assert [bar.get_width() for bar in axis.patches] == table[column].tolist()
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]
     figure.savefig(tmp_path / "comparison.png")
+
+
+def test_trials_are_drawn_with_the_best_score_so_far(tmp_path):
+    trials = pd.DataFrame(
+        {
+            "number": [0, 1, 2, 3, 4],
+            "score": [0.6, 0.8, np.nan, 0.5, 0.7],
+            "state": ["complete", "complete", "failed", "pruned", "complete"],
+        }
+    )
+    figure = plot_trials(trials)
+    best, complete, pruned = figure.axes[0].lines
+    assert list(best.get_xdata()) == [0, 1, 4]
+    assert list(best.get_ydata()) == [0.6, 0.8, 0.8]
+    assert list(complete.get_ydata()) == [0.6, 0.8, 0.7]
+    assert list(pruned.get_xdata()) == [3]
+    figure.savefig(tmp_path / "trials.png")
 
 
 @pytest.mark.parametrize("count", [1, 6, 8])

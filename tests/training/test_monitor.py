@@ -77,7 +77,7 @@ def test_another_monitor_stops_at_another_evaluation(problem):
 @pytest.mark.parametrize(
     ("monitor", "match"),
     [
-        ("auc", "monitor must be one of 'mean_roc_auc', 'loss', .* Received monitor='auc'"),
+        ("auc", "monitor must be one of 'mean_roc_auc', .* 'loss'. Received monitor='auc'"),
         (None, "monitor must be one of"),
         (lambda y_true: 1.0, r"is called as monitor\(y_true, y_score\) and must return a number"),
         (lambda estimator, X, y: 1.0, r"is called as monitor\(y_true, y_score\)"),

@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import using_dtype_policy
+from multimodal_ensemble._labels import label_array
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._labels import label_array
 from multimodal_ensemble.estimators._saved_encoders import (
     Weights,
     check_backbone,

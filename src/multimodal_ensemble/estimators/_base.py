@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._label_names import classes_for_caller
+from multimodal_ensemble._labels import label_tuples, read_labels
 from multimodal_ensemble._tables import check_same_index, counted, from_arrow, named_rows
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.encoders import Encoder
@@ -24,7 +25,6 @@ from multimodal_ensemble.estimators._encoder_params import change_encoders, enco
 from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._labels import label_tuples, read_labels
 from multimodal_ensemble.estimators._rows import check_same_length, read_table
 from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
 from multimodal_ensemble.exceptions import ImageReadError

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
+from multimodal_ensemble._labels import read_labels
 from multimodal_ensemble._tables import (
     check_columns,
     check_same_index,
@@ -24,7 +25,6 @@ from multimodal_ensemble._tables import (
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.estimators._labels import read_labels
 from multimodal_ensemble.model_selection import stratified_holdout
 
 # The column, and the modality, that an array of numbers becomes.

@@ -86,12 +86,12 @@ def leave_one_out(
             hat = (part * shrinkage) @ part.transpose(0, 2, 1) + root @ (
                 root.transpose(0, 2, 1) / total
             )
-            without = np.linalg.solve(
+            of_rows = np.linalg.solve(
                 np.eye(rows.shape[1]) / _LARGEST_LEVERAGE - hat, residual[rows]
             )
             of_group = (root * target[rows]).sum(axis=1, keepdims=True)
             rest = total - (root**2).sum(axis=1, keepdims=True)
-            fitted = (target[rows] - without) / root + _divide(of_group, rest, total)
+            fitted = (target[rows] - of_rows) / root + _divide(of_group, rest, total)
             scores[rows] = fitted - (root**2 * fitted).sum(axis=1, keepdims=True) / total
     # What is left of 0 by rounding would rank the rows by their own labels.
     scores[np.abs(scores) < _ROUNDING] = 0

@@ -12,13 +12,17 @@ from multimodal_ensemble.metrics._criteria import (
 )
 from multimodal_ensemble.metrics._report import label_report
 from multimodal_ensemble.metrics._roc_auc import mean_roc_auc
+from multimodal_ensemble.metrics._scoring import ScoringFunction, check_scoring, compute_score
 from multimodal_ensemble.metrics._thresholds import apply_thresholds, tune_thresholds
 
 __all__ = [
     "CriterionFunction",
     "CriterionName",
+    "ScoringFunction",
     "apply_thresholds",
     "check_criterion",
+    "check_scoring",
+    "compute_score",
     "label_report",
     "mean_accuracy",
     "mean_roc_auc",

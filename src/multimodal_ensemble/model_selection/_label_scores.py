@@ -8,6 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+METHODS = ("predict_proba", "decision_function")
+
+
+def choose_method(estimator: Any, response_method: str = "auto") -> str:
+    """Return the method of an estimator that returns scores, or raise a ValueError."""
+    wanted = METHODS if response_method == "auto" else (response_method,)
+    for method in wanted:
+        if hasattr(estimator, method):
+            return method
+    msg = (
+        f"estimator must have {' or '.join(wanted)} for response_method="
+        f"{response_method!r}. Received {estimator!r}."
+    )
+    raise ValueError(msg)
+
 
 def label_scores(estimator: Any, X: Any, method: str, n_labels: int) -> NDArray[Any]:
     """Return the scores of a fitted estimator as shape ``(n_samples, n_labels)``.

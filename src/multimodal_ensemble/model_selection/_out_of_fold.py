@@ -33,8 +33,9 @@ def make_splits(
         cv = MultilabelStratifiedKFold(int(cv), random_state=random_state)
     if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         msg = (
-            "cv must be a number of folds, a splitter such as MultilabelStratifiedKFold, an "
-            f"iterable of (training rows, test rows), or 'prefit'. Received cv={cv!r}."
+            "cv must be a number of folds, a splitter such as MultilabelStratifiedKFold, or an "
+            "iterable of (training rows, test rows); TunedThresholdMultilabelClassifier also "
+            f"accepts 'prefit'. Received cv={cv!r}."
         )
         raise ValueError(msg)
     options = {} if groups is None else {"groups": groups}
@@ -43,7 +44,7 @@ def make_splits(
     splits = [(_row_numbers(train, n_rows), _row_numbers(test, n_rows)) for train, test in pairs]
     if not any(len(test) for _, test in splits):
         msg = (
-            "cv must yield at least one test row to choose thresholds on. "
+            "cv must yield at least one test row. "
             f"Received {len(splits)} splits. An iterator can be used only once."
         )
         raise ValueError(msg)
@@ -73,21 +74,26 @@ def params_by_row(estimator: Any, weights: FloatArray | None, groups: Any) -> di
 def score_fold(
     estimator: Any,
     X: Any,
-    labels: NDArray[np.bool_],
+    target: Any,
     params: dict[str, Any],
     split: Split,
     method: str,
+    **constants: Any,
 ) -> NDArray[Any]:
-    """Return the scores of a split's test rows from a clone that is fitted to the others."""
+    """Return the scores of a split's test rows from a clone that is fitted to the others.
+
+    `params` has arguments of `fit` with a value for each row, and `constants` has others.
+    """
     train, test = split
-    params = {name: values[train] for name, values in params.items()}
-    fitted = fit_to_labels(clone(estimator), _safe_indexing(X, train), labels[train], params)
-    return label_scores(fitted, _safe_indexing(X, test), method, labels.shape[1])
+    own = {name: values[train] for name, values in params.items()} | constants
+    X_train, y_train = _safe_indexing(X, train), _safe_indexing(target, train)
+    fitted = fit_to_labels(clone(estimator), X_train, y_train, own)
+    return label_scores(fitted, _safe_indexing(X, test), method, target.shape[1])
 
 
-def fit_to_labels(estimator: Any, X: Any, labels: NDArray[np.bool_], params: dict[str, Any]) -> Any:
-    """Fit an estimator to multi-hot labels, and return it."""
-    target = labels.astype(int)
+def fit_to_labels(estimator: Any, X: Any, target: Any, params: dict[str, Any]) -> Any:
+    """Fit an estimator to multi-hot labels, an array or a DataFrame, and return it."""
+    target = target.astype(int)
     if target.shape[1] > 1:
         return estimator.fit(X, target, **params)
     # Some estimators require a matrix for a single label, and others warn about it.

@@ -23,15 +23,13 @@ from multimodal_ensemble.metrics import (
     check_criterion,
     tune_thresholds,
 )
-from multimodal_ensemble.model_selection._label_scores import label_scores
+from multimodal_ensemble.model_selection._label_scores import METHODS, choose_method, label_scores
 from multimodal_ensemble.model_selection._out_of_fold import (
     fit_to_labels,
     make_splits,
     params_by_row,
     score_fold,
 )
-
-_METHODS = ("predict_proba", "decision_function")
 
 
 def _if_estimator_has(method: str) -> Callable[[Callable[..., Any]], Any]:
@@ -188,7 +186,8 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             raise ValueError(msg)
         weights = check_sample_weight(sample_weight, len(labels))
         check_criterion(self.threshold, name="threshold")
-        method = self._choose_method()
+        check_choice(self.response_method, ("auto", *METHODS), name="response_method")
+        method = choose_method(self.estimator, self.response_method)
 
         if is_prefit:
             if groups is not None:
@@ -338,18 +337,6 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
         tags.target_tags.multi_output = True
         tags.target_tags.single_output = False
         return tags
-
-    def _choose_method(self) -> str:
-        check_choice(self.response_method, ("auto", *_METHODS), name="response_method")
-        wanted = _METHODS if self.response_method == "auto" else (self.response_method,)
-        for method in wanted:
-            if hasattr(self.estimator, method):
-                return method
-        msg = (
-            f"estimator must have {' or '.join(wanted)} for response_method="
-            f"{self.response_method!r}. Received {self.estimator!r}."
-        )
-        raise ValueError(msg)
 
 
 def _are_labels(classes: Any, n_labels: int) -> bool:

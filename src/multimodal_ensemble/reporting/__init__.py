@@ -9,6 +9,7 @@ from multimodal_ensemble.reporting._figures import (
     plot_comparison,
     plot_histories,
     plot_predictions,
+    plot_trials,
 )
 from multimodal_ensemble.reporting._html import ReportFigure, ReportTable, write_html_report
 from multimodal_ensemble.reporting._label_cooccurrence import (
@@ -35,6 +36,7 @@ __all__ = [
     "plot_label_counts",
     "plot_predictions",
     "plot_rank_frequency",
+    "plot_trials",
     "to_markdown",
     "write_html_report",
 ]

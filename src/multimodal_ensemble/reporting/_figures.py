@@ -102,6 +102,44 @@ def plot_comparison(
     return figure
 
 
+def plot_trials(trials: pd.DataFrame) -> Figure:
+    """Plot the scores of the trials of a search, and the best score so far.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        `TuningResult.trials`. Failed trials have no score and are left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel. Pruned trials are hollow, because they have the scores of few folds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from multimodal_ensemble.reporting import plot_trials
+    >>> trials = pd.DataFrame({"number": [0, 1, 2], "score": [0.7, 0.8, 0.6],
+    ...                        "state": ["complete", "complete", "pruned"]})
+    >>> len(plot_trials(trials).axes)
+    1
+    """
+    figure = new_figure(7, 4)
+    axis = figure.subplots()
+    complete = trials[trials["state"] == "complete"]
+    pruned = trials[trials["state"] == "pruned"]
+    axis.step(
+        complete["number"], complete["score"].cummax(), where="post", color="#333333", label="best"
+    )
+    axis.plot(complete["number"], complete["score"], "o", color="#4878a8", label="complete")
+    axis.plot(pruned["number"], pruned["score"], "o", color="#4878a8", mfc="none", label="pruned")
+    axis.set_xlabel("trial")
+    axis.set_ylabel("score")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return figure
+
+
 def plot_predictions(
     images: Sequence[Any],
     titles: Sequence[str],

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 
-from multimodal_ensemble._validation import check_choice
-from multimodal_ensemble.metrics import apply_thresholds, tune_thresholds
+from multimodal_ensemble.metrics import ScoringFunction, check_scoring, compute_score
 
-MonitorFunction: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], float]
+MonitorFunction: TypeAlias = ScoringFunction
 
 # The columns of the history with the values of monitors that each evaluation computes anyway.
 _KNOWN_COLUMNS = {"mean_roc_auc": "mean_roc_auc", "loss": "validation_loss"}
-
-
-def _mean_average_precision(y_true: NDArray[np.bool_], y_score: NDArray[np.float32]) -> float:
-    return float(average_precision_score(y_true, y_score, average="macro"))
-
-
-def _mean_f1(y_true: NDArray[np.bool_], y_score: NDArray[np.float32]) -> float:
-    thresholds = tune_thresholds(y_true, y_score, criterion="f1")
-    predicted = apply_thresholds(y_score, thresholds).astype(bool)
-    n_either = predicted.sum(axis=0) + y_true.sum(axis=0)
-    return float((2 * (predicted & y_true).sum(axis=0) / n_either).mean())
-
-
-_FUNCTIONS: dict[str, MonitorFunction] = {
-    "mean_average_precision": _mean_average_precision,
-    "f1": _mean_f1,
-}
 
 
 def check_monitor(monitor: Any) -> None:
@@ -58,20 +37,7 @@ def check_monitor(monitor: Any) -> None:
         ...
     ValueError: monitor must be one of 'mean_roc_auc', ... Received monitor='f2'.
     """
-    if not callable(monitor):
-        check_choice(monitor, (*_KNOWN_COLUMNS, *_FUNCTIONS), name="monitor")
-        return
-    try:
-        inspect.signature(monitor).bind(None, None)
-    except TypeError as error:
-        msg = (
-            "A callable monitor is called as monitor(y_true, y_score) and must return a number, "
-            f"greater for better scores. The call would fail: {error}."
-        )
-        raise ValueError(msg) from error
-    except ValueError:
-        # Some callables that are written in C have no signature.
-        return
+    check_scoring(monitor, name="monitor", others=("loss",))
 
 
 def monitor_column(monitor: str | MonitorFunction) -> str:
@@ -80,29 +46,15 @@ def monitor_column(monitor: str | MonitorFunction) -> str:
 
 
 def compute_monitor(
-    monitor: str | MonitorFunction,
-    y_true: NDArray[np.bool_],
-    y_score: NDArray[np.float32],
-    has_both_classes: NDArray[np.bool_],
+    monitor: str | MonitorFunction, y_true: NDArray[np.bool_], y_score: NDArray[np.float32]
 ) -> float | None:
     """Return the value of a monitor; None if each evaluation computes it anyway.
 
     Those with a name are means over the labels that have both classes. A callable receives all.
     """
-    if isinstance(monitor, str):
-        function = _FUNCTIONS.get(monitor)
-        columns = has_both_classes
-        return None if function is None else function(y_true[:, columns], y_score[:, columns])
-    # Copies, so that the callable cannot change the labels or the scores.
-    value = monitor(y_true.astype(np.int64), y_score.copy())
-    number = np.asarray(value)
-    if number.ndim or number.dtype.kind not in "iuf":
-        msg = (
-            "A callable monitor must return one number, greater for better scores. Received "
-            f"{value!r} from {monitor!r}."
-        )
-        raise TypeError(msg)
-    return float(number)
+    if isinstance(monitor, str) and monitor in _KNOWN_COLUMNS:
+        return None
+    return compute_score(monitor, y_true, y_score, name="monitor")
 
 
 def rank(monitor: str | MonitorFunction, entry: dict[str, Any]) -> tuple[float, float]:

@@ -269,7 +269,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
             "mean_roc_auc": float(mean_roc_auc(self._y_true[:, columns], y_score[:, columns])),
             "mean_accuracy": float(mean_accuracy(self._y_true, y_score, thresholds)),
         }
-        monitored = compute_monitor(self.monitor, self._y_true, y_score, columns)
+        monitored = compute_monitor(self.monitor, self._y_true, y_score)
         return values if monitored is None else {**values, monitor_column(self.monitor): monitored}
 
     def _evaluate(self) -> None:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from multimodal_ensemble._label_names import as_strings, match_names
+from multimodal_ensemble._label_strings import advise, check_label_strings
 from multimodal_ensemble._tables import abbreviate, counted, from_arrow, is_missing, to_python
 from multimodal_ensemble._validation import check_label_matrix, find_repeated
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.estimators._label_strings import advise, check_label_strings
 
 # How rows of a multi-hot matrix look when they are read as strings.
 _WRITTEN_BOOLEANS = frozenset(("0", "1", "0.0", "1.0", "False", "True", "false", "true"))

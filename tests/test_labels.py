@@ -11,8 +11,8 @@ import scipy.sparse
 from hypothesis import given, settings, strategies as st
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from multimodal_ensemble._labels import label_tuples, read_labels
 from multimodal_ensemble._tables import as_object_array
-from multimodal_ensemble.estimators._labels import label_tuples, read_labels
 
 MATRIX = np.array([[1, 0, 1], [0, 0, 1], [0, 1, 0], [0, 0, 0]])
 LISTS = [["drama", "war"], ["war"], ["love"], []]
