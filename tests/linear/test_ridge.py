@@ -7,6 +7,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss as sklearn_log_loss, roc_auc_score
 
 import multimodal_ensemble.linear._decomposition as decomposition
+import multimodal_ensemble.linear._ridge as ridge
 from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge
 from multimodal_ensemble.linear._block import JoinedBlocks
 from multimodal_ensemble.linear._decomposition import decompose
@@ -35,10 +36,11 @@ def test_rows_that_lack_a_modality_are_rows_of_zeros():
         expected = np.zeros(X.shape)
         expected[present] = alone.rows(slice(None))
         np.testing.assert_allclose(block.rows(slice(None)), expected, atol=1e-6)
-        np.testing.assert_allclose(block.outer(), expected @ expected.T, atol=1e-6)
+        rows = JoinedBlocks([block], np.ones(30))
+        np.testing.assert_allclose(rows.outer(), expected @ expected.T, atol=1e-6)
         right, left = make_rows(6, 2), make_rows(30, 2)
-        np.testing.assert_allclose(block.dot(right), expected @ right, atol=1e-5)
-        np.testing.assert_allclose(block.transposed_dot(left), expected.T @ left, atol=1e-5)
+        np.testing.assert_allclose(rows.dot(right), expected @ right, atol=1e-4)
+        np.testing.assert_allclose(rows.transposed_dot(left), expected.T @ left, atol=1e-4)
 
 
 def dense(blocks):
@@ -115,7 +117,9 @@ def test_each_label_has_the_penalty_of_the_best_scores():
         quality = [roc_auc_score(y[:, label], fit.scores[:, label]) for fit in each]
         best = len(candidates) - 1 - int(np.argmax(quality[::-1]))
         assert chosen.penalties[label] == candidates[best]
-        np.testing.assert_array_equal(chosen.scores[:, label], each[best].scores[:, label])
+        np.testing.assert_allclose(
+            chosen.scores[:, label], each[best].scores[:, label], atol=1e-12
+        )
         np.testing.assert_allclose(
             chosen.coefficients[0][:, label], each[best].coefficients[0][:, label], atol=1e-12
         )
@@ -144,15 +148,18 @@ def test_constant_features_have_no_coefficient():
     assert (only_constant.scores == 0).all()
 
 
-def test_the_truncated_solver_agrees_where_few_directions_matter(monkeypatch):
+@pytest.mark.parametrize("max_inner_products", [10, 100])
+@pytest.mark.parametrize("n_rows", [80, 160])
+def test_leading_directions_agree_where_few_matter(monkeypatch, n_rows, max_inner_products):
     generator = np.random.default_rng(0)
-    X = generator.normal(size=(80, 6)) @ generator.normal(size=(6, 70))
+    X = generator.normal(size=(n_rows, 6)) @ generator.normal(size=(6, 45))
     X += 1e-6 * generator.normal(size=X.shape)
-    y = make_labels(80)
+    y = make_labels(n_rows)
     blocks = [Block.fit(X, standardize=True), Block.fit(sp.csr_matrix(X), standardize=False)]
     exact = fit_ridge(blocks, y)
     monkeypatch.setattr(decomposition, "MAX_EXACT", 20)
     monkeypatch.setattr(decomposition, "_TRUNCATED", 15)
+    monkeypatch.setattr(decomposition, "_MAX_INNER_PRODUCTS", max_inner_products)
     truncated = fit_ridge(blocks, y)
     assert exact.is_exact
     assert not truncated.is_exact
@@ -164,11 +171,20 @@ def test_the_truncated_solver_agrees_where_few_directions_matter(monkeypatch):
 
 
 def test_the_rank_is_limited_by_memory(monkeypatch):
-    monkeypatch.setattr(decomposition, "_MAX_BYTES", 8 * 50 * 10)
+    monkeypatch.setattr(decomposition, "_MAX_BYTES", 4 * 50 * 10)
     rows = JoinedBlocks([Block.fit(make_rows(50, 30), standardize=True)], np.ones(50))
     parts = decompose(rows)
     assert parts.left.shape == (50, 10)
     assert not parts.is_exact
+
+
+def test_all_labels_share_one_decomposition(monkeypatch):
+    calls = []
+    monkeypatch.setattr(ridge, "decompose", lambda *a, **k: calls.append(1) or decompose(*a, **k))
+    y = make_labels(30, n_labels=200)
+    fit = fit_ridge([Block.fit(make_rows(30, 3), standardize=True)], y)
+    assert len(calls) == 1
+    assert fit.scores.shape == (30, 200)
 
 
 def test_blocks_have_mean_0_and_mean_squared_norm_1(blocks):
@@ -209,5 +225,6 @@ def test_all_rows_in_one_group_have_no_score():
 
 
 def test_a_row_that_alone_determines_its_value_has_the_mean_without_it():
-    scores = leave_one_out(np.eye(3), np.ones(3), np.array([[1.0], [2.0], [3.0]]), np.ones(3))
+    target = np.array([[1.0], [2.0], [3.0]])
+    [scores] = leave_one_out(np.eye(3), np.ones((1, 3)), target, np.ones(3))
     assert np.isfinite(scores).all()

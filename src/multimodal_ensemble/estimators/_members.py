@@ -74,7 +74,9 @@ def make_blocks(
         matrix = dataset.feature_matrix(name)
         has_backbone = encoder.get_backbone() is not None
         if has_backbone:
-            matrix = np.sign(matrix) * np.log1p(np.abs(matrix))
+            # In one copy: sign(x) * log(1 + |x|).
+            logarithms = np.abs(matrix)
+            matrix = np.copysign(np.log1p(logarithms, out=logarithms), matrix, out=logarithms)
         here = dataset.present(name).copy()
         if encoder.zeros_are_empty:
             here &= np.asarray(abs(matrix).sum(axis=1)).ravel() > 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 # Numbers that are converted to float64 at once: 32 MiB.
 _NUMBERS_PER_CHUNK = 2**22
@@ -90,50 +90,28 @@ class Block:
         """Whether the matrix is sparse."""
         return hasattr(self.matrix, "tocsr")
 
+    @property
+    def offset(self) -> NDArray[np.float64]:
+        """What is left to subtract from `scaled` rows that have the modality."""
+        return self.mean * self.factor if self.is_sparse else np.zeros_like(self.mean)
+
+    def scaled(self, rows: slice, dtype: DTypeLike = np.float64) -> Any:
+        """Return rows times the factor: dense and centred, or sparse and not yet centred."""
+        part = self.matrix[rows]
+        if self.is_sparse:
+            return part.multiply(self.factor[np.newaxis]).tocsr().astype(dtype)
+        centred = np.subtract(part, self.mean, dtype=dtype, casting="same_kind")
+        centred *= self.factor.astype(dtype)
+        centred *= self.present[rows, np.newaxis].astype(dtype)
+        return centred
+
     def rows(self, rows: slice) -> NDArray[np.float64]:
         """Return standardised rows as a dense float64 array."""
-        part = self.matrix[rows]
-        part = part.toarray() if self.is_sparse else part
-        centred = np.asarray(part, dtype=np.float64) - self.mean
-        result: NDArray[np.float64] = self.present[rows, np.newaxis] * centred * self.factor
-        return result
-
-    def outer(self) -> NDArray[np.float64]:
-        """Return the inner products of all pairs of rows."""
-        if not self.is_sparse:
-            rows = self.rows(slice(None))
-            return rows @ rows.T
-        scaled = self.matrix.astype(np.float64).multiply(self.factor[np.newaxis]).tocsr()
-        offset = self.mean * self.factor
-        along = np.asarray(scaled @ offset).ravel()
-        products: NDArray[np.float64] = (scaled @ scaled.T).toarray()
-        products -= np.outer(along, self.present)
-        products -= np.outer(self.present, along - self.present * (offset @ offset))
-        return products
-
-    def dot(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the product of the rows and a matrix of shape (n_features, k)."""
-        scaled = self.factor[:, np.newaxis] * right
+        scaled = self.scaled(rows)
         if self.is_sparse:
-            product: NDArray[np.float64] = self.matrix @ scaled
-            return product - np.outer(self.present, self.mean @ scaled)
-        return np.concatenate([self.rows(part) @ right for part in self.parts()])
-
-    def transposed_dot(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the product of the transposed rows and a matrix of shape (n_samples, k)."""
-        if self.is_sparse:
-            product: NDArray[np.float64] = self.matrix.T @ right
-            product -= np.outer(self.mean, self.present @ right)
-            scaled: NDArray[np.float64] = self.factor[:, np.newaxis] * product
-            return scaled
-        return sum(
-            (self.rows(part).T @ right[part] for part in self.parts()),
-            start=np.zeros((len(self.mean), right.shape[1])),
-        )
-
-    def parts(self) -> Iterator[slice]:
-        """Yield slices of rows that are small enough to be converted at once."""
-        return _parts(self.matrix.shape[0], len(self.mean))
+            scaled = scaled.toarray() - np.outer(self.present[rows], self.offset)
+        dense: NDArray[np.float64] = scaled
+        return dense
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,41 +142,102 @@ class JoinedBlocks:
         """Numbers of rows and of features."""
         return len(self.root_weight), sum(len(block.mean) for block in self.blocks)
 
-    def gram(self) -> NDArray[np.float64]:
+    def gram(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """Return the inner products of all pairs of features."""
-        n_rows, n_features = self.shape
-        total = np.zeros((n_features, n_features))
-        for part in _parts(n_rows, n_features):
-            rows = np.hstack([block.rows(part) for block in self.blocks])
-            rows *= self.root_weight[part, np.newaxis]
-            total += rows.T @ rows
+        n_features = self.shape[1]
+        total = np.zeros((n_features, n_features), dtype=dtype)
+        along = np.zeros((n_features, len(self.blocks)), dtype=dtype)
+        places = self._places()
+        for part in self._parts():
+            scaled = [self._scaled(block, part, dtype) for block in self.blocks]
+            here = self._here(part).astype(dtype)
+            for place, one in zip(places, scaled, strict=True):
+                along[place] += one.T @ here
+                for other_place, other in zip(places, scaled, strict=True):
+                    if other_place.start <= place.start:
+                        total[place, other_place] += _dense(one.T @ other)
+        # Rows of sparse blocks are centred here: (S - H O')'(S - H O').
+        offsets = self._offsets().astype(dtype)
+        here = self._here(slice(None))
+        total -= along @ offsets.T
+        total -= offsets @ (along - offsets @ (here.T @ here).astype(dtype)).T
+        for place in places:
+            total[: place.start, place] = total[place, : place.start].T
         return total
 
-    def outer(self) -> NDArray[np.float64]:
+    def outer(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
         """Return the inner products of all pairs of rows."""
         n_rows = self.shape[0]
-        total = np.zeros((n_rows, n_rows))
+        total = np.zeros((n_rows, n_rows), dtype=dtype)
+        everything = slice(None)
         for block in self.blocks:
-            total += block.outer()
-        return total * self.root_weight * self.root_weight[:, np.newaxis]
+            scaled = self._scaled(block, everything, dtype)
+            total += _dense(scaled @ scaled.T)
+            if block.is_sparse:
+                here = (self.root_weight * block.present).astype(dtype)
+                along = scaled @ block.offset.astype(dtype)
+                total -= np.outer(along, here)
+                total -= np.outer(here, along - here * float(block.offset @ block.offset))
+        return total
 
-    def dot(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the product of the rows and a matrix of shape (n_features, k)."""
-        parts = self.split(right)
-        total = np.zeros((self.shape[0], right.shape[1]))
-        for block, part in zip(self.blocks, parts, strict=True):
-            total += block.dot(part)
-        return total * self.root_weight[:, np.newaxis]
+    def dot(self, right: NDArray[Any]) -> NDArray[Any]:
+        """Return the product of the rows and a matrix of shape (n_features, k), in its dtype."""
+        product = np.empty((self.shape[0], right.shape[1]), dtype=right.dtype)
+        places = self._places()
+        centre = self._offsets().astype(right.dtype).T @ right
+        for part in self._parts(right.shape[1]):
+            product[part] = self._here(part).astype(right.dtype) @ -centre
+            for place, block in zip(places, self.blocks, strict=True):
+                product[part] += self._scaled(block, part, right.dtype) @ right[place]
+        return product
 
-    def transposed_dot(self, right: NDArray[np.float64]) -> NDArray[np.float64]:
+    def transposed_dot(self, right: NDArray[Any]) -> NDArray[Any]:
         """Return the product of the transposed rows and a matrix of shape (n_samples, k)."""
-        weighted = right * self.root_weight[:, np.newaxis]
-        return np.concatenate([block.transposed_dot(weighted) for block in self.blocks])
+        here = self._here(slice(None)).astype(right.dtype)
+        product: NDArray[Any] = -self._offsets().astype(right.dtype) @ (here.T @ right)
+        places = self._places()
+        for part in self._parts(right.shape[1]):
+            for place, block in zip(places, self.blocks, strict=True):
+                product[place] += self._scaled(block, part, right.dtype).T @ right[part]
+        return product
 
     def split(self, joined: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """Return the rows of a matrix of shape (n_features, k) that belong to each block."""
         ends = np.cumsum([len(block.mean) for block in self.blocks])
         return np.split(joined, ends[:-1])
+
+    def _places(self) -> list[slice]:
+        """Return where the features of each block are."""
+        ends = [int(end) for end in np.cumsum([len(block.mean) for block in self.blocks])]
+        return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+    def _offsets(self) -> NDArray[np.float64]:
+        """Return the offset of each block in a column of its own, (n_features, n_blocks)."""
+        offsets = np.zeros((self.shape[1], len(self.blocks)))
+        for column, (place, block) in enumerate(zip(self._places(), self.blocks, strict=True)):
+            offsets[place, column] = block.offset
+        return offsets
+
+    def _here(self, part: slice) -> NDArray[np.float64]:
+        """Return the root weights of the rows that have each modality, (n, n_blocks)."""
+        present = np.stack([block.present[part] for block in self.blocks], axis=1)
+        weighted: NDArray[np.float64] = present * self.root_weight[part, np.newaxis]
+        return weighted
+
+    def _scaled(self, block: Block, part: slice, dtype: DTypeLike) -> Any:
+        scaled = block.scaled(part, dtype)
+        weight = self.root_weight[part, np.newaxis].astype(dtype)
+        return scaled.multiply(weight).tocsr() if block.is_sparse else scaled * weight
+
+    def _parts(self, n_columns: int = 0) -> Iterator[slice]:
+        """Yield slices of rows that are small enough to be converted at once."""
+        dense = sum(len(block.mean) for block in self.blocks if not block.is_sparse)
+        return _parts(self.shape[0], max(dense, n_columns))
+
+
+def _dense(product: Any) -> NDArray[Any]:
+    dense: NDArray[Any] = product.toarray() if hasattr(product, "toarray") else product
+    return dense
 
 
 def _moments(

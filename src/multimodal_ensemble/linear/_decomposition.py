@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from multimodal_ensemble.linear._block import JoinedBlocks
 MAX_EXACT = 2500
 # Beyond, this many directions are kept, or as many as this much memory holds for all rows.
 _TRUNCATED = 1500
-_MAX_BYTES = 2**32
-# Directions without length: relative to the longest.
-_SMALLEST = 1e-11
-# Passes over the rows, and additional directions, that make the truncated directions accurate.
+_MAX_BYTES = 2**31
+# Up to this number of rows or features, leading directions come from inner products.
+_MAX_INNER_PRODUCTS = 6000
+# Directions without length, relative to the longest: what rounding leaves in each precision.
+_SMALLEST = {8: 1e-11, 4: 1e-6}
+# Passes over the rows, and additional directions, that make randomised directions accurate.
 _N_PASSES = 2
 _N_EXTRA = 50
 
@@ -41,9 +44,9 @@ class Decomposition:
     """
 
     rows: JoinedBlocks
-    left: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    right: NDArray[np.float64] | None
+    left: NDArray[Any]
+    squares: NDArray[Any]
+    right: NDArray[Any] | None
     is_exact: bool
 
     def coefficients(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,8 +71,8 @@ class Decomposition:
 def decompose(rows: JoinedBlocks, *, seed: int = 0) -> Decomposition:
     """Decompose rows through the smaller of the two matrices of inner products.
 
-    With more than 2,500 rows and features, the 1,500 leading directions are computed by a
-    randomised method [1]_, or as many as 4 GiB hold.
+    With more than 2,500 rows and features, the 1,500 leading directions are computed, or as many
+    as 2 GiB hold, in float32; with more than 6,000 of both, by a randomised method [1]_.
 
     Parameters
     ----------
@@ -99,43 +102,46 @@ def decompose(rows: JoinedBlocks, *, seed: int = 0) -> Decomposition:
     [2.0]
     """
     n_rows, n_features = rows.shape
-    max_exact = min(MAX_EXACT, _MAX_BYTES // (8 * n_rows))
-    if min(n_rows, n_features) > max_exact:
-        return _decompose_truncated(rows, seed)
+    smaller = min(n_rows, n_features)
+    is_exact = smaller <= min(MAX_EXACT, _MAX_BYTES // (8 * n_rows))
+    rank = smaller if is_exact else min(_TRUNCATED, smaller, max(1, _MAX_BYTES // (4 * n_rows)))
+    # Half the memory and time; leading directions are approximate anyway.
+    dtype = np.float64 if is_exact else np.float32
+    if smaller > _MAX_INNER_PRODUCTS:
+        return _decompose_randomised(rows, rank, seed)
     if n_features <= n_rows:
-        squares, right = _positive_eigen(rows.gram())
-        left = rows.dot(right) / np.sqrt(squares)
-        return Decomposition(rows, left, squares, right, is_exact=True)
-    squares, left = _positive_eigen(rows.outer())
-    return Decomposition(rows, left, squares, None, is_exact=True)
+        squares, right = _leading(rows.gram(dtype), rank)
+        left = rows.dot((right / np.sqrt(squares)).astype(dtype))
+        return Decomposition(rows, left, squares, right, is_exact)
+    squares, left = _leading(rows.outer(dtype), rank)
+    return Decomposition(rows, left, squares, None, is_exact)
 
 
-def _positive_eigen(
-    matrix: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    values, vectors = eigh(matrix, overwrite_a=True, check_finite=False)
-    kept = values > max(_SMALLEST * values.max(initial=0.0), np.finfo(np.float64).tiny)
+def _leading(matrix: NDArray[Any], rank: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the largest eigenvalues that are positive, and their eigenvectors."""
+    n = len(matrix)
+    some = None if rank == n else (n - rank, n - 1)
+    values, vectors = eigh(matrix, subset_by_index=some, overwrite_a=True, check_finite=False)
+    smallest = _SMALLEST[matrix.itemsize] * values.max(initial=0.0)
+    kept = values > max(smallest, np.finfo(matrix.dtype).tiny)
     return values[kept], np.ascontiguousarray(vectors[:, kept])
 
 
-def _decompose_truncated(rows: JoinedBlocks, seed: int) -> Decomposition:
+def _decompose_randomised(rows: JoinedBlocks, rank: int, seed: int) -> Decomposition:
     n_rows, n_features = rows.shape
-    rank = min(_TRUNCATED, n_rows, n_features, max(1, _MAX_BYTES // (8 * n_rows)))
     width = min(rank + _N_EXTRA, n_rows, n_features)
-    sample = np.random.default_rng(seed).normal(size=(n_features, width))
+    sample = np.random.default_rng(seed).normal(size=(n_features, width)).astype(np.float32)
     for _ in range(_N_PASSES):
-        basis = _orthonormal(rows.dot(sample))
-        sample = _orthonormal(rows.transposed_dot(basis))
+        sample = _orthonormal(rows.transposed_dot(rows.dot(sample)))
     # The rows in the basis of the features: a thin matrix, decomposed through its inner products.
     thin = rows.dot(sample)
-    values, vectors = _positive_eigen(thin.T @ thin)
-    values, vectors = values[-rank:], vectors[:, -rank:]
-    left = thin @ vectors / np.sqrt(values)
-    return Decomposition(rows, left, values, sample @ vectors, is_exact=False)
+    squares, vectors = _leading(thin.T @ thin, rank)
+    del thin
+    right = sample @ vectors
+    left = rows.dot(right / np.sqrt(squares))
+    return Decomposition(rows, left, squares, right, is_exact=False)
 
 
-def _orthonormal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    basis: NDArray[np.float64] = qr(matrix, mode="economic", overwrite_a=True, check_finite=False)[
-        0
-    ]
+def _orthonormal(matrix: NDArray[Any]) -> NDArray[Any]:
+    basis: NDArray[Any] = qr(matrix, mode="economic", overwrite_a=True, check_finite=False)[0]
     return basis

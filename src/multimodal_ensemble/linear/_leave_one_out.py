@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 # A row that alone determines its own fitted value has no value without it.
 _LARGEST_LEVERAGE = 1 - 1e-9
-# Of scores of targets 0 and 1.
-_ROUNDING = 1e-10
+# Of scores of targets 0 and 1, by the size of the numbers of the directions in bytes.
+_ROUNDING = {8: 1e-10, 4: 1e-6}
+# So that the squares of the directions are never held for all rows.
+_ROWS_AT_ONCE = 1024
 # Groups of one size whose equations are solved at once.
 _GROUPS_AT_ONCE = 256
 
 
 def leave_one_out(
-    left: NDArray[np.float64],
-    shrinkage: NDArray[np.float64],
+    left: NDArray[Any],
+    shrinkages: NDArray[Any],
     target: NDArray[np.float64],
     root_weight: NDArray[np.float64],
     *,
     groups: Sequence[NDArray[np.intp]] = (),
-) -> NDArray[np.float64]:
-    """Return the score of each row from ridge regression without the row.
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the score of each row from ridge regression without the row, for each penalty.
 
     The regression without the row has its own intercept. The score is the product of the row, less
     the mean of all rows, and the coefficients. It leaves the intercept out, which is the lower the
@@ -34,8 +37,8 @@ def leave_one_out(
     ----------
     left : ndarray of shape (n_samples, rank)
         Orthonormal directions of the centred rows, times the roots of their weights.
-    shrinkage : ndarray of shape (rank,)
-        ``squares / (squares + penalty)``, in 0..1.
+    shrinkages : ndarray of shape (n_penalties, rank)
+        ``squares / (squares + penalty)`` of each penalty, in 0..1.
     target : ndarray of shape (n_samples, n_labels)
         Centred targets, times the roots of the weights.
     root_weight : ndarray of shape (n_samples,)
@@ -43,8 +46,8 @@ def leave_one_out(
     groups : sequence of ndarray, default=()
         Rows that are left out together, each as row numbers.
 
-    Returns
-    -------
+    Yields
+    ------
     ndarray of shape (n_samples, n_labels)
         Scores.
 
@@ -65,36 +68,67 @@ def leave_one_out(
     >>> from multimodal_ensemble.linear._leave_one_out import leave_one_out
     >>> left = np.array([[0.5], [0.5], [-0.5], [-0.5]])
     >>> target = np.array([[0.5], [0.5], [-0.5], [-0.5]])
-    >>> leave_one_out(left, np.array([0.5]), target, np.ones(4)).round(3).tolist()
+    >>> [scores] = leave_one_out(left, np.array([[0.5]]), target, np.ones(4))
+    >>> scores.round(3).tolist()
     [[0.2], [0.2], [-0.2], [-0.2]]
     """
-    root = root_weight[:, np.newaxis]
-    weight, total = root**2, float((root_weight**2).sum())
-    residual = target - left @ (shrinkage[:, np.newaxis] * (left.T @ target))
-    leverage = ((left**2) @ shrinkage)[:, np.newaxis] + weight / total
-    without = residual / np.maximum(1 - leverage, 1 - _LARGEST_LEVERAGE)
-    # Fitted values less the mean of the other rows' targets.
-    fitted = (target - without) / root + _divide(root * target, total - weight, total)
-    scores: NDArray[np.float64] = fitted * (1 - weight / total)
+    along = left.T @ target.astype(left.dtype)
+    leverages = np.empty((len(left), len(shrinkages)))
+    for start in range(0, len(left), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        leverages[part] = left[part] ** 2 @ shrinkages.T.astype(left.dtype)
     by_size: dict[int, list[NDArray[np.intp]]] = {}
     for rows in groups:
         if len(rows) > 1:
             by_size.setdefault(len(rows), []).append(rows)
-    for same_size in by_size.values():
-        for rows in np.array_split(np.stack(same_size), -(-len(same_size) // _GROUPS_AT_ONCE)):
-            part, root = left[rows], root_weight[rows][:, :, np.newaxis]
-            hat = (part * shrinkage) @ part.transpose(0, 2, 1) + root @ (
-                root.transpose(0, 2, 1) / total
-            )
-            of_rows = np.linalg.solve(
-                np.eye(rows.shape[1]) / _LARGEST_LEVERAGE - hat, residual[rows]
-            )
-            of_group = (root * target[rows]).sum(axis=1, keepdims=True)
-            rest = total - (root**2).sum(axis=1, keepdims=True)
-            fitted = (target[rows] - of_rows) / root + _divide(of_group, rest, total)
-            scores[rows] = fitted - (root**2 * fitted).sum(axis=1, keepdims=True) / total
-    # What is left of 0 by rounding would rank the rows by their own labels.
-    scores[np.abs(scores) < _ROUNDING] = 0
+    same_sizes = [np.stack(same) for same in by_size.values()]
+    for shrinkage, leverage in zip(shrinkages, leverages.T, strict=True):
+        residual = target - left @ (shrinkage[:, np.newaxis] * along).astype(left.dtype)
+        scores = _single_scores(leverage, residual, target, root_weight)
+        for same in same_sizes:
+            for rows in np.array_split(same, -(-len(same) // _GROUPS_AT_ONCE)):
+                scores[rows] = _group_scores(
+                    left[rows], shrinkage, residual[rows], target[rows], root_weight, rows
+                )
+        # What is left of 0 by rounding would rank the rows by their own labels.
+        scores[np.abs(scores) < _ROUNDING[left.itemsize]] = 0
+        yield scores
+
+
+def _single_scores(
+    leverage: NDArray[np.float64],
+    residual: NDArray[np.float64],
+    target: NDArray[np.float64],
+    root_weight: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the score of each row from a model without this row alone."""
+    root = root_weight[:, np.newaxis]
+    weight, total = root**2, float((root_weight**2).sum())
+    rest = 1 - leverage[:, np.newaxis] - weight / total
+    without = residual / np.maximum(rest, 1 - _LARGEST_LEVERAGE)
+    # Fitted values less the mean of the other rows' targets.
+    fitted = (target - without) / root + _divide(root * target, total - weight, total)
+    scores: NDArray[np.float64] = fitted * (1 - weight / total)
+    return scores
+
+
+def _group_scores(
+    left: NDArray[Any],
+    shrinkage: NDArray[Any],
+    residual: NDArray[np.float64],
+    target: NDArray[np.float64],
+    root_weight: NDArray[np.float64],
+    rows: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Return the scores of the rows of groups, (n_groups, n, n_labels), without their group."""
+    total = float((root_weight**2).sum())
+    root = root_weight[rows][:, :, np.newaxis]
+    hat = (left * shrinkage) @ left.transpose(0, 2, 1) + root @ (root.transpose(0, 2, 1) / total)
+    without = np.linalg.solve(np.eye(rows.shape[1]) / _LARGEST_LEVERAGE - hat, residual)
+    of_group = (root * target).sum(axis=1, keepdims=True)
+    rest = total - (root**2).sum(axis=1, keepdims=True)
+    fitted = (target - without) / root + _divide(of_group, rest, total)
+    scores: NDArray[np.float64] = fitted - (root**2 * fitted).sum(axis=1, keepdims=True) / total
     return scores
 
 

@@ -105,9 +105,10 @@ def fit_ridge(
     best_quality = np.full(y.shape[1], -np.inf)
     best_penalty = np.zeros(y.shape[1])
     scores = np.zeros(y.shape)
-    for penalty in sorted(penalties):
-        shrinkage = parts.squares / (parts.squares + penalty * n_rows / 100)
-        without = leave_one_out(parts.left, shrinkage, target, root_weight, groups=together)
+    candidates = np.sort(penalties)
+    shrinkages = parts.squares / (parts.squares + candidates[:, np.newaxis] * n_rows / 100)
+    each = leave_one_out(parts.left, shrinkages, target, root_weight, groups=together)
+    for penalty, without in zip(candidates, each, strict=True):
         quality = _rate(without, y, sample_weight)
         # With equal quality, the larger penalty.
         better = quality >= best_quality
@@ -115,7 +116,8 @@ def fit_ridge(
         best_penalty[better] = penalty
         scores[:, better] = without[:, better]
     squares = parts.squares[:, np.newaxis]
-    shrunk = squares / (squares + best_penalty * n_rows / 100) * (parts.left.T @ target)
+    along = parts.left.T @ target.astype(parts.left.dtype)
+    shrunk = squares / (squares + best_penalty * n_rows / 100) * along
     coefficients = parts.coefficients(shrunk)
     return RidgeFit(rows.split(coefficients), scores, best_penalty, parts.is_exact)
 
