@@ -117,9 +117,7 @@ def test_each_label_has_the_penalty_of_the_best_scores():
         quality = [roc_auc_score(y[:, label], fit.scores[:, label]) for fit in each]
         best = len(candidates) - 1 - int(np.argmax(quality[::-1]))
         assert chosen.penalties[label] == candidates[best]
-        np.testing.assert_allclose(
-            chosen.scores[:, label], each[best].scores[:, label], atol=1e-12
-        )
+        np.testing.assert_allclose(chosen.scores[:, label], each[best].scores[:, label], atol=1e-12)
         np.testing.assert_allclose(
             chosen.coefficients[0][:, label], each[best].coefficients[0][:, label], atol=1e-12
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,7 @@ from multimodal_ensemble.estimators._member_encoder import MemberEncoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import MemberLayout
 
-_Layout: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...], frozenset[str]]
-
-# Up to this number of numbers per row, similarity to training rows is worth a member of its own.
+# Up to this number of numbers per row, a member also takes the similarity to training rows.
 _MAX_RADIAL_INPUTS = 100
 
 
@@ -69,28 +67,32 @@ def plan_members(
     by_name = {encoder.name: encoder for encoder in encoders}
     columns = {name: frozenset(encoder.columns) for name, encoder in by_name.items()}
     grouped = _named_groups(groups, by_name)
-    radial = [encoder.name for encoder in encoders if _can_be_radial(encoder)]
-    layouts: list[_Layout] = [
-        (name, members, (), frozenset().union(*(columns[each] for each in members)))
-        for name, members in grouped.items()
-    ]
+    radial = {encoder.name for encoder in encoders if _can_be_radial(encoder)}
     taken = {*itertools.chain.from_iterable(grouped.values())}
-    layouts += [(name, (name,), (), columns[name]) for name in by_name if name not in taken]
-    layouts += [(f"{name}.radial", (), (name,), columns[name]) for name in radial]
-    evidences = {evidence for *_, evidence in layouts}
-    everything = frozenset().union(*evidences) if evidences else frozenset()
-    if joint and len(evidences) > 1 and everything not in evidences:
-        layouts.append((_new_name("joint", by_name), tuple(by_name), tuple(radial), everything))
-    has_others = any(evidence != everything for evidence in evidences)
+    modalities = grouped | {name: (name,) for name in by_name if name not in taken}
+    evidences = {
+        name: frozenset(itertools.chain.from_iterable(columns[each] for each in group))
+        for name, group in modalities.items()
+    }
+    everything = frozenset(itertools.chain.from_iterable(columns.values()))
+    _check_overlap({name: evidences[name] for name in grouped}, everything)
+    if joint and len({*evidences.values()}) > 1 and everything not in evidences.values():
+        name = _new_name("joint", by_name)
+        modalities[name], evidences[name] = tuple(by_name), everything
+    has_others = any(evidence != everything for evidence in evidences.values())
     members = [
-        MemberLayout(name, takes, of_radial, _describe(evidence, everything, has_others))
-        for name, takes, of_radial, evidence in layouts
+        MemberLayout(
+            name,
+            group,
+            tuple(each for each in group if each in radial),
+            _describe(evidences[name], everything, has_others),
+        )
+        for name, group in modalities.items()
     ]
     for member in external:
         evidence = frozenset(member.columns)
         described = _describe(evidence & everything or evidence, everything, has_others)
         members.append(MemberLayout(member.name, (member.name,), (), described, is_scored=True))
-    _check_overlap(layouts, everything)
     return members
 
 
@@ -138,13 +140,13 @@ def _describe(evidence: frozenset[str], everything: frozenset[str], has_others: 
     return ", ".join(sorted(evidence))
 
 
-def _check_overlap(layouts: Sequence[_Layout], everything: frozenset[str]) -> None:
+def _check_overlap(groups: Mapping[str, frozenset[str]], everything: frozenset[str]) -> None:
     """Refuse groups that count the same columns twice."""
-    partial = {name: evidence for name, *_, evidence in layouts if evidence != everything}
+    partial = {name: evidence for name, evidence in groups.items() if evidence != everything}
     for (first, one), (second, other) in itertools.combinations(partial.items(), 2):
         if one & other and one != other:
             msg = (
-                f"The members {first!r} and {second!r} both read {abbreviate(sorted(one & other))} "
+                f"The groups {first!r} and {second!r} both read {abbreviate(sorted(one & other))} "
                 "but not the same columns altogether, so their sum would count these twice. Two "
                 "groups must read the same columns, different columns, or all columns."
             )

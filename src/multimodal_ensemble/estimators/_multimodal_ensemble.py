@@ -99,8 +99,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     -----
     A member is a ridge regression of 0/1 targets on features that are centred and scaled to a mean
     squared norm of 1; features of backbones are standardised after ``sign(x) * log(1 + |x|)``,
-    and numbers are standardised. Modalities of at most 100 numbers have a second member over
-    radial features, which follows curves. The penalty of each label is the one of ten with the
+    and numbers are standardised. A member of at most 100 numbers also takes radial features, with
+    which it follows curves. The penalty of each label is the one of ten with the
     highest ROC-AUC of leave-one-out scores (or the lowest log-loss, for labels of fewer than 8
     rows), which become log-odds by Platt scaling. Members that read the same columns are averaged;
     those of different columns are added.

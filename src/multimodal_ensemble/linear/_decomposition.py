@@ -64,7 +64,8 @@ class Decomposition:
         """
         scaled = scores / np.sqrt(self.squares)[:, np.newaxis]
         if self.right is not None:
-            return self.right @ scaled
+            coefficients: NDArray[np.float64] = self.right @ scaled
+            return coefficients
         return self.rows.transposed_dot(self.left @ (scaled / np.sqrt(self.squares)[:, np.newaxis]))
 
 
