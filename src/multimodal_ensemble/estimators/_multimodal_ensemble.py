@@ -101,8 +101,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     squared norm of 1; features of backbones are standardised after ``sign(x) * log(1 + |x|)``,
     and numbers are standardised. A member of at most 100 numbers also takes radial features, with
     which it follows curves. The penalty of each label is the one of ten with the
-    highest ROC-AUC of leave-one-out scores (or the lowest log-loss, for labels of fewer than 8
-    rows), which become log-odds by Platt scaling. Members that read the same columns are averaged;
+    highest ROC-AUC of leave-one-out scores (see `multimodal_ensemble.linear.fit_ridge`), which
+    become log-odds by Platt scaling. Members that read the same columns are averaged;
     those of different columns are added.
 
     In a row that lacks a modality, or whose bag holds no known token, the member of that modality

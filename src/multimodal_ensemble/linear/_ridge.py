@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from multimodal_ensemble.linear._block import Block, JoinedBlocks
 from multimodal_ensemble.linear._decomposition import decompose
 from multimodal_ensemble.linear._leave_one_out import leave_one_out
-from multimodal_ensemble.linear._platt_scaling import PlattScaling, log_loss
 from multimodal_ensemble.metrics import mean_roc_auc
 
 # Candidates, in units of a hundredth of the number of rows: the mean squared norm of a block is 1.
 PENALTIES = tuple(float(value) for value in np.geomspace(0.003, 100, 10))
-# With fewer rows that have, or lack, a label, its ROC-AUC has too few steps to choose by.
-_MIN_ROWS_FOR_ROC_AUC = 8
+# With so many rows that have (or lack) a label, its own ROC-AUC and the mean of all labels count
+# the same when its penalty is chosen.
+_ROWS_OF_HALF_TRUST = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +62,10 @@ def fit_ridge(
 ) -> RidgeFit:
     """Fit one ridge regression per label; all labels share one decomposition of the rows.
 
-    Each label has the penalty with the highest ROC-AUC of its leave-one-out scores, or with the
-    lowest log-loss if fewer than 8 rows have, or lack, the label.
+    Each label has the penalty with the highest ROC-AUC of its leave-one-out scores. The ROC-AUC of
+    a label that n rows have (or lack, if these are fewer) is first drawn towards the mean of all
+    labels, with the weights ``n / (n + 30)`` and ``30 / (n + 30)``, because that of a rare label
+    has few steps.
 
     Parameters
     ----------
@@ -123,22 +125,18 @@ def fit_ridge(
 
 
 def _rate(scores: NDArray[np.float64], y: NDArray[np.bool_], weight: Any) -> NDArray[np.float64]:
-    """Return the quality of each label's scores; those of different labels are not comparable."""
+    """Return the ROC-AUC of each label, drawn towards the mean of all labels if it is rare."""
     fewer = np.minimum(y.sum(axis=0), (~y).sum(axis=0))
+    has_both = fewer > 0
+    if not has_both.any():
+        return np.zeros(y.shape[1])
     quality = np.zeros(y.shape[1])
-    frequent = fewer >= _MIN_ROWS_FOR_ROC_AUC
-    if frequent.any():
-        quality[frequent] = mean_roc_auc(
-            y[:, frequent], scores[:, frequent], average=None, sample_weight=weight
-        )
-    rare = (fewer > 0) & ~frequent
-    if rare.any():
-        of_rare, weights = y[:, rare], np.ones(len(y)) if weight is None else weight
-        scaling = PlattScaling.fit(scores[:, rare], of_rare, weight)
-        quality[rare] = -log_loss(
-            scaling.log_odds(scores[:, rare]), of_rare, weights[:, np.newaxis]
-        )
-    return quality
+    quality[has_both] = mean_roc_auc(
+        y[:, has_both], scores[:, has_both], average=None, sample_weight=weight
+    )
+    trust = fewer / (fewer + _ROWS_OF_HALF_TRUST)
+    rated: NDArray[np.float64] = trust * quality + (1 - trust) * quality[has_both].mean()
+    return rated
 
 
 def _rows_by_group(groups: NDArray[np.intp]) -> list[NDArray[np.intp]]:
