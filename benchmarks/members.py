@@ -292,7 +292,8 @@ def _describe_calibration(y: np.ndarray, log_odds: np.ndarray, without: np.ndarr
     moved = [roc_auc(y, log_odds + shift * without[:, None]) for shift in shifts]
     best = np.nanmean(np.max(moved, axis=0))
     parts = [
-        f"rows {name} tags: mean score {share[here].mean():.3f}, labels per cell {y[here].mean():.3f}"
+        f"rows {name} tags: mean score {share[here].mean():.3f}, share of labels "
+        f"{y[here].mean():.3f}"
         for name, here in (("without", without), ("with", ~without))
     ]
     return (
