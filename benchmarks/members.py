@@ -15,13 +15,13 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-import pandas as pd
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 
 from benchmarks._machine import describe_machine
+from benchmarks.fusions import TEST_SHARE, Rows, read_rows
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     Encoder,
@@ -37,7 +37,7 @@ from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
 from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge
 from multimodal_ensemble.model_selection import stratified_holdout
 
-N_DRAWS = 500
+N_DRAWS = 1_000
 BAG, VECTORS = "bag", "vectors"
 # Inverse penalties of the logistic regressions, on joined blocks of mean squared norm 1.
 INVERSE_PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -45,32 +45,17 @@ TAG_COUNTS = ((0, 0), (1, 2), (3, 6), (7, 15), (16, 10**9))
 BASE = "default"
 
 
-@dataclasses.dataclass(frozen=True)
-class Rows:
-    """A table with the columns ``image``, a path, and ``tags``, lists; and its labels."""
-
-    table: pd.DataFrame
-    y: np.ndarray
-
-    def splits(self, how: str, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield training and test rows: folds, fifths held out, or so many training rows."""
-        if how == "folds":
-            yield from MultilabelStratifiedKFold(number, random_state=0).split(self.table, self.y)
-            return
-        for seed in range(1, number + 1):
-            if how == "holdouts":
-                yield stratified_holdout(self.y, 0.2, random_state=seed)
-            else:
-                order = np.random.default_rng(seed).permutation(len(self.y))
-                yield np.sort(order[: int(how)]), np.sort(order[int(how) :])
-
-
-def read_rows(path: Path) -> Rows:
-    """Read a CSV file with the columns image, tags and labels; the last two separated by ``|``."""
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    table["image"] = [str(path.parent / image) for image in table["image"]]
-    table["tags"] = table["tags"].map(lambda tags: [tag for tag in tags.split("|") if tag])
-    return Rows(table, table["labels"].str.get_dummies("|").to_numpy())
+def make_splits(y: np.ndarray, how: str, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield training and test rows: folds, fifths held out, or so many training rows."""
+    if how == "folds":
+        yield from MultilabelStratifiedKFold(number, random_state=0).split(y, y)
+        return
+    for seed in range(1, number + 1):
+        if how == "holdouts":
+            yield stratified_holdout(y, TEST_SHARE, random_state=seed)
+        else:
+            order = np.random.default_rng(seed).permutation(len(y))
+            yield np.sort(order[: int(how)]), np.sort(order[int(how) :])
 
 
 class Split:
@@ -79,7 +64,7 @@ class Split:
     def __init__(
         self, rows: Rows, images: Sequence[Encoder], store: FeatureStore, train: np.ndarray
     ) -> None:
-        self.y, self.train = rows.y > 0, train
+        self.y, self.train = rows.y.to_numpy() > 0, train
         self.images = [image.name for image in images]
         tags = rows.table["tags"].iloc[train]
         encoders = [
@@ -199,7 +184,7 @@ def train_network(
     network = MultimodalClassifier(
         [*images, BagOfWordsEncoder("tags")], store=store, random_state=0, verbose=0
     )
-    network.fit(rows.table.iloc[train], rows.y[train])
+    network.fit(rows.table.iloc[train], rows.y.iloc[train])
     scores = np.clip(network.predict_proba(rows.table.iloc[test]).astype(float), 1e-7, 1 - 1e-7)
     return np.log(scores) - np.log1p(-scores)
 
@@ -234,22 +219,23 @@ class Scored:
     scores: dict[str, np.ndarray]
 
 
-def compare(rows: Rows, splits: Sequence[Scored]) -> str:
+def compare(y: np.ndarray, splits: Sequence[Scored]) -> str:
     """Return a table of mean ROC-AUC, with paired bootstrap intervals of the differences."""
     rng = np.random.default_rng(0)
+    # How often each test row of a split is drawn.
     drawn = [
-        [rng.integers(0, len(split.rows), len(split.rows)) for _ in range(N_DRAWS)]
+        rng.multinomial(len(split.rows), np.full(len(split.rows), 1 / len(split.rows)), N_DRAWS)
         for split in splits
     ]
     names = [name for name in splits[0].scores if all(name in split.scores for split in splits)]
     base: np.ndarray = np.empty(0)
     lines = ["| method | mean ROC-AUC | difference | 95 % interval |", "|---|---|---|---|"]
     for name in sorted(names, key=lambda each: each != BASE):
-        values = [mean_roc_auc(rows.y[each.rows], each.scores[name]) for each in splits]
+        values = [mean_roc_auc(y[each.rows], each.scores[name]) for each in splits]
         draws = np.mean(
             [
-                [mean_roc_auc(rows.y[each.rows][at], each.scores[name][at]) for at in of_split]
-                for each, of_split in zip(splits, drawn, strict=True)
+                _drawn_roc_auc(y[each.rows], each.scores[name], weights)
+                for each, weights in zip(splits, drawn, strict=True)
             ],
             axis=0,
         )
@@ -265,11 +251,29 @@ def compare(rows: Rows, splits: Sequence[Scored]) -> str:
     return "\n".join(lines)
 
 
-def compare_by_tags(rows: Rows, splits: Sequence[Scored], names: Sequence[str]) -> str:
+def _drawn_roc_auc(y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean ROC-AUC for each row of weights, of shape (n_draws, n)."""
+    values = np.empty((len(weights), y.shape[1]))
+    for label in range(y.shape[1]):
+        order = np.argsort(scores[:, label])
+        ordered, drawn = scores[order, label], weights[:, order]
+        positive = drawn * y[order, label]
+        below = np.pad(np.cumsum(drawn - positive, axis=1), ((0, 0), (1, 0)))
+        # Ties count half.
+        wins = below[:, np.searchsorted(ordered, ordered, side="left")]
+        wins = wins + below[:, np.searchsorted(ordered, ordered, side="right")]
+        pairs = positive.sum(axis=1) * below[:, -1]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values[:, label] = (wins * positive).sum(axis=1) / 2 / pairs
+    return np.nanmean(values, axis=1)
+
+
+def compare_by_tags(
+    counts: np.ndarray, y: np.ndarray, splits: Sequence[Scored], names: Sequence[str]
+) -> str:
     """Return a table of mean ROC-AUC by number of tags, over the test rows of all splits."""
     tested = np.concatenate([split.rows for split in splits])
-    counts = rows.table["tags"].map(len).to_numpy()[tested]
-    y = rows.y[tested]
+    counts, y = counts[tested], y[tested]
     scores = {name: np.concatenate([each.scores[name] for each in splits]) for name in names}
     lines = [f"| tags | rows | {' | '.join(names)} |", "|---" * (len(names) + 2) + "|"]
     for low, high in (*TAG_COUNTS, (0, 10**9)):
@@ -320,6 +324,7 @@ def main() -> None:
     for name, value in describe_machine().items():
         print(f"{name}: {value}")
     rows, store = read_rows(options.data), FeatureStore(options.store)
+    y, counts = rows.y.to_numpy(), rows.table["tags"].map(len).to_numpy()
     images: list[Encoder] = [
         ImageEncoder(name.lower(), column="image", backbone=name, weights=path)
         for name, _, path in (pair.partition("=") for pair in options.weights)
@@ -327,7 +332,7 @@ def main() -> None:
     names = "-".join(image.name for image in images)
     options.runs.mkdir(parents=True, exist_ok=True)
     done: list[Scored] = []
-    for number, (train, test) in enumerate(rows.splits(options.splits, options.number)):
+    for number, (train, test) in enumerate(make_splits(y, options.splits, options.number)):
         file = options.runs / f"{options.data.stem}-{names}-{options.splits}-{number}.npz"
         scores = dict(np.load(file)) if file.exists() else {}
         if not scores or ("logistic" in options.also and "logistic" not in scores):
@@ -339,10 +344,10 @@ def main() -> None:
             scores["network"] = train_network(rows, images, store, train, test)
         np.savez(file, **scores)
         done.append(Scored(test, scores))
-        print(f"split {number}: {mean_roc_auc(rows.y[test], scores[BASE]):.4f}", flush=True)
-    print(compare(rows, done))
+        print(f"split {number}: {mean_roc_auc(y[test], scores[BASE]):.4f}", flush=True)
+    print(compare(y, done))
     shown = [BASE, "images alone", "tags alone", "joint member alone", "without a joint member"]
-    print("\n" + compare_by_tags(rows, done, shown))
+    print("\n" + compare_by_tags(counts, y, done, shown))
 
 
 if __name__ == "__main__":
