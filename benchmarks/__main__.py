@@ -25,6 +25,7 @@ GROUPS = (
     "memory",
     "retrieval",
     "preparation",
+    "ensemble",
 )
 
 
@@ -96,7 +97,15 @@ def _parse() -> argparse.Namespace:
 
 def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[], Iterable[Figure]]]:
     # Imported late, because TensorFlow takes seconds and invalid options should be reported first.
-    from benchmarks import _loading, _metrics, _models, _preparation, _processes, _retrieval
+    from benchmarks import (
+        _ensemble,
+        _loading,
+        _metrics,
+        _models,
+        _preparation,
+        _processes,
+        _retrieval,
+    )
     from benchmarks._data import N_TAGS, make_movies
     from multimodal_ensemble import BagOfWordsEncoder, FeatureStore
 
@@ -142,6 +151,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         "preparation": lambda: _preparation.measure_preparation(
             folder / "movielens", options.repeats, options.scale
         ),
+        "ensemble": lambda: _ensemble.measure_ensemble(options.scale),
     }
 
 

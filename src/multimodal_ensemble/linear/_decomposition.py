@@ -85,7 +85,7 @@ def decompose(rows: JoinedBlocks, *, seed: int = 0) -> Decomposition:
     Returns
     -------
     Decomposition
-        Directions with a length of more than 1e-11 of the longest (squared).
+        Directions whose squared length is more than 1e-11 of that of the longest (1e-6 in float32).
 
     References
     ----------

@@ -80,7 +80,7 @@ def fit_ridge(
     penalties : sequence of float, default=PENALTIES
         Candidates, in units of ``n_samples / 100``.
     seed : int, default=0
-        Seed of the decomposition, which matters with more than 2,500 rows and features.
+        Seed of the decomposition, which matters with more than 6,000 rows and features.
 
     Returns
     -------
