@@ -12,6 +12,8 @@ from sklearn.utils.extmath import randomized_svd
 # less weight.
 _CONTEXT_EXPONENT = 0.75
 _SEED = 0
+# More passes, and float64, take three times as long and give labels of the same quality.
+_N_PASSES = 2
 
 
 def inverse_frequencies(counts: csr_matrix) -> NDArray[np.float64]:
@@ -65,8 +67,9 @@ def factorize(matrix: csr_matrix, dim: int) -> NDArray[np.float32]:
         singular values above 0, between 1 and `dim`.
     """
     n_components = min(dim, matrix.shape[0])
-    left, values, _ = randomized_svd(matrix, n_components, random_state=_SEED)
-    rank = np.count_nonzero(values > values[0] * matrix.shape[0] * np.finfo(np.float64).eps)
+    single = matrix.astype(np.float32)
+    left, values, _ = randomized_svd(single, n_components, n_iter=_N_PASSES, random_state=_SEED)
+    rank = np.count_nonzero(values > values[0] * matrix.shape[0] * np.finfo(np.float32).eps)
     scaled = (left * np.sqrt(values))[:, : max(rank, 1)]
     vectors: NDArray[np.float32] = normalize(scaled).astype(np.float32)
     return vectors
