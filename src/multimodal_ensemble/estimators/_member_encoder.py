@@ -82,6 +82,9 @@ class MemberEncoder(Encoder):
 
     def prepare(self, values: Any) -> NDArray[np.float32]:
         """Return the log-odds of all labels, float32."""
+        if not self._estimators:
+            msg = f"The member {self.name!r} is not loaded, because only an ensemble has members."
+            raise ModalityError(msg)
         inputs = member_inputs(values, self._encoders, self._store)
         scores = [
             predict_label_scores(estimator, inputs, self.n_labels) for estimator in self._estimators
