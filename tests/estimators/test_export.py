@@ -16,13 +16,14 @@ from multimodal_ensemble import (
     ImageEncoder,
     MultimodalClassifier,
     MultimodalDataset,
+    MultimodalEnsemble,
     fuse_encoders,
 )
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.estimators import _export
 from multimodal_ensemble.metrics import apply_thresholds
 from tests.estimators.conftest import fit_classifier
-from tests.toys import make_poster
+from tests.toys import draw_labels, draw_table, make_poster
 
 
 def encode(classifier, table):
@@ -67,6 +68,21 @@ def needs(format):
         pytest.importorskip("onnxruntime")
 
 
+THRESHOLDS = {"Drama": 0.5, "War": np.inf, "Western": -np.inf}
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    """Return an ensemble of an image, of optional tags, and of numbers with radial features."""
+    encoders = [
+        make_poster(optional=True),
+        BagOfWordsEncoder("tags", optional=True),
+        DenseEncoder("numbers", column=["year", "minutes"]),
+    ]
+    ensemble = MultimodalEnsemble(encoders, threshold=THRESHOLDS, random_state=1, verbose=0)
+    return ensemble.fit(draw_table(), draw_labels())
+
+
 @pytest.fixture(scope="module")
 def two():
     """Return a classifier of an image and of optional tags."""
@@ -75,7 +91,7 @@ def two():
             make_poster(optional=True, head=DenseHead(4, scaling="log")),
             BagOfWordsEncoder("tags", tfidf=True, optional=True, head=DenseHead(3)),
         ],
-        threshold={"Drama": 0.5, "War": np.inf, "Western": -np.inf},
+        threshold=THRESHOLDS,
         modality_dropout=0.2,
         dropout=0.1,
     )
@@ -88,14 +104,16 @@ def numbers():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["two", "ensemble"])
 @pytest.mark.parametrize("format", RUN)
-def test_an_exported_model_returns_the_same_scores(format, two, table, tmp_path):
+def test_an_exported_model_returns_the_same_scores(format, name, request, table, tmp_path):
     needs(format)
+    estimator = request.getfixturevalue(name)
     path = tmp_path / "model"
-    two.export(path, format=format)
-    inputs = encode(two, table)
-    assert sorted(inputs) == ["poster", "poster_present", "tags", "tags_present"]
-    expected = two.predict_proba(table)
+    estimator.export(path, format=format)
+    inputs = encode(estimator, table)
+    assert {"poster", "poster_present", "tags", "tags_present"} <= set(inputs)
+    expected = estimator.predict_proba(table)
     scores = RUN[format](path, inputs)
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     one = {name: values[:1] for name, values in inputs.items()}
@@ -103,12 +121,12 @@ def test_an_exported_model_returns_the_same_scores(format, two, table, tmp_path)
     # The export keeps the inputs that mark rows without a modality.
     without = {**inputs, "tags": 0 * inputs["tags"], "tags_present": 0 * inputs["tags_present"]}
     np.testing.assert_allclose(
-        RUN[format](path, without), two.predict_proba(table[["poster"]]), atol=1e-5
+        RUN[format](path, without), estimator.predict_proba(table.drop(columns="tags")), atol=1e-5
     )
     assert np.abs(RUN[format](path, without) - expected).max() > 1e-3
-    # Nothing else was written, and the classifier is unchanged.
+    # Nothing else was written, and the estimator is unchanged.
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["model", "model.json"]
-    np.testing.assert_array_equal(two.predict_proba(table), expected)
+    np.testing.assert_array_equal(estimator.predict_proba(table), expected)
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
-    DenseHead,
     Encoder,
     FeatureStore,
     MultimodalClassifier,
@@ -380,21 +379,9 @@ def test_a_member_that_says_nothing_has_no_influence(rows, ensemble):
     assert np.corrcoef(found[:, 0], expected[:, 0])[0, 1] > 0.95
 
 
-def test_a_network_joins_and_is_saved_with_the_ensemble(rows, tmp_path):
-    X, y = rows
-    network = MultimodalClassifier(
-        [DenseEncoder("numbers", column=["a", "b"], head=DenseHead(2))], epochs=1, verbose=0
-    )
-    ensemble = fit(X, y, members=[("network", network)])
-    ensemble.save(tmp_path / "file")
-    loaded = MultimodalEnsemble.load(tmp_path / "file")
-    np.testing.assert_array_equal(loaded.predict_proba(X), ensemble.predict_proba(X))
-    assert [encoder.name for encoder in loaded.encoders] == ["tags", "numbers"]
-
-
 def test_a_member_without_a_file_format_is_refused_by_save(rows, tmp_path):
     ensemble = fit(*rows, members=[MEMBERS["features"]])
-    with pytest.raises(TypeError, match=r"'knn' is a OneVsRest.*|'knn' is a KNeighbors.*"):
+    with pytest.raises(TypeError, match=r"'knn' is a .*can hold no members but a Mult"):
         ensemble.save(tmp_path / "file")
     assert not list(tmp_path.iterdir())
 

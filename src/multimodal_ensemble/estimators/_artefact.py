@@ -109,6 +109,9 @@ def load_artefact(
     with arrays, seeded_layers(0):
         try:
             _check_kind(document["estimator"], kind)
+            if ("members" in known_params) != (document["members"] is not None):
+                msg = f"The file of a {kind} must have members if and only if it is an ensemble."
+                raise ArtefactError(msg)
             params = unpack_state(document["params"], arrays)
             params = read_params(params, known_params, n_available=arrays.n_bytes)
             return params, _read_fitted(document, arrays, params, weights)

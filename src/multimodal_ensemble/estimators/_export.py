@@ -63,6 +63,9 @@ def describe(fitted: Fitted) -> dict[str, Any]:
                 "presence_of": encoder.name,
                 "meaning": "1 if the row has the modality; 0 if not, with zeros as its input",
             }
+    for member in fitted.members or []:
+        if member.is_scored:
+            inputs[member.name]["meaning"] = "log-odds of the member's scores, one for each label"
     return {
         "library_version": __version__,
         "labels": fitted.classes.tolist(),

@@ -17,8 +17,9 @@ from sklearn.utils import get_tags
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
 from multimodal_ensemble.estimators._thresholds import log_odds
-from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.exceptions import ArtefactError, ModalityError
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.model_selection import predict_label_scores
 
@@ -35,24 +36,37 @@ class MemberEncoder(Encoder):
         The columns that the estimator reads.
     n_labels : int
         Number of labels.
+    inputs : sequence of str, default=()
+        Names of the encoders whose features the estimator takes; none where it takes raw columns.
     """
 
-    def __init__(self, name: str, *, column: Sequence[str], n_labels: int) -> None:
+    def __init__(
+        self, name: str, *, column: Sequence[str], n_labels: int, inputs: Sequence[str] = ()
+    ) -> None:
         super().__init__(name, column=list(column))
         self.n_labels = n_labels
+        self.inputs = list(inputs)
         self._estimators: list[Any] = []
-        # Encoders whose features the estimators take; none where they take raw columns.
+        # Files of estimators that are not loaded yet.
+        self._saved: list[Any] = []
         self._encoders: list[Encoder] = []
         self._store: Any = None
 
-    def adopt(
-        self, estimators: Sequence[Any], encoders: Sequence[Encoder] = (), store: Any = None
-    ) -> Self:
-        """Take fitted estimators, whose scores are averaged, and what makes their input."""
+    def adopt(self, estimators: Sequence[Any]) -> Self:
+        """Take fitted estimators, whose scores are averaged."""
         self._estimators = list(estimators)
-        self._encoders = list(encoders)
-        self._store = store
         return self
+
+    def connect(self, encoders: Sequence[Encoder], store: Any) -> None:
+        """Take what makes the input of the estimators: the encoders of the ensemble and a store."""
+        by_name = {
+            encoder.name: encoder for encoder in encoders if not isinstance(encoder, MemberEncoder)
+        }
+        if unknown := [name for name in self.inputs if name not in by_name]:
+            msg = f"The member {self.name!r} takes features of {unknown}, which are no encoders."
+            raise ArtefactError(msg)
+        self._encoders = [by_name[name] for name in self.inputs]
+        self._store = store
 
     @property
     def input_shape(self) -> tuple[int]:
@@ -68,6 +82,9 @@ class MemberEncoder(Encoder):
 
     def prepare(self, values: Any) -> NDArray[np.float32]:
         """Return the log-odds of all labels, float32."""
+        if not self._estimators:
+            msg = f"The member {self.name!r} is not loaded, because only an ensemble has members."
+            raise ModalityError(msg)
         inputs = member_inputs(values, self._encoders, self._store)
         scores = [
             predict_label_scores(estimator, inputs, self.n_labels) for estimator in self._estimators
@@ -82,11 +99,11 @@ class MemberEncoder(Encoder):
     def get_state(self) -> dict[str, Any]:
         """Return the estimators as saved files."""
         for estimator in self._estimators:
-            if not hasattr(estimator, "save"):
+            if type(estimator) is not MultimodalClassifier:
                 msg = (
-                    f"The member {self.name!r} is a {type(estimator).__name__}, which can only be "
-                    "saved by pickle; loading a pickle may run code from it. Save the ensemble "
-                    "with joblib.dump, or leave the member out."
+                    f"The member {self.name!r} is a {type(estimator).__name__}, and a saved file "
+                    "can hold no members but a MultimodalClassifier. Leave the member out, or save "
+                    "the ensemble with joblib.dump; loading a pickle may run code from it."
                 )
                 raise TypeError(msg)
         with tempfile.TemporaryDirectory() as folder:
@@ -98,15 +115,46 @@ class MemberEncoder(Encoder):
         return {"saved_": saved}
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
-        """Load the estimators."""
-        from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
+        """Take the estimators as saved files, which `restore` loads."""
+        self._saved = list(state["saved_"])
+        return self
 
+    def restore(self) -> None:
+        """Load estimators that `set_state` received.
+
+        Only an ensemble calls this, so a member of a member in a file is never loaded.
+        """
+        for content in self._saved:
+            try:
+                self._estimators.append(self._load(content))
+            except (ValueError, OSError) as error:
+                msg = f"The member {self.name!r} in the file cannot be loaded: {error}"
+                raise ArtefactError(msg) from error
+        self._saved = []
+        if not self._estimators:
+            msg = f"The file holds no estimator of the member {self.name!r}."
+            raise ArtefactError(msg)
+
+    def _load(self, content: Any) -> MultimodalClassifier:
+        if not isinstance(content, np.ndarray) or content.dtype != np.uint8:
+            msg = "it is not a file."
+            raise ArtefactError(msg)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "member"
-            for content in state["saved_"]:
-                file.write_bytes(np.asarray(content, dtype=np.uint8).tobytes())
-                self._estimators.append(MultimodalClassifier.load(file))
-        return self
+            file.write_bytes(np.ascontiguousarray(content))
+            estimator = MultimodalClassifier.load(file)
+        if (n_labels := len(estimator.classes_)) != self.n_labels:
+            msg = f"it has {n_labels} labels in place of {self.n_labels}."
+            raise ArtefactError(msg)
+        return estimator
+
+
+def connect_members(encoders: Sequence[Encoder], store: Any) -> None:
+    """Load the members of a saved ensemble, and connect all members to its encoders and store."""
+    for encoder in encoders:
+        if isinstance(encoder, MemberEncoder):
+            encoder.restore()
+            encoder.connect(encoders, store)
 
 
 def member_inputs(table: Any, encoders: Sequence[Encoder], store: Any) -> Any:
@@ -177,6 +225,7 @@ def external_encoders(
             )
             raise ModalityError(msg)
         wanted = list(dict.fromkeys(wanted))
-        scored.append(MemberEncoder(name, column=wanted, n_labels=n_labels))
+        names = [encoder.name for encoder in used]
+        scored.append(MemberEncoder(name, column=wanted, n_labels=n_labels, inputs=names))
         estimators[name] = (estimator, used)
     return scored, estimators

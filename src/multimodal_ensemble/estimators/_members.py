@@ -160,7 +160,7 @@ def fit_external_member(
     fitted, y_score = out_of_fold_scores(
         labelled, X, rows.y, groups=groups, sample_weight=weight, random_state=seed
     )
-    encoder.adopt([fitted], inputs, store)
+    encoder.adopt([fitted])
     scores = to_log_odds(y_score)
     scaling = _calibrate(scores, rows.y, weight)
     return FittedMember(layout, None, scaling, scaling.log_odds(scores), None)

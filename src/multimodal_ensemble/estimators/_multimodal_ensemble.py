@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.base import clone
 
 from multimodal_ensemble._random import seeded_layers
@@ -15,7 +17,11 @@ from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders,
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
 from multimodal_ensemble.estimators._ensemble_training import train_ensemble
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._member_encoder import MemberEncoder, check_member
+from multimodal_ensemble.estimators._member_encoder import (
+    MemberEncoder,
+    check_member,
+    connect_members,
+)
 from multimodal_ensemble.estimators._member_plan import check_groups
 from multimodal_ensemble.estimators._rows import (
     TrainingRows,
@@ -224,6 +230,15 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     @property
     def _rows_per_batch(self) -> int:
         return _ROWS_PER_BATCH
+
+    def _adopt(self, fitted: Fitted) -> Self:
+        connect_members(fitted.encoders, self.store)
+        return super()._adopt(fitted)
+
+    def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
+        # `set_params` may have changed the store.
+        connect_members(self.encoders_, self.store)
+        return super()._predict_scores(table)
 
     @classmethod
     def _own_encoders(cls, fitted: Fitted) -> list[Encoder]:

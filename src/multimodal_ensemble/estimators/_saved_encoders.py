@@ -19,6 +19,7 @@ from multimodal_ensemble._layer_names import (
     member_name,
     radial_name,
 )
+from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.fusion import MemberLayout, fusion_shapes
@@ -204,12 +205,30 @@ def check_member_sizes(
     saved: Mapping[str, list[NDArray[Any]]],
 ) -> dict[str, tuple[int, int]]:
     """Refuse sizes of a late fusion that no array has; return those of radial features."""
+    for member in members:
+        if not isinstance(member.name, str) or not isinstance(member.evidence, str | None):
+            msg = "Names and evidence of the members in the file are not text."
+            raise ArtefactError(msg)
+    if repeated := find_repeated([member.name for member in members]):
+        msg = f"The file has several members named {repeated}."
+        raise ArtefactError(msg)
     widths = {encoder.name: math.prod(encoder.feature_shape) for encoder in encoders}
+    scored = {name for member in members if member.is_scored for name in member.encoders}
+    if wrong := [name for name in scored if widths[name] != n_labels]:
+        msg = f"The members {sorted(wrong)} have no score for each of {n_labels} labels."
+        raise ArtefactError(msg)
+    for name, width in widths.items():
+        if name not in scored:
+            _check_kernel(head_name(name), (width,), saved)
     radial = {}
     for name in dict.fromkeys(name for member in members for name in member.radial):
-        _, _, projection, _ = saved[radial_name(name)]
+        centres, _, projection, _ = saved[radial_name(name)]
         n_centres, n_features = projection.shape
+        if centres.shape != (n_centres, widths[name]):
+            msg = f"The layer {radial_name(name)!r} has centres of shape {centres.shape}."
+            raise ArtefactError(msg)
         radial[name] = (n_centres, n_features)
+    _check_kernel(SCORES, (len(members), n_labels), saved)
     for member in members:
         if not member.is_scored:
             width = sum(widths[name] for name in member.encoders)
@@ -228,7 +247,7 @@ def _width(encoder: Encoder) -> int | None:
 
 
 def _check_kernel(
-    name: str, shape: tuple[int, int], saved: Mapping[str, list[NDArray[Any]]]
+    name: str, shape: tuple[int, ...], saved: Mapping[str, list[NDArray[Any]]]
 ) -> None:
     if shape not in [array.shape for array in saved.get(name, [])]:
         msg = f"The layer {name!r} has no weights of shape {shape} in the file."

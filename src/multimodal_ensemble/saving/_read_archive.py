@@ -133,8 +133,8 @@ class ArrayReader(Mapping[str, NDArray[Any]], AbstractContextManager["ArrayReade
         if received != format_name:
             is_ours = isinstance(received, str) and received.startswith("multimodal_ensemble ")
             advice = (
-                "Pass a file of that format. MultimodalClassifier.load reads classifiers, and "
-                "resume_from reads checkpoints."
+                "Pass a file of that format. MultimodalClassifier.load and "
+                "MultimodalEnsemble.load read estimators, and resume_from reads checkpoints."
             )
             self._refuse(
                 f"does not have the format {format_name!r}. "
