@@ -12,7 +12,6 @@ from ._split import Outcome, SeedResult
 
 # The scores that are compared, by their column.
 SCORES = {"mean_roc_auc": "mean ROC-AUC", "mean_accuracy": "mean accuracy"}
-N_SAMPLES = 1000
 QUANTILES = (0.025, 0.975)
 
 
@@ -21,6 +20,8 @@ def list_differences(
     results: Sequence[SeedResult],
     modalities: Collection[str],
     networks: Collection[str],
+    *,
+    n_samples: int = 1000,
 ) -> pd.DataFrame:
     """Return how much each ensemble is above the models of the same modalities and networks.
 
@@ -36,6 +37,8 @@ def list_differences(
         The outcomes of each seed.
     modalities, networks : collection of str
         What the models see.
+    n_samples : int, default=1000
+        The number of bootstrap samples.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def list_differences(
     """
     trained = {outcome.model for outcome in results[0].outcomes}
     pairs = [pair for pair in _pair_names(modalities, networks) if trained.issuperset(pair)]
-    weights = _draw_weights(results, len(genres))
+    weights = _draw_weights(results, len(genres), n_samples)
     scores = {
         model: _score_samples(genres, results, model, weights)
         for model in dict.fromkeys(model for pair in pairs for model in pair)
@@ -92,20 +95,20 @@ def _pair_names(modalities: Collection[str], networks: Collection[str]) -> list[
     ]
 
 
-def _draw_weights(results: Sequence[SeedResult], n_movies: int) -> np.ndarray:
-    """Return how often each movie is drawn. Shape (1 + N_SAMPLES, n_movies); row 0 is all ones."""
+def _draw_weights(results: Sequence[SeedResult], n_movies: int, n_samples: int) -> np.ndarray:
+    """Return how often each movie is drawn. Shape (1 + n_samples, n_movies); row 0 is ones."""
     tested = sorted({row for result in results for row in result.split.test})
-    weights = np.zeros((1 + N_SAMPLES, n_movies))
+    weights = np.zeros((1 + n_samples, n_movies))
     weights[0] = 1
     shares = np.full(len(tested), 1 / len(tested))
-    weights[1:, tested] = np.random.default_rng(0).multinomial(len(tested), shares, N_SAMPLES)
+    weights[1:, tested] = np.random.default_rng(0).multinomial(len(tested), shares, n_samples)
     return weights
 
 
 def _score_samples(
     genres: np.ndarray, results: Sequence[SeedResult], model: str, weights: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return the mean scores of a model over seeds. Shape of each (1 + N_SAMPLES,)."""
+    """Return the mean scores of a model over seeds. Shape of each (1 + n_samples,)."""
     roc_aucs, accuracies = [], []
     for result in results:
         outcome: Outcome = next(each for each in result.outcomes if each.model == model)
