@@ -51,16 +51,17 @@ def run_experiment(options: RunOptions) -> Report:
     )
     print(f"\n{describe_data(movies.data)}\n")
     study.check_genres_differ(movies.data)
-    if posters:
-        store.compute_features(list(posters.values()), movies.data.movies)
 
-    # Each seed draws a split, or has one of the folds as its test movies, and draws initial
-    # weights; the report averages over seeds.
+    # Each seed draws a split and initial weights. With folds, one of them is its test set.
     genres = movies.data.genres.to_numpy()
     if options.in_folds:
         splits = study.split_into_folds(genres, options.seeds)
     else:
         splits = [study.split_rows(genres, seed) for seed in options.seeds]
+    if posters:
+        store.compute_features(list(posters.values()), movies.data.movies)
+
+    # Everything is trained on each split; the report averages over them.
     results = [run_split(options, movies, posters, store, split) for split in splits]
     return study.write_report(options, movies, posters, results, device)
 
