@@ -1,8 +1,9 @@
 """The experiment: whether posters and tags predict genres better together than alone.
 
-This is the whole study; read it from top to bottom. `run_experiment` prepares the movies and
-computes the features of all posters once. `run_seed` then draws a split, trains every model on it,
-and compares them with the plain call of the library, linear controls and a trivial benchmark.
+This is the whole study; read it from top to bottom. `run_experiment` prepares the movies, computes
+the features of all posters once, and draws the splits. `run_split` then trains every model on a
+split, and compares them with the ensemble and the plain call of the library, linear controls and a
+trivial benchmark.
 """
 
 import time
@@ -16,6 +17,7 @@ from multimodal_ensemble import (
     ImageEncoder,
     MultimodalClassifier,
     MultimodalDataset,
+    MultimodalEnsemble,
     fit_model,
     fuse_encoders,
     predict_scores,
@@ -49,26 +51,32 @@ def run_experiment(options: RunOptions) -> Report:
     )
     print(f"\n{describe_data(movies.data)}\n")
     study.check_genres_differ(movies.data)
+
+    # Each seed draws a split and initial weights. With folds, one of them is its test set.
+    genres = movies.data.genres.to_numpy()
+    if options.in_folds:
+        splits = study.split_into_folds(genres, options.seeds)
+    else:
+        splits = [study.split_rows(genres, seed) for seed in options.seeds]
     if posters:
         store.compute_features(list(posters.values()), movies.data.movies)
 
-    # Each seed draws a split and initial weights; the report averages over seeds.
-    results = [run_seed(options, movies, posters, store, seed) for seed in options.seeds]
+    # Everything is trained on each split; the report averages over them.
+    results = [run_split(options, movies, posters, store, split) for split in splits]
     return study.write_report(options, movies, posters, results, device)
 
 
-def run_seed(
+def run_split(
     options: RunOptions,
     movies: Movies,
     posters: Mapping[str, ImageEncoder],
     store: FeatureStore,
-    seed: int,
+    split: Split,
 ) -> SeedResult:
     """Train and score everything on the split of one seed."""
-    print(f"\n=== Seed {seed} ===")
+    print(f"\n=== Seed {split.seed} ===")
     data, modalities = movies.data, options.source.modalities
     recipe = study.RECIPES[options.recipe]
-    split = study.split_rows(data.genres.to_numpy(), seed)
     y = {part: data.genres.to_numpy()[rows] for part, rows in split.parts().items()}
 
     # Whatever encoders learn, such as the vocabulary of the tags, comes from training movies.
@@ -80,7 +88,8 @@ def run_seed(
 
     # The models: each modality alone, then all of them together, once per network.
     outcomes = []
-    for name, seen in study.list_models(encoders, posters).items():
+    models = study.list_models(encoders, posters) if "models" in options.only else {}
+    for name, seen in models.items():
         if not options.quiet:
             print(f"\nTraining: {name}")
         datasets = {
@@ -90,25 +99,33 @@ def run_seed(
                 data.genres.iloc[rows],
                 batch_size=recipe.batch_size,
                 shuffle=part == "train",
-                seed=seed,
+                seed=split.seed,
                 store=store,
             )
             for part, rows in split.parts().items()
         }
-        outcomes.append(train_model(name, seen, datasets, recipe, seed, verbose=not options.quiet))
+        outcomes.append(
+            train_model(name, seen, datasets, recipe, split.seed, verbose=not options.quiet)
+        )
 
-    # What the models are compared with: the library without any options, ...
-    if options.recipe == "recommended":
+    # What the models are compared with: the library's ensemble and its plain call, whose encoders
+    # have no options, ...
+    if not {"ensemble", "plain"}.isdisjoint(options.only):
         plain = study.make_encoders(data, modalities, study.EncoderOptions())
         plain_posters = study.make_posters(
             options.backbones, movies.folder, study.EncoderOptions(), image_size=options.image_size
         )
+    if "ensemble" in options.only:
+        for name, seen in study.list_ensembles(plain, plain_posters).items():
+            outcomes.append(fit_ensemble(name, seen, movies, split, store))
+    if "plain" in options.only:
         for suffix, seen in study.list_together(plain, plain_posters).items():
             outcomes.append(call_plainly(f"plain call{suffix}", seen, movies, split, store))
 
     # ... linear models on the same features, and the same scores for every movie.
-    together = study.list_together(encoders, posters)
-    outcomes += study.fit_controls(data.movies, y, split, together, store)
+    if "linear" in options.only:
+        together = study.list_together(encoders, posters)
+        outcomes += study.fit_controls(data.movies, y, split, together, store)
     outcomes.append(study.trivial_benchmark(y))
     return SeedResult(split, outcomes)
 
@@ -145,7 +162,36 @@ def train_model(
     thresholds = tune_thresholds(validation.y, predict_scores(model, validation))
     # The test movies are scored once.
     scores = predict_scores(model, test)
-    return Outcome(name, scores, thresholds, result.n_trainable, result.seconds, result.history)
+    return Outcome(
+        name,
+        scores,
+        thresholds,
+        result.best_roc_auc,
+        result.n_trainable,
+        result.seconds,
+        result.history,
+    )
+
+
+def fit_ensemble(
+    name: str, encoders: Sequence[Encoder], movies: Movies, split: Split, store: FeatureStore
+) -> Outcome:
+    """Fit a `MultimodalEnsemble`, which chooses by leave-one-out scores and holds out no movies.
+
+    It therefore also learns from the validation movies of the other models.
+    """
+    X, y = movies.data.movies, movies.data.genres
+    rows = [*split.train, *split.validation]
+    start = time.perf_counter()
+    ensemble = MultimodalEnsemble(
+        encoders, threshold="accuracy", store=store, random_state=split.seed, verbose=0
+    )
+    ensemble.fit(X.iloc[rows], y.iloc[rows])
+    seconds = time.perf_counter() - start
+    scores = ensemble.predict_proba(X.iloc[split.test])
+    roc_auc = ensemble.provenance_["mean_roc_auc"]
+    n_trained = count_trained(ensemble)
+    return Outcome(name, scores, ensemble.thresholds_, roc_auc, n_trained, seconds)
 
 
 def call_plainly(
@@ -161,6 +207,12 @@ def call_plainly(
         validation_data=(X.iloc[split.validation], y.iloc[split.validation]),
     )
     seconds = time.perf_counter() - start
-    n_trained = sum(int(np.prod(weight.shape)) for weight in classifier.model_.trainable_weights)
     scores = classifier.predict_proba(X.iloc[split.test])
-    return Outcome(name, scores, classifier.thresholds_, n_trained, seconds)
+    roc_auc = classifier.provenance_["validation_mean_roc_auc"]
+    n_trained = count_trained(classifier)
+    return Outcome(name, scores, classifier.thresholds_, roc_auc, n_trained, seconds)
+
+
+def count_trained(estimator: MultimodalClassifier | MultimodalEnsemble) -> int:
+    """Return the number of trained parameters."""
+    return sum(int(np.prod(weight.shape)) for weight in estimator.model_.trainable_weights)

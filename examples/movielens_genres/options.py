@@ -19,9 +19,12 @@ class RunOptions:
     # The side of the posters in pixels. None: the size that the network was trained with.
     image_size: int | None
     recipe: str  # how the models are built and trained: "recommended", "reference"
+    only: tuple[str, ...]  # what is trained: "models", "ensemble", "plain", "linear"
     max_tags: int  # the size of the tag vocabulary
     views: int  # the number of augmented views of each training poster; 0 for no augmentation
     seeds: range  # the seeds; each draws a split and initial weights
+    # Whether the movies are divided into as many folds as there are seeds, one tested with each.
+    in_folds: bool
     mixed_precision: bool  # whether to compute in float16
     quiet: bool  # whether to print nothing during training
     command: str  # the command line, for the report

@@ -69,6 +69,7 @@ def test_every_model_control_and_benchmark_is_in_the_table(out):
     table = pd.read_csv(out / "results.csv", index_col="model")
     assert list(table.index) == [
         *MODELS,
+        "ensemble (MobileNet)",
         "plain call (MobileNet)",
         "linear, joined (MobileNet)",
         "linear, summed (MobileNet)",
@@ -129,9 +130,9 @@ def test_the_json_is_strict_and_thresholds_can_be_read_back(out):
 @pytest.mark.slow
 def test_all_tables_and_figures_are_written(out):
     assert {path.name for path in out.iterdir()} == {
-        "histories.csv", "labels.csv", "predictions.png", "report.html", "report.md", "results.csv",
-        "results.json", "results.png", "results_by_seed.csv", "test_scores.csv", "trained_on.json",
-        "training.png",
+        "differences.csv", "histories.csv", "labels.csv", "predictions.png", "report.html",
+        "report.md", "results.csv", "results.json", "results.png", "results_by_seed.csv",
+        "test_scores.csv", "trained_on.json", "training.png",
     }  # fmt: skip
     labels = pd.read_csv(out / "labels.csv")
     assert set(labels["model"]) == set(pd.read_csv(out / "results.csv")["model"])
@@ -148,6 +149,39 @@ def test_the_scores_of_the_test_movies_reproduce_the_table(out, sample_folder):
         varied = [genre for genre in y.columns if y_true[genre].nunique() > 1]
         expected = roc_auc_score(y_true[varied], y_score[varied], average="macro")
         assert by_seed.loc[key, "mean_roc_auc"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_difference_is_that_of_the_means(out):
+    means = pd.read_csv(out / "results.csv", index_col="model")
+    (pair,) = pd.read_csv(out / "differences.csv").to_dict("records")
+    assert pair["difference"] == "ensemble (MobileNet) minus posters and tags (MobileNet)"
+    for score in ("mean_roc_auc", "mean_accuracy"):
+        ensemble, model = (means.loc[name, score] for name in pair["difference"].split(" minus "))
+        assert pair[score] == pytest.approx(ensemble - model)
+        assert pair[f"{score}_low"] < pair[score] < pair[f"{score}_high"]
+    content = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    assert content["differences"][pair["difference"]]["mean_roc_auc"] == pair["mean_roc_auc"]
+    assert "### Differences" in (out / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("empty_figures")
+def test_the_ensemble_alone_is_cross_validated(arguments, sample_folder, tmp_path):
+    options = ["--only", "ensemble", "--folds", "2", "--out", str(tmp_path / "out")]
+    assert main([*arguments, *options]) == 0
+    table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
+    assert list(table.index) == ["ensemble (MobileNet)", "trivial (same scores for all)"]
+    assert table["mean_roc_auc"].iloc[0] > 0.6
+    data = prepare_movies(read_folder(sample_folder), Filters())
+    scores = pd.read_csv(tmp_path / "out" / "test_scores.csv")
+    tested = scores.loc[scores["model"] == "ensemble (MobileNet)", "movieId"]
+    assert sorted(tested) == sorted(data.movies["movieId"])
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "over 2 folds" in report
+    # There is nothing to compare with, and no training has a history.
+    assert "### Differences" not in report
+    assert not list((tmp_path / "out").glob("histories.csv"))
 
 
 @pytest.mark.slow
@@ -188,6 +222,7 @@ def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
         "years",
         "languages",
         "tags, titles, years and languages",
+        "ensemble",
         "plain call",
         "linear, joined",
         "linear, summed",
@@ -249,7 +284,7 @@ def test_unreadable_posters_can_be_dropped(arguments, sample_folder, tmp_path, c
     changed = [str(copy) if argument == str(sample_folder) else argument for argument in arguments]
     assert main([*changed, "--out", str(tmp_path / "refused")]) == 2
     assert str(data.movies["poster_file"][0]) in capsys.readouterr().err
-    options = ["--modalities", "poster", "--unreadable-posters", "drop"]
+    options = ["--modalities", "poster", "--unreadable-posters", "drop", "--only", "models"]
     status = main([*changed, *options, "--out", str(tmp_path / "out")])
     notes = [line for line in capsys.readouterr().err.splitlines() if "1 of " in line]
     assert len(notes) == 1
@@ -289,6 +324,10 @@ def test_unreadable_posters_can_be_dropped(arguments, sample_folder, tmp_path, c
         (["--min-relevance", "0.5"], "--min-relevance belongs to --tags genome"),
         (["--modalities", "tags"], "--backbones is for models that see posters"),
         (["--min-genre-share", "0.2"], "have the same genres, Drama"),
+        (["--folds", "1"], "--folds must be at least 2"),
+        (["--folds", "2", "--repeat", "2"], "give one of them"),
+        (["--folds", "99"], "are too few for 99 folds"),
+        (["--only", "ensemble", "--recipe", "reference"], "--only ensemble is for --recipe"),
     ],
 )
 def test_a_wrong_option_is_reported_in_one_sentence(arguments, options, message, check_refused):

@@ -88,10 +88,10 @@ def add_seeds(add: Add) -> None:
     add("--repeat", type=int, default=1, metavar="N", help="number of seeds")
 
 
-def parse_seeds(values: argparse.Namespace) -> range:
-    """Return the seeds."""
+def parse_seeds(values: argparse.Namespace, number: int) -> range:
+    """Return this number of seeds."""
     check_at_least(values, repeat=1, seed=0)
-    seeds = range(values.seed, values.seed + values.repeat)
+    seeds = range(values.seed, values.seed + number)
     if seeds[-1] >= 2**32:
         msg = f"--seed must be below 4294967296, but the last seed is {seeds[-1]}."
         raise UsageError(msg)

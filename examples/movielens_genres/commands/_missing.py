@@ -38,7 +38,7 @@ def _parse(values: argparse.Namespace) -> MissingOptions:
         backbone=values.backbone,
         weights=None if values.weights == "random" else values.weights,
         image_size=values.image_size,
-        seeds=_arguments.parse_seeds(values),
+        seeds=_arguments.parse_seeds(values, values.repeat),
     )
 
 

@@ -1,4 +1,4 @@
-"""Train the five models, compare them, and write a report."""
+"""Train the five models and the ensemble, compare them, and write a report."""
 
 import argparse
 import dataclasses
@@ -14,6 +14,11 @@ from . import _arguments
 from ._command import Add, Command, check_at_least, check_plots, default_out, make_out
 
 BACKBONES = ("VGG16", "InceptionV3")
+# What can be trained, by recipe.
+GROUPS = {
+    "recommended": ("models", "ensemble", "plain", "linear"),
+    "reference": ("models", "linear"),
+}
 SAMPLE_IMAGE_SIZE = 75  # the smallest that InceptionV3 accepts
 
 
@@ -38,9 +43,17 @@ def _add_arguments(add: Add) -> None:
     )
     add(
         "--recipe",
-        choices=["recommended", "reference"],
+        choices=GROUPS,
         default="recommended",
         help="how models are built and trained; reference is the study's",
+    )
+    add(
+        "--only",
+        nargs="+",
+        choices=GROUPS["recommended"],
+        help="train only these, and compare them with the trivial benchmark: the five models, the "
+        "ensemble or the plain call of the library, linear controls (default: all; models and "
+        "linear with the reference recipe)",
     )
     add(
         "--image-size",
@@ -58,6 +71,13 @@ def _add_arguments(add: Add) -> None:
     )
     _arguments.add_seeds(add)
     add(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="cross-validate in place of random splits: each of K folds is the test set of one "
+        "seed",
+    )
+    add(
         "--views",
         type=int,
         default=0,
@@ -70,7 +90,15 @@ def _add_arguments(add: Add) -> None:
 
 def _parse(values: argparse.Namespace) -> RunOptions:
     source = _arguments.parse_source(values)
-    check_at_least(values, image_size=1, max_tags=1, views=0)
+    check_at_least(values, image_size=1, max_tags=1, views=0, folds=2)
+    if values.folds is not None and values.repeat != 1:
+        msg = "--repeat draws random splits and --folds divides the movies; give one of them."
+        raise UsageError(msg)
+    groups = GROUPS[values.recipe]
+    only = values.only or groups
+    if other := [name for name in only if name not in groups]:
+        msg = f"--only {other[0]} is for --recipe recommended; the reference is the study's."
+        raise UsageError(msg)
     backbones = {}
     if "poster" in source.modalities:
         backbones = _parse_backbones(
@@ -87,9 +115,11 @@ def _parse(values: argparse.Namespace) -> RunOptions:
         backbones=backbones,
         image_size=values.image_size or (SAMPLE_IMAGE_SIZE if source.is_sample else None),
         recipe=values.recipe,
+        only=tuple(only),
         max_tags=values.max_tags,
         views=values.views,
-        seeds=_arguments.parse_seeds(values),
+        seeds=_arguments.parse_seeds(values, values.folds or values.repeat),
+        in_folds=values.folds is not None,
         mixed_precision=values.mixed_precision,
         quiet=values.quiet,
         command=values.command_line,

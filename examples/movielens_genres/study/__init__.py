@@ -4,6 +4,7 @@ from ._controls import fit_controls, trivial_benchmark
 from ._device import use_gpu
 from ._encoders import (
     fit_on_training_rows,
+    list_ensembles,
     list_models,
     list_together,
     make_encoders,
@@ -12,7 +13,7 @@ from ._encoders import (
 from ._missing import compare_missing
 from ._recipes import RECIPES, EncoderOptions, Recipe, poster_augmentation
 from ._report import Report, write_report
-from ._split import Outcome, SeedResult, Split, check_genres_differ, split_rows
+from ._split import Outcome, SeedResult, Split, check_genres_differ, split_into_folds, split_rows
 
 __all__ = [
     "RECIPES",
@@ -26,11 +27,13 @@ __all__ = [
     "compare_missing",
     "fit_controls",
     "fit_on_training_rows",
+    "list_ensembles",
     "list_models",
     "list_together",
     "make_encoders",
     "make_posters",
     "poster_augmentation",
+    "split_into_folds",
     "split_rows",
     "trivial_benchmark",
     "use_gpu",

@@ -59,7 +59,7 @@ def trivial_benchmark(y: Parts) -> Outcome:
     """Return the outcome of giving all movies the same scores."""
     scores = {part: np.full(labels.shape, 0.5) for part, labels in y.items()}
     thresholds = tune_thresholds(y["validation"], scores["validation"])
-    return Outcome(TRIVIAL, scores["test"], thresholds, parameters=0, seconds=0.0)
+    return Outcome(TRIVIAL, scores["test"], thresholds, roc_auc=0.5, parameters=0, seconds=0.0)
 
 
 def _standardized_inputs(
@@ -118,4 +118,5 @@ def _logits(model: LogisticRegression | None, x: np.ndarray) -> np.ndarray:
 def _outcome(name: str, logits: Parts, y: Parts, parameters: int, seconds: float) -> Outcome:
     scores = {part: 1 / (1 + np.exp(-values)) for part, values in logits.items()}
     thresholds = tune_thresholds(y["validation"], scores["validation"])
-    return Outcome(name, scores["test"], thresholds, parameters, seconds)
+    roc_auc = mean_roc_auc(y["validation"], scores["validation"])
+    return Outcome(name, scores["test"], thresholds, roc_auc, parameters, seconds)

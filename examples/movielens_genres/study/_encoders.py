@@ -4,11 +4,14 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import clone
+
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
     Encoder,
     ImageEncoder,
+    TagEmbeddingEncoder,
     fit_encoders,
 )
 
@@ -125,6 +128,39 @@ def list_together(
     if not posters:
         return {"": others}
     return {f" ({network})": [poster, *others] for network, poster in posters.items()}
+
+
+def list_ensembles(
+    encoders: Mapping[str, Encoder], posters: Mapping[str, ImageEncoder]
+) -> dict[str, list[Encoder]]:
+    """Return the encoders of each ensemble by its name: once per network, then with all of them.
+
+    Bags of tags are joined by an embedding of the same tags.
+    """
+    others = list(encoders.values())
+    if isinstance(encoders.get("tags"), BagOfWordsEncoder):
+        others.append(TagEmbeddingEncoder("tag_embedding", column="tags"))
+    sets = [[network] for network in posters]
+    if len(posters) != 1:
+        sets.append(list(posters))
+    return {
+        name_ensemble(networks): [
+            *(clone(posters[network]).set_params(name=f"poster_{network}") for network in networks),
+            *others,
+        ]
+        for networks in sets
+    }
+
+
+def name_ensemble(networks: Collection[str]) -> str:
+    """Return the name of the ensemble whose posters are encoded by these networks.
+
+    Examples
+    --------
+    >>> name_ensemble(["VGG16", "MobileNet"])
+    'ensemble (VGG16, MobileNet)'
+    """
+    return f"ensemble ({', '.join(networks)})" if networks else "ensemble"
 
 
 def join_names(modalities: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ from .._files import write_json
 from .._versions import describe_versions
 from ..data import Movies
 from ..options import RunOptions
+from ._differences import list_differences, readable_differences
 from ._encoders import join_names
 from ._split import Outcome, SeedResult
 
@@ -100,10 +101,16 @@ def write_report(
     }
     pd.concat(reports, names=["model"]).to_csv(out / "labels.csv")
     _list_test_scores(movies, results).to_csv(out / "test_scores.csv", index=False)
+    differences = list_differences(
+        movies.data.genres.to_numpy(), results, options.source.modalities, options.backbones
+    )
+    if not differences.empty:
+        differences.to_csv(out / "differences.csv")
     models = [outcome for outcome in first.outcomes if outcome.history is not None]
     histories = {outcome.model: outcome.history for outcome in models}
-    pd.concat(histories, names=["model", "evaluation"]).to_csv(out / "histories.csv")
-    best = max(models, key=lambda outcome: outcome.history["mean_roc_auc"].max())
+    if histories:
+        pd.concat(histories, names=["model", "evaluation"]).to_csv(out / "histories.csv")
+    best = max(first.outcomes, key=lambda outcome: outcome.roc_auc)
     examples = _predict_examples(movies, first, best)
     figures = _draw(mean, spread, histories, examples, with_posters=bool(posters))
     for name, part in figures.items():
@@ -112,7 +119,7 @@ def write_report(
     report = Report(
         f"Movie genres from {join_names(options.source.modalities)}",
         [
-            _results_section(options, readable(mean, spread), figures, posters),
+            _results_section(options, readable(mean, spread), differences, figures, posters),
             Section(
                 "What each filter leaves",
                 [movies.data.steps, movies.data.tag_steps],
@@ -124,7 +131,7 @@ def write_report(
                 on_screen=False,
             ),
             Section(
-                f"Twelve test movies, predicted by the best model on validation: {best.model}",
+                f"Twelve test movies, predicted by the best model before the test: {best.model}",
                 [
                     _list_examples(examples),
                     *(part for name, part in figures.items() if name == "predictions"),
@@ -143,6 +150,7 @@ def write_report(
             "filters": {step: int(count) for step, count in movies.data.steps["movies"].items()},
             "mean": _without_nan(mean),
             "standard_deviation": _without_nan(spread[SCORES]) if len(results) > 1 else None,
+            "differences": _without_nan(differences),
             "thresholds": {
                 # Thresholds are text because strict JSON has no infinity; float() reads them back.
                 outcome.model: [str(threshold) for threshold in outcome.thresholds.tolist()]
@@ -191,6 +199,7 @@ def readable(mean: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
 def _results_section(
     options: RunOptions,
     table: pd.DataFrame,
+    differences: pd.DataFrame,
     figures: Mapping[str, ReportFigure],
     posters: Mapping[str, ImageEncoder],
 ) -> Section:
@@ -205,23 +214,57 @@ def _results_section(
             f"Random weights in {', '.join(random)}: these rows show what an untrained network "
             "achieves."
         )
-    notes.append(
-        "Mean ± standard deviation over seeds; each seed draws a split and initial weights."
-        if len(options.seeds) > 1
-        else "One seed; the sampling error of the mean ROC-AUC is not shown."
-    )
+    if options.in_folds:
+        notes.append(
+            f"Mean ± standard deviation over {len(options.seeds)} folds; each movie is a test "
+            "movie of one fold."
+        )
+    elif len(options.seeds) > 1:
+        notes.append(
+            "Mean ± standard deviation over seeds; each seed draws a split and initial weights."
+        )
+    else:
+        notes.append("One seed; the sampling error of the mean ROC-AUC is not shown.")
+    compared: list[Part] = []
+    if not differences.empty:
+        compared = [
+            ReportTable(readable_differences(differences), caption="Differences"),
+            "The interval of 95 % comes from bootstrap samples of the test movies, the same ones "
+            "for both.",
+        ]
     return Section(
         "Results on the test movies",
         [
             *notes,
             table,
             figures["results"],
-            "The weights and thresholds of each model, and the penalty of the linear controls, "
-            "were chosen on validation movies. F1 is measured at the thresholds that are best for "
-            "accuracy. Seconds are for training alone, without computing features.",
-            figures["training"],
+            _describe_choices(options),
+            *compared,
+            *(part for name, part in figures.items() if name == "training"),
         ],
     )
+
+
+def _describe_choices(options: RunOptions) -> str:
+    """Return what was chosen on which movies, and what the columns are."""
+    chosen = (
+        "The weights and thresholds of each model, and the penalty of the linear controls, were "
+        "chosen on validation movies."
+    )
+    ensemble = (
+        "An ensemble holds out no movies: it also learns from the validation movies of the other "
+        "models, and chooses penalties and thresholds by leave-one-out scores."
+    )
+    columns = (
+        "F1 is measured at the thresholds that are best for accuracy. Seconds are for training "
+        "alone, without computing features."
+    )
+    texts = [
+        *([chosen] if set(options.only) - {"ensemble"} else []),
+        *([ensemble] if "ensemble" in options.only else []),
+        columns,
+    ]
+    return " ".join(texts)
 
 
 def _describe_run(options: RunOptions, posters: Mapping[str, ImageEncoder]) -> dict[str, str]:
@@ -241,6 +284,7 @@ def _describe_run(options: RunOptions, posters: Mapping[str, ImageEncoder]) -> d
         "Largest vocabulary": str(options.max_tags),
         "Precision": "mixed" if options.mixed_precision else "single",
         "Seeds": ", ".join(map(str, options.seeds)),
+        "Folds": str(len(options.seeds)) if options.in_folds else "",
         "Command": f"`{options.command}`",
         "Versions": ", ".join(versions),
     }
@@ -305,12 +349,13 @@ def _draw(
             plot_comparison(mean, spread=spread if has_spread else None),
             alt="Bars: the scores of each model, as in the table.",
         ),
-        "training": ReportFigure(
+    }
+    if histories:
+        figures["training"] = ReportFigure(
             plot_histories(histories),
             alt="Curves of loss, ROC-AUC and accuracy over training, one per model.",
             caption="Training loss, and the scores on validation movies during training.",
-        ),
-    }
+        )
     if with_posters:
         posters = read_images(examples["poster_file"], (300, 200), on_error="blank").images
         figures["predictions"] = ReportFigure(
