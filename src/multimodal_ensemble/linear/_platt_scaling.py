@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 _N_STEPS = 60
 _N_HALVINGS = 12
+# With so many rows that have (or lack) a label, its own slope and the mean of all labels count the
+# same.
+_ROWS_OF_HALF_TRUST = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,10 @@ class PlattScaling:
         cls, y_score: NDArray[np.float64], y_true: NDArray[np.bool_], sample_weight: Any = None
     ) -> PlattScaling:
         """Fit slope and intercept by maximum likelihood, with Platt's smoothed targets [1]_.
+
+        The slope of a label that n rows have (or lack, if these are fewer) is then drawn towards
+        the mean of all labels, with the weights ``n / (n + 30)`` and ``30 / (n + 30)``, in units of
+        the standard deviation of the scores. Few rows cannot tell a useful score from chance.
 
         Parameters
         ----------
@@ -76,9 +83,15 @@ class PlattScaling:
         prior = np.log(positives + 0.5) - np.log(negatives + 0.5)
         slope, intercept = _newton(scores, target, weight, prior)
         # A negative slope is chance: a score that ranks rows worse than at random says nothing.
-        useful = (slope > 0) & ~is_constant
-        slope = np.where(useful, slope / unit, 0.0)
-        intercept = np.where(useful, intercept - slope * centre, prior)
+        slope = np.where(is_constant, 0.0, np.maximum(slope, 0.0))
+        fewer = np.where(is_constant, 0.0, np.minimum(positives, negatives))
+        if (n_rows := fewer.sum()) > 0:
+            trust = fewer / (fewer + _ROWS_OF_HALF_TRUST)
+            drawn = trust * slope + (1 - trust) * (fewer @ slope / n_rows)
+            slope = np.where(fewer > 0, drawn, slope)
+        intercept = _fit_intercept(slope * scores, target, weight, intercept)
+        slope /= unit
+        intercept = np.where(slope > 0, intercept - slope * centre, prior)
         return cls(slope, intercept)
 
     def log_odds(self, y_score: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -105,6 +118,24 @@ def log_loss(
         axis=0
     )
     return total
+
+
+def _fit_intercept(
+    offset: NDArray[np.float64],
+    target: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    intercept: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Minimise the logistic loss of all labels over the intercept alone."""
+    for _ in range(_N_STEPS):
+        share = 0.5 * (1 + np.tanh(0.5 * (offset + intercept)))
+        curvature = (weight * share * (1 - share)).sum(axis=0) + 1e-10
+        # Newton's steps could overshoot far from the minimum.
+        step = np.clip((weight * (share - target)).sum(axis=0) / curvature, -1, 1)
+        intercept = intercept - step
+        if (np.abs(step) < 1e-9).all():
+            break
+    return intercept
 
 
 def _newton(
