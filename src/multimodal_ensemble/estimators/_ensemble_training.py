@@ -50,10 +50,14 @@ def train_ensemble(
     rows: TrainingRows,
     params: Mapping[str, Any],
     external: Sequence[tuple[str, Any, Sequence[str] | None]],
+    columns: Sequence[str],
     groups: Any,
     seed: int,
 ) -> Fitted:
-    """Fit all members to the training rows, and return them as one model with thresholds."""
+    """Fit all members to the training rows, and return them as one model with thresholds.
+
+    `columns` are those that external members may read.
+    """
     start = time.perf_counter()
     threshold, verbose = params["threshold"], params["verbose"]
     if not is_criterion(threshold):
@@ -61,9 +65,7 @@ def train_ensemble(
         given_thresholds(threshold, rows.classes)
     for encoder in encoders:
         check_can_be_linear(encoder)
-    scored, estimators = external_encoders(
-        external, encoders, list(rows.train.data.columns), len(rows.classes)
-    )
+    scored, estimators = external_encoders(external, encoders, columns, len(rows.classes))
     layouts = plan_members(encoders, params["groups"], scored, joint=params["joint"])
     given_weights = read_weights(params["weights"], layouts)
     radial = {name for layout in layouts for name in layout.radial}
@@ -111,7 +113,7 @@ def train_ensemble(
     if is_criterion(threshold):
         # Scores of labels that no training row has are meaningless.
         thresholds[~part.y.any(axis=0)] = np.inf
-    never = describe_never_predicted(threshold, rows.classes, thresholds)
+    never = describe_never_predicted(threshold, rows.classes, thresholds, learned_from="X and y")
     if verbose and never is not None:
         print(never, flush=True)
     model = make_ensemble_model([*encoders, *scored], members, blocks, weights, scaling)

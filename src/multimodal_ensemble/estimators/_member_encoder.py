@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -101,9 +101,9 @@ class MemberEncoder(Encoder):
         for estimator in self._estimators:
             if type(estimator) is not MultimodalClassifier:
                 msg = (
-                    f"The member {self.name!r} is a {type(estimator).__name__}, and a saved file "
-                    "can hold no members but a MultimodalClassifier. Leave the member out, or save "
-                    "the ensemble with joblib.dump; loading a pickle may run code from it."
+                    f"The member {self.name!r} is no MultimodalClassifier, and a saved file can "
+                    "hold no other members. Leave the member out, or save the ensemble with "
+                    "joblib.dump; loading a pickle may run code from it."
                 )
                 raise TypeError(msg)
         with tempfile.TemporaryDirectory() as folder:
@@ -134,6 +134,15 @@ class MemberEncoder(Encoder):
         if not self._estimators:
             msg = f"The file holds no estimator of the member {self.name!r}."
             raise ArtefactError(msg)
+
+    def as_member(self, encoders: Collection[str]) -> tuple[Any, ...]:
+        """Return the item of `members` that trains this member again beside these encoders."""
+        self.restore()
+        member = self.name, clone(self._estimators[0])
+        if not self.inputs and all(column in encoders for column in self.columns):
+            # As inputs, these names would be those of the encoders.
+            return member
+        return *member, self.inputs or self.columns
 
     def _load(self, content: Any) -> MultimodalClassifier:
         if not isinstance(content, np.ndarray) or content.dtype != np.uint8:

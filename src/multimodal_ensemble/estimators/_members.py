@@ -157,9 +157,18 @@ def fit_external_member(
     X = member_inputs(table, inputs, store)
     labelled = as_multilabel(estimator)
     weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)
-    fitted, y_score = out_of_fold_scores(
-        labelled, X, rows.y, groups=groups, sample_weight=weight, random_state=seed
-    )
+    try:
+        fitted, y_score = out_of_fold_scores(
+            labelled, X, rows.y, groups=groups, sample_weight=weight, random_state=seed
+        )
+    except Exception as error:
+        what = "features of the encoders" if inputs else "the columns"
+        error.add_note(
+            f"The member {encoder.name!r} of the ensemble raised this error; it takes {what} "
+            f"{encoder.inputs or encoder.columns}. To give it something else, list names of "
+            f"columns or of encoders: members=[({encoder.name!r}, estimator, [...])]."
+        )
+        raise
     encoder.adopt([fitted])
     scores = to_log_odds(y_score)
     scaling = _calibrate(scores, rows.y, weight)

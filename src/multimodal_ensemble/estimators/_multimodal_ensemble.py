@@ -57,7 +57,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     members : sequence of (name, estimator) or (name, estimator, inputs), default=()
         Further members: a `MultimodalClassifier`, or any estimator of scikit-learn with
         ``predict_proba``. The `inputs` are names of encoders, whose features it takes, or of
-        columns of X; by default it takes X. Its scores for training rows come from five folds.
+        columns of X; by default it takes all columns of X but those of `y`. Its scores for training
+        rows come from five folds.
     joint : bool, default=True
         Whether there is a member over the joined features of all encoders, if they read different
         columns. The result is the mean of this member and of the sum of the others.
@@ -87,8 +88,9 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     model_ : keras.Model
         The whole ensemble, from pixels and bags to scores.
     history_ : DataFrame
-        One row per member: its modalities, number of rows, mean ROC-AUC on leave-one-out scores,
-        median penalty, and mean weight.
+        One row per member: its modalities, the number of rows that have them, the mean ROC-AUC of
+        these rows (on leave-one-out scores, or on those of five folds), the median penalty, and the
+        mean weight.
     provenance_ : dict
         Number of rows and of unreadable images, seed, seconds, leave-one-out scores of the
         ensemble, date and library versions.
@@ -198,10 +200,12 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         external = [check_member(member) for member in self.members]
         seed = draw_seed(self.random_state)
         rows = read_all_rows(self, X, y, sample_weight, groups=groups, holds_out=False)
+        of_labels = label_columns(X, y)
         with seeded_layers(seed):
-            encoders = self._fit_new_encoders(rows, label_columns(X, y), unlabelled)
+            encoders = self._fit_new_encoders(rows, of_labels, unlabelled)
         params = self.get_params(deep=False)
-        return self._adopt(train_ensemble(encoders, rows, params, external, groups, seed))
+        columns = [column for column in rows.train.data if column not in of_labels]
+        return self._adopt(train_ensemble(encoders, rows, params, external, columns, groups, seed))
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)
@@ -241,5 +245,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         return super()._predict_scores(table)
 
     @classmethod
-    def _own_encoders(cls, fitted: Fitted) -> list[Encoder]:
-        return [each for each in fitted.encoders if not isinstance(each, MemberEncoder)]
+    def _fitted_params(cls, fitted: Fitted) -> dict[str, Any]:
+        encoders = [each for each in fitted.encoders if not isinstance(each, MemberEncoder)]
+        names = [encoder.name for encoder in encoders]
+        members = [
+            each.as_member(names) for each in fitted.encoders if isinstance(each, MemberEncoder)
+        ]
+        return {"encoders": encoders, "members": members}
