@@ -18,6 +18,7 @@ from multimodal_ensemble import (
     mean_roc_auc,
     tune_thresholds,
 )
+from multimodal_ensemble.estimators._member_encoder import as_multilabel
 from multimodal_ensemble.exceptions import ArtefactError, ModalityError
 from multimodal_ensemble.linear import PlattScaling
 from multimodal_ensemble.linear._ridge import PENALTIES
@@ -440,6 +441,12 @@ BAD_WEIGHTS = {
 def test_bad_weights_are_refused(weights, message, rows):
     with pytest.raises(ValueError, match=message):
         fit(*rows, weights=weights)
+
+
+def test_a_network_prints_no_progress_as_a_member():
+    network = MultimodalClassifier()
+    assert as_multilabel(network).verbose == 0
+    assert network.verbose == 1
 
 
 def test_a_member_takes_no_column_of_labels(rows):

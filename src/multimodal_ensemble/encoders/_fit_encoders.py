@@ -79,7 +79,8 @@ def fit_encoders(
         The raw columns of the training rows, and of no others.
     unlabelled : DataFrame or mapping of str to sequence, optional
         The raw columns of further rows, whose labels need not be known, and of no test rows. It
-        needs only the columns of the encoders that learn from them.
+        needs only the columns of the encoders that learn from them. A warning is issued if there
+        is no such encoder.
 
     Returns
     -------

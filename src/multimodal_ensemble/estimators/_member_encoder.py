@@ -183,6 +183,9 @@ def to_log_odds(scores: NDArray[Any]) -> NDArray[np.float64]:
 def as_multilabel(estimator: Any) -> Any:
     """Return an unfitted copy of an estimator that takes several labels."""
     copy = clone(estimator)
+    if isinstance(copy, MultimodalClassifier):
+        # It would print the progress of six trainings; the ensemble prints one line.
+        copy.set_params(verbose=0)
     return copy if get_tags(copy).classifier_tags.multi_label else OneVsRestClassifier(copy)
 
 

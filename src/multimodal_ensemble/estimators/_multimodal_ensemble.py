@@ -61,7 +61,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         rows come from five folds.
     joint : bool, default=True
         Whether there is a member over the joined features of all encoders, if they read different
-        columns. The result is the mean of this member and of the sum of the others.
+        columns. The result is the mean of this member and of the sum of the others; for rows that
+        lack a modality, it is the sum alone.
     weights : {"equal", "learned"} or mapping of str to float, default="equal"
         Weights of the members: equal, not negative and learned for each label (drawn towards
         equal), or given by name.
@@ -179,7 +180,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
             Multi-hot labels, or the labels of each row.
         unlabelled : DataFrame or mapping of str to sequence, optional
             Further rows without labels, and no test rows. Encoders that learn without labels, such
-            as `TagEmbeddingEncoder`, also learn from these.
+            as `TagEmbeddingEncoder`, also learn from these. A warning is issued if there is none.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row in the members, not negative.
         groups : array-like of shape (n_samples,), optional
