@@ -369,6 +369,20 @@ def test_other_estimators_join_by_out_of_fold_scores(member, rows):
     assert not hasattr(estimator, "classes_")
 
 
+def test_several_estimators_of_a_member_are_averaged(rows):
+    X, y = rows
+    several = [KNeighborsClassifier(3), KNeighborsClassifier(9)]
+    ensemble = fit(X, y, members=[("knn", several, ["a", "b"])], joint=False)
+    (member,) = (each for each in ensemble.encoders_ if each.name == "knn")
+    table = X[["a", "b"]]
+    scores = [
+        np.stack([each[:, 1] for each in knn.fit(table, y).predict_proba(table)], axis=1)
+        for knn in several
+    ]
+    expected = log_odds(np.clip(np.mean(scores, axis=0), 1e-6, 1 - 1e-6))
+    np.testing.assert_allclose(member.encode(member.select(X)), expected, atol=1e-4)
+
+
 def test_a_member_that_says_nothing_has_no_influence(rows, ensemble):
     X, y = rows
     dummy = ("dummy", DummyClassifier(strategy="prior"), ["tags"])

@@ -141,7 +141,7 @@ class MemberEncoder(Encoder):
             raise ArtefactError(msg)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "member"
-            file.write_bytes(np.ascontiguousarray(content))
+            file.write_bytes(content.tobytes())
             estimator = MultimodalClassifier.load(file)
         if (n_labels := len(estimator.classes_)) != self.n_labels:
             msg = f"it has {n_labels} labels in place of {self.n_labels}."
@@ -171,6 +171,11 @@ def to_log_odds(scores: NDArray[Any]) -> NDArray[np.float64]:
     return log_odds(np.clip(np.asarray(scores, dtype=np.float64), 1e-6, 1 - 1e-6))
 
 
+def estimators_of(member: Any) -> list[Any]:
+    """Return the estimators of a member: several ones are averaged."""
+    return [*member] if isinstance(member, list | tuple) else [member]
+
+
 def as_multilabel(estimator: Any) -> Any:
     """Return an unfitted copy of an estimator that takes several labels."""
     copy = clone(estimator)
@@ -180,11 +185,14 @@ def as_multilabel(estimator: Any) -> Any:
 def check_member(member: Any) -> tuple[str, Any, Any]:
     """Return name, estimator and inputs of an item of `members`, or raise a ModalityError."""
     is_tuple = isinstance(member, tuple | list) and len(member) in (2, 3)
-    if not is_tuple or not isinstance(member[0], str) or not hasattr(member[1], "predict_proba"):
+    estimators = estimators_of(member[1]) if is_tuple else []
+    are_usable = estimators and all(hasattr(each, "predict_proba") for each in estimators)
+    if not are_usable or not isinstance(member[0], str):
         received = repr(member)[:200]
         msg = (
             "Each of members must be (name, estimator) or (name, estimator, inputs); the estimator "
-            "has a method predict_proba, and inputs is a list of columns or of encoders. Received "
+            "has a method predict_proba (several estimators in a list are averaged), and inputs is "
+            "a list of columns or of encoders. Received "
             f"{received}."
         )
         raise ModalityError(msg)

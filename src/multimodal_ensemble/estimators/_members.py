@@ -14,6 +14,7 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._member_encoder import (
     MemberEncoder,
     as_multilabel,
+    estimators_of,
     member_inputs,
     to_log_odds,
 )
@@ -155,13 +156,15 @@ def fit_external_member(
         msg = f"The member {encoder.name!r} reads {encoder.columns}, none of which X has."
         raise ModalityError(msg)
     X = member_inputs(table, inputs, store)
-    labelled = as_multilabel(estimator)
     weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)
-    fitted, y_score = out_of_fold_scores(
-        labelled, X, rows.y, groups=groups, sample_weight=weight, random_state=seed
-    )
-    encoder.adopt([fitted])
-    scores = to_log_odds(y_score)
+    results = [
+        out_of_fold_scores(
+            as_multilabel(each), X, rows.y, groups=groups, sample_weight=weight, random_state=seed
+        )
+        for each in estimators_of(estimator)
+    ]
+    encoder.adopt([fitted for fitted, _ in results])
+    scores = to_log_odds(np.mean([y_score for _, y_score in results], axis=0))
     scaling = _calibrate(scores, rows.y, weight)
     return FittedMember(layout, None, scaling, scaling.log_odds(scores), None)
 

@@ -56,7 +56,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         group is a member of its own.
     members : sequence of (name, estimator) or (name, estimator, inputs), default=()
         Further members: a `MultimodalClassifier`, or any estimator of scikit-learn with
-        ``predict_proba``. The `inputs` are names of encoders, whose features it takes, or of
+        ``predict_proba``. Several estimators in a list, such as networks of different seeds, are
+        averaged. The `inputs` are names of encoders, whose features it takes, or of
         columns of X; by default it takes X. Its scores for training rows come from five folds.
     joint : bool, default=True
         Whether there is a member over the joined features of all encoders, if they read different

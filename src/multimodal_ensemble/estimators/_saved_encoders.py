@@ -206,7 +206,9 @@ def check_member_sizes(
 ) -> dict[str, tuple[int, int]]:
     """Refuse sizes of a late fusion that no array has; return those of radial features."""
     for member in members:
-        if not isinstance(member.name, str) or not isinstance(member.evidence, str | None):
+        # The file may hold anything.
+        texts: tuple[Any, Any] = (member.name, member.evidence)
+        if not isinstance(texts[0], str) or not isinstance(texts[1], str | None):
             msg = "Names and evidence of the members in the file are not text."
             raise ArtefactError(msg)
     if repeated := find_repeated([member.name for member in members]):
