@@ -141,7 +141,7 @@ class MemberEncoder(Encoder):
             raise ArtefactError(msg)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "member"
-            file.write_bytes(content.tobytes())
+            file.write_bytes(np.ascontiguousarray(content).data)
             estimator = MultimodalClassifier.load(file)
         if (n_labels := len(estimator.classes_)) != self.n_labels:
             msg = f"it has {n_labels} labels in place of {self.n_labels}."
