@@ -202,7 +202,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         with seeded_layers(seed):
             encoders = self._fit_new_encoders(rows, label_columns(X, y), unlabelled)
         params = self.get_params(deep=False)
-        return self._adopt(train_ensemble(encoders, rows, params, external, groups, seed))
+        return self._adopt(train_ensemble(encoders, rows, params, external, seed))
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)
