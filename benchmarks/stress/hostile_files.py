@@ -39,7 +39,13 @@ def make_valid_files(folder: Path) -> dict[str, bytes]:
     import numpy as np
     from PIL import Image
 
-    from multimodal_ensemble import FeatureStore, ImageEncoder, MultimodalClassifier
+    from multimodal_ensemble import (
+        DenseEncoder,
+        FeatureStore,
+        ImageEncoder,
+        MultimodalClassifier,
+        MultimodalEnsemble,
+    )
     from multimodal_ensemble.encoders import Augmentation
 
     layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, activation="relu")]
@@ -54,6 +60,15 @@ def make_valid_files(folder: Path) -> dict[str, bytes]:
     classifier.fit(X, y, checkpoint=folder / "valid.checkpoint")
     classifier.save(folder / "valid.mme")
     classifier.model_.save(folder / "valid.keras")
+    year = DenseEncoder("year")
+    member = ("network", MultimodalClassifier([year], epochs=1, random_state=1, verbose=0))
+    ensemble = MultimodalEnsemble(
+        [ImageEncoder("poster", backbone=network), year],
+        members=[member],
+        random_state=1,
+        verbose=0,
+    )
+    ensemble.fit(X | {"year": rng.normal(size=24)}, y).save(folder / "valid.ensemble")
     network.save_weights(folder / "valid.weights.h5")
     Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype="uint8")).save(folder / "valid.png")
     shutil.copy(next((folder / "store").glob("*/*.shard")), folder / "valid.shard")
@@ -66,13 +81,15 @@ def make_hostile_files(
     """Write `n_files` hostile files, named by their number, what they are, and their suffix."""
     rng = random.Random(seed)
     objects = attacks.hostile_objects(marker, secret)
-    documents = {".mme": "manifest.json", ".checkpoint": "manifest.json", ".keras": "config.json"}
+    documents = dict.fromkeys([".mme", ".ensemble", ".checkpoint"], "manifest.json")
+    documents[".keras"] = "config.json"
     large: list[tuple[str, str, Callable[[], bytes]]] = [
         ("unpacks to a gigabyte", ".keras", lambda: attacks.compressed(valid[".keras"])),
         ("unpacks to a gigabyte", ".mme", lambda: attacks.compressed(valid[".mme"])),
         ("wide image", ".png", lambda: attacks.wide_png(170_000_000)),
         ("broadcasting shard", ".shard", lambda: _shard(folder)),
         ("manifest of lists", ".mme", lambda: _many_lists(valid[".mme"])),
+        ("many members", ".ensemble", lambda: _many_members(valid[".ensemble"])),
         ("strings of unequal length", ".checkpoint", lambda: _strings(valid[".checkpoint"])),
     ]
     for number in range(n_files):
@@ -88,7 +105,7 @@ def make_hostile_files(
             if suffix == ".keras":
                 content = attacks.replace_weights(valid[".keras"], content)
         else:
-            what, suffix = rng.choice([*objects]), rng.choice([".mme", ".keras", ".keras"])
+            what, suffix = rng.choice([*objects]), rng.choice([".mme", ".ensemble", ".keras"])
             value = objects[what]
             content = attacks.with_document(
                 valid[suffix],
@@ -116,6 +133,14 @@ def _many_lists(content: bytes) -> bytes:
     return attacks.with_document(content, "manifest.json", change)
 
 
+def _many_members(content: bytes) -> bytes:
+    def change(document: Any) -> Any:
+        members = [{"name": f"m{number}", "encoders": ["year"]} for number in range(100_000)]
+        return document | {"members": members}
+
+    return attacks.with_document(content, "manifest.json", change)
+
+
 def _strings(content: bytes) -> bytes:
     def change(document: Any) -> Any:
         document["evaluation"]["dict"]["best_weights"] = [["a" * 60_000, *["b"] * 60_000]]
@@ -131,12 +156,20 @@ def load(path: Path, work: Path) -> Any:
     """Load a file as its suffix says."""
     import keras
 
-    from multimodal_ensemble import FeatureStore, ImageEncoder, MultimodalClassifier, load_model
+    from multimodal_ensemble import (
+        FeatureStore,
+        ImageEncoder,
+        MultimodalClassifier,
+        MultimodalEnsemble,
+        load_model,
+    )
     from multimodal_ensemble.images import read_image
     from multimodal_ensemble.training._checkpoint import read_checkpoint
 
     if path.suffix == ".mme":
         return MultimodalClassifier.load(path)
+    if path.suffix == ".ensemble":
+        return MultimodalEnsemble.load(path)
     if path.suffix == ".keras":
         return load_model(path)
     if path.suffix == ".png":

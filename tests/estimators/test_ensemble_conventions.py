@@ -173,8 +173,8 @@ HOSTILE = {
     "no members": (put("members", None), "if and only if it is an ensemble"),
     "members that are text": (put("members", "abc"), "do not fit together"),
     "an unknown encoder": (put_in_member(0, encoders=["x"]), "do not fit together|no weights"),
-    "a list as a name": (put_in_member(0, name=["x"]), "are not text"),
-    "a list as evidence": (put_in_member(0, evidence=["x"]), "are not text"),
+    "a list as a name": (put_in_member(0, name=["x"]), "of a member must be text"),
+    "a list as evidence": (put_in_member(0, evidence=["x"]), "of a member must be text"),
     "another argument": (put_in_member(0, code="x"), "do not fit together"),
     "a name twice": (
         lambda document: document["members"].append(document["members"][0]),

@@ -104,9 +104,10 @@ def numbers():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["two", "ensemble"])
+# Radial features depend on differences of large float32 numbers.
+@pytest.mark.parametrize(("name", "atol"), [("two", 1e-5), ("ensemble", 1e-4)])
 @pytest.mark.parametrize("format", RUN)
-def test_an_exported_model_returns_the_same_scores(format, name, request, table, tmp_path):
+def test_an_exported_model_returns_the_same_scores(format, name, atol, request, table, tmp_path):
     needs(format)
     estimator = request.getfixturevalue(name)
     path = tmp_path / "model"
@@ -115,13 +116,13 @@ def test_an_exported_model_returns_the_same_scores(format, name, request, table,
     assert {"poster", "poster_present", "tags", "tags_present"} <= set(inputs)
     expected = estimator.predict_proba(table)
     scores = RUN[format](path, inputs)
-    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    np.testing.assert_allclose(scores, expected, atol=atol)
     one = {name: values[:1] for name, values in inputs.items()}
-    np.testing.assert_allclose(RUN[format](path, one), expected[:1], atol=1e-5)
+    np.testing.assert_allclose(RUN[format](path, one), expected[:1], atol=atol)
     # The export keeps the inputs that mark rows without a modality.
     without = {**inputs, "tags": 0 * inputs["tags"], "tags_present": 0 * inputs["tags_present"]}
     np.testing.assert_allclose(
-        RUN[format](path, without), estimator.predict_proba(table.drop(columns="tags")), atol=1e-5
+        RUN[format](path, without), estimator.predict_proba(table.drop(columns="tags")), atol=atol
     )
     assert np.abs(RUN[format](path, without) - expected).max() > 1e-3
     # Nothing else was written, and the estimator is unchanged.

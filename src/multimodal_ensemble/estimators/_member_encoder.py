@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
 from multimodal_ensemble.estimators._thresholds import log_odds
+from multimodal_ensemble.estimators._training import training_store
 from multimodal_ensemble.exceptions import ArtefactError, ModalityError
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.model_selection import predict_label_scores
@@ -138,7 +140,8 @@ class MemberEncoder(Encoder):
     def as_member(self, encoders: Collection[str]) -> tuple[Any, ...]:
         """Return the item of `members` that trains this member again beside these encoders."""
         self.restore()
-        member = self.name, clone(self._estimators[0])
+        copies = [clone(estimator) for estimator in self._estimators]
+        member = self.name, copies[0] if len(copies) == 1 else copies
         if not self.inputs and all(column in encoders for column in self.columns):
             # As inputs, these names would be those of the encoders.
             return member
@@ -150,7 +153,7 @@ class MemberEncoder(Encoder):
             raise ArtefactError(msg)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "member"
-            file.write_bytes(np.ascontiguousarray(content))
+            file.write_bytes(np.ascontiguousarray(content).data)
             estimator = MultimodalClassifier.load(file)
         if (n_labels := len(estimator.classes_)) != self.n_labels:
             msg = f"it has {n_labels} labels in place of {self.n_labels}."
@@ -170,7 +173,8 @@ def member_inputs(table: Any, encoders: Sequence[Encoder], store: Any) -> Any:
     """Return what the estimator of a member takes: raw columns, or features of encoders."""
     if not encoders:
         return table
-    dataset = MultimodalDataset(table, encoders, store=store, verbose=0)
+    with training_store(store, encoders) as opened:
+        dataset = MultimodalDataset(table, encoders, store=opened, verbose=0)
     parts = [dataset.feature_matrix(encoder.name) for encoder in encoders]
     return np.hstack([part.toarray() if hasattr(part, "toarray") else part for part in parts])
 
@@ -180,23 +184,33 @@ def to_log_odds(scores: NDArray[Any]) -> NDArray[np.float64]:
     return log_odds(np.clip(np.asarray(scores, dtype=np.float64), 1e-6, 1 - 1e-6))
 
 
+def estimators_of(member: Any) -> list[Any]:
+    """Return the estimators of a member: several ones are averaged."""
+    return [*member] if isinstance(member, list | tuple) else [member]
+
+
 def as_multilabel(estimator: Any) -> Any:
     """Return an unfitted copy of an estimator that takes several labels."""
     copy = clone(estimator)
     if isinstance(copy, MultimodalClassifier):
         # It would print the progress of six trainings; the ensemble prints one line.
         copy.set_params(verbose=0)
-    return copy if get_tags(copy).classifier_tags.multi_label else OneVsRestClassifier(copy)
+    # None unless the estimator says that it is a classifier.
+    tags = get_tags(copy).classifier_tags
+    return copy if tags is not None and tags.multi_label else OneVsRestClassifier(copy)
 
 
 def check_member(member: Any) -> tuple[str, Any, Any]:
     """Return name, estimator and inputs of an item of `members`, or raise a ModalityError."""
     is_tuple = isinstance(member, tuple | list) and len(member) in (2, 3)
-    if not is_tuple or not isinstance(member[0], str) or not hasattr(member[1], "predict_proba"):
+    estimators = estimators_of(member[1]) if is_tuple else []
+    are_usable = estimators and all(hasattr(each, "predict_proba") for each in estimators)
+    if not are_usable or not isinstance(member[0], str):
         received = repr(member)[:200]
         msg = (
             "Each of members must be (name, estimator) or (name, estimator, inputs); the estimator "
-            "has a method predict_proba, and inputs is a list of columns or of encoders. Received "
+            "has a method predict_proba (several estimators in a list are averaged), and inputs is "
+            "a list of columns or of encoders. Received "
             f"{received}."
         )
         raise ModalityError(msg)
@@ -214,6 +228,8 @@ def external_encoders(
     encoders: Sequence[Encoder],
     columns: Sequence[str],
     n_labels: int,
+    *,
+    has_weights: bool,
 ) -> tuple[list[MemberEncoder], dict[str, tuple[Any, list[Encoder]]]]:
     """Return external members as encoders, and by name the estimator and what makes its input."""
     by_name = {encoder.name: encoder for encoder in encoders}
@@ -237,6 +253,16 @@ def external_encoders(
             )
             raise ModalityError(msg)
         wanted = list(dict.fromkeys(wanted))
+        if not any(column in columns for column in wanted):
+            msg = f"The member {name!r} reads {wanted}, none of which X has."
+            raise ModalityError(msg)
+        for each in estimators_of(estimator):
+            if has_weights and not has_fit_parameter(as_multilabel(each), "sample_weight"):
+                msg = (
+                    "sample_weight needs members that fit several labels with weights, such as a "
+                    f"RandomForestClassifier. The member {name!r} is a {type(each).__name__}."
+                )
+                raise ModalityError(msg)
         names = [encoder.name for encoder in used]
         scored.append(MemberEncoder(name, column=wanted, n_labels=n_labels, inputs=names))
         estimators[name] = (estimator, used)

@@ -14,6 +14,7 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._member_encoder import (
     MemberEncoder,
     as_multilabel,
+    estimators_of,
     member_inputs,
     to_log_odds,
 )
@@ -106,7 +107,6 @@ def fit_linear_member(
     blocks: Mapping[str, FeatureBlock],
     presence: Mapping[str, NDArray[np.float64]],
     rows: Rows,
-    groups: NDArray[np.intp] | None,
     seed: int,
 ) -> FittedMember:
     """Fit the linear model of one member to the rows that have any of its modalities."""
@@ -114,7 +114,7 @@ def fit_linear_member(
     used += [block for name in layout.radial if (block := blocks[name].radial_block) is not None]
     here = np.asarray(np.hstack([presence[name] for name in layout.takes]).any(axis=1))
     y = rows.y[here]
-    weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)[here]
+    weight = None if rows.weight is None else rows.weight[here]
     if here.sum() < 2:
         zeros = np.zeros(rows.y.shape[1])
         kernel = np.zeros((sum(len(block.mean) for block in used), len(zeros)))
@@ -124,7 +124,7 @@ def fit_linear_member(
         [_take(block, here) for block in used],
         y,
         sample_weight=weight,
-        groups=None if groups is None else groups[here],
+        groups=None if rows.groups is None else rows.groups[here],
         seed=seed,
     )
     scaling = _calibrate(fit.scores, y, weight)
@@ -145,22 +145,17 @@ def fit_external_member(
     inputs: Sequence[Encoder],
     layout: MemberLayout,
     rows: Rows,
-    groups: Any,
     store: Any,
     seed: int,
 ) -> FittedMember:
     """Fit an estimator to all rows, calibrate it on out-of-fold scores, and fill `encoder`."""
-    table = encoder.select(rows.data)
-    if not table.shape[1]:
-        msg = f"The member {encoder.name!r} reads {encoder.columns}, none of which X has."
-        raise ModalityError(msg)
-    X = member_inputs(table, inputs, store)
-    labelled = as_multilabel(estimator)
-    weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)
+    X = member_inputs(encoder.select(rows.data), inputs, store)
+    options = {"cv": rows.n_folds, "groups": rows.groups, "sample_weight": rows.weight}
     try:
-        fitted, y_score = out_of_fold_scores(
-            labelled, X, rows.y, groups=groups, sample_weight=weight, random_state=seed
-        )
+        results = [
+            out_of_fold_scores(as_multilabel(each), X, rows.y, random_state=seed, **options)
+            for each in estimators_of(estimator)
+        ]
     except Exception as error:
         what = "features of the encoders" if inputs else "the columns"
         error.add_note(
@@ -169,9 +164,9 @@ def fit_external_member(
             f"columns or of encoders: members=[({encoder.name!r}, estimator, [...])]."
         )
         raise
-    encoder.adopt([fitted])
-    scores = to_log_odds(y_score)
-    scaling = _calibrate(scores, rows.y, weight)
+    encoder.adopt([fitted for fitted, _ in results])
+    scores = to_log_odds(np.mean([y_score for _, y_score in results], axis=0))
+    scaling = _calibrate(scores, rows.y, rows.weight)
     return FittedMember(layout, None, scaling, scaling.log_odds(scores), None)
 
 

@@ -56,9 +56,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         group is a member of its own.
     members : sequence of (name, estimator) or (name, estimator, inputs), default=()
         Further members: a `MultimodalClassifier`, or any estimator of scikit-learn with
-        ``predict_proba``. The `inputs` are names of encoders, whose features it takes, or of
-        columns of X; by default it takes all columns of X but those of `y`. Its scores for training
-        rows come from five folds.
+        ``predict_proba``. Several estimators in a list, such as networks of different seeds, are
+        averaged. The `inputs` are names of encoders, whose features it takes, or of columns of X;
+        by default it takes all columns of X but those of `y`. Its scores for training rows come
+        from five folds.
     joint : bool, default=True
         Whether there is a member over the joined features of all encoders, if they read different
         columns. The result is the mean of this member and of the sum of the others; for rows that
@@ -206,7 +207,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
             encoders = self._fit_new_encoders(rows, of_labels, unlabelled)
         params = self.get_params(deep=False)
         columns = [column for column in rows.train.data if column not in of_labels]
-        return self._adopt(train_ensemble(encoders, rows, params, external, columns, groups, seed))
+        return self._adopt(train_ensemble(encoders, rows, params, external, columns, seed))
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)

@@ -19,6 +19,7 @@ from multimodal_ensemble._tables import (
     check_same_index,
     from_arrow,
     named_rows,
+    number_groups,
     table_names,
     to_frame,
 )
@@ -29,25 +30,38 @@ from multimodal_ensemble.model_selection import stratified_holdout
 
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
+_N_FOLDS = 5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
-    """A table with its labels, its row weights and the positions of its rows in X."""
+    """A table with its labels, row weights and groups, and the positions of its rows in X."""
 
     data: pd.DataFrame
     y: NDArray[np.bool_]
+    # None, or what becomes float64 of shape (n,).
     weight: Any = None
     positions: NDArray[np.intp] | None = None
+    # The number of each row's group, where rows of a group are left out together.
+    groups: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         check_same_length(self.data, self.y)
-        check_sample_weight(self.weight, len(self.data))
+        object.__setattr__(self, "weight", check_sample_weight(self.weight, len(self.data)))
 
     def take(self, positions: NDArray[np.intp]) -> Rows:
         """Return the rows at these positions."""
-        weight = None if self.weight is None else np.asarray(self.weight)[positions]
-        return Rows(self.data.iloc[positions], self.y[positions], weight, positions)
+        weight, groups = (
+            None if each is None else each[positions] for each in (self.weight, self.groups)
+        )
+        in_x = positions if self.positions is None else self.positions[positions]
+        return Rows(self.data.iloc[positions], self.y[positions], weight, in_x, groups)
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds of these rows: five, or one for each row or group if these are fewer."""
+        n_units = len(self.y) if self.groups is None else len(np.unique(self.groups))
+        return min(_N_FOLDS, n_units)
 
     @contextmanager
     def locating_errors(self) -> Iterator[None]:
@@ -58,7 +72,7 @@ class Rows:
             row = getattr(error, "row", None)
             if row is not None and self.positions is not None and row < len(self.positions):
                 error.add_note(
-                    "X was split into training and validation rows: "
+                    "Only a part of the rows of X is used here: "
                     f"row {row} of this part is row {self.positions[row]} of X."
                 )
             raise
@@ -117,7 +131,11 @@ def read_all_rows(
     classes: NDArray[Any] | None = None,
     holds_out: bool = True,
 ) -> TrainingRows:
-    """Read and check rows of which none is held out; `estimator` is not changed."""
+    """Read and check what `fit` receives; `estimator` is not changed.
+
+    Where no rows are held out later, those of weight 0 are left out, and the others keep the
+    numbers of their groups.
+    """
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
     checked = copy.copy(estimator)
     table = read_table(checked, X, reset=True)
@@ -126,6 +144,7 @@ def read_all_rows(
     y_true, classes = read_labels(y, classes)
     rows = Rows(table, y_true, sample_weight)
     if not holds_out:
+        rows = _without_weightless(rows, groups)
         _warn_of_absent_labels(rows.y, classes)
     return TrainingRows(
         rows,
@@ -135,6 +154,21 @@ def read_all_rows(
         n_features_in=checked.n_features_in_,
         feature_names_in=getattr(checked, "feature_names_in_", None),
     )
+
+
+def _without_weightless(rows: Rows, groups: Any) -> Rows:
+    """Return the rows that have a weight, with the numbers of their groups."""
+    if groups is not None:
+        rows = dataclasses.replace(rows, groups=number_groups(groups, len(rows.y)))
+    if rows.weight is not None and not rows.weight.all():
+        rows = rows.take(np.flatnonzero(rows.weight))
+    if rows.groups is not None and not np.ptp(rows.groups):
+        msg = (
+            "groups must hold at least two groups, because each is left out in turn. Received one "
+            f"group for all {len(rows.y)} rows."
+        )
+        raise ValueError(msg)
+    return rows
 
 
 def _warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:

@@ -205,10 +205,6 @@ def check_member_sizes(
     saved: Mapping[str, list[NDArray[Any]]],
 ) -> dict[str, tuple[int, int]]:
     """Refuse sizes of a late fusion that no array has; return those of radial features."""
-    for member in members:
-        if not isinstance(member.name, str) or not isinstance(member.evidence, str | None):
-            msg = "Names and evidence of the members in the file are not text."
-            raise ArtefactError(msg)
     if repeated := find_repeated([member.name for member in members]):
         msg = f"The file has several members named {repeated}."
         raise ArtefactError(msg)

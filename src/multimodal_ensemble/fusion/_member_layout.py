@@ -79,6 +79,11 @@ class MemberLayout:
         arguments: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
         }
+        # Names in a damaged file may be anything.
+        texts = {"name": arguments["name"], "evidence": arguments.get("evidence") or ""}
+        if wrong := [key for key, value in texts.items() if not isinstance(value, str)]:
+            msg = f"{wrong} of a member must be text. Received {config!r:.500}."
+            raise ValueError(msg)
         return cls(**arguments)
 
 

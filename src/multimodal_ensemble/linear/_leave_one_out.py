@@ -128,13 +128,19 @@ def _group_scores(
     of_group = (root * target).sum(axis=1, keepdims=True)
     rest = total - (root**2).sum(axis=1, keepdims=True)
     fitted = (target - without) / root + _divide(of_group, rest, total)
-    scores: NDArray[np.float64] = fitted - (root**2 * fitted).sum(axis=1, keepdims=True) / total
-    return scores
+    scores = fitted - (root**2 * fitted).sum(axis=1, keepdims=True) / total
+    # A model of no rows knows nothing.
+    known: NDArray[np.float64] = np.where(_has_others(rest, total), scores, 0.0)
+    return known
 
 
 def _divide(
     targets: NDArray[np.float64], rest: NDArray[np.float64], total: float
 ) -> NDArray[np.float64]:
     """Return targets by the weight of the other rows; 0 where there are no others."""
-    has_others = rest > 1e-9 * total
+    has_others = _has_others(rest, total)
     return np.where(has_others, targets / np.where(has_others, rest, 1.0), 0.0)
+
+
+def _has_others(rest: NDArray[np.float64], total: float) -> NDArray[np.bool_]:
+    return rest > 1e-9 * total
