@@ -517,7 +517,8 @@ def test_learned_weights_do_not_count_the_same_evidence_three_times():
 
 
 BAD_WEIGHTS = {
-    "a word": ("best", "weights must be"),
+    "a word": ("best", "weights must be 'equal', 'learned', or a mapping"),
+    "no names": ([1, 1, 1], "a mapping from the name of each member to its weight"),
     "an unknown member": (
         {"tags": 1, "poster": 1},
         r"value for each member. Without a value: \[.*joint.*\]. Not a member: \['poster'\]",

@@ -206,7 +206,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         with seeded_layers(seed):
             encoders = self._fit_new_encoders(rows, of_labels, unlabelled)
         params = self.get_params(deep=False)
-        columns = [column for column in rows.train.data if column not in of_labels]
+        columns = [name for name in rows.train.data.columns.tolist() if name not in of_labels]
         return self._adopt(train_ensemble(encoders, rows, params, external, columns, seed))
 
     def _check_params(self) -> None:
@@ -216,8 +216,13 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         check_choice(self.joint, (True, False), name="joint")
         if isinstance(self.encoders, str):
             check_choice(self.encoders, ("auto",), name="encoders")
-        if not isinstance(self.weights, Mapping | pd.Series):
-            check_choice(self.weights, ("equal", "learned"), name="weights")
+        by_name = isinstance(self.weights, Mapping | pd.Series)
+        if not (by_name or isinstance(self.weights, str) and self.weights in ("equal", "learned")):
+            msg = (
+                "weights must be 'equal', 'learned', or a mapping from the name of each member to "
+                f"its weight. Received weights={self.weights!r}."
+            )
+            raise ValueError(msg)
 
     def _fit_new_encoders(
         self, rows: TrainingRows, excluded: Sequence[str], unlabelled: Any
