@@ -82,6 +82,9 @@ def train_ensemble(
         numbers = None if groups is None else number_groups(groups, n_rows)[kept]
         weight = None if part.weight is None else np.asarray(part.weight, dtype=np.float64)
         blocks, presence = make_blocks(dataset, encoders, [*radial], weight, seed)
+        n_dropped = len(dataset.dropped)
+        # The blocks hold all that is needed, in less memory.
+        del dataset
         members = []
         for layout in layouts:
             began = time.perf_counter()
@@ -126,7 +129,7 @@ def train_ensemble(
         history=describe_members(members, part, presences, weights),
         provenance={
             "n_train": len(part.y),
-            "n_dropped": len(dataset.dropped),
+            "n_dropped": n_dropped,
             "seconds": time.perf_counter() - start,
             "thresholds_from": "leave-one-out scores" if is_criterion(threshold) else "given",
             "mean_roc_auc": roc_auc,
