@@ -80,6 +80,9 @@ def train_ensemble(
         if len(dataset.dropped):
             part = part.take(np.delete(np.arange(len(part.y)), dataset.dropped["row"]))
         blocks, presence = make_blocks(dataset, encoders, [*radial], part.weight, seed)
+        n_dropped = len(dataset.dropped)
+        # The blocks hold all that is needed, in less memory.
+        del dataset
         members = []
         for layout in layouts:
             began = time.perf_counter()
@@ -122,7 +125,7 @@ def train_ensemble(
         history=describe_members(members, part, presences, weights),
         provenance={
             "n_train": len(part.y),
-            "n_dropped": len(dataset.dropped),
+            "n_dropped": n_dropped,
             "seconds": time.perf_counter() - start,
             "thresholds_from": "leave-one-out scores" if is_criterion(threshold) else "given",
             "mean_roc_auc": roc_auc,

@@ -77,8 +77,13 @@ class EncodedRows:
         """Return all rows as vectors: a sparse matrix where the encoder prepares one."""
         if self._sparse is None:
             rows = np.arange(len(self._present))
-            parts = [self.take(part) for part in np.array_split(rows, -(-len(rows) // 1024))]
-            return np.concatenate([part.reshape(len(part), -1) for part in parts])
+            vectors: NDArray[Any] = np.empty((0, 0))
+            for part in np.array_split(rows, -(-len(rows) // 1024)):
+                taken = self.take(part).reshape(len(part), -1)
+                if not len(vectors):
+                    vectors = np.empty((len(rows), taken.shape[1]), dtype=taken.dtype)
+                vectors[part] = taken
+            return vectors
         if self._present.all():
             return self._sparse.tocsr()
         # Rows that lack the modality are rows of zeros.

@@ -96,7 +96,20 @@ class Block:
         return self.mean * self.factor if self.is_sparse else np.zeros_like(self.mean)
 
     def scaled(self, rows: slice, dtype: DTypeLike = np.float64) -> Any:
-        """Return rows times the factor: dense and centred, or sparse and not yet centred."""
+        """Return rows times the factor: dense and centred, or sparse and not yet centred.
+
+        Parameters
+        ----------
+        rows : slice
+            Which rows.
+        dtype : dtype, default=float64
+            Type of the result.
+
+        Returns
+        -------
+        ndarray or sparse matrix of shape (n, n_features)
+            The rows. Those of a sparse block are centred by subtracting `offset`.
+        """
         part = self.matrix[rows]
         if self.is_sparse:
             return part.multiply(self.factor[np.newaxis]).tocsr().astype(dtype)
@@ -106,7 +119,18 @@ class Block:
         return centred
 
     def rows(self, rows: slice) -> NDArray[np.float64]:
-        """Return standardised rows as a dense float64 array."""
+        """Return standardised rows.
+
+        Parameters
+        ----------
+        rows : slice
+            Which rows.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+            The rows, dense.
+        """
         scaled = self.scaled(rows)
         if self.is_sparse:
             scaled = scaled.toarray() - np.outer(self.present[rows], self.offset)
