@@ -216,10 +216,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         check_choice(self.joint, (True, False), name="joint")
         if isinstance(self.encoders, str):
             check_choice(self.encoders, ("auto",), name="encoders")
-        by_name = isinstance(self.weights, Mapping | pd.Series)
-        if not (
-            by_name or (isinstance(self.weights, str) and self.weights in ("equal", "learned"))
-        ):
+        is_known = isinstance(self.weights, str) and self.weights in ("equal", "learned")
+        if not (is_known or isinstance(self.weights, Mapping | pd.Series)):
             msg = (
                 "weights must be 'equal', 'learned', or a mapping from the name of each member to "
                 f"its weight. Received weights={self.weights!r}."
