@@ -71,7 +71,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     random_state : int, RandomState instance or None, default=None
-        Seed of the folds and of randomised solvers. Pass an int for repeatable results.
+        Seed of the folds and of randomised solvers. Pass an int for repeatable results; estimators
+        in `members` have seeds of their own.
     verbose : {0, 1}, default=1
         Whether progress and one line per member are printed.
 
@@ -180,10 +181,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
             Further rows without labels, and no test rows. Encoders that learn without labels, such
             as `TagEmbeddingEncoder`, also learn from these.
         sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row in the members, not negative.
+            Weight of each row in the members, not negative. Rows of weight 0 are left out.
         groups : array-like of shape (n_samples,), optional
             The group of each row, such as its patient. All rows of a group are left out together
-            when penalties, calibration and thresholds are chosen.
+            when penalties, calibration and thresholds are chosen. There must be two groups or more.
 
         Returns
         -------
