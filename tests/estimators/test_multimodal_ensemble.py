@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import ExtraTreeClassifier
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
@@ -236,6 +237,36 @@ def test_rows_of_weight_0_have_no_influence(rows):
     other = ensemble.fit(X, changed, sample_weight=used.astype(float)).history_
     pd.testing.assert_frame_equal(given, other)
     assert given["n_rows"].max() == 45
+
+
+@pytest.mark.filterwarnings("ignore:.* cannot be read")
+def test_dropped_rows_take_their_labels_weights_and_groups_with_them():
+    X, y = draw_table(), draw_labels()
+    kept = np.flatnonzero(X["poster"].notna())
+    # Only rows that are dropped have this modality.
+    X["size"] = [None if row in kept else float(row) for row in range(len(X))]
+    X.loc[X["poster"].isna(), "poster"] = "absent.png"
+    weight, groups = 1.0 + np.arange(len(X)), np.arange(len(X)) // 2
+    results = []
+    for rows, given in (
+        (np.arange(len(X)), [DenseEncoder("size", optional=True)]),
+        (kept, []),
+    ):
+        poster = make_poster(on_error="drop")
+        ensemble = MultimodalEnsemble(
+            [poster, DenseEncoder("year"), *given], joint=False, weights="learned",
+            members=[("trees", ExtraTreeClassifier(random_state=0), ["year"])],
+            verbose=0, random_state=0,
+        )  # fmt: skip
+        options = {"sample_weight": weight[rows], "groups": groups[rows]}
+        results.append(ensemble.fit(X.iloc[rows], y.iloc[rows], **options))
+    dropping, without = results
+    # The encoder of years has seen all rows.
+    expected = without.history_.set_index("member").loc[["poster", "trees"]]
+    found = dropping.history_.set_index("member").loc[["poster", "trees"]]
+    np.testing.assert_array_equal(found["n_rows"], expected["n_rows"])
+    np.testing.assert_allclose(found["mean_roc_auc"], expected["mean_roc_auc"])
+    assert dropping.provenance_["unreadable"]["poster"]["n_rows"] == len(X) - len(kept)
 
 
 @pytest.mark.parametrize("kind", [BagOfWordsEncoder, TagEmbeddingEncoder])

@@ -172,6 +172,9 @@ def test_the_rank_is_limited_by_memory(monkeypatch):
     parts = decompose(rows)
     assert parts.left.shape == (50, 10)
     assert not parts.is_exact
+    # All directions in the precision that takes half the memory.
+    monkeypatch.setattr(decomposition, "_MAX_BYTES", 4 * 50 * 30)
+    assert decompose(rows).is_exact
 
 
 def test_all_labels_share_one_decomposition(monkeypatch):

@@ -130,7 +130,7 @@ def train_ensemble(
             "thresholds_from": "leave-one-out scores" if is_criterion(threshold) else "given",
             "mean_roc_auc": roc_auc,
             "mean_accuracy": float(mean_accuracy(part.y, y_score, thresholds)),
-            **describe_training(encoders, [part.data], part.y, seed),
+            **describe_training(encoders, [rows.train.data], part.y, seed),
         },
         n_features_in=rows.n_features_in,
         feature_names_in=rows.feature_names_in,

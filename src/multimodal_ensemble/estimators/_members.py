@@ -94,7 +94,8 @@ def make_blocks(
             blocks[name] = FeatureBlock(block)
             continue
         rows = FeatureBlock(block).unit_rows()
-        features = RadialFeatures.fit(rows[here], seed=seed)
+        # If rows were dropped, none may be left that has the modality.
+        features = RadialFeatures.fit(rows[here] if here.any() else rows, seed=seed)
         radial_block = Block.fit(
             features(rows), standardize=False, present=here, sample_weight=weight
         )

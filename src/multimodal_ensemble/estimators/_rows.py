@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,13 +19,11 @@ from multimodal_ensemble._tables import (
     check_same_index,
     from_arrow,
     named_rows,
-    number_groups,
     table_names,
     to_frame,
 )
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.model_selection import stratified_holdout
 
 # The column, and the modality, that an array of numbers becomes.
@@ -117,7 +115,7 @@ def read_training_rows(
         train = read.train
         validation = _read_validation_rows(estimator, validation_data, read)
         is_same = validation_data[0] is X
-    _warn_of_absent_labels(train.y, read.classes)
+    warn_of_absent_labels(train.y, read.classes)
     return dataclasses.replace(read, train=train, validation=validation, is_same=is_same)
 
 
@@ -129,13 +127,8 @@ def read_all_rows(
     *,
     groups: Any = None,
     classes: NDArray[Any] | None = None,
-    holds_out: bool = True,
 ) -> TrainingRows:
-    """Read and check what `fit` receives; `estimator` is not changed.
-
-    Where no rows are held out later, those of weight 0 are left out, and the others keep the
-    numbers of their groups.
-    """
+    """Read and check rows of which none is held out; `estimator` is not changed."""
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
     checked = copy.copy(estimator)
     table = read_table(checked, X, reset=True)
@@ -143,9 +136,6 @@ def read_all_rows(
     sample_weight = from_arrow(sample_weight, name="sample_weight")
     y_true, classes = read_labels(y, classes)
     rows = Rows(table, y_true, sample_weight)
-    if not holds_out:
-        rows = _without_weightless(rows, groups)
-        _warn_of_absent_labels(rows.y, classes)
     return TrainingRows(
         rows,
         rows,
@@ -156,22 +146,8 @@ def read_all_rows(
     )
 
 
-def _without_weightless(rows: Rows, groups: Any) -> Rows:
-    """Return the rows that have a weight, with the numbers of their groups."""
-    if groups is not None:
-        rows = dataclasses.replace(rows, groups=number_groups(groups, len(rows.y)))
-    if rows.weight is not None and not rows.weight.all():
-        rows = rows.take(np.flatnonzero(rows.weight))
-    if rows.groups is not None and not np.ptp(rows.groups):
-        msg = (
-            "groups must hold at least two groups, because each is left out in turn. Received one "
-            f"group for all {len(rows.y)} rows."
-        )
-        raise ValueError(msg)
-    return rows
-
-
-def _warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
+def warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
+    """Warn of labels that no training row has."""
     if not (has_label := y.any(axis=0)).all():
         warn(
             f"No training row has the label(s) {classes[~has_label].tolist()}, so they cannot be "
@@ -274,13 +250,3 @@ def label_columns(X: Any, y: Any) -> list[str]:
     columns = set(X if isinstance(X, Mapping) else table_names(X) or [])
     names = table_names(y) or [getattr(y, "name", None)]
     return [name for name in names if name in columns]
-
-
-def warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None:
-    """Warn if an encoder reads a column that y is made of."""
-    for encoder in encoders:
-        if leaking := [column for column in encoder.columns if column in columns]:
-            warn(
-                f"Modality {encoder.name!r} reads the column(s) {leaking}, which are part of y, so "
-                "it knows the answer. Rename the column if it is a different one."
-            )
