@@ -180,7 +180,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
             Multi-hot labels, or the labels of each row.
         unlabelled : DataFrame or mapping of str to sequence, optional
             Further rows without labels, and no test rows. Encoders that learn without labels, such
-            as `TagEmbeddingEncoder`, also learn from these. If there is none of them, a warning is issued.
+            as `TagEmbeddingEncoder`, also learn from these. If there is none of
+            them, a warning is issued.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row in the members, not negative. Rows of weight 0 are left out.
         groups : array-like of shape (n_samples,), optional
