@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import ExtraTreeClassifier
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
@@ -18,7 +20,10 @@ from multimodal_ensemble import (
     mean_roc_auc,
     tune_thresholds,
 )
+from multimodal_ensemble.estimators._member_weights import learn_weights
+from multimodal_ensemble.estimators._rows import Rows
 from multimodal_ensemble.exceptions import ArtefactError, ModalityError
+from multimodal_ensemble.fusion import MemberLayout
 from multimodal_ensemble.linear import PlattScaling
 from multimodal_ensemble.linear._ridge import PENALTIES
 from tests.toys import draw_labels, draw_table, make_poster
@@ -233,6 +238,68 @@ def test_rows_of_weight_0_have_no_influence(rows):
     assert given["n_rows"].max() == 45
 
 
+@pytest.mark.filterwarnings("ignore:.* cannot be read")
+def test_dropped_rows_take_their_labels_weights_and_groups_with_them():
+    X, y = draw_table(), draw_labels()
+    kept = np.flatnonzero(X["poster"].notna())
+    # Only rows that are dropped have this modality.
+    X["size"] = [None if row in kept else float(row) for row in range(len(X))]
+    X.loc[X["poster"].isna(), "poster"] = "absent.png"
+    weight, groups = 1.0 + np.arange(len(X)), np.arange(len(X)) // 2
+    results = []
+    for rows, given in (
+        (np.arange(len(X)), [DenseEncoder("size", optional=True)]),
+        (kept, []),
+    ):
+        poster = make_poster(on_error="drop")
+        ensemble = MultimodalEnsemble(
+            [poster, DenseEncoder("year"), *given], joint=False, weights="learned",
+            members=[("trees", ExtraTreeClassifier(random_state=0), ["year"])],
+            verbose=0, random_state=0,
+        )  # fmt: skip
+        options = {"sample_weight": weight[rows], "groups": groups[rows]}
+        results.append(ensemble.fit(X.iloc[rows], y.iloc[rows], **options))
+    dropping, without = results
+    # The encoder of years has seen all rows.
+    expected = without.history_.set_index("member").loc[["poster", "trees"]]
+    found = dropping.history_.set_index("member").loc[["poster", "trees"]]
+    np.testing.assert_array_equal(found["n_rows"], expected["n_rows"])
+    np.testing.assert_allclose(found["mean_roc_auc"], expected["mean_roc_auc"])
+    assert dropping.provenance_["unreadable"]["poster"]["n_rows"] == len(X) - len(kept)
+
+
+@pytest.mark.parametrize("kind", [BagOfWordsEncoder, TagEmbeddingEncoder])
+def test_encoders_learn_nothing_from_rows_of_weight_0(kind, rows):
+    X, y = rows
+    used = np.arange(N_ROWS) < 45
+    ensemble = MultimodalEnsemble([kind("tags")], verbose=0, random_state=0)
+    X = X.assign(tags=[[*tags, "only here"][-1 - row :] for row, tags in enumerate(X["tags"])])
+    given = ensemble.fit(X, y, sample_weight=used * 1.0, groups=np.arange(N_ROWS)).predict_proba(X)
+    other = ensemble.fit(X[used], y[used]).predict_proba(X)
+    np.testing.assert_array_equal(given, other)
+
+
+def test_one_group_of_rows_is_refused(rows):
+    X, y = rows
+    ensemble = MultimodalEnsemble(encoders(), verbose=0, random_state=0)
+    with pytest.raises(ValueError, match="at least two groups"):
+        ensemble.fit(X, y, groups=["a"] * N_ROWS)
+
+
+def test_learned_weights_are_judged_on_other_groups():
+    # Each group has its own labels, and the only member knows the group.
+    generator = np.random.default_rng(0)
+    groups = np.repeat(np.arange(10), 4)
+    y = np.repeat(generator.random((10, 1)) < 0.5, 4, axis=0)
+    part = Rows(pd.DataFrame({"a": groups}), y, groups=groups)
+    layouts = [MemberLayout(f"group {group}", ("a",), evidence=str(group)) for group in range(10)]
+    odds = [10.0 * (groups == group)[:, None] for group in range(10)]
+    presences = [np.ones((40, 1))] * 10
+    _, evidence = learn_weights(layouts, odds, presences, part, 0)
+    # Nothing was learned about a group that was left out, so its weight is the equal one.
+    np.testing.assert_allclose(evidence, 10, rtol=1e-6)
+
+
 def test_weights_are_in_any_unit(rows):
     X, y = rows
     weight = np.random.default_rng(0).uniform(0.5, 2, N_ROWS)
@@ -325,6 +392,10 @@ def test_groups_are_members_over_joined_features(rows):
         ("numbers", ("numbers",)),
         ("joint", ("tags", "numbers", "embedding")),
     ]
+    # The name of a group that is no name of a layer.
+    groups = {"joint": ["tags", "embedding"], "a/b": ["numbers"]}
+    names = [member.name for member in fit(X, y, given, groups=groups).members_]
+    assert names == ["joint", "a.b", "joint.2"]
 
 
 BAD_GROUPS = {
@@ -333,6 +404,9 @@ BAD_GROUPS = {
     "an empty group": ([[]], ValueError, "a list of groups"),
     "an unknown name": ([["tag"]], ModalityError, r"groups names \['tag'\]; the encoders are"),
     "a name twice": ([["tags", "tags"]], ModalityError, "more than once"),
+    "the name of another encoder": ({"tags": ["numbers"]}, ModalityError, "need distinct names"),
+    "a group twice": ([["tags", "numbers"]] * 2, ModalityError, "need distinct names"),
+    "the name of a layer": ({"scores": ["tags", "numbers"]}, ModalityError, "layers would have"),
 }
 
 
@@ -407,13 +481,48 @@ BAD_MEMBERS = {
     "inputs as a string": (("a", DummyClassifier(), "tags"), "must be a list of names"),
     "unknown inputs": (("a", DummyClassifier(), ["c"]), "names of encoders"),
     "a name that is taken": (("tags", DummyClassifier()), "is taken"),
+    "the name of a group": (("words", DummyClassifier()), "members or layers would have"),
 }
 
 
 @pytest.mark.parametrize(("member", "message"), BAD_MEMBERS.values(), ids=BAD_MEMBERS)
 def test_bad_members_are_refused(member, message, rows):
     with pytest.raises(ModalityError, match=message):
-        fit(*rows, members=[member])
+        fit(*rows, members=[member], groups={"words": ["tags"]})
+
+
+def test_a_member_without_weights_of_rows_is_refused_before_features_are_computed(rows):
+    X, y = rows
+    ensemble = MultimodalEnsemble(encoders(), members=[MEMBERS["columns"]], verbose=0)
+    with pytest.raises(ModalityError, match="'logistic' is a LogisticRegression"):
+        ensemble.fit(X, y, sample_weight=np.ones(N_ROWS))
+
+
+class _Shares(BaseEstimator):
+    """An estimator of one label that does not say that it is a classifier."""
+
+    def fit(self, X, y):
+        self.share_ = np.mean(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.tile([1 - self.share_, self.share_], (len(X), 1))
+
+
+def test_a_member_need_not_be_a_classifier_of_scikit_learn(rows):
+    X, y = rows
+    ensemble = fit(X, y, members=[("shares", _Shares(), ["numbers"])])
+    assert ensemble.history_["member"].tolist()[-1] == "shares"
+
+
+def test_a_member_takes_features_of_images_without_a_store(tmp_path):
+    X, y = draw_table(), draw_labels()
+    member = ("logistic", LogisticRegression(), ["poster"])
+    given = [make_poster(optional=True), BagOfWordsEncoder("tags", optional=True)]
+    ensemble = fit(X, y, given, members=[member])
+    through_the_network = ensemble.predict_proba(X)
+    ensemble.set_params(store=tmp_path)
+    np.testing.assert_allclose(ensemble.predict_proba(X), through_the_network, atol=1e-3)
 
 
 def test_given_weights_change_the_sum(rows):

@@ -316,7 +316,7 @@ def test_an_error_about_a_row_of_a_part_gets_the_row_of_x(kind):
     with pytest.raises(kind) as raised:
         raise_within(part, kind("tags", row=1))
     assert raised.value.__notes__ == [
-        "X was split into training and validation rows: row 1 of this part is row 5 of X."
+        "Only a part of the rows of X is used here: row 1 of this part is row 5 of X."
     ]
 
 

@@ -21,13 +21,15 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
+    DenseEncoder,
     DenseHead,
     MultilabelStratifiedKFold,
     MultimodalClassifier,
+    MultimodalEnsemble,
     TunedThresholdMultilabelClassifier,
 )
 from multimodal_ensemble.model_selection import tune
-from multimodal_ensemble.model_selection._search_identity import describe_value
+from multimodal_ensemble.model_selection._search_identity import describe_estimator, describe_value
 from tests.toys import make_network
 
 X, Y = make_multilabel_classification(n_samples=60, n_classes=3, random_state=0)
@@ -453,6 +455,17 @@ def test_a_study_refuses_an_edited_function(tmp_path):
     search(lambda trial: {"power": trial.suggest_float("power", 1, 2)}, **options)
     with pytest.raises(ValueError, match=r"What differs: space\['function'\]"):
         search(lambda trial: {"power": trial.suggest_float("power", 1, 3)}, **options)
+
+
+def test_members_of_an_ensemble_are_part_of_a_search():
+    def describe(**options):
+        member = KNeighborsClassifier(**options)
+        ensemble = MultimodalEnsemble([DenseEncoder("a")], members=[("knn", member)])
+        return describe_estimator(ensemble, without=())
+
+    assert describe(p=1) == describe(p=1, n_jobs=2)
+    assert describe(p=1) != describe(p=2)
+    assert describe()["parameter 'encoders'"] == "[DenseEncoder]"
 
 
 def test_a_backbone_that_is_built_again_is_the_same():

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._tables import number_groups
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._ensemble_model import make_ensemble_model
 from multimodal_ensemble.estimators._fitted import Fitted
@@ -50,7 +49,6 @@ def train_ensemble(
     rows: TrainingRows,
     params: Mapping[str, Any],
     external: Sequence[tuple[str, Any, Sequence[str] | None]],
-    groups: Any,
     seed: int,
 ) -> Fitted:
     """Fit all members to the training rows, and return them as one model with thresholds."""
@@ -62,27 +60,22 @@ def train_ensemble(
     for encoder in encoders:
         check_can_be_linear(encoder)
     scored, estimators = external_encoders(
-        external, encoders, list(rows.train.data.columns), len(rows.classes)
+        external,
+        encoders,
+        list(rows.train.data.columns),
+        len(rows.classes),
+        has_weights=rows.train.weight is not None,
     )
     layouts = plan_members(encoders, params["groups"], scored, joint=params["joint"])
     given_weights = read_weights(params["weights"], layouts)
     radial = {name for layout in layouts for name in layout.radial}
-    n_rows = len(rows.train.y)
-    kept = np.arange(n_rows)
-    if rows.train.weight is not None:
-        kept = np.flatnonzero(np.asarray(rows.train.weight) > 0)
-    used = rows.train if len(kept) == n_rows else rows.train.take(kept)
+    part = rows.train
     with training_store(params["store"], encoders) as store:
-        with used.locating_errors():
-            dataset = MultimodalDataset(
-                used.data, encoders, used.y, store=store, verbose=min(verbose, 1)
-            )
-        kept = np.delete(kept, dataset.dropped["row"])
-        part = used if not len(dataset.dropped) else rows.train.take(kept)
-        numbers = None if groups is None else number_groups(groups, n_rows)[kept]
-        weight = None if part.weight is None else np.asarray(part.weight, dtype=np.float64)
-        blocks, presence = make_blocks(dataset, encoders, [*radial], weight, seed)
-        n_dropped = len(dataset.dropped)
+        with part.locating_errors():
+            dataset = MultimodalDataset(part.data, encoders, part.y, store=store, verbose=verbose)
+        if n_dropped := len(dataset.dropped):
+            part = part.take(np.delete(np.arange(len(part.y)), dataset.dropped["row"]))
+        blocks, presence = make_blocks(dataset, encoders, [*radial], part.weight, seed)
         # The blocks hold all that is needed, in less memory.
         del dataset
         members = []
@@ -91,23 +84,21 @@ def train_ensemble(
             if layout.is_scored:
                 encoder = next(each for each in scored if each.name == layout.name)
                 estimator, inputs = estimators[layout.name]
-                member = fit_external_member(
-                    encoder, estimator, inputs, layout, part, numbers, store, seed
-                )
+                member = fit_external_member(encoder, estimator, inputs, layout, part, store, seed)
                 presence[layout.name] = np.ones((len(part.y), 1))
             else:
-                member = fit_linear_member(layout, blocks, presence, part, numbers, seed)
+                member = fit_linear_member(layout, blocks, presence, part, seed)
             members.append(member)
             if verbose:
                 report_member(member, part, presence, time.perf_counter() - began)
     presences = [member.layout.presence(presence) for member in members]
     said = [member.log_odds for member in members]
     if params["weights"] == "learned":
-        weights, evidence = learn_weights(layouts, said, presences, part.y, weight, seed)
+        weights, evidence = learn_weights(layouts, said, presences, part, seed)
     else:
         weights = given_weights
         evidence = _weigh(layouts, said, presences, weights)
-    scaling = PlattScaling.fit(evidence, part.y, weight)
+    scaling = PlattScaling.fit(evidence, part.y, part.weight)
     # As float32, because predicted scores are.
     y_score = _sigmoid(scaling.log_odds(evidence)).astype(np.float32)
     thresholds = learn_thresholds(threshold, rows.classes, part.y, y_score)
@@ -134,7 +125,7 @@ def train_ensemble(
             "thresholds_from": "leave-one-out scores" if is_criterion(threshold) else "given",
             "mean_roc_auc": roc_auc,
             "mean_accuracy": float(mean_accuracy(part.y, y_score, thresholds)),
-            **describe_training(encoders, [part.data], part.y, seed),
+            **describe_training(encoders, [rows.train.data], part.y, seed),
         },
         n_features_in=rows.n_features_in,
         feature_names_in=rows.feature_names_in,

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
 from multimodal_ensemble.estimators._thresholds import log_odds
+from multimodal_ensemble.estimators._training import training_store
 from multimodal_ensemble.exceptions import ArtefactError, ModalityError
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.model_selection import predict_label_scores
@@ -161,7 +163,8 @@ def member_inputs(table: Any, encoders: Sequence[Encoder], store: Any) -> Any:
     """Return what the estimator of a member takes: raw columns, or features of encoders."""
     if not encoders:
         return table
-    dataset = MultimodalDataset(table, encoders, store=store, verbose=0)
+    with training_store(store, encoders) as opened:
+        dataset = MultimodalDataset(table, encoders, store=opened, verbose=0)
     parts = [dataset.feature_matrix(encoder.name) for encoder in encoders]
     return np.hstack([part.toarray() if hasattr(part, "toarray") else part for part in parts])
 
@@ -179,7 +182,9 @@ def estimators_of(member: Any) -> list[Any]:
 def as_multilabel(estimator: Any) -> Any:
     """Return an unfitted copy of an estimator that takes several labels."""
     copy = clone(estimator)
-    return copy if get_tags(copy).classifier_tags.multi_label else OneVsRestClassifier(copy)
+    # None unless the estimator says that it is a classifier.
+    tags = get_tags(copy).classifier_tags
+    return copy if tags is not None and tags.multi_label else OneVsRestClassifier(copy)
 
 
 def check_member(member: Any) -> tuple[str, Any, Any]:
@@ -210,6 +215,8 @@ def external_encoders(
     encoders: Sequence[Encoder],
     columns: Sequence[str],
     n_labels: int,
+    *,
+    has_weights: bool,
 ) -> tuple[list[MemberEncoder], dict[str, tuple[Any, list[Encoder]]]]:
     """Return external members as encoders, and by name the estimator and what makes its input."""
     by_name = {encoder.name: encoder for encoder in encoders}
@@ -233,6 +240,16 @@ def external_encoders(
             )
             raise ModalityError(msg)
         wanted = list(dict.fromkeys(wanted))
+        if not any(column in columns for column in wanted):
+            msg = f"The member {name!r} reads {wanted}, none of which X has."
+            raise ModalityError(msg)
+        for each in estimators_of(estimator):
+            if has_weights and not has_fit_parameter(as_multilabel(each), "sample_weight"):
+                msg = (
+                    "sample_weight needs members that fit several labels with weights, such as a "
+                    f"RandomForestClassifier. The member {name!r} is a {type(each).__name__}."
+                )
+                raise ModalityError(msg)
         names = [encoder.name for encoder in used]
         scored.append(MemberEncoder(name, column=wanted, n_labels=n_labels, inputs=names))
         estimators[name] = (estimator, used)

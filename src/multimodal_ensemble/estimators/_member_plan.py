@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._label_names import in_label_order
+from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.encoders import Encoder
@@ -77,7 +79,7 @@ def plan_members(
     everything = frozenset(itertools.chain.from_iterable(columns.values()))
     _check_overlap({name: evidences[name] for name in grouped}, everything)
     if joint and len({*evidences.values()}) > 1 and everything not in evidences.values():
-        name = _new_name("joint", by_name)
+        name = _new_name("joint", [*by_name, *modalities, *(each.name for each in external)])
         modalities[name], evidences[name] = tuple(by_name), everything
     has_others = any(evidence != everything for evidence in evidences.values())
     members = [
@@ -93,29 +95,54 @@ def plan_members(
         evidence = frozenset(member.columns)
         described = _describe(evidence & everything or evidence, everything, has_others)
         members.append(MemberLayout(member.name, (member.name,), (), described, is_scored=True))
+    _check_names(by_name, [member.name for member in members])
     return members
+
+
+def _check_names(encoders: Collection[str], members: Sequence[str]) -> None:
+    """Refuse names that would be those of two members or of two layers."""
+    names = dict.fromkeys([*encoders, *members])
+    layers = [*SHARED_NAMES, *(layer for name in names for layer in names_of(name))]
+    if clashing := find_repeated(members) or find_repeated(layers):
+        msg = (
+            f"Two members or layers would have the name(s) {clashing}. Rename the encoder, the "
+            "group or the member."
+        )
+        raise ModalityError(msg)
 
 
 def _named_groups(groups: Any, by_name: Mapping[str, Encoder]) -> dict[str, tuple[str, ...]]:
     if groups is None:
         return {}
-    if not isinstance(groups, Mapping):
-        groups = {"+".join(group): group for group in groups}
-    for group in groups.values():
+    named = (
+        [(_layer_name(name), tuple(group)) for name, group in groups.items()]
+        if isinstance(groups, Mapping)
+        else [(".".join(group), tuple(group)) for group in groups]
+    )
+    for _, group in named:
         if unknown := [name for name in group if name not in by_name]:
             msg = f"groups names {unknown}; the encoders are {list(by_name)}."
             raise ModalityError(msg)
         if repeated := find_repeated(group):
             msg = f"A group names {repeated} more than once. Received {list(group)}."
             raise ModalityError(msg)
-    return {_layer_name(name): tuple(group) for name, group in groups.items()}
+    members = {name for _, group in named for name in group}
+    others = [name for name in by_name if name not in members]
+    if repeated := find_repeated([*(name for name, _ in named), *others]):
+        msg = (
+            f"Groups, and encoders that are in no group, need distinct names. Received {repeated} "
+            "more than once; name the groups, as in groups={'name': ['tags', 'title']}."
+        )
+        raise ModalityError(msg)
+    return dict(named)
 
 
 def _layer_name(name: Any) -> str:
-    return str(name).replace("+", ".")
+    """Return a name with a dot in place of what no name of a layer may hold."""
+    return re.sub(r"[^A-Za-z0-9._-]+", ".", str(name)).strip("._-") or "group"
 
 
-def _new_name(name: str, taken: Mapping[str, Any]) -> str:
+def _new_name(name: str, taken: Collection[str]) -> str:
     return next(
         each
         for each in itertools.chain([name], (f"{name}.{number}" for number in itertools.count(2)))

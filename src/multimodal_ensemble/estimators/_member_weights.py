@@ -9,20 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from multimodal_ensemble.estimators._rows import Rows
 from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
 from multimodal_ensemble.model_selection import MultilabelStratifiedKFold
 
 # The penalty on the squared distance from equal weights: worth as much as so many rows.
 _SHRINKAGE = 10.0
-_N_FOLDS = 5
 
 
 def learn_weights(
     layouts: Sequence[MemberLayout],
     log_odds: Sequence[NDArray[np.float64]],
     presences: Sequence[NDArray[np.float64]],
-    y: NDArray[np.bool_],
-    sample_weight: NDArray[np.float64] | None,
+    rows: Rows,
     seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the weights of all members, of shape (n_members, n_labels), and the evidence.
@@ -31,7 +30,8 @@ def learn_weights(
     that were learned without its fold, so that thresholds are not learned from the rows that the
     weights were fitted to.
     """
-    weight = np.ones(len(y)) if sample_weight is None else sample_weight / sample_weight.mean()
+    y = rows.y
+    weight = np.ones(len(y)) if rows.weight is None else rows.weight / rows.weight.mean()
     # What each member adds to the evidence with weight 1.
     nothing = [np.zeros_like(odds) for odds in log_odds]
     shares = np.stack(
@@ -41,12 +41,10 @@ def learn_weights(
         ]
     )
     evidence = np.zeros(y.shape)
-    n_folds = min(_N_FOLDS, len(y))
-    folds: Any = (
-        MultilabelStratifiedKFold(n_folds, random_state=seed).split(y, y.astype(int))
-        if n_folds > 1
-        else ()
-    )
+    folds: Any = ()
+    if rows.n_folds > 1:
+        splitter = MultilabelStratifiedKFold(rows.n_folds, random_state=seed)
+        folds = splitter.split(y, y.astype(int), groups=rows.groups)
     for train, test in folds:
         without = _fit_all(shares[:, train], y[train], weight[train])
         evidence[test] = np.einsum("ml,mnl->nl", without, shares[:, test])

@@ -94,7 +94,8 @@ def make_blocks(
             blocks[name] = FeatureBlock(block)
             continue
         rows = FeatureBlock(block).unit_rows()
-        features = RadialFeatures.fit(rows[here], seed=seed)
+        # If rows were dropped, none may be left that has the modality.
+        features = RadialFeatures.fit(rows[here] if here.any() else rows, seed=seed)
         radial_block = Block.fit(
             features(rows), standardize=False, present=here, sample_weight=weight
         )
@@ -107,7 +108,6 @@ def fit_linear_member(
     blocks: Mapping[str, FeatureBlock],
     presence: Mapping[str, NDArray[np.float64]],
     rows: Rows,
-    groups: NDArray[np.intp] | None,
     seed: int,
 ) -> FittedMember:
     """Fit the linear model of one member to the rows that have any of its modalities."""
@@ -115,7 +115,7 @@ def fit_linear_member(
     used += [block for name in layout.radial if (block := blocks[name].radial_block) is not None]
     here = np.asarray(np.hstack([presence[name] for name in layout.takes]).any(axis=1))
     y = rows.y[here]
-    weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)[here]
+    weight = None if rows.weight is None else rows.weight[here]
     if here.sum() < 2:
         zeros = np.zeros(rows.y.shape[1])
         kernel = np.zeros((sum(len(block.mean) for block in used), len(zeros)))
@@ -125,7 +125,7 @@ def fit_linear_member(
         [_take(block, here) for block in used],
         y,
         sample_weight=weight,
-        groups=None if groups is None else groups[here],
+        groups=None if rows.groups is None else rows.groups[here],
         seed=seed,
     )
     scaling = _calibrate(fit.scores, y, weight)
@@ -146,26 +146,19 @@ def fit_external_member(
     inputs: Sequence[Encoder],
     layout: MemberLayout,
     rows: Rows,
-    groups: Any,
     store: Any,
     seed: int,
 ) -> FittedMember:
     """Fit an estimator to all rows, calibrate it on out-of-fold scores, and fill `encoder`."""
-    table = encoder.select(rows.data)
-    if not table.shape[1]:
-        msg = f"The member {encoder.name!r} reads {encoder.columns}, none of which X has."
-        raise ModalityError(msg)
-    X = member_inputs(table, inputs, store)
-    weight = None if rows.weight is None else np.asarray(rows.weight, dtype=np.float64)
+    X = member_inputs(encoder.select(rows.data), inputs, store)
+    options = {"cv": rows.n_folds, "groups": rows.groups, "sample_weight": rows.weight}
     results = [
-        out_of_fold_scores(
-            as_multilabel(each), X, rows.y, groups=groups, sample_weight=weight, random_state=seed
-        )
+        out_of_fold_scores(as_multilabel(each), X, rows.y, random_state=seed, **options)
         for each in estimators_of(estimator)
     ]
     encoder.adopt([fitted for fitted, _ in results])
     scores = to_log_odds(np.mean([y_score for _, y_score in results], axis=0))
-    scaling = _calibrate(scores, rows.y, weight)
+    scaling = _calibrate(scores, rows.y, rows.weight)
     return FittedMember(layout, None, scaling, scaling.log_odds(scores), None)
 
 

@@ -8,19 +8,18 @@ from typing import Any, Self
 
 import keras
 from numpy.typing import ArrayLike
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
-from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
+from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
+from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
 from multimodal_ensemble.estimators._rows import (
     TrainingRows,
     label_columns,
     read_training_rows,
-    warn_of_leakage,
 )
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import (
@@ -252,7 +251,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         if continues:
             return self._train(self.model_, self.encoders_, rows, seed, **options)
         with seeded_layers(seed):
-            encoders = self._fit_new_encoders(rows, label_columns(X, y))
+            encoders = fit_new_encoders(
+                self.encoders, rows.train, label_columns(X, y), verbose=self.verbose
+            )
         model = self._build(encoders, len(rows.classes), seed)
         return self._train(model, encoders, rows, seed, **options)
 
@@ -340,17 +341,6 @@ class MultimodalClassifier(BaseMultimodalEstimator):
                     "on the training rows themselves. Received validation_fraction=0."
                 )
                 raise ValueError(msg)
-
-    def _fit_new_encoders(self, rows: TrainingRows, excluded: Sequence[str]) -> list[Encoder]:
-        """Return encoders that are fitted to the training rows; those of `encoders` stay as is."""
-        if isinstance(self.encoders, str):
-            verbose = min(self.verbose, 1)
-            encoders = infer_encoders(rows.train.data, exclude=excluded, verbose=verbose)
-        else:
-            encoders = [clone(encoder) for encoder in as_encoder_list(self.encoders)]
-        warn_of_leakage(encoders, excluded)
-        with rows.train.locating_errors():
-            return fit_encoders(encoders, rows.train.data)
 
     def _build(self, encoders: Sequence[Encoder], n_labels: int, seed: int) -> keras.Model:
         options = {name: getattr(self, name) for name in FUSION_OPTIONS}

@@ -9,12 +9,12 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_choice
-from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
+from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
+from multimodal_ensemble.estimators._ensemble_rows import read_ensemble_rows
 from multimodal_ensemble.estimators._ensemble_training import train_ensemble
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._member_encoder import (
@@ -23,11 +23,9 @@ from multimodal_ensemble.estimators._member_encoder import (
     connect_members,
 )
 from multimodal_ensemble.estimators._member_plan import check_groups
+from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
 from multimodal_ensemble.estimators._rows import (
-    TrainingRows,
     label_columns,
-    read_all_rows,
-    warn_of_leakage,
 )
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import draw_seed
@@ -71,7 +69,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     random_state : int, RandomState instance or None, default=None
-        Seed of the folds and of randomised solvers. Pass an int for repeatable results.
+        Seed of the folds and of randomised solvers. Pass an int for repeatable results; estimators
+        in `members` have seeds of their own.
     verbose : {0, 1}, default=1
         Whether progress and one line per member are printed.
 
@@ -180,10 +179,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
             Further rows without labels, and no test rows. Encoders that learn without labels, such
             as `TagEmbeddingEncoder`, also learn from these.
         sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row in the members, not negative.
+            Weight of each row in the members, not negative. Rows of weight 0 are left out.
         groups : array-like of shape (n_samples,), optional
             The group of each row, such as its patient. All rows of a group are left out together
-            when penalties, calibration and thresholds are chosen.
+            when penalties, calibration and thresholds are chosen. There must be two groups or more.
 
         Returns
         -------
@@ -198,11 +197,18 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         self._check_params()
         external = [check_member(member) for member in self.members]
         seed = draw_seed(self.random_state)
-        rows = read_all_rows(self, X, y, sample_weight, groups=groups, holds_out=False)
+        rows = read_ensemble_rows(self, X, y, sample_weight, groups)
         with seeded_layers(seed):
-            encoders = self._fit_new_encoders(rows, label_columns(X, y), unlabelled)
+            encoders = fit_new_encoders(
+                self.encoders,
+                rows.train,
+                label_columns(X, y),
+                verbose=self.verbose,
+                embed_tags=True,
+                unlabelled=unlabelled,
+            )
         params = self.get_params(deep=False)
-        return self._adopt(train_ensemble(encoders, rows, params, external, groups, seed))
+        return self._adopt(train_ensemble(encoders, rows, params, external, seed))
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)
@@ -213,20 +219,6 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
             check_choice(self.encoders, ("auto",), name="encoders")
         if not isinstance(self.weights, Mapping | pd.Series):
             check_choice(self.weights, ("equal", "learned"), name="weights")
-
-    def _fit_new_encoders(
-        self, rows: TrainingRows, excluded: Sequence[str], unlabelled: Any
-    ) -> list[Encoder]:
-        """Return encoders that are fitted to the training rows; those of `encoders` stay as is."""
-        if isinstance(self.encoders, str):
-            encoders = infer_encoders(
-                rows.train.data, exclude=excluded, embed_tags=True, verbose=self.verbose
-            )
-        else:
-            encoders = [clone(encoder) for encoder in as_encoder_list(self.encoders)]
-        warn_of_leakage(encoders, excluded)
-        with rows.train.locating_errors():
-            return fit_encoders(encoders, rows.train.data, unlabelled=unlabelled)
 
     @property
     def _rows_per_batch(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,30 +24,42 @@ from multimodal_ensemble._tables import (
 )
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.model_selection import stratified_holdout
 
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
+_N_FOLDS = 5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
-    """A table with its labels, its row weights and the positions of its rows in X."""
+    """A table with its labels, row weights and groups, and the positions of its rows in X."""
 
     data: pd.DataFrame
     y: NDArray[np.bool_]
+    # None, or what becomes float64 of shape (n,).
     weight: Any = None
     positions: NDArray[np.intp] | None = None
+    # The number of each row's group, where rows of a group are left out together.
+    groups: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         check_same_length(self.data, self.y)
-        check_sample_weight(self.weight, len(self.data))
+        object.__setattr__(self, "weight", check_sample_weight(self.weight, len(self.data)))
 
     def take(self, positions: NDArray[np.intp]) -> Rows:
         """Return the rows at these positions."""
-        weight = None if self.weight is None else np.asarray(self.weight)[positions]
-        return Rows(self.data.iloc[positions], self.y[positions], weight, positions)
+        weight, groups = (
+            None if each is None else each[positions] for each in (self.weight, self.groups)
+        )
+        in_x = positions if self.positions is None else self.positions[positions]
+        return Rows(self.data.iloc[positions], self.y[positions], weight, in_x, groups)
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds of these rows: five, or one for each row or group if these are fewer."""
+        n_units = len(self.y) if self.groups is None else len(np.unique(self.groups))
+        return min(_N_FOLDS, n_units)
 
     @contextmanager
     def locating_errors(self) -> Iterator[None]:
@@ -58,7 +70,7 @@ class Rows:
             row = getattr(error, "row", None)
             if row is not None and self.positions is not None and row < len(self.positions):
                 error.add_note(
-                    "X was split into training and validation rows: "
+                    "Only a part of the rows of X is used here: "
                     f"row {row} of this part is row {self.positions[row]} of X."
                 )
             raise
@@ -103,7 +115,7 @@ def read_training_rows(
         train = read.train
         validation = _read_validation_rows(estimator, validation_data, read)
         is_same = validation_data[0] is X
-    _warn_of_absent_labels(train.y, read.classes)
+    warn_of_absent_labels(train.y, read.classes)
     return dataclasses.replace(read, train=train, validation=validation, is_same=is_same)
 
 
@@ -115,7 +127,6 @@ def read_all_rows(
     *,
     groups: Any = None,
     classes: NDArray[Any] | None = None,
-    holds_out: bool = True,
 ) -> TrainingRows:
     """Read and check rows of which none is held out; `estimator` is not changed."""
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
@@ -125,8 +136,6 @@ def read_all_rows(
     sample_weight = from_arrow(sample_weight, name="sample_weight")
     y_true, classes = read_labels(y, classes)
     rows = Rows(table, y_true, sample_weight)
-    if not holds_out:
-        _warn_of_absent_labels(rows.y, classes)
     return TrainingRows(
         rows,
         rows,
@@ -137,7 +146,8 @@ def read_all_rows(
     )
 
 
-def _warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
+def warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
+    """Warn of labels that no training row has."""
     if not (has_label := y.any(axis=0)).all():
         warn(
             f"No training row has the label(s) {classes[~has_label].tolist()}, so they cannot be "
@@ -240,13 +250,3 @@ def label_columns(X: Any, y: Any) -> list[str]:
     columns = set(X if isinstance(X, Mapping) else table_names(X) or [])
     names = table_names(y) or [getattr(y, "name", None)]
     return [name for name in names if name in columns]
-
-
-def warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None:
-    """Warn if an encoder reads a column that y is made of."""
-    for encoder in encoders:
-        if leaking := [column for column in encoder.columns if column in columns]:
-            warn(
-                f"Modality {encoder.name!r} reads the column(s) {leaking}, which are part of y, so "
-                "it knows the answer. Rename the column if it is a different one."
-            )

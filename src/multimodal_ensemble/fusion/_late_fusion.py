@@ -45,10 +45,7 @@ class RowPresence(keras.layers.Layer):
         self.zeros_are_empty = zeros_are_empty
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """Return ones and zeros of shape ``(n, 1)``, from the rows and optionally their presence.
-
-        Only the first of all values of a row decides if the rows are never empty.
-        """
+        """Return ones and zeros of shape ``(n, 1)``, from the rows and perhaps their presence."""
         rows, *given = inputs
         rows = keras.ops.cast(rows, "float32")
         if self.zeros_are_empty:

@@ -104,10 +104,11 @@ def decompose(rows: JoinedBlocks, *, seed: int = 0) -> Decomposition:
     """
     n_rows, n_features = rows.shape
     smaller = min(n_rows, n_features)
-    is_exact = smaller <= min(MAX_EXACT, _MAX_BYTES // (8 * n_rows))
-    rank = smaller if is_exact else min(_TRUNCATED, smaller, max(1, _MAX_BYTES // (4 * n_rows)))
-    # Half the memory and time; leading directions are approximate anyway.
-    dtype = np.float64 if is_exact else np.float32
+    is_small = smaller <= min(MAX_EXACT, _MAX_BYTES // (8 * n_rows))
+    rank = smaller if is_small else min(_TRUNCATED, smaller, max(1, _MAX_BYTES // (4 * n_rows)))
+    is_exact = rank == smaller
+    # Half the memory and time where there is much to compute.
+    dtype = np.float64 if is_small else np.float32
     if smaller > _MAX_INNER_PRODUCTS:
         return _decompose_randomised(rows, rank, seed)
     if n_features <= n_rows:

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 _LARGEST_LEVERAGE = 1 - 1e-9
 # Of scores of targets 0 and 1, by the size of the numbers of the directions in bytes.
 _ROUNDING = {8: 1e-10, 4: 1e-6}
-# So that the squares of the directions are never held for all rows.
+# So that squares or copies of the directions are never held for all rows.
 _ROWS_AT_ONCE = 1024
-# Groups of one size whose equations are solved at once.
-_GROUPS_AT_ONCE = 256
 
 
 def leave_one_out(
@@ -86,7 +84,8 @@ def leave_one_out(
         residual = target - left @ (shrinkage[:, np.newaxis] * along).astype(left.dtype)
         scores = _single_scores(leverage, residual, target, root_weight)
         for same in same_sizes:
-            for rows in np.array_split(same, -(-len(same) // _GROUPS_AT_ONCE)):
+            n_parts = min(len(same), -(-same.size // _ROWS_AT_ONCE))
+            for rows in np.array_split(same, n_parts):
                 scores[rows] = _group_scores(
                     left[rows], shrinkage, residual[rows], target[rows], root_weight, rows
                 )
@@ -128,13 +127,19 @@ def _group_scores(
     of_group = (root * target).sum(axis=1, keepdims=True)
     rest = total - (root**2).sum(axis=1, keepdims=True)
     fitted = (target - without) / root + _divide(of_group, rest, total)
-    scores: NDArray[np.float64] = fitted - (root**2 * fitted).sum(axis=1, keepdims=True) / total
-    return scores
+    scores = fitted - (root**2 * fitted).sum(axis=1, keepdims=True) / total
+    # A model of no rows knows nothing.
+    known: NDArray[np.float64] = np.where(_has_others(rest, total), scores, 0.0)
+    return known
 
 
 def _divide(
     targets: NDArray[np.float64], rest: NDArray[np.float64], total: float
 ) -> NDArray[np.float64]:
     """Return targets by the weight of the other rows; 0 where there are no others."""
-    has_others = rest > 1e-9 * total
+    has_others = _has_others(rest, total)
     return np.where(has_others, targets / np.where(has_others, rest, 1.0), 0.0)
+
+
+def _has_others(rest: NDArray[np.float64], total: float) -> NDArray[np.bool_]:
+    return rest > 1e-9 * total

@@ -24,7 +24,7 @@ class RadialFeatures:
     centres : ndarray of shape (n_centres, n_inputs)
         Some of the training rows.
     width : float
-        The median squared distance between a row and a centre.
+        The median squared distance between two centres.
     projection : ndarray of shape (n_centres, n_features)
         Turns the similarities to the centres into features, whose inner products are the kernel.
 

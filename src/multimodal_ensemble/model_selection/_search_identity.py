@@ -23,34 +23,39 @@ def describe_estimator(estimator: Any, *, without: Iterable[str]) -> Identity:
     """Return the class and each nested parameter of an estimator, `without` those of the space."""
     left_out = set(without)
     params = estimator.get_params()
-    return {"estimator": describe_value(estimator)} | {
-        f"parameter {name!r}": describe_value(params[name])
+    # The parameters of these have names of their own.
+    named = frozenset(map(id, params.values()))
+    return {"estimator": type(estimator).__qualname__} | {
+        f"parameter {name!r}": describe_value(params[name], named)
         for name in sorted(params)
         if name not in left_out and name.rpartition("__")[2] not in _WITHOUT_EFFECT
     }
 
 
-def describe_value(value: Any) -> str:
+def describe_value(value: Any, named: frozenset[int] = frozenset()) -> str:
     """Return a text that is the same in all processes.
 
     Functions are described by their name and code, so an edited function counts as another one.
+    Estimators are described by their class and parameters; those whose ids are `named` by their
+    class alone.
     """
     if isinstance(value, types.FunctionType):
         code = value.__code__
         parts = (code.co_code, code.co_names, _without_addresses(repr(code.co_consts)))
         return f"{value.__qualname__} {joblib.hash(parts)}"
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(describe_value, value))}]"
+        return f"[{', '.join(describe_value(item, named) for item in value)}]"
     if isinstance(value, Mapping):
-        items = (f"{key!r}: {describe_value(item)}" for key, item in value.items())
+        items = (f"{key!r}: {describe_value(item, named)}" for key, item in value.items())
         return f"{{{', '.join(items)}}}"
     if isinstance(value, np.ndarray | pd.DataFrame | pd.Series):
         return f"{type(value).__name__} {digest_rows(value)}"
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "get_params"):
-        # The parameters of nested estimators have their own names.
-        return type(value).__qualname__
+        if id(value) in named:
+            return type(value).__qualname__
+        return _abbreviated(repr(describe_estimator(value, without=())))
     if hasattr(value, "get_config"):
         # Keras numbers the layers of a process.
         config = re.sub(r"_\d+\b", "", repr(value.get_config()))

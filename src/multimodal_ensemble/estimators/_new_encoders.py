@@ -1,0 +1,46 @@
+"""The encoders of a new training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.base import clone
+
+from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.encoders import Encoder, as_encoder_list, fit_encoders, infer_encoders
+from multimodal_ensemble.estimators._rows import Rows
+
+
+def fit_new_encoders(
+    given: Any,
+    rows: Rows,
+    excluded: Sequence[str],
+    *,
+    verbose: int,
+    embed_tags: bool = False,
+    unlabelled: Any = None,
+) -> list[Encoder]:
+    """Return encoders that are fitted to the training rows; those that are given stay as is.
+
+    `given` is the parameter `encoders` of an estimator, and `excluded` are the columns of labels.
+    """
+    if isinstance(given, str):
+        encoders = infer_encoders(
+            rows.data, exclude=excluded, embed_tags=embed_tags, verbose=min(verbose, 1)
+        )
+    else:
+        encoders = [clone(encoder) for encoder in as_encoder_list(given)]
+    _warn_of_leakage(encoders, excluded)
+    with rows.locating_errors():
+        return fit_encoders(encoders, rows.data, unlabelled=unlabelled)
+
+
+def _warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None:
+    """Warn if an encoder reads a column that y is made of."""
+    for encoder in encoders:
+        if leaking := [column for column in encoder.columns if column in columns]:
+            warn(
+                f"Modality {encoder.name!r} reads the column(s) {leaking}, which are part of y, so "
+                "it knows the answer. Rename the column if it is a different one."
+            )
