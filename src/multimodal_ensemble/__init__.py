@@ -1,7 +1,7 @@
 """Multilabel prediction from several kinds of input.
 
-Frozen pretrained encoders, small trainable heads, one fusion, tuned thresholds. This module has
-the names that most users need; all others are in its submodules. Names are loaded on first use,
+Frozen pretrained encoders, ensembles of linear models or one network, tuned thresholds. This module
+has the names that most users need; all others are in its submodules. Names are loaded on first use,
 so that importing the package, or its metrics, does not import TensorFlow.
 """
 

@@ -59,12 +59,14 @@ def match_names(given: Iterable[Any], labels: Iterable[Any]) -> dict[str, int] |
     return {name: position for position, name in enumerate(given_names)}
 
 
-def in_label_order(values: Any, labels: Iterable[Any] | None, *, name: str) -> Any:
+def in_label_order(
+    values: Any, labels: Iterable[Any] | None, *, name: str, item: str = "label"
+) -> Any:
     """Return values that have a name for each label in the order of the labels.
 
     Columns of a DataFrame and values of a Series or mapping have names. Values without names, and
     values for labels without names (None), are returned as they are. Other names than those of the
-    labels are refused with a ValueError.
+    labels are refused with a ValueError, which calls each of them an `item`.
     """
     names = names_of(values)
     if names is None or labels is None:
@@ -79,13 +81,13 @@ def in_label_order(values: Any, labels: Iterable[Any] | None, *, name: str) -> A
     unknown = [name for name in names if str(name) not in wanted_names]
     faults = {
         "Without a value": absent,
-        "Not a label": unknown,
+        f"Not a {item}": unknown,
         "More than once": find_repeated(as_strings(names)),
     }
     if any(faults.values()):
         fix = "" if isinstance(values, Mapping) else f" {name}.to_numpy() pairs them by position."
         listed = [f"{fault}: {abbreviate(which)}." for fault, which in faults.items() if which]
-        msg = f"{name} must have a value for each label. {' '.join(listed)}{fix}"
+        msg = f"{name} must have a value for each {item}. {' '.join(listed)}{fix}"
         raise ValueError(msg)
     order = [known[label] for label in wanted]
     if isinstance(values, pd.DataFrame):

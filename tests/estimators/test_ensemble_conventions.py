@@ -154,6 +154,10 @@ def test_a_loaded_member_takes_the_features_that_it_was_trained_on(rows, joined,
     X, _ = rows
     loaded = MultimodalEnsemble.load(saved)
     np.testing.assert_array_equal(loaded.predict_proba(X), joined.predict_proba(X))
+    # A later training has the member as well.
+    ((name, network, inputs),) = loaded.members
+    assert (name, inputs, network.epochs) == ("network", ["number", "tags"], 1)
+    assert not hasattr(network, "model_")
     assert loaded.encoders_[-1].inputs == ["number", "tags"]
     assert [encoder.name for encoder in loaded.encoders] == ["tags", "number"]
 

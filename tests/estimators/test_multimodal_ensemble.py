@@ -20,6 +20,7 @@ from multimodal_ensemble import (
     mean_roc_auc,
     tune_thresholds,
 )
+from multimodal_ensemble.estimators._member_encoder import MemberEncoder, as_multilabel
 from multimodal_ensemble.estimators._member_weights import learn_weights
 from multimodal_ensemble.estimators._rows import Rows
 from multimodal_ensemble.exceptions import ArtefactError, ModalityError
@@ -469,7 +470,7 @@ def test_a_member_that_says_nothing_has_no_influence(rows, ensemble):
 
 def test_a_member_without_a_file_format_is_refused_by_save(rows, tmp_path):
     ensemble = fit(*rows, members=[MEMBERS["features"]])
-    with pytest.raises(TypeError, match=r"'knn' is a .*can hold no members but a Mult"):
+    with pytest.raises(TypeError, match="'knn' is no MultimodalClassifier"):
         ensemble.save(tmp_path / "file")
     assert not list(tmp_path.iterdir())
 
@@ -547,8 +548,12 @@ def test_learned_weights_do_not_count_the_same_evidence_three_times():
 
 
 BAD_WEIGHTS = {
-    "a word": ("best", "weights must be"),
-    "an unknown member": ({"tags": 1}, "must have a value for each label|value for each"),
+    "a word": ("best", "weights must be 'equal', 'learned', or a mapping"),
+    "no names": ([1, 1, 1], "a mapping from the name of each member to its weight"),
+    "an unknown member": (
+        {"tags": 1, "poster": 1},
+        r"value for each member. Without a value: \[.*joint.*\]. Not a member: \['poster'\]",
+    ),
     "negative": (
         {"tags": -1, "numbers": 1, "joint": 1},
         "must not be negative",
@@ -560,6 +565,46 @@ BAD_WEIGHTS = {
 def test_bad_weights_are_refused(weights, message, rows):
     with pytest.raises(ValueError, match=message):
         fit(*rows, weights=weights)
+
+
+def test_a_network_prints_no_progress_as_a_member():
+    network = MultimodalClassifier()
+    assert as_multilabel(network).verbose == 0
+    assert network.verbose == 1
+
+
+def test_a_member_is_trained_again_on_what_it_was_trained_on():
+    networks = [MultimodalClassifier(random_state=1), MultimodalClassifier(random_state=2)]
+    member = MemberEncoder("network", column=["tags", "a"], n_labels=1).adopt(networks)
+    name, copies, columns = member.as_member(["tags", "numbers"])
+    assert (name, columns) == ("network", ["tags", "a"])
+    assert [each.random_state for each in copies] == [1, 2]
+    # Names of encoders would be read as such, so that the network would take their features.
+    assert len(member.as_member(["tags", "a"])) == 2
+
+
+def test_a_member_takes_no_column_of_labels(rows):
+    X, y = rows
+    tables = []
+
+    class Recorder(DummyClassifier):
+        def fit(self, X, y, sample_weight=None):
+            tables.append(list(X))
+            return super().fit(X, y, sample_weight)
+
+    lists = pd.Series([["war"] * war for war in y["label 0"]], name="labels")
+    data = X.assign(labels=lists)
+    fit(data, data["labels"], members=[("recorder", Recorder())])
+    assert tables[0] == ["tags", "a", "b"]
+    with pytest.raises(ModalityError, match="inputs of member 'recorder' must be names"):
+        fit(data, data["labels"], members=[("recorder", Recorder(), ["a", "labels"])])
+
+
+def test_the_error_of_a_member_names_the_member_and_what_it_takes(rows):
+    with pytest.raises(ValueError, match=r"could not convert|setting an array") as info:
+        fit(*rows, members=[("nearest", KNeighborsClassifier(), ["tags", "a"])])
+    assert "The member 'nearest' of the ensemble raised this error" in info.value.__notes__[-1]
+    assert "it takes the columns ['tags', 'a']" in info.value.__notes__[-1]
 
 
 # -- what cannot be linear ----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import from_arrow, locating_errors
 from multimodal_ensemble._validation import find_repeated
+from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -78,7 +79,8 @@ def fit_encoders(
         The raw columns of the training rows, and of no others.
     unlabelled : DataFrame or mapping of str to sequence, optional
         The raw columns of further rows, whose labels need not be known, and of no test rows. It
-        needs only the columns of the encoders that learn from them.
+        needs only the columns of the encoders that learn from them. A warning is issued if there
+        is no such encoder.
 
     Returns
     -------
@@ -102,6 +104,11 @@ def fit_encoders(
     encoders = as_encoder_list(encoders)
     data = from_arrow(data, name="data")
     unlabelled = from_arrow(unlabelled, name="unlabelled")
+    if unlabelled is not None and not any(encoder.uses_unlabelled for encoder in encoders):
+        warn(
+            "No encoder learns from unlabelled rows, so they are not used. Leave them out, or pass "
+            "an encoder that does, such as TagEmbeddingEncoder('tags')."
+        )
     for encoder in encoders:
         values, present = present_values(encoder, encoder.select(data))
         if not present.any() and present.size:
@@ -112,7 +119,11 @@ def fit_encoders(
             raise ModalityError(msg)
         more = {}
         if unlabelled is not None and encoder.uses_unlabelled:
-            more["unlabelled"], _ = present_values(encoder, encoder.select(unlabelled))
+            try:
+                more["unlabelled"], _ = present_values(encoder, encoder.select(unlabelled))
+            except ModalityError as error:
+                msg = f"In the unlabelled rows: {error}"
+                raise ModalityError(msg) from error
         with locating_errors(np.flatnonzero(present)):
             encoder.fit(values, **more)
     return encoders

@@ -318,12 +318,12 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         params, fitted = load_artefact(
             path, kind=cls.__name__, known_params=known, weights=weights or {}
         )
-        return cls(encoders=cls._own_encoders(fitted), **params)._adopt(fitted)
+        return cls(**cls._fitted_params(fitted), **params)._adopt(fitted)
 
     @classmethod
-    def _own_encoders(cls, fitted: Fitted) -> list[Encoder]:
-        """Return the parameter `encoders` of a loaded estimator."""
-        return [*fitted.encoders]
+    def _fitted_params(cls, fitted: Fitted) -> dict[str, Any]:
+        """Return the parameters of a loaded estimator that the file holds as fitted values."""
+        return {"encoders": [*fitted.encoders]}
 
     def export(self, path: str | PathLike[str], *, format: str) -> None:
         """Write the model for other programs, from RGB pixels and multi-hot rows to scores.

@@ -49,9 +49,13 @@ def train_ensemble(
     rows: TrainingRows,
     params: Mapping[str, Any],
     external: Sequence[tuple[str, Any, Sequence[str] | None]],
+    columns: Sequence[str],
     seed: int,
 ) -> Fitted:
-    """Fit all members to the training rows, and return them as one model with thresholds."""
+    """Fit all members to the training rows, and return them as one model with thresholds.
+
+    `columns` are those that external members may read.
+    """
     start = time.perf_counter()
     threshold, verbose = params["threshold"], params["verbose"]
     if not is_criterion(threshold):
@@ -62,7 +66,7 @@ def train_ensemble(
     scored, estimators = external_encoders(
         external,
         encoders,
-        list(rows.train.data.columns),
+        columns,
         len(rows.classes),
         has_weights=rows.train.weight is not None,
     )
@@ -105,7 +109,7 @@ def train_ensemble(
     if is_criterion(threshold):
         # Scores of labels that no training row has are meaningless.
         thresholds[~part.y.any(axis=0)] = np.inf
-    never = describe_never_predicted(threshold, rows.classes, thresholds)
+    never = describe_never_predicted(threshold, rows.classes, thresholds, learned_from="X and y")
     if verbose and never is not None:
         print(never, flush=True)
     model = make_ensemble_model([*encoders, *scored], members, blocks, weights, scaling)

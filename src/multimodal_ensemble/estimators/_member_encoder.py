@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -103,9 +103,9 @@ class MemberEncoder(Encoder):
         for estimator in self._estimators:
             if type(estimator) is not MultimodalClassifier:
                 msg = (
-                    f"The member {self.name!r} is a {type(estimator).__name__}, and a saved file "
-                    "can hold no members but a MultimodalClassifier. Leave the member out, or save "
-                    "the ensemble with joblib.dump; loading a pickle may run code from it."
+                    f"The member {self.name!r} is no MultimodalClassifier, and a saved file can "
+                    "hold no other members. Leave the member out, or save the ensemble with "
+                    "joblib.dump; loading a pickle may run code from it."
                 )
                 raise TypeError(msg)
         with tempfile.TemporaryDirectory() as folder:
@@ -136,6 +136,16 @@ class MemberEncoder(Encoder):
         if not self._estimators:
             msg = f"The file holds no estimator of the member {self.name!r}."
             raise ArtefactError(msg)
+
+    def as_member(self, encoders: Collection[str]) -> tuple[Any, ...]:
+        """Return the item of `members` that trains this member again beside these encoders."""
+        self.restore()
+        copies = [clone(estimator) for estimator in self._estimators]
+        member = self.name, copies[0] if len(copies) == 1 else copies
+        if not self.inputs and all(column in encoders for column in self.columns):
+            # As inputs, these names would be those of the encoders.
+            return member
+        return *member, self.inputs or self.columns
 
     def _load(self, content: Any) -> MultimodalClassifier:
         if not isinstance(content, np.ndarray) or content.dtype != np.uint8:
@@ -182,6 +192,9 @@ def estimators_of(member: Any) -> list[Any]:
 def as_multilabel(estimator: Any) -> Any:
     """Return an unfitted copy of an estimator that takes several labels."""
     copy = clone(estimator)
+    if isinstance(copy, MultimodalClassifier):
+        # It would print the progress of six trainings; the ensemble prints one line.
+        copy.set_params(verbose=0)
     # None unless the estimator says that it is a classifier.
     tags = get_tags(copy).classifier_tags
     return copy if tags is not None and tags.multi_label else OneVsRestClassifier(copy)

@@ -185,7 +185,8 @@ def read_weights(weights: Any, layouts: Sequence[MemberLayout]) -> NDArray[np.fl
     names = [layout.name for layout in layouts]
     if isinstance(weights, str):
         return np.ones((len(names), 1))
-    values = np.asarray([float(value) for value in in_label_order(weights, names, name="weights")])
+    in_order = in_label_order(weights, names, name="weights", item="member")
+    values = np.asarray([float(value) for value in in_order])
     if not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
         msg = f"weights must not be negative, and not all 0. Received weights={weights!r}."
         raise ValueError(msg)

@@ -115,6 +115,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
 
     See Also
     --------
+    MultimodalEnsemble : Linear models of the same features, which train in seconds.
     multimodal_ensemble.TunedThresholdMultilabelClassifier : Thresholds for any scikit-learn
         estimator.
 

@@ -55,11 +55,13 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     members : sequence of (name, estimator) or (name, estimator, inputs), default=()
         Further members: a `MultimodalClassifier`, or any estimator of scikit-learn with
         ``predict_proba``. Several estimators in a list, such as networks of different seeds, are
-        averaged. The `inputs` are names of encoders, whose features it takes, or of
-        columns of X; by default it takes X. Its scores for training rows come from five folds.
+        averaged. The `inputs` are names of encoders, whose features it takes, or of columns of X;
+        by default it takes all columns of X but those of `y`. Its scores for training rows come
+        from five folds.
     joint : bool, default=True
         Whether there is a member over the joined features of all encoders, if they read different
-        columns. The result is the mean of this member and of the sum of the others.
+        columns. The result is the mean of this member and of the sum of the others; for rows that
+        lack a modality, it is the sum alone.
     weights : {"equal", "learned"} or mapping of str to float, default="equal"
         Weights of the members: equal, not negative and learned for each label (drawn towards
         equal), or given by name.
@@ -87,8 +89,9 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     model_ : keras.Model
         The whole ensemble, from pixels and bags to scores.
     history_ : DataFrame
-        One row per member: its modalities, number of rows, mean ROC-AUC on leave-one-out scores,
-        median penalty, and mean weight.
+        One row per member: its modalities, the number of rows that have them, the mean ROC-AUC of
+        these rows (on leave-one-out scores, or on those of five folds), the median penalty, and the
+        mean weight.
     provenance_ : dict
         Number of rows and of unreadable images, seed, seconds, leave-one-out scores of the
         ensemble, date and library versions.
@@ -177,7 +180,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
             Multi-hot labels, or the labels of each row.
         unlabelled : DataFrame or mapping of str to sequence, optional
             Further rows without labels, and no test rows. Encoders that learn without labels, such
-            as `TagEmbeddingEncoder`, also learn from these.
+            as `TagEmbeddingEncoder`, also learn from these. A warning is issued if there is none.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row in the members, not negative. Rows of weight 0 are left out.
         groups : array-like of shape (n_samples,), optional
@@ -198,17 +201,19 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         external = [check_member(member) for member in self.members]
         seed = draw_seed(self.random_state)
         rows = read_ensemble_rows(self, X, y, sample_weight, groups)
+        of_labels = label_columns(X, y)
         with seeded_layers(seed):
             encoders = fit_new_encoders(
                 self.encoders,
                 rows.train,
-                label_columns(X, y),
+                of_labels,
                 verbose=self.verbose,
                 embed_tags=True,
                 unlabelled=unlabelled,
             )
         params = self.get_params(deep=False)
-        return self._adopt(train_ensemble(encoders, rows, params, external, seed))
+        columns = [name for name in rows.train.data.columns.tolist() if name not in of_labels]
+        return self._adopt(train_ensemble(encoders, rows, params, external, columns, seed))
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)
@@ -217,8 +222,13 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         check_choice(self.joint, (True, False), name="joint")
         if isinstance(self.encoders, str):
             check_choice(self.encoders, ("auto",), name="encoders")
-        if not isinstance(self.weights, Mapping | pd.Series):
-            check_choice(self.weights, ("equal", "learned"), name="weights")
+        by_name = isinstance(self.weights, Mapping | pd.Series)
+        if not (by_name or isinstance(self.weights, str) and self.weights in ("equal", "learned")):
+            msg = (
+                "weights must be 'equal', 'learned', or a mapping from the name of each member to "
+                f"its weight. Received weights={self.weights!r}."
+            )
+            raise ValueError(msg)
 
     @property
     def _rows_per_batch(self) -> int:
@@ -234,5 +244,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         return super()._predict_scores(table)
 
     @classmethod
-    def _own_encoders(cls, fitted: Fitted) -> list[Encoder]:
-        return [each for each in fitted.encoders if not isinstance(each, MemberEncoder)]
+    def _fitted_params(cls, fitted: Fitted) -> dict[str, Any]:
+        encoders = [each for each in fitted.encoders if not isinstance(each, MemberEncoder)]
+        names = [encoder.name for encoder in encoders]
+        members = [
+            each.as_member(names) for each in fitted.encoders if isinstance(each, MemberEncoder)
+        ]
+        return {"encoders": encoders, "members": members}
