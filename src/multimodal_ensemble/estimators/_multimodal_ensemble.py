@@ -223,7 +223,9 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         if isinstance(self.encoders, str):
             check_choice(self.encoders, ("auto",), name="encoders")
         by_name = isinstance(self.weights, Mapping | pd.Series)
-        if not (by_name or isinstance(self.weights, str) and self.weights in ("equal", "learned")):
+        if not (
+            by_name or (isinstance(self.weights, str) and self.weights in ("equal", "learned"))
+        ):
             msg = (
                 "weights must be 'equal', 'learned', or a mapping from the name of each member to "
                 f"its weight. Received weights={self.weights!r}."
