@@ -77,10 +77,9 @@ def train_ensemble(
     with training_store(params["store"], encoders) as store:
         with part.locating_errors():
             dataset = MultimodalDataset(part.data, encoders, part.y, store=store, verbose=verbose)
-        if len(dataset.dropped):
+        if n_dropped := len(dataset.dropped):
             part = part.take(np.delete(np.arange(len(part.y)), dataset.dropped["row"]))
         blocks, presence = make_blocks(dataset, encoders, [*radial], part.weight, seed)
-        n_dropped = len(dataset.dropped)
         # The blocks hold all that is needed, in less memory.
         del dataset
         members = []
