@@ -534,7 +534,7 @@ def test_other_rows_or_parameters_are_refused_on_resuming(tmp_path):
     make_one().fit(data, y, checkpoint=path)
     before = path.read_bytes()
     shuffled = data.assign(number=data["number"].to_numpy()[::-1])
-    renamed = data.assign(tags=[[f"other {tag}" for tag in row] for row in data["tags"]])
+    renamed = data.assign(tags=[[f"{tag}s" for tag in row] for row in data["tags"]])
     for match, rows, options in [
         ("Training rows: content of 'number' differs", shuffled, {}),
         ("Encoders: vocabulary_ of 'tags' differs", renamed, {}),

@@ -1,5 +1,7 @@
 """The ensemble of linear members: against plain computations, and what it refuses."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -516,6 +518,40 @@ def test_a_member_need_not_be_a_classifier_of_scikit_learn(rows):
     assert ensemble.history_["member"].tolist()[-1] == "shares"
 
 
+class _Storing(KNeighborsClassifier):
+    """An estimator that notes the store of each fit."""
+
+    stores: ClassVar[list] = []
+
+    def __init__(self, n_neighbors=3, *, store=None):
+        super().__init__(n_neighbors)
+        self.store = store
+
+    def fit(self, X, y):
+        self.stores.append(self.store)
+        return super().fit(X, y)
+
+
+def test_the_folds_of_a_member_share_the_store_of_the_ensemble(rows, tmp_path):
+    X, y = rows
+    ensemble = fit(X, y, members=[("knn", _Storing(), ["a"])], store=tmp_path)
+    assert [store.folder for store in _Storing.stores] == [tmp_path] * 6
+    [fitted] = ensemble.encoders_[-1]._estimators
+    assert fitted.store is None
+
+
+def test_a_member_does_not_take_the_columns_of_labels(rows):
+    X, y = rows
+    X = X.drop(columns="tags").assign(tags=X["tags"], answer=y["label 0"])
+    member = ("network", _Shares())
+    ensemble = MultimodalEnsemble(encoders(), members=[member], verbose=0, random_state=0)
+    ensemble.fit(X, X[["answer"]])
+    assert ensemble.encoders_[-1].columns == ["a", "b", "tags"]
+    ensemble.set_params(members=[(*member, ["a", "answer"])])
+    with pytest.warns(UserWarning, match=r"'network' reads the column\(s\) \['answer'\]"):
+        ensemble.fit(X, X[["answer"]])
+
+
 def test_a_member_takes_features_of_images_without_a_store(tmp_path):
     X, y = draw_table(), draw_labels()
     member = ("logistic", LogisticRegression(), ["poster"])
@@ -581,23 +617,6 @@ def test_a_member_is_trained_again_on_what_it_was_trained_on():
     assert [each.random_state for each in copies] == [1, 2]
     # Names of encoders would be read as such, so that the network would take their features.
     assert len(member.as_member(["tags", "a"])) == 2
-
-
-def test_a_member_takes_no_column_of_labels(rows):
-    X, y = rows
-    tables = []
-
-    class Recorder(DummyClassifier):
-        def fit(self, X, y, sample_weight=None):
-            tables.append(list(X))
-            return super().fit(X, y, sample_weight)
-
-    lists = pd.Series([["war"] * war for war in y["label 0"]], name="labels")
-    data = X.assign(labels=lists)
-    fit(data, data["labels"], members=[("recorder", Recorder())])
-    assert tables[0] == ["tags", "a", "b"]
-    with pytest.raises(ModalityError, match="inputs of member 'recorder' must be names"):
-        fit(data, data["labels"], members=[("recorder", Recorder(), ["a", "labels"])])
 
 
 def test_the_error_of_a_member_names_the_member_and_what_it_takes(rows):

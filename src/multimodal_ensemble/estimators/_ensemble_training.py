@@ -29,6 +29,7 @@ from multimodal_ensemble.estimators._members import (
     fit_linear_member,
     make_blocks,
 )
+from multimodal_ensemble.estimators._new_encoders import warn_of_leakage
 from multimodal_ensemble.estimators._provenance import describe_training
 from multimodal_ensemble.estimators._rows import TrainingRows
 from multimodal_ensemble.estimators._thresholds import (
@@ -49,12 +50,12 @@ def train_ensemble(
     rows: TrainingRows,
     params: Mapping[str, Any],
     external: Sequence[tuple[str, Any, Sequence[str] | None]],
-    columns: Sequence[str],
+    excluded: Sequence[str],
     seed: int,
 ) -> Fitted:
     """Fit all members to the training rows, and return them as one model with thresholds.
 
-    `columns` are those that external members may read.
+    `excluded` are the columns of labels.
     """
     start = time.perf_counter()
     threshold, verbose = params["threshold"], params["verbose"]
@@ -66,10 +67,12 @@ def train_ensemble(
     scored, estimators = external_encoders(
         external,
         encoders,
-        columns,
+        list(rows.train.data.columns),
         len(rows.classes),
+        excluded=excluded,
         has_weights=rows.train.weight is not None,
     )
+    warn_of_leakage(scored, excluded)
     layouts = plan_members(encoders, params["groups"], scored, joint=params["joint"])
     given_weights = read_weights(params["weights"], layouts)
     radial = {name for layout in layouts for name in layout.radial}

@@ -229,9 +229,13 @@ def external_encoders(
     columns: Sequence[str],
     n_labels: int,
     *,
+    excluded: Sequence[str],
     has_weights: bool,
 ) -> tuple[list[MemberEncoder], dict[str, tuple[Any, list[Encoder]]]]:
-    """Return external members as encoders, and by name the estimator and what makes its input."""
+    """Return external members as encoders, and by name the estimator and what makes its input.
+
+    By default, a member takes all `columns` that are not `excluded`, as those of labels are.
+    """
     by_name = {encoder.name: encoder for encoder in encoders}
     scored: list[MemberEncoder] = []
     estimators: dict[str, tuple[Any, list[Encoder]]] = {}
@@ -240,7 +244,7 @@ def external_encoders(
             msg = f"The name of member {name!r} is taken; members and encoders need distinct names."
             raise ModalityError(msg)
         if inputs is None:
-            used, wanted = [], list(columns)
+            used, wanted = [], [column for column in columns if column not in excluded]
         elif all(each in by_name for each in inputs):
             used = [by_name[each] for each in inputs]
             wanted = [column for encoder in used for column in encoder.columns]

@@ -152,19 +152,25 @@ def fit_external_member(
     """Fit an estimator to all rows, calibrate it on out-of-fold scores, and fill `encoder`."""
     X = member_inputs(encoder.select(rows.data), inputs, store)
     options = {"cv": rows.n_folds, "groups": rows.groups, "sample_weight": rows.weight}
-    try:
-        results = [
-            out_of_fold_scores(as_multilabel(each), X, rows.y, random_state=seed, **options)
-            for each in estimators_of(estimator)
-        ]
-    except Exception as error:
-        what = "features of the encoders" if inputs else "the columns"
-        error.add_note(
-            f"The member {encoder.name!r} of the ensemble raised this error; it takes {what} "
-            f"{encoder.inputs or encoder.columns}. To give it something else, list names of "
-            f"columns or of encoders: members=[({encoder.name!r}, estimator, [...])]."
-        )
-        raise
+    results = []
+    for each in estimators_of(estimator):
+        labelled = as_multilabel(each)
+        # All folds share the features of a network that has no store of its own.
+        own = {"store": store} if labelled.get_params().get("store", ...) is None else {}
+        try:
+            fitted, y_score = out_of_fold_scores(
+                labelled.set_params(**own), X, rows.y, random_state=seed, **options
+            )
+        except Exception as error:
+            what = "features of the encoders" if inputs else "the columns"
+            error.add_note(
+                f"The member {encoder.name!r} of the ensemble raised this error; it takes {what} "
+                f"{encoder.inputs or encoder.columns}. To give it something else, list names of "
+                f"columns or of encoders: members=[({encoder.name!r}, estimator, [...])]."
+            )
+            raise
+        # The store may be a temporary one.
+        results.append((fitted.set_params(**dict.fromkeys(own)), y_score))
     encoder.adopt([fitted for fitted, _ in results])
     scores = to_log_odds(np.mean([y_score for _, y_score in results], axis=0))
     scaling = _calibrate(scores, rows.y, rows.weight)

@@ -56,8 +56,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         Further members: a `MultimodalClassifier`, or any estimator of scikit-learn with
         ``predict_proba``. Several estimators in a list, such as networks of different seeds, are
         averaged. The `inputs` are names of encoders, whose features it takes, or of columns of X;
-        by default it takes all columns of X but those of `y`. Its scores for training rows come
-        from five folds.
+        by default it takes X, without columns that `y` is made of. Its scores for training rows
+        come from five folds.
     joint : bool, default=True
         Whether there is a member over the joined features of all encoders, if they read different
         columns. The result is the mean of this member and of the sum of the others; for rows that
@@ -202,19 +202,18 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         external = [check_member(member) for member in self.members]
         seed = draw_seed(self.random_state)
         rows = read_ensemble_rows(self, X, y, sample_weight, groups)
-        of_labels = label_columns(X, y)
+        excluded = label_columns(X, y)
         with seeded_layers(seed):
             encoders = fit_new_encoders(
                 self.encoders,
                 rows.train,
-                of_labels,
+                excluded,
                 verbose=self.verbose,
                 embed_tags=True,
                 unlabelled=unlabelled,
             )
         params = self.get_params(deep=False)
-        columns = [name for name in rows.train.data.columns.tolist() if name not in of_labels]
-        return self._adopt(train_ensemble(encoders, rows, params, external, columns, seed))
+        return self._adopt(train_ensemble(encoders, rows, params, external, excluded, seed))
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)

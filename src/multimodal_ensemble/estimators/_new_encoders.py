@@ -31,12 +31,12 @@ def fit_new_encoders(
         )
     else:
         encoders = [clone(encoder) for encoder in as_encoder_list(given)]
-    _warn_of_leakage(encoders, excluded)
+    warn_of_leakage(encoders, excluded)
     with rows.locating_errors():
         return fit_encoders(encoders, rows.data, unlabelled=unlabelled)
 
 
-def _warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None:
+def warn_of_leakage(encoders: Sequence[Encoder], columns: Sequence[str]) -> None:
     """Warn if an encoder reads a column that y is made of."""
     for encoder in encoders:
         if leaking := [column for column in encoder.columns if column in columns]:
