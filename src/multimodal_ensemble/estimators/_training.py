@@ -115,7 +115,12 @@ def train_model(
             if is_criterion(threshold):
                 # Scores of labels that no training row has are meaningless.
                 thresholds[~rows.train.y.any(axis=0)] = np.inf
-            never = describe_never_predicted(threshold, rows.classes, thresholds)
+            never = describe_never_predicted(
+                threshold,
+                rows.classes,
+                thresholds,
+                fix="pass validation_data=(X, y) with more rows that have them",
+            )
             if params["verbose"] and never is not None:
                 print(never, flush=True)
             if final_model is not None:
