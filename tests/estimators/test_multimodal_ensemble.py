@@ -359,10 +359,11 @@ def test_the_plain_call_chooses_encoders(rows, capsys):
     assert "Ensemble: mean ROC-AUC " in printed
 
 
-def test_a_label_that_no_row_has_is_never_predicted(rows):
+def test_a_label_that_no_row_has_is_never_predicted(rows, capsys):
     X, y = rows
     with pytest.warns(UserWarning, match="absent"):
-        ensemble = fit(X, y.assign(absent=False))
+        ensemble = fit(X, y.assign(absent=False), verbose=1)
+    assert "['absent']. To change that: train with more rows" in capsys.readouterr().out
     assert ensemble.thresholds_[2] == np.inf
     assert (ensemble.predict_proba(X)[:, 2] < 0.1).all()
 

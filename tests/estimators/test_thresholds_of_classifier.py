@@ -242,15 +242,17 @@ def test_impossible_numbers_of_labels_are_refused(options, match):
 
 def test_a_line_counts_the_labels_that_are_never_predicted():
     thresholds = np.array([np.inf, 0.5, np.inf])
-    line = describe_never_predicted("accuracy", CLASSES, thresholds, learned_from="X and y")
+    line = describe_never_predicted("accuracy", CLASSES, thresholds, fix="add rows")
     assert line.startswith("2 of 3 labels are never predicted")
     assert "['war', 'noir']. To change that: threshold='prevalence' and threshold='f1'" in line
     assert "predict_labels(X, at_least=1)" in line
     for threshold in ("f1", "prevalence"):
-        line = describe_never_predicted(threshold, CLASSES, thresholds, learned_from="X and y")
-        assert "pass X and y with more rows that have them" in line
+        line = describe_never_predicted(threshold, CLASSES, thresholds, fix="add rows")
+        assert "To change that: add rows. predict_labels" in line
         assert "threshold='f1'" not in line
-    reachable = np.array([-np.inf, 0.5, 1])
-    assert describe_never_predicted("accuracy", CLASSES, reachable, learned_from="X") is None
+    assert (
+        describe_never_predicted("accuracy", CLASSES, np.array([-np.inf, 0.5, 1]), fix="add rows")
+        is None
+    )
     # The user knows about thresholds that the user set.
-    assert describe_never_predicted(np.inf, CLASSES, thresholds, learned_from="X") is None
+    assert describe_never_predicted(np.inf, CLASSES, thresholds, fix="add rows") is None

@@ -112,7 +112,9 @@ def train_ensemble(
     if is_criterion(threshold):
         # Scores of labels that no training row has are meaningless.
         thresholds[~part.y.any(axis=0)] = np.inf
-    never = describe_never_predicted(threshold, rows.classes, thresholds, learned_from="X and y")
+    never = describe_never_predicted(
+        threshold, rows.classes, thresholds, fix="train with more rows that have them"
+    )
     if verbose and never is not None:
         print(never, flush=True)
     model = make_ensemble_model([*encoders, *scored], members, blocks, weights, scaling)

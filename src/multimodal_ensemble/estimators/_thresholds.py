@@ -57,16 +57,15 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
 
 
 def describe_never_predicted(
-    threshold: Any, classes: NDArray[Any], thresholds: NDArray[np.float64], *, learned_from: str
+    threshold: Any, classes: NDArray[Any], thresholds: NDArray[np.float64], *, fix: str
 ) -> str | None:
     """Return a line about the labels whose learned threshold is infinite; None without any.
 
-    `learned_from` is the argument of `fit` whose rows the thresholds are learned from.
+    `fix` says where more rows that have them are needed.
     """
     never = classes[np.isposinf(thresholds)]
     if not is_criterion(threshold) or not len(never):
         return None
-    fix = f"pass {learned_from} with more rows that have them"
     if threshold == "accuracy":
         fix = "threshold='prevalence' and threshold='f1' predict rare labels more often"
     return (

@@ -116,7 +116,10 @@ def train_model(
                 # Scores of labels that no training row has are meaningless.
                 thresholds[~rows.train.y.any(axis=0)] = np.inf
             never = describe_never_predicted(
-                threshold, rows.classes, thresholds, learned_from="validation_data=(X, y)"
+                threshold,
+                rows.classes,
+                thresholds,
+                fix="pass validation_data=(X, y) with more rows that have them",
             )
             if params["verbose"] and never is not None:
                 print(never, flush=True)
