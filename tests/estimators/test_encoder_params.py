@@ -110,7 +110,7 @@ def test_shared_encoders_are_not_changed():
     encoders = [BagOfWordsEncoder("tags"), DenseEncoder("number")]
     one, other = make(encoders), make(encoders)
     one.set_params(tags__max_tokens=7, number__head__dropout=0.25)
-    assert other.encoders[0].max_tokens == 400
+    assert other.encoders[0].max_tokens == 20_000
     assert other.encoders[1].head.dropout == 0.5
     assert one.encoders[0].max_tokens == 7
 
@@ -118,7 +118,7 @@ def test_shared_encoders_are_not_changed():
 def test_a_clone_does_not_change_the_original():
     original = make()
     clone(original).set_params(tags__max_tokens=7, tags__head__units=99)
-    assert original.encoders[0].max_tokens == 400
+    assert original.encoders[0].max_tokens == 20_000
     assert original.encoders[0].head.units == 4
 
 
@@ -169,7 +169,7 @@ def test_grid_search_over_the_parameters_of_an_encoder():
         # scikit-learn splits multilabel targets in order.
         by_hand = make().set_params(tags__max_tokens=max_tokens).fit(data[30:], y[30:])
         assert by_hand.score(data[:30], y[:30]) == score
-    assert classifier.encoders[0].max_tokens == 400
+    assert classifier.encoders[0].max_tokens == 20_000
 
 
 def test_instances_in_a_grid_are_not_shared_between_fits():
