@@ -111,6 +111,12 @@ def test_min_df_is_a_number_or_a_share_of_rows_as_in_scikit_learn(min_df):
     )
 
 
+def test_min_df_is_a_share_of_decimals():
+    rows = [["war"]] * 7 + [["love"]] * 93
+    assert 0.07 * 100 > 7
+    assert make_bag("tags", min_df=0.07).fit(rows).vocabulary_ == ["love", "war"]
+
+
 def test_a_tag_and_its_words_are_different_tokens():
     rows = [["Space Opera", "space"], ["opera"], []]
     encoder = make_bag("tags", words=True).fit(rows)

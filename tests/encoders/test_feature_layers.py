@@ -259,3 +259,8 @@ def test_a_trained_backbone_with_mirrored_views_is_refused():
     with pytest.raises(ValueError, match=message):
         encoder.unfreeze()
     assert encoder.unfreeze(0).trainable_layers == 0
+
+
+def test_mirror_is_true_or_false():
+    with pytest.raises(ValueError, match="mirror must be one of True, False"):
+        ImageEncoder("poster", mirror="no")

@@ -563,6 +563,38 @@ def test_a_member_takes_features_of_images_without_a_store(tmp_path):
     np.testing.assert_allclose(ensemble.predict_proba(X), through_the_network, atol=1e-3)
 
 
+class NoNumbers(KNeighborsClassifier):
+    def predict_proba(self, X):
+        return [np.full((len(X), 2), np.nan)] * 2
+
+
+def test_an_error_names_its_member(rows):
+    with pytest.raises(ValueError, match="y_score must be finite") as error:
+        fit(*rows, members=[("other", NoNumbers(), ["a"])])
+    assert "The member 'other' of" in error.value.__notes__[0]
+
+
+def test_weights_may_be_a_series(rows):
+    weights = {"tags": 1, "numbers": 0, "joint": 2}
+    expected = fit(*rows, weights=weights).predict_proba(rows[0])
+    found = fit(*rows, weights=pd.Series(weights)).predict_proba(rows[0])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_columns_of_a_member_may_be_absent(rows):
+    X, y = rows
+    X = X.assign(c=np.where(np.arange(N_ROWS) % 5, X["a"], np.nan))
+    given = [BagOfWordsEncoder("tags"), DenseEncoder("c", optional=True)]
+    ensemble = fit(X, y, given, members=[("knn", KNeighborsClassifier(5), ["c"])])
+    absent = ensemble.predict_proba(X[["tags"]])
+    np.testing.assert_array_equal(absent, ensemble.predict_proba(X.assign(c=np.nan)))
+
+
+def test_the_largest_numbers_have_scores(rows, ensemble):
+    X, _ = rows
+    assert np.isfinite(ensemble.predict_proba(X.assign(a=3e38, b=-3e38))).all()
+
+
 def test_given_weights_change_the_sum(rows):
     X, y = rows
     only = {"tags": 0, "numbers": 1, "joint": 0}

@@ -223,6 +223,24 @@ def test_all_rows_in_one_group_have_no_score():
     assert (fit.scores == 0).all()
 
 
+def test_scores_without_a_group_are_exact_for_a_small_penalty():
+    X, y = make_rows(20, 30), make_labels(20)
+    groups = np.repeat(np.arange(4), 5)
+    fit = fit_ridge([Block.fit(X, standardize=True)], y, groups=groups, penalties=[1e-6])
+    rows = Block.fit(X, standardize=True).rows(slice(None))
+    for group in range(4):
+        others = groups != group
+        ridge = Ridge(alpha=1e-6 * 20 / 100).fit(rows[others], y[others])
+        expected = rows[~others] @ ridge.coef_.T
+        np.testing.assert_allclose(fit.scores[~others], expected, atol=1e-6)
+
+
+def test_the_spread_of_sparse_features_does_not_suffer_from_single_precision():
+    X = np.array([[1000.1], [1000.2], [1000.3]], dtype=np.float32)
+    sparse = Block.fit(sp.csr_matrix(X), standardize=True)
+    np.testing.assert_allclose(sparse.factor, Block.fit(X, standardize=True).factor, rtol=1e-6)
+
+
 def test_a_row_that_alone_determines_its_value_has_the_mean_without_it():
     target = np.array([[1.0], [2.0], [3.0]])
     [scores] = leave_one_out(np.eye(3), np.ones((1, 3)), target, np.ones(3))

@@ -18,6 +18,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
@@ -211,6 +213,25 @@ def test_every_kind_of_values_stays_within_its_bounds():
     assert set(trials.loc[trials["param_error"] == "b''", "state"]) == {"failed"}
 
 
+def test_a_pipeline_can_be_tuned():
+    pipeline = make_pipeline(StandardScaler(), KNeighborsClassifier())
+    space = {"kneighborsclassifier__n_neighbors": [3, 5]}
+    result = search(space, pipeline, n_trials=2)
+    assert result.trials["state"].tolist() == ["complete"] * 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_step_reaches_the_highest_value_of_decimals():
+    result = search({"power": (0.1, 0.3, 0.1)}, n_trials=9)
+    assert sorted(result.trials["param_power"]) == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_the_first_trial_has_a_float_in_a_range_of_floats():
+    result = search({"power": (0.5, 1.5)}, Centroids(power=1), n_trials=1)
+    assert type(result.best_params["power"]) is float
+    assert type(result.trials["param_power"].tolist()[0]) is float
+
+
 def test_distributions_of_optuna_are_accepted():
     distribution = optuna.distributions.IntDistribution(2, 4)
     assert sorted(search({"power": distribution}).trials["param_power"]) == [2, 3, 4]
@@ -248,6 +269,7 @@ def test_a_function_can_make_parameters_depend_on_others():
         ({"n_neighbors": (1, 5, 0)}, ValueError, r"must have a step above 0"),
         ({"leaf_size": (1, float("inf"))}, ValueError, r"must be finite"),
         ({"n_neighbors": [1, True]}, ValueError, r"must be distinct. Received \[True\]"),
+        ({"n_neighbors": {1: 3, "1": 5}}, ValueError, r"must be distinct. Received \['1'\]"),
         ({"metric": [object()]}, ValueError, r"differs between processes.*Name it"),
         ({"neighbors": [1]}, ValueError, r"Invalid parameter 'neighbors'"),
         (lambda trial: 3, TypeError, r"must return a dict from names of parameters.*Received 3"),

@@ -145,6 +145,7 @@ class ImageEncoder(Encoder):
             raise ValueError(msg)
         check_pooling(pooling)
         check_layers(layers)
+        check_choice(mirror, (True, False), name="mirror")
         check_choice(preprocessing, ("imagenet", "unit", None), name="preprocessing")
         check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
         if on_error == "missing" and not optional:

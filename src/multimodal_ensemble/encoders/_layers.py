@@ -14,6 +14,8 @@ from multimodal_ensemble.encoders._applications import find_preprocessing
 
 # Numbers that are converted to float64 at once: 16 MiB.
 _NUMBERS_PER_CHUNK = 2**21
+# Of scaled features: sums of their squares are numbers of float32.
+_LARGEST = 1e9
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -129,7 +131,9 @@ class FeatureScaling(keras.layers.Layer):
             size = keras.ops.abs(inputs)
             log1p = _log1p(size) if self.avoids_log1p else keras.ops.log1p(size)
             inputs = keras.ops.sign(inputs) * log1p
-        return keras.ops.cast((inputs - self.mean) / self.scale, self.compute_dtype)
+        # A number near the limit of float32 would become infinite, and scores NaN.
+        scaled = keras.ops.clip((inputs - self.mean) / self.scale, -_LARGEST, _LARGEST)
+        return keras.ops.cast(scaled, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the input."""

@@ -96,7 +96,9 @@ class TokenEncoder(Encoder):
         if self.words:
             n_rows_with[[columns[token] for token in _words_of_one_tag(columns)]] = 0
         min_df: Any = self.min_df
-        least = min_df if isinstance(min_df, Integral) else min_df * counts.shape[0]
+        # 0.07 * 100 is more than 7.
+        share = min_df * counts.shape[0] * (1 - 1e-12)
+        least = min_df if isinstance(min_df, Integral) else share
         is_kept = np.asarray(n_rows_with >= max(least, 1))
         frequency = np.asarray(counts.sum(axis=0)).ravel()
         kept = [token for token, column in columns.items() if is_kept[column]]

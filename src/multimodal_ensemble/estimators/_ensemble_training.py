@@ -100,7 +100,7 @@ def train_ensemble(
                 report_member(member, part, presence, time.perf_counter() - began)
     presences = [member.layout.presence(presence) for member in members]
     said = [member.log_odds for member in members]
-    if params["weights"] == "learned":
+    if isinstance(params["weights"], str) and params["weights"] == "learned":
         weights, evidence = learn_weights(layouts, said, presences, part, seed)
     else:
         weights = given_weights

@@ -173,6 +173,10 @@ def member_inputs(table: Any, encoders: Sequence[Encoder], store: Any) -> Any:
     """Return what the estimator of a member takes: raw columns, or features of encoders."""
     if not encoders:
         return table
+    if not table.shape[1]:
+        # All modalities of the member are absent, and a dataset needs a column.
+        absent = [column for encoder in encoders if encoder.optional for column in encoder.columns]
+        table = table.assign(**dict.fromkeys(absent))
     with training_store(store, encoders) as opened:
         dataset = MultimodalDataset(table, encoders, store=opened, verbose=0)
     parts = [dataset.feature_matrix(encoder.name) for encoder in encoders]

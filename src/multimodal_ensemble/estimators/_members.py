@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._validation import check_scores
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._member_encoder import (
     MemberEncoder,
@@ -161,6 +162,7 @@ def fit_external_member(
             fitted, y_score = out_of_fold_scores(
                 labelled.set_params(**own), X, rows.y, random_state=seed, **options
             )
+            check_scores(y_score, rows.y.shape)
         except Exception as error:
             what = "features of the encoders" if inputs else "the columns"
             error.add_note(

@@ -269,6 +269,8 @@ def _moments(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the weighted mean and variance of each column."""
     if hasattr(matrix, "tocsr"):
+        # The difference of two close numbers below would be rounding in float32.
+        matrix = matrix.astype(np.float64)
         mean = np.asarray(matrix.T @ share).ravel()
         squares = np.asarray(matrix.multiply(matrix).T @ share).ravel()
         return mean, np.maximum(squares - mean**2, 0.0)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 # A row that alone determines its own fitted value has no value without it.
 _LARGEST_LEVERAGE = 1 - 1e-9
+# Keeps the equations of a group solvable. A larger number would tell a row its own label.
+_TINY = 1e-14
 # Of scores of targets 0 and 1, by the size of the numbers of the directions in bytes.
 _ROUNDING = {8: 1e-10, 4: 1e-6}
 # So that squares or copies of the directions are never held for all rows.
@@ -123,7 +125,7 @@ def _group_scores(
     total = float((root_weight**2).sum())
     root = root_weight[rows][:, :, np.newaxis]
     hat = (left * shrinkage) @ left.transpose(0, 2, 1) + root @ (root.transpose(0, 2, 1) / total)
-    without = np.linalg.solve(np.eye(rows.shape[1]) / _LARGEST_LEVERAGE - hat, residual)
+    without = np.linalg.solve((1 + _TINY) * np.eye(rows.shape[1]) - hat, residual)
     of_group = (root * target).sum(axis=1, keepdims=True)
     rest = total - (root**2).sum(axis=1, keepdims=True)
     fitted = (target - without) / root + _divide(of_group, rest, total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any
 
@@ -75,7 +76,8 @@ class SearchSpace:
                 if found:
                     stored[name] = found[0]
             elif _is_in_range(distribution, value):
-                stored[name] = value
+                # A range of numbers that are not whole suggests 1.0, and not 1.
+                stored[name] = value if _is_whole(distribution) else float(value)
         return stored
 
     def examples(self) -> dict[str, Any]:
@@ -102,8 +104,9 @@ class SearchSpace:
         if isinstance(values, distributions.BaseDistribution):
             return values
         if isinstance(values, Mapping) and values:
-            self._choices[name] = {str(key): value for key, value in values.items()}
-            return distributions.CategoricalDistribution(list(self._choices[name]))
+            keys = _distinct(name, [str(key) for key in values])
+            self._choices[name] = dict(zip(keys, values.values(), strict=True))
+            return distributions.CategoricalDistribution(keys)
         if isinstance(values, list) and values:
             stored = [_text(name, to_python(value)) for value in values]
             if not all(isinstance(to_python(value), _PLAIN) for value in values):
@@ -134,7 +137,9 @@ def _range(name: str, given: Any, numbers: Sequence[Any], *, log: bool) -> Any:
     step = steps[0] if steps else None
     if step is not None:
         # The last value that is a whole number of steps above the lowest.
-        high = low + math.floor((high - low) / step * (1 + 1e-12)) * step
+        n_steps = math.floor((high - low) / step * (1 + 1e-12))
+        # 0.1 + 2 * 0.1 is more than 0.3.
+        high = type(low + step)(Decimal(str(low)) + n_steps * Decimal(str(step)))
     if all(isinstance(number, Integral) for number in numbers):
         return distributions.IntDistribution(low, high, log=log, step=step or 1)
     return distributions.FloatDistribution(float(low), float(high), log=log, step=step)
@@ -170,10 +175,13 @@ def _distinct(name: str, choices: list[Any]) -> list[Any]:
 def _suggest(trial: Any, name: str, distribution: Any) -> Any:
     if hasattr(distribution, "choices"):
         return trial.suggest_categorical(name, distribution.choices)
-    is_whole = isinstance(distribution, import_optuna().distributions.IntDistribution)
-    suggest = trial.suggest_int if is_whole else trial.suggest_float
+    suggest = trial.suggest_int if _is_whole(distribution) else trial.suggest_float
     options = {"step": distribution.step, "log": distribution.log}
     return suggest(name, distribution.low, distribution.high, **options)
+
+
+def _is_whole(distribution: Any) -> bool:
+    return isinstance(distribution, import_optuna().distributions.IntDistribution)
 
 
 def _is_same(option: Any, value: Any) -> bool:
@@ -187,8 +195,8 @@ def _is_same(option: Any, value: Any) -> bool:
 
 
 def _is_in_range(distribution: Any, value: Any) -> bool:
-    is_whole = isinstance(distribution, import_optuna().distributions.IntDistribution)
-    if isinstance(value, bool) or not isinstance(value, Integral if is_whole else Real):
+    kind = Integral if _is_whole(distribution) else Real
+    if isinstance(value, bool) or not isinstance(value, kind):
         return False
     if not distribution.low <= value <= distribution.high:
         return False

@@ -66,7 +66,7 @@ def tune(
     estimator : estimator instance
         A multilabel classifier with ``predict_proba`` or ``decision_function``, ``get_params`` and
         ``set_params``. It is not changed. If it has a parameter `verbose`, trials fit it with
-        ``verbose=0``. If it has a parameter `store` that is None, all trials share a temporary
+        ``verbose=False``. If it has a parameter `store` that is None, all trials share a temporary
         feature store.
     X : array-like, sparse matrix, DataFrame, mapping of columns or list of length n_samples
         Input of the estimator.
@@ -191,7 +191,8 @@ def tune(
             seed,
         )
         params = params_by_row(estimator, None, groups)
-        quiet = {"verbose": 0} if "verbose" in estimator.get_params(deep=False) else {}
+        # False and not 0, because a Pipeline takes no numbers.
+        quiet = {"verbose": False} if "verbose" in estimator.get_params(deep=False) else {}
         candidate = clone(estimator).set_params(**own, **quiet)
         evaluation = TrialEvaluation(
             candidate, X, labels, target, params, constants, splits, scoring, prune
