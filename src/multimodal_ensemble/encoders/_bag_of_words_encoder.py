@@ -52,7 +52,7 @@ class BagOfWordsEncoder(TokenEncoder):
     binary : bool, default=False
         Whether a token counts once per row, however often the row holds it.
     sublinear_tf : bool, default=True
-        Whether a token that a row holds `count` times counts ``1 + ln(count)``.
+        Whether a token that a row holds n times counts ``1 + ln(n)``.
     tfidf : bool, default=True
         Whether a token that df of n training rows hold has the weight
         ``ln((1 + n) / (1 + df)) + 1``, and each row is scaled to length 1, as in

@@ -39,7 +39,8 @@ def join_backbones(backbones: Sequence[keras.Model]) -> list[tuple[keras.Model, 
     >>> from multimodal_ensemble.encoders import join_backbones
     >>> inputs = keras.Input((4,))
     >>> middle = keras.layers.Dense(3)(inputs)
-    >>> one, other = keras.Model(inputs, middle), keras.Model(inputs, keras.layers.Dense(2)(middle))
+    >>> one = keras.Model(inputs, middle)
+    >>> other = keras.Model(inputs, keras.layers.Dense(2)(middle))
     >>> ((joined, positions),) = join_backbones([one, other])
     >>> positions, joined.output_shape, len(joined.weights)
     ([0, 1], [(None, 3), (None, 2)], 4)

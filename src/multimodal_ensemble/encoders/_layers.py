@@ -198,6 +198,9 @@ class MirrorImages(keras.layers.Layer):
     [3.0, 2.0, 1.0]
     """
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
     def call(self, inputs: Any) -> Any:
         """Reverse the order of the columns of images of shape (n, height, width, channels)."""
         return keras.ops.flip(inputs, axis=2)

@@ -36,7 +36,8 @@ class RowPresence(keras.layers.Layer):
     --------
     >>> import numpy as np
     >>> from multimodal_ensemble.fusion import RowPresence
-    >>> np.asarray(RowPresence(zeros_are_empty=True)([np.array([[0.0, 2.0], [0.0, 0.0]])])).tolist()
+    >>> presence = RowPresence(zeros_are_empty=True)
+    >>> np.asarray(presence([np.array([[0.0, 2.0], [0.0, 0.0]])])).tolist()
     [[1.0], [0.0]]
     """
 
@@ -231,7 +232,8 @@ def fuse_late(
     >>> from multimodal_ensemble import DenseEncoder
     >>> from multimodal_ensemble.fusion import MemberLayout, fuse_late
     >>> year = DenseEncoder("year").fit([1977, 1997])
-    >>> model = fuse_late([year], [MemberLayout("year", ("year",), evidence="year")], n_labels=2)
+    >>> member = MemberLayout("year", ("year",), evidence="year")
+    >>> model = fuse_late([year], [member], n_labels=2)
     >>> model.predict({"year": year.encode([2001])}, verbose=0).shape
     (1, 2)
     """

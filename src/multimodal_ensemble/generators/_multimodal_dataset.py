@@ -35,9 +35,8 @@ from multimodal_ensemble.generators._row_sources import EncodedRows, StoredRows
 class MultimodalDataset(keras.utils.PyDataset):
     """Batches ``({modality: array}, y)`` from the rows of a table.
 
-    Raw values are encoded batch by batch, so images are read from disk when they are needed.
-    With a feature store, batches hold the output of frozen backbones or, if last layers are
-    trained, the input of the first of these.
+    Raw values are encoded batch by batch. With a feature store, batches hold the output of frozen
+    backbones or, if last layers are trained, the input of the first of these.
 
     Parameters
     ----------
@@ -56,7 +55,7 @@ class MultimodalDataset(keras.utils.PyDataset):
     sample_weight : array-like of shape (n_samples,), optional
         Weight of each row in the loss, not negative.
     labels : sequence of str, optional
-        Names of the labels. Default: the columns of `y` if it is a DataFrame, else numbers.
+        Names of the labels. Default: the columns of a DataFrame `y`, else numbers.
     augment : bool, optional
         Whether each row of a batch is one of its augmented views, chosen at random for each pass,
         for encoders with an ``augmentation``. For training rows only. Default: `shuffle`.
@@ -145,8 +144,7 @@ class MultimodalDataset(keras.utils.PyDataset):
             # Optional modalities may be absent, but not all of them: this is the wrong table.
             msg = f"The data has none of the columns {wanted}. It has {list(self.raw.columns)}."
             raise ModalityError(msg)
-        n_rows = len(self.raw)
-        if n_rows == 0:
+        if not (n_rows := len(self.raw)):
             msg = "The data has no rows."
             raise ValueError(msg)
         if y is None and sample_weight is not None:
@@ -163,10 +161,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.sample_weight = None if weight is None else weight.astype(np.float32)
         columns, numbers = self._drop_unusable(columns)
         self._n_samples = len(self.raw)
-        wants_views = shuffle if augment is None else augment
-        self.augment = wants_views and any(
-            encoder.augmentation is not None for encoder in self.encoders
-        )
+        has_views = any(encoder.augmentation is not None for encoder in self.encoders)
+        self.augment = has_views and (shuffle if augment is None else augment)
         self._y = None if self.y is None else self.y.astype(np.float32)
         stored: dict[str, NDArray[np.float32]] = {}
         if opened is not None:
@@ -298,7 +294,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         return inputs | self._presence(rows) if modalities is None else inputs
 
     def feature_matrix(self, modality: str) -> Any:
-        """Return the features of a modality of all rows, as vectors, for linear models.
+        """Return the features of all rows as vectors.
 
         Parameters
         ----------
@@ -318,19 +314,27 @@ class MultimodalDataset(keras.utils.PyDataset):
         Parameters
         ----------
         modality : str
-            Name of one of the encoders.
+            Name of an encoder.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            False where an optional modality is missing.
+            False where it is missing.
         """
         return self._present[modality]
 
     def has_features_of(self, encoder: Encoder) -> bool:
         """Return whether the features are the output of the layers that are now frozen.
 
-        They are not if layers were frozen or unfrozen after the data set was made.
+        Parameters
+        ----------
+        encoder : Encoder
+            One of the encoders.
+
+        Returns
+        -------
+        bool
+            False if layers were frozen or unfrozen after the data set was made.
         """
         source = self._rows[encoder.name]
         return isinstance(source, StoredRows) and source.is_current()

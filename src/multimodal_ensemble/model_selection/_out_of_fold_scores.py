@@ -43,7 +43,7 @@ def out_of_fold_scores(
     groups : array-like of shape (n_samples,), optional
         The group of each row. All rows of a group are in one fold.
     sample_weight : ndarray of shape (n_samples,), optional
-        Weights of the rows, for an estimator whose `fit` takes them.
+        Weights of the rows, for an estimator whose method fit takes them.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds.
 
