@@ -192,10 +192,12 @@ def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
     table = str(tmp_path / "table")
     assert main(["prepare", "--data", str(sample_folder), "--out", table]) == 0
     changed = [table if argument == str(sample_folder) else argument for argument in arguments]
-    assert main([*changed, "--out", str(tmp_path / "out")]) == 0
+    options = ["--only", "models", "ensemble", "--out", str(tmp_path / "out")]
+    assert main([*changed, *options]) == 0
     assert "Computing" not in capsys.readouterr().out
-    first = pd.read_csv(out / "results_by_seed.csv").query("seed == 1")
     again = pd.read_csv(tmp_path / "out" / "results_by_seed.csv")
+    first = pd.read_csv(out / "results_by_seed.csv").query("seed == 1")
+    first = first[first["model"].isin(again["model"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(
         first.drop(columns="seconds"), again.drop(columns="seconds"), check_exact=True
     )
@@ -214,6 +216,7 @@ def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
 @pytest.mark.usefixtures("empty_figures")
 def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
     options = ["--modalities", "language,year,title,tags", "--language", "all"]
+    options += ["--only", "models", "ensemble", "linear"]
     assert main([*without_posters, *options, "--out", str(tmp_path / "out")]) == 0
     table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
     assert list(table.index) == [
@@ -223,7 +226,6 @@ def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
         "languages",
         "tags, titles, years and languages",
         "ensemble",
-        "plain call",
         "linear, joined",
         "linear, summed",
         "trivial (same scores for all)",
