@@ -175,3 +175,20 @@ def test_a_model_with_its_own_call_stays_alone():
 def test_nothing_is_built_for_a_single_backbone(n_backbones):
     backbones = [make_network()] * n_backbones
     assert join_backbones(backbones) == [(backbone, [0]) for backbone in backbones]
+
+
+def test_networks_whose_layers_share_names_are_not_joined():
+    kernel = keras.initializers.GlorotUniform(1)
+
+    def make(scale):
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 3)),
+                layers.Rescaling(scale, name="preprocessing"),
+                layers.Conv2D(2, 3, kernel_initializer=kernel),
+                layers.GlobalAveragePooling2D(),
+            ]
+        )
+
+    backbones = [make(1 / 255), make(1 / 127)]
+    assert join_backbones(backbones) == [(backbones[0], [0]), (backbones[1], [1])]

@@ -19,7 +19,8 @@ def join_backbones(backbones: Sequence[keras.Model]) -> list[tuple[keras.Model, 
 
     Backbones whose first layers with weights are equal are joined into one model. Within it, each
     layer that receives the same input in several of them is run once. Two layers are equal if
-    their configurations, except for names, and their weights are.
+    their configurations, except for names, and their weights are. Backbones in which different
+    layers have the same name are not joined.
 
     Parameters
     ----------
@@ -48,21 +49,23 @@ def join_backbones(backbones: Sequence[keras.Model]) -> list[tuple[keras.Model, 
     groups: dict[str, list[int]] = {}
     for position, backbone in enumerate(backbones):
         groups.setdefault(_first_layer(backbone), []).append(position)
-    return [
-        (
-            backbones[positions[0]]
-            if len(positions) == 1
-            else _join([backbones[position] for position in positions]),
-            positions,
-        )
-        for positions in groups.values()
-    ]
+    joined: list[tuple[keras.Model, list[int]]] = []
+    for positions in groups.values():
+        parts = [backbones[position] for position in positions]
+        model = _join(parts) if len(parts) > 1 else None
+        if model is not None:
+            joined.append((model, positions))
+        else:
+            joined += [(part, [at]) for part, at in zip(parts, positions, strict=True)]
+    return joined
 
 
-def _join(backbones: Sequence[keras.Model]) -> keras.Model:
+def _join(backbones: Sequence[keras.Model]) -> keras.Model | None:
+    """Return one model, or None if different layers would have the same name in it."""
     inputs = keras.Input(backbones[0].input_shape[1:], dtype=backbones[0].inputs[0].dtype)
     first: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
+    named: dict[str, Any] = {}
 
     def run(model: keras.Model, tensor: Any) -> Any:
         start, steps, end = record_steps(model)
@@ -85,10 +88,14 @@ def _join(backbones: Sequence[keras.Model]) -> keras.Model:
         key = f"{digest} {keras.tree.map_structure(_identify, (args, kwargs))}"
         if key not in outputs:
             # The first of equal layers is called also with other inputs, which saves memory.
-            outputs[key] = first.setdefault(digest, layer)(*args, **kwargs)
+            used = first.setdefault(digest, layer)
+            outputs[key] = used(*args, **kwargs)
+            named.setdefault(used.name, used)
         return outputs[key]
 
     joined = [run(backbone, inputs) for backbone in backbones]
+    if any(named[layer.name] is not layer for layer in first.values()):
+        return None
     model: keras.Model = InferenceModel(inputs, joined, name=f"{backbones[0].name}_joined")
     return model
 
