@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,14 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from multimodal_ensemble._label_names import as_strings, match_names
 from multimodal_ensemble._label_strings import advise, check_label_strings
-from multimodal_ensemble._tables import abbreviate, counted, from_arrow, is_missing, to_python
+from multimodal_ensemble._tables import (
+    abbreviate,
+    counted,
+    from_arrow,
+    is_missing,
+    table_names,
+    to_python,
+)
 from multimodal_ensemble._validation import check_label_matrix, find_repeated
 from multimodal_ensemble._warnings import warn
 
@@ -64,6 +71,13 @@ def read_labels(
         )
         raise ValueError(msg)
     return matrix, classes
+
+
+def label_columns(X: Any, y: Any) -> list[str]:
+    """Return the names of columns that X and y share."""
+    columns = set(X if isinstance(X, Mapping) else table_names(X) or [])
+    names = table_names(y) or [getattr(y, "name", None)]
+    return [name for name in names if name in columns]
 
 
 def label_tuples(y_pred: NDArray[Any], classes: NDArray[Any]) -> list[tuple[Any, ...]]:

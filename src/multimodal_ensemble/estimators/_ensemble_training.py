@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._ensemble_model import make_ensemble_model
@@ -18,11 +20,7 @@ from multimodal_ensemble.estimators._member_plan import (
     plan_members,
     read_weights,
 )
-from multimodal_ensemble.estimators._member_report import (
-    describe_members,
-    mean_defined_roc_auc,
-    report_member,
-)
+from multimodal_ensemble.estimators._member_report import describe_member, print_member
 from multimodal_ensemble.estimators._member_weights import learn_weights
 from multimodal_ensemble.estimators._members import (
     fit_external_member,
@@ -42,7 +40,7 @@ from multimodal_ensemble.estimators._training import training_store
 from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.linear import PlattScaling
-from multimodal_ensemble.metrics import mean_accuracy
+from multimodal_ensemble.metrics import compute_score, mean_accuracy
 
 
 def train_ensemble(
@@ -64,7 +62,7 @@ def train_ensemble(
         given_thresholds(threshold, rows.classes)
     for encoder in encoders:
         check_can_be_linear(encoder)
-    scored, estimators = external_encoders(
+    estimators = external_encoders(
         external,
         encoders,
         list(rows.train.data.columns),
@@ -72,6 +70,7 @@ def train_ensemble(
         excluded=excluded,
         has_weights=rows.train.weight is not None,
     )
+    scored = [encoder for encoder, *_ in estimators.values()]
     warn_of_leakage(scored, excluded)
     layouts = plan_members(encoders, params["groups"], scored, joint=params["joint"])
     given_weights = read_weights(params["weights"], layouts)
@@ -85,20 +84,20 @@ def train_ensemble(
         blocks, presence = make_blocks(dataset, encoders, [*radial], part.weight, seed)
         # The blocks hold all that is needed, in less memory.
         del dataset
-        members = []
+        members, presences, described = [], [], []
         for layout in layouts:
             began = time.perf_counter()
             if layout.is_scored:
-                encoder = next(each for each in scored if each.name == layout.name)
-                estimator, inputs = estimators[layout.name]
-                member = fit_external_member(encoder, estimator, inputs, layout, part, store, seed)
+                member = fit_external_member(*estimators[layout.name], layout, part, store, seed)
                 presence[layout.name] = np.ones((len(part.y), 1))
             else:
                 member = fit_linear_member(layout, blocks, presence, part, seed)
+            seconds = time.perf_counter() - began
             members.append(member)
+            presences.append(layout.presence(presence))
+            described.append(describe_member(member, part, presences[-1]))
             if verbose:
-                report_member(member, part, presence, time.perf_counter() - began)
-    presences = [member.layout.presence(presence) for member in members]
+                print_member(described[-1], seconds, is_exact=member.is_exact)
     said = [member.log_odds for member in members]
     if isinstance(params["weights"], str) and params["weights"] == "learned":
         weights, evidence = learn_weights(layouts, said, presences, part, seed)
@@ -107,7 +106,7 @@ def train_ensemble(
         evidence = _weigh(layouts, said, presences, weights)
     scaling = PlattScaling.fit(evidence, part.y, part.weight)
     # As float32, because predicted scores are.
-    y_score = _sigmoid(scaling.log_odds(evidence)).astype(np.float32)
+    y_score = expit(scaling.log_odds(evidence)).astype(np.float32)
     thresholds = learn_thresholds(threshold, rows.classes, part.y, y_score)
     if is_criterion(threshold):
         # Scores of labels that no training row has are meaningless.
@@ -118,7 +117,7 @@ def train_ensemble(
     if verbose and never is not None:
         print(never, flush=True)
     model = make_ensemble_model([*encoders, *scored], members, blocks, weights, scaling)
-    roc_auc = mean_defined_roc_auc(part.y, y_score)
+    roc_auc = compute_score("mean_roc_auc", part.y, y_score)
     if verbose:
         print(f"Ensemble: mean ROC-AUC {roc_auc:.3f} on leave-one-out scores.", flush=True)
     return Fitted(
@@ -126,7 +125,7 @@ def train_ensemble(
         encoders=[*encoders, *scored],
         model=model,
         thresholds=thresholds,
-        history=describe_members(members, part, presences, weights),
+        history=pd.DataFrame(described).assign(mean_weight=weights.mean(axis=1)),
         provenance={
             "n_train": len(part.y),
             "n_dropped": n_dropped,
@@ -151,8 +150,3 @@ def _weigh(
     weighted = [odds * weight for odds, weight in zip(log_odds, weights, strict=True)]
     evidence: NDArray[np.float64] = fuse_evidence(layouts, weighted, presences)
     return evidence
-
-
-def _sigmoid(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * log_odds))
-    return result

@@ -235,16 +235,15 @@ def external_encoders(
     *,
     excluded: Sequence[str],
     has_weights: bool,
-) -> tuple[list[MemberEncoder], dict[str, tuple[Any, list[Encoder]]]]:
-    """Return external members as encoders, and by name the estimator and what makes its input.
+) -> dict[str, tuple[MemberEncoder, Any, list[Encoder]]]:
+    """Return external members by name: as an encoder, the estimator, and what makes its input.
 
     By default, a member takes all `columns` that are not `excluded`, as those of labels are.
     """
     by_name = {encoder.name: encoder for encoder in encoders}
-    scored: list[MemberEncoder] = []
-    estimators: dict[str, tuple[Any, list[Encoder]]] = {}
+    members: dict[str, tuple[MemberEncoder, Any, list[Encoder]]] = {}
     for name, estimator, inputs in external:
-        if name in by_name or name in estimators:
+        if name in by_name or name in members:
             msg = f"The name of member {name!r} is taken; members and encoders need distinct names."
             raise ModalityError(msg)
         if inputs is None:
@@ -272,6 +271,6 @@ def external_encoders(
                 )
                 raise ModalityError(msg)
         names = [encoder.name for encoder in used]
-        scored.append(MemberEncoder(name, column=wanted, n_labels=n_labels, inputs=names))
-        estimators[name] = (estimator, used)
-    return scored, estimators
+        encoder = MemberEncoder(name, column=wanted, n_labels=n_labels, inputs=names)
+        members[name] = (encoder, estimator, used)
+    return members

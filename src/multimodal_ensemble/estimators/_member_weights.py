@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.special import expit
 
 from multimodal_ensemble.estimators._rows import Rows
 from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
@@ -69,7 +70,7 @@ def _fit(
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weights, intercept = values[:-1], values[-1]
         odds = shares @ weights + intercept
-        residual = weight * (0.5 * (1 + np.tanh(0.5 * odds)) - y)
+        residual = weight * (expit(odds) - y)
         distance = weights - 1
         total = (weight * (np.logaddexp(0, odds) - y * odds)).sum() + _SHRINKAGE * (
             distance @ distance

@@ -23,7 +23,13 @@ from multimodal_ensemble.estimators._rows import Rows
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import MemberLayout
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.linear import Block, PlattScaling, RadialFeatures, fit_ridge
+from multimodal_ensemble.linear import (
+    Block,
+    PlattScaling,
+    RadialFeatures,
+    fit_ridge,
+    prior_log_odds,
+)
 from multimodal_ensemble.model_selection import out_of_fold_scores
 
 
@@ -184,10 +190,7 @@ def _calibrate(
 ) -> PlattScaling:
     """Return the scaling to log-odds less those of the labels' shares."""
     scaling = PlattScaling.fit(scores, y, weight)
-    weight = np.ones(len(y)) if weight is None else weight / weight.mean()
-    positives = weight @ y
-    shares = np.log(positives + 0.5) - np.log(weight.sum() - positives + 0.5)
-    return PlattScaling(scaling.slope, scaling.intercept - shares)
+    return PlattScaling(scaling.slope, scaling.intercept - prior_log_odds(y, weight))
 
 
 def _take(block: Block, rows: NDArray[np.bool_]) -> Block:

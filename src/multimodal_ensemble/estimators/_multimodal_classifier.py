@@ -10,6 +10,7 @@ import keras
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from multimodal_ensemble._labels import label_columns
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
@@ -18,7 +19,6 @@ from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
 from multimodal_ensemble.estimators._rows import (
     TrainingRows,
-    label_columns,
     read_training_rows,
 )
 from multimodal_ensemble.estimators._thresholds import check_threshold

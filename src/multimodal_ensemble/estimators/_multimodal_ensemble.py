@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._labels import label_columns
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders import Encoder
@@ -24,9 +25,6 @@ from multimodal_ensemble.estimators._member_encoder import (
 )
 from multimodal_ensemble.estimators._member_plan import check_groups
 from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
-from multimodal_ensemble.estimators._rows import (
-    label_columns,
-)
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import draw_seed
 from multimodal_ensemble.features import FeatureStore

@@ -19,7 +19,6 @@ from multimodal_ensemble._tables import (
     check_same_index,
     from_arrow,
     named_rows,
-    table_names,
     to_frame,
 )
 from multimodal_ensemble._validation import check_sample_weight
@@ -243,10 +242,3 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
         # an optional modality may be absent.
         validate_data(estimator, X, skip_check_array=True)
     return X
-
-
-def label_columns(X: Any, y: Any) -> list[str]:
-    """Return the names of columns that X and y share."""
-    columns = set(X if isinstance(X, Mapping) else table_names(X) or [])
-    names = table_names(y) or [getattr(y, "name", None)]
-    return [name for name in names if name in columns]

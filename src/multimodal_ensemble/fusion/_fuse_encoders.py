@@ -15,12 +15,12 @@ from multimodal_ensemble._layer_names import (
     names_of,
     or_missing_name,
     presence_name,
-    seam_name,
 )
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction, find_repeated
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.fusion._encoder_inputs import features_of_input
 from multimodal_ensemble.fusion._fusion_layer import check_fusion, make_fusion_layer
 from multimodal_ensemble.fusion._missing_modality import AlwaysPresent, MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
@@ -116,15 +116,11 @@ def fuse_encoders(
     _check_layer_names(encoders, backbones)
     with seeded_layers(seed):
         for encoder, backbone in zip(encoders, backbones, strict=True):
-            tensor = keras.Input(encoder.input_shape, dtype=encoder.input_dtype, name=encoder.name)
-            inputs[encoder.name] = tensor
-            if backbone is not None:
-                seam = keras.layers.Identity(name=seam_name(encoder.name))
-                tensor = seam(backbone(tensor, training=False))
+            inputs[encoder.name], features = features_of_input(encoder, backbone)
             head = encoder.build_head()
             # `fusion_parts` finds a head by its name, and a subclass may return one of any name.
             head.name = head_name(encoder.name)
-            embeddings.append(head(tensor))
+            embeddings.append(head(features))
         optional = [presence_name(encoder.name) for encoder in encoders if encoder.optional]
         inputs |= {presence: keras.Input((1,), name=presence) for presence in optional}
         if optional:

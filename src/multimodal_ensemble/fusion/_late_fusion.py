@@ -14,10 +14,10 @@ from multimodal_ensemble._layer_names import (
     member_name,
     presence_name,
     radial_name,
-    seam_name,
     spoken_name,
 )
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
+from multimodal_ensemble.fusion._encoder_inputs import features_of_input
 from multimodal_ensemble.fusion._member_layout import MemberLayout, fuse_evidence
 
 
@@ -154,7 +154,7 @@ class LateFusion(keras.layers.Layer):
     """
 
     def __init__(self, members: Sequence[Any], modalities: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(autocast=False, dtype="float32", **_without_dtype(kwargs))
+        super().__init__(**{**kwargs, "autocast": False, "dtype": "float32"})
         self.modalities = list(modalities)
         self.members = [
             member if isinstance(member, MemberLayout) else MemberLayout.from_config(member)
@@ -244,12 +244,8 @@ def fuse_late(
     scored = {name for member in members if member.is_scored for name in member.encoders}
     for encoder in encoders:
         name = encoder.name
-        tensor = keras.Input(encoder.input_shape, dtype=encoder.input_dtype, name=name)
-        inputs[name] = tensor
         backbone = encoder.get_backbone()
-        if backbone is not None:
-            seam = keras.layers.Identity(name=seam_name(name))
-            tensor = seam(backbone(tensor, training=False))
+        inputs[name], tensor = features_of_input(encoder, backbone)
         if len(tensor.shape) > 2:
             tensor = keras.layers.Flatten()(tensor)
         given = []
@@ -283,7 +279,3 @@ def fuse_late(
     fusion = LateFusion(members, [*presence], name=SCORES)
     scores = fusion([*values, *presence.values()])
     return keras.Model(inputs, scores, name="late_fusion")
-
-
-def _without_dtype(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if key not in ("dtype", "autocast")}

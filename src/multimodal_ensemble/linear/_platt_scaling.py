@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
+
+from multimodal_ensemble.linear._rare_labels import own_share
 
 _N_STEPS = 60
 _N_HALVINGS = 12
-# With so many rows that have (or lack) a label, its own slope and the mean of all labels count the
-# same.
-_ROWS_OF_HALF_TRUST = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +80,13 @@ class PlattScaling:
         is_constant = spread <= 1e-12 * np.maximum(np.abs(y_score).max(axis=0, initial=0), 1e-300)
         unit = np.where(is_constant, 1.0, spread)
         scores = np.where(is_constant, 0.0, (y_score - centre) / unit)
-        prior = np.log(positives + 0.5) - np.log(negatives + 0.5)
+        prior = prior_log_odds(y_true, sample_weight)
         slope, intercept = _newton(scores, target, weight, prior)
         # A negative slope is chance: a score that ranks rows worse than at random says nothing.
         slope = np.where(is_constant, 0.0, np.maximum(slope, 0.0))
         fewer = np.where(is_constant, 0.0, np.minimum(positives, negatives))
         if (n_rows := fewer.sum()) > 0:
-            trust = fewer / (fewer + _ROWS_OF_HALF_TRUST)
+            trust = own_share(fewer)
             drawn = trust * slope + (1 - trust) * (fewer @ slope / n_rows)
             slope = np.where(fewer > 0, drawn, slope)
         intercept = _fit_intercept(slope * scores, target, weight, intercept)
@@ -110,7 +110,35 @@ class PlattScaling:
         return self.slope * y_score + self.intercept
 
 
-def log_loss(
+def prior_log_odds(y_true: NDArray[np.bool_], sample_weight: Any = None) -> NDArray[np.float64]:
+    """Return the log-odds of the shares of labels, with half a row more on both sides.
+
+    Parameters
+    ----------
+    y_true : ndarray of shape (n_samples, n_labels)
+        True labels.
+    sample_weight : ndarray of shape (n_samples,), optional
+        Weights of the rows, in any unit.
+
+    Returns
+    -------
+    ndarray of shape (n_labels,)
+        Finite log-odds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.linear import prior_log_odds
+    >>> prior_log_odds(np.array([[True, False], [False, False]])).round(3).tolist()
+    [0.0, -1.609]
+    """
+    weight = np.ones(len(y_true)) if sample_weight is None else np.asarray(sample_weight)
+    weight = weight / weight.mean()
+    log_odds: NDArray[np.float64] = np.log(weight @ y_true + 0.5) - np.log(weight @ ~y_true + 0.5)
+    return log_odds
+
+
+def _log_loss(
     log_odds: NDArray[np.float64], target: NDArray[Any], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the weighted sum of the logistic loss of each label."""
@@ -128,7 +156,7 @@ def _fit_intercept(
 ) -> NDArray[np.float64]:
     """Minimise the logistic loss of all labels over the intercept alone."""
     for _ in range(_N_STEPS):
-        share = 0.5 * (1 + np.tanh(0.5 * (offset + intercept)))
+        share = expit(offset + intercept)
         curvature = (weight * share * (1 - share)).sum(axis=0) + 1e-10
         # Newton's steps could overshoot far from the minimum.
         step = np.clip((weight * (share - target)).sum(axis=0) / curvature, -1, 1)
@@ -146,10 +174,10 @@ def _newton(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Minimise the logistic loss of all labels at once."""
     slope, intercept = np.zeros_like(prior), prior.copy()
-    loss = log_loss(slope * scores + intercept, target, weight)
+    loss = _log_loss(slope * scores + intercept, target, weight)
     for _ in range(_N_STEPS):
         log_odds = slope * scores + intercept
-        share = 0.5 * (1 + np.tanh(0.5 * log_odds))
+        share = expit(log_odds)
         curvature = weight * share * (1 - share)
         residual = weight * (share - target)
         by_slope, by_intercept = (residual * scores).sum(axis=0), residual.sum(axis=0)
@@ -163,7 +191,7 @@ def _newton(
         for _ in range(_N_HALVINGS):
             new_slope = slope - size * step_slope
             new_intercept = intercept - size * step_intercept
-            new_loss = log_loss(new_slope * scores + new_intercept, target, weight)
+            new_loss = _log_loss(new_slope * scores + new_intercept, target, weight)
             if (better := new_loss <= loss).all():
                 break
             size = np.where(better, size, size / 2)

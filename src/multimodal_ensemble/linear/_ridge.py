@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from multimodal_ensemble.linear._block import Block, JoinedBlocks
 from multimodal_ensemble.linear._decomposition import decompose
 from multimodal_ensemble.linear._leave_one_out import leave_one_out
+from multimodal_ensemble.linear._rare_labels import own_share
 from multimodal_ensemble.metrics import mean_roc_auc
 
 # Candidates, in units of a hundredth of the number of rows: the mean squared norm of a block is 1.
 PENALTIES = tuple(float(value) for value in np.geomspace(0.003, 100, 10))
-# With so many rows that have (or lack) a label, its own ROC-AUC and the mean of all labels count
-# the same when its penalty is chosen.
-_ROWS_OF_HALF_TRUST = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +132,7 @@ def _rate(scores: NDArray[np.float64], y: NDArray[np.bool_], weight: Any) -> NDA
     quality[has_both] = mean_roc_auc(
         y[:, has_both], scores[:, has_both], average=None, sample_weight=weight
     )
-    trust = fewer / (fewer + _ROWS_OF_HALF_TRUST)
+    trust = own_share(fewer)
     rated: NDArray[np.float64] = trust * quality + (1 - trust) * quality[has_both].mean()
     return rated
 

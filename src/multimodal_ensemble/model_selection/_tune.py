@@ -17,8 +17,8 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import _num_samples
 
-from multimodal_ensemble._labels import read_labels
-from multimodal_ensemble._tables import check_same_index, counted, from_arrow, table_names, to_frame
+from multimodal_ensemble._labels import label_columns, read_labels
+from multimodal_ensemble._tables import check_same_index, counted, from_arrow, to_frame
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.metrics import ScoringFunction, check_scoring
 from multimodal_ensemble.model_selection._import_optuna import import_optuna, quiet_optuna
@@ -315,8 +315,7 @@ def _read_rows(X: Any, y: Any, groups: Any) -> tuple[Any, NDArray[np.bool_], Any
         raise ValueError(msg)
     is_table = isinstance(X, pd.DataFrame)
     if is_table:
-        names = table_names(y) or [getattr(y, "name", None)]
-        X = X.drop(columns=[name for name in names if name in X.columns])
+        X = X.drop(columns=label_columns(X, y))
     target: Any = labels
     if classes.tolist() != list(range(len(classes))):
         target = pd.DataFrame(labels, columns=classes, index=X.index if is_table else None)
