@@ -32,8 +32,9 @@ from multimodal_ensemble import (
     MultimodalDataset,
     TagEmbeddingEncoder,
 )
-from multimodal_ensemble.estimators._member_weights import learn_weights
-from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
+from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
+from multimodal_ensemble.estimators._rows import Rows as LabelledRows
+from multimodal_ensemble.fusion import MemberLayout
 from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge
 from multimodal_ensemble.model_selection import stratified_holdout
 
@@ -64,7 +65,7 @@ class Split:
     def __init__(
         self, rows: Rows, images: Sequence[Encoder], store: FeatureStore, train: np.ndarray
     ) -> None:
-        self.y, self.train = rows.y.to_numpy() > 0, train
+        self.table, self.y, self.train = rows.table, rows.y.to_numpy() > 0, train
         self.images = [image.name for image in images]
         tags = rows.table["tags"].iloc[train]
         encoders = [
@@ -83,6 +84,8 @@ class Split:
             block = Block(matrix, fit.mean, fit.factor, present.astype(float))
             self.blocks[encoder.name] = block
         self.presence = {name: block.present[:, None] for name, block in self.blocks.items()}
+        tokens = np.diff(self.blocks[BAG].matrix.indptr)
+        self.n_tokens = tokens[:, np.newaxis].astype(float)
         self._known: dict[tuple[object, ...], np.ndarray] = {}
 
     def say(self, layout: MemberLayout, *, one_penalty: bool = False) -> np.ndarray:
@@ -111,10 +114,13 @@ class Split:
         groups: Sequence[Sequence[str]],
         *,
         joint: bool = True,
-        learned: bool = False,
+        weights: str = "learned",
         one_penalty: bool = False,
     ) -> np.ndarray:
-        """Return calibrated log-odds of all rows."""
+        """Return calibrated log-odds of all rows.
+
+        `weights` are "learned", "equal", or "constant": learned, but the same for all rows.
+        """
         layouts = [
             MemberLayout(
                 ".".join(group),
@@ -127,11 +133,14 @@ class Split:
             layouts.append(MemberLayout("joint", tuple(self.blocks)))
         said = [self.say(layout, one_penalty=one_penalty) for layout in layouts]
         presences = [layout.presence(self.presence) for layout in layouts]
-        if learned:
+        n_tokens = self.n_tokens if weights == "learned" else None
+        learned = MemberWeights.constant(np.ones(len(layouts)))
+        if weights != "equal":
             odds, here = ([each[self.train] for each in many] for many in (said, presences))
-            weights, _ = learn_weights(layouts, odds, here, self.y[self.train], None, 0)
-            said = [each * weight for each, weight in zip(said, weights, strict=True)]
-        evidence = fuse_evidence(layouts, said, presences)
+            counts = None if n_tokens is None else n_tokens[self.train]
+            part = LabelledRows(self.table.iloc[self.train], self.y[self.train])
+            learned = learn_weights(layouts, odds, here, counts, part, 0)
+        evidence = learned.weigh(layouts, said, presences, n_tokens)
         y = self.y[self.train]
         return PlattScaling.fit(evidence[self.train], y).log_odds(evidence)
 
@@ -156,7 +165,11 @@ class Split:
             BASE: self.fuse([*each, *tags]),
             "without a joint member": self.fuse([*each, *tags], joint=False),
             "bag and vectors in one member": self.fuse([*each, [BAG, VECTORS]]),
-            "learned weights": self.fuse([*each, *tags], learned=True),
+            "equal weights": self.fuse([*each, *tags], weights="equal"),
+            "the same weights for all rows": self.fuse([*each, *tags], weights="constant"),
+            "equal weights, without a joint member": self.fuse(
+                [*each, *tags], weights="equal", joint=False
+            ),
             "one penalty for all labels": self.fuse([*each, *tags], one_penalty=True),
             "joint member alone": self.fuse(everything, joint=False),
             "images alone": self.fuse(each, joint=False),

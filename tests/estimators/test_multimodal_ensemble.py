@@ -1,10 +1,12 @@
 """The ensemble of linear members: against plain computations, and what it refuses."""
 
+import dataclasses
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -112,7 +114,9 @@ def fit_plainly(X, y, here):
 
 def test_scores_and_thresholds_are_those_of_a_plain_computation():
     X, y = draw()
-    ensemble = fit(X, y, encoders(), joint=False, threshold="f1")
+    # One to eight more tokens, so that learned weights have something to learn from their number.
+    X["tags"] = [tags + [*"abcdefgh"][: row % 8] * bool(tags) for row, tags in enumerate(X["tags"])]
+    ensemble = fit(X, y, encoders(), joint=False, threshold="f1", weights="equal")
     tags, numbers = ensemble.encoders_
     bags = tags.encode(X["tags"]).astype(np.float64)
     scaled = numbers.encode(X[["a", "b"]]).astype(np.float64)
@@ -133,6 +137,61 @@ def test_scores_and_thresholds_are_those_of_a_plain_computation():
     np.testing.assert_allclose(
         ensemble.thresholds_, tune_thresholds(truth, scores, criterion="f1"), atol=1e-4
     )
+    # Learned weights, which depend on the number of tokens in a row.
+    learned = fit(X, y, encoders(), joint=False)
+    n_tokens = np.count_nonzero(bags, axis=1)
+    amount = np.log(np.maximum(n_tokens, 1))
+    amount = np.where(n_tokens > 0, amount - amount[n_tokens > 0].mean(), 0)
+    history = learned.history_
+    factors = [
+        (weight * np.exp(exponent * amount))[:, None]
+        for weight, exponent in zip(history["weight"], history["exponent"], strict=True)
+    ]
+    assert history["exponent"].abs().max() > 0.01
+    numbers_say = fit_plainly(np.hstack(blocks), truth, everywhere)
+    without, within = factors[0] * of_tags + factors[1] * numbers_say
+    np.testing.assert_allclose(
+        log_odds(learned.predict_proba(X)),
+        PlattScaling.fit(without, truth).log_odds(within),
+        atol=2e-3,
+    )
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_learned_weights_minimise_the_penalised_loss(counted):
+    generator = np.random.default_rng(0)
+    y = generator.random((50, 3)) < [0.5, 0.2, 0.0]
+    odds = [2 * y - 1 + generator.normal(size=y.shape), generator.normal(size=y.shape)]
+    layouts = [MemberLayout(name, (name,), evidence=name) for name in ("a", "b")]
+    n_tokens = generator.integers(0, 30, (50, 1)).astype(float) if counted else None
+    weight = generator.uniform(0.5, 2, 50)
+    part = Rows(pd.DataFrame({"a": y[:, 0]}), y, weight)
+    learned = learn_weights(layouts, odds, [np.ones((50, 1))] * 2, n_tokens, part, 0)
+
+    def loss(weights, exponents):
+        changed = dataclasses.replace(learned, weights=weights, exponents=exponents)
+        evidence = changed.weigh(layouts, odds, [np.ones((50, 1))] * 2, n_tokens)
+        penalty = 30 * (((weights - 1) ** 2).sum() + (exponents**2).sum())
+        for label in (0, 1):
+            # An intercept of its own, and the evidence as it is.
+            intercept = minimize_scalar(
+                lambda shift, label=label: (
+                    weight / weight.mean() * np.logaddexp(
+                        0, (1 - 2 * y[:, label]) * (evidence[:, label] + shift)
+                    )
+                ).sum()
+            )  # fmt: skip
+            penalty += intercept.fun
+        return penalty
+
+    least = loss(learned.weights, learned.exponents)
+    for number in range(2):
+        for step in (-0.01, 0.01):
+            change = step * (np.arange(2) == number)
+            assert loss(learned.weights + change, learned.exponents) > least
+            if counted:
+                assert loss(learned.weights, learned.exponents + change) > least
+    assert counted == learned.exponents.any()
 
 
 def test_the_result_is_the_mean_of_the_sum_and_of_the_joint_member(rows):
@@ -287,20 +346,6 @@ def test_one_group_of_rows_is_refused(rows):
     ensemble = MultimodalEnsemble(encoders(), verbose=0, random_state=0)
     with pytest.raises(ValueError, match="at least two groups"):
         ensemble.fit(X, y, groups=["a"] * N_ROWS)
-
-
-def test_learned_weights_are_judged_on_other_groups():
-    # Each group has its own labels, and the only member knows the group.
-    generator = np.random.default_rng(0)
-    groups = np.repeat(np.arange(10), 4)
-    y = np.repeat(generator.random((10, 1)) < 0.5, 4, axis=0)
-    part = Rows(pd.DataFrame({"a": groups}), y, groups=groups)
-    layouts = [MemberLayout(f"group {group}", ("a",), evidence=str(group)) for group in range(10)]
-    odds = [10.0 * (groups == group)[:, None] for group in range(10)]
-    presences = [np.ones((40, 1))] * 10
-    _, evidence = learn_weights(layouts, odds, presences, part, 0)
-    # Nothing was learned about a group that was left out, so its weight is the equal one.
-    np.testing.assert_allclose(evidence, 10, rtol=1e-6)
 
 
 def test_weights_are_in_any_unit(rows):
@@ -599,7 +644,7 @@ def test_given_weights_change_the_sum(rows):
     X, y = rows
     only = {"tags": 0, "numbers": 1, "joint": 0}
     ensemble = fit(X, y, weights=only)
-    assert ensemble.history_["mean_weight"].tolist() == [0, 1, 0]
+    assert ensemble.history_["weight"].tolist() == [0, 1, 0]
     scores = ensemble.predict_proba(X.assign(tags=[[]] * len(X)))
     linear = fit(X, y, weights=only | {"numbers": 5}).predict_proba(X.assign(tags=[[]] * len(X)))
     np.testing.assert_allclose(scores, linear, atol=1e-3)
@@ -611,13 +656,13 @@ def test_learned_weights_do_not_count_the_same_evidence_three_times():
     X = X.assign(**{name: X["a"] for name in copies})
     given = [BagOfWordsEncoder("tags"), *(DenseEncoder(name) for name in copies)]
     history = fit(X, y, given, weights="learned", joint=False).history_.set_index("member")
-    weights = history["mean_weight"]
+    weights = history["weight"]
     assert weights["tags"] > weights[copies].mean() + 0.1
     assert (weights >= 0).all()
 
 
 BAD_WEIGHTS = {
-    "a word": ("best", "weights must be 'equal', 'learned', or a mapping"),
+    "a word": ("best", "weights must be 'learned', 'equal', or a mapping"),
     "no names": ([1, 1, 1], "a mapping from the name of each member to its weight"),
     "an unknown member": (
         {"tags": 1, "poster": 1},

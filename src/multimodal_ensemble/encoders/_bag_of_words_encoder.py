@@ -102,6 +102,8 @@ class BagOfWordsEncoder(TokenEncoder):
     [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]]
     """
 
+    values_are_tokens = True
+
     def __init__(
         self,
         name: str,

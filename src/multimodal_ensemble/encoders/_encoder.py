@@ -35,7 +35,7 @@ class Encoder(CheckedParameters, ABC):
     """One modality: how raw values become arrays, features and an embedding.
 
     A subclass must override `input_shape` (the shape of one encoded row) and `encode` (from raw
-    values to such rows). All other methods have defaults. As in scikit-learn, a subclass stores
+    values to such rows); all else has defaults. As in scikit-learn, a subclass stores
     each constructor argument under its own name, learns in `fit`, and ends the names of what it
     learned in an underscore. Configuration, cloning and saving then need no code.
     `multimodal_ensemble.testing.check_encoder` tests a subclass against this contract.
@@ -46,33 +46,34 @@ class Encoder(CheckedParameters, ABC):
         Name of the modality and of the Keras input: at most 100 ASCII letters, digits, ``.``,
         ``_`` and ``-``, starting with a letter or digit.
     column : str or list of str, optional
-        The column, or columns, of the data that hold this modality. Default: `name`.
+        The columns of the data that hold this modality. Default: `name`.
     head : callable, optional
         The trainable layers: a `DenseHead`, or any callable that takes the shape of one row of
         features and returns a new Keras layer. Default: ``DenseHead()``.
     optional : bool, default=False
         Whether rows may lack this modality: None or NaN in place of a value, or data without the
-        column. A fusion learns one vector that stands in for the embedding of such rows.
+        column. A fusion learns one vector in place of their embeddings.
 
     Attributes
     ----------
     input_dtype : str
-        dtype of the Keras input. ``"float32"`` unless a subclass overrides it.
+        dtype of the Keras input. ``"float32"`` unless overridden.
     augmentation : Augmentation or None
         Augmented views of the training rows: an object with the attribute `views` and the methods
-        ``apply`` and ``view_digests`` of `Augmentation`. None unless a subclass overrides it.
+        ``apply`` and ``view_digests`` of `Augmentation`. None unless overridden.
     zeros_are_empty : bool
         Whether a row of zeros holds nothing that the encoder knows, such as a bag without a known
-        token. False unless a subclass overrides it.
+        token. False unless overridden.
+    values_are_tokens : bool
+        Whether each encoded value that is not 0 stands for a token. False unless overridden.
     uses_unlabelled : bool
         Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
-        of such rows. False unless a subclass overrides it.
+        of such rows. False unless overridden.
 
     Raises
     ------
     ModalityError
-        If TensorFlow would refuse the name, or `column` is neither a string nor a list of distinct
-        strings.
+        If TensorFlow would refuse the name, or `column` is no string or list of distinct strings.
     ValueError
         If `head` is not a callable that builds layers.
 
@@ -97,6 +98,7 @@ class Encoder(CheckedParameters, ABC):
     input_dtype: str = "float32"
     augmentation: Any = None
     zeros_are_empty: bool = False
+    values_are_tokens: bool = False
     uses_unlabelled: bool = False
     # The value of a subclass whose constructor has no such argument.
     optional: bool = False
@@ -253,8 +255,7 @@ class Encoder(CheckedParameters, ABC):
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
         """Return which values are missing, if the encoder is `optional`.
 
-        The other methods never receive these. An empty list of tags is not missing: it says that
-        the row has no tags.
+        The other methods never receive these. An empty list is not missing: the row has no tags.
 
         Parameters
         ----------
@@ -286,7 +287,7 @@ class Encoder(CheckedParameters, ABC):
         list of n bytes
             SHA-256 digests.
         """
-        # Row by row, so that a large data set of large arrays is never encoded all at once.
+        # Row by row, so that large arrays are never encoded all at once.
         return [
             bytes.fromhex(digest_arrays([self.encode(values[[position]])]))
             for position in range(values.shape[0])

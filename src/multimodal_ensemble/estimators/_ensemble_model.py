@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import SCORES, head_name, member_name, radial_name
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._member_weights import MemberWeights
 from multimodal_ensemble.estimators._members import FeatureBlock, FittedMember
 from multimodal_ensemble.fusion import fuse_late
 from multimodal_ensemble.linear import PlattScaling
@@ -22,7 +22,7 @@ def make_ensemble_model(
     encoders: Sequence[Encoder],
     members: Sequence[FittedMember],
     blocks: Mapping[str, FeatureBlock],
-    weights: NDArray[np.float64],
+    weights: MemberWeights,
     scaling: PlattScaling,
 ) -> keras.Model:
     """Return the model that computes what the members computed."""
@@ -46,7 +46,10 @@ def make_ensemble_model(
     for member in members:
         if member.kernel is not None:
             model.get_layer(member_name(member.layout.name)).set_weights([member.kernel])
-    slopes = np.stack([member.scaling.slope for member in members]) * weights
-    intercepts = np.stack([member.scaling.intercept for member in members]) * weights
-    model.get_layer(SCORES).set_weights([slopes, intercepts, scaling.slope, scaling.intercept])
+    factors = weights.weights[:, np.newaxis]
+    slopes = factors * np.stack([member.scaling.slope for member in members])
+    intercepts = factors * np.stack([member.scaling.intercept for member in members])
+    fusion = model.get_layer(SCORES)
+    counts = [weights.exponents, weights.log_counts] if fusion.counts_tokens else []
+    fusion.set_weights([slopes, intercepts, scaling.slope, scaling.intercept, *counts])
     return model

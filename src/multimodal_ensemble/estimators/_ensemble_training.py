@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from multimodal_ensemble.encoders import Encoder
@@ -21,8 +20,9 @@ from multimodal_ensemble.estimators._member_plan import (
     read_weights,
 )
 from multimodal_ensemble.estimators._member_report import describe_member, print_member
-from multimodal_ensemble.estimators._member_weights import learn_weights
+from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
 from multimodal_ensemble.estimators._members import (
+    count_tokens,
     fit_external_member,
     fit_linear_member,
     make_blocks,
@@ -37,7 +37,6 @@ from multimodal_ensemble.estimators._thresholds import (
     learn_thresholds,
 )
 from multimodal_ensemble.estimators._training import training_store
-from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.linear import PlattScaling
 from multimodal_ensemble.metrics import compute_score, mean_accuracy
@@ -99,11 +98,11 @@ def train_ensemble(
             if verbose:
                 print_member(described[-1], seconds, is_exact=member.is_exact)
     said = [member.log_odds for member in members]
+    weights = MemberWeights.constant(given_weights)
+    n_tokens = count_tokens(encoders, blocks, presence)
     if isinstance(params["weights"], str) and params["weights"] == "learned":
-        weights, evidence = learn_weights(layouts, said, presences, part, seed)
-    else:
-        weights = given_weights
-        evidence = _weigh(layouts, said, presences, weights)
+        weights = learn_weights(layouts, said, presences, n_tokens, part, seed)
+    evidence = weights.weigh(layouts, said, presences, n_tokens)
     scaling = PlattScaling.fit(evidence, part.y, part.weight)
     # As float32, because predicted scores are.
     y_score = expit(scaling.log_odds(evidence)).astype(np.float32)
@@ -125,7 +124,7 @@ def train_ensemble(
         encoders=[*encoders, *scored],
         model=model,
         thresholds=thresholds,
-        history=pd.DataFrame(described).assign(mean_weight=weights.mean(axis=1)),
+        history=pd.DataFrame(described).assign(weight=weights.weights, exponent=weights.exponents),
         provenance={
             "n_train": len(part.y),
             "n_dropped": n_dropped,
@@ -139,14 +138,3 @@ def train_ensemble(
         feature_names_in=rows.feature_names_in,
         members=layouts,
     )
-
-
-def _weigh(
-    layouts: Sequence[MemberLayout],
-    log_odds: Sequence[NDArray[np.float64]],
-    presences: Sequence[NDArray[np.float64]],
-    weights: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    weighted = [odds * weight for odds, weight in zip(log_odds, weights, strict=True)]
-    evidence: NDArray[np.float64] = fuse_evidence(layouts, weighted, presences)
-    return evidence

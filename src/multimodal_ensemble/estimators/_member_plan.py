@@ -181,13 +181,13 @@ def _check_overlap(groups: Mapping[str, frozenset[str]], everything: frozenset[s
 
 
 def read_weights(weights: Any, layouts: Sequence[MemberLayout]) -> NDArray[np.float64]:
-    """Return one weight per member, of shape (n_members, 1), or raise a ValueError."""
+    """Return one weight per member, of shape (n_members,), or raise a ValueError."""
     names = [layout.name for layout in layouts]
     if isinstance(weights, str):
-        return np.ones((len(names), 1))
+        return np.ones(len(names))
     in_order = in_label_order(weights, names, name="weights", item="member")
     values = np.asarray([float(value) for value in in_order])
     if not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
         msg = f"weights must not be negative, and not all 0. Received weights={weights!r}."
         raise ValueError(msg)
-    return values[:, np.newaxis]
+    return values

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,75 +13,139 @@ from scipy.special import expit
 
 from multimodal_ensemble.estimators._rows import Rows
 from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
-from multimodal_ensemble.model_selection import MultilabelStratifiedKFold
+from multimodal_ensemble.linear import prior_log_odds
 
 # The penalty on the squared distance from equal weights: worth as much as so many rows.
-_SHRINKAGE = 10.0
+_SHRINKAGE = 30.0
+# A weight that changes faster than the square of the number of tokens is an artefact of few rows.
+_LARGEST_EXPONENT = 2.0
+# Scores that are read: a few numbers per member do not get better with more.
+_MAX_SCORES = 300_000
+
+
+@dataclass(frozen=True, eq=False)
+class MemberWeights:
+    """How much each member counts, and how that changes with the tokens of a row.
+
+    The weight of a member in a row of k tokens is ``weight * (k / k_0) ** exponent``, where the
+    logarithm of k_0 is the mean of the training rows with tokens. k is limited to the range of
+    these rows. In a row without tokens, it is the weight itself.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_members,)
+        Weights, not negative.
+    exponents : ndarray of shape (n_members,)
+        Exponents, 0 where weights are not learned or no encoder counts tokens.
+    log_counts : ndarray of shape (3,)
+        Mean, smallest and largest logarithm of the number of tokens in a training row.
+    """
+
+    weights: NDArray[np.float64]
+    exponents: NDArray[np.float64]
+    log_counts: NDArray[np.float64]
+
+    @classmethod
+    def constant(cls, weights: NDArray[np.float64]) -> MemberWeights:
+        """Return weights that are the same in all rows."""
+        return cls(weights, np.zeros(len(weights)), np.zeros(3))
+
+    def weigh(
+        self,
+        layouts: Sequence[MemberLayout],
+        log_odds: Sequence[NDArray[np.float64]],
+        presences: Sequence[NDArray[np.float64]],
+        n_tokens: NDArray[np.float64] | None,
+    ) -> NDArray[np.float64]:
+        """Return the evidence of all members for each label, of shape (n, n_labels)."""
+        factors = self.weights[:, np.newaxis, np.newaxis]
+        if n_tokens is not None:
+            factors = factors * np.exp(
+                self.exponents[:, np.newaxis, np.newaxis] * _amounts(n_tokens, self.log_counts)
+            )
+        else:
+            factors = np.broadcast_to(factors, (len(layouts), len(log_odds[0]), 1))
+        weighted = [odds * factor for odds, factor in zip(log_odds, factors, strict=True)]
+        evidence: NDArray[np.float64] = fuse_evidence(layouts, weighted, presences)
+        return evidence
 
 
 def learn_weights(
     layouts: Sequence[MemberLayout],
     log_odds: Sequence[NDArray[np.float64]],
     presences: Sequence[NDArray[np.float64]],
+    n_tokens: NDArray[np.float64] | None,
     rows: Rows,
     seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the weights of all members, of shape (n_members, n_labels), and the evidence.
+) -> MemberWeights:
+    """Return the weights that make the labels of the rows most likely.
 
-    Weights are not negative, and are drawn towards 1. The evidence of each row comes from weights
-    that were learned without its fold, so that thresholds are not learned from the rows that the
-    weights were fitted to.
+    All labels share the weights and exponents, so that there are many more scores than numbers to
+    fit. Weights are not negative and are drawn towards 1, exponents towards 0.
     """
-    y = rows.y
-    weight = np.ones(len(y)) if rows.weight is None else rows.weight / rows.weight.mean()
-    # What each member adds to the evidence with weight 1.
-    nothing = [np.zeros_like(odds) for odds in log_odds]
-    shares = np.stack(
-        [
-            fuse_evidence(layouts, [*nothing[:at], log_odds[at], *nothing[at + 1 :]], presences)
-            for at in range(len(layouts))
-        ]
+    y, weight = rows.y, rows.weight
+    n_members = len(layouts)
+    use = np.arange(len(y))
+    n_rows = max(1000, _MAX_SCORES // max(1, y.shape[1]))
+    if len(y) > n_rows:
+        use = np.sort(np.random.default_rng(seed).choice(len(y), n_rows, replace=False))
+    labels = np.flatnonzero(y[use].any(axis=0) & ~y[use].all(axis=0))
+    log_counts = np.zeros(3) if n_tokens is None else _describe_counts(n_tokens)
+    if not len(labels) or (n_members == 1 and n_tokens is None):
+        return MemberWeights(np.ones(n_members), np.zeros(n_members), log_counts)
+    amounts = np.zeros(len(use)) if n_tokens is None else _amounts(n_tokens, log_counts)[use, 0]
+    y = y[np.ix_(use, labels)]
+    weight = np.ones(len(use)) if weight is None else weight[use] / weight[use].mean()
+    shares = _shares(
+        layouts, [odds[np.ix_(use, labels)] for odds in log_odds], [p[use] for p in presences]
     )
-    evidence = np.zeros(y.shape)
-    folds: Any = ()
-    if rows.n_folds > 1:
-        splitter = MultilabelStratifiedKFold(rows.n_folds, random_state=seed)
-        folds = splitter.split(y, y.astype(int), groups=rows.groups)
-    for train, test in folds:
-        without = _fit_all(shares[:, train], y[train], weight[train])
-        evidence[test] = np.einsum("ml,mnl->nl", without, shares[:, test])
-    return _fit_all(shares, y, weight), evidence
-
-
-def _fit_all(
-    shares: NDArray[np.float64], y: NDArray[np.bool_], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    columns = range(y.shape[1])
-    return np.stack([_fit(shares[:, :, each].T, y[:, each], weight) for each in columns], axis=1)
-
-
-def _fit(
-    shares: NDArray[np.float64], y: NDArray[np.bool_], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the weights of one label, by penalised logistic regression."""
-    n_members = shares.shape[1]
-    if y.all() or not y.any():
-        return np.ones(n_members)
 
     def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        weights, intercept = values[:-1], values[-1]
-        odds = shares @ weights + intercept
-        residual = weight * (expit(odds) - y)
-        distance = weights - 1
-        total = (weight * (np.logaddexp(0, odds) - y * odds)).sum() + _SHRINKAGE * (
-            distance @ distance
-        )
-        gradient = np.append(shares.T @ residual + 2 * _SHRINKAGE * distance, residual.sum())
-        return float(total), gradient
+        weights, exponents = values[:n_members], values[n_members : 2 * n_members]
+        powers = np.exp(exponents[:, np.newaxis] * amounts)
+        odds = np.broadcast_to(values[2 * n_members :], y.shape).copy()
+        for share, factor in zip(shares, weights[:, np.newaxis] * powers, strict=True):
+            odds += share * factor[:, np.newaxis]
+        residual = weight[:, np.newaxis] * (expit(odds) - y)
+        total = weight @ (np.logaddexp(0, odds) - y * odds).sum(axis=1)
+        distance = np.concatenate([weights - 1, exponents])
+        per_row = powers * np.stack([(share * residual).sum(axis=1) for share in shares])
+        gradient = np.concatenate([per_row.sum(axis=1), weights * (per_row @ amounts)])
+        gradient += 2 * _SHRINKAGE * distance
+        penalty = _SHRINKAGE * float(distance @ distance)
+        return float(total) + penalty, np.concatenate([gradient, residual.sum(axis=0)])
 
-    share = float(np.average(y, weights=weight))
-    start = np.append(np.ones(n_members), np.log(share / (1 - share)))
-    bounds = [(0, None)] * n_members + [(None, None)]
+    start = np.concatenate([np.ones(n_members), np.zeros(n_members), prior_log_odds(y, weight)])
+    bounds = [(0.0, math.inf)] * n_members
+    bounds += [(-_LARGEST_EXPONENT, _LARGEST_EXPONENT)] * n_members
+    bounds += [(-math.inf, math.inf)] * len(labels)
     result = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
-    weights: NDArray[np.float64] = result.x[:-1]
-    return weights
+    weights, exponents = result.x[:n_members], result.x[n_members : 2 * n_members]
+    return MemberWeights(weights, exponents, log_counts)
+
+
+def _shares(
+    layouts: Sequence[MemberLayout],
+    log_odds: Sequence[NDArray[np.float64]],
+    presences: Sequence[NDArray[np.float64]],
+) -> list[NDArray[np.float64]]:
+    """Return what each member adds to the evidence with weight 1."""
+    nothing = [np.zeros_like(odds) for odds in log_odds]
+    return [
+        fuse_evidence(layouts, [*nothing[:at], odds, *nothing[at + 1 :]], presences)
+        for at, odds in enumerate(log_odds)
+    ]
+
+
+def _describe_counts(n_tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+    logarithms = np.log(n_tokens[n_tokens > 0])
+    if not len(logarithms):
+        return np.zeros(3)
+    return np.array([logarithms.mean(), logarithms.min(), logarithms.max()])
+
+
+def _amounts(n_tokens: NDArray[np.float64], log_counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``ln(k / k_0)`` of each row, of shape (n, 1), and 0 in a row without tokens."""
+    mean, least, most = log_counts
+    amounts = np.clip(np.log(np.maximum(n_tokens, 1)), least, most) - mean
+    return np.where(n_tokens > 0, amounts, 0.0)

@@ -110,6 +110,20 @@ def make_blocks(
     return blocks, presence
 
 
+def count_tokens(
+    encoders: Sequence[Encoder],
+    blocks: Mapping[str, FeatureBlock],
+    presence: Mapping[str, NDArray[np.float64]],
+) -> NDArray[np.float64] | None:
+    """Return the number of tokens of each row, of shape (n, 1), or None without bags."""
+    bags = [encoder.name for encoder in encoders if encoder.values_are_tokens]
+    counts = [
+        np.asarray((blocks[name].block.matrix != 0).sum(axis=1)).reshape(-1, 1) * presence[name]
+        for name in bags
+    ]
+    return np.sum(counts, axis=0) if counts else None
+
+
 def fit_linear_member(
     layout: MemberLayout,
     blocks: Mapping[str, FeatureBlock],

@@ -60,9 +60,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         Whether there is a member over the joined features of all encoders, if they read different
         columns. The result is the mean of this member and of the sum of the others; for rows that
         lack a modality, it is the sum alone.
-    weights : {"equal", "learned"} or mapping of str to float, default="equal"
-        Weights of the members: equal, not negative and learned for each label (drawn towards
-        equal), or given by name.
+    weights : {"learned", "equal"} or mapping of str to float, default="learned"
+        Weights of the members. ``"learned"`` fits them to the leave-one-out scores, drawn towards
+        equal weights; with a bag of words among the encoders, they also depend on the number of
+        tokens in a row. A mapping gives them by name.
     threshold : str, callable, None, float, array-like or mapping, default="prevalence"
         How the decision threshold of each label is learned, as for `MultimodalClassifier`, or its
         value.
@@ -88,8 +89,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         The whole ensemble, from pixels and bags to scores.
     history_ : DataFrame
         One row per member: its modalities, the number of rows that have them, the mean ROC-AUC of
-        these rows (on leave-one-out scores, or on those of five folds), the median penalty, and the
-        mean weight.
+        these rows (on leave-one-out scores, or on those of five folds), the median penalty, and its
+        weight, which is multiplied by ``(k / k_0) ** exponent`` in a row of k tokens.
     provenance_ : dict
         Number of rows and of unreadable images, seed, seconds, leave-one-out scores of the
         ensemble, date and library versions.
@@ -111,6 +112,12 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     highest ROC-AUC of leave-one-out scores (see `multimodal_ensemble.linear.fit_ridge`), which
     become log-odds by Platt scaling. Members that read the same columns are averaged;
     those of different columns are added.
+
+    Learned weights, one per member, minimise the log-loss of leave-one-out scores over all labels,
+    with a penalty of 30 times the squared distance from 1. A row of many tokens says more by them,
+    and less is left for other modalities to say: the weight of a member in a row of k tokens is
+    ``weight * (k / k_0) ** exponent``, where k_0 is the geometric mean of the training rows, and k
+    is limited to the range of these. Exponents are learned together with the weights.
 
     In a row that lacks a modality, or whose bag holds no known token, the member of that modality
     says nothing, and the row has the score of the other members.
@@ -143,7 +150,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         groups: Sequence[Sequence[str]] | Mapping[str, Sequence[str]] | None = None,
         members: Sequence[Any] = (),
         joint: bool = True,
-        weights: str | Mapping[str, float] = "equal",
+        weights: str | Mapping[str, float] = "learned",
         threshold: Any = "prevalence",
         store: FeatureStore | str | PathLike[str] | None = None,
         random_state: Any = None,
@@ -220,10 +227,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         check_choice(self.joint, (True, False), name="joint")
         if isinstance(self.encoders, str):
             check_choice(self.encoders, ("auto",), name="encoders")
-        is_known = isinstance(self.weights, str) and self.weights in ("equal", "learned")
+        is_known = isinstance(self.weights, str) and self.weights in ("learned", "equal")
         if not (is_known or isinstance(self.weights, Mapping | pd.Series)):
             msg = (
-                "weights must be 'equal', 'learned', or a mapping from the name of each member to "
+                "weights must be 'learned', 'equal', or a mapping from the name of each member to "
                 f"its weight. Received weights={self.weights!r}."
             )
             raise ValueError(msg)

@@ -7,7 +7,13 @@ from multimodal_ensemble.fusion._fuse_encoders import fuse_encoders
 from multimodal_ensemble.fusion._fuse_models import fuse_models
 from multimodal_ensemble.fusion._fusion_layer import check_fusion, fusion_shapes
 from multimodal_ensemble.fusion._gated_fusion import GatedFusion
-from multimodal_ensemble.fusion._late_fusion import LateFusion, RadialBasis, RowPresence, fuse_late
+from multimodal_ensemble.fusion._late_fusion import (
+    LateFusion,
+    RadialBasis,
+    RowPresence,
+    TokenCount,
+    fuse_late,
+)
 from multimodal_ensemble.fusion._load_model import load_model
 from multimodal_ensemble.fusion._member_layout import MemberLayout, fuse_evidence
 from multimodal_ensemble.fusion._missing_modality import MissingModality
@@ -24,6 +30,7 @@ __all__ = [
     "ModalityParts",
     "RadialBasis",
     "RowPresence",
+    "TokenCount",
     "adapt_heads",
     "check_fusion",
     "feature_model",

@@ -68,6 +68,30 @@ class RowPresence(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
+class TokenCount(keras.layers.Layer):
+    """Count the values of a row that are not 0, over all bags of tokens.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.fusion import TokenCount
+    >>> np.asarray(TokenCount()([np.array([[0.0, 2.0]]), np.array([[0.5, 0.1]])])).tolist()
+    [[3.0]]
+    """
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """Return float32 counts of shape ``(n, 1)``."""
+        held = [keras.ops.cast(keras.ops.not_equal(rows, 0), "float32") for rows in inputs]
+        return sum(keras.ops.sum(rows, axis=1, keepdims=True) for rows in held)
+
+    def compute_output_shape(
+        self, input_shape: Sequence[tuple[int | None, ...]]
+    ) -> tuple[int | None, int]:
+        """Return the shape ``(n, 1)``."""
+        return (input_shape[0][0], 1)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
 class RadialBasis(keras.layers.Layer):
     """Features of a radial basis kernel; see `multimodal_ensemble.linear.RadialFeatures`.
 
@@ -137,6 +161,9 @@ class LateFusion(keras.layers.Layer):
         The members, or the arguments of their layouts.
     modalities : sequence of str
         All modalities, in the order of their presences in the input.
+    counts_tokens : bool, default=False
+        Whether the last input is the number of tokens of each row, which the weights of members
+        may grow or fall with.
     **kwargs
         Passed to `keras.layers.Layer`.
 
@@ -153,9 +180,16 @@ class LateFusion(keras.layers.Layer):
     [[0.5, 0.5]]
     """
 
-    def __init__(self, members: Sequence[Any], modalities: Sequence[str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        members: Sequence[Any],
+        modalities: Sequence[str],
+        counts_tokens: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**{**kwargs, "autocast": False, "dtype": "float32"})
         self.modalities = list(modalities)
+        self.counts_tokens = counts_tokens
         self.members = [
             member if isinstance(member, MemberLayout) else MemberLayout.from_config(member)
             for member in members
@@ -176,19 +210,41 @@ class LateFusion(keras.layers.Layer):
         self.intercept = self.add_weight(
             name="intercept", shape=(n_labels,), initializer="zeros", **options
         )
+        if self.counts_tokens:
+            self.exponent = self.add_weight(
+                name="exponent", shape=(len(self.members),), initializer="zeros", **options
+            )
+            # Mean, smallest and largest of the training rows.
+            self.log_counts = self.add_weight(
+                name="log_counts", shape=(3,), initializer="zeros", **options
+            )
 
     def call(self, inputs: Sequence[Any]) -> Any:
-        """Return scores from the values of all members, then the presences of all modalities."""
+        """Return scores from the values of members, presences of modalities, perhaps counts."""
         n_members = len(self.members)
         values = [keras.ops.cast(value, "float32") for value in inputs]
+        n_tokens = values.pop() if self.counts_tokens else None
         log_odds = [
             self.member_slope[position] * value + self.member_intercept[position]
             for position, value in enumerate(values[:n_members])
         ]
+        if n_tokens is not None:
+            amount = self._amount(n_tokens)
+            log_odds = [
+                keras.ops.exp(self.exponent[position] * amount) * odds
+                for position, odds in enumerate(log_odds)
+            ]
         present = dict(zip(self.modalities, values[n_members:], strict=True))
         presences = [member.presence(present) for member in self.members]
         evidence = fuse_evidence(self.members, log_odds, presences)
         return keras.ops.sigmoid(self.slope * evidence + self.intercept)
+
+    def _amount(self, n_tokens: Any) -> Any:
+        """Return the logarithm of the counts less its mean, and 0 for rows without tokens."""
+        mean, least, most = (self.log_counts[position] for position in range(3))
+        logarithm = keras.ops.log(keras.ops.maximum(n_tokens, 1.0))
+        limited = keras.ops.minimum(keras.ops.maximum(logarithm, least), most)
+        return (limited - mean) * keras.ops.cast(n_tokens > 0, "float32")
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         """Return the shape of the values of one member."""
@@ -198,7 +254,12 @@ class LateFusion(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
         members = [member.get_config() for member in self.members]
-        return {**super().get_config(), "members": members, "modalities": self.modalities}
+        return {
+            **super().get_config(),
+            "members": members,
+            "modalities": self.modalities,
+            "counts_tokens": self.counts_tokens,
+        }
 
 
 def fuse_late(
@@ -241,6 +302,7 @@ def fuse_late(
     blocks: dict[str, keras.KerasTensor] = {}
     radial_blocks: dict[str, keras.KerasTensor] = {}
     presence: dict[str, keras.KerasTensor] = {}
+    bags: list[keras.KerasTensor] = []
     scored = {name for member in members if member.is_scored for name in member.encoders}
     for encoder in encoders:
         name = encoder.name
@@ -254,6 +316,8 @@ def fuse_late(
             given = [inputs[presence_name(name)]]
         here = RowPresence(encoder.zeros_are_empty, name=spoken_name(name))([tensor, *given])
         presence[name] = here
+        if encoder.values_are_tokens:
+            bags.append(keras.layers.Multiply(dtype="float32")([tensor, here]))
         if name in scored:
             blocks[name] = tensor
             continue
@@ -276,6 +340,7 @@ def fuse_late(
             n_labels, use_bias=False, dtype="float32", name=member_name(member.name)
         )
         values.append(linear(joined))
-    fusion = LateFusion(members, [*presence], name=SCORES)
-    scores = fusion([*values, *presence.values()])
+    counts = [TokenCount(dtype="float32")(bags)] if bags else []
+    fusion = LateFusion(members, [*presence], counts_tokens=bool(bags), name=SCORES)
+    scores = fusion([*values, *presence.values(), *counts])
     return keras.Model(inputs, scores, name="late_fusion")
