@@ -1,9 +1,11 @@
 """Errors that the command line reports in one sentence, with exit status 2."""
 
+from ..command_line import ExampleError
 
-class DataError(ValueError):
+
+class DataError(ExampleError):
     """The data cannot be used."""
 
 
-class UsageError(ValueError):
+class UsageError(ExampleError):
     """The options are invalid or contradict each other."""

@@ -5,10 +5,11 @@ import dataclasses
 import time
 from pathlib import Path
 
+from ...command_line import default_out, make_out
 from ..analysis import analyse, write_analysis
 from ..data import Source, check_enough, describe_data, prepare_movies, read_folder
 from . import _arguments
-from ._command import Add, Command, check_plots, default_out, make_out
+from ._command import Add, Command, check_plots
 
 SYNTHETIC = (
     "Synthetic data: movies, tags and posters are invented and drawn by code. These figures say "

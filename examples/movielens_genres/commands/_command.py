@@ -1,10 +1,8 @@
-"""What a command consists of, and the output folder that several commands write."""
+"""What a command consists of, and checks of its options."""
 
 import argparse
 import importlib.util
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from .._errors import UsageError
@@ -48,33 +46,6 @@ class Command(Generic[Options]):
             parser.add_argument(*names, help=help, **kwargs)
 
         self.add_arguments(add)
-
-
-def default_out(name: str, purpose: str) -> Path:
-    """Return an output folder named after the time, the data and the purpose."""
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / f"{stamp}-{name}-{purpose}"
-
-
-def make_out(out: Path) -> None:
-    """Create the output folder before any long computation.
-
-    Raises
-    ------
-    UsageError
-        If it is a file, is not empty, or cannot be created.
-    """
-    if out.exists() and not out.is_dir():
-        msg = f"--out {str(out)!r} is a file; name a new or an empty folder."
-        raise UsageError(msg)
-    try:
-        if out.exists() and any(out.iterdir()):
-            msg = f"The output folder {str(out)!r} is not empty; name another one with --out."
-            raise UsageError(msg)
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"The output folder {str(out)!r} cannot be made ({error.strerror})."
-        raise UsageError(msg) from error
 
 
 def check_plots() -> None:

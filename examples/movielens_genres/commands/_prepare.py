@@ -5,9 +5,10 @@ import dataclasses
 import time
 from pathlib import Path
 
+from ...command_line import make_out
 from ..data import FORMATS, Source, describe_data, prepare_source, save_table
 from . import _arguments
-from ._command import Add, Command, make_out
+from ._command import Add, Command
 
 
 @dataclasses.dataclass(frozen=True)

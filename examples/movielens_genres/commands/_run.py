@@ -8,10 +8,11 @@ from pathlib import Path
 
 from multimodal_ensemble.exceptions import ImageReadError, WeightsUnavailableError
 
+from ...command_line import default_out, make_out
 from .._errors import UsageError
 from ..options import RunOptions
 from . import _arguments
-from ._command import Add, Command, check_at_least, check_plots, default_out, make_out
+from ._command import Add, Command, check_at_least, check_plots
 
 BACKBONES = ("VGG16", "InceptionV3")
 # What can be trained, by recipe.

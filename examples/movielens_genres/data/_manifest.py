@@ -16,9 +16,9 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from multimodal_ensemble.saving import replacing
 
+from ...versions import describe_versions
 from .._errors import DataError, UsageError
 from .._files import write_csv, write_json
-from .._versions import describe_versions
 from ._filters import Filters
 from ._findings import Findings
 from ._folder import MANIFEST_FILE, MOVIES_FILE, TAGS_FILE

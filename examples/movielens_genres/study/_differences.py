@@ -7,12 +7,12 @@ import pandas as pd
 
 from multimodal_ensemble import apply_thresholds
 
+from ...paired_bootstrap import Tested, draw_weights, score_samples, summarize
 from ._encoders import join_names, name_ensemble
 from ._split import Outcome, SeedResult
 
 # The scores that are compared, by their column.
 SCORES = {"mean_roc_auc": "mean ROC-AUC", "mean_accuracy": "mean accuracy"}
-QUANTILES = (0.025, 0.975)
 
 
 def list_differences(
@@ -53,19 +53,17 @@ def list_differences(
     """
     trained = {outcome.model for outcome in results[0].outcomes}
     pairs = [pair for pair in _pair_names(modalities, networks) if trained.issuperset(pair)]
-    weights = _draw_weights(results, len(genres), n_samples)
+    weights = draw_weights([result.split.test for result in results], len(genres), n_samples)
     scores = {
-        model: _score_samples(genres, results, model, weights)
+        model: score_samples(genres, _test(results, model), weights)
         for model in dict.fromkeys(model for pair in pairs for model in pair)
     }
     rows = {}
     for ensemble, model in pairs:
+        summary = summarize(scores[ensemble] - scores[model])
         row = {}
         for score in SCORES:
-            difference = scores[ensemble][score] - scores[model][score]
-            row[score] = difference[0]
-            bounds = np.nanquantile(difference[1:], QUANTILES)
-            row[f"{score}_low"], row[f"{score}_high"] = bounds
+            row[score], row[f"{score}_low"], row[f"{score}_high"] = summary.loc[score]
         rows[f"{ensemble} minus {model}"] = row
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("difference")
 
@@ -95,45 +93,11 @@ def _pair_names(modalities: Collection[str], networks: Collection[str]) -> list[
     ]
 
 
-def _draw_weights(results: Sequence[SeedResult], n_movies: int, n_samples: int) -> np.ndarray:
-    """Return how often each movie is drawn. Shape (1 + n_samples, n_movies); row 0 is ones."""
-    tested = sorted({row for result in results for row in result.split.test})
-    weights = np.zeros((1 + n_samples, n_movies))
-    weights[0] = 1
-    shares = np.full(len(tested), 1 / len(tested))
-    weights[1:, tested] = np.random.default_rng(0).multinomial(len(tested), shares, n_samples)
-    return weights
-
-
-def _score_samples(
-    genres: np.ndarray, results: Sequence[SeedResult], model: str, weights: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return the mean scores of a model over seeds. Shape of each (1 + n_samples,)."""
-    roc_aucs, accuracies = [], []
+def _test(results: Sequence[SeedResult], model: str) -> list[Tested]:
+    """Return what a model says about the test movies of each seed."""
+    tested = []
     for result in results:
         outcome: Outcome = next(each for each in result.outcomes if each.model == model)
-        y, drawn = genres[result.split.test], weights[:, result.split.test]
-        columns = zip(y.T == 1, outcome.test_scores.T, strict=True)
-        roc_aucs.append(_mean([_roc_auc(true, scores, drawn) for true, scores in columns]))
-        right = (apply_thresholds(outcome.test_scores, outcome.thresholds) == y).mean(axis=1)
-        accuracies.append(_divide(drawn @ right, drawn.sum(axis=1)))
-    return {"mean_roc_auc": _mean(roc_aucs), "mean_accuracy": _mean(accuracies)}
-
-
-def _roc_auc(true: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the share of pairs that are in the right order, by sample; NaN for one class."""
-    positive, negative = scores[true][:, np.newaxis], scores[~true]
-    in_order = (positive > negative) + (positive == negative) / 2
-    of_positive, of_negative = weights[:, true], weights[:, ~true]
-    n_pairs = of_positive.sum(axis=1) * of_negative.sum(axis=1)
-    return _divide(((of_positive @ in_order) * of_negative).sum(axis=1), n_pairs)
-
-
-def _divide(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Return means by sample; NaN where nothing was drawn."""
-    return np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-
-
-def _mean(values: list[np.ndarray]) -> np.ndarray:
-    """Return the mean of all values but NaN, by sample."""
-    return pd.DataFrame(values).mean().to_numpy()
+        predicted = apply_thresholds(outcome.test_scores, outcome.thresholds)
+        tested.append(Tested(result.split.test, outcome.test_scores, predicted))
+    return tested

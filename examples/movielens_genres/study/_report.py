@@ -22,8 +22,8 @@ from multimodal_ensemble.reporting import (
     write_html_report,
 )
 
+from ...versions import describe_versions
 from .._files import write_json
-from .._versions import describe_versions
 from ..data import Movies
 from ..options import RunOptions
 from ._differences import list_differences, readable_differences

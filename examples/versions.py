@@ -11,7 +11,7 @@ PACKAGES = (
 
 
 def describe_versions() -> dict[str, str]:
-    """Return the commit of the example and all versions, without importing the packages."""
+    """Return the commit of the examples and all versions, without importing the packages."""
     versions = {"commit": _find_commit(), "python": platform.python_version()}
     return versions | {package: _find_version(package) for package in PACKAGES}
 
@@ -25,7 +25,7 @@ def _find_version(package: str) -> str:
 
 
 def _find_commit() -> str:
-    """Return the commit of the example's code, marked if files have changed since."""
+    """Return the commit of the examples' code, marked if files have changed since."""
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     try:
         done = subprocess.run(
