@@ -24,10 +24,11 @@ from multimodal_ensemble import (
     tune_thresholds,
 )
 
+from ..report import Report
 from . import study
 from .data import Movies, describe_data, load_movies
 from .options import RunOptions
-from .study import Outcome, Recipe, Report, SeedResult, Split
+from .study import Outcome, Recipe, SeedResult, Split
 
 
 def run_experiment(options: RunOptions) -> Report:

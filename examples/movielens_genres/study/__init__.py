@@ -12,7 +12,7 @@ from ._encoders import (
 )
 from ._missing import compare_missing
 from ._recipes import RECIPES, EncoderOptions, Recipe, poster_augmentation
-from ._report import Report, write_report
+from ._report import write_report
 from ._split import Outcome, SeedResult, Split, check_genres_differ, split_into_folds, split_rows
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "EncoderOptions",
     "Outcome",
     "Recipe",
-    "Report",
     "SeedResult",
     "Split",
     "check_genres_differ",

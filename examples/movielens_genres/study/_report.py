@@ -1,6 +1,5 @@
 """Tables, figures and the report of a finished run."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ from multimodal_ensemble.reporting import (
     plot_comparison,
     plot_histories,
     plot_predictions,
-    to_markdown,
-    write_html_report,
 )
 
+from ...report import Part, Report, Section
 from ...versions import describe_versions
 from .._files import write_json
 from ..data import Movies
@@ -34,47 +32,6 @@ N_EXAMPLES = 12
 # This is not called a manifest because the folder of results holds no training table.
 TRAINED_ON_FILE = "trained_on.json"
 SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]
-Part = str | pd.DataFrame | ReportTable | ReportFigure
-
-
-@dataclasses.dataclass(frozen=True)
-class Section:
-    """A heading with text, tables and figures; long ones are not shown on the screen."""
-
-    heading: str
-    parts: list[Part]
-    on_screen: bool = True
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """The report, which is written as Markdown and as HTML from the same sections."""
-
-    title: str
-    sections: list[Section]
-
-    def to_markdown(self, *, for_screen: bool = False) -> str:
-        """Return the report without its figures, and for a screen without long sections."""
-        blocks = [f"# {self.title}"]
-        for section in self.sections:
-            if for_screen and not section.on_screen:
-                continue
-            blocks.append(f"## {section.heading}")
-            for part in section.parts:
-                match part:
-                    case str():
-                        blocks.append(part)
-                    case pd.DataFrame():
-                        blocks.append(to_markdown(part))
-                    case ReportTable():
-                        blocks += [f"### {part.caption}", to_markdown(part.table)]
-        return "\n\n".join(blocks) + "\n"
-
-    def write(self, out: Path) -> None:
-        """Write ``report.md`` and ``report.html``."""
-        (out / "report.md").write_text(self.to_markdown(), encoding="utf-8")
-        sections = {section.heading: section.parts for section in self.sections}
-        write_html_report(out / "report.html", self.title, sections)
 
 
 def write_report(

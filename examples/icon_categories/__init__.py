@@ -1,0 +1,1 @@
+"""Predict the categories of icons from their pictures, search terms and names."""
