@@ -18,6 +18,7 @@ from multimodal_ensemble import (
     MultimodalClassifier,
     MultimodalDataset,
     MultimodalEnsemble,
+    TextEncoder,
     fit_model,
     fuse_encoders,
     predict_scores,
@@ -50,6 +51,11 @@ def run_experiment(options: RunOptions) -> Report:
         on_error="blank" if options.source.unreadable_posters == "blank" else "raise",
         augmentation=study.poster_augmentation(options.views),
     )
+    # The same for titles and tags as texts, where a language model is given.
+    modalities = options.source.modalities
+    texts = study.make_texts(
+        options.text_backbone, movies.data, modalities, study.RECIPES[options.recipe].encoders
+    )
     print(f"\n{describe_data(movies.data)}\n")
     study.check_genres_differ(movies.data)
 
@@ -59,18 +65,19 @@ def run_experiment(options: RunOptions) -> Report:
         splits = study.split_into_folds(genres, options.seeds)
     else:
         splits = [study.split_rows(genres, seed) for seed in options.seeds]
-    if posters:
-        store.compute_features(list(posters.values()), movies.data.movies)
+    if frozen := [*posters.values(), *texts.values()]:
+        store.compute_features(frozen, movies.data.movies)
 
     # Everything is trained on each split; the report averages over them.
-    results = [run_split(options, movies, posters, store, split) for split in splits]
-    return study.write_report(options, movies, posters, results, device)
+    results = [run_split(options, movies, posters, texts, store, split) for split in splits]
+    return study.write_report(options, movies, posters, texts, results, device)
 
 
 def run_split(
     options: RunOptions,
     movies: Movies,
     posters: Mapping[str, ImageEncoder],
+    texts: Mapping[str, TextEncoder],
     store: FeatureStore,
     split: Split,
 ) -> SeedResult:
@@ -89,7 +96,7 @@ def run_split(
 
     # The models: each modality alone, then all of them together, once per network.
     outcomes = []
-    models = study.list_models(encoders, posters) if "models" in options.only else {}
+    models = study.list_models(encoders, posters, texts) if "models" in options.only else {}
     for name, seen in models.items():
         if not options.quiet:
             print(f"\nTraining: {name}")
@@ -116,16 +123,19 @@ def run_split(
         plain_posters = study.make_posters(
             options.backbones, movies.folder, study.EncoderOptions(), image_size=options.image_size
         )
+        plain_texts = study.make_texts(
+            options.text_backbone, data, modalities, study.EncoderOptions()
+        )
     if "ensemble" in options.only:
-        for name, seen in study.list_ensembles(plain, plain_posters).items():
+        for name, seen in study.list_ensembles(plain, plain_posters, plain_texts).items():
             outcomes.append(fit_ensemble(name, seen, movies, split, store))
     if "plain" in options.only:
-        for suffix, seen in study.list_together(plain, plain_posters).items():
+        for suffix, seen in study.list_together(plain, plain_posters, plain_texts).items():
             outcomes.append(call_plainly(f"plain call{suffix}", seen, movies, split, store))
 
     # ... linear models on the same features, and the same scores for every movie.
     if "linear" in options.only:
-        together = study.list_together(encoders, posters)
+        together = study.list_together(encoders, posters, texts)
         outcomes += study.fit_controls(data.movies, y, split, together, store)
     outcomes.append(study.trivial_benchmark(y))
     return SeedResult(split, outcomes)

@@ -18,6 +18,8 @@ class RunOptions:
     backbones: Mapping[str, str | None]
     # The side of the posters in pixels. None: the size that the network was trained with.
     image_size: int | None
+    # The folder of a language model, with which models also see titles and tags as texts.
+    text_backbone: Path | None
     recipe: str  # how the models are built and trained: "recommended", "reference"
     only: tuple[str, ...]  # what is trained: "models", "ensemble", "plain", "linear"
     max_tags: int  # the size of the tag vocabulary

@@ -63,6 +63,12 @@ def _add_arguments(add: Add) -> None:
         help="side of the posters (default: the size that the backbone was trained with; "
         f"{SAMPLE_IMAGE_SIZE} for the sample)",
     )
+    add(
+        "--text-backbone",
+        metavar="FOLDER",
+        help="folder of a language model: train models that also see titles and tags as texts; needs the "
+        "extra text",
+    )
     add("--max-tags", type=int, default=400, help="size of the tag vocabulary")
     add(
         "--unreadable-posters",
@@ -115,6 +121,7 @@ def _parse(values: argparse.Namespace) -> RunOptions:
         store=Path(values.store),
         backbones=backbones,
         image_size=values.image_size or (SAMPLE_IMAGE_SIZE if source.is_sample else None),
+        text_backbone=_parse_text_backbone(values),
         recipe=values.recipe,
         only=tuple(only),
         max_tags=values.max_tags,
@@ -162,6 +169,19 @@ def _parse_backbones(
             raise UsageError(msg)
         weights[name] = None if value == "random" else value
     return weights
+
+
+def _parse_text_backbone(values: argparse.Namespace) -> Path | None:
+    if values.text_backbone is None:
+        return None
+    if values.recipe != "recommended":
+        msg = "--text-backbone is for --recipe recommended; the study's models see no texts."
+        raise UsageError(msg)
+    folder = Path(values.text_backbone)
+    if not folder.is_dir():
+        msg = f"--text-backbone: {values.text_backbone!r} is no folder."
+        raise UsageError(msg)
+    return folder
 
 
 def _check_no_poster_options(values: argparse.Namespace) -> None:

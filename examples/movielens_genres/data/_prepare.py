@@ -39,6 +39,8 @@ COLUMNS = [
 MODALITIES = ("poster", "tags", "title", "year", "language")
 # MovieLens writes the year behind the title.
 _YEAR = re.compile(r"\s*\(\d{4}(?:[-\u2013]\d{0,4})?\)\s*$")
+# MovieLens writes the article behind the title, so that titles sort without it.
+_ARTICLE = re.compile(r"^(.*), (The|A|An)$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +140,17 @@ def split_title(title: str) -> list[str]:
     ['copper', 'café', 'the']
     """
     return normalize_tag(re.sub(r"[-/:]", " ", _YEAR.sub("", title))).split()
+
+
+def clean_title(title: str) -> str:
+    """Return a title as it is spoken: without the year, and with the article in front.
+
+    Examples
+    --------
+    >>> clean_title("Copper Café, The (1999)")
+    'The Copper Café'
+    """
+    return _ARTICLE.sub(r"\2 \1", _YEAR.sub("", title).strip())
 
 
 def _select_movies(content: DataFolder, filters: Filters) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -8,7 +8,7 @@ from .._errors import DataError
 from ._filters import Filters
 from ._folder import is_prepared, read_folder
 from ._manifest import check_posters, load_table, make_manifest
-from ._prepare import MovieData, check_enough, prepare_movies
+from ._prepare import MovieData, check_enough, clean_title, prepare_movies
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,15 +64,20 @@ def prepare_source(source: Source) -> Movies:
 
 
 def load_movies(source: Source) -> Movies:
-    """Read a training table, or prepare a data folder.
+    """Read a training table, or prepare a data folder; add title_text, titles as they are spoken.
 
     Raises
     ------
     DataError
         If the data cannot be used, or the posters have changed since the table was prepared.
     """
-    if not is_prepared(source.folder):
-        return prepare_source(source)
+    loaded = _load_table(source) if is_prepared(source.folder) else prepare_source(source)
+    movies = loaded.data.movies
+    movies = movies.assign(title_text=movies["title"].map(clean_title))
+    return dataclasses.replace(loaded, data=dataclasses.replace(loaded.data, movies=movies))
+
+
+def _load_table(source: Source) -> Movies:
     data, manifest, folder = load_table(source.folder)
     if "poster" in source.modalities:
         prepared = manifest["options"]["modalities"]

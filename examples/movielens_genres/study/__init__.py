@@ -9,6 +9,7 @@ from ._encoders import (
     list_together,
     make_encoders,
     make_posters,
+    make_texts,
 )
 from ._missing import compare_missing
 from ._recipes import RECIPES, EncoderOptions, Recipe, poster_augmentation
@@ -31,6 +32,7 @@ __all__ = [
     "list_together",
     "make_encoders",
     "make_posters",
+    "make_texts",
     "poster_augmentation",
     "split_into_folds",
     "split_rows",

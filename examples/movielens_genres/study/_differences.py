@@ -8,7 +8,7 @@ import pandas as pd
 from multimodal_ensemble import apply_thresholds
 
 from ...paired_bootstrap import Tested, draw_weights, score_samples, summarize
-from ._encoders import join_names, name_ensemble
+from ._encoders import WITH_TEXTS, join_names, name_model
 from ._split import Outcome, SeedResult
 
 # The scores that are compared, by their column.
@@ -24,6 +24,8 @@ def list_differences(
     n_samples: int = 1000,
 ) -> pd.DataFrame:
     """Return how much each ensemble is above the models of the same modalities and networks.
+
+    Where there are texts, also how much each model with them is above the same model without.
 
     A bootstrap sample draws movies from the test movies of all seeds, with replacement, and is the
     same for both. A score of the sample is the mean over seeds, in whose test set a movie counts as
@@ -43,7 +45,7 @@ def list_differences(
     Returns
     -------
     DataFrame
-        One row per pair of an ensemble and a model that were both trained, with the differences
+        One row per pair of models that were both trained, with the differences
         of the mean ROC-AUC and the mean accuracy, and the bounds of their 95 % intervals, "_low"
         and "_high".
 
@@ -81,16 +83,24 @@ def readable_differences(differences: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pair_names(modalities: Collection[str], networks: Collection[str]) -> list[tuple[str, str]]:
-    """Return pairs of the names of an ensemble and of a model whose network the ensemble has."""
+    """Return pairs of the names of models: the one that may be better, and the other."""
     alone = [[network] for network in networks] or [[]]
+    every = [*alone, list(networks)] if len(alone) > 1 else alone
     pairs = [(each, each) for each in alone]
     if len(alone) > 1:
         pairs += [(list(networks), each) for each in alone]
     names = join_names(modalities)
-    return [
-        (name_ensemble(ensemble), names + "".join(f" ({network})" for network in model))
+    named = [
+        (name_model(f"ensemble{phrase}", ensemble), name_model(f"{names}{phrase}", model))
+        for phrase in ("", WITH_TEXTS)
         for ensemble, model in pairs
     ]
+    named += [
+        (name_model(f"{name}{WITH_TEXTS}", each), name_model(name, each))
+        for name in ("ensemble", names, "plain call")
+        for each in every
+    ]
+    return named
 
 
 def _test(results: Sequence[SeedResult], model: str) -> list[Tested]:

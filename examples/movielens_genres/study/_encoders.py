@@ -12,6 +12,7 @@ from multimodal_ensemble import (
     Encoder,
     ImageEncoder,
     TagEmbeddingEncoder,
+    TextEncoder,
     fit_encoders,
 )
 
@@ -28,6 +29,8 @@ PLURALS = {
     "year": "years",
     "language": "languages",
 }
+# In the names of models that see titles and tags as texts.
+WITH_TEXTS = " with texts"
 # A network with random weights must be the same, and so have the same features, in every split.
 RANDOM_WEIGHTS_SEED = 1
 
@@ -64,6 +67,33 @@ def make_posters(
     except ValueError as error:
         raise UsageError(error) from error
     return posters
+
+
+def make_texts(
+    backbone: Path | None, data: MovieData, modalities: Collection[str], options: EncoderOptions
+) -> dict[str, TextEncoder]:
+    """Return encoders of titles, and of tags that users gave, by the names of these texts.
+
+    A tag is a short text, and the tags of a movie are the mean of their vectors. There are no
+    encoders without a backbone.
+
+    Raises
+    ------
+    UsageError
+        If the backbone cannot be read.
+    """
+    if backbone is None:
+        return {}
+    options = {"backbone": str(backbone), **options.texts}
+    texts = {"titles": TextEncoder("title_text", **options)}
+    if "tags" in modalities and not data.genome_tags:
+        texts["tags"] = TextEncoder("tag_text", column="tags", items="mean", **options)
+    try:
+        for text in texts.values():
+            text.get_backbone()
+    except (ValueError, OSError) as error:
+        raise UsageError(error) from error
+    return texts
 
 
 def make_encoders(
@@ -105,37 +135,58 @@ def fit_on_training_rows(encoders: Mapping[str, Encoder], data: MovieData, split
 
 
 def list_models(
-    encoders: Mapping[str, Encoder], posters: Mapping[str, ImageEncoder]
+    encoders: Mapping[str, Encoder],
+    posters: Mapping[str, ImageEncoder],
+    texts: Mapping[str, TextEncoder],
 ) -> dict[str, list[Encoder]]:
     """Return the encoders of each model: of each modality alone, then of all together.
 
-    With tags and two networks for posters, these are the five models of the study.
+    With tags and two networks for posters, these are the five models of the study. Texts add a
+    model each, and one of everything per network.
     """
     models: dict[str, list[Encoder]] = {PLURALS[name]: [encoders[name]] for name in encoders}
+    models |= {f"{name} as text": [text] for name, text in texts.items()}
     models |= {f"posters ({network})": [poster] for network, poster in posters.items()}
-    for suffix, together in list_together(encoders, posters).items():
+    names = join_names(["poster"] * bool(posters) + list(encoders))
+    for suffix, together in list_together(encoders, posters, texts).items():
         if len(together) > 1:
-            names = join_names(["poster"] * bool(posters) + list(encoders))
             models[f"{names}{suffix}"] = together
     return models
 
 
 def list_together(
-    encoders: Mapping[str, Encoder], posters: Mapping[str, ImageEncoder]
+    encoders: Mapping[str, Encoder],
+    posters: Mapping[str, ImageEncoder],
+    texts: Mapping[str, TextEncoder],
 ) -> dict[str, list[Encoder]]:
-    """Return all modalities together, once per network, by the suffix that names the network."""
-    others = list(encoders.values())
-    if not posters:
-        return {"": others}
-    return {f" ({network})": [poster, *others] for network, poster in posters.items()}
+    """Return all modalities together, once per network, by the suffix of the names of models.
+
+    Where there are texts, once more with them.
+    """
+    together = {}
+    for phrase, more in list_text_sets(texts).items():
+        others = [*encoders.values(), *more]
+        for network, poster in posters.items():
+            together[f"{phrase} ({network})"] = [poster, *others]
+        if not posters:
+            together[phrase] = others
+    return together
+
+
+def list_text_sets(texts: Mapping[str, TextEncoder]) -> dict[str, list[TextEncoder]]:
+    """Return no texts and then, where there are some, all, by the phrase in names of models."""
+    return {"": [], **({WITH_TEXTS: list(texts.values())} if texts else {})}
 
 
 def list_ensembles(
-    encoders: Mapping[str, Encoder], posters: Mapping[str, ImageEncoder]
+    encoders: Mapping[str, Encoder],
+    posters: Mapping[str, ImageEncoder],
+    texts: Mapping[str, TextEncoder],
 ) -> dict[str, list[Encoder]]:
     """Return the encoders of each ensemble by its name: once per network, then with all of them.
 
-    Bags of tags are joined by an embedding of the same tags.
+    Bags of tags are joined by an embedding of the same tags. Where there are texts, each is listed
+    once more with them.
     """
     others = list(encoders.values())
     if isinstance(encoders.get("tags"), BagOfWordsEncoder):
@@ -144,23 +195,25 @@ def list_ensembles(
     if len(posters) != 1:
         sets.append(list(posters))
     return {
-        name_ensemble(networks): [
+        name_model(f"ensemble{phrase}", networks): [
             *(clone(posters[network]).set_params(name=f"poster_{network}") for network in networks),
             *others,
+            *more,
         ]
+        for phrase, more in list_text_sets(texts).items()
         for networks in sets
     }
 
 
-def name_ensemble(networks: Collection[str]) -> str:
-    """Return the name of the ensemble whose posters are encoded by these networks.
+def name_model(name: str, networks: Collection[str]) -> str:
+    """Return the name of the model whose posters are encoded by these networks.
 
     Examples
     --------
-    >>> name_ensemble(["VGG16", "MobileNet"])
+    >>> name_model("ensemble", ["VGG16", "MobileNet"])
     'ensemble (VGG16, MobileNet)'
     """
-    return f"ensemble ({', '.join(networks)})" if networks else "ensemble"
+    return f"{name} ({', '.join(networks)})" if networks else name
 
 
 def join_names(modalities: Iterable[str]) -> str:

@@ -13,9 +13,10 @@ from multimodal_ensemble.encoders import Augmentation, DenseHead
 class EncoderOptions:
     """Options of the encoders; those that are not given keep the library's defaults."""
 
-    # Options of `ImageEncoder`; of `BagOfWordsEncoder` for tags, titles and languages; of
-    # `DenseEncoder` for the tag genome; of `DenseEncoder` for years.
+    # Options of `ImageEncoder`; of `TextEncoder`; of `BagOfWordsEncoder` for tags, titles and
+    # languages; of `DenseEncoder` for the tag genome; of `DenseEncoder` for years.
     posters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    texts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     words: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     relevances: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     years: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -80,6 +81,7 @@ RECOMMENDED = Recipe(
             "trainable_layers": 0,
             "head": _head(128, "relu", dropout=0.5, input_dropout=0.8, scaling="log"),
         },
+        texts={"head": _head(128, "relu", dropout=0.5, input_dropout=0.5, scaling="standard")},
         words={
             **_STUDY_BAGS,
             "head": _head(128, "relu", dropout=0.5, input_dropout=0.5),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble import ImageEncoder, apply_thresholds, label_report
+from multimodal_ensemble import ImageEncoder, TextEncoder, apply_thresholds, label_report
 from multimodal_ensemble.images import read_images
 from multimodal_ensemble.reporting import (
     ReportFigure,
@@ -38,6 +38,7 @@ def write_report(
     options: RunOptions,
     movies: Movies,
     posters: Mapping[str, ImageEncoder],
+    texts: Mapping[str, TextEncoder],
     results: list[SeedResult],
     device: str,
 ) -> Report:
@@ -72,7 +73,7 @@ def write_report(
     figures = _draw(mean, spread, histories, examples, with_posters=bool(posters))
     for name, part in figures.items():
         part.figure.savefig(out / f"{name}.png", dpi=120)
-    how = _describe_run(options, posters)
+    how = _describe_run(options, posters, texts)
     report = Report(
         f"Movie genres from {join_names(options.source.modalities)}",
         [
@@ -224,7 +225,9 @@ def _describe_choices(options: RunOptions) -> str:
     return " ".join(texts)
 
 
-def _describe_run(options: RunOptions, posters: Mapping[str, ImageEncoder]) -> dict[str, str]:
+def _describe_run(
+    options: RunOptions, posters: Mapping[str, ImageEncoder], texts: Mapping[str, TextEncoder]
+) -> dict[str, str]:
     """Return what the results depend on."""
     name = "the synthetic sample" if options.source.is_sample else options.source.name
     backbones = [
@@ -236,6 +239,10 @@ def _describe_run(options: RunOptions, posters: Mapping[str, ImageEncoder]) -> d
     described = {
         "Data": f"{name}, described in {TRAINED_ON_FILE}",
         "Backbones": "; ".join(backbones),
+        "Texts": " and ".join(
+            f"{name} through {Path(text.backbone).name} ({text.feature_shape[0]} numbers)"
+            for name, text in texts.items()
+        ),
         "Recipe": options.recipe,
         "Augmented views": str(options.views),
         "Largest vocabulary": str(options.max_tags),
