@@ -89,7 +89,8 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
         "columns": encoder.columns,
         "config": encoder.get_config() if encoder.get_backbone() is None else {},
         "state": state,
-        **({"meaning": "RGB pixels, 0 to 255"} if encoder.input_shape[2:] == (3,) else {}),
+        **({"meaning": _PIXELS} if encoder.input_shape[2:] == (3,) else {}),
+        **({"meaning": f"lists of images: {_PIXELS}, or -1 throughout a place without an image"} if encoder.input_shape[3:] == (3,) else {}),
     }
 
 
