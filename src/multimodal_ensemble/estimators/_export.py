@@ -25,6 +25,7 @@ from multimodal_ensemble.encoders import Encoder, FeatureScaling
 from multimodal_ensemble.estimators._fitted import Fitted
 
 _MAX_REASON = 500
+_LISTS_OF_IMAGES = "RGB pixels, 0 to 255, of the images of each row; -1 throughout absent ones"
 
 
 def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> None:
@@ -89,8 +90,8 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
         "columns": encoder.columns,
         "config": encoder.get_config() if encoder.get_backbone() is None else {},
         "state": state,
-        **({"meaning": _PIXELS} if encoder.input_shape[2:] == (3,) else {}),
-        **({"meaning": f"lists of images: {_PIXELS}, or -1 throughout a place without an image"} if encoder.input_shape[3:] == (3,) else {}),
+        **({"meaning": "RGB pixels, 0 to 255"} if encoder.input_shape[2:] == (3,) else {}),
+        **({"meaning": _LISTS_OF_IMAGES} if encoder.input_shape[3:] == (3,) else {}),
     }
 
 
