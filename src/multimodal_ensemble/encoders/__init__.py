@@ -20,6 +20,7 @@ from multimodal_ensemble.encoders._layers import (
 )
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
+from multimodal_ensemble.encoders._text_encoder import TextEncoder
 
 __all__ = [
     "ApplicationPreprocessing",
@@ -39,6 +40,7 @@ __all__ = [
     "MirrorImages",
     "PoolItems",
     "TagEmbeddingEncoder",
+    "TextEncoder",
     "as_encoder_list",
     "fit_encoders",
     "infer_encoders",

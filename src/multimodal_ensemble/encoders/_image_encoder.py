@@ -122,6 +122,8 @@ class ImageEncoder(ItemsEncoder):
     128
     """
 
+    unit = "image"
+
     def __init__(
         self,
         name: str,
@@ -265,6 +267,12 @@ class ImageEncoder(ItemsEncoder):
     def encoding_config(self) -> dict[str, Any]:
         """Return the version of the reader and the filter; the size is part of the backbone."""
         return {"reader_version": _READER_VERSION, "resampling": self.resampling}
+
+    def input_description(self) -> dict[str, Any]:
+        """Return the meaning of the input of an exported model."""
+        if self.items is None:
+            return {"meaning": "RGB pixels, 0 to 255"}
+        return {"meaning": "RGB pixels, 0 to 255, of several images; -1 throughout absent ones"}
 
     def without_backbone(self) -> Self:
         """Return a copy without a network; relative paths start from the same folder as before."""
