@@ -27,6 +27,8 @@ from multimodal_ensemble.encoders._image_backbone import (
     find_image_size,
     set_trainable_layers,
 )
+from multimodal_ensemble.encoders._item_lists import ItemLists
+from multimodal_ensemble.encoders._items_encoder import ItemsEncoder
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.images import ImageBatch, read_images
 
@@ -41,7 +43,7 @@ _BACKBONE_PARAMETERS = set(
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ImageEncoder(Encoder):
+class ImageEncoder(ItemsEncoder):
     """Images, through a frozen pretrained network and one dense layer.
 
     Parameters
@@ -93,6 +95,14 @@ class ImageEncoder(Encoder):
         built first, such as a classifier's `random_state`, and differ between calls without one.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`.
+    items : {None, "mean", "max", "attention"}, default=None
+        None for one image per row. Otherwise each value is a list of images, and the features of a
+        row are the mean or the maximum over its images, or a mean with weights that
+        `AttentionPooling` learns. An image that is ``"missing"`` is left out of its list, and a row
+        with an empty list lacks the modality. It needs a frozen backbone, and no `augmentation`.
+    max_items : int, default=8
+        Maximum number of images per row with ``items="attention"``. Further images are left out,
+        with a warning.
 
     Raises
     ------
@@ -134,9 +144,13 @@ class ImageEncoder(Encoder):
         root: str | Path | None = None,
         seed: int | None = None,
         optional: bool = False,
+        items: str | None = None,
+        max_items: int = 8,
     ) -> None:
         head = DenseHead(input_dropout=0.8, scaling="log") if head is None else head
-        super().__init__(name, column=column, head=head, optional=optional)
+        super().__init__(
+            name, column=column, head=head, optional=optional, items=items, max_items=max_items
+        )
         if isinstance(backbone, str):
             find_application(backbone)
         elif not isinstance(backbone, keras.Model):
@@ -153,13 +167,18 @@ class ImageEncoder(Encoder):
         if on_error == "missing" and not optional:
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
-        check_trainable_layers(trainable_layers, mirror=mirror)
+        check_trainable_layers(trainable_layers, mirror=mirror, items=items)
         contract = ("views", "apply", "view_digests")
         if augmentation is not None and not all(hasattr(augmentation, part) for part in contract):
             msg = (
                 "augmentation must be an Augmentation or None, for example "
                 "Augmentation([keras.layers.RandomFlip('horizontal')]). "
                 f"Received augmentation={augmentation!r}."
+            )
+            raise ValueError(msg)
+        if augmentation is not None and items is not None:
+            msg = (
+                f"Lists of images cannot be augmented. Received items={items!r}; omit augmentation."
             )
             raise ValueError(msg)
         self.backbone = backbone
@@ -184,42 +203,32 @@ class ImageEncoder(Encoder):
         return self._unreadable.reasons
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def _item_shape(self) -> tuple[int, int, int]:
         """Height, width and the three colours."""
         return (*find_image_size(self.backbone, self.image_size), 3)
 
-    def encode(self, values: Any) -> NDArray[np.uint8]:
-        """Read images as RGB, uint8.
-
-        Raises
-        ------
-        ImageReadError
-            If an image cannot be read, unless ``on_error="blank"``; the message names it.
-        """
-        values = list(values)
-        batch = self._read(values)
-        self._unreadable.handle(batch, values, self.root)
+    def _encode_items(self, items: Any) -> NDArray[np.uint8]:
+        """Read images as RGB, uint8, or raise an ImageReadError that names an image."""
+        items = list(items)
+        batch = self._read(items)
+        self._unreadable.handle(batch, items, self.root)
         return batch.images
 
-    def find_unusable(self, values: Any) -> dict[int, str]:
+    def _find_unusable_items(self, items: Any) -> dict[int, str]:
         """Return the images that cannot be read, with ``on_error="drop"``.
 
         Unless ``on_error="raise"``, all new images are read, so that `unreadable` is complete.
         """
         if self.on_error == "raise":
             return {}
-        found = self._unreadable.find(list(values), self._read, self.root)
+        found = self._unreadable.find(list(items), self._read, self.root)
         return found if self.on_error == "drop" else {}
 
-    def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones."""
-        values = list(values)
-        missing = super().find_missing(values)
+    def _find_missing_items(self, items: Any) -> NDArray[np.bool_]:
+        """Return the images that cannot be read, with ``on_error="missing"``."""
+        missing = np.zeros(len(items), dtype=bool)
         if self.on_error == "missing":
-            present = np.flatnonzero(~missing)
-            given = [values[position] for position in present]
-            unreadable = self._unreadable.find(given, self._read, self.root)
-            missing[present[list(unreadable)]] = True
+            missing[list(self._unreadable.find(list(items), self._read, self.root))] = True
         return missing
 
     def count_unreadable(self, values: Any) -> tuple[int, int]:
@@ -239,39 +248,48 @@ class ImageEncoder(Encoder):
         """
         values = list(values)
         if self.optional:
-            missing = super().find_missing(values)
+            missing = Encoder.find_missing(self, values)
             values = [value for value, lacks in zip(values, missing, strict=True) if not lacks]
-        return self._unreadable.count(values, self.root)
+        if self.items is None:
+            values = [[value] for value in values]
+        lists = ItemLists.read(values, modality=self.name)
+        known = self._unreadable.find_known(lists.items.tolist(), self.root)
+        n_rows = len(np.unique(lists.rows[np.isin(lists.index, known)]))
+        return len(known), n_rows
 
-    def content_digests(self, values: Any) -> list[bytes]:
+    def _digest_items(self, items: Any) -> list[bytes]:
         """Return a digest of the bytes of each image file.
 
         With ``on_error="blank"``, all images that cannot be read have one digest in common.
         """
-        return self._unreadable.digests(list(values), self._read, self.root)
+        return self._unreadable.digests(list(items), self._read, self.root)
 
     def encoding_config(self) -> dict[str, Any]:
         """Return the version of the reader and the filter; the size is part of the backbone."""
         return {"reader_version": _READER_VERSION, "resampling": self.resampling}
 
+    def input_description(self) -> dict[str, Any]:
+        """Return the meaning of the input of an exported model."""
+        if self.items is None:
+            return {"meaning": "RGB pixels, 0 to 255"}
+        return {"meaning": "RGB pixels, 0 to 255, of several images; -1 throughout absent ones"}
+
     def without_backbone(self) -> Self:
         """Return a copy without a network; relative paths start from the same folder as before."""
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
-        small.image_size = self.input_shape[:2]
-        small.backbone, small._backbone, small.weights = "VGG16", None, None
+        small.image_size = self._item_shape[:2]
+        small.backbone, small.weights = "VGG16", None
+        small._backbone = small._list_backbone = None
         small._unreadable = UnreadableImages(self.name, self.on_error)
         # A copy of an augmentation holds no model that was built already.
         small.augmentation = copy.copy(self.augmentation)
         return small
 
-    def get_backbone(self) -> keras.Model:
+    def _get_item_backbone(self) -> keras.Model:
         """Return the network from RGB images 0..255 to one feature vector per image.
 
-        Raises
-        ------
-        WeightsUnavailableError
-            If the weights cannot be downloaded or read; the message names the other options.
+        A WeightsUnavailableError says that its weights cannot be downloaded or read.
         """
         if self._backbone is None:
             self._backbone = self._build_backbone(self.weights)
@@ -301,8 +319,8 @@ class ImageEncoder(Encoder):
             If the backbone has fewer layers than that, or with ``mirror=True``.
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
-        check_trainable_layers(n_or_all, mirror=self.mirror)
-        set_trainable_layers(self.get_backbone(), n_or_all)
+        check_trainable_layers(n_or_all, mirror=self.mirror, items=self.items)
+        set_trainable_layers(self._get_item_backbone(), n_or_all)
         self.trainable_layers = n_or_all
         return self
 
@@ -336,7 +354,7 @@ class ImageEncoder(Encoder):
         """Return what was learned, and the backbone's weights unless the options name them."""
         state = super().get_state()
         if not self.has_named_weights:
-            state["backbone_weights"] = self.get_backbone().get_weights()
+            state["backbone_weights"] = self._get_item_backbone().get_weights()
         return state
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
@@ -363,7 +381,7 @@ class ImageEncoder(Encoder):
             backbone_name(self.name),
             self.backbone,
             weights=weights,
-            input_shape=self.input_shape,
+            input_shape=self._item_shape,
             pooling=self.pooling,
             layers=self.layers,
             mirror=self.mirror,
@@ -376,7 +394,7 @@ class ImageEncoder(Encoder):
     def _read(self, values: Sequence[Any]) -> ImageBatch:
         return read_images(
             values,
-            self.input_shape[:2],
+            self._item_shape[:2],
             on_error="blank",
             resampling=self.resampling,
             root=self.root,

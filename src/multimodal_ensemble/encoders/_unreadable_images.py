@@ -80,22 +80,20 @@ class UnreadableImages:
         self._note(found, values)
         return dict(sorted(found.items()))
 
-    def count(self, values: Sequence[Any], root: _Root) -> tuple[int, int]:
-        """Return how many different images of some rows are known as unreadable, and how many rows.
-
-        No file is opened.
-        """
-        names: list[str | int] = []
+    def find_known(self, values: Sequence[Any], root: _Root) -> list[int]:
+        """Return the positions of images that are known as unreadable; open no file."""
+        known = []
         for position, value in enumerate(values):
-            if not _is_path(value):
+            if _is_path(value):
+                is_known = source_name(value) in self.reasons
+            else:
                 try:
                     is_known = self._verdicts.get(content_digest(value, root=root)) is not None
                 except ImageReadError:
                     is_known = True
-                names += [position] if is_known else []
-            elif (name := source_name(value)) in self.reasons:
-                names.append(name)
-        return len(set(names)), len(names)
+            if is_known:
+                known.append(position)
+        return known
 
     def _error(
         self, values: Sequence[Any], position: int, reason: str, root: _Root

@@ -98,7 +98,6 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
         "columns": encoder.columns,
         "config": encoder.get_config() if encoder.get_backbone() is None else {},
         "state": state,
-        **({"meaning": "RGB pixels, 0 to 255"} if encoder.input_shape[2:] == (3,) else {}),
         **encoder.input_description(),
         **({"files": files} if (files := sorted(encoder.companion_files())) else {}),
     }
