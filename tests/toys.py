@@ -29,9 +29,9 @@ def make_network(
     )
 
 
-def make_poster(name="poster", *, seed=1, size=8, network=None, **options):
+def make_poster(name="poster", *, seed=1, size=8, n_maps=4, network=None, **options):
     """Return an encoder of images with a network of `make_network` or another one."""
-    backbone = make_network(seed, size=size) if network is None else network
+    backbone = make_network(seed, size=size, n_maps=n_maps) if network is None else network
     return ImageEncoder(name, backbone=backbone, **options)
 
 

@@ -41,6 +41,11 @@ def spoken_name(modality: str) -> str:
     return f"{modality}_spoken"
 
 
+def standardized_name(modality: str) -> str:
+    """Return the name of the layer of a late fusion that standardises features of a backbone."""
+    return f"{modality}_standardized"
+
+
 def radial_name(modality: str) -> str:
     """Return the name of the layer of a late fusion with the radial features of a modality."""
     return f"{modality}_radial"
@@ -59,6 +64,7 @@ def names_of(modality: str) -> set[str]:
         presence_name,
         or_missing_name,
         spoken_name,
+        standardized_name,
         radial_name,
         member_name,
     )

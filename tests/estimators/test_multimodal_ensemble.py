@@ -157,6 +157,27 @@ def test_scores_and_thresholds_are_those_of_a_plain_computation():
     )
 
 
+def test_features_of_a_backbone_are_directions_of_standardised_logarithms():
+    generator = np.random.default_rng(0)
+    brightness = generator.integers(0, 256, (40, 1, 1, 1))
+    images = list((brightness * generator.random((40, 8, 8, 3))).astype("uint8"))
+    bright = brightness.ravel() + generator.normal(0, 90, 40) > 128
+    y = pd.DataFrame({"bright": bright, "random": generator.random(40) < 0.5})
+    # The network has maps that are 0 in all images.
+    ensemble = fit({"poster": images}, y, [make_poster(n_maps=6)], weights="equal")
+    [poster] = ensemble.encoders_
+    features = np.log1p(poster.get_backbone().predict(np.stack(images), verbose=0))
+    spread = features.std(axis=0)
+    scaled = (features - features.mean(axis=0)) / np.where(spread > 1e-6, spread, np.inf)
+    everywhere, truth = np.ones(40, bool), y.to_numpy()
+    directions = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    without, within = fit_plainly(standardize(directions, everywhere), truth, everywhere)
+    expected = PlattScaling.fit(without, truth).log_odds(within)
+    np.testing.assert_allclose(
+        log_odds(ensemble.predict_proba({"poster": images})), expected, atol=2e-3
+    )
+
+
 @pytest.mark.parametrize("counted", [True, False])
 def test_learned_weights_minimise_the_penalised_loss(counted):
     generator = np.random.default_rng(0)

@@ -115,7 +115,6 @@ class TextEncoder(Encoder):
 
     input_dtype = "int32"
     unit = "text"
-    features_are_skewed = False
 
     def __init__(
         self,
@@ -371,7 +370,9 @@ class TextEncoder(Encoder):
         )
         raise ModalityError(msg, row=row)
 
-    def _report_shortened(self, parts: Sequence[Sequence[NDArray[np.int32]]], n_special: int) -> None:
+    def _report_shortened(
+        self, parts: Sequence[Sequence[NDArray[np.int32]]], n_special: int
+    ) -> None:
         """Warn of texts that were shortened, unless as many were reported before."""
         shortened = [each for each in parts if len(each) > 1]
         if len(shortened) <= self._n_reported:

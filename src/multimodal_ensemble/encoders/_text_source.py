@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._random import seeded_layers
@@ -110,7 +109,9 @@ def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
     label = network.name if path is None else Path(path).name
     # Without a layer that the vectors of tokens do not need, such as one for classification.
     tokens_only = keras.Model(
-        network.input, sequences, name=re.sub(r"[^A-Za-z0-9._-]+", "_", label).strip("._-") or "text"
+        network.input,
+        sequences,
+        name=re.sub(r"[^A-Za-z0-9._-]+", "_", label).strip("._-") or "text",
     )
     config = keras.saving.serialize_keras_object(tokens_only)
     known = read_tokenizer(path if tokenizer is None else tokenizer, modality=modality)
@@ -196,9 +197,7 @@ def _as_trained(config: dict[str, Any], details: Mapping[str, Any]) -> dict[str,
         if is_exact and _APPROXIMATE in str(changed.get("activation")):
             changed["activation"] = "gelu"
         if epsilon is not None:
-            changed |= {
-                key: epsilon for key in ("epsilon", "layer_norm_epsilon") if key in changed
-            }
+            changed |= {key: epsilon for key in ("epsilon", "layer_norm_epsilon") if key in changed}
         return changed
 
     corrected: dict[str, Any] = correct(config)

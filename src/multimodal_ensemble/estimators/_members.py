@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.preprocessing import normalize
 
 from multimodal_ensemble._validation import check_scores
 from multimodal_ensemble.encoders import Encoder
@@ -32,12 +33,16 @@ from multimodal_ensemble.linear import (
 )
 from multimodal_ensemble.model_selection import out_of_fold_scores
 
+_ROWS_PER_CHUNK = 4096
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureBlock:
     """Standardised features of a modality, and the radial features if there are any."""
 
     block: Block
+    # Of a backbone: its features, of which the block holds the directions.
+    features: Block | None = None
     radial: RadialFeatures | None = None
     radial_block: Block | None = None
 
@@ -80,7 +85,8 @@ def make_blocks(
     for encoder in encoders:
         name = encoder.name
         matrix = dataset.feature_matrix(name)
-        if encoder.get_backbone() is not None and encoder.features_are_skewed:
+        has_backbone = encoder.get_backbone() is not None
+        if has_backbone:
             # In one copy: sign(x) * log(1 + |x|).
             logarithms = np.abs(matrix)
             matrix = np.copysign(np.log1p(logarithms, out=logarithms), matrix, out=logarithms)
@@ -88,24 +94,23 @@ def make_blocks(
         if encoder.zeros_are_empty:
             here &= np.asarray(abs(matrix).sum(axis=1)).ravel() > 0
         _check_finite(matrix, encoder)
-        block = Block.fit(
-            matrix,
-            # Frequent and rare tokens keep their weights; numbers and features have none.
-            standardize=not encoder.zeros_are_empty,
-            present=here,
-            sample_weight=weight,
-        )
+        options: dict[str, Any] = {"present": here, "sample_weight": weight}
         presence[name] = here.astype(np.float64)[:, np.newaxis]
+        if has_backbone:
+            features = Block.fit(matrix, standardize=True, **options)
+            directions = Block.fit(_directions(features), standardize=False, **options)
+            blocks[name] = FeatureBlock(directions, features)
+            continue
+        # Frequent and rare tokens keep their weights; numbers have none.
+        block = Block.fit(matrix, standardize=not encoder.zeros_are_empty, **options)
         if name not in radial:
             blocks[name] = FeatureBlock(block)
             continue
         rows = FeatureBlock(block).unit_rows()
         # If rows were dropped, none may be left that has the modality.
-        features = RadialFeatures.fit(rows[here] if here.any() else rows, seed=seed)
-        radial_block = Block.fit(
-            features(rows), standardize=False, present=here, sample_weight=weight
-        )
-        blocks[name] = FeatureBlock(block, features, radial_block)
+        basis = RadialFeatures.fit(rows[here] if here.any() else rows, seed=seed)
+        radial_block = Block.fit(basis(rows), standardize=False, **options)
+        blocks[name] = FeatureBlock(block, radial=basis, radial_block=radial_block)
     return blocks, presence
 
 
@@ -204,6 +209,16 @@ def _calibrate(
     """Return the scaling to log-odds less those of the labels' shares."""
     scaling = PlattScaling.fit(scores, y, weight)
     return PlattScaling(scaling.slope, scaling.intercept - prior_log_odds(y, weight))
+
+
+def _directions(block: Block) -> NDArray[np.float32]:
+    """Return rows scaled to length 1, in chunks of little memory; a row of zeros stays."""
+    n_rows = block.matrix.shape[0]
+    directions = np.empty(block.matrix.shape, dtype=np.float32)
+    for start in range(0, n_rows, _ROWS_PER_CHUNK):
+        chunk = slice(start, min(start + _ROWS_PER_CHUNK, n_rows))
+        directions[chunk] = normalize(block.rows(chunk))
+    return directions
 
 
 def _take(block: Block, rows: NDArray[np.bool_]) -> Block:

@@ -15,6 +15,7 @@ from multimodal_ensemble._layer_names import (
     presence_name,
     radial_name,
     spoken_name,
+    standardized_name,
 )
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
 from multimodal_ensemble.fusion._encoder_inputs import features_of_input
@@ -321,9 +322,10 @@ def fuse_late(
         if name in scored:
             blocks[name] = tensor
             continue
-        takes_logarithms = backbone is not None and encoder.features_are_skewed
-        scaling = FeatureScaling(log=takes_logarithms, dtype="float32", name=head_name(name))
-        scaled = scaling(tensor)
+        if backbone is not None:
+            standardize = FeatureScaling(log=True, dtype="float32", name=standardized_name(name))
+            tensor = keras.layers.UnitNormalization(dtype="float32")(standardize(tensor))
+        scaled = FeatureScaling(dtype="float32", name=head_name(name))(tensor)
         # What a row lacks counts as the mean.
         blocks[name] = keras.layers.Multiply(dtype="float32")([scaled, here])
         if name in radial:
