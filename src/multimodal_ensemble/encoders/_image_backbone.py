@@ -182,7 +182,7 @@ def copy_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-def check_trainable_layers(n_layers: Any, *, mirror: bool, items: str | None) -> None:
+def check_trainable_layers(n_layers: Any, *, mirror: bool, items: str | None = None) -> None:
     """Raise a ValueError unless a number of layers is a whole number or "all".
 
     It is 0 with `mirror` and with `items`.

@@ -15,7 +15,7 @@ from multimodal_ensemble._keras import PACKAGE, has_lambda
 from multimodal_ensemble._layer_names import backbone_name
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._applications import find_application
-from multimodal_ensemble.encoders._augmentation import Augmentation
+from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._feature_layers import check_layers, check_pooling
@@ -168,19 +168,7 @@ class ImageEncoder(ItemsEncoder):
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
         check_trainable_layers(trainable_layers, mirror=mirror, items=items)
-        contract = ("views", "apply", "view_digests")
-        if augmentation is not None and not all(hasattr(augmentation, part) for part in contract):
-            msg = (
-                "augmentation must be an Augmentation or None, for example "
-                "Augmentation([keras.layers.RandomFlip('horizontal')]). "
-                f"Received augmentation={augmentation!r}."
-            )
-            raise ValueError(msg)
-        if augmentation is not None and items is not None:
-            msg = (
-                f"Lists of images cannot be augmented. Received items={items!r}; omit augmentation."
-            )
-            raise ValueError(msg)
+        check_augmentation(augmentation, items=items)
         self.backbone = backbone
         self.weights = weights
         self.image_size = image_size
@@ -217,18 +205,21 @@ class ImageEncoder(ItemsEncoder):
     def _find_unusable_items(self, items: Any) -> dict[int, str]:
         """Return the images that cannot be read, with ``on_error="drop"``.
 
-        Unless ``on_error="raise"``, all new images are read, so that `unreadable` is complete.
+        All new images are read also with ``on_error="blank"``, so that `unreadable` is complete.
         """
-        if self.on_error == "raise":
+        if self.on_error not in ("drop", "blank"):
             return {}
         found = self._unreadable.find(list(items), self._read, self.root)
         return found if self.on_error == "drop" else {}
 
     def _find_missing_items(self, items: Any) -> NDArray[np.bool_]:
         """Return the images that cannot be read, with ``on_error="missing"``."""
-        missing = np.zeros(len(items), dtype=bool)
-        if self.on_error == "missing":
-            missing[list(self._unreadable.find(list(items), self._read, self.root))] = True
+        if self.on_error != "missing":
+            return super()._find_missing_items(items)
+        missing = Encoder.find_missing(self, items)
+        given = np.flatnonzero(~missing)
+        images = [items[position] for position in given]
+        missing[given[list(self._unreadable.find(images, self._read, self.root))]] = True
         return missing
 
     def count_unreadable(self, values: Any) -> tuple[int, int]:
@@ -253,9 +244,9 @@ class ImageEncoder(ItemsEncoder):
         if self.items is None:
             values = [[value] for value in values]
         lists = ItemLists.read(values, modality=self.name)
-        known = self._unreadable.find_known(lists.items.tolist(), self.root)
-        n_rows = len(np.unique(lists.rows[np.isin(lists.index, known)]))
-        return len(known), n_rows
+        if self.on_error == "missing":
+            lists = lists.without(Encoder.find_missing(self, lists.items))
+        return self._unreadable.count(lists, self.root)
 
     def _digest_items(self, items: Any) -> list[bytes]:
         """Return a digest of the bytes of each image file.

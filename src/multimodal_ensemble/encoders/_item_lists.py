@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +22,8 @@ PADDING = -1
 @dataclass(frozen=True, eq=False)
 class ItemLists:
     """The lists of some rows: each distinct item once, and the items of each row.
+
+    ``lists[rows]`` are the lists of some rows, as `Encoder.prepare` demands of what it returns.
 
     Parameters
     ----------
@@ -90,6 +92,18 @@ class ItemLists:
                 index.append(positions[key])
         return cls(as_object_array(items), np.array(index, np.intp), np.array(counts, np.intp))
 
+    @property
+    def shape(self) -> tuple[int]:
+        """Number of rows, as the shape of an array."""
+        return (len(self.counts),)
+
+    def __getitem__(self, rows: Any) -> ItemLists:
+        """Return the lists of some rows, in the given order."""
+        rows = np.asarray(rows)
+        counts = self.counts[rows]
+        places = self._starts[rows] - (np.cumsum(counts) - counts)
+        return self._use(np.repeat(places, counts) + np.arange(counts.sum()), counts)
+
     @cached_property
     def rows(self) -> NDArray[np.intp]:
         """Row of each place, of shape (n_places,)."""
@@ -98,8 +112,7 @@ class ItemLists:
     @cached_property
     def places(self) -> NDArray[np.intp]:
         """Number of each place in its list, from 0, of shape (n_places,)."""
-        starts = np.cumsum(self.counts) - self.counts
-        numbers: NDArray[np.intp] = np.arange(len(self.index)) - starts[self.rows]
+        numbers: NDArray[np.intp] = np.arange(len(self.index)) - self._starts[self.rows]
         return numbers
 
     @cached_property
@@ -113,9 +126,9 @@ class ItemLists:
         """First row of each item, of shape (n_items,)."""
         return self.rows[self.first_places]
 
-    def without(self, items: Collection[int]) -> ItemLists:
-        """Return the lists without the items at some positions."""
-        return self._keep(~np.isin(self.index, list(items))) if items else self
+    def without(self, items: NDArray[np.bool_]) -> ItemLists:
+        """Return the lists without some items, which are True in an array of shape (n_items,)."""
+        return self._keep(~items[self.index]) if items.any() else self
 
     def shortened(self, max_items: int) -> ItemLists:
         """Return the first items of each list."""
@@ -171,7 +184,6 @@ class ItemLists:
         features = np.asarray(features, dtype=np.float32)
         longest = self.counts.max(initial=0)
         n_rows, n_features = len(self.counts), features.shape[1]
-        starts = np.cumsum(self.counts) - self.counts
         shape: tuple[int, ...] = (n_rows, n_features)
         if kind == "attention":
             shape = (n_rows, longest if max_items is None else max_items, n_features + 1)
@@ -179,7 +191,7 @@ class ItemLists:
         # Place by place, so that the features of all places are never in memory at once.
         for place in range(longest):
             rows = np.flatnonzero(self.counts > place)
-            here = features[self.index[starts[rows] + place]]
+            here = features[self.index[self._starts[rows] + place]]
             if kind == "attention":
                 pooled[rows, place, :-1] = here
                 pooled[rows, place, -1] = 1
@@ -206,9 +218,17 @@ class ItemLists:
                 )
             raise
 
+    @cached_property
+    def _starts(self) -> NDArray[np.intp]:
+        starts: NDArray[np.intp] = np.cumsum(self.counts) - self.counts
+        return starts
+
     def _keep(self, kept: NDArray[np.bool_]) -> ItemLists:
-        used, index = np.unique(self.index[kept], return_inverse=True)
         counts = np.bincount(self.rows[kept], minlength=len(self.counts))
+        return self._use(np.flatnonzero(kept), counts)
+
+    def _use(self, places: NDArray[np.intp], counts: NDArray[np.intp]) -> ItemLists:
+        used, index = np.unique(self.index[places], return_inverse=True)
         return ItemLists(self.items[used], index.astype(np.intp), counts)
 
 

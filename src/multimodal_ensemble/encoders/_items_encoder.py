@@ -6,7 +6,6 @@ import copy
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any, Self
 
 import keras
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import backbone_name, head_name
 from multimodal_ensemble._tables import counted
-from multimodal_ensemble._validation import check_choice
+from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._item_layers import (
@@ -88,12 +87,9 @@ class ItemsEncoder(Encoder):
     ) -> None:
         super().__init__(name, column=column, head=head, optional=optional)
         check_choice(items, (None, *ITEM_POOLINGS), name="items")
-        is_number = isinstance(max_items, Integral) and not isinstance(max_items, bool)
-        if not is_number or not 1 <= max_items <= _MOST_ITEMS:
-            msg = (
-                f"max_items must be a whole number from 1 to {_MOST_ITEMS}. "
-                f"Received max_items={max_items!r}."
-            )
+        check_at_least(max_items, 1, name="max_items")
+        if max_items > _MOST_ITEMS:
+            msg = f"max_items must be at most {_MOST_ITEMS}. Received max_items={max_items!r}."
             raise ValueError(msg)
         self.items = items
         self.max_items = max_items
@@ -125,7 +121,7 @@ class ItemsEncoder(Encoder):
         return super().find_unusable(items)
 
     def _find_missing_items(self, items: Any) -> NDArray[np.bool_]:
-        """Return which items count as missing although they are not None; lists go without them."""
+        """Return which items count as missing besides None; lists are used without them."""
         return np.zeros(len(items), dtype=bool)
 
     # -- the contract of an encoder ----------------------------------------------------------
@@ -136,17 +132,21 @@ class ItemsEncoder(Encoder):
         return self._item_shape if self.items is None else (None, *self._item_shape)
 
     def prepare(self, values: Any) -> Any:
-        """Return the raw values as an object array; warn of lists that are too long."""
-        prepared = super().prepare(values)
-        if self.items == "attention":
-            counts = ItemLists.read(prepared, modality=self.name).counts
-            if n_long := int((counts > self.max_items).sum()):
-                warn(
-                    f"Modality {self.name!r}: {counted(n_long, 'row')} of {len(counts)} have more "
-                    f"than max_items={self.max_items} items, at most {counts.max()}. The first "
-                    f"{self.max_items} of each row are used; raise max_items to use more."
-                )
-        return prepared
+        """Return the raw values as an object array or, with `items`, as `ItemLists`.
+
+        A warning counts the lists of which only the first `max_items` items are used.
+        """
+        if self.items is None:
+            return super().prepare(values)
+        lists = self._read_lists(values)
+        n_long = int((lists.counts > self.max_items).sum())
+        if n_long and self.items == "attention":
+            warn(
+                f"Modality {self.name!r}: {counted(n_long, 'row')} of {len(lists.counts)} have "
+                f"more than max_items={self.max_items} items, at most {lists.counts.max()}. The "
+                f"first {self.max_items} of each row are used; raise max_items to use more."
+            )
+        return self._shorten(lists)
 
     def encode(self, values: Any) -> NDArray[Any]:
         """Encode items or, with `items`, lists of them.
@@ -187,7 +187,8 @@ class ItemsEncoder(Encoder):
             missing[present] = self._find_missing_items(given)
         else:
             lists = ItemLists.read(given, modality=self.name)
-            missing[present] = self._without_missing(lists).counts == 0
+            lists = lists.without(self._find_missing_items(lists.items))
+            missing[present] = lists.counts == 0
         return missing
 
     def get_backbone(self) -> keras.Model:
@@ -242,7 +243,7 @@ class ItemsEncoder(Encoder):
         Parameters
         ----------
         values : sequence of length n
-            One list per row.
+            One list per row, or rows of what `prepare` returned.
 
         Returns
         -------
@@ -254,15 +255,7 @@ class ItemsEncoder(Encoder):
         ModalityError
             If a value is not a list, or no item of a row can be used; the message names the row.
         """
-        lists = self._without_missing(ItemLists.read(values, modality=self.name))
-        if not lists.counts.all():
-            row = int(np.argmin(lists.counts))
-            msg = (
-                f"Modality {self.name!r} has no item in row {row}. Pass optional=True to the "
-                "encoder, so that such rows lack the modality, or leave the row out."
-            )
-            raise ModalityError(msg, row=row)
-        return lists.shortened(self.max_items) if self.items == "attention" else lists
+        return values if isinstance(values, ItemLists) else self._shorten(self._read_lists(values))
 
     def pool_items(self, features: NDArray[np.float32], lists: ItemLists) -> NDArray[np.float32]:
         """Return the features of rows from those of their items, as the backbone does.
@@ -281,5 +274,18 @@ class ItemsEncoder(Encoder):
         """
         return lists.pool(features, str(self.items), max_items=self.max_items)
 
-    def _without_missing(self, lists: ItemLists) -> ItemLists:
-        return lists.without(np.flatnonzero(self._find_missing_items(lists.items)).tolist())
+    def _read_lists(self, values: Any) -> ItemLists:
+        """Return at least one item per row, or raise a ModalityError that names the row."""
+        lists = ItemLists.read(values, modality=self.name)
+        lists = lists.without(self._find_missing_items(lists.items))
+        if not lists.counts.all():
+            row = int(np.argmin(lists.counts))
+            msg = (
+                f"Modality {self.name!r} has no item in row {row}. Pass optional=True to the "
+                "encoder, so that such rows lack the modality, or leave the row out."
+            )
+            raise ModalityError(msg, row=row)
+        return lists
+
+    def _shorten(self, lists: ItemLists) -> ItemLists:
+        return lists.shortened(self.max_items) if self.items == "attention" else lists

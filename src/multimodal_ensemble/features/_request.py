@@ -135,12 +135,11 @@ def make_request(
     with locating_errors(numbers):
         values = encoder.prepare(values)
         if isinstance(encoder, ItemsEncoder) and encoder.items is not None:
-            of_rows = encoder.list_items(values)
-            lists = encoder, of_rows
-            numbers = numbers[of_rows.first_rows]
+            lists = encoder, values
+            numbers = numbers[values.first_rows]
             encoder = encoder.item_encoder()
-            values = encoder.prepare(of_rows.items)
-            with of_rows.locating_errors():
+            with values.locating_errors():
+                values = encoder.prepare(values.items)
                 digests = encoder.content_digests(values)
         else:
             digests = encoder.content_digests(values)
