@@ -81,7 +81,8 @@ class CategoryEncoder(Encoder):
     [[0.0, 1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0, 0.0]]
     """
 
-    zeros_are_empty = True
+    # Frequent categories have more influence than rare ones.
+    values_are_scaled = True
 
     def __init__(
         self,

@@ -135,6 +135,11 @@ class DenseEncoder(Encoder):
         """Number of numbers and indicators per row."""
         return (self._learned("n_features_") + len(self.indicated_),)
 
+    @property
+    def values_are_scaled(self) -> bool:  # type: ignore[override]
+        """Whether numbers are scaled; indicators are not, because missing numbers may be rare."""
+        return self.scaling is not None
+
     def prepare(self, values: Any) -> NDArray[Any]:
         """Check the numbers and return them, not scaled.
 

@@ -66,6 +66,10 @@ class Encoder(CheckedParameters, ABC):
         token. False unless overridden.
     values_are_tokens : bool
         Whether each encoded value that is not 0 stands for a token. False unless overridden.
+    values_are_scaled : bool
+        Whether encoded values have their weights already, as tf-idf gives them to tokens, so that a
+        linear model must not scale each of them to the same variance. False unless a subclass
+        overrides it.
     uses_unlabelled : bool
         Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
         of such rows. False unless overridden.
@@ -99,6 +103,7 @@ class Encoder(CheckedParameters, ABC):
     augmentation: Any = None
     zeros_are_empty: bool = False
     values_are_tokens: bool = False
+    values_are_scaled: bool = False
     uses_unlabelled: bool = False
     # The value of a subclass whose constructor has no such argument.
     optional: bool = False

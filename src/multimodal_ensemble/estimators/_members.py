@@ -91,8 +91,7 @@ def make_blocks(
         _check_finite(matrix, encoder)
         block = Block.fit(
             matrix,
-            # Frequent and rare tokens keep their weights; numbers and features have none.
-            standardize=not encoder.zeros_are_empty,
+            standardize=not encoder.values_are_scaled,
             present=here,
             sample_weight=weight,
         )
