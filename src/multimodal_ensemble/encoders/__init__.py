@@ -18,6 +18,7 @@ from multimodal_ensemble.encoders._layers import (
 )
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
+from multimodal_ensemble.encoders._text_encoder import TextEncoder
 
 __all__ = [
     "ApplicationPreprocessing",
@@ -33,6 +34,7 @@ __all__ = [
     "InferenceModel",
     "MirrorImages",
     "TagEmbeddingEncoder",
+    "TextEncoder",
     "as_encoder_list",
     "fit_encoders",
     "infer_encoders",

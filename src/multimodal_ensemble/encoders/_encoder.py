@@ -24,6 +24,7 @@ from multimodal_ensemble.encoders._columns import (
     find_columns,
 )
 from multimodal_ensemble.encoders._dense_head import DenseHead
+from multimodal_ensemble.encoders._encoder_description import EncoderDescription
 from multimodal_ensemble.encoders._parameters import CheckedParameters
 from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
@@ -31,7 +32,7 @@ from multimodal_ensemble.exceptions import ModalityError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class Encoder(CheckedParameters, ABC):
+class Encoder(CheckedParameters, EncoderDescription, ABC):
     """One modality: how raw values become arrays, features and an embedding.
 
     A subclass must override `input_shape` (the shape of one encoded row) and `encode` (from raw
@@ -67,9 +68,12 @@ class Encoder(CheckedParameters, ABC):
     values_are_tokens : bool
         Whether each encoded value that is not 0 stands for a token. False unless overridden.
     values_are_scaled : bool
-        Whether encoded values have their weights already, as tf-idf gives them to tokens, so that a
-        linear model must not scale each of them to the same variance. False unless a subclass
-        overrides it.
+        Whether linear models keep the variances of encoded values. False unless overridden.
+    unit : str
+        What a value is called in progress bars. ``"value"`` unless overridden.
+    features_are_skewed : bool
+        Whether linear models take the features of a backbone as ``sign(x) * log(1 + |x|)``, which
+        suits networks of images. True unless overridden.
     uses_unlabelled : bool
         Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
         of such rows. False unless overridden.
@@ -145,8 +149,8 @@ class Encoder(CheckedParameters, ABC):
 
     @property
     @abstractmethod
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one encoded row, without the batch axis."""
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of one encoded row, without the batch axis; None for a length that differs."""
 
     @abstractmethod
     def encode(self, values: Any) -> NDArray[Any]:
@@ -327,11 +331,11 @@ class Encoder(CheckedParameters, ABC):
     # -- what follows from these ---------------------------------------------------------------
 
     @property
-    def feature_shape(self) -> tuple[int, ...]:
+    def feature_shape(self) -> tuple[Any, ...]:
         """Shape of what the head receives, without the batch axis."""
         backbone = self.get_backbone()
         shape = self.input_shape if backbone is None else backbone.output_shape[1:]
-        return tuple(int(size) for size in shape)
+        return tuple(size if size is None else int(size) for size in shape)
 
     def frozen_part(self) -> keras.Model | None:
         """Return the part of the backbone that training does not change, or None.

@@ -112,6 +112,8 @@ class ImageEncoder(Encoder):
     128
     """
 
+    unit = "image"
+
     def __init__(
         self,
         name: str,

@@ -11,7 +11,9 @@ import re
 import reprlib
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, NoReturn
@@ -51,6 +53,8 @@ _FUNCTIONS = {
 _UNSAFE = ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")
 # Layers that read a file if their vocabulary is a string.
 _LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")
+# The arguments that tokenizers of KerasHub read files from.
+_FILES_OF_TOKENIZERS = ("vocabulary", "merges", "proto")
 
 
 def check_config(config: Any, *, where: str) -> None:
@@ -129,6 +133,10 @@ def _check_object(config: dict[str, Any], place: Place) -> None:
     name = inner if is_function else config.get("registered_name", class_name)
     if name is not None and not isinstance(name, str):
         place.refuse(f"must name a class or function. Received {reprlib.repr(name)}.")
+    if name is not None and name.startswith("keras_hub>"):
+        # KerasHub registers its layers when it is imported. It is an extra of this package.
+        with suppress(ImportError):
+            import_module("keras_hub")
     found = None if name is None else keras.saving.get_registered_object(name)
     if found is None and is_function:
         _check_function(name, config.get("module"), place)
@@ -170,6 +178,9 @@ def _check_class(found: type, inner: Any, place: Place) -> None:
     if issubclass(found, keras.Metric) and not place.compiles:
         # Some take memory in proportion to a number in their configuration.
         place.refuse(f"holds the metric {found.__name__} outside of what a model is compiled with.")
+    if found.__module__.startswith("keras_hub."):
+        if paths := [key for key in _FILES_OF_TOKENIZERS if isinstance(inner.get(key), str)]:
+            place.refuse(f"holds a {found.__name__} that would read a file as its {paths[0]}.")
     takes_vocabulary = issubclass(found, _layers(_LOOKUPS))
     if takes_vocabulary and not isinstance(inner.get("vocabulary"), (list, type(None))):
         place.refuse(

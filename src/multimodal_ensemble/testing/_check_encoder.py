@@ -21,6 +21,7 @@ from multimodal_ensemble.testing._requirements import (
     require,
     require_close,
     require_equal,
+    require_shape,
     step,
     tolerance,
 )
@@ -74,15 +75,15 @@ def _check_fit(encoder: Encoder, values: Any) -> None:
     same = encoder.fit(values) is encoder
     require(same, "fit returns the encoder itself", encoder, "another object")
     shape = tuple(encoder.input_shape)
-    what = "input_shape is a tuple of whole numbers once the encoder is fitted"
-    require(all(isinstance(size, int) for size in shape), what, "(int, ...)", shape)
+    what = "input_shape is a tuple of whole numbers, or None for lengths, once it is fitted"
+    require(all(isinstance(size, int | None) for size in shape), what, "(int, ...)", shape)
 
 
 def _check_encode(encoder: Encoder, values: Any) -> None:
     n_values = len(values)
     whole = encoder.encode(values)
     require(isinstance(whole, np.ndarray), "encode returns a numpy array", np.ndarray, type(whole))
-    require_equal("encode returns (n, *input_shape)", (n_values, *encoder.input_shape), whole.shape)
+    require_shape("encode returns (n, *input_shape)", (n_values, *encoder.input_shape), whole)
     require(whole.dtype.kind in "biuf", "encode returns numbers", "bool, int, float", whole.dtype)
     again = encoder.encode(values)
     require_close("encode returns the same rows when it is called again", whole, again)
@@ -90,12 +91,15 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
     rows = np.arange(n_values)[::-1]
     what = "encode(prepare(values)[rows]) equals encode(values)[rows]"
     require_close(what, whole[rows], encoder.encode(prepared[rows]))
+    lengths = np.asarray(encoder.lengths(prepared))
+    require_equal("lengths returns one number per value", (n_values,), lengths.shape)
     if hasattr(prepared, "toarray"):
         what = "a sparse matrix that prepare returns is the encoded rows"
         require_close(what, whole, prepared.toarray())
     for row in rows:
         single = encoder.encode(prepared[[row]])
-        require_close("a row is encoded in the same way alone and in a batch", whole[[row]], single)
+        what = "a row is encoded in the same way alone and in a batch, apart from padding"
+        require_close(what, _cut_like(single, whole[[row]], encoder.input_shape), single)
     digests = encoder.content_digests(prepared)
     require_equal("content_digests returns one digest per value", n_values, len(digests))
     for one, other in itertools.combinations(range(n_values), 2):
@@ -105,6 +109,14 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
             "distinct digests",
             f"one digest for the values {one} and {other}",
         )
+
+
+def _cut_like(
+    single: NDArray[Any], padded: NDArray[Any], input_shape: tuple[int | None, ...]
+) -> NDArray[Any]:
+    """Return a padded row with the lengths that it has alone."""
+    sizes = zip(single.shape[1:], input_shape, strict=True)
+    return padded[(slice(None), *(slice(None if n is not None else s) for s, n in sizes))]
 
 
 def _check_missing(encoder: Encoder, values: Any) -> None:
@@ -166,10 +178,17 @@ def _check_backbone(encoder: Encoder, values: Any) -> None:
     require(is_same, "get_backbone() returns the same model each time", backbone, "a new one")
     shape = tuple(backbone.input_shape[1:])
     require_equal("the backbone accepts what encode returns", tuple(encoder.input_shape), shape)
+    what = "frozen features are arrays of one shape"
+    require(None not in encoder.feature_shape, what, "(int, ...)", encoder.feature_shape)
     batch = encoder.encode(values)
     features = _run(backbone, batch)
     shape = (len(values), *encoder.feature_shape)
     require_equal("the backbone returns (n, *feature_shape)", shape, features.shape)
+    if None in encoder.input_shape:
+        prepared = encoder.prepare(values)
+        alone = [_run(backbone, encoder.encode(prepared[[row]])) for row in range(len(values))]
+        what = "the backbone returns the same features for a row with and without padding"
+        require_close(what, np.concatenate(alone), features, tolerance())
     in_training = keras.ops.convert_to_numpy(backbone(batch, training=True))
     what = "the backbone stays in inference mode in training (see InferenceModel)"
     require_close(what, features, in_training, tolerance())

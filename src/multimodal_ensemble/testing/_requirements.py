@@ -43,6 +43,14 @@ def require_equal(what: str, expected: object, received: object) -> None:
     require(expected == received, what, expected, received)
 
 
+def require_shape(what: str, expected: tuple[int | None, ...], received: NDArray[Any]) -> None:
+    """Require an array to have a shape, whose sizes may be anything where None is expected."""
+    n_equal = len(expected) == received.ndim and sum(
+        size in (None, found) for size, found in zip(expected, received.shape, strict=True)
+    )
+    require(n_equal == len(expected), what, expected, received.shape)
+
+
 def require_close(
     what: str, expected: NDArray[Any], received: NDArray[Any], accepted: float = 0
 ) -> None:

@@ -1,0 +1,402 @@
+"""Texts through a pretrained language model."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._layer_names import backbone_name
+from multimodal_ensemble._tables import as_object_array, counted
+from multimodal_ensemble._validation import check_at_least, check_choice
+from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.encoders._dense_head import DenseHead
+from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._image_backbone import (
+    check_trainable_layers,
+    set_trainable_layers,
+)
+from multimodal_ensemble.encoders._json_tokenizer import is_json_tokenizer
+from multimodal_ensemble.encoders._text_backbone import build_text_backbone
+from multimodal_ensemble.encoders._text_source import POOLINGS, TextSource, read_source
+from multimodal_ensemble.exceptions import ModalityError
+
+# What a loaded source, and a built backbone, depend on.
+_SOURCE_PARAMETERS = {"backbone", "tokenizer", "weights"}
+_BACKBONE_PARAMETERS = _SOURCE_PARAMETERS | {"name", "pooling", "windows", "trainable_layers"}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class TextEncoder(Encoder):
+    """Texts, through a frozen pretrained language model and one dense layer.
+
+    It needs the extra ``text``: ``pip install "multimodal-ensemble[text]"``.
+
+    Parameters
+    ----------
+    name : str
+        Name of the modality and of the Keras input.
+    column : str, optional
+        The column of texts. A list of strings, such as tags, is read as one text with commas
+        between them. Default: `name`.
+    backbone : str, path or keras.Model
+        A folder in the layout of Hugging Face (``config.json``, ``model.safetensors`` and
+        ``tokenizer.json``) or of KerasHub; the name of a KerasHub preset, such as
+        ``"bert_tiny_en_uncased"``, which is downloaded once; a handle such as
+        ``"hf://sentence-transformers/all-MiniLM-L6-v2"``; or a KerasHub backbone, of which the
+        encoder uses a copy.
+    tokenizer : str, path or tokenizer, optional
+        A ``tokenizer.json``, a folder or preset with a tokenizer, a ``tokenizers.Tokenizer`` or a
+        tokenizer of KerasHub. Default: that of the backbone's folder or preset.
+    weights : str or path, optional
+        A folder or preset whose weights replace those of the backbone. Default: its own.
+    max_length : int, optional
+        Maximum number of tokens of a text, including the special ones at its ends. Default: the
+        length that the model was trained with, or 512 if its folder does not name it. Texts are
+        padded to the longest of a batch, so short ones take no longer with a high limit.
+    pooling : {"mean", "cls", "max", "last"}, optional
+        How the vectors of the tokens become one vector: their mean, the first one, their maximum
+        or the last one. Default: what the folder of a sentence-transformers model names, otherwise
+        the mean.
+    windows : bool, default=False
+        Whether a text of more than `max_length` tokens is read in parts of that length, whose
+        vectors are averaged by their number of tokens. Otherwise the rest is left out, and a
+        warning is issued.
+    trainable_layers : int or "all", default=0
+        Number of the backbone's last layers that training changes; see `unfreeze`.
+    head : callable, optional
+        The trainable layers; see `Encoder`. Default:
+        ``DenseHead(input_dropout=0.5, scaling="standard")``.
+    optional : bool, default=False
+        Whether rows may lack this modality; see `Encoder`. An empty text is not missing.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range; the message lists the values that are allowed.
+
+    Notes
+    -----
+    The backbone and the tokenizer are read when they are first needed. A saved estimator holds
+    both, so that loading it needs no folder and no download. Features are stored under a key of
+    the weights, the pooling and the token ids.
+
+    Examples
+    --------
+    A tiny model of random weights, for texts of the words in its vocabulary::
+
+        import keras_hub
+        from tokenizers import Tokenizer, models, pre_tokenizers
+
+        tokenizer = Tokenizer(models.WordLevel({"<pad>": 0, "<unk>": 1, "a": 2, "cat": 3}, "<unk>"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        backbone = keras_hub.models.DistilBertBackbone(
+            vocabulary_size=4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16)
+        encoder = TextEncoder("title", backbone=backbone, tokenizer=tokenizer)
+        encoder.encode(["a cat", "cat"])  # [[2, 3], [3, 0]]
+
+    With a folder, nothing else is needed:
+
+    >>> from multimodal_ensemble import TextEncoder
+    >>> encoder = TextEncoder("title", backbone="models/all-MiniLM-L6-v2")
+    >>> encoder.input_shape, encoder.columns
+    ((None,), ['title'])
+    """
+
+    input_dtype = "int32"
+    unit = "text"
+    features_are_skewed = False
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        column: str | None = None,
+        backbone: str | Path | keras.Model,
+        tokenizer: Any = None,
+        weights: str | Path | None = None,
+        max_length: int | None = None,
+        pooling: str | None = None,
+        windows: bool = False,
+        trainable_layers: int | str = 0,
+        head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
+        optional: bool = False,
+    ) -> None:
+        head = DenseHead(input_dropout=0.5, scaling="standard") if head is None else head
+        super().__init__(name, column=column, head=head, optional=optional)
+        if not isinstance(backbone, str | os.PathLike | keras.Model):
+            msg = (
+                "backbone must be a folder, the name of a KerasHub preset or a KerasHub backbone. "
+                f"Received {backbone!r} of type {type(backbone).__name__}."
+            )
+            raise ValueError(msg)
+        if max_length is not None:
+            check_at_least(max_length, 4, name="max_length")
+        check_choice(pooling, (None, *POOLINGS), name="pooling")
+        check_choice(windows, (True, False), name="windows")
+        check_trainable_layers(trainable_layers, mirror=False)
+        self.backbone = backbone
+        self.tokenizer = tokenizer
+        self.weights = weights
+        self.max_length = max_length
+        self.pooling = pooling
+        self.windows = windows
+        self.trainable_layers = trainable_layers
+        self._source: TextSource | None = None
+        self._backbone: keras.Model | None = None
+        # The largest number of shortened texts that a warning has reported.
+        self._n_reported = 0
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Any number of token ids and, with `windows`, of windows."""
+        return (None, None) if self.windows else (None,)
+
+    def fit(self, values: Any) -> Self:
+        """Read the backbone and the tokenizer, so that errors come early; learn nothing."""
+        del values
+        self._get_source()
+        return self
+
+    def prepare(self, values: Any) -> NDArray[Any]:
+        """Return the token ids of each text; with `windows` a tuple of those of each window.
+
+        Raises
+        ------
+        ModalityError
+            If a value is no text.
+        """
+        texts = [self._read_text(value, row) for row, value in enumerate(values)]
+        source = self._get_source()
+        parts = source.tokenizer.split(texts, self._length_limit(source))
+        if not self.windows:
+            self._report_shortened(parts, source.tokenizer.n_special)
+        return as_object_array([tuple(each) if self.windows else each[0] for each in parts])
+
+    def encode(self, values: Any) -> NDArray[np.int32]:
+        """Return token ids, padded to the longest text of the batch."""
+        rows = values if _is_prepared(values) else self.prepare(values)
+        pad_id = self._get_source().tokenizer.pad_id
+        windows = list(rows) if self.windows else [(row,) for row in rows]
+        n_windows = max(map(len, windows), default=1)
+        length = max((len(ids) for row in windows for ids in row), default=1)
+        # A text without a token is one padding, because networks refuse rows of length 0.
+        padded = np.full((len(windows), n_windows, max(length, 1)), pad_id, dtype=np.int32)
+        for number, row in enumerate(windows):
+            for window, ids in enumerate(row):
+                padded[number, window, : len(ids)] = ids
+        return padded if self.windows else padded[:, 0]
+
+    def lengths(self, values: Any) -> NDArray[np.intp]:
+        """Return the number of tokens of each text."""
+        return np.array([_flat(row).size for row in values], dtype=np.intp)
+
+    def content_digests(self, values: Any) -> list[bytes]:
+        """Return a digest of the token ids of each text."""
+        return [
+            hashlib.sha256(repr(_window_lengths(row)).encode() + _flat(row).tobytes()).digest()
+            for row in values
+        ]
+
+    def encoding_config(self) -> dict[str, Any]:
+        """Return the id of padding; all else is part of the token ids or of the backbone."""
+        return {"pad_id": self._get_source().tokenizer.pad_id}
+
+    def input_description(self) -> dict[str, Any]:
+        """Return what the ids are and how they are padded."""
+        source = self._get_source()
+        return {
+            "meaning": "token ids of a text, padded at the end to the longest text of the batch",
+            "pad_id": source.tokenizer.pad_id,
+            "max_length": self._length_limit(source),
+        }
+
+    def companion_files(self) -> dict[str, bytes]:
+        """Return the files of the tokenizer."""
+        return self._get_source().tokenizer.files()
+
+    def without_backbone(self) -> Self:
+        """Return a copy with the tokenizer and without the network."""
+        small = copy.copy(self)
+        source = self._get_source()
+        small.backbone, small._backbone, small.tokenizer = "none", None, None
+        small._source = TextSource({}, None, source.tokenizer, source.pooling, source.max_length)
+        return small
+
+    def get_backbone(self) -> keras.Model:
+        """Return the network from token ids to one vector per text.
+
+        Raises
+        ------
+        ImportError
+            If KerasHub is not installed.
+        WeightsUnavailableError
+            If the backbone or its weights cannot be read.
+        """
+        if self._backbone is None:
+            source = self._get_source()
+            if source.weights is None:
+                # An estimator was saved without weights that are known by name.
+                named = self.backbone if self.weights is None else self.weights
+                weights = read_source(named, self.tokenizer, modality=self.name).weights
+                source = self._source = replace(source, weights=weights)
+            self._backbone = build_text_backbone(
+                backbone_name(self.name),
+                source.build_network(modality=self.name),
+                pad_id=source.tokenizer.pad_id,
+                pooling=self.pooling or source.pooling,
+                windows=self.windows,
+            )
+            set_trainable_layers(self._backbone, self.trainable_layers)
+        return self._backbone
+
+    def unfreeze(self, n_layers: int | None = None) -> Self:
+        """Let training also change the last layers of the backbone.
+
+        Training then runs the whole backbone in each epoch, because the vectors of all tokens,
+        which the first trained layer takes, are too large for a store. All models that were built
+        from this encoder share its backbone and change with it.
+
+        Parameters
+        ----------
+        n_layers : int, optional
+            Number of layers with weights, counted from the last; a block of a transformer is one.
+            Default: all of them. 0 freezes the backbone again.
+
+        Returns
+        -------
+        TextEncoder
+            The encoder itself.
+
+        Raises
+        ------
+        ValueError
+            If the backbone has fewer layers than that.
+        """
+        n_or_all: int | str = "all" if n_layers is None else n_layers
+        check_trainable_layers(n_or_all, mirror=False)
+        set_trainable_layers(self.get_backbone(), n_or_all)
+        self.trainable_layers = n_or_all
+        return self
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters after checking them; what they affect is read or built again."""
+        backbone, source = self._backbone, self._source
+        super().set_params(**params)
+        if not _SOURCE_PARAMETERS & params.keys():
+            self._source = source
+        if not _BACKBONE_PARAMETERS & params.keys():
+            self._backbone = backbone
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy for `sklearn.base.clone`, which need not read files again."""
+        shared = {"backbone": self.backbone, "tokenizer": self.tokenizer}
+        params = {
+            key: shared[key] if key in shared else clone(value, safe=False)
+            for key, value in self.get_params(deep=False).items()
+        }
+        cloned = type(self)(**params)
+        cloned._source = self._source
+        return cloned
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as values that Keras can write to JSON."""
+        described = copy.copy(self)
+        if isinstance(self.backbone, keras.Model):
+            # Only what the encoder uses; `get_state` returns the weights.
+            described.backbone = "none"
+        if is_json_tokenizer(self.tokenizer):
+            described.tokenizer = self.tokenizer.to_str()
+        config = super(TextEncoder, described).get_config()
+        if isinstance(self.backbone, keras.Model):
+            config["backbone"] = self._get_source().config
+        return config
+
+    @property
+    def has_named_weights(self) -> bool:
+        """Whether the backbone has the unchanged weights of a folder or preset."""
+        return not isinstance(self.backbone, keras.Model) and not self.trainable_layers
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the network and the tokenizer, and the weights unless the options name them."""
+        state = {**super().get_state(), "text_source": self._get_source().get_state()}
+        if not self.has_named_weights:
+            state["backbone_weights"] = self.get_backbone().get_weights()
+        return state
+
+    def set_state(self, state: Mapping[str, Any]) -> Self:
+        """Take over what `get_state` of an encoder with the same configuration returned."""
+        learned = dict(state)
+        weights = learned.pop("backbone_weights", None)
+        if weights is None and not self.has_named_weights:
+            msg = f"The state of {self.name!r} lacks backbone_weights, which get_state returns."
+            raise ValueError(msg)
+        described = learned.pop("text_source")
+        self._source = TextSource.from_state(described, weights, modality=self.name)
+        self._backbone = None
+        return super().set_state(learned)
+
+    def _get_source(self) -> TextSource:
+        if self._source is None:
+            source = read_source(self.backbone, self.tokenizer, modality=self.name)
+            if self.weights is not None:
+                weights = read_source(self.weights, self.tokenizer, modality=self.name).weights
+                source = replace(source, weights=weights)
+            self._source = source
+        return self._source
+
+    def _length_limit(self, source: TextSource) -> int:
+        return source.max_length if self.max_length is None else self.max_length
+
+    def _read_text(self, value: Any, row: int) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            return ", ".join(value)
+        msg = (
+            f"Modality {self.name!r} expects a text, or a list of strings, in each row. Received "
+            f"{value!r:.80} in row {row}. If the text is unknown, use None and pass optional=True "
+            "to the encoder."
+        )
+        raise ModalityError(msg, row=row)
+
+    def _report_shortened(self, parts: Sequence[Sequence[NDArray[np.int32]]], n_special: int) -> None:
+        """Warn of texts that were shortened, unless as many were reported before."""
+        shortened = [each for each in parts if len(each) > 1]
+        if len(shortened) <= self._n_reported:
+            return
+        self._n_reported = len(shortened)
+        longest = max(sum(len(ids) - n_special for ids in each) for each in shortened) + n_special
+        limit = self._length_limit(self._get_source())
+        warn(
+            f"{len(shortened)} of {counted(len(parts), 'text')} in {self.name!r} exceed {limit} "
+            f"tokens (the longest has {longest}), and the rest of each is left out. Pass "
+            "windows=True to read all of it, or a larger max_length if the model can take it."
+        )
+
+
+def _is_prepared(values: Any) -> bool:
+    """Return whether values are what `prepare` returned, and no raw texts."""
+    if not isinstance(values, np.ndarray) or values.dtype != object or not len(values):
+        return False
+    part = values[0][0] if isinstance(values[0], tuple) and values[0] else values[0]
+    return isinstance(part, np.ndarray) and part.dtype == np.int32
+
+
+def _flat(row: Any) -> NDArray[np.int32]:
+    return np.concatenate(row) if isinstance(row, tuple) else row
+
+
+def _window_lengths(row: Any) -> tuple[int, ...]:
+    return tuple(map(len, row)) if isinstance(row, tuple) else (len(row),)
