@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from multimodal_ensemble.encoders import (
         Augmentation as Augmentation,
         BagOfWordsEncoder as BagOfWordsEncoder,
+        CategoryEncoder as CategoryEncoder,
         DenseEncoder as DenseEncoder,
         DenseHead as DenseHead,
         Encoder as Encoder,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "Augmentation": "encoders",
     "BagOfWordsEncoder": "encoders",
+    "CategoryEncoder": "encoders",
     "DenseEncoder": "encoders",
     "DenseHead": "encoders",
     "Encoder": "encoders",

@@ -31,7 +31,11 @@ def to_frame(data: Any) -> pd.DataFrame:
             "from them, which aligns them, or pass lists to pair them by position."
         )
         raise ModalityError(msg)
-    columns = {name: list(values) for name, values in data.items()}
+    # A row of an array that is mapped into memory is a large object, unlike one of a plain view.
+    columns = {
+        name: list(np.asarray(values) if isinstance(values, np.memmap) else values)
+        for name, values in data.items()
+    }
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         msg = f"The columns of the data must have the same length. Received {lengths}."

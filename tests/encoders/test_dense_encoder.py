@@ -1,4 +1,4 @@
-"""`DenseEncoder` compared with scikit-learn's `StandardScaler`."""
+"""`DenseEncoder` compared with scikit-learn's `StandardScaler` and `SimpleImputer`."""
 
 import numpy as np
 import pandas as pd
@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as st_numpy
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from multimodal_ensemble import DenseEncoder
+from multimodal_ensemble import DenseEncoder, MultimodalDataset, fit_encoders
+from multimodal_ensemble._tables import to_frame
+from multimodal_ensemble.encoders import _numbers
 from multimodal_ensemble.exceptions import ModalityError
 
 MATRIX = np.random.default_rng(0).normal([5, -200, 0.01], [1, 30, 0.002], (9, 3))
@@ -109,7 +113,98 @@ def test_a_constant_column_is_only_centred():
 def test_without_scaling_numbers_are_unchanged():
     encoder = DenseEncoder("numbers", scaling=None).fit(MATRIX)
     np.testing.assert_array_equal(encoder.encode(OTHER), OTHER.astype("float32"))
-    assert set(encoder.get_state()) == {"n_features_", "feature_names_"}
+    learned = {"n_features_", "feature_names_", "mean_", "indicated_"}
+    assert set(encoder.get_state()) == learned
+
+
+# -- missing numbers -------------------------------------------------------------------------------
+
+
+def with_gaps(n_rows, columns, seed=0):
+    """Return a table in which some numbers of the given columns are missing."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(rng.normal([5, -200, 0.01], [1, 30, 0.002], (n_rows, 3)))
+    table.columns = list("abc")
+    return table.mask((rng.random((n_rows, 3)) < 0.4) & table.columns.isin(list(columns)))
+
+
+@pytest.mark.parametrize("columns", ["", "b", "ac", "abc"])
+@pytest.mark.parametrize("scaling", ["standard", None])
+def test_missing_numbers_are_imputed_and_indicated_as_in_scikit_learn(columns, scaling):
+    train, other = with_gaps(20, columns), with_gaps(9, "abc", seed=1)
+    steps = [StandardScaler()] if scaling else []
+    oracle = make_pipeline(*steps, SimpleImputer(add_indicator=True)).fit(train)
+    encoder = DenseEncoder("numbers", column=list("abc"), scaling=scaling).fit(train)
+    assert encoder.input_shape == (3 + len(columns),)
+    for table in (train, other):
+        expected = oracle.transform(table)
+        np.testing.assert_allclose(encoder.encode(table), expected, rtol=1e-5, atol=1e-6)
+        prepared = encoder.prepare(table)
+        np.testing.assert_array_equal(encoder.encode(prepared[[2]]), encoder.encode(table)[[2]])
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [list, np.array, pd.Series, lambda values: pd.Series(values, dtype="Float64")],
+    ids=["list", "array", "series", "nullable"],
+)
+def test_missing_numbers_of_one_column_are_imputed_and_indicated(wrap):
+    encoder = DenseEncoder("year", scaling=None).fit(wrap([1.0, np.nan, 4.0]))
+    assert encoder.encode(wrap([np.nan, 7.0])).tolist() == [[2.5, 1.0], [7.0, 0.0]]
+
+
+def test_a_row_without_any_number_is_imputed_or_lacks_an_optional_modality():
+    data = {"a": [1.0, None, 4.0], "b": [2.0, None, 6.0]}
+    encoder = DenseEncoder("numbers", column=["a", "b"], scaling=None)
+    (fitted,) = fit_encoders([encoder], data)
+    assert fitted.encode(fitted.select(data))[1].tolist() == [2.5, 4.0, 1.0, 1.0]
+    optional = DenseEncoder("numbers", column=["a", "b"], scaling=None, optional=True)
+    (fitted,) = fit_encoders([optional], data)
+    assert fitted.input_shape == (2,)
+    dataset = MultimodalDataset(data, [fitted])
+    assert dataset[0][0]["numbers_present"].ravel().tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("values", [pd.DataFrame({"a": [1, 2], "b": [None, None]}), [None, None]])
+def test_a_column_without_a_number_in_training_is_refused(values):
+    place = "column 'b'" if isinstance(values, pd.DataFrame) else "position 0"
+    with pytest.raises(ModalityError, match=rf"no number at {place} in any of the 2 .*Leave this"):
+        DenseEncoder("numbers").fit(values)
+
+
+# -- vectors without a copy ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """Return vectors of float32 in a file that is mapped into memory."""
+    np.save(tmp_path / "vectors.npy", MATRIX.astype("float32"))
+    return np.load(tmp_path / "vectors.npy", mmap_mode="r")
+
+
+def test_vectors_that_are_mapped_into_memory_stay_on_disk(mapped):
+    encoder = DenseEncoder("vector").fit(mapped)
+    prepared = encoder.prepare(mapped)
+    assert np.shares_memory(prepared, mapped)
+    expected = encoder.encode(mapped.astype(float))
+    np.testing.assert_array_equal(encoder.encode(prepared), expected)
+    data = to_frame({"vector": mapped})
+    rows = encoder.prepare(encoder.select(data))
+    assert all(np.shares_memory(row, mapped) for row in rows)
+    assert not any(isinstance(row, np.memmap) for row in rows)
+    np.testing.assert_array_equal(encoder.encode(rows[[3, 1]]), expected[[3, 1]])
+
+
+def test_vectors_are_scaled_in_chunks_like_at_once(monkeypatch):
+    at_once = DenseEncoder("vector").fit(MATRIX)
+    monkeypatch.setattr(_numbers, "_NUMBERS_PER_CHUNK", 6)
+    in_chunks = DenseEncoder("vector").fit(list(MATRIX))
+    np.testing.assert_allclose(in_chunks.encode(OTHER), at_once.encode(OTHER), rtol=1e-6)
+    wrong = MATRIX.copy()
+    wrong[7, 2] = np.inf
+    with pytest.raises(ModalityError, match="inf in row 7, position 2") as raised:
+        in_chunks.prepare(wrong)
+    assert raised.value.row == 7
 
 
 def test_prepared_rows_are_encoded_like_the_whole():
@@ -133,16 +228,16 @@ def test_an_unknown_scaling_is_refused():
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        ([1.0, np.nan, 2.0], r"'numbers' .*Received nan in row 1, position 0 \(1 such"),
-        ([1.0, None, 2.0], r"Received nan in row 1, position 0"),
+        ([1.0, np.inf], r"'numbers' expects finite numbers. Received inf in row 1, position 0"),
+        ([[1, 2], [np.nan, 3]], r"neither NaN nor infinite. Received nan in row 1, position 0"),
+        (list(np.array([[1, 2], [3, np.nan]])), r"Received nan in row 1, position 1 \(1 such"),
         ([[1, 2], [3, np.inf], [-np.inf, 1]], r"Received inf in row 1, position 1 \(2 such"),
+        ([[1, 2], None], r"Received nan in row 1, position 0 .*optional=True"),
         (
-            pd.DataFrame({"year": [1, 2], "minutes": [3.0, np.nan]}, index=["x", "y"]),
-            r"Received nan in row 1, column 'minutes' \(1 such values in total\). Fill them in",
+            pd.DataFrame({"year": [1, np.nan], "minutes": [3.0, np.inf]}, index=["x", "y"]),
+            r"row 1, column 'minutes' \(1 such values in total\). Replace them first, or with NaN",
         ),
         (pd.DataFrame({0: [-np.inf]}), r"Received -inf in row 0, column 0"),
-        (pd.Series([1, None], dtype="Int64"), r"Received nan in row 1"),
-        (pd.DataFrame({"year": pd.Series([None, 1], dtype="Int64")}), r"row 0, column 'year'"),
         ([[1, 2], [3]], r"'numbers' expects numbers, or vectors of equal length"),
         (pd.Series([np.ones(2), np.ones(3)]), r"vectors of equal length"),
         ([[1, 2], 3], r"vectors of equal length"),

@@ -13,6 +13,7 @@ from PIL import Image
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
+    CategoryEncoder,
     DenseEncoder,
     ImageEncoder,
     TagEmbeddingEncoder,
@@ -20,6 +21,7 @@ from multimodal_ensemble import (
     fuse_encoders,
     infer_encoders,
 )
+from multimodal_ensemble.encoders import present_values
 from multimodal_ensemble.exceptions import ModalityError
 
 NUMBERS = [1.5, 2.5, 4.0, 8.0]
@@ -45,15 +47,10 @@ def reason(values, capsys, name="column"):
 
 def fit_and_encode(encoders, data):
     """Return the encoded rows that have each modality, by name."""
-    encoded = {}
-    for encoder in fit_encoders(encoders, data):
-        values = list(encoder.select(data).to_numpy(dtype=object))
-        missing = encoder.find_missing(values)
-        present = [
-            value for value, is_missing in zip(values, missing, strict=True) if not is_missing
-        ]
-        encoded[encoder.name] = encoder.encode(present)
-    return encoded
+    return {
+        encoder.name: encoder.encode(present_values(encoder, encoder.select(data))[0])
+        for encoder in fit_encoders(encoders, data)
+    }
 
 
 # -- images ----------------------------------------------------------------------------------------
@@ -180,27 +177,44 @@ def test_semicolons_in_texts_do_not_delimit_tokens():
 def test_few_distinct_strings_are_categories_and_stay_whole():
     values = ["New York", "Los Angeles", "New York", "Paris"] * 3
     encoder = infer_one(values)
-    assert encoder.fit(values).vocabulary_ == ["New York", "Los Angeles", "Paris"]
+    assert encoder.fit(values).categories_ == [["New York", "Los Angeles", "Paris"]]
 
 
-@pytest.mark.parametrize(("rare", "delimiter"), [(["a|b"], ";"), (["a|b", "c;d"], "\n")])
-def test_a_delimiter_in_a_rare_category_does_not_split_it(rare, delimiter):
+@pytest.mark.parametrize("rare", [["a|b"], ["a|b", "c;d"], ["c|d;e\nf"]], ids=str)
+def test_a_delimiter_in_a_rare_category_does_not_split_it(rare):
     values = ["plain", "simple"] * 50 + rare
-    encoder = infer_one(values)
-    assert encoder.delimiter == delimiter
-    assert set(encoder.fit(values).vocabulary_) == {"plain", "simple", *rare}
+    encoder = infer_one(values).set_params(min_count=1)
+    assert set(encoder.fit(values).categories_[0]) == {"plain", "simple", *rare}
 
 
-def test_categories_that_hold_every_delimiter_are_texts():
-    assert infer_one(["a", "b"] * 50 + ["c|d;e\nf"]).tokenizer == "words"
+def test_columns_of_categories_are_one_modality():
+    data = {
+        "country": ["US", "FR", None, "US"] * 2,
+        "plot": [f"text {row}" for row in range(8)],
+        "colour": pd.Series([1, 2, 3, 1] * 2, dtype="category"),
+    }
+    plot, categories = infer(data)
+    assert isinstance(categories, CategoryEncoder)
+    assert (categories.name, categories.column) == ("categories", ["country", "colour"])
+    # Each row has a colour.
+    assert (plot.optional, categories.optional) == (False, False)
+    data["colour"][[2, 6]] = None
+    assert infer(data)[1].optional is True
+
+
+def test_delimited_strings_of_the_categorical_type_are_split():
+    values = pd.Series(["a|b", "b", "a|b", "b"], dtype="category")
+    assert infer_one(values).delimiter == "|"
 
 
 def test_more_than_50_categories_are_texts():
     def values(n_categories):
         return [f"word {number}" for number in range(n_categories)] * 4
 
-    assert infer_one(values(50)).delimiter == "|"
+    assert isinstance(infer_one(values(50)), CategoryEncoder)
     assert infer_one(values(51)).tokenizer == "words"
+    assert isinstance(infer_one(pd.Series(values(51), dtype="category")), CategoryEncoder)
+    assert infer_one(pd.Series(values(51)[:51], dtype="category")).tokenizer == "words"
 
 
 def test_texts_are_split_into_words():
@@ -244,15 +258,14 @@ def test_missing_numbers_make_the_encoder_optional(nothing):
     assert encoder.optional is True
 
 
-def test_columns_of_numbers_without_missing_values_are_one_modality():
+def test_columns_of_numbers_are_one_modality_that_is_optional_if_a_row_lacks_all():
     data = {"year": [1, 2, 3], "note": [1, None, 2], "minutes": NUMBERS[:3]}
-    note, numbers = infer(data)
-    assert (note.name, note.column, note.optional) == ("note", None, True)
-    assert (numbers.name, numbers.column, numbers.optional) == (
-        "numbers",
-        ["year", "minutes"],
-        False,
-    )
+    (numbers,) = infer(data)
+    assert (numbers.name, numbers.column) == ("numbers", ["year", "note", "minutes"])
+    assert numbers.optional is False
+    assert fit_and_encode([numbers], data)["numbers"].shape == (3, 4)
+    (numbers,) = infer({"a": [1, None, 3], "b": [None, None, 2]})
+    assert numbers.optional is True
 
 
 @pytest.mark.parametrize("number", [float("inf"), -float("inf"), 10**400, 1e39, Decimal("1e39")])
@@ -286,9 +299,10 @@ def test_vectors_get_a_dense_encoder(values):
 @pytest.mark.parametrize(
     ("values", "kind", "optional"),
     [
-        (pd.Categorical(["a", "b", "a", None] * 2), BagOfWordsEncoder, True),
-        (pd.Categorical(["a", "b"] * 2), BagOfWordsEncoder, False),
-        (pd.Categorical([1, 2, 1, 2]), DenseEncoder, False),
+        (pd.Categorical(["a", "b", "a", None] * 2), CategoryEncoder, True),
+        (pd.Categorical(["a", "b"] * 2), CategoryEncoder, False),
+        (pd.Categorical([1, 2, 1, 2]), CategoryEncoder, False),
+        (pd.Categorical([1, 2, 3]), DenseEncoder, False),
         (pd.array(["a", "b", "a", None], dtype="string"), BagOfWordsEncoder, True),
         (pd.array(["a b", "c d", "a e"], dtype="string"), BagOfWordsEncoder, False),
         (pd.array([1, 2, None], dtype="Int64"), DenseEncoder, True),
@@ -331,7 +345,7 @@ def test_arrow_tables_are_read_as_tables_of_pandas_are():
         (lambda pa: pa.decimal128(5, 2), [1, 2, 3], DenseEncoder),
         (lambda pa: pa.list_(pa.float64()), [[1, 2], [3, 4], [5, 7]], DenseEncoder),
         (lambda pa: pa.list_(pa.string()), [["a"], ["b", "a"], []], BagOfWordsEncoder),
-        (lambda pa: pa.dictionary(pa.int8(), pa.string()), ["a", "b"] * 2, BagOfWordsEncoder),
+        (lambda pa: pa.dictionary(pa.int8(), pa.string()), ["a", "b"] * 2, CategoryEncoder),
         (lambda pa: pa.large_string(), ["a b", "c d", "a e"], BagOfWordsEncoder),
     ],
     ids=["int", "bool", "decimal", "vectors", "tokens", "dictionary", "string"],
@@ -381,8 +395,7 @@ def test_dates_are_left_out_with_advice(values, capsys):
         (["tt01", "tt02", "tt03"], "a different word in each row, like an id"),
         (["tt01", None, "tt03"], "a different word in each row, like an id"),
         ([[], [], None], "empty lists"),
-        (["", " ", ""], "texts without a token"),
-        (["", " "] * 2, "2 categories without a token"),
+        (["", " ", ""], "the same string in each row, ''"),
         (["... !", "?? ?", "- -"], "texts without a token"),
         (["|", " | |", "|"], "strings delimited by '|' without a token"),
         ([["x", 1], ["y"]], "lists that hold neither tokens nor numbers only"),
@@ -552,15 +565,14 @@ PRINTED = """\
 Encoders for 11 columns:
   movieId: left out; a different whole number in each row, like an id
   tags: BagOfWordsEncoder('tags'); lists of tokens
-  country: BagOfWordsEncoder('country', delimiter='|', words=False); 2 categories
   cast: BagOfWordsEncoder('cast', delimiter='|', optional=True); strings delimited by '|'; \
 missing in 1 of 6 rows
   plot: BagOfWordsEncoder('plot', tokenizer='words'); texts
-  budget (M$): DenseEncoder('budget_M', optional=True); numbers; missing in 1 of 6 rows
   vector: DenseEncoder('vector'); vectors of 2 numbers
   released: left out; dates and times; turn them into numbers, such as the year, to use them
   genres: left out; excluded
-  year, minutes: DenseEncoder('numbers'); numbers
+  country: CategoryEncoder('country'); 2 categories
+  year, budget (M$), minutes: DenseEncoder('numbers'); numbers; 1 of 18 values are missing
 """
 
 
@@ -611,9 +623,8 @@ def test_the_encoders_of_a_whole_table_can_be_fitted_and_encode(movies):
         "country": (6, 2),
         "cast": (5, 3),
         "plot": (6, 12),
-        "budget_M": (5, 1),
         "vector": (6, 2),
-        "numbers": (6, 2),
+        "numbers": (6, 4),
     }
 
 

@@ -2,6 +2,7 @@
 
 from multimodal_ensemble.encoders._augmentation import Augmentation
 from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
+from multimodal_ensemble.encoders._category_encoder import CategoryEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
@@ -28,6 +29,7 @@ __all__ = [
     "Augmentation",
     "BackboneSplit",
     "BagOfWordsEncoder",
+    "CategoryEncoder",
     "DenseEncoder",
     "DenseHead",
     "Encoder",

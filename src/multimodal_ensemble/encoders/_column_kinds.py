@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble._tables import is_missing, to_python
+from multimodal_ensemble._tables import to_python
 from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
+from multimodal_ensemble.encoders._category_encoder import CategoryEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
@@ -42,26 +43,21 @@ class ColumnKind:
     options: dict[str, Any] = field(default_factory=dict)
     # Whether a row may hold several tags, of which some occur together more often than others.
     is_tags: bool = False
+    # The name of the encoder of all columns of this kind, if one encoder reads them.
+    joint_name: str | None = None
 
 
-# The kind of a column with one number in each row; such columns are joined to one table.
-NUMBERS = ColumnKind("numbers", DenseEncoder)
+NUMBERS = ColumnKind("numbers", DenseEncoder, joint_name="numbers")
 
 
-def find_column_kind(column: str, values: Any, root: Path) -> ColumnKind:
-    """Inspect the values of a column; one with missing values gets an optional encoder."""
-    known = [value for value in values if not is_missing(value)]
+def find_column_kind(column: str, known: list[Any], root: Path, *, dtype: Any) -> ColumnKind:
+    """Inspect the values of a column that are not missing."""
     if not known:
         return ColumnKind("no row has a value")
-    kind = _inspect(column, known, root)
-    n_missing = len(values) - len(known)
-    if kind.encoder is None or not n_missing:
-        return kind
-    description = f"{kind.description}; missing in {n_missing} of {len(values)} rows"
-    return replace(kind, description=description, options={**kind.options, "optional": True})
+    return _inspect(column, known, root, is_categorical=isinstance(dtype, pd.CategoricalDtype))
 
 
-def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
+def _inspect(column: str, known: list[Any], root: Path, *, is_categorical: bool) -> ColumnKind:
     if (images := _find_images(known, root)) is not None:
         return images
     if all(isinstance(value, Mapping) for value in known):
@@ -69,11 +65,13 @@ def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
     if all(_is_list(value) for value in known):
         return _find_lists_of_images(known, root) or _inspect_lists(known)
     if all(map(is_number, known)):
-        return _inspect_numbers(column, known)
+        kind = _inspect_numbers(column, known)
+        is_repeated = len(set(known)) < len(known)
+        return _categories(set(known)) if kind is NUMBERS and is_categorical and is_repeated else kind
     if pd.api.types.infer_dtype(known, skipna=True) in _DATES:
         return ColumnKind("dates and times; turn them into numbers, such as the year, to use them")
     if all(isinstance(value, str | PathLike) for value in known):
-        return _inspect_strings(known)
+        return _inspect_strings(known, is_categorical=is_categorical)
     types = sorted({type(value).__name__ for value in known})
     return ColumnKind(f"values of the type {' or '.join(types)}")
 
@@ -136,7 +134,9 @@ def _inspect_lists(known: Sequence[Any]) -> ColumnKind:
     lengths = {len(value) for value in known}
     if len(lengths) > 1:
         return ColumnKind("lists of numbers that differ in length")
-    if not _are_finite([list(value) for value in known]):
+    # Some rows at a time, because NumPy makes a copy of them.
+    starts = range(0, len(known), _N_INSPECTED)
+    if not all(_are_finite(known[start : start + _N_INSPECTED]) for start in starts):
         return ColumnKind("vectors with NaN or infinite numbers; replace these to use it")
     return ColumnKind(f"vectors of {lengths.pop()} numbers", DenseEncoder)
 
@@ -153,14 +153,16 @@ def _inspect_numbers(column: str, known: Sequence[Any]) -> ColumnKind:
     return NUMBERS
 
 
-def _inspect_strings(known: Sequence[Any]) -> ColumnKind:
+def _inspect_strings(known: Sequence[Any], *, is_categorical: bool) -> ColumnKind:
     first = [str(value) for value in known[:_N_INSPECTED]]
     if not all(isinstance(value, str) for value in known):
         return ColumnKind("paths of files that are not images")
-    distinct = set(known)
+    distinct = {value.strip() for value in known}
     if len(distinct) == 1:
         return ColumnKind(f"the same string in each row, {first[0][:80]!r}")
-    kind = _find_split(known, distinct)
+    kind = _find_split(known, distinct, is_categorical=is_categorical)
+    if kind.encoder is CategoryEncoder:
+        return kind
     delimiter = kind.options.get("delimiter")
     is_token = r"\w" if delimiter is None else rf"[^\s{re.escape(delimiter)}]"
     if not any(re.search(is_token, value) for value in distinct):
@@ -171,8 +173,10 @@ def _inspect_strings(known: Sequence[Any]) -> ColumnKind:
     return kind
 
 
-def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
-    """Return how the strings of a column are split into tokens."""
+def _find_split(
+    known: Sequence[str], distinct: Collection[str], *, is_categorical: bool
+) -> ColumnKind:
+    """Return how the strings of a column are split into tokens, if they are no categories."""
     first = known[:_N_INSPECTED]
     for delimiter in _DELIMITERS:
         pieces = [piece.split() for value in first for piece in value.split(delimiter)]
@@ -183,13 +187,14 @@ def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
                 description, BagOfWordsEncoder, {"delimiter": delimiter}, is_tags=True
             )
     if len(distinct) <= min(_MAX_CATEGORIES, len(known) / 2):
-        # A delimiter that does not occur keeps each string whole.
-        for delimiter in (*_DELIMITERS, "\n"):
-            if not any(delimiter in value for value in distinct):
-                description = f"{len(distinct)} categories"
-                whole = {"delimiter": delimiter, "words": False}
-                return ColumnKind(description, BagOfWordsEncoder, whole)
+        return _categories(distinct)
+    if is_categorical and len(distinct) < len(known):
+        return _categories(distinct)
     return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
+
+
+def _categories(distinct: Collection[Any]) -> ColumnKind:
+    return ColumnKind(f"{len(distinct)} categories", CategoryEncoder, joint_name="categories")
 
 
 def _is_list(value: Any) -> bool:

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._numbers import (
     LARGEST,
+    as_vectors,
     column_names,
     describe_place,
     find_missing_numbers,
+    iterate_numbers,
     to_numbers,
 )
 from multimodal_ensemble.exceptions import ModalityError
@@ -32,6 +35,13 @@ class DenseEncoder(Encoder):
     sparse and categorical types of pandas. Strings, dates and time spans are refused, and so are
     numbers beyond the range of float32.
 
+    In columns of numbers, single numbers may be missing. The mean of the training rows stands in
+    for a missing number. If training rows lack a number, an indicator is added behind the numbers,
+    which is 1 where this number is missing, else 0. Vectors must be complete.
+
+    Vectors are not copied: arrays that are mapped into memory, such as those of
+    ``numpy.load(path, mmap_mode="r")``, stay on disk until a batch of them is encoded.
+
     Parameters
     ----------
     name : str
@@ -44,8 +54,8 @@ class DenseEncoder(Encoder):
     head : callable, optional
         The trainable layers; see `Encoder`. Default: ``DenseHead()``.
     optional : bool, default=False
-        Whether rows may lack this modality, that is, all of its numbers; see `Encoder`. If single
-        columns may be missing, create one encoder per column.
+        Whether rows may lack this modality, that is, all of its numbers; see `Encoder`. Otherwise,
+        the means stand in for all numbers of such rows, and only vectors are refused.
 
     Attributes
     ----------
@@ -53,9 +63,12 @@ class DenseEncoder(Encoder):
         Number of numbers per row.
     feature_names_ : list or None
         The columns, if the encoder was fitted to a DataFrame.
-    mean_, scale_ : ndarray of shape (n_features,)
-        The value that is subtracted and the value that is divided by; only with
-        ``scaling="standard"``.
+    mean_ : ndarray of shape (n_features,)
+        Means of the training rows.
+    scale_ : ndarray of shape (n_features,)
+        The value that is divided by; only with ``scaling="standard"``.
+    indicated_ : ndarray of shape (n_indicators,)
+        Positions of the numbers that have an indicator, because training rows lack them.
 
     Raises
     ------
@@ -66,10 +79,10 @@ class DenseEncoder(Encoder):
     --------
     >>> import pandas as pd
     >>> from multimodal_ensemble import DenseEncoder
-    >>> table = pd.DataFrame({"year": [1990, 2000], "minutes": [80.0, 120.0]})
-    >>> encoder = DenseEncoder("numbers", column=["year", "minutes"]).fit(table)
+    >>> table = pd.DataFrame({"year": [1990, 2000, 1995], "minutes": [80.0, 120.0, None]})
+    >>> encoder = DenseEncoder("numbers", column=["year", "minutes"], scaling=None).fit(table)
     >>> encoder.encode(table).tolist()
-    [[-1.0, -1.0], [1.0, 1.0]]
+    [[1990.0, 80.0, 0.0], [2000.0, 120.0, 0.0], [1995.0, 100.0, 1.0]]
     """
 
     def __init__(
@@ -86,32 +99,69 @@ class DenseEncoder(Encoder):
         self.scaling = scaling
 
     def fit(self, values: Any) -> Self:
-        """Learn the mean and the scale from the training rows.
+        """Learn the mean and the scale of each number from the training rows.
 
         Raises
         ------
         ModalityError
-            If the values are not finite numbers that fit into float32, or the vectors differ in
-            length.
+            If the values are not finite numbers that fit into float32, the vectors differ in
+            length, or no training row has one of the numbers.
         """
-        numbers = self.prepare(values)
-        self.n_features_ = numbers.shape[1]
-        self.feature_names_ = list(values.columns) if isinstance(values, pd.DataFrame) else None
+        names = list(values.columns) if isinstance(values, pd.DataFrame) else None
+        rows, may_lack = self._read_rows(values, named=names is not None)
+        # Numbers may be missing in tables only, which are in memory as a whole.
+        chunks = [rows] if may_lack else iterate_numbers(rows, self.name)
+        n_lacking = np.isnan(rows).sum(axis=0) if may_lack else np.zeros(_width(rows), dtype=int)
+        if len(rows) and (is_empty := n_lacking == len(rows)).any():
+            place = describe_place(names, int(np.argmax(is_empty)), len(is_empty))
+            msg = (
+                f"Modality {self.name!r} has no number at {place} in any of the {len(rows)} "
+                "training rows. Leave this column out."
+            )
+            raise ModalityError(msg)
+        scaler = StandardScaler()
+        for numbers in chunks:
+            scaler.partial_fit(numbers)
+        self.n_features_ = len(n_lacking)
+        self.feature_names_ = names
+        self.mean_ = scaler.mean_
+        self.indicated_ = np.flatnonzero(n_lacking)
         if self.scaling == "standard":
-            scaler = StandardScaler().fit(numbers)
-            self.mean_, self.scale_ = scaler.mean_, scaler.scale_
+            self.scale_ = scaler.scale_
         return self
 
     @property
     def input_shape(self) -> tuple[int]:
-        """Number of numbers per row."""
-        return (self._learned("n_features_"),)
+        """Number of numbers and indicators per row."""
+        return (self._learned("n_features_") + len(self.indicated_),)
 
-    def prepare(self, values: Any) -> NDArray[np.float64]:
-        """Check the numbers and return them, not scaled, as one float64 array (n, n_features)."""
-        numbers = to_numbers(values, self.name)
-        self._check_finite(numbers, column_names(values))
-        return numbers
+    @property
+    def values_are_scaled(self) -> bool:  # type: ignore[override]
+        """Whether numbers are scaled; indicators are not, because missing numbers may be rare."""
+        return self.scaling is not None
+
+    def prepare(self, values: Any) -> NDArray[Any]:
+        """Check the numbers and return them, not scaled.
+
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Numbers, vectors, or columns of numbers.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features) or (n,)
+            Numbers of the same dtype, or float64, NaN where one is missing. Vectors that are one
+            array each stay separate, without a copy.
+
+        Raises
+        ------
+        ModalityError
+            As `fit`.
+        """
+        is_named = isinstance(values, pd.DataFrame) or bool(getattr(self, "feature_names_", None))
+        rows, _ = self._read_rows(values, named=is_named)
+        return rows
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
         """Return True for each row that is None or has only missing numbers, such as NaN."""
@@ -120,17 +170,18 @@ class DenseEncoder(Encoder):
         return find_missing_numbers(values)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the numbers as float32, scaled according to `scaling`.
+        """Return the numbers as float32, scaled according to `scaling`, and the indicators.
 
         Raises
         ------
         ModalityError
             If a row has another number of numbers than in training, or one that is not finite.
         """
-        numbers = self.prepare(values)
-        if numbers.shape[1:] != self.input_shape:
+        (_,) = self.input_shape
+        numbers = to_numbers(self.prepare(values), self.name)
+        if numbers.shape[1] != self.n_features_:
             msg = (
-                f"Modality {self.name!r} was fitted to {self.input_shape[0]} numbers per row. "
+                f"Modality {self.name!r} was fitted to {self.n_features_} numbers per row. "
                 f"Received {numbers.shape[1]}."
             )
             raise ModalityError(msg)
@@ -141,16 +192,38 @@ class DenseEncoder(Encoder):
                 f"Received {names}."
             )
             raise ModalityError(msg)
+        lacks = np.isnan(numbers)
+        numbers = np.where(lacks, self.mean_, numbers)
         if self.scaling == "standard":
             numbers = (numbers - self.mean_) / self.scale_
             self._check_finite(numbers, names or self.columns, after=" after scaling")
-        return numbers.astype(np.float32)
+        return np.hstack([numbers, lacks[:, self.indicated_]]).astype(np.float32)
+
+    def _read_rows(self, values: Any, *, named: bool) -> tuple[NDArray[Any], bool]:
+        """Return what `prepare` returns, and whether single numbers may be missing."""
+        rows = as_vectors(values)
+        if rows is None:
+            rows = to_numbers(values, self.name)
+        may_lack = named or _width(rows) == 1
+        start = 0
+        for numbers in iterate_numbers(rows, self.name):
+            with locating_errors(range(start, start + len(numbers))):
+                self._check_finite(numbers, column_names(values), may_lack=may_lack)
+            start += len(numbers)
+        return rows, may_lack
 
     def _check_finite(
-        self, numbers: NDArray[np.float64], columns: list[Any] | None, *, after: str = ""
+        self,
+        numbers: NDArray[np.float64],
+        columns: list[Any] | None,
+        *,
+        may_lack: bool = False,
+        after: str = "",
     ) -> None:
         """Raise an error about the first number that is NaN, infinite, or infinite as float32."""
         usable = np.abs(numbers) <= LARGEST
+        if may_lack:
+            usable |= np.isnan(numbers)
         if usable.all():
             return
         row, position = np.argwhere(~usable)[0]
@@ -159,14 +232,19 @@ class DenseEncoder(Encoder):
             limit = f" of at most {LARGEST:.2g} (float32){after}"
             fix = "Correct them, or use a larger unit."
         else:
-            limit = ", neither NaN nor infinite"
-            fix = "Fill them in first, or pass optional=True if rows may lack all numbers of this "
-            fix += "modality."
-            if columns is not None and len(columns) > 1:
-                fix += " If rows may lack some of them, create one such encoder per column."
+            limit = "" if may_lack else ", neither NaN nor infinite"
+            fix = "Replace them first"
+            fix += ", or with NaN." if may_lack else (
+                ", or pass optional=True if rows may lack all numbers of this modality."
+            )
         msg = (
             f"Modality {self.name!r} expects finite numbers{limit}. Received {number} in row "
             f"{row}, {describe_place(columns, position, numbers.shape[1])} "
             f"({(~usable).sum()} such values in total). {fix}"
         )
         raise ModalityError(msg, row=int(row))
+
+
+def _width(rows: NDArray[Any]) -> int:
+    """Return the number of numbers per row of what `prepare` returned."""
+    return rows.shape[1] if rows.ndim == 2 else len(rows[0])

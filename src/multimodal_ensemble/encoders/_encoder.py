@@ -67,8 +67,10 @@ class Encoder(CheckedParameters, EncoderDescription, ABC):
         token. False unless overridden.
     values_are_tokens : bool
         Whether each encoded value that is not 0 stands for a token. False unless overridden.
+    values_are_scaled : bool
+        Whether linear models keep the variances of encoded values. False unless overridden.
     unit : str
-        What a value is called in progress bars. ``"value"`` unless a subclass overrides it.
+        What a value is called in progress bars. ``"value"`` unless overridden.
     uses_unlabelled : bool
         Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
         of such rows. False unless overridden.
@@ -102,6 +104,7 @@ class Encoder(CheckedParameters, EncoderDescription, ABC):
     augmentation: Any = None
     zeros_are_empty: bool = False
     values_are_tokens: bool = False
+    values_are_scaled: bool = False
     uses_unlabelled: bool = False
     # The value of a subclass whose constructor has no such argument.
     optional: bool = False

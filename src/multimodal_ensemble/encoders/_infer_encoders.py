@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
-from multimodal_ensemble._tables import check_columns, from_arrow
-from multimodal_ensemble.encoders._column_kinds import NUMBERS, ColumnKind, find_column_kind
+from multimodal_ensemble._tables import check_columns, from_arrow, is_missing
+from multimodal_ensemble.encoders._column_kinds import ColumnKind, find_column_kind
 from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
@@ -36,11 +37,12 @@ def infer_encoders(
     """Choose an encoder for each column of a table, and print the reasons.
 
     Images, or paths of image files that exist, get an `ImageEncoder`, and lists of them one with
-    ``items="mean"``. Lists or counts of tokens, strings delimited by ``|`` or ``;``, categories and
-    texts get a `BagOfWordsEncoder`. Vectors get a `DenseEncoder`, and all columns of numbers share
-    another one. A column is left out if it looks like an id, holds the same value in each row, or
-    is of none of these kinds. A column with missing values, or with empty lists of images, gets an
-    encoder with ``optional=True``.
+    ``items="mean"``. Lists or counts of tokens, strings delimited by ``|`` or ``;``, and texts get
+    a `BagOfWordsEncoder`. Vectors get a `DenseEncoder`, and all columns of numbers share another
+    one. All columns of categories share a `CategoryEncoder`: strings of at most 50 distinct values,
+    each in two rows on average, and the categorical type of pandas. A column is left out if it looks
+    like an id, holds the same value in each row, or is of none of these kinds. If some row lacks all
+    columns of an encoder, or has an empty list of images, the encoder gets ``optional=True``.
 
     Parameters
     ----------
@@ -111,7 +113,7 @@ def infer_encoders(
 
 
 def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice]:
-    """Return the kind of each column, and one kind for all columns of numbers at the end."""
+    """Return the kind of each column; those of all categories and of all numbers are at the end."""
     if isinstance(exclude, str):
         msg = f"exclude must be a collection of names. Received the string {exclude!r}."
         raise ModalityError(msg)
@@ -120,8 +122,9 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
         msg = f"exclude names {unknown}, which the data lacks. It has {list(data)}."
         raise ModalityError(msg)
     check_columns(data)
-    kinds: list[_Choice] = []
-    numeric: list[str] = []
+    missing: dict[str, NDArray[np.bool_]] = {}
+    separate: list[_Choice] = []
+    joined: dict[str, list[_Choice]] = {}
     for column in data:
         if not is_plain_string(column):
             msg = (
@@ -130,24 +133,49 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
             )
             raise ModalityError(msg)
         if column in exclude:
-            kinds.append(([column], ColumnKind("excluded")))
+            separate.append(([column], ColumnKind("excluded")))
             continue
-        kind = find_column_kind(column, data[column], root)
-        # Columns of numbers without missing values make one modality.
-        if kind is NUMBERS:
-            numeric.append(column)
-        else:
-            kinds.append(([column], kind))
-    if numeric:
-        kinds.append((numeric, NUMBERS))
-    return kinds
+        values = data[column]
+        missing[column] = np.array([is_missing(value) for value in values], dtype=bool)
+        known = [*itertools.compress(values, ~missing[column])]
+        kind = find_column_kind(column, known, root, dtype=getattr(values, "dtype", None))
+        same = separate if kind.joint_name is None else joined.setdefault(kind.joint_name, [])
+        same.append(([column], kind))
+    return [
+        _with_missing(columns, kind, missing)
+        for columns, kind in [*separate, *(_join(joined[name]) for name in sorted(joined))]
+    ]
+
+
+def _join(choices: Sequence[_Choice]) -> _Choice:
+    """Return one choice for all columns of a kind."""
+    columns = [column for columns, _ in choices for column in columns]
+    kind = choices[0][1]
+    return columns, kind if len(columns) == 1 else replace(kind, description=str(kind.joint_name))
+
+
+def _with_missing(
+    columns: list[str], kind: ColumnKind, missing: Mapping[str, NDArray[np.bool_]]
+) -> _Choice:
+    """Return a choice that says how many rows or values are missing."""
+    if kind.encoder is None:
+        return columns, kind
+    masks = [missing[column] for column in columns]
+    n_rows, n_lacking = len(masks[0]), int(np.all(masks, axis=0).sum())
+    description, options = kind.description, kind.options
+    if n_lacking:
+        description += f"; missing in {n_lacking} of {n_rows} rows"
+        options = {**options, "optional": True}
+    elif n_missing := int(np.sum(masks)):
+        description += f"; {n_missing} of {n_rows * len(masks)} values are missing"
+    return columns, replace(kind, description=description, options=options)
 
 
 def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Encoder | None:
     if kind.encoder is None:
         return None
     column = columns[0] if len(columns) == 1 else columns
-    wanted = columns[0] if len(columns) == 1 else "numbers"
+    wanted = columns[0] if len(columns) == 1 else str(kind.joint_name)
     # Short enough for a suffix and a number behind it.
     base = re.sub(r"[^A-Za-z0-9._-]+", "_", wanted).strip("._-")[:80] or "modality"
     if kind.encoder is TagEmbeddingEncoder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any, NoReturn
@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._tables import column_fault, is_missing
+from multimodal_ensemble._tables import as_object_array, column_fault, is_missing
 from multimodal_ensemble.exceptions import ModalityError
 
 # Features are float32, in which a larger number is infinite.
 LARGEST = float(np.finfo(np.float32).max)
 
 _NUMERIC_KINDS = "biuf"
+# Numbers that are converted to float64 at once: 16 MiB.
+_NUMBERS_PER_CHUNK = 2**21
 _TIMES = (
     datetime.date,
     datetime.time,
@@ -62,8 +64,44 @@ def to_numbers(values: Any, modality: str) -> NDArray[np.float64]:
     return np.concatenate(columns, axis=1) if columns else np.empty((len(values), 0))
 
 
+def as_vectors(values: Any) -> NDArray[Any] | None:
+    """Return vectors of two or more numbers without a copy, or None for anything else.
+
+    They are one array of shape (n, n_features), or n arrays of shape (n_features,) in an array of
+    objects.
+    """
+    if isinstance(values, pd.DataFrame | np.ma.MaskedArray) or column_fault(values):
+        return None
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        is_vector = values.ndim == 2 and values.shape[1] > 1 and _has_numbers(values)
+        return np.asarray(values) if is_vector else None
+    if not hasattr(values, "__iter__") or _has_numbers(values):
+        return None
+    rows = as_object_array(values)
+    width = rows[0].size if len(rows) and isinstance(rows[0], np.ndarray) else 0
+    is_vector = width > 1 and all(
+        isinstance(row, np.ndarray)
+        and not isinstance(row, np.ma.MaskedArray)
+        and row.shape == (width,)
+        and _has_numbers(row)
+        for row in rows
+    )
+    return rows if is_vector else None
+
+
+def iterate_numbers(rows: NDArray[Any], modality: str) -> Iterator[NDArray[np.float64]]:
+    """Yield numbers as float64 of shape (n, n_features), some rows at a time."""
+    width = len(rows[0]) if len(rows) else 1
+    step = max(1, _NUMBERS_PER_CHUNK // max(1, width))
+    # At least one chunk, so that users hear of tables without rows.
+    for start in range(0, max(1, len(rows)), step):
+        yield to_numbers(rows[start : start + step], modality)
+
+
 def find_missing_numbers(values: Any) -> NDArray[np.bool_]:
     """Return which rows of one column are missing, or are vectors of only missing numbers."""
+    if (vectors := as_vectors(values)) is not None:
+        return np.array([bool(np.isnan(row).all()) for row in vectors], dtype=bool)
     numbers = _convert_at_once(values)
     if numbers is not None and numbers.size:
         return np.asarray(np.isnan(numbers).all(axis=tuple(range(1, numbers.ndim))))
@@ -110,12 +148,15 @@ def _read_column(values: Any, modality: str) -> NDArray[np.float64]:
     return numbers
 
 
+def _has_numbers(values: Any) -> bool:
+    return getattr(getattr(values, "dtype", None), "kind", "O") in _NUMERIC_KINDS
+
+
 def _convert_at_once(values: Any) -> NDArray[np.float64] | None:
     """Return numbers or vectors as NumPy converts them; None if anything else is among them."""
-    is_numeric = getattr(getattr(values, "dtype", None), "kind", "O") in _NUMERIC_KINDS
-    if is_numeric and isinstance(values, pd.Series):
+    if _has_numbers(values) and isinstance(values, pd.Series):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    if is_numeric and isinstance(values, np.ma.MaskedArray):
+    if _has_numbers(values) and isinstance(values, np.ma.MaskedArray):
         return np.asarray(np.ma.filled(values.astype(np.float64), np.nan))
     rows = list(values)
     # NumPy would drop the mask of an array in a list, and take much memory for one long string.

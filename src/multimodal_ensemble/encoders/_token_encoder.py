@@ -28,6 +28,7 @@ class TokenEncoder(Encoder):
     """An encoder of lists of tags, delimited strings or texts that learns a vocabulary."""
 
     zeros_are_empty = True
+    values_are_scaled = True
     # The value of a subclass whose constructor has no such argument.
     ngram_range: tuple[int, int] = (1, 1)
 

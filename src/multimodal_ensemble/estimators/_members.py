@@ -102,7 +102,7 @@ def make_blocks(
             blocks[name] = FeatureBlock(directions, features)
             continue
         # Frequent and rare tokens keep their weights; numbers have none.
-        block = Block.fit(matrix, standardize=not encoder.zeros_are_empty, **options)
+        block = Block.fit(matrix, standardize=not encoder.values_are_scaled, **options)
         if name not in radial:
             blocks[name] = FeatureBlock(block)
             continue
