@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..command_line import ExampleError
-from ._drawing import draw_icon
+from .drawing import draw_icon
 
 PACKAGE = "fontawesomefree"
 REQUIREMENTS = "examples/icon_categories/requirements.txt"
