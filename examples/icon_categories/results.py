@@ -8,7 +8,7 @@ import pandas as pd
 
 from multimodal_ensemble import ImageEncoder, apply_thresholds, label_report
 
-from ..paired_bootstrap import Tested, draw_weights, score_samples, summarize
+from ..paired_bootstrap import SplitScores, draw_weights, score_samples, summarize
 from ..report import Report, Section
 from ..versions import describe_versions
 from .data import MIN_ICONS, Icons
@@ -100,7 +100,7 @@ def _score_all(y: np.ndarray, results: Results) -> dict[str, pd.DataFrame]:
         for split, outcomes in results:
             outcome = outcomes[name]
             predicted = apply_thresholds(outcome.scores, outcome.thresholds)
-            tested.append(Tested(split.test, outcome.scores, predicted))
+            tested.append(SplitScores(split.test, outcome.scores, predicted))
         samples[name] = score_samples(y, tested, weights)
     return samples
 
