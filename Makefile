@@ -8,11 +8,16 @@ BIN := $(VENV)/bin
 EXTRAS := plots,export,parquet,tune
 # The requirements of the command `retrieve` of the MovieLens example, for its tests.
 RETRIEVE := examples/movielens_genres/retrieval/requirements.txt
+# The icons, and what draws them.
+ICONS := examples/icon_categories/requirements.txt
 
-.PHONY: example test bench bench-check stress lint types docs build-check test-lowest clean
+.PHONY: example icons test bench bench-check stress lint types docs build-check test-lowest clean
 
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
+
+icons: $(VENV)/.icons
+	$(BIN)/python -m examples.icon_categories run
 
 # Two workers run whole files, so that the fixtures of a file are set up only once. Files keep their
 # order: sorted by their number of tests, a few long tests would come last and keep one worker busy.
@@ -78,6 +83,10 @@ $(BIN)/python:
 
 $(VENV)/.example: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[plots]"
+	touch $@
+
+$(VENV)/.icons: pyproject.toml $(ICONS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable . --requirement $(ICONS)
 	touch $@
 
 $(VENV)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python

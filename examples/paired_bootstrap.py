@@ -10,7 +10,7 @@ QUANTILES = (0.025, 0.975)
 
 
 @dataclasses.dataclass(frozen=True)
-class Tested:
+class SplitScores:
     """What one model says about the test rows of one split."""
 
     rows: Sequence[int]  # row numbers of the test rows, n_test of them
@@ -43,7 +43,9 @@ def draw_weights(tests: Sequence[Sequence[int]], n_rows: int, n_samples: int) ->
     return weights
 
 
-def score_samples(y: np.ndarray, splits: Sequence[Tested], weights: np.ndarray) -> pd.DataFrame:
+def score_samples(
+    y: np.ndarray, splits: Sequence[SplitScores], weights: np.ndarray
+) -> pd.DataFrame:
     """Return the mean scores of a model over splits, on each sample.
 
     A row counts as often in the test set of a split as it was drawn. Differences of two models on
@@ -53,7 +55,7 @@ def score_samples(y: np.ndarray, splits: Sequence[Tested], weights: np.ndarray) 
     ----------
     y : ndarray of shape (n_rows, n_labels)
         The labels of all rows, 0 or 1.
-    splits : sequence of Tested
+    splits : sequence of SplitScores
         What the model says about the test rows of each split.
     weights : ndarray of shape (1 + n_samples, n_rows)
         From `draw_weights`.
@@ -82,7 +84,7 @@ def summarize(samples: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"value": samples.iloc[0], "low": low, "high": high})
 
 
-def _score_split(true: np.ndarray, split: Tested, drawn: np.ndarray) -> pd.DataFrame:
+def _score_split(true: np.ndarray, split: SplitScores, drawn: np.ndarray) -> pd.DataFrame:
     predicted = split.y_pred.astype(bool)
     columns = zip(true.T, split.y_score.T, strict=True)
     roc_aucs = pd.DataFrame([_roc_auc(label, scores, drawn) for label, scores in columns])

@@ -40,8 +40,8 @@ def _run(options: RunOptions) -> int:
     report = run_experiment(options)
     print(f"\n{report.to_markdown(for_screen=True)}")
     print(
-        f"Took {time.perf_counter() - start:.0f} s. The report is {options.out / 'report.html'}; its "
-        "tables are in the same folder."
+        f"Took {time.perf_counter() - start:.0f} s. The report is {options.out / 'report.html'}; "
+        "its tables are in the same folder."
     )
     return 0
 

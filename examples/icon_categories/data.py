@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from ..command_line import ExampleError
-from ._drawing import draw_icon
+from .drawing import draw_icon
 
 PACKAGE = "fontawesomefree"
 REQUIREMENTS = "examples/icon_categories/requirements.txt"
@@ -30,6 +30,13 @@ class Icons:
     categories: pd.DataFrame  # 0 or 1, one column per category; the same index
     n_dropped: int  # the number of search terms that were dropped because they name a category
     version: str  # of the package
+
+
+@dataclasses.dataclass(frozen=True)
+class _Category:
+    key: str
+    label: str
+    icons: list[str]  # identifiers; some are not in the free package
 
 
 def load_icons(path: Path | None, *, image_size: int, min_icons: int = MIN_ICONS) -> Icons:
@@ -53,19 +60,22 @@ def load_icons(path: Path | None, *, image_size: int, min_icons: int = MIN_ICONS
     root = _find_root(path)
     icons, categories = _read_metadata(root)
     members = pd.DataFrame(
-        {each["label"]: [name in set(each["icons"]) for name in icons] for each in categories},
-        index=pd.Index(icons, name="icon"),
+        {category.label: icons.index.isin(category.icons) for category in categories},
+        index=icons.index,
     )
     members = members.loc[:, members.sum() >= min_icons]
     members = members[members.any(axis=1)].astype(int)
     if members.empty:
         msg = f"No category of the package has {min_icons} icons, so there is nothing to predict."
         raise ExampleError(msg)
-    named = {tuple(_words(text)) for each in categories for text in (each["key"], each["label"])}
-    rows = [_describe(icons[name], named) for name in members.index]
-    table = pd.DataFrame(rows, index=members.index)
-    n_dropped = int(table.pop("n_dropped").sum())
-    table["picture"] = [draw_icon(svg, image_size) for svg in table.pop("svg")]
+    table = icons.loc[members.index]
+    named = {tuple(_words(name)) for each in categories for name in (each.key, each.label)}
+    given = table["terms"]
+    kept = given.map(lambda terms: [each for each in terms if tuple(_words(each)) not in named])
+    table = table.assign(
+        terms=kept, picture=[draw_icon(svg, image_size) for svg in table["svg"]]
+    ).drop(columns="svg")
+    n_dropped = int((given.map(len) - kept.map(len)).sum())
     return Icons(table, members, n_dropped, _find_version(root))
 
 
@@ -92,8 +102,8 @@ def _find_root(path: Path | None) -> Any:
     raise ExampleError(msg)
 
 
-def _read_metadata(root: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the icons by identifier, and the categories, which have a key, a label and icons."""
+def _read_metadata(root: Any) -> tuple[pd.DataFrame, list[_Category]]:
+    """Return all icons, with the columns "terms", "name" and "svg", and all categories."""
     try:
         import yaml
     except ImportError as error:
@@ -103,12 +113,25 @@ def _read_metadata(root: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     try:
         icons = json.loads((folder / "icons.json").read_text(encoding="utf-8"))
         categories = yaml.safe_load((folder / "categories.yml").read_text(encoding="utf-8"))
-        return icons, [{"key": key, **value} for key, value in categories.items()]
     except (OSError, KeyError) as error:
         msg = f"{str(root)!r} does not hold the package {PACKAGE}: {METADATA_FOLDER} is incomplete."
         raise ExampleError(msg) from error
     except (ValueError, yaml.YAMLError) as error:
         msg = f"The metadata of {PACKAGE} in {str(root)!r} cannot be read: {error}."
+        raise ExampleError(msg) from error
+    try:
+        rows = pd.DataFrame(
+            [_describe(icon) for icon in icons.values()], index=pd.Index(icons, name="icon")
+        )
+        return rows, [
+            _Category(key, category["label"], category["icons"])
+            for key, category in categories.items()
+        ]
+    except (AttributeError, KeyError, TypeError) as error:
+        msg = (
+            f"The metadata of {PACKAGE} in {str(root)!r} differs from that of version 6.6.0 "
+            f"({error!r}); install {PACKAGE}==6.6.0."
+        )
         raise ExampleError(msg) from error
 
 
@@ -117,16 +140,13 @@ def _find_version(root: Any) -> str:
     return next((match[1] for match in found if match), "unknown")
 
 
-def _describe(icon: dict[str, Any], named: set[tuple[str, ...]]) -> dict[str, Any]:
-    """Return the row of an icon; `named` are the words of the names of all categories."""
-    given = [str(term).lower() for term in icon["search"]["terms"]]
-    terms = [term for term in given if tuple(_words(term)) not in named]
+def _describe(icon: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of an icon."""
     drawings = icon["svg"]
     style = "solid" if "solid" in drawings else next(iter(drawings))
     return {
-        "terms": terms,
+        "terms": [str(term).lower() for term in icon["search"]["terms"]],
         "name": icon["label"],
-        "n_dropped": len(given) - len(terms),
         "svg": drawings[style]["raw"],
     }
 

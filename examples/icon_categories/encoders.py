@@ -16,6 +16,8 @@ from ..command_line import ExampleError
 
 PICTURE, TERMS, NAME = "picture", "terms", "name"
 ALL, WITHOUT_TEXT = "all", "all but the text encoder"
+# The models that see pictures.
+WITH_PICTURES = (PICTURE, ALL, WITHOUT_TEXT)
 # A network with random weights must be the same, and so have the same features, in every split.
 RANDOM_WEIGHTS_SEED = 1
 

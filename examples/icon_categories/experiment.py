@@ -1,9 +1,9 @@
 """The experiment: which categories an icon has, from its picture, its search terms and its name.
 
 This is the whole study; read it from top to bottom. `run_experiment` draws the icons, computes the
-features of all pictures once, and draws the splits. `run_split` then fits ensembles of each modality
-and of all together, and compares them with the plain call of the library, linear controls and a
-trivial benchmark.
+features of all pictures once, and draws the splits. `run_split` then fits ensembles of each
+modality and of all together, and compares them with the plain call of the library, linear controls
+and a trivial benchmark.
 """
 
 import time

@@ -8,11 +8,11 @@ import pandas as pd
 
 from multimodal_ensemble import ImageEncoder, apply_thresholds, label_report
 
-from ..paired_bootstrap import Tested, draw_weights, score_samples, summarize
+from ..paired_bootstrap import SplitScores, draw_weights, score_samples, summarize
 from ..report import Report, Section
 from ..versions import describe_versions
 from .data import MIN_ICONS, Icons
-from .encoders import ALL
+from .encoders import ALL, WITH_PICTURES
 from .options import RunOptions
 from .split import Outcome, Split
 
@@ -32,10 +32,11 @@ def write_report(
 ) -> Report:
     """Write all tables, and return the report."""
     samples = _score_all(icons.categories.to_numpy(), results)
-    scores = _summarize({name: summarize(each) for name, each in samples.items()}, "model")
+    names = {name: _name(name, is_random=picture.weights is None) for name in samples}
+    scores = _summarize({names[name]: summarize(each) for name, each in samples.items()}, "model")
     differences = _summarize(
         {
-            f"{BEST} minus {name}": summarize(samples[BEST] - each)
+            f"{names[BEST]} minus {names[name]}": summarize(samples[BEST] - each)
             for name, each in samples.items()
             if name != BEST
         },
@@ -55,16 +56,13 @@ def write_report(
     table["seconds"] = [
         f"{np.mean([outcomes[name].seconds for _, outcomes in results]):.1f}" for name in samples
     ]
-    is_random = picture.weights is None
-    random = f"{options.backbone} has random weights in all rows with pictures. "
     report = Report(
         "Categories of icons from pictures, search terms and names",
         [
             Section(
                 "Results on the test icons",
                 [
-                    (random if is_random else "")
-                    + "Scores with intervals of 95 % from bootstrap samples of the test icons; "
+                    "Scores with intervals of 95 % from bootstrap samples of the test icons; "
                     "seconds for training alone, without computing features.",
                     table,
                     "Each threshold predicts its category about as often as it occurs where it was "
@@ -75,16 +73,22 @@ def write_report(
             Section(
                 "Differences to the ensemble",
                 [
-                    "The same samples for both." + (f" {random.rstrip()}" if is_random else ""),
+                    "The samples are the same for both.",
                     _readable(differences, "{:+.3f} [{:+.3f}, {:+.3f}]"),
                 ],
             ),
-            Section(f"Categories, {BEST}, seed 1", [labels], on_screen=False),
+            Section(f"Categories, {names[BEST]}, seed {split.seed}", [labels], on_screen=False),
             Section("How it was made", _describe_run(options, icons, picture, results)),
         ],
     )
     report.write(options.out)
     return report
+
+
+def _name(model: str, *, is_random: bool) -> str:
+    """Return the name of a model for tables, which says where a network has random weights."""
+    sees_pictures = model.rpartition(": ")[2] in WITH_PICTURES
+    return f"{model} (random weights)" if is_random and sees_pictures else model
 
 
 def _score_all(y: np.ndarray, results: Results) -> dict[str, pd.DataFrame]:
@@ -96,7 +100,7 @@ def _score_all(y: np.ndarray, results: Results) -> dict[str, pd.DataFrame]:
         for split, outcomes in results:
             outcome = outcomes[name]
             predicted = apply_thresholds(outcome.scores, outcome.thresholds)
-            tested.append(Tested(split.test, outcome.scores, predicted))
+            tested.append(SplitScores(split.test, outcome.scores, predicted))
         samples[name] = score_samples(y, tested, weights)
     return samples
 
@@ -124,8 +128,8 @@ def _describe_run(
     weights = "random" if picture.weights is None else Path(picture.weights).name
     split = results[0][0]
     described = {
-        "Data": f"Font Awesome Free {icons.version}, {len(icons.table):,} icons that have one of the "
-        f"{icons.categories.shape[1]} categories with {MIN_ICONS} icons or more; "
+        "Data": f"Font Awesome Free {icons.version}, {len(icons.table):,} icons that have one of "
+        f"the {icons.categories.shape[1]} categories with {MIN_ICONS} icons or more; "
         f"{len(split.train):,} for training, {len(split.test)} for the test",
         "Pictures": f"{options.backbone}, {weights} weights, {picture.input_shape[0]} pixels",
         "Texts": "no text encoder"

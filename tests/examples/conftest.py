@@ -1,4 +1,4 @@
-"""What the tests of the example share."""
+"""What the tests of the examples share."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def check_refused(tmp_path, capsys, monkeypatch):
     own_file = tmp_path / "mine.txt"
     own_file.write_text("do not touch", encoding="utf-8")
 
-    def check(arguments, message):
+    def check(arguments, message, main=main):
         assert main([str(argument) for argument in arguments]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from multimodal_ensemble import apply_thresholds
 
-from ...paired_bootstrap import Tested, draw_weights, score_samples, summarize
+from ...paired_bootstrap import SplitScores, draw_weights, score_samples, summarize
 from ._encoders import WITH_TEXTS, join_names, name_model
 from ._split import Outcome, SeedResult
 
@@ -57,7 +57,7 @@ def list_differences(
     pairs = [pair for pair in _pair_names(modalities, networks) if trained.issuperset(pair)]
     weights = draw_weights([result.split.test for result in results], len(genres), n_samples)
     scores = {
-        model: score_samples(genres, _test(results, model), weights)
+        model: score_samples(genres, _split_scores(results, model), weights)
         for model in dict.fromkeys(model for pair in pairs for model in pair)
     }
     rows = {}
@@ -103,11 +103,11 @@ def _pair_names(modalities: Collection[str], networks: Collection[str]) -> list[
     return named
 
 
-def _test(results: Sequence[SeedResult], model: str) -> list[Tested]:
+def _split_scores(results: Sequence[SeedResult], model: str) -> list[SplitScores]:
     """Return what a model says about the test movies of each seed."""
     tested = []
     for result in results:
         outcome: Outcome = next(each for each in result.outcomes if each.model == model)
         predicted = apply_thresholds(outcome.test_scores, outcome.thresholds)
-        tested.append(Tested(result.split.test, outcome.test_scores, predicted))
+        tested.append(SplitScores(result.split.test, outcome.test_scores, predicted))
     return tested

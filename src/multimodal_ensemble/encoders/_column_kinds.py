@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble._tables import to_python
+from multimodal_ensemble._tables import is_missing, to_python
 from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
 from multimodal_ensemble.encoders._category_encoder import CategoryEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder

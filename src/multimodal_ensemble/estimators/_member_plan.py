@@ -163,6 +163,7 @@ def _can_be_radial(encoder: Encoder) -> bool:
         encoder.get_backbone() is None
         and not encoder.zeros_are_empty
         and len(shape) == 1
+        and shape[0] is not None
         and shape[0] <= _MAX_RADIAL_INPUTS
     )
 
