@@ -15,6 +15,7 @@ from multimodal_ensemble.encoders._layers import (
     InferenceModel,
     MirrorImages,
 )
+from multimodal_ensemble.encoders._patch_pooling import PatchPooling
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
 
@@ -30,6 +31,7 @@ __all__ = [
     "ImageEncoder",
     "InferenceModel",
     "MirrorImages",
+    "PatchPooling",
     "TagEmbeddingEncoder",
     "as_encoder_list",
     "fit_encoders",

@@ -35,7 +35,8 @@ class Step:
 
 def record_steps(model: keras.Model) -> tuple[Any, list[Step], Any]:
     """Run the graph of a model on a new input; return the input, the calls and the output."""
-    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
+    # The network of a KerasHub backbone takes its input in a dict.
+    inputs = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype)
     steps: list[Step] = []
 
     def record(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:

@@ -82,7 +82,7 @@ def describe(fitted: Fitted) -> dict[str, Any]:
 def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
     state = {
         key: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-        for key, value in Encoder.get_state(encoder).items()
+        for key, value in encoder.fitted_attributes().items()
     }
     return {
         "encoder": type(encoder).__name__,

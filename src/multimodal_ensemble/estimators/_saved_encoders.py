@@ -19,6 +19,7 @@ from multimodal_ensemble._layer_names import (
     member_name,
     radial_name,
 )
+from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.encoders import DenseHead, Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
@@ -66,7 +67,7 @@ def describe_encoder(
     backbone = encoder.get_backbone()
     if encoder.has_named_weights and include_backbones and backbone is not None:
         state["backbone_weights"] = backbone.get_weights()
-    return {
+    entry = {
         "class": registered,
         "name": encoder.name,
         "config": config,
@@ -75,6 +76,34 @@ def describe_encoder(
         "dtype_policy": None if backbone is None else backbone.dtype_policy.name,
         "backbone_sha256": _digest(backbone),
     }
+    if backbone is not None and not encoder.has_named_weights:
+        _check_restorable(entry, arrays)
+    return entry
+
+
+def _check_restorable(entry: Mapping[str, Any], arrays: Arrays) -> None:
+    """Raise a TypeError unless the entry of an encoder restores its backbone."""
+    try:
+        with using_dtype_policy(entry["dtype_policy"]), seeded_layers(0):
+            copy, _ = _make_encoder(entry, arrays, {})
+            found = _digest(copy.get_backbone())
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    else:
+        if found == entry["backbone_sha256"]:
+            return
+        reason = (
+            "a copy with the same configuration and state has a backbone with other weights. "
+            "get_state must return all weights, and set_state must set them"
+        )
+    msg = (
+        f"The encoder {entry['name']!r} cannot be saved, because its backbone could not be "
+        f"restored: {reason}. Its constructor's arguments and get_state must determine the layers "
+        "of the backbone."
+    )
+    raise TypeError(msg)
 
 
 def check_loadable(config: Any, where: str) -> None:
