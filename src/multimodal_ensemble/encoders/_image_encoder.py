@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._augmentation import Augmentation
+from multimodal_ensemble.encoders._check_image_network import check_backbone, names_preset
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._feature_layers import check_layers, check_pooling
 from multimodal_ensemble.encoders._image_backbone import check_trainable_layers, find_image_size
-from multimodal_ensemble.encoders._image_preset import (
-    check_backbone,
-    check_preprocessing,
-    names_preset,
-)
+from multimodal_ensemble.encoders._image_settings import check_preprocessing
 from multimodal_ensemble.encoders._network_encoder import NetworkEncoder
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.images import ImageBatch, read_images

@@ -11,6 +11,7 @@ import keras
 
 from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._layer_names import backbone_name
+from multimodal_ensemble.encoders._check_image_network import names_preset
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
@@ -21,12 +22,11 @@ from multimodal_ensemble.encoders._image_backbone import (
 )
 from multimodal_ensemble.encoders._image_preset import (
     ImagePreset,
-    copy_preprocessing,
     describe_preset,
     load_image_preset,
-    names_preset,
     restore_preset,
 )
+from multimodal_ensemble.encoders._image_settings import copy_preprocessing
 
 # The parameters that a built backbone depends on.
 _BACKBONE_PARAMETERS = set(
