@@ -67,7 +67,9 @@ def _inspect(column: str, known: list[Any], root: Path, *, is_categorical: bool)
     if all(map(is_number, known)):
         kind = _inspect_numbers(column, known)
         is_repeated = len(set(known)) < len(known)
-        return _categories(set(known)) if kind is NUMBERS and is_categorical and is_repeated else kind
+        return (
+            _categories(set(known)) if kind is NUMBERS and is_categorical and is_repeated else kind
+        )
     if pd.api.types.infer_dtype(known, skipna=True) in _DATES:
         return ColumnKind("dates and times; turn them into numbers, such as the year, to use them")
     if all(isinstance(value, str | PathLike) for value in known):
