@@ -18,6 +18,7 @@ from multimodal_ensemble.encoders._layers import (
     InferenceModel,
     MirrorImages,
 )
+from multimodal_ensemble.encoders._patch_pooling import PatchPooling
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
 from multimodal_ensemble.encoders._text_encoder import TextEncoder
@@ -38,6 +39,7 @@ __all__ = [
     "ItemLists",
     "ItemsEncoder",
     "MirrorImages",
+    "PatchPooling",
     "PoolItems",
     "TagEmbeddingEncoder",
     "TextEncoder",

@@ -11,14 +11,13 @@ import re
 import reprlib
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
-from importlib import import_module
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, NoReturn
 
 from multimodal_ensemble.saving._config_values import VALUES, Place, check_nodes, check_value
+from multimodal_ensemble.saving._hub_objects import check_hub_object, import_hub_for
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
@@ -61,8 +60,9 @@ def check_config(config: Any, *, where: str) -> None:
     """Check that a serialised Keras object names only harmless objects.
 
     Harmless are Keras's own layers, operations, models, initialisers and the like, except those
-    that run code or read files, and every object that is registered with Keras. The check imports
-    and creates nothing.
+    that run code or read files, backbones and layers of KerasHub, and every object of another
+    package that is registered with Keras. The check creates nothing, and imports nothing but
+    KerasHub.
 
     `where` is the name of the configuration in errors, for example ``"The model"``. Pass only what
     `without_compilation` returns to Keras: metrics are accepted nowhere else.
@@ -133,11 +133,10 @@ def _check_object(config: dict[str, Any], place: Place) -> None:
     name = inner if is_function else config.get("registered_name", class_name)
     if name is not None and not isinstance(name, str):
         place.refuse(f"must name a class or function. Received {reprlib.repr(name)}.")
-    if name is not None and name.startswith("keras_hub>"):
-        # KerasHub registers its layers when it is imported. It is an extra of this package.
-        with suppress(ImportError):
-            import_module("keras_hub")
+    if name is not None:
+        import_hub_for(name)
     found = None if name is None else keras.saving.get_registered_object(name)
+    check_hub_object(found, inner, place)
     if found is None and is_function:
         _check_function(name, config.get("module"), place)
         return
