@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -102,7 +103,7 @@ def _find_lists_of_images(known: Sequence[Any], root: Path) -> ColumnKind | None
     """Return the kind of lists of images, or None if items are none."""
     if any(isinstance(value, set | frozenset) for value in known):
         return None
-    items = [item for value in known[:_N_INSPECTED] for item in value]
+    items = itertools.islice(itertools.chain.from_iterable(known), _N_INSPECTED)
     kind = _find_images([item for item in items if not is_missing(item)], root)
     if kind is None:
         return None
