@@ -67,6 +67,10 @@ class TextSource:
             )
             raise WeightsUnavailableError(msg)
         network.set_weights(self.weights)
+        # The backbone decides which layers are frozen. TensorFlow ignores an attribute that is set
+        # to the value that it has, so this takes two steps.
+        network.trainable = False
+        network.trainable = True
         return network
 
     def get_state(self) -> dict[str, Any]:
