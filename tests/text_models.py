@@ -8,7 +8,7 @@ import pytest
 
 WORDS = ["a", "cat", "dog", "sat", "on", "the", "mat", "war", "in", "space"]
 VOCABULARY = {word: n for n, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-WIDTH, HEADS, LAYERS = 8, 2, 2
+WIDTH, HEADS, LAYERS = 8, 2, 1
 
 
 def make_tokenizer():

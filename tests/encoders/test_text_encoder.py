@@ -12,7 +12,6 @@ from multimodal_ensemble import FeatureStore, MultimodalDataset, TextEncoder, fu
 from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fusion_parts
 from multimodal_ensemble.testing import check_encoder
-from multimodal_ensemble.training import fit_model
 from tests.text_models import make_tokenizer, token_vectors, write_folder
 
 keras_hub = pytest.importorskip("keras_hub")
@@ -134,13 +133,7 @@ def test_the_encoder_keeps_its_contract(encoder):
     check_encoder(clone(encoder), SHORT)
 
 
-def test_windows_keep_the_contract(encoder):
-    check_encoder(clone(encoder).set_params(windows=True, max_length=5), TEXTS)
-
-
-@pytest.mark.parametrize(
-    "kind", ["BertBackbone", "RobertaBackbone", "DebertaV3Backbone", "GPT2Backbone"]
-)
+@pytest.mark.parametrize("kind", ["BertBackbone", "GPT2Backbone"])
 def test_backbone_objects_are_copied_and_restored(kind):
     backbone = small_backbone(kind)
     encoder = TextEncoder("title", backbone=backbone, tokenizer=make_tokenizer())
@@ -197,9 +190,13 @@ def test_a_pass_pads_only_to_texts_of_similar_length(encoder, tmp_path, monkeypa
     texts = [" ".join(["cat"] * n) for n in (1, 9, 2, 8, 3, 7)]
     widths = []
     encode = TextEncoder.encode
-    monkeypatch.setattr(
-        TextEncoder, "encode", lambda self, v: widths.append(encode(self, v).shape[1]) or encode(self, v)
-    )
+
+    def encode_and_note(self, values):
+        encoded = encode(self, values)
+        widths.append(encoded.shape[1])
+        return encoded
+
+    monkeypatch.setattr(TextEncoder, "encode", encode_and_note)
     FeatureStore(tmp_path, batch_size=2).get_features(encoder, texts, verbose=0)
     assert widths == [4, 9, 11]
 
@@ -207,14 +204,15 @@ def test_a_pass_pads_only_to_texts_of_similar_length(encoder, tmp_path, monkeypa
 def test_training_changes_only_the_last_block(encoder):
     tuned = clone(encoder).unfreeze(1)
     layers = {layer.name: layer for layer in tuned.get_backbone().get_layer("tiny").layers}
-    names = ["token_embedding", "transformer_layer_0", "transformer_layer_1"]
+    names = ["token_embedding", "embeddings_layer_norm", "transformer_layer_0"]
     before = {name: layers[name].get_weights() for name in names}
-    y = [[0, 1], [1, 0], [1, 1], [0, 0], [0, 1]]
-    rows = MultimodalDataset({"title": SHORT}, [tuned], y, batch_size=2)
-    model = fuse_encoders([tuned], 2, seed=1)
+    rows = MultimodalDataset({"title": SHORT}, [tuned], [[0], [1], [1], [0], [0]], batch_size=5)
+    model = fuse_encoders([tuned], 1, seed=1)
+    # No single tensor in front of the block holds the vectors and the mask.
     assert tuned.frozen_part() is None
     assert fusion_parts(model)["title"].frozen is None
-    fit_model(model, rows, rows, epochs=2, verbose=0, optimizer=keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), "binary_crossentropy", run_eagerly=True)
+    model.train_on_batch(*rows[0])
     same = {
         name: all(map(np.array_equal, before[name], layers[name].get_weights())) for name in names
     }
@@ -222,8 +220,16 @@ def test_training_changes_only_the_last_block(encoder):
     assert not tuned.has_named_weights
     restored = TextEncoder.from_config(tuned.get_config()).set_state(tuned.get_state())
     np.testing.assert_allclose(features(restored, SHORT), features(tuned, SHORT), atol=1e-6)
-    with pytest.raises(ValueError, match="has 6 layers to train, not 99"):
+    with pytest.raises(ValueError, match="has 5 layers to train, not 99"):
         tuned.unfreeze(99)
+
+
+def test_a_frozen_backbone_object_can_be_unfrozen():
+    backbone = small_backbone()
+    backbone.trainable = False
+    encoder = TextEncoder("title", backbone=backbone, tokenizer=make_tokenizer())
+    assert not encoder.get_backbone().trainable_variables
+    assert len(encoder.unfreeze(1).get_backbone().trainable_variables) == 16
 
 
 def test_weights_of_another_folder(encoder, tmp_path):
@@ -287,6 +293,8 @@ def test_a_folder_without_a_tokenizer(tmp_path):
 
 @pytest.mark.parametrize("value", [3, None, ["a", 2], {"a": 1}])
 def test_a_value_that_is_no_text_is_refused(value, encoder):
-    with pytest.raises(ModalityError, match="expects a text, or a list of strings.* row 1") as error:
+    with pytest.raises(
+        ModalityError, match="expects a text, or a list of strings.* row 1"
+    ) as error:
         encoder.prepare(["cat", value])
     assert error.value.row == 1

@@ -189,9 +189,9 @@ class TextEncoder(Encoder):
         pad_id = self._get_source().tokenizer.pad_id
         windows = list(rows) if self.windows else [(row,) for row in rows]
         n_windows = max(map(len, windows), default=1)
-        length = max((len(ids) for row in windows for ids in row), default=1)
-        # A text without a token is one padding, because networks refuse rows of length 0.
-        padded = np.full((len(windows), n_windows, max(length, 1)), pad_id, dtype=np.int32)
+        length = max((len(ids) for row in windows for ids in row), default=0)
+        # Networks refuse rows of length 0, and Keras warns of an attention over one position.
+        padded = np.full((len(windows), n_windows, max(length, 2)), pad_id, dtype=np.int32)
         for number, row in enumerate(windows):
             for window, ids in enumerate(row):
                 padded[number, window, : len(ids)] = ids
@@ -371,7 +371,9 @@ class TextEncoder(Encoder):
         )
         raise ModalityError(msg, row=row)
 
-    def _report_shortened(self, parts: Sequence[Sequence[NDArray[np.int32]]], n_special: int) -> None:
+    def _report_shortened(
+        self, parts: Sequence[Sequence[NDArray[np.int32]]], n_special: int
+    ) -> None:
         """Warn of texts that were shortened, unless as many were reported before."""
         shortened = [each for each in parts if len(each) > 1]
         if len(shortened) <= self._n_reported:
