@@ -280,21 +280,21 @@ def test_a_folder_that_does_not_exist():
 
 def test_a_model_that_keras_hub_cannot_read(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "mpnet"}')
-    with pytest.raises(WeightsUnavailableError, match="type 'mpnet'.* bert, distilbert, roberta"):
+    with pytest.raises(WeightsUnavailableError, match=r"type 'mpnet'.* bert, distilbert, roberta"):
         TextEncoder("title", backbone=tmp_path).fit(SHORT)
 
 
 def test_a_folder_without_a_tokenizer(tmp_path):
     write_folder(tmp_path / "model")
     (tmp_path / "model" / "tokenizer.json").unlink()
-    with pytest.raises(WeightsUnavailableError, match="no tokenizer for 'title'.* tokenizer.json"):
+    with pytest.raises(WeightsUnavailableError, match=r"no tokenizer for 'title'.* tokenizer.json"):
         TextEncoder("title", backbone=tmp_path / "model").fit(SHORT)
 
 
 @pytest.mark.parametrize("value", [3, None, ["a", 2], {"a": 1}])
 def test_a_value_that_is_no_text_is_refused(value, encoder):
     with pytest.raises(
-        ModalityError, match="expects a text, or a list of strings.* row 1"
+        ModalityError, match=r"expects a text, or a list of strings.* row 1"
     ) as error:
         encoder.prepare(["cat", value])
     assert error.value.row == 1

@@ -29,8 +29,8 @@ class HubTokenizer:
         self._behind = [] if last is None else [int(last)]
         pad_id = getattr(tokenizer, "pad_token_id", None)
         # Some models end each text with the token that they also use as padding.
-        is_usable = pad_id is not None and pad_id not in [*self._before, *self._behind]
-        self.pad_id: int = int(pad_id) if is_usable else -1
+        is_usable = pad_id not in [None, *self._before, *self._behind]
+        self.pad_id: int = int(pad_id or 0) if is_usable else -1
 
     @property
     def n_special(self) -> int:

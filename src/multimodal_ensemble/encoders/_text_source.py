@@ -105,11 +105,11 @@ class TextSource:
 def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
     """Return the parts of a text encoder from the arguments of its constructor."""
     if isinstance(backbone, keras.Model):
-        network, path, details = backbone, None, {}
+        network, path = backbone, None
     else:
         path = os.fspath(backbone)
         network = load_hub_backbone(path, modality=modality)
-        details = read_json_file(path, "config.json") or {}
+    details = (None if path is None else read_json_file(path, "config.json")) or {}
     used = _tokens_only(network, modality)
     _check_padding(used, modality)
     config = keras.saving.serialize_keras_object(used)
