@@ -79,7 +79,17 @@ LIBRARIES = {
     "features": {"numpy", "keras", "joblib"},
     "generators": {"numpy", "pandas", "scipy", "keras"},
     "training": {"numpy", "pandas", "sklearn", "keras"},
-    "estimators": {"numpy", "pandas", "scipy", "sklearn", "keras", "PIL", "tensorflow", "onnx"},
+    "estimators": {
+        "numpy",
+        "pandas",
+        "scipy",
+        "sklearn",
+        "keras",
+        "PIL",
+        "tensorflow",
+        "onnx",
+        "tf2onnx",
+    },
     "reporting": {"numpy", "pandas", "sklearn", "matplotlib"},
     "testing": {"numpy", "keras"},
 }

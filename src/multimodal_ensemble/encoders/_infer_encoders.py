@@ -37,12 +37,13 @@ def infer_encoders(
 ) -> list[Encoder]:
     """Choose an encoder for each column of a table, and print the reasons.
 
-    Images, or paths of image files that exist, get an `ImageEncoder`. Lists or counts of tokens,
-    strings delimited by ``|`` or ``;``, categories and texts get a `BagOfWordsEncoder`; sentences
-    and titles get a `TextEncoder` where `text_backbone` names its language model. Vectors get
-    a `DenseEncoder`, and all columns of numbers share another one. A column is left out if it looks
-    like an id, holds the same value in each row, or is of none of these kinds. A column with
-    missing values gets an encoder with ``optional=True``.
+    Images, or paths of image files that exist, get an `ImageEncoder`, and lists of them one with
+    ``items="mean"``. Lists or counts of tokens, strings delimited by ``|`` or ``;``, categories and
+    texts get a `BagOfWordsEncoder`; sentences and titles get a `TextEncoder` where `text_backbone`
+    names its language model. Vectors get a `DenseEncoder`, and all columns of numbers share another
+    one. A column is left out if it looks like an id, holds the same value in each row, or is of
+    none of these kinds. A column with missing values, or with empty lists of images, gets an
+    encoder with ``optional=True``.
 
     Parameters
     ----------
