@@ -5,7 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from multimodal_ensemble import DenseEncoder, MultimodalEnsemble, TextEncoder, infer_encoders
+from multimodal_ensemble import (
+    DenseEncoder,
+    FeatureStore,
+    MultimodalEnsemble,
+    TextEncoder,
+    infer_encoders,
+)
+from multimodal_ensemble.encoders._hub_tokenizer import HubTokenizer
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.saving import check_config
 from tests.text_models import WORDS, make_tokenizer, write_folder
@@ -95,10 +102,10 @@ def test_infer_encoders_uses_a_language_model_for_sentences(capsys):
 
 @pytest.mark.parametrize("argument", ["vocabulary", "merges", "proto"])
 def test_a_tokenizer_that_names_a_file_is_refused(argument):
-    kind = {"module": "keras_hub.src.models.bert.bert_tokenizer", "class_name": "BertTokenizer"}
-    config = {**kind, "registered_name": "keras_hub>BertTokenizer", "config": {argument: "/x"}}
-    with pytest.raises(ArtefactError, match=f"would read a file as its {argument}"):
-        check_config(config, where="The tokenizer")
+    config = {"registered_name": "keras_hub>BertTokenizer", "config": {argument: "/etc/hostname"}}
+    state = {"config": json.dumps(config), "files": {}}
+    with pytest.raises(ArtefactError, match="no tokenizer of KerasHub with files of its own"):
+        HubTokenizer.from_state(state, where="The tokenizer")
 
 
 def test_only_layers_of_keras_hub_may_be_named():
@@ -115,3 +122,19 @@ def test_only_layers_of_keras_hub_may_be_named():
 def test_an_optional_text_may_be_missing(folder):
     encoder = TextEncoder("title", backbone=folder, tokenizer=make_tokenizer(), optional=True)
     assert encoder.find_missing(["a", "", None, np.nan]).tolist() == [False, False, True, True]
+
+
+def test_tags_are_averaged_and_each_is_computed_once(folder, tmp_path):
+    encoder = TextEncoder("tags", backbone=folder, items="mean")
+    single = TextEncoder("tag", backbone=folder)
+    tags = [["war", "in space"], ["war"], {"a cat": 2, "war": 1}]
+    store = FeatureStore(tmp_path, dtype="float32")
+    assert store.count_uncomputed(encoder, tags) == 3
+    features = store.get_features(encoder, tags, verbose=0)
+    war, space, cat = store.get_features(single, ["war", "in space", "a cat"], verbose=0)
+    expected = [(war + space) / 2, war, (2 * cat + war) / 3]
+    np.testing.assert_allclose(features, expected, atol=1e-6)
+    computed = np.asarray(encoder.get_backbone()(encoder.encode(tags)))
+    np.testing.assert_allclose(features, computed, atol=1e-5)
+    with pytest.raises(ValueError, match="items"):
+        encoder.unfreeze(1)
