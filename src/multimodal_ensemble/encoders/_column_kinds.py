@@ -31,6 +31,8 @@ _N_INSPECTED = 200
 _MAX_CATEGORIES = 50
 # Pieces with more words than this, on average, are clauses of a text and no tokens.
 _MAX_WORDS = 5
+# Texts with fewer words than this, on average, are names, of which a language model knows little.
+_MAX_WORDS_OF_NAMES = 2
 _ID_COLUMN = re.compile(r"(?:^|[^A-Za-z])(?:id|ID|Id)$|Id$|ID$|^index$|^Unnamed")
 
 
@@ -43,6 +45,8 @@ class ColumnKind:
     options: dict[str, Any] = field(default_factory=dict)
     # Whether a row may hold several tags, of which some occur together more often than others.
     is_tags: bool = False
+    # Whether rows are sentences or titles, from which a language model reads more than words.
+    is_text: bool = False
 
 
 # The kind of a column with one number in each row; such columns are joined to one table.
@@ -190,7 +194,9 @@ def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
                 description = f"{len(distinct)} categories"
                 whole = {"delimiter": delimiter, "words": False}
                 return ColumnKind(description, BagOfWordsEncoder, whole)
-    return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
+    n_words = sum(len(value.split()) for value in first) / len(first)
+    is_text = n_words > _MAX_WORDS_OF_NAMES
+    return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"}, is_text=is_text)
 
 
 def _is_list(value: Any) -> bool:

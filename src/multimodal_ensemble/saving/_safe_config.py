@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from multimodal_ensemble.saving._config_values import VALUES, Place, check_nodes, check_value
-from multimodal_ensemble.saving._hub_objects import check_hub_object, import_hub_for
+from multimodal_ensemble.saving._hub_objects import check_hub_object, find_hub_layer, import_hub_for
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
@@ -52,8 +52,6 @@ _FUNCTIONS = {
 _UNSAFE = ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")
 # Layers that read a file if their vocabulary is a string.
 _LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")
-# The arguments that tokenizers of KerasHub read files from.
-_FILES_OF_TOKENIZERS = ("vocabulary", "merges", "proto")
 
 
 def check_config(config: Any, *, where: str) -> None:
@@ -177,9 +175,6 @@ def _check_class(found: type, inner: Any, place: Place) -> None:
     if issubclass(found, keras.Metric) and not place.compiles:
         # Some take memory in proportion to a number in their configuration.
         place.refuse(f"holds the metric {found.__name__} outside of what a model is compiled with.")
-    if found.__module__.startswith("keras_hub."):
-        if paths := [key for key in _FILES_OF_TOKENIZERS if isinstance(inner.get(key), str)]:
-            place.refuse(f"holds a {found.__name__} that would read a file as its {paths[0]}.")
     takes_vocabulary = issubclass(found, _layers(_LOOKUPS))
     if takes_vocabulary and not isinstance(inner.get("vocabulary"), (list, type(None))):
         place.refuse(
@@ -198,6 +193,9 @@ def _find_class(class_name: str, module: Any, place: Place) -> type:
     """Return a class of Keras that a configuration names, if the configuration may name it."""
     import keras
 
+    if (layer := find_hub_layer(class_name, module)) is not None:
+        check_hub_object(layer, {}, place)
+        return layer
     if not isinstance(module, str) or not f"{module}.".startswith("keras."):
         _refuse_unregistered(f"class {reprlib.repr(class_name)}", module, place)
     names, bases = _allowed().get(module, ({}, (keras.Operation,)))
