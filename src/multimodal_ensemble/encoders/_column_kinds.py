@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -31,6 +32,8 @@ _N_INSPECTED = 200
 _MAX_CATEGORIES = 50
 # Pieces with more words than this, on average, are clauses of a text and no tokens.
 _MAX_WORDS = 5
+# Texts with fewer words than this, on average, are names, of which a language model knows little.
+_MAX_WORDS_OF_NAMES = 2
 _ID_COLUMN = re.compile(r"(?:^|[^A-Za-z])(?:id|ID|Id)$|Id$|ID$|^index$|^Unnamed")
 
 
@@ -45,6 +48,8 @@ class ColumnKind:
     is_tags: bool = False
     # The name of the encoder of all columns of this kind, if one encoder reads them.
     joint_name: str | None = None
+    # Whether rows are sentences or titles, from which a language model reads more than words.
+    is_text: bool = False
 
 
 NUMBERS = ColumnKind("numbers", DenseEncoder, joint_name="numbers")
@@ -102,7 +107,7 @@ def _find_lists_of_images(known: Sequence[Any], root: Path) -> ColumnKind | None
     """Return the kind of lists of images, or None if items are none."""
     if any(isinstance(value, set | frozenset) for value in known):
         return None
-    items = [item for value in known[:_N_INSPECTED] for item in value]
+    items = itertools.islice(itertools.chain.from_iterable(known), _N_INSPECTED)
     kind = _find_images([item for item in items if not is_missing(item)], root)
     if kind is None:
         return None
@@ -192,7 +197,9 @@ def _find_split(
         return _categories(distinct)
     if is_categorical and len(distinct) < len(known):
         return _categories(distinct)
-    return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
+    n_words = sum(len(value.split()) for value in first) / len(first)
+    is_text = n_words > _MAX_WORDS_OF_NAMES
+    return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"}, is_text=is_text)
 
 
 def _categories(distinct: Collection[Any]) -> ColumnKind:

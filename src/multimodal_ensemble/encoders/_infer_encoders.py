@@ -21,6 +21,7 @@ from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
+from multimodal_ensemble.encoders._text_encoder import TextEncoder
 from multimodal_ensemble.exceptions import ModalityError
 
 _Choice: TypeAlias = tuple[list[str], ColumnKind]
@@ -31,6 +32,7 @@ def infer_encoders(
     *,
     exclude: Collection[str] = (),
     embed_tags: bool = False,
+    text_backbone: str | PathLike[str] | None = None,
     root: str | PathLike[str] | None = None,
     verbose: int = 1,
 ) -> list[Encoder]:
@@ -38,10 +40,11 @@ def infer_encoders(
 
     Images, or paths of image files that exist, get an `ImageEncoder`, and lists of them one with
     ``items="mean"``. Lists or counts of tokens, strings delimited by ``|`` or ``;``, and texts get
-    a `BagOfWordsEncoder`. Vectors get a `DenseEncoder`, and all columns of numbers share another
-    one. All columns of categories share a `CategoryEncoder`: strings of at most 50 distinct values,
-    each in two rows on average, and the categorical type of pandas. A column is left out if it looks
-    like an id, holds the same value in each row, or is of none of these kinds. If some row lacks all
+    a `BagOfWordsEncoder`; sentences and titles get a `TextEncoder` where `text_backbone` names its
+    language model. Vectors get a `DenseEncoder`, and all columns of numbers share another one. All
+    columns of categories share a `CategoryEncoder`: strings of at most 50 distinct values, each in
+    two rows on average, and the categorical type of pandas. A column is left out if it looks like
+    an id, holds the same value in each row, or is of none of these kinds. If some row lacks all
     columns of an encoder, or has an empty list of images, the encoder gets ``optional=True``.
 
     Parameters
@@ -54,6 +57,9 @@ def infer_encoders(
         Whether each column of lists or counts of tokens, or of delimited strings, also gets a
         `TagEmbeddingEncoder`, which is named after the column with "_embedding" behind it. These
         encoders are the last ones.
+    text_backbone : str or path, optional
+        The language model for columns of sentences or titles: the ``backbone`` of a `TextEncoder`,
+        such as a folder. Default: their words are counted.
     root : path, optional
         Folder that relative paths of images start from. Default: the working directory.
     verbose : {0, 1}, default=1
@@ -95,6 +101,7 @@ def infer_encoders(
         )
         raise ModalityError(msg)
     taken = set(SHARED_NAMES)
+    kinds = [(columns, _with_text_backbone(kind, text_backbone)) for columns, kind in kinds]
     if embed_tags:
         kinds += [
             (columns, replace(kind, encoder=TagEmbeddingEncoder))
@@ -169,6 +176,17 @@ def _with_missing(
     elif n_missing := int(np.sum(masks)):
         description += f"; {n_missing} of {n_rows * len(masks)} values are missing"
     return columns, replace(kind, description=description, options=options)
+
+
+def _with_text_backbone(kind: ColumnKind, backbone: str | PathLike[str] | None) -> ColumnKind:
+    """Return the kind of a column of sentences with a language model, or with advice to use one."""
+    if not kind.is_text:
+        return kind
+    if backbone is None:
+        advice = "a language model reads more from them, with text_backbone='folder'"
+        return replace(kind, description=f"{kind.description}; {advice}")
+    options = {key: value for key, value in kind.options.items() if key == "optional"}
+    return replace(kind, encoder=TextEncoder, options={"backbone": backbone, **options})
 
 
 def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Encoder | None:

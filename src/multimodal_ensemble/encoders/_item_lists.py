@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import as_object_array
+from multimodal_ensemble.encoders._token_encoder import is_count
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 # What fills the places behind the last item of a list. No pixel and no token id is negative.
@@ -55,7 +56,7 @@ class ItemLists:
         Parameters
         ----------
         values : sequence of length n_rows
-            A list, tuple or array of items per row.
+            A list, tuple or array of items per row, or a mapping from item to its number of places.
         modality : str
             Name of the modality, for messages.
 
@@ -74,15 +75,16 @@ class ItemLists:
         index: list[int] = []
         counts: list[int] = []
         for row, value in enumerate(values):
-            if not _is_list(value):
+            listed = _as_list(value)
+            if listed is None:
                 msg = (
-                    f"Modality {modality!r} takes a list of items per row. Received "
-                    f"{value!r:.80} of type {type(value).__name__} in row {row}; put a single item "
-                    "in a list, or pass items=None for one item per row."
+                    f"Modality {modality!r} takes a list of items per row, or a mapping from item "
+                    f"to count. Received {value!r:.80} ({type(value).__name__}) in row {row}. Put "
+                    "a single item in a list, or pass items=None for one item per row."
                 )
                 raise ModalityError(msg, row=row)
-            counts.append(len(value))
-            for item in value:
+            counts.append(len(listed))
+            for item in listed:
                 is_text = isinstance(item, str | bytes | os.PathLike)
                 key = item if is_text else id(item)
                 if key not in positions:
@@ -232,8 +234,15 @@ class ItemLists:
         return ItemLists(self.items[used], index.astype(np.intp), counts)
 
 
-def _is_list(value: Any) -> bool:
+def _as_list(value: Any) -> Any:
+    """Return the items of a list in order, or None if the value is no list."""
+    if isinstance(value, Mapping):
+        if not all(map(is_count, value.values())):
+            return None
+        return [item for item, count in value.items() for _ in range(int(count))]
     if isinstance(value, np.ndarray):
         # An array of numbers with fewer axes may be a single image.
-        return value.ndim == 4 or (value.ndim == 1 and value.dtype.kind in "OU")
-    return isinstance(value, list | tuple)
+        is_list = value.ndim == 4 or (value.ndim == 1 and value.dtype.kind in "OU")
+    else:
+        is_list = isinstance(value, list | tuple)
+    return value if is_list else None

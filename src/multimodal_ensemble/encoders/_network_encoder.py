@@ -87,7 +87,7 @@ class NetworkEncoder(ItemsEncoder):
         Raises
         ------
         ValueError
-            If the backbone has fewer layers than that, or with ``mirror=True``.
+            If the backbone has fewer layers than that, or with `mirror` or `items`.
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
         check_trainable_layers(n_or_all, mirror=self.mirror, items=self.items)

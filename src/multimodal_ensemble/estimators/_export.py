@@ -193,7 +193,11 @@ def _export_onnx(model: keras.Model, path: Path) -> None:
         # A single input must not be in a list.
         positional = keras.Model(tensors if len(tensors) > 1 else tensors[0], _Call(model)(inputs))
         # Keras exports only models that were called before.
-        rows = [np.zeros([size or 1 for size in tensor.shape], tensor.dtype) for tensor in tensors]
+        # Keras warns of an attention over one position.
+        shapes = [(1, *(size or 2 for size in tensor.shape[1:])) for tensor in tensors]
+        rows = [
+            np.zeros(shape, tensor.dtype) for shape, tensor in zip(shapes, tensors, strict=True)
+        ]
         positional(rows if len(rows) > 1 else rows[0])
         positional.export(path, format="onnx", verbose=False)
     try:

@@ -12,7 +12,8 @@ import numpy as np
 @contextmanager
 def further_operations() -> Iterator[None]:
     """Let tf2onnx convert ``erfc``, which Keras uses for the activation "gelu"."""
-    from tf2onnx import handler
+    # Importing `onnx_opset` registers the operations that tf2onnx has.
+    from tf2onnx import handler, onnx_opset  # noqa: F401
 
     handlers = handler.tf_op.get_opsets()[""]
     version = 9
