@@ -70,9 +70,6 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
         Whether each encoded value that is not 0 stands for a token. False unless overridden.
     unit : str
         What a value is called in progress bars. ``"value"`` unless a subclass overrides it.
-    features_are_skewed : bool
-        Whether linear models take the features of a backbone as ``sign(x) * log(1 + |x|)``, which
-        suits networks of images. True unless a subclass overrides it.
     uses_unlabelled : bool
         Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
         of such rows. False unless overridden.
