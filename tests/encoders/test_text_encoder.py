@@ -52,6 +52,10 @@ def features(encoder, texts):
     return np.asarray(encoder.get_backbone()(encoder.encode(texts)))
 
 
+def to_length_1(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
 POOLED = {
     "mean": lambda x: x.mean(axis=0),
     "cls": lambda x: x[0],
@@ -64,7 +68,9 @@ POOLED = {
 def test_features_are_those_of_a_transformer_in_numpy(pooling, encoder, weights):
     pooled = clone(encoder).set_params(pooling=pooling)
     expected = [POOLED[pooling](token_vectors(weights, ids_of(text))) for text in SHORT]
-    np.testing.assert_allclose(features(pooled, SHORT), expected, atol=1e-5)
+    np.testing.assert_allclose(features(pooled, SHORT), to_length_1(expected), atol=1e-5)
+    raw = pooled.set_params(normalize=False)
+    np.testing.assert_allclose(features(raw, SHORT), expected, atol=1e-5)
 
 
 def test_padding_does_not_change_features(encoder):
@@ -110,7 +116,7 @@ def test_windows_are_averaged_by_their_number_of_tokens(encoder, weights):
         parts = [[2, *ids[at : at + 4], 3] for at in range(0, max(1, len(ids)), 4)]
         means = [token_vectors(weights, part).mean(axis=0) for part in parts]
         expected = np.average(means, axis=0, weights=[len(part) for part in parts])
-        np.testing.assert_allclose(row, expected, atol=1e-5)
+        np.testing.assert_allclose(row, to_length_1(expected), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +242,7 @@ def test_weights_of_another_folder(encoder, tmp_path):
     other = write_folder(tmp_path / "other", seed=1)
     replaced = clone(encoder).set_params(weights=tmp_path / "other")
     expected = token_vectors(other, ids_of("war")).mean(axis=0)
-    np.testing.assert_allclose(features(replaced, ["war"])[0], expected, atol=1e-5)
+    np.testing.assert_allclose(features(replaced, ["war"])[0], to_length_1(expected), atol=1e-5)
 
 
 def test_a_network_that_depends_on_padding_is_refused():
@@ -259,6 +265,7 @@ def test_a_network_with_other_inputs_is_refused():
         ({"backbone": 3}, "backbone must be a folder"),
         ({"max_length": 3}, "max_length must be a whole number of at least 4"),
         ({"pooling": "sum"}, "pooling must be one of"),
+        ({"normalize": "l2"}, "normalize must be one of"),
         ({"windows": 1.5}, "windows must be one of"),
         ({"trainable_layers": -1}, "trainable_layers must be"),
     ],

@@ -33,7 +33,13 @@ from multimodal_ensemble.exceptions import ModalityError
 
 # What a loaded source, and a built backbone, depend on.
 _SOURCE_PARAMETERS = {"backbone", "tokenizer", "weights"}
-_BACKBONE_PARAMETERS = _SOURCE_PARAMETERS | {"name", "pooling", "windows", "trainable_layers"}
+_BACKBONE_PARAMETERS = _SOURCE_PARAMETERS | {
+    "name",
+    "pooling",
+    "normalize",
+    "windows",
+    "trainable_layers",
+}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -68,6 +74,9 @@ class TextEncoder(ItemsEncoder):
         How the vectors of the tokens become one vector: their mean, the first one, their maximum
         or the last one. Default: what the folder of a sentence-transformers model names, otherwise
         the mean.
+    normalize : bool, default=True
+        Whether the vector of a text is scaled to length 1. It suits linear models: long and short
+        texts then count the same.
     windows : bool, default=False
         Whether a text of more than `max_length` tokens is read in parts of that length, whose
         vectors are averaged by their number of tokens. Otherwise the rest is left out, and a
@@ -132,6 +141,7 @@ class TextEncoder(ItemsEncoder):
         weights: str | Path | None = None,
         max_length: int | None = None,
         pooling: str | None = None,
+        normalize: bool = True,
         windows: bool = False,
         trainable_layers: int | str = 0,
         items: str | None = None,
@@ -152,6 +162,7 @@ class TextEncoder(ItemsEncoder):
         if max_length is not None:
             check_at_least(max_length, 4, name="max_length")
         check_choice(pooling, (None, *POOLINGS), name="pooling")
+        check_choice(normalize, (True, False), name="normalize")
         check_choice(windows, (True, False), name="windows")
         check_trainable_layers(trainable_layers, mirror=False, items=items)
         self.backbone = backbone
@@ -159,6 +170,7 @@ class TextEncoder(ItemsEncoder):
         self.weights = weights
         self.max_length = max_length
         self.pooling = pooling
+        self.normalize = normalize
         self.windows = windows
         self.trainable_layers = trainable_layers
         self._source: TextSource | None = None
@@ -262,6 +274,7 @@ class TextEncoder(ItemsEncoder):
                 source.build_network(modality=self.name),
                 pad_id=source.tokenizer.pad_id,
                 pooling=self.pooling or source.pooling,
+                normalize=self.normalize,
                 windows=self.windows,
             )
             set_trainable_layers(self._backbone, self.trainable_layers)
