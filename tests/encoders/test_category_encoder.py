@@ -148,7 +148,9 @@ def test_rows_that_lack_all_columns_lack_an_optional_modality():
 
 
 def test_the_kernel_of_the_head_has_one_vector_per_category():
-    encoder = CategoryEncoder("x", column=list(TABLE), head=DenseHead(4, activation=None)).fit(TABLE)
+    encoder = CategoryEncoder("x", column=list(TABLE), head=DenseHead(4, activation=None)).fit(
+        TABLE
+    )
     head = encoder.build_head()
     embedding = head(encoder.encode(TABLE.iloc[:1]))
     kernel, _ = head.get_weights()

@@ -16,6 +16,9 @@ from multimodal_ensemble.encoders._layers import (
     InferenceModel,
     MirrorImages,
 )
+from multimodal_ensemble.encoders._sequence_encoder import SequenceEncoder
+from multimodal_ensemble.encoders._sequence_head import SequenceHead
+from multimodal_ensemble.encoders._sequence_layers import SequenceLayer, SequencePooling
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
 from multimodal_ensemble.encoders._text_encoder import TextEncoder
@@ -33,6 +36,10 @@ __all__ = [
     "ImageEncoder",
     "InferenceModel",
     "MirrorImages",
+    "SequenceEncoder",
+    "SequenceHead",
+    "SequenceLayer",
+    "SequencePooling",
     "TagEmbeddingEncoder",
     "TextEncoder",
     "as_encoder_list",

@@ -176,8 +176,7 @@ class CategoryEncoder(Encoder):
             expected = self.column_names_ or [*self.columns]
             received = names if isinstance(values, pd.DataFrame) else "one column"
             msg = (
-                f"Modality {self.name!r} was fitted to the columns {expected}. "
-                f"Received {received}."
+                f"Modality {self.name!r} was fitted to the columns {expected}. Received {received}."
             )
             raise ModalityError(msg)
 

@@ -70,7 +70,9 @@ def _inspect(column: str, known: list[Any], root: Path, *, is_categorical: bool)
     if all(map(is_number, known)):
         kind = _inspect_numbers(column, known)
         is_repeated = len(set(known)) < len(known)
-        return _categories(set(known)) if kind is NUMBERS and is_categorical and is_repeated else kind
+        return (
+            _categories(set(known)) if kind is NUMBERS and is_categorical and is_repeated else kind
+        )
     if pd.api.types.infer_dtype(known, skipna=True) in _DATES:
         return ColumnKind("dates and times; turn them into numbers, such as the year, to use them")
     if all(isinstance(value, str | PathLike) for value in known):
@@ -100,7 +102,7 @@ def _inspect_lists(known: Sequence[Any]) -> ColumnKind:
         return ColumnKind("sets of numbers, which have no order")
     lengths = {len(value) for value in known}
     if len(lengths) > 1:
-        return ColumnKind("lists of numbers that differ in length")
+        return ColumnKind("lists of numbers that differ in length; SequenceEncoder reads them")
     # Some rows at a time, because NumPy makes a copy of them.
     starts = range(0, len(known), _N_INSPECTED)
     if not all(_are_finite(known[start : start + _N_INSPECTED]) for start in starts):

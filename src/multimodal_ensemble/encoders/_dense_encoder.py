@@ -234,8 +234,10 @@ class DenseEncoder(Encoder):
         else:
             limit = "" if may_lack else ", neither NaN nor infinite"
             fix = "Replace them first"
-            fix += ", or with NaN." if may_lack else (
-                ", or pass optional=True if rows may lack all numbers of this modality."
+            fix += (
+                ", or with NaN."
+                if may_lack
+                else (", or pass optional=True if rows may lack all numbers of this modality.")
             )
         msg = (
             f"Modality {self.name!r} expects finite numbers{limit}. Received {number} in row "
