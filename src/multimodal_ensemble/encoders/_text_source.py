@@ -67,6 +67,10 @@ class TextSource:
             )
             raise WeightsUnavailableError(msg)
         network.set_weights(self.weights)
+        # The backbone decides which layers are frozen. TensorFlow ignores an attribute that is set
+        # to the value that it has, so this takes two steps.
+        network.trainable = False
+        network.trainable = True
         return network
 
     def get_state(self) -> dict[str, Any]:
@@ -106,17 +110,14 @@ def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
         path = os.fspath(backbone)
         network = load_hub_backbone(path, modality=modality)
         details = read_json_file(path, "config.json") or {}
-    sequences = _token_vectors(network, modality)
-    label = network.name if path is None else Path(path).name
-    # Without a layer that the vectors of tokens do not need, such as one for classification.
-    tokens_only = keras.Model(
-        network.input, sequences, name=re.sub(r"[^A-Za-z0-9._-]+", "_", label).strip("._-") or "text"
-    )
-    config = keras.saving.serialize_keras_object(tokens_only)
+    used = _tokens_only(network, modality)
+    _check_padding(used, modality)
+    config = keras.saving.serialize_keras_object(used)
+    config["config"]["name"] = _layer_name(network.name if path is None else Path(path).name)
     known = read_tokenizer(path if tokenizer is None else tokenizer, modality=modality)
     return TextSource(
-        config=_as_trained(config, details),
-        weights=tokens_only.get_weights(),
+        config=_as_trained(config, used, details),
+        weights=used.get_weights(),
         tokenizer=known,
         pooling=_read_pooling(path, modality) if path is not None else "mean",
         max_length=_find_max_length(network, path, known),
@@ -160,8 +161,8 @@ def read_tokenizer(given: Any, *, modality: str) -> Tokenizer:
         raise WeightsUnavailableError(msg) from error
 
 
-def _token_vectors(network: keras.Model, modality: str) -> Any:
-    """Return the output of a network that has one vector per token."""
+def _tokens_only(network: keras.Model, modality: str) -> keras.Model:
+    """Return the part of a network that returns one vector per token."""
     inputs = getattr(network, "input", None)
     names = set(inputs) if isinstance(inputs, dict) else set()
     outputs = getattr(network, "output", None)
@@ -175,34 +176,63 @@ def _token_vectors(network: keras.Model, modality: str) -> Any:
             f"encoders and decoders of KerasHub do. {type(network).__name__} takes {described}."
         )
         raise ModalityError(msg)
-    return vectors
+    # Without a layer that the vectors of tokens do not need, such as one for classification.
+    return keras.Model(inputs, vectors) if isinstance(outputs, dict) else network
 
 
-def _as_trained(config: dict[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+def _check_padding(network: keras.Model, modality: str) -> None:
+    """Raise a ModalityError if the vectors of tokens depend on the padding behind them."""
+    alone = np.array([[1, 2, 3]], dtype=np.int32)
+    padded = np.array([[1, 2, 3, 0, 0, 0], [3, 2, 1, 3, 2, 1]], dtype=np.int32)
+    vectors = []
+    for ids in (alone, padded):
+        mask = (ids > 0).astype(np.int32)
+        made = {"token_ids": ids, "padding_mask": mask, "segment_ids": np.zeros_like(ids)}
+        returned = network({name: made[name] for name in network.input}, training=False)
+        vectors.append(keras.ops.convert_to_numpy(returned)[0, :3].astype(np.float32))
+    is_exact = network.compute_dtype == "float32"
+    apart = np.abs(vectors[0] - vectors[1]).max() / max(1e-6, np.abs(vectors[0]).max())
+    if apart > (1e-4 if is_exact else 5e-2):
+        msg = (
+            f"The vectors that the backbone of {modality!r} returns depend on the padding behind a "
+            f"text, so features would depend on the texts beside it. {network.name!r} cannot be "
+            "used; BERT, DistilBERT, RoBERTa and most encoders of KerasHub can."
+        )
+        raise ModalityError(msg)
+
+
+def _as_trained(
+    config: dict[str, Any], network: keras.Model, details: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return a configuration with the activation and epsilon in the model's own `config.json`.
 
     KerasHub computes the GELU of BERT by an approximation, whatever the file says, which changes
     vectors by 1e-3, and takes the epsilon of layer normalisation from the original models.
     """
-    epsilon = details.get("layer_norm_eps")
+    wanted: dict[str, Any] = {}
+    if (epsilon := details.get("layer_norm_eps")) is not None:
+        wanted |= {"epsilon": epsilon, "layer_norm_epsilon": epsilon}
     is_exact = details.get("hidden_act") == "gelu"
 
-    def correct(node: Any) -> Any:
-        if isinstance(node, list | tuple):
-            return [correct(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        changed = {key: correct(value) for key, value in node.items()}
+    def correct(layer: dict[str, Any]) -> dict[str, Any]:
+        changed = {key: wanted.get(key, value) for key, value in layer.items()}
         if is_exact and _APPROXIMATE in str(changed.get("activation")):
             changed["activation"] = "gelu"
-        if epsilon is not None:
-            changed |= {
-                key: epsilon for key in ("epsilon", "layer_norm_epsilon") if key in changed
-            }
         return changed
 
-    corrected: dict[str, Any] = correct(config)
-    return corrected
+    layers = [layer.get_config() for layer in network.layers] if wanted or is_exact else []
+    if all(correct(layer) == layer for layer in layers):
+        return config
+    graph = keras.Model(network.input, network.output, name=config["config"]["name"])
+    described: dict[str, Any] = keras.saving.serialize_keras_object(graph)
+    for layer in described["config"]["layers"]:
+        layer["config"] = correct(layer["config"])
+    return described
+
+
+def _layer_name(label: str) -> str:
+    """Return a name with an underscore in place of what no name of a layer may hold."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", label).strip("._-") or "text"
 
 
 def _read_pooling(path: str, modality: str) -> str:

@@ -136,6 +136,8 @@ def _export_litert(model: keras.Model, path: Path) -> None:
 def _export_onnx(model: keras.Model, path: Path) -> None:
     import onnx
 
+    _teach_erfc()
+
     # The files that tf2onnx writes of such models cannot be loaded.
     _refuse_dtypes(model, "ONNX", {"bfloat16"})
     # The model takes a list of inputs here, for the same reason.
@@ -158,6 +160,31 @@ def _export_onnx(model: keras.Model, path: Path) -> None:
         # tf2onnx only logs the operations that it cannot convert.
         msg = f"The model has operations that ONNX or tf2onnx does not support: {error}"
         raise ValueError(msg) from error
+
+
+def _teach_erfc() -> None:
+    """Teach tf2onnx the operation of TensorFlow's exact GELU, which many text encoders use."""
+    from tf2onnx import handler, utils
+
+    class Erfc:
+        @classmethod
+        def version_9(cls, graph: Any, node: Any, **_: Any) -> None:
+            output, shape = node.output[0], graph.get_shape(node.output[0])
+            dtype = graph.get_dtype(output)
+            inputs = list(node.input)
+            graph.remove_node(node.name)
+            erf = graph.make_node("Erf", inputs, dtypes=[dtype], shapes=[shape])
+            one = np.ones((), dtype=utils.map_onnx_to_numpy_type(dtype))
+            constant = graph.make_const(utils.make_name("one"), one)
+            graph.make_node(
+                "Sub",
+                [constant.output[0], erf.output[0]],
+                outputs=[output],
+                dtypes=[dtype],
+                shapes=[shape],
+            )
+
+    handler.tf_op("Erfc")(Erfc)
 
 
 def _refuse_dtypes(model: keras.Model, format_name: str, dtypes: set[str]) -> None:

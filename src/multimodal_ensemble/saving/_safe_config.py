@@ -134,9 +134,7 @@ def _check_object(config: dict[str, Any], place: Place) -> None:
     if name is not None and not isinstance(name, str):
         place.refuse(f"must name a class or function. Received {reprlib.repr(name)}.")
     if name is not None and name.startswith("keras_hub>"):
-        # KerasHub registers its layers when it is imported. It is an extra of this package.
-        with suppress(ImportError):
-            import_module("keras_hub")
+        _import_keras_hub()
     found = None if name is None else keras.saving.get_registered_object(name)
     if found is None and is_function:
         _check_function(name, config.get("module"), place)
@@ -145,6 +143,12 @@ def _check_object(config: dict[str, Any], place: Place) -> None:
         found = _find_class(class_name, config.get("module"), place)
     if isinstance(found, type):
         _check_class(found, inner, place)
+
+
+def _import_keras_hub() -> None:
+    """Import KerasHub, an extra of this package, which registers its layers with Keras."""
+    with suppress(ImportError):
+        import_module("keras_hub")
 
 
 def find_keras_class(config: Any) -> Any:
@@ -199,6 +203,12 @@ def _find_class(class_name: str, module: Any, place: Place) -> type:
     """Return a class of Keras that a configuration names, if the configuration may name it."""
     import keras
 
+    if isinstance(module, str) and module.startswith("keras_hub.src."):
+        _import_keras_hub()
+        # KerasHub does not register the layers of all of its networks.
+        found = vars(sys.modules.get(module, object)).get(class_name)
+        if isinstance(found, type) and issubclass(found, keras.Layer):
+            return found
     if not isinstance(module, str) or not f"{module}.".startswith("keras."):
         _refuse_unregistered(f"class {reprlib.repr(class_name)}", module, place)
     names, bases = _allowed().get(module, ({}, (keras.Operation,)))
