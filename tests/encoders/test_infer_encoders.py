@@ -406,7 +406,7 @@ def test_dates_are_left_out_with_advice(values, capsys):
         ([iter("ab"), iter("c")], "values of the type str_"),
         ([[1j], [2j]], "lists that hold neither tokens nor numbers only"),
         (list(np.ones((3, 4, 2))), "lists that hold neither tokens nor numbers only"),
-        ([[1, 2], [3]], "lists of numbers that differ in length"),
+        ([[1, 2], [3]], "lists of numbers that differ in length; Sequence"),
         ([{1, 2}, {3, 4}], "sets of numbers, which have no order"),
         ([[1, np.nan], [2, 3]], "vectors with NaN or infinite numbers; replace these to use it"),
         ([[1, 2]] * 300 + [[np.inf, 3]], "vectors with NaN or infinite numbers; replace these"),

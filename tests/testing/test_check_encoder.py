@@ -59,8 +59,9 @@ def test_bag_of_words_encoder_passes(options, values):
         ({"scaling": None, "head": NOISY_HEAD}, RNG.normal(size=(6, 3))),
         ({"column": ["year", "minutes"], "head": DenseHead(2)}, TABLE),
         ({"column": "embedding"}, pd.Series(list(RNG.normal(size=(4, 5))), index=[3, 3, 1, 0])),
+        ({"optional": True}, [1.5, None, 2.5, 0.0, 9.0, np.nan]),
     ],
-    ids=["numbers", "matrix", "table", "vectors"],
+    ids=["numbers", "matrix", "table", "vectors", "missing values"],
 )
 def test_dense_encoder_passes(options, values):
     check_encoder(DenseEncoder("numbers", **options), values)
@@ -416,6 +417,11 @@ def test_a_broken_encoder_fails_with_the_part_that_it_breaks(encoder, match):
 
 def test_an_inference_model_may_hold_dropout():
     check_encoder(BackboneInInferenceMode("clip"), CLIPS)
+
+
+def test_missing_values_do_not_count_among_the_four():
+    with pytest.raises(AssertionError, match=r"at least four values.*received 3"):
+        check_encoder(DenseEncoder("n", optional=True), [1.0, 2.0, 4.0, None])
 
 
 @pytest.mark.parametrize("n_values", [0, 3])

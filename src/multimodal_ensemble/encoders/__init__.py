@@ -20,6 +20,9 @@ from multimodal_ensemble.encoders._layers import (
     MirrorImages,
 )
 from multimodal_ensemble.encoders._patch_pooling import PatchPooling
+from multimodal_ensemble.encoders._sequence_encoder import SequenceEncoder
+from multimodal_ensemble.encoders._sequence_head import SequenceHead
+from multimodal_ensemble.encoders._sequence_layers import SequenceLayer, SequencePooling
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
 from multimodal_ensemble.encoders._text_encoder import TextEncoder
@@ -43,6 +46,10 @@ __all__ = [
     "MirrorImages",
     "PatchPooling",
     "PoolItems",
+    "SequenceEncoder",
+    "SequenceHead",
+    "SequenceLayer",
+    "SequencePooling",
     "TagEmbeddingEncoder",
     "TextEncoder",
     "as_encoder_list",

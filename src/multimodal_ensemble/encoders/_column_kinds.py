@@ -140,7 +140,7 @@ def _inspect_lists(known: Sequence[Any]) -> ColumnKind:
         return ColumnKind("sets of numbers, which have no order")
     lengths = {len(value) for value in known}
     if len(lengths) > 1:
-        return ColumnKind("lists of numbers that differ in length")
+        return ColumnKind("lists of numbers that differ in length; SequenceEncoder reads them")
     # Some rows at a time, because NumPy makes a copy of them.
     starts = range(0, len(known), _N_INSPECTED)
     if not all(_are_finite(known[start : start + _N_INSPECTED]) for start in starts):

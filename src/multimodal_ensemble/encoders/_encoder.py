@@ -300,16 +300,6 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
             for position in range(values.shape[0])
         ]
 
-    def encoding_config(self) -> dict[str, Any]:
-        """Return the settings that change `encode` but not `content_digests`.
-
-        Returns
-        -------
-        dict
-            JSON values, which become part of the key of stored features; empty by default.
-        """
-        return {}
-
     def without_backbone(self) -> Self:
         """Return a copy that encodes and augments in the same way, to send to other processes.
 

@@ -32,6 +32,16 @@ class EncoderDescription:
         """
         return np.ones(values.shape[0], dtype=np.intp)
 
+    def encoding_config(self) -> dict[str, Any]:
+        """Return the settings that change `encode` but not `content_digests`.
+
+        Returns
+        -------
+        dict
+            JSON values, which become part of the key of stored features; empty by default.
+        """
+        return {}
+
     def input_description(self) -> dict[str, Any]:
         """Return what a program must know to make the input of an exported model.
 

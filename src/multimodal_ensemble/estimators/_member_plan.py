@@ -44,6 +44,13 @@ def check_groups(groups: Any) -> None:
 def check_can_be_linear(encoder: Encoder) -> None:
     """Raise a ModalityError if no linear model can use the features of an encoder."""
     backbone = encoder.get_backbone()
+    if None in encoder.feature_shape:
+        msg = (
+            f"Rows of modality {encoder.name!r} differ in length, which only the head of a network "
+            "can use. Leave its encoder out, and pass "
+            "members=[('network', MultimodalClassifier([...]))] instead."
+        )
+        raise ModalityError(msg)
     if backbone is None:
         if np.dtype(encoder.input_dtype).kind != "f":
             msg = (

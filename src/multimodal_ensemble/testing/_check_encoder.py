@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import head_name
-from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import fuse_encoders
 from multimodal_ensemble.generators import MultimodalDataset
@@ -44,7 +44,8 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     encoder : Encoder
         The encoder to test. It is fitted.
     values : sequence of length n
-        At least four raw values, not all the same.
+        At least four raw values, not all the same. If the encoder is `optional`, further ones may
+        be missing: None or NaN.
 
     Raises
     ------
@@ -59,15 +60,18 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     >>> tags = [["space"], ["war", "space"], [], ["love"]]
     >>> check_encoder(BagOfWordsEncoder("tags"), tags)
     """
-    require(len(values) >= 4, "check_encoder needs at least four values", 4, len(values))
-    _check_fit(encoder, values)
-    _check_encode(encoder, values)
-    _check_missing(encoder, values)
-    _check_copy_for_workers(encoder, values)
-    _check_views(encoder, values)
-    _check_round_trip(encoder, values)
-    _check_backbone(encoder, values)
-    _check_head(encoder, values)
+    present, _ = present_values(encoder, values)
+    n_values = len(present)
+    require(n_values >= 4, "check_encoder needs at least four values", 4, n_values)
+    _check_fit(encoder, present)
+    _check_encode(encoder, present)
+    _check_missing(encoder, present)
+    _check_copy_for_workers(encoder, present)
+    _check_views(encoder, present)
+    _check_round_trip(encoder, present)
+    _check_backbone(encoder, present)
+    _check_head(encoder, present)
+    _check_padding(encoder, present)
     _check_training(encoder, values)
 
 
@@ -198,7 +202,8 @@ def _check_head(encoder: Encoder, values: Any) -> None:
     head, other = encoder.build_head(), encoder.build_head()
     require(head is not other, "build_head() returns a new layer each time", "another one", head)
     symbolic = head(keras.Input(encoder.feature_shape)).shape
-    eager = other(np.zeros((len(values), *encoder.feature_shape), dtype="float32")).shape
+    shape = [1 if size is None else size for size in encoder.feature_shape]
+    eager = other(np.zeros((len(values), *shape), dtype="float32")).shape
     is_row = len(symbolic) == 2 and isinstance(symbolic[1], int)
     require(is_row, "a head returns one embedding per row", "(None, n_units)", symbolic)
     expected = (len(values), *symbolic[1:])
@@ -207,6 +212,19 @@ def _check_head(encoder: Encoder, values: Any) -> None:
     require_equal("two heads have the same number of weights", n_weights, other.count_params())
     shared = {id(weight) for weight in head.weights} & {id(weight) for weight in other.weights}
     require_equal("two heads share no weights", 0, len(shared))
+
+
+def _check_padding(encoder: Encoder, values: Any) -> None:
+    if None not in encoder.feature_shape:
+        return
+    head, prepared = encoder.build_head(), encoder.prepare(values)
+    together = keras.ops.convert_to_numpy(head(encoder.encode(values)))
+    alone = [
+        keras.ops.convert_to_numpy(head(encoder.encode(prepared[[row]])))
+        for row in range(len(values))
+    ]
+    what = "a head returns the same embedding of a row with and without padding"
+    require_close(what, np.concatenate(alone), together, tolerance())
 
 
 def _check_training(encoder: Encoder, values: Any) -> None:
@@ -234,7 +252,7 @@ def _check_training(encoder: Encoder, values: Any) -> None:
         require(same, what, "the same weights", "other weights")
     _check_saving(encoder, model, dataset)
     if frozen is not None:
-        _check_store(encoder, values, model, dataset)
+        _check_store(encoder, present_values(encoder, values)[0], model, dataset)
 
 
 def _train_head(head: keras.Layer, model: keras.Model, dataset: MultimodalDataset) -> bool:
