@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from examples.command_line import ExampleError
-from examples.icon_categories import controls, data, experiment
+from examples.icon_categories import controls, data, experiment, results
 from examples.icon_categories.__main__ import main
 from examples.icon_categories.data import load_icons
 from examples.icon_categories.drawing import draw_icon
@@ -231,7 +231,7 @@ def test_random_weights_replace_those_that_cannot_be_downloaded(monkeypatch, cap
 
 @pytest.fixture
 def _quick_run(monkeypatch):
-    """Take a tiny network, one epoch, one penalty and 10 icons per category."""
+    """Take a tiny network, one epoch, one penalty, few samples, and 10 icons per category."""
 
     def make_tiny_encoder(backbone, weights, image_size):
         layers = [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, strides=2)]
@@ -245,6 +245,7 @@ def _quick_run(monkeypatch):
     once = functools.partial(MultimodalClassifier, epochs=1)
     monkeypatch.setattr(experiment, "MultimodalClassifier", once)
     monkeypatch.setattr(controls, "INVERSE_PENALTIES", (1,))
+    monkeypatch.setattr(results, "N_SAMPLES", 20)
 
 
 @pytest.mark.slow

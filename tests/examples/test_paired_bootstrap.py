@@ -24,7 +24,7 @@ def scores(y):
 
 
 def test_every_score_is_that_of_repeated_rows(y, scores):
-    weights = draw_weights(TESTS, N_ROWS, 20)
+    weights = draw_weights(TESTS, N_ROWS, 8)
     assert weights[0].tolist() == [1] * N_ROWS
     assert (weights[1:].sum(axis=1) == 38).all()
     assert (weights[1:, 38:] == 0).all()
