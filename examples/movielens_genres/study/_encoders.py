@@ -87,7 +87,10 @@ def make_texts(
     options = {"backbone": str(backbone), **options.texts}
     texts = {"titles": TextEncoder("title_text", **options)}
     if "tags" in modalities and not data.genome_tags:
-        texts["tags"] = TextEncoder("tag_text", column="tags", items="mean", **options)
+        # A movie without tags has no vector of them.
+        texts["tags"] = TextEncoder(
+            "tag_text", column="tags", items="mean", optional=True, **options
+        )
     try:
         for text in texts.values():
             text.get_backbone()
