@@ -91,7 +91,7 @@ class TextEncoder(ItemsEncoder):
         Maximum number of texts per row with ``items="attention"``.
     head : callable, optional
         The trainable layers; see `Encoder`. Default:
-        ``DenseHead(input_dropout=0.5, scaling="standard")``.
+        ``DenseHead(input_dropout=0.8, scaling="log")``.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`. An empty text is not missing.
 
@@ -149,7 +149,7 @@ class TextEncoder(ItemsEncoder):
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
-        head = DenseHead(input_dropout=0.5, scaling="standard") if head is None else head
+        head = DenseHead(input_dropout=0.8, scaling="log") if head is None else head
         super().__init__(
             name, column=column, head=head, optional=optional, items=items, max_items=max_items
         )

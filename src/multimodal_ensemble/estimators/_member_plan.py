@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -163,7 +164,7 @@ def _can_be_radial(encoder: Encoder) -> bool:
         encoder.get_backbone() is None
         and not encoder.zeros_are_empty
         and len(shape) == 1
-        and shape[0] <= _MAX_RADIAL_INPUTS
+        and (shape[0] or math.inf) <= _MAX_RADIAL_INPUTS
     )
 
 
