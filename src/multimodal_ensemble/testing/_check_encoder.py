@@ -18,6 +18,7 @@ from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import fuse_encoders
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.testing._requirements import (
+    cut_like,
     require,
     require_close,
     require_equal,
@@ -99,7 +100,7 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
     for row in rows:
         single = encoder.encode(prepared[[row]])
         what = "a row is encoded in the same way alone and in a batch, apart from padding"
-        require_close(what, _cut_like(single, whole[[row]], encoder.input_shape), single)
+        require_close(what, cut_like(single, whole[[row]], encoder.input_shape), single)
     digests = encoder.content_digests(prepared)
     require_equal("content_digests returns one digest per value", n_values, len(digests))
     for one, other in itertools.combinations(range(n_values), 2):
@@ -109,14 +110,6 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
             "distinct digests",
             f"one digest for the values {one} and {other}",
         )
-
-
-def _cut_like(
-    single: NDArray[Any], padded: NDArray[Any], input_shape: tuple[int | None, ...]
-) -> NDArray[Any]:
-    """Return a padded row with the lengths that it has alone."""
-    sizes = zip(single.shape[1:], input_shape, strict=True)
-    return padded[(slice(None), *(slice(None if n is not None else s) for s, n in sizes))]
 
 
 def _check_missing(encoder: Encoder, values: Any) -> None:
