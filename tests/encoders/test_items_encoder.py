@@ -21,7 +21,8 @@ from multimodal_ensemble.encoders import (
     ItemLists,
     PoolItems,
 )
-from multimodal_ensemble.exceptions import ImageReadError, ModalityError
+from multimodal_ensemble.estimators._saved_sizes import check_sizes
+from multimodal_ensemble.exceptions import ArtefactError, ImageReadError, ModalityError
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.images import UnreadableImageWarning
 from tests.estimators.test_export import needs, run_onnx
@@ -187,6 +188,12 @@ def test_scores_are_the_same_with_a_store_and_from_a_file(classifier, table, tmp
     loaded = MultimodalClassifier.load(tmp_path / "file")
     loaded.set_params(store=FeatureStore(tmp_path / "store", dtype="float32"))
     np.testing.assert_allclose(loaded.predict_proba(table), scores, atol=1e-5)
+
+
+def test_a_file_cannot_make_a_head_behind_attention_larger_than_its_arrays():
+    encoder = photos("attention", head=DenseHead(10**9))
+    with pytest.raises(ArtefactError, match=r"no weights of shape \(4, 1000000000\) in the file"):
+        check_sizes([encoder], 3, {"photos_head": [np.zeros((4, 3))]}, fusion="concat")
 
 
 def test_an_ensemble_predicts_the_same_with_and_without_a_store(table, tmp_path):
