@@ -195,7 +195,7 @@ def test_trained_layers_start_behind_the_last_maps_that_are_only_pooled(network,
     "pooling", ["sum", None, (), ("avg", "sum"), ("avg", "avg"), {"avg": 1}, 1], ids=str
 )
 def test_other_poolings_are_refused(pooling):
-    with pytest.raises(ValueError, match=r"pooling must be 'avg', 'max' or both, .* Received"):
+    with pytest.raises(ValueError, match=r"pooling must be 'avg', 'max' or 'cls', or .* Received"):
         ImageEncoder("poster", pooling=pooling)
 
 
@@ -264,3 +264,33 @@ def test_a_trained_backbone_with_mirrored_views_is_refused():
 def test_mirror_is_true_or_false():
     with pytest.raises(ValueError, match="mirror must be one of True, False"):
         ImageEncoder("poster", mirror="no")
+
+
+# -- tokens ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [
+        ("avg", lambda tokens: tokens.mean(axis=1)),
+        ("max", lambda tokens: tokens.max(axis=1)),
+        ("cls", lambda tokens: tokens[:, 0]),
+        (("cls", "avg"), lambda tokens: np.hstack([tokens[:, 0], tokens.mean(axis=1)])),
+    ],
+    ids=str,
+)
+def test_tokens_of_the_user_s_model_are_pooled(pooling, expected):
+    network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Reshape((16, 12))])
+    encoder = ImageEncoder("poster", backbone=network, pooling=pooling)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype="uint8")
+    tokens = pixels.reshape(3, 16, 12).astype("float32")
+    features = np.asarray(encoder.get_backbone()(pixels))
+    np.testing.assert_allclose(features, expected(tokens), rtol=1e-5)
+
+
+def test_feature_maps_have_no_class_token():
+    encoder = ImageEncoder(
+        "poster", backbone="MobileNet", weights=None, image_size=32, pooling=("avg", "cls")
+    )
+    with pytest.raises(ModalityError, match="pooling='cls' needs a network that returns tokens"):
+        encoder.get_backbone()

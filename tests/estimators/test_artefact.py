@@ -22,7 +22,12 @@ from multimodal_ensemble import (
     MultimodalClassifier,
     TagEmbeddingEncoder,
 )
-from multimodal_ensemble.encoders import Augmentation, DenseHead, _image_backbone
+from multimodal_ensemble.encoders import (
+    Augmentation,
+    DenseHead,
+    InferenceModel,
+    _image_backbone,
+)
 from multimodal_ensemble.encoders._applications import build_application
 from multimodal_ensemble.estimators import _saved_encoders
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
@@ -617,6 +622,70 @@ def test_a_backbone_that_is_built_differently_is_refused(saved_clip, monkeypatch
     monkeypatch.setattr(ClipEncoder, "get_backbone", build_otherwise)
     with pytest.raises(ArtefactError, match=r"backbone of 'clip' has other weights.*SHA-256"):
         MultimodalClassifier.load(saved_clip)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class OwnNetworkEncoder(ArrayEncoder):
+    """Two numbers through a network with random weights, of a width that `fit` may change."""
+
+    def __init__(self, name, *, column=None, head=None, trainable=False):
+        super().__init__(name, column=column, head=head)
+        self.trainable = trainable
+        self._width, self._network = 3, None
+
+    def get_backbone(self):
+        if self._network is None:
+            inputs = keras.Input((2,))
+            self._network = InferenceModel(inputs, keras.layers.Dense(self._width)(inputs))
+            self._network.trainable = self.trainable
+        return self._network
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class ForgetfulEncoder(OwnNetworkEncoder):
+    """An encoder whose state lacks the weights of its backbone."""
+
+    def get_state(self):
+        return self.fitted_attributes()
+
+
+def fit_pairs(encoder):
+    data = {"pair": [[row % 5, row % 3] for row in range(24)]}
+    y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
+    options = {"epochs": 2, "random_state": 1, "verbose": 0, "threshold": None}
+    return MultimodalClassifier([encoder], **options).fit(data, y), data
+
+
+@pytest.mark.parametrize("trainable", [False, True], ids=["random", "trained"])
+@pytest.mark.parametrize("include_backbones", [True, False])
+def test_weights_of_the_user_s_own_backbone_are_saved(trainable, include_backbones, tmp_path):
+    encoder = OwnNetworkEncoder("pair", trainable=trainable, head=DenseHead(2, activation="tanh"))
+    before = encoder.get_backbone().get_weights()
+    classifier, data = fit_pairs(encoder)
+    after = classifier.encoders_[0].get_backbone().get_weights()
+    assert trainable != all(map(np.array_equal, before, after))
+    classifier.save(tmp_path / "file", include_backbones=include_backbones)
+    loaded = MultimodalClassifier.load(tmp_path / "file")
+    np.testing.assert_array_equal(loaded.predict_proba(data), classifier.predict_proba(data))
+
+
+def test_a_backbone_that_could_not_be_restored_is_refused_when_it_is_saved(tmp_path):
+    wide = OwnNetworkEncoder("pair")
+    wide._width = 4
+    for encoder, match in [
+        (
+            wide,
+            r"encoder 'pair' cannot be saved, because its backbone could not be restored: Value",
+        ),
+        (
+            ForgetfulEncoder("pair"),
+            r"has a backbone with other weights\. get_state must return all",
+        ),
+    ]:
+        classifier, _ = fit_pairs(encoder)
+        with pytest.raises(TypeError, match=match):
+            classifier.save(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
 
 
 # -- weights from files ----------------------------------------------------------------------

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 import warnings
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -20,10 +21,10 @@ from multimodal_ensemble import (
     fuse_encoders,
 )
 from multimodal_ensemble.encoders import DenseHead
-from multimodal_ensemble.estimators import _export
+from multimodal_ensemble.estimators import _export, check_export
 from multimodal_ensemble.metrics import apply_thresholds
 from tests.estimators.conftest import fit_classifier
-from tests.toys import draw_labels, draw_table, make_poster
+from tests.toys import draw_labels, draw_table, make_network, make_poster
 
 
 def encode(classifier, table):
@@ -343,3 +344,27 @@ def test_a_format_without_the_type_of_the_numbers_is_refused(policy, format, tmp
     with pytest.raises(ValueError, match=rf"compute in {dtype}, which .*'float32'.*another format"):
         classifier.export(tmp_path / "model", format=format)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_exact_gelu_is_exported_to_onnx(numbers, table, tmp_path):
+    needs("onnx")
+    encoder = DenseEncoder("year", head=DenseHead(2, activation="gelu")).fit(table["year"])
+    model = fuse_encoders([encoder], 3, seed=1)
+    fitted = dataclasses.replace(numbers._fitted(), encoders=[encoder], model=model)
+    _export.export_fitted(fitted, tmp_path / "model", format="onnx")
+    inputs = {"year": encoder.encode(table["year"])}
+    np.testing.assert_allclose(run_onnx(tmp_path / "model", inputs), model(inputs), atol=1e-6)
+
+
+def test_a_backbone_is_checked_before_training(table):
+    needs("onnx")
+    inputs = keras.Input((8, 8, 3))
+    network = keras.Model(inputs, keras.ops.real(keras.ops.fft2((inputs, inputs))[0]))
+    for backbone, match in ((make_network(), None), (network, "ONNX or tf2onnx does not support")):
+        encoder = ImageEncoder("poster", backbone=backbone)
+        check_export(encoder, format="tf_saved_model")
+        with nullcontext() if match is None else pytest.raises(ValueError, match=match):
+            check_export(encoder, format="onnx")
+    check_export(DenseEncoder("year"), format="onnx")
+    with pytest.raises(ValueError, match="format must be one of"):
+        check_export(DenseEncoder("year"), format="pt")

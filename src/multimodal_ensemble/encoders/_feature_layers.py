@@ -67,8 +67,11 @@ def pool_maps(
     ModalityError
         If the class token of feature maps is asked for.
     """
-    pools = [_make_pool(tensor, kind, patches)(tensor) for tensor in tensors for kind in kinds]
-    vectors = list({id(pool): pool for pool in pools}.values())
+    vectors = []
+    for tensor in tensors:
+        # There is nothing to pool of a vector.
+        chosen = kinds if len(tensor.shape) in (3, 4) else kinds[:1]
+        vectors += [_make_pool(tensor, kind, patches)(tensor) for kind in chosen]
     return keras.layers.Concatenate()(vectors) if len(vectors) > 1 else vectors[0]
 
 

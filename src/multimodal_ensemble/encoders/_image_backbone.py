@@ -244,3 +244,7 @@ def set_trainable_layers(backbone: keras.Model, n_layers: int | str) -> None:
     if chosen:
         for layer in layers:
             layer.trainable = id(layer) in chosen
+            # A layer of KerasHub may be a whole block.
+            for inner in layer._flatten_layers(include_self=False):
+                if isinstance(inner, keras.layers.BatchNormalization):
+                    inner.trainable = False

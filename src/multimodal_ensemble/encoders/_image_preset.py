@@ -104,6 +104,8 @@ def own_input_size(network: keras.Model) -> tuple[int | None, int | None]:
             "A backbone must take RGB images of shape (batch, height, width, 3). "
             f"The model {network.name!r} takes {takes}."
         )
+        if any("token" in str(tensor.name) for tensor in tensors):
+            msg += " It is a model of texts."
         if shape is not None and shape[1:2] == (3,) and len(shape) == 4:
             msg += " If its colours come first, put keras.layers.Permute((3, 1, 2)) in front of it."
         raise ModalityError(msg)

@@ -8,23 +8,26 @@ from typing import Any
 
 import numpy as np
 
+# The first version of ONNX's operations with "Erf".
+_VERSION = 9
+
 
 @contextmanager
 def further_operations() -> Iterator[None]:
     """Let tf2onnx convert ``erfc``, which Keras uses for the activation "gelu"."""
-    # Importing `onnx_opset` registers the operations that tf2onnx has.
-    from tf2onnx import handler, onnx_opset  # noqa: F401
+    # The second module registers the operations that tf2onnx has.
+    from tf2onnx import constants, handler, tfonnx
 
-    handlers = handler.tf_op.get_opsets()[""]
-    version = 9
-    has_own = any("Erfc" in known for known in handlers)
+    del tfonnx
+    by_version = handler.tf_op.get_opsets()[constants.ONNX_DOMAIN]
+    has_own = any("Erfc" in known for known in by_version)
     if not has_own:
-        handler.tf_op.register_handler(_convert_erfc, version, ["Erfc"], "", {})
+        by_version[_VERSION]["Erfc"] = (_convert_erfc, {})
     try:
         yield
     finally:
         if not has_own:
-            del handlers[version]["Erfc"]
+            del by_version[_VERSION]["Erfc"]
 
 
 def _convert_erfc(context: Any, node: Any, **options: Any) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, has_lambda, without_names
+from multimodal_ensemble.exceptions import ModalityError
 
 
 def model_fingerprint(model: keras.Model) -> str:
@@ -77,7 +78,14 @@ def _digest(model: keras.Model) -> str:
         config: Any = [_layer_config(layer) for layer in all_layers(model)]
         arrays.append(_output_for_fixed_input(model))
     else:
-        config = keras.saving.serialize_keras_object(model)
+        try:
+            config = keras.saving.serialize_keras_object(model)
+        except TypeError as error:
+            msg = (
+                f"The features of {model.name!r} cannot be stored, because one of its layers "
+                f"cannot be described: {error} Train no layers of this network, or all of them."
+            )
+            raise ModalityError(msg) from error
     text = json.dumps(without_names(config), sort_keys=True, default=repr)
     return digest_arrays(arrays, prefix=text.encode())
 

@@ -69,3 +69,11 @@ def cut_like(
     """Return a padded row with the lengths that it has alone."""
     sizes = zip(single.shape[1:], input_shape, strict=True)
     return padded[(slice(None), *(slice(None if n is not None else s) for s, n in sizes))]
+
+
+def run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:
+    """Return the output of a model in inference, or the batch itself without a model."""
+    if model is None:
+        return batch
+    result: NDArray[Any] = keras.ops.convert_to_numpy(model(batch, training=False))
+    return result
