@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -106,18 +105,18 @@ class ItemLists:
         places = self._starts[rows] - (np.cumsum(counts) - counts)
         return self._use(np.repeat(places, counts) + np.arange(counts.sum()), counts)
 
-    @cached_property
+    @property
     def rows(self) -> NDArray[np.intp]:
         """Row of each place, of shape (n_places,)."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
-    @cached_property
+    @property
     def places(self) -> NDArray[np.intp]:
         """Number of each place in its list, from 0, of shape (n_places,)."""
         numbers: NDArray[np.intp] = np.arange(len(self.index)) - self._starts[self.rows]
         return numbers
 
-    @cached_property
+    @property
     def first_places(self) -> NDArray[np.intp]:
         """First place of each item, of shape (n_items,)."""
         _, first = np.unique(self.index, return_index=True)
@@ -190,10 +189,11 @@ class ItemLists:
         if kind == "attention":
             shape = (n_rows, longest if max_items is None else max_items, n_features + 1)
         pooled = np.zeros(shape, dtype=np.float32)
+        starts = self._starts
         # Place by place, so that the features of all places are never in memory at once.
         for place in range(longest):
             rows = np.flatnonzero(self.counts > place)
-            here = features[self.index[self._starts[rows] + place]]
+            here = features[self.index[starts[rows] + place]]
             if kind == "attention":
                 pooled[rows, place, :-1] = here
                 pooled[rows, place, -1] = 1
@@ -220,7 +220,7 @@ class ItemLists:
                 )
             raise
 
-    @cached_property
+    @property
     def _starts(self) -> NDArray[np.intp]:
         starts: NDArray[np.intp] = np.cumsum(self.counts) - self.counts
         return starts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ def digest_ids(row: Any) -> bytes:
     return digest.digest()
 
 
-def pad_ids(rows: Sequence[Any], pad_id: int) -> NDArray[np.int32]:
+def pad_ids(rows: Iterable[Any], pad_id: int) -> NDArray[np.int32]:
     """Return ids padded to the longest window, of shape ``(n, n_windows, length)``."""
     windows = [_windows(row) for row in rows]
     n_windows = max(map(len, windows), default=1)

@@ -260,7 +260,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
         path : path
             The file; an existing one is replaced once the new one is complete.
         include_backbones : bool, default=True
-            Whether the file holds frozen weights that are known by name (of `keras.applications`,
+            Whether the file holds frozen weights that are known by name (of a network or preset,
             or a weights file). Otherwise, `load` finds them again and compares their hash.
 
         Raises
