@@ -111,12 +111,14 @@ numpydoc_validation_checks = {"all", "GL01", "ES01", "EX01", "SA01", "SA04"}
 numpydoc_validation_exclude = {
     r"\.(get|set)_(config|params|state)$",
     r"\.from_config$",
-    r"\.(build|call|compute_output_shape)$",
+    r"\.(build|call|compute_output_(shape|spec))$",
     r"\.on_(train|epoch)_\w+$",
     r"\.__\w+__$",
     # An encoder's overriding methods describe only what differs from those of `Encoder`.
-    r"\.(BagOfWords|Dense|Image|TagEmbedding)Encoder\.(fit|prepare|encode|find_\w+|content_digests)$",
-    r"\.ImageEncoder\.(encoding_config|without_backbone|get_backbone)$",
+    r"\.(BagOfWords|Dense|Image|Items|TagEmbedding|Text)Encoder"
+    r"\.(fit|prepare|encode|find_\w+|content_digests|lengths|build_head)$",
+    r"\.(Image|Items|Text)Encoder"
+    r"\.(encoding_config|without_backbone|get_backbone|input_description|companion_files)$",
     # A constant has no parameters.
     r"\.IMAGE_SUFFIXES$",
 }

@@ -95,7 +95,8 @@ class PoolItems(keras.layers.Layer):
     --------
     >>> import numpy as np
     >>> from multimodal_ensemble.encoders import PoolItems
-    >>> features, presence = np.array([[3.0], [5.0], [7.0], [0.0]]), np.array([[1, 1], [1, 0]])
+    >>> features = np.array([[3.0], [5.0], [7.0], [0.0]])
+    >>> presence = np.array([[1, 1], [1, 0]])
     >>> np.asarray(PoolItems("mean")([features, presence])).tolist()
     [[4.0], [7.0]]
     """

@@ -128,15 +128,48 @@ class ItemLists:
         return self.rows[self.first_places]
 
     def without(self, items: NDArray[np.bool_]) -> ItemLists:
-        """Return the lists without some items, which are True in an array of shape (n_items,)."""
+        """Return the lists without some items.
+
+        Parameters
+        ----------
+        items : ndarray of shape (n_items,)
+            True for the items to leave out.
+
+        Returns
+        -------
+        ItemLists
+            Lists of the same rows, some of which may be empty.
+        """
         return self._keep(~items[self.index]) if items.any() else self
 
     def shortened(self, max_items: int) -> ItemLists:
-        """Return the first items of each list."""
+        """Return the first items of each list.
+
+        Parameters
+        ----------
+        max_items : int
+            Maximum number of items per list.
+
+        Returns
+        -------
+        ItemLists
+            Lists of the same rows.
+        """
         return self._keep(self.places < max_items)
 
     def reasons_by_row(self, reasons: Mapping[int, str]) -> dict[int, str]:
-        """Return the first reason of each row, from reasons by position in `items`."""
+        """Return why rows are left out because of an item.
+
+        Parameters
+        ----------
+        reasons : mapping of int to str
+            Reasons by position in `items`.
+
+        Returns
+        -------
+        dict of int to str
+            The first reason of each row, and the place of the item in its list.
+        """
         found: dict[int, str] = {}
         for row, place, item in zip(
             self.rows.tolist(), self.places.tolist(), self.index.tolist(), strict=True
@@ -207,7 +240,13 @@ class ItemLists:
 
     @contextmanager
     def locating_errors(self) -> Iterator[None]:
-        """Name the row and the place of an item in an error that has its position in `items`."""
+        """Name the row and the place of an item in an error that has its position in `items`.
+
+        Yields
+        ------
+        None
+            For the block that may raise a ModalityError or an ImageReadError.
+        """
         try:
             yield
         except (ModalityError, ImageReadError) as error:

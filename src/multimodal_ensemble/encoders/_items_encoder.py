@@ -40,8 +40,14 @@ class ItemsEncoder(Encoder):
 
     Parameters
     ----------
-    name, column, head, optional
-        As for `Encoder`.
+    name : str
+        Name of the modality.
+    column : str or list of str, optional
+        The column, or columns, of the data; see `Encoder`.
+    head : callable, optional
+        The trainable layers; see `Encoder`.
+    optional : bool, default=False
+        Whether rows may lack this modality; see `Encoder`. A row with an empty list lacks it.
     items : {None, "mean", "max", "attention"}, default=None
         None for one item per row. Otherwise each value is a list of items, and the features of a
         row are the mean or the maximum over its items, or `AttentionPooling` learns the weights of
@@ -269,7 +275,7 @@ class ItemsEncoder(Encoder):
 
         Returns
         -------
-        ndarray of shape (n, *feature_shape)
+        ndarray of shape (n, ...)
             Features of the rows.
         """
         return lists.pool(features, str(self.items), max_items=self.max_items)
