@@ -87,7 +87,9 @@ def test_pooling_equals_numpy():
     pooled = keras.ops.convert_to_numpy(SequencePooling()(padded))
     for row, length in enumerate(LENGTHS):
         steps = padded[row, :length, :2]
-        expected = np.concatenate([steps.mean(axis=0), steps.max(axis=0)]) if length else np.zeros(4)
+        expected = (
+            np.concatenate([steps.mean(axis=0), steps.max(axis=0)]) if length else np.zeros(4)
+        )
         np.testing.assert_allclose(pooled[row], expected, rtol=1e-5, atol=1e-6)
 
 
@@ -157,7 +159,10 @@ def test_linear_members_cannot_take_sequences():
         ([[[1, 2], [3]], [[1, 2]]], r"in row 0"),
         ([np.ones((2, 2, 2))], r"in row 0"),
         ([np.ones((2, 0))], r"in row 0"),
-        ([[1.0, 2.0], [1.0, np.nan]], r"Received nan in step 1, channel 0 of the sequence in row 1"),
+        (
+            [[1.0, 2.0], [1.0, np.nan]],
+            r"Received nan in step 1, channel 0 of the sequence in row 1",
+        ),
         ([np.ma.array([1.0, 2.0], mask=[0, 1])], r"Received nan in step 1"),
         ([[[1, 2], [3, 1e39]]], r"float32\). Received 1e\+39 in step 1, channel 1 .* row 0"),
         ([[[1, 2]], [1.0]], r"sequences of 2 channels. Received 1 in row 1"),

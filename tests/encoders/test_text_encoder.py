@@ -198,7 +198,9 @@ def test_a_pass_pads_only_to_texts_of_similar_length(encoder, tmp_path, monkeypa
     widths = []
     encode = TextEncoder.encode
     monkeypatch.setattr(
-        TextEncoder, "encode", lambda self, v: widths.append(encode(self, v).shape[1]) or encode(self, v)
+        TextEncoder,
+        "encode",
+        lambda self, v: widths.append(encode(self, v).shape[1]) or encode(self, v),
     )
     FeatureStore(tmp_path, batch_size=2).get_features(encoder, texts, verbose=0)
     assert widths == [4, 9, 11]
@@ -287,6 +289,8 @@ def test_a_folder_without_a_tokenizer(tmp_path):
 
 @pytest.mark.parametrize("value", [3, None, ["a", 2], {"a": 1}])
 def test_a_value_that_is_no_text_is_refused(value, encoder):
-    with pytest.raises(ModalityError, match="expects a text, or a list of strings.* row 1") as error:
+    with pytest.raises(
+        ModalityError, match="expects a text, or a list of strings.* row 1"
+    ) as error:
         encoder.prepare(["cat", value])
     assert error.value.row == 1
