@@ -26,6 +26,7 @@ from sklearn.tree import DecisionTreeClassifier
 import multimodal_ensemble.exceptions
 from multimodal_ensemble import (
     BagOfWordsEncoder,
+    CategoryEncoder,
     DenseEncoder,
     FeatureStore,
     ImageEncoder,
@@ -334,7 +335,7 @@ def _(folder):
     make().fit(*changed("number", np.timedelta64(1, "D")))
 
 
-@case("NaN or infinity among numbers")
+@case("infinity among numbers")
 def _(folder):
     make().fit(*changed("number", np.inf))
 
@@ -345,10 +346,20 @@ def _(folder):
     fitted().predict(data)
 
 
-@case("a missing value in a nullable or Arrow column of numbers")
+@case("NaN in a column of numbers, or a missing value of a nullable or Arrow type")
 def _(folder):
-    data, y = changed("number", None)
-    make().fit(data.assign(number=data["number"].astype("Float64")), y)
+    values = changed("number", None)[0]["number"]
+    expected = np.delete(values.to_numpy(dtype=float), 5).mean()
+    for dtype in ("float64", "Float64", pd.ArrowDtype(pa.float64())):
+        column = values.astype(dtype)
+        encoder = DenseEncoder("number", scaling=None).fit(column)
+        assert encoder.encode(column)[5].tolist() == [np.float32(expected), 1]
+    return "the mean of the training rows stands in for it, and a second number marks it"
+
+
+@case("NaN in a vector")
+def _(folder):
+    DenseEncoder("vector").fit([[1.0, 2.0], [3.0, np.nan]])
 
 
 @case("NaN among numbers, `optional`")
@@ -360,6 +371,22 @@ def _(folder):
     assert abs(classifier.encoders_[0].mean_[0] - expected.mean()) < 0.2
     assert np.isfinite(classifier.predict_proba(data)).all()
     return "the row lacks the modality; mean and scale are learned from the other rows"
+
+
+@case("a category that no training row has")
+def _(folder):
+    encoder = CategoryEncoder("kind").fit(["a", "a", "b", "b"])
+    assert encoder.encode(["c"]).tolist() == [[0, 0]]
+    encoder.fit(["a", "a", "b", "b", "rare"])
+    assert encoder.encode(["c", "rare"]).tolist() == [[0, 0, 1], [0, 0, 1]]
+    return "zeros, or the number of rare categories if training rows have such"
+
+
+@case("a missing category")
+def _(folder):
+    encoder = CategoryEncoder("kind").fit(["a", "a", "a", None, None])
+    assert encoder.encode([None, "a"]).tolist() == [[0, 1], [1, 0]]
+    return "a category of its own"
 
 
 @case("an empty list of tags")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,10 @@ from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 _LISTED = 5
+# The types of columns of vectors in pyarrow, such as "list<element: float>".
+_VECTORS = re.compile(
+    r"(large_|fixed_size_)?list<[^<>]*: (double|float|halffloat|u?int\d+)\b[^<]*>"
+)
 
 
 def to_frame(data: Any) -> pd.DataFrame:
@@ -82,6 +87,9 @@ def table_names(data: Any) -> list[Any] | None:
 
 
 def _python_values(column: Any) -> list[Any]:
+    if _VECTORS.match(str(getattr(column, "type", ""))):
+        # One array per row, in place of a list with an object for each number.
+        return list(column.to_pandas())
     values: list[Any] = column.to_pylist() if hasattr(column, "to_pylist") else column.to_list()
     return values
 

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble import DenseEncoder, MultimodalDataset, fit_encoders
-from multimodal_ensemble._tables import to_frame
+from multimodal_ensemble._tables import from_arrow, to_frame
 from multimodal_ensemble.encoders import _numbers
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -193,6 +193,28 @@ def test_vectors_that_are_mapped_into_memory_stay_on_disk(mapped):
     assert all(np.shares_memory(row, mapped) for row in rows)
     assert not any(isinstance(row, np.memmap) for row in rows)
     np.testing.assert_array_equal(encoder.encode(rows[[3, 1]]), expected[[3, 1]])
+
+
+@pytest.mark.parametrize("kind", ["list_", "large_list", "list of fixed size"])
+def test_columns_of_lists_in_arrow_tables_are_vectors_without_python_numbers(kind):
+    pa = pytest.importorskip("pyarrow")
+    numbers = pa.float32()
+    dtype = pa.list_(numbers, 3) if " " in kind else getattr(pa, kind)(numbers)
+    table = pa.table({"vector": pa.array(MATRIX.tolist(), dtype)})
+    (row, *_) = from_arrow(table)["vector"]
+    assert isinstance(row, np.ndarray)
+    (encoder,) = fit_encoders([DenseEncoder("vector")], table)
+    expected = DenseEncoder("vector").fit(MATRIX.astype("float32")).encode(MATRIX)
+    np.testing.assert_allclose(encoder.encode(MATRIX), expected, rtol=1e-5)
+    texts = pa.table({"tags": [["a", "b"], []]})
+    assert from_arrow(texts)["tags"].tolist() == [["a", "b"], []]
+
+
+def test_vectors_of_a_large_table_are_never_read_number_by_number(monkeypatch):
+    monkeypatch.setattr(_numbers, "_to_float", None)
+    rows = object_array(MATRIX)
+    encoder = DenseEncoder("vector").fit(rows)
+    np.testing.assert_array_equal(encoder.encode(encoder.prepare(rows)), encoder.encode(MATRIX))
 
 
 def test_vectors_are_scaled_in_chunks_like_at_once(monkeypatch):

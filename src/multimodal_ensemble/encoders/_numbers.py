@@ -163,7 +163,9 @@ def _convert_at_once(values: Any) -> NDArray[np.float64] | None:
     if any(isinstance(row, str | bytes | bytearray | np.ma.MaskedArray) for row in rows):
         return None
     try:
-        array = values if isinstance(values, np.ndarray) else np.array(rows)
+        # An array of objects may hold vectors.
+        is_plain = isinstance(values, np.ndarray) and values.dtype != object
+        array = values if is_plain else np.array(rows)
     except (OverflowError, TypeError, ValueError):
         return None
     # Other kinds hold objects, or what NumPy would silently parse: strings, dates, complex numbers.
