@@ -485,10 +485,10 @@ def test_a_model_that_does_not_take_rgb_images_of_the_size_is_refused(network, o
 @pytest.mark.parametrize(
     ("network", "returns"),
     [
-        (with_output(keras.layers.Reshape((8, 24))), r"\(None, 8, 24\)"),
+        (with_output(keras.layers.Reshape((8, 8, 3, 1))), r"\(None, 8, 8, 3, 1\)"),
         (with_output(lambda x: [x, keras.layers.Flatten()(x)]), r"\[\(None, 8, 8, 3\), .*192\)\]"),
     ],
-    ids=["sequence", "two outputs"],
+    ids=["video", "two outputs"],
 )
 def test_a_model_that_returns_no_maps_or_vectors_is_refused(network, returns):
     with pytest.raises(ModalityError, match=rf"must return feature maps.*'net' returns {returns}"):

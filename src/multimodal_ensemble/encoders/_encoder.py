@@ -25,6 +25,7 @@ from multimodal_ensemble.encoders._columns import (
 )
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder_description import EncoderDescription
+from multimodal_ensemble.encoders._encoder_state import EncoderState
 from multimodal_ensemble.encoders._parameters import CheckedParameters
 from multimodal_ensemble.encoders._split_backbone import split_backbone
 from multimodal_ensemble.exceptions import ModalityError
@@ -32,7 +33,7 @@ from multimodal_ensemble.exceptions import ModalityError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class Encoder(CheckedParameters, EncoderDescription, ABC):
+class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
     """One modality: how raw values become arrays, features and an embedding.
 
     A subclass must override `input_shape` (the shape of one encoded row) and `encode` (from raw
@@ -69,9 +70,6 @@ class Encoder(CheckedParameters, EncoderDescription, ABC):
         Whether each encoded value that is not 0 stands for a token. False unless overridden.
     unit : str
         What a value is called in progress bars. ``"value"`` unless a subclass overrides it.
-    features_are_skewed : bool
-        Whether linear models take the features of a backbone as ``sign(x) * log(1 + |x|)``, which
-        suits networks of images. True unless a subclass overrides it.
     uses_unlabelled : bool
         Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
         of such rows. False unless overridden.
@@ -320,11 +318,6 @@ class Encoder(CheckedParameters, EncoderDescription, ABC):
         """
         return copy.copy(self)
 
-    @property
-    def has_named_weights(self) -> bool:
-        """Whether the configuration alone determines the weights of the backbone."""
-        return False
-
     # -- what follows from these ---------------------------------------------------------------
 
     @property
@@ -383,17 +376,6 @@ class Encoder(CheckedParameters, EncoderDescription, ABC):
             # As lists, because pandas would match the rows of Series by their index.
             return pd.DataFrame({column: list(data[column]) for column in columns})
         return data[columns]
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what `fit` learned: the attributes whose names end in one underscore."""
-        learned = [key for key in vars(self) if key.endswith("_") and not key.startswith("_")]
-        return {key: getattr(self, key) for key in learned}
-
-    def set_state(self, state: Mapping[str, Any]) -> Self:
-        """Take over what `get_state` of an encoder with the same configuration returned."""
-        for key, value in state.items():
-            setattr(self, key, value)
-        return self
 
     def _learned(self, attribute: str) -> Any:
         """Return an attribute that `fit` sets, or raise a NotFittedError."""

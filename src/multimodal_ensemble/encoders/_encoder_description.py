@@ -13,7 +13,6 @@ class EncoderDescription:
 
     # Documented in `Encoder`.
     unit: str = "value"
-    features_are_skewed: bool = True
 
     def lengths(self, values: Any) -> NDArray[np.intp]:
         """Return the length of each row, so that rows of similar length are encoded together.

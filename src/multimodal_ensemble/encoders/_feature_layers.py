@@ -9,18 +9,20 @@ from typing import Any
 import keras
 
 from multimodal_ensemble.encoders._graph import Step, find_cuts, has_graph, record_steps
+from multimodal_ensemble.encoders._patch_pooling import PatchPooling
 from multimodal_ensemble.exceptions import ModalityError
 
-_POOLINGS = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
+_POOLINGS = ("avg", "max", "cls")
+_OF_MAPS = {"avg": "GlobalAveragePooling2D", "max": "GlobalMaxPooling2D"}
 
 
 def check_pooling(pooling: Any) -> tuple[str, ...]:
     """Return the kinds of pooling, or raise a ValueError unless there is one or more of them."""
     kinds = (pooling,) if isinstance(pooling, str) else pooling
     is_sequence = isinstance(kinds, list | tuple) and kinds
-    if not is_sequence or any(kinds.count(kind) > 1 or kind not in [*_POOLINGS] for kind in kinds):
+    if not is_sequence or any(kinds.count(kind) > 1 or kind not in _POOLINGS for kind in kinds):
         msg = (
-            "pooling must be 'avg', 'max' or both, as in ('avg', 'max'). "
+            "pooling must be 'avg', 'max' or 'cls', or several of them, as in ('avg', 'max'). "
             f"Received pooling={pooling!r}."
         )
         raise ValueError(msg)
@@ -42,20 +44,60 @@ def check_layers(layers: Any) -> None:
         raise ValueError(msg)
 
 
-def pool_maps(tensors: Sequence[Any], kinds: Sequence[str]) -> Any:
-    """Return one vector with every kind of pooling of all feature maps; vectors are not pooled."""
-    vectors = []
-    for tensor in tensors:
-        if _is_map(tensor):
-            pools = [getattr(keras.layers, _POOLINGS[kind]) for kind in kinds]
-            vectors += [pool(data_format="channels_last")(tensor) for pool in pools]
-        else:
-            vectors.append(tensor)
+def pool_maps(
+    tensors: Sequence[Any], kinds: Sequence[str], *, patches: tuple[int, int] | None = None
+) -> Any:
+    """Return one vector with every kind of pooling of all tensors; vectors are not pooled.
+
+    Parameters
+    ----------
+    tensors : sequence of tensors
+        Feature maps (batch, height, width, channels), tokens (batch, n_tokens, channels), or
+        vectors.
+    kinds : sequence of {"avg", "max", "cls"}
+        The kinds of pooling.
+    patches : (int, int), optional
+        Number of rows and columns of patches in the image. More tokens than patches are special
+        tokens at the beginning, the first of which is the class token. Where there are none,
+        "cls" is the mean. By default this is unknown: "cls" is the first token, and the other
+        kinds pool all tokens.
+
+    Raises
+    ------
+    ModalityError
+        If the class token of feature maps is asked for.
+    """
+    pools = [_make_pool(tensor, kind, patches)(tensor) for tensor in tensors for kind in kinds]
+    vectors = list({id(pool): pool for pool in pools}.values())
     return keras.layers.Concatenate()(vectors) if len(vectors) > 1 else vectors[0]
 
 
+def _make_pool(tensor: Any, kind: str, patches: tuple[int, int] | None) -> Any:
+    """Return a function that pools a tensor."""
+    if _is_map(tensor):
+        if kind not in _OF_MAPS:
+            msg = (
+                "pooling='cls' needs a network that returns tokens, such as a vision transformer. "
+                f"This one returns feature maps of shape {tuple(tensor.shape)}; pass "
+                "pooling='avg' or 'max'."
+            )
+            raise ModalityError(msg)
+        return getattr(keras.layers, _OF_MAPS[kind])(data_format="channels_last")
+    if len(tensor.shape) != 3:
+        return lambda vectors: vectors
+    n_tokens = tensor.shape[1]
+    if patches is None or n_tokens is None:
+        return PatchPooling(kind)
+    n_special = max(0, n_tokens - patches[0] * patches[1])
+    return PatchPooling("avg" if kind == "cls" and not n_special else kind, n_special)
+
+
 def join_layers(
-    network: keras.Model, layers: int | Sequence[str], poolings: Sequence[str]
+    network: keras.Model,
+    layers: int | Sequence[str],
+    poolings: Sequence[str],
+    *,
+    patches: tuple[int, int] | None = None,
 ) -> keras.Model:
     """Return a model from the input of a network to the pooled features of several layers, joined.
 
@@ -85,7 +127,7 @@ def join_layers(
             f"Received layers={layers!r}."
         )
         raise ModalityError(msg)
-    return keras.Model(inputs, pool_maps(chosen, poolings), name=network.name)
+    return keras.Model(inputs, pool_maps(chosen, poolings, patches=patches), name=network.name)
 
 
 def _find_candidates(steps: list[Step], inputs: Any) -> dict[str, Any]:

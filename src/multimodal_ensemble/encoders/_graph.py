@@ -35,7 +35,8 @@ class Step:
 
 def record_steps(model: keras.Model) -> tuple[Any, list[Step], Any]:
     """Run the graph of a model on a new input; return the input, the calls and the output."""
-    inputs = keras.Input(model.input_shape[1:], dtype=model.inputs[0].dtype)
+    # The network of a KerasHub backbone takes its input in a dict.
+    inputs = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype)
     steps: list[Step] = []
 
     def record(layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
@@ -68,6 +69,9 @@ def run_graph(model: keras.Model, tensor: Any, call: Callable[..., Any]) -> Any:
         for layer in model.layers:
             tensor = call(layer, tensor)
         return tensor
+    if isinstance(model.input, dict):
+        # A backbone of KerasHub: Keras would compare the name of the tensor with that in the dict.
+        model = keras.Model(model.inputs[0], model.output)
     rerun = keras.models.clone_model(
         model,
         input_tensors=keras.tree.map_structure(lambda _: tensor, model.input),

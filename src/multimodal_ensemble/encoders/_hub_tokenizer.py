@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders._keras_hub import import_keras_hub
-from multimodal_ensemble.saving import load_object
+from multimodal_ensemble.exceptions import ArtefactError
+
+# The arguments of tokenizers that may be paths of files.
+_FILES = ("vocabulary", "merges", "proto")
 
 
 class HubTokenizer:
@@ -29,8 +32,8 @@ class HubTokenizer:
         self._behind = [] if last is None else [int(last)]
         pad_id = getattr(tokenizer, "pad_token_id", None)
         # Some models end each text with the token that they also use as padding.
-        is_usable = pad_id is not None and pad_id not in [*self._before, *self._behind]
-        self.pad_id: int = int(pad_id) if is_usable else -1
+        is_usable = pad_id not in [None, *self._before, *self._behind]
+        self.pad_id: int = int(pad_id or 0) if is_usable else -1
 
     @property
     def n_special(self) -> int:
@@ -66,10 +69,15 @@ class HubTokenizer:
     def from_state(cls, state: Mapping[str, Any], *, where: str) -> HubTokenizer:
         """Return a tokenizer from what `get_state` returned."""
         hub = import_keras_hub()
-        tokenizer = load_object(json.loads(state["config"]), where=where)
-        if not isinstance(tokenizer, hub.models.Tokenizer):
-            msg = f"{where} is no tokenizer of KerasHub but a {type(tokenizer).__name__}."
-            raise ValueError(msg)
+        described = json.loads(state["config"])
+        kind = keras.saving.get_registered_object(described["registered_name"])
+        is_known = isinstance(kind, type) and issubclass(kind, hub.models.Tokenizer)
+        options = described["config"]
+        # What is not in the configuration but in files of its own could be the path of any file.
+        if not is_known or any(isinstance(options.get(name), str) for name in _FILES):
+            msg = f"{where} is no tokenizer of KerasHub with files of its own. It is damaged."
+            raise ArtefactError(msg)
+        tokenizer = kind.from_config(options)
         with tempfile.TemporaryDirectory() as folder:
             for name in tokenizer.file_assets:
                 content = np.ascontiguousarray(state["files"][name], dtype=np.uint8)

@@ -14,6 +14,8 @@ from multimodal_ensemble._keras import all_layers, has_lambda
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.encoders._applications import build_application, default_size, load_weights
 from multimodal_ensemble.encoders._feature_layers import check_pooling, join_layers, pool_maps
+from multimodal_ensemble.encoders._image_preset import own_input_size
+from multimodal_ensemble.encoders._keras_hub import is_hub_backbone
 from multimodal_ensemble.encoders._layers import (
     ApplicationPreprocessing,
     InferenceModel,
@@ -30,7 +32,7 @@ def find_image_size(
     if image_size is None:
         if isinstance(network, str):
             return default_size(network), default_size(network)
-        height, width = _own_input_size(network)
+        height, width = own_input_size(network)
         if height is None or width is None:
             msg = (
                 f"The model {network.name!r} takes images of any size. "
@@ -40,7 +42,7 @@ def find_image_size(
         return height, width
     sides = check_image_size(image_size, name="image_size")
     if not isinstance(network, str):
-        own = _own_input_size(network)
+        own = own_input_size(network)
         if any(fixed not in (None, side) for side, fixed in zip(sides, own, strict=True)):
             msg = (
                 f"The model {network.name!r} takes images of {own} pixels. "
@@ -48,20 +50,6 @@ def find_image_size(
             )
             raise ModalityError(msg)
     return sides
-
-
-def _own_input_size(network: keras.Model) -> tuple[int | None, int | None]:
-    # A subclassed model, or one that is not built yet, has no such attribute.
-    shape = getattr(network, "input_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[-1] != 3:
-        msg = (
-            "A backbone of your own must take RGB images of shape (batch, height, width, 3). "
-            f"The model {network.name!r} takes {shape}."
-        )
-        if isinstance(shape, tuple) and shape[1:2] == (3,):
-            msg += " If its colours come first, put keras.layers.Permute((3, 1, 2)) in front of it."
-        raise ModalityError(msg)
-    return shape[1:3]
 
 
 def build_image_backbone(
@@ -73,15 +61,20 @@ def build_image_backbone(
     pooling: str | Sequence[str],
     layers: int | Sequence[str],
     mirror: bool,
-    preprocessing: str | None,
+    preprocessing: str | keras.layers.Layer | None,
     seed: int | None,
 ) -> keras.Model:
-    """Return a model from RGB images 0..255 to one feature vector per image."""
+    """Return a model from RGB images 0..255 to one feature vector per image.
+
+    A model that is passed as the network becomes a part of it.
+    """
     poolings = check_pooling(pooling)
-    is_plain = layers == 1 and len(poolings) == 1
+    is_plain = layers == 1 and poolings in (("avg",), ("max",))
     inputs = keras.Input(input_shape, name="pixels")
     pixels = inputs
-    if preprocessing == "unit":
+    if isinstance(preprocessing, keras.layers.Layer):
+        pixels = preprocessing(pixels)
+    elif preprocessing == "unit":
         pixels = keras.layers.Rescaling(1 / 255, name="preprocessing")(pixels)
     elif preprocessing == "imagenet" and isinstance(network, str):
         pixels = ApplicationPreprocessing(network, name="preprocessing")(pixels)
@@ -98,16 +91,14 @@ def build_image_backbone(
             )
     else:
         network_name = f"the model {network.name!r}"
-        # Use a copy, because freezing, training and loading must change neither the caller's model
-        # nor other encoders that received the same model.
-        network = copy_model(network)
     if weights is not None and named is None:
         load_weights(network, os.fspath(weights), name=network_name)
+    patches = _count_patches(network)
     if layers != 1:
         _check_colours_last(network)
-        network = join_layers(network, layers, poolings)
+        network = join_layers(network, layers, poolings, patches=patches)
     views = [pixels, MirrorImages(name="mirror")(pixels)] if mirror else [pixels]
-    vectors = [_to_vector(network, view, poolings) for view in views]
+    vectors = [_to_vector(network, view, poolings, patches) for view in views]
     features = keras.layers.Average(name="mean_of_views")(vectors) if mirror else vectors[0]
     # Batch statistics of a small training set would spoil what the network learned on a large
     # one, even where its layers are trained.
@@ -115,19 +106,36 @@ def build_image_backbone(
     return backbone
 
 
-def _to_vector(network: keras.Model, pixels: Any, poolings: Sequence[str]) -> Any:
-    features = network(pixels)
+def _to_vector(
+    network: keras.Model, pixels: Any, poolings: Sequence[str], patches: tuple[int, int] | None
+) -> Any:
+    # A backbone of KerasHub may take its input in a dict.
+    structure = getattr(network, "input", None)
+    features = network(keras.tree.map_structure(lambda _: pixels, structure))
     rank = len(getattr(features, "shape", ()))
-    if rank not in (2, 4):
+    if rank not in (2, 3, 4):
         msg = (
-            "A backbone of your own must return feature maps (batch, height, width, channels) or "
-            f"feature vectors (batch, size). The model {network.name!r} returns "
-            f"{network.output_shape}."
+            "A backbone must return feature maps (batch, height, width, channels), tokens "
+            "(batch, n_tokens, channels) or feature vectors (batch, size). The model "
+            f"{network.name!r} returns {network.output_shape}. To choose one of several outputs, "
+            "pass a keras.Model that has only this one."
         )
         raise ModalityError(msg)
     if rank == 4:
         _check_colours_last(network)
-    return pool_maps([features], poolings)
+    return pool_maps([features], poolings, patches=patches)
+
+
+def _count_patches(network: keras.Model) -> tuple[int, int] | None:
+    """Return how many rows and columns of patches a vision transformer of KerasHub makes."""
+    sides = getattr(network, "patch_size", None)
+    if not is_hub_backbone(network) or sides is None:
+        return None
+    height, width = (sides, sides) if isinstance(sides, int) else sides
+    own_height, own_width = own_input_size(network)
+    if own_height is None or own_width is None:
+        return None
+    return own_height // height, own_width // width
 
 
 def copy_weights(backbone: keras.Model, network: keras.Model, *, by_name: bool) -> None:
@@ -136,10 +144,10 @@ def copy_weights(backbone: keras.Model, network: keras.Model, *, by_name: bool) 
     A backbone of several layers has its weights in another order, and lacks the last layers. Its
     layers have the names of those of the network.
     """
-    if not by_name:
-        network.set_weights(backbone.get_weights())
-        return
     (built,) = (layer for layer in backbone.layers if isinstance(layer, keras.Model))
+    if not by_name:
+        network.set_weights(built.get_weights())
+        return
     for layer in built.layers:
         if layer.weights:
             network.get_layer(layer.name).set_weights(layer.get_weights())
@@ -159,6 +167,12 @@ def _check_colours_last(network: keras.Model) -> None:
 
 def copy_model(model: keras.Model) -> keras.Model:
     """Return a copy of a model with weights of its own."""
+    if is_hub_backbone(model):
+        # The layers inside have no complete configurations, but the class has one.
+        with seeded_layers(0):
+            same: keras.Model = type(model).from_config(model.get_config())
+        same.set_weights(model.get_weights())
+        return same
 
     def copy_layer(layer: keras.Layer) -> keras.Layer:
         if not isinstance(layer, keras.layers.Lambda):
@@ -182,8 +196,11 @@ def copy_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-def check_trainable_layers(n_layers: Any, *, mirror: bool) -> None:
-    """Raise a ValueError unless a number of layers is a whole number or "all"; 0 with `mirror`."""
+def check_trainable_layers(n_layers: Any, *, mirror: bool, items: str | None = None) -> None:
+    """Raise a ValueError unless a number of layers is a whole number or "all".
+
+    It is 0 with `mirror` and with `items`.
+    """
     is_number = isinstance(n_layers, Integral) and not isinstance(n_layers, bool)
     if n_layers != "all" and not (is_number and int(n_layers) >= 0):
         msg = (
@@ -196,6 +213,14 @@ def check_trainable_layers(n_layers: Any, *, mirror: bool) -> None:
             "mirror=True needs a frozen backbone, because training would run the network twice per "
             f"image. Received trainable_layers={n_layers!r}; augmentation=Augmentation("
             "[keras.layers.RandomFlip('horizontal')]) trains on mirror images."
+        )
+        raise ValueError(msg)
+    if items is not None and n_layers != 0:
+        msg = (
+            "Lists of images need a frozen backbone, because the features of each image are "
+            f"computed once and pooled. Received items={items!r} and "
+            f"trainable_layers={n_layers!r}. Fine-tune an encoder with items=None first, and "
+            "pass its network as backbone."
         )
         raise ValueError(msg)
 

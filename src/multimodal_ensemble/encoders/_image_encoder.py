@@ -1,9 +1,9 @@
-"""Images through a pretrained convolutional network."""
+"""Images through a pretrained network."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,37 +11,27 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._keras import PACKAGE, has_lambda
-from multimodal_ensemble._layer_names import backbone_name
+from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_choice
-from multimodal_ensemble.encoders._applications import find_application
-from multimodal_ensemble.encoders._augmentation import Augmentation
+from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
+from multimodal_ensemble.encoders._check_image_network import check_backbone, names_preset
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._feature_layers import check_layers, check_pooling
-from multimodal_ensemble.encoders._image_backbone import (
-    build_image_backbone,
-    check_trainable_layers,
-    copy_model,
-    copy_weights,
-    find_image_size,
-    set_trainable_layers,
-)
+from multimodal_ensemble.encoders._image_backbone import check_trainable_layers, find_image_size
+from multimodal_ensemble.encoders._image_settings import check_preprocessing
+from multimodal_ensemble.encoders._item_lists import ItemLists
+from multimodal_ensemble.encoders._network_encoder import NetworkEncoder
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.images import ImageBatch, read_images
 
 _READING_THREADS = 2
 # Increase it when the reader returns other pixels for the same file: stored features then expire.
 _READER_VERSION = 1
-# The parameters that a built backbone depends on.
-_BACKBONE_PARAMETERS = set(
-    "name backbone weights image_size pooling layers mirror preprocessing trainable_layers "
-    "seed".split()
-)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class ImageEncoder(Encoder):
+class ImageEncoder(NetworkEncoder):
     """Images, through a frozen pretrained network and one dense layer.
 
     Parameters
@@ -51,27 +41,35 @@ class ImageEncoder(Encoder):
     column : str, optional
         The column of images: file paths, bytes, `PIL.Image.Image` objects or arrays. Default:
         `name`.
-    backbone : str or keras.Model, default="VGG16"
-        Name of a network in `keras.applications`, or a model of your own from RGB images to
-        feature maps or feature vectors. The encoder uses a copy of your model.
+    backbone : str, path or keras.Model, default="VGG16"
+        Name of a network in `keras.applications`, or of a preset of KerasHub, such as
+        ``"dinov2_small"``; a folder in the layout of KerasHub or of Hugging Face; a handle such as
+        ``"hf://user/model"``; or a model of your own from RGB images to feature maps, tokens or
+        feature vectors, of which the encoder uses a copy. Of a preset for images and texts, the
+        network of the images is used.
     weights : str, path or None, default="imagenet"
-        ``"imagenet"`` (downloaded by Keras once), the path of a weights file, or None for random
-        weights. A model of your own keeps its weights unless a path is given.
+        ``"imagenet"`` for the pretrained weights (those of a preset may come from other data),
+        the path of a weights file, or None for random weights. A model of your own keeps its
+        weights unless a path is given.
     image_size : int or (int, int), optional
         Side, or height and width, that images are resized to, in pixels. Default: the size that
         the network was trained with; for a model of your own, the size of its input.
-    pooling : {"avg", "max"} or sequence of them, default="avg"
-        How feature maps are reduced to one vector: mean, maximum, or both, joined.
+    pooling : {"avg", "max", "cls"} or sequence of them, default="avg"
+        How feature maps or tokens are reduced to one vector: mean, maximum, or the class token;
+        several are joined. Of a KerasHub network, mean and maximum leave out class and register
+        tokens, and "cls" is the mean where there is no class token. Of a model of your own, "cls"
+        is the first token.
     layers : int or sequence of str, default=1
         Layers whose pooled feature maps are joined. A number counts the sizes of feature maps from
         the last, and takes the last maps of each size: 1 is the output of the network, 2 adds the
         last maps that are larger, and so on. Or names of layers; an error lists them.
     mirror : bool, default=False
         Whether features are the mean over an image and its mirror image, which doubles the time.
-    preprocessing : {"imagenet", "unit", None}, default="imagenet"
+    preprocessing : {"imagenet", "unit", None} or keras.layers.Layer, default="imagenet"
         ``"imagenet"`` prepares pixels as in the training of the network (and does nothing with a
-        model of your own), ``"unit"`` scales them to 0..1, None leaves them at 0..255. It is part
-        of the backbone, so that a saved model takes RGB 0..255.
+        model of your own), ``"unit"`` scales them to 0..1, None leaves them at 0..255. Or a layer,
+        such as `keras.layers.Rescaling`, or an image converter of KerasHub. It is part of the
+        backbone, so that a saved model takes RGB 0..255.
     trainable_layers : int or "all", default=0
         Number of the backbone's last layers that training changes; see `unfreeze`.
     head : callable, optional
@@ -84,8 +82,9 @@ class ImageEncoder(Encoder):
         (``"blank"``), ``"drop"`` its row, or count it as ``"missing"`` (with ``optional=True``
         only). All but ``"raise"`` read every image once before training and list the failures in
         `unreadable`.
-    resampling : str, default="bilinear"
-        Filter for resizing; see `multimodal_ensemble.images.read_image`.
+    resampling : str, optional
+        Filter for resizing; see `multimodal_ensemble.images.read_image`. Default: that of the
+        preset, otherwise ``"bilinear"``.
     root : path, optional
         Folder that relative paths start from. Default: the working directory.
     seed : int, optional
@@ -93,6 +92,14 @@ class ImageEncoder(Encoder):
         built first, such as a classifier's `random_state`, and differ between calls without one.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`.
+    items : {None, "mean", "max", "attention"}, default=None
+        None for one image per row. Otherwise each value is a list of images, and the features of a
+        row are the mean or the maximum over its images, or a mean with weights that
+        `AttentionPooling` learns. An image that is ``"missing"`` is left out of its list, and a row
+        with an empty list lacks the modality. It needs a frozen backbone, and no `augmentation`.
+    max_items : int, default=8
+        Maximum number of images per row with ``items="attention"``. Further images are left out,
+        with a warning.
 
     Raises
     ------
@@ -119,49 +126,39 @@ class ImageEncoder(Encoder):
         name: str,
         *,
         column: str | None = None,
-        backbone: str | keras.Model = "VGG16",
+        backbone: str | Path | keras.Model = "VGG16",
         weights: str | Path | None = "imagenet",
         image_size: int | Sequence[int] | None = None,
         pooling: str | Sequence[str] = "avg",
         layers: int | Sequence[str] = 1,
         mirror: bool = False,
-        preprocessing: str | None = "imagenet",
+        preprocessing: str | keras.layers.Layer | None = "imagenet",
         trainable_layers: int | str = 0,
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         augmentation: Augmentation | None = None,
         on_error: str = "raise",
-        resampling: str = "bilinear",
+        resampling: str | None = None,
         root: str | Path | None = None,
         seed: int | None = None,
         optional: bool = False,
+        items: str | None = None,
+        max_items: int = 8,
     ) -> None:
         head = DenseHead(input_dropout=0.8, scaling="log") if head is None else head
-        super().__init__(name, column=column, head=head, optional=optional)
-        if isinstance(backbone, str):
-            find_application(backbone)
-        elif not isinstance(backbone, keras.Model):
-            msg = (
-                "backbone must be the name of a network in keras.applications or a keras.Model. "
-                f"Received {backbone!r} of type {type(backbone).__name__}."
-            )
-            raise ValueError(msg)
+        super().__init__(
+            name, column=column, head=head, optional=optional, items=items, max_items=max_items
+        )
+        check_backbone(backbone, preprocessing)
         check_pooling(pooling)
         check_layers(layers)
         check_choice(mirror, (True, False), name="mirror")
-        check_choice(preprocessing, ("imagenet", "unit", None), name="preprocessing")
+        check_preprocessing(preprocessing)
         check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
         if on_error == "missing" and not optional:
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
-        check_trainable_layers(trainable_layers, mirror=mirror)
-        contract = ("views", "apply", "view_digests")
-        if augmentation is not None and not all(hasattr(augmentation, part) for part in contract):
-            msg = (
-                "augmentation must be an Augmentation or None, for example "
-                "Augmentation([keras.layers.RandomFlip('horizontal')]). "
-                f"Received augmentation={augmentation!r}."
-            )
-            raise ValueError(msg)
+        check_trainable_layers(trainable_layers, mirror=mirror, items=items)
+        check_augmentation(augmentation, items=items)
         self.backbone = backbone
         self.weights = weights
         self.image_size = image_size
@@ -175,7 +172,6 @@ class ImageEncoder(Encoder):
         self.resampling = resampling
         self.root = root
         self.seed = seed
-        self._backbone: keras.Model | None = None
         self._unreadable = UnreadableImages(name, on_error)
 
     @property
@@ -184,42 +180,37 @@ class ImageEncoder(Encoder):
         return self._unreadable.reasons
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def _item_shape(self) -> tuple[int, int, int]:
         """Height, width and the three colours."""
+        if names_preset(self.backbone):
+            return (*self._load_preset().image_size, 3)
         return (*find_image_size(self.backbone, self.image_size), 3)
 
-    def encode(self, values: Any) -> NDArray[np.uint8]:
-        """Read images as RGB, uint8.
-
-        Raises
-        ------
-        ImageReadError
-            If an image cannot be read, unless ``on_error="blank"``; the message names it.
-        """
-        values = list(values)
-        batch = self._read(values)
-        self._unreadable.handle(batch, values, self.root)
+    def _encode_items(self, items: Any) -> NDArray[np.uint8]:
+        """Read images as RGB, uint8, or raise an ImageReadError that names an image."""
+        items = list(items)
+        batch = self._read(items)
+        self._unreadable.handle(batch, items, self.root)
         return batch.images
 
-    def find_unusable(self, values: Any) -> dict[int, str]:
+    def _find_unusable_items(self, items: Any) -> dict[int, str]:
         """Return the images that cannot be read, with ``on_error="drop"``.
 
-        Unless ``on_error="raise"``, all new images are read, so that `unreadable` is complete.
+        All new images are read also with ``on_error="blank"``, so that `unreadable` is complete.
         """
-        if self.on_error == "raise":
+        if self.on_error not in ("drop", "blank"):
             return {}
-        found = self._unreadable.find(list(values), self._read, self.root)
+        found = self._unreadable.find(list(items), self._read, self.root)
         return found if self.on_error == "drop" else {}
 
-    def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones."""
-        values = list(values)
-        missing = super().find_missing(values)
-        if self.on_error == "missing":
-            present = np.flatnonzero(~missing)
-            given = [values[position] for position in present]
-            unreadable = self._unreadable.find(given, self._read, self.root)
-            missing[present[list(unreadable)]] = True
+    def _find_missing_items(self, items: Any) -> NDArray[np.bool_]:
+        """Return the images that cannot be read, with ``on_error="missing"``."""
+        if self.on_error != "missing":
+            return super()._find_missing_items(items)
+        missing = Encoder.find_missing(self, items)
+        given = np.flatnonzero(~missing)
+        images = [items[position] for position in given]
+        missing[given[list(self._unreadable.find(images, self._read, self.root))]] = True
         return missing
 
     def count_unreadable(self, values: Any) -> tuple[int, int]:
@@ -239,146 +230,50 @@ class ImageEncoder(Encoder):
         """
         values = list(values)
         if self.optional:
-            missing = super().find_missing(values)
+            missing = Encoder.find_missing(self, values)
             values = [value for value, lacks in zip(values, missing, strict=True) if not lacks]
-        return self._unreadable.count(values, self.root)
+        if self.items is None:
+            values = [[value] for value in values]
+        lists = ItemLists.read(values, modality=self.name)
+        if self.on_error == "missing":
+            lists = lists.without(Encoder.find_missing(self, lists.items))
+        return self._unreadable.count(lists, self.root)
 
-    def content_digests(self, values: Any) -> list[bytes]:
+    def _digest_items(self, items: Any) -> list[bytes]:
         """Return a digest of the bytes of each image file.
 
         With ``on_error="blank"``, all images that cannot be read have one digest in common.
         """
-        return self._unreadable.digests(list(values), self._read, self.root)
+        return self._unreadable.digests(list(items), self._read, self.root)
 
     def encoding_config(self) -> dict[str, Any]:
         """Return the version of the reader and the filter; the size is part of the backbone."""
-        return {"reader_version": _READER_VERSION, "resampling": self.resampling}
+        return {"reader_version": _READER_VERSION, "resampling": self._resampling}
+
+    def input_description(self) -> dict[str, Any]:
+        """Return the meaning of the input of an exported model."""
+        if self.items is None:
+            return {"meaning": "RGB pixels, 0 to 255"}
+        return {"meaning": "RGB pixels, 0 to 255, of several images; -1 throughout absent ones"}
 
     def without_backbone(self) -> Self:
         """Return a copy without a network; relative paths start from the same folder as before."""
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
-        small.image_size = self.input_shape[:2]
-        small.backbone, small._backbone, small.weights = "VGG16", None, None
+        small.image_size, small.resampling = self._item_shape[:2], self._resampling
+        small.backbone, small.weights = "VGG16", None
+        small._backbone = small._list_backbone = small._preset = None
         small._unreadable = UnreadableImages(self.name, self.on_error)
         # A copy of an augmentation holds no model that was built already.
         small.augmentation = copy.copy(self.augmentation)
         return small
 
-    def get_backbone(self) -> keras.Model:
-        """Return the network from RGB images 0..255 to one feature vector per image.
-
-        Raises
-        ------
-        WeightsUnavailableError
-            If the weights cannot be downloaded or read; the message names the other options.
-        """
-        if self._backbone is None:
-            self._backbone = self._build_backbone(self.weights)
-        return self._backbone
-
-    def unfreeze(self, n_layers: int | None = None) -> Self:
-        """Let training also change the last layers of the backbone.
-
-        Create the data sets again afterwards: a store now keeps the input of the first block that
-        is trained. Batch normalisation stays frozen, as is usual in fine-tuning. All models that
-        were built from this encoder share its backbone and change with it.
-
-        Parameters
-        ----------
-        n_layers : int, optional
-            Number of layers, counted from the last, that have weights and are not batch
-            normalisation. Default: all of them. 0 freezes the backbone again.
-
-        Returns
-        -------
-        ImageEncoder
-            The encoder itself.
-
-        Raises
-        ------
-        ValueError
-            If the backbone has fewer layers than that, or with ``mirror=True``.
-        """
-        n_or_all: int | str = "all" if n_layers is None else n_layers
-        check_trainable_layers(n_or_all, mirror=self.mirror)
-        set_trainable_layers(self.get_backbone(), n_or_all)
-        self.trainable_layers = n_or_all
-        return self
-
-    def set_params(self, **params: Any) -> Self:
-        """Change parameters after checking them; the backbone is rebuilt if one affects it."""
-        backbone = self._backbone
-        super().set_params(**params)
-        if not _BACKBONE_PARAMETERS & params.keys():
-            self._backbone = backbone
-        return self
-
-    def __sklearn_clone__(self) -> Self:
-        """Return an unfitted copy for `sklearn.base.clone`, with a copy of the user's model."""
-        network = self.get_params(deep=False).get("backbone")
-        if not isinstance(network, keras.Model) or not has_lambda(network):
-            cloned: Self = super().__sklearn_clone__()
-            return cloned
-        # Keras cannot copy a model with a Lambda layer in the way that scikit-learn asks for.
-        without = copy.copy(self)
-        without.backbone = "VGG16"
-        cloned = without.__sklearn_clone__()
-        return cloned.set_params(backbone=copy_model(network))
-
-    @property
-    def has_named_weights(self) -> bool:
-        """Whether the backbone has the unchanged weights of a Keras network or of a file."""
-        named = isinstance(self.backbone, str) and self.weights is not None
-        return named and not self.trainable_layers
-
-    def get_state(self) -> dict[str, Any]:
-        """Return what was learned, and the backbone's weights unless the options name them."""
-        state = super().get_state()
-        if not self.has_named_weights:
-            state["backbone_weights"] = self.get_backbone().get_weights()
-        return state
-
-    def set_state(self, state: Mapping[str, Any]) -> Self:
-        """Take over what `get_state` of an encoder with the same configuration returned."""
-        learned = dict(state)
-        weights = learned.pop("backbone_weights", None)
-        if weights is None and not self.has_named_weights:
-            msg = f"The state of {self.name!r} lacks backbone_weights, which get_state returns."
-            raise ValueError(msg)
-        if weights is not None:
-            if self._backbone is None:
-                # The weights that the configuration names may not be on this machine.
-                self._backbone = self._build_backbone(None)
-            self._backbone.set_weights(weights)
-            if isinstance(self.backbone, keras.Model):
-                # A clone of this encoder starts from this model. It is a copy, because the
-                # original may belong to the caller.
-                self.backbone = copy_model(self.backbone)
-                copy_weights(self._backbone, self.backbone, by_name=self.layers != 1)
-        return super().set_state(learned)
-
-    def _build_backbone(self, weights: str | Path | None) -> keras.Model:
-        backbone = build_image_backbone(
-            backbone_name(self.name),
-            self.backbone,
-            weights=weights,
-            input_shape=self.input_shape,
-            pooling=self.pooling,
-            layers=self.layers,
-            mirror=self.mirror,
-            preprocessing=self.preprocessing,
-            seed=self.seed,
-        )
-        set_trainable_layers(backbone, self.trainable_layers)
-        return backbone
-
     def _read(self, values: Sequence[Any]) -> ImageBatch:
         return read_images(
             values,
-            self.input_shape[:2],
+            self._item_shape[:2],
             on_error="blank",
-            resampling=self.resampling,
+            resampling=self._resampling,
             root=self.root,
             workers=_READING_THREADS,
             warn=False,

@@ -47,7 +47,12 @@ def is_preset(value: str | os.PathLike[str]) -> bool:
 
 
 def load_hub_backbone(
-    source: str | os.PathLike[str], *, modality: str, load_weights: bool = True
+    source: str | os.PathLike[str],
+    *,
+    modality: str,
+    load_weights: bool = True,
+    seed: int | None = None,
+    **options: Any,
 ) -> keras.Model:
     """Return a new KerasHub backbone with its pretrained weights.
 
@@ -60,6 +65,10 @@ def load_hub_backbone(
         Name of the encoder, for messages.
     load_weights : bool, default=True
         False for random weights.
+    seed : int, optional
+        Makes random weights repeatable.
+    **options
+        Passed to the constructor of the backbone, such as ``image_shape``.
 
     Raises
     ------
@@ -80,9 +89,11 @@ def load_hub_backbone(
         )
         raise WeightsUnavailableError(msg)
     try:
-        # Initial weights are replaced, so they need not change the caller's generator.
-        with seeded_layers(0):
-            backbone: keras.Model = hub.models.Backbone.from_preset(name, load_weights=load_weights)
+        # Initial weights that are replaced need not change the caller's generator.
+        with seeded_layers(0 if load_weights else seed):
+            backbone: keras.Model = hub.models.Backbone.from_preset(
+                name, load_weights=load_weights, **options
+            )
     except Exception as error:
         # KerasHub and the libraries for downloads raise errors of many types.
         reason = str(error)[:_MAX_REASON] or type(error).__name__

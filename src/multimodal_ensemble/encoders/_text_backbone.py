@@ -9,7 +9,7 @@ from multimodal_ensemble.encoders._text_layers import TokenInputs, TokenPooling
 
 
 def build_text_backbone(
-    name: str, network: keras.Model, *, pad_id: int, pooling: str, windows: bool
+    name: str, network: keras.Model, *, pad_id: int, pooling: str, normalize: bool, windows: bool
 ) -> keras.Model:
     """Return a model from padded token ids to one vector per text.
 
@@ -19,5 +19,7 @@ def build_text_backbone(
     ids = keras.Input(shape, dtype="int32", name="token_ids")
     inputs = TokenInputs(pad_id, sorted(network.input), name="network_inputs")(ids)
     vectors = TokenPooling(pooling, pad_id, name="pooling")([network(inputs), ids])
+    if normalize:
+        vectors = keras.layers.UnitNormalization(name="normalization")(vectors)
     backbone: keras.Model = InferenceModel(ids, vectors, name=name)
     return backbone

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,23 +20,30 @@ from multimodal_ensemble._tables import as_object_array, counted
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders._dense_head import DenseHead
-from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_backbone import (
     check_trainable_layers,
     set_trainable_layers,
 )
+from multimodal_ensemble.encoders._items_encoder import ItemsEncoder
 from multimodal_ensemble.encoders._json_tokenizer import is_json_tokenizer
 from multimodal_ensemble.encoders._text_backbone import build_text_backbone
 from multimodal_ensemble.encoders._text_source import POOLINGS, TextSource, read_source
+from multimodal_ensemble.encoders._token_ids import count_ids, digest_ids, is_tokenized, pad_ids
 from multimodal_ensemble.exceptions import ModalityError
 
 # What a loaded source, and a built backbone, depend on.
 _SOURCE_PARAMETERS = {"backbone", "tokenizer", "weights"}
-_BACKBONE_PARAMETERS = _SOURCE_PARAMETERS | {"name", "pooling", "windows", "trainable_layers"}
+_BACKBONE_PARAMETERS = _SOURCE_PARAMETERS | {
+    "name",
+    "pooling",
+    "normalize",
+    "windows",
+    "trainable_layers",
+}
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class TextEncoder(Encoder):
+class TextEncoder(ItemsEncoder):
     """Texts, through a frozen pretrained language model and one dense layer.
 
     It needs the extra ``text``: ``pip install "multimodal-ensemble[text]"``.
@@ -47,8 +53,8 @@ class TextEncoder(Encoder):
     name : str
         Name of the modality and of the Keras input.
     column : str, optional
-        The column of texts. A list of strings, such as tags, is read as one text with commas
-        between them. Default: `name`.
+        The column of texts. Without `items`, a list of strings, such as tags, is read as one text
+        with commas between them. Default: `name`.
     backbone : str, path or keras.Model
         A folder in the layout of Hugging Face (``config.json``, ``model.safetensors`` and
         ``tokenizer.json``) or of KerasHub; the name of a KerasHub preset, such as
@@ -68,12 +74,21 @@ class TextEncoder(Encoder):
         How the vectors of the tokens become one vector: their mean, the first one, their maximum
         or the last one. Default: what the folder of a sentence-transformers model names, otherwise
         the mean.
+    normalize : bool, default=True
+        Whether the vector of a text is scaled to length 1. It suits linear models: long and short
+        texts then count the same.
     windows : bool, default=False
         Whether a text of more than `max_length` tokens is read in parts of that length, whose
         vectors are averaged by their number of tokens. Otherwise the rest is left out, and a
         warning is issued.
     trainable_layers : int or "all", default=0
         Number of the backbone's last layers that training changes; see `unfreeze`.
+    items : {None, "mean", "max", "attention"}, default=None
+        With ``"mean"`` or ``"max"``, each row is a list of texts, such as tags, or a mapping from
+        text to count, and its features are the mean or the maximum over its texts. A store computes
+        each different text once. ``"attention"`` learns the weights of a mean.
+    max_items : int, default=8
+        Maximum number of texts per row with ``items="attention"``.
     head : callable, optional
         The trainable layers; see `Encoder`. Default:
         ``DenseHead(input_dropout=0.5, scaling="standard")``.
@@ -115,7 +130,6 @@ class TextEncoder(Encoder):
 
     input_dtype = "int32"
     unit = "text"
-    features_are_skewed = False
 
     def __init__(
         self,
@@ -127,13 +141,18 @@ class TextEncoder(Encoder):
         weights: str | Path | None = None,
         max_length: int | None = None,
         pooling: str | None = None,
+        normalize: bool = True,
         windows: bool = False,
         trainable_layers: int | str = 0,
+        items: str | None = None,
+        max_items: int = 8,
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
         head = DenseHead(input_dropout=0.5, scaling="standard") if head is None else head
-        super().__init__(name, column=column, head=head, optional=optional)
+        super().__init__(
+            name, column=column, head=head, optional=optional, items=items, max_items=max_items
+        )
         if not isinstance(backbone, str | os.PathLike | keras.Model):
             msg = (
                 "backbone must be a folder, the name of a KerasHub preset or a KerasHub backbone. "
@@ -143,13 +162,15 @@ class TextEncoder(Encoder):
         if max_length is not None:
             check_at_least(max_length, 4, name="max_length")
         check_choice(pooling, (None, *POOLINGS), name="pooling")
+        check_choice(normalize, (True, False), name="normalize")
         check_choice(windows, (True, False), name="windows")
-        check_trainable_layers(trainable_layers, mirror=False)
+        check_trainable_layers(trainable_layers, mirror=False, items=items)
         self.backbone = backbone
         self.tokenizer = tokenizer
         self.weights = weights
         self.max_length = max_length
         self.pooling = pooling
+        self.normalize = normalize
         self.windows = windows
         self.trainable_layers = trainable_layers
         self._source: TextSource | None = None
@@ -158,8 +179,7 @@ class TextEncoder(Encoder):
         self._n_reported = 0
 
     @property
-    def input_shape(self) -> tuple[int | None, ...]:
-        """Any number of token ids and, with `windows`, of windows."""
+    def _item_shape(self) -> tuple[int | None, ...]:
         return (None, None) if self.windows else (None,)
 
     def fit(self, values: Any) -> Self:
@@ -168,14 +188,35 @@ class TextEncoder(Encoder):
         self._get_source()
         return self
 
-    def prepare(self, values: Any) -> NDArray[Any]:
+    def prepare(self, values: Any) -> Any:
         """Return the token ids of each text; with `windows` a tuple of those of each window.
+
+        With `items`, return the texts of all rows as `ItemLists`.
 
         Raises
         ------
         ModalityError
             If a value is no text.
         """
+        return self._tokenize(values) if self.items is None else super().prepare(values)
+
+    def encode(self, values: Any) -> NDArray[np.int32]:
+        """Return token ids, padded to the longest text of the batch."""
+        return self._encode_items(values) if self.items is None else super().encode(values)
+
+    def content_digests(self, values: Any) -> list[bytes]:
+        """Return a digest of the token ids of each text, or of those of a row."""
+        return self._digest_items(values) if self.items is None else super().content_digests(values)
+
+    def lengths(self, values: Any) -> NDArray[np.intp]:
+        """Return the number of tokens of each text; with `items`, the number of texts."""
+        if self.items is not None:
+            return np.asarray(values.counts, dtype=np.intp)
+        return np.array([count_ids(row) for row in values], dtype=np.intp)
+
+    def _tokenize(self, values: Any) -> NDArray[Any]:
+        if is_tokenized(values):
+            return as_object_array(values)
         texts = [self._read_text(value, row) for row, value in enumerate(values)]
         source = self._get_source()
         parts = source.tokenizer.split(texts, self._length_limit(source))
@@ -183,30 +224,12 @@ class TextEncoder(Encoder):
             self._report_shortened(parts, source.tokenizer.n_special)
         return as_object_array([tuple(each) if self.windows else each[0] for each in parts])
 
-    def encode(self, values: Any) -> NDArray[np.int32]:
-        """Return token ids, padded to the longest text of the batch."""
-        rows = values if _is_prepared(values) else self.prepare(values)
-        pad_id = self._get_source().tokenizer.pad_id
-        windows = list(rows) if self.windows else [(row,) for row in rows]
-        n_windows = max(map(len, windows), default=1)
-        length = max((len(ids) for row in windows for ids in row), default=1)
-        # A text without a token is one padding, because networks refuse rows of length 0.
-        padded = np.full((len(windows), n_windows, max(length, 1)), pad_id, dtype=np.int32)
-        for number, row in enumerate(windows):
-            for window, ids in enumerate(row):
-                padded[number, window, : len(ids)] = ids
+    def _encode_items(self, items: Any) -> NDArray[np.int32]:
+        padded = pad_ids(self._tokenize(items), self._get_source().tokenizer.pad_id)
         return padded if self.windows else padded[:, 0]
 
-    def lengths(self, values: Any) -> NDArray[np.intp]:
-        """Return the number of tokens of each text."""
-        return np.array([_flat(row).size for row in values], dtype=np.intp)
-
-    def content_digests(self, values: Any) -> list[bytes]:
-        """Return a digest of the token ids of each text."""
-        return [
-            hashlib.sha256(repr(_window_lengths(row)).encode() + _flat(row).tobytes()).digest()
-            for row in values
-        ]
+    def _digest_items(self, items: Any) -> list[bytes]:
+        return [digest_ids(row) for row in self._tokenize(items)]
 
     def encoding_config(self) -> dict[str, Any]:
         """Return the id of padding; all else is part of the token ids or of the backbone."""
@@ -233,15 +256,11 @@ class TextEncoder(Encoder):
         small._source = TextSource({}, None, source.tokenizer, source.pooling, source.max_length)
         return small
 
-    def get_backbone(self) -> keras.Model:
+    def _get_item_backbone(self) -> keras.Model:
         """Return the network from token ids to one vector per text.
 
-        Raises
-        ------
-        ImportError
-            If KerasHub is not installed.
-        WeightsUnavailableError
-            If the backbone or its weights cannot be read.
+        An ImportError says that KerasHub is not installed, and a WeightsUnavailableError that the
+        backbone or its weights cannot be read.
         """
         if self._backbone is None:
             source = self._get_source()
@@ -255,6 +274,7 @@ class TextEncoder(Encoder):
                 source.build_network(modality=self.name),
                 pad_id=source.tokenizer.pad_id,
                 pooling=self.pooling or source.pooling,
+                normalize=self.normalize,
                 windows=self.windows,
             )
             set_trainable_layers(self._backbone, self.trainable_layers)
@@ -281,11 +301,11 @@ class TextEncoder(Encoder):
         Raises
         ------
         ValueError
-            If the backbone has fewer layers than that.
+            If the backbone has fewer layers than that, or with `items`.
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
-        check_trainable_layers(n_or_all, mirror=False)
-        set_trainable_layers(self.get_backbone(), n_or_all)
+        check_trainable_layers(n_or_all, mirror=False, items=self.items)
+        set_trainable_layers(self._get_item_backbone(), n_or_all)
         self.trainable_layers = n_or_all
         return self
 
@@ -330,10 +350,7 @@ class TextEncoder(Encoder):
 
     def get_state(self) -> dict[str, Any]:
         """Return the network and the tokenizer, and the weights unless the options name them."""
-        state = {**super().get_state(), "text_source": self._get_source().get_state()}
-        if not self.has_named_weights:
-            state["backbone_weights"] = self.get_backbone().get_weights()
-        return state
+        return {**super().get_state(), "text_source": self._get_source().get_state()}
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
         """Take over what `get_state` of an encoder with the same configuration returned."""
@@ -371,7 +388,9 @@ class TextEncoder(Encoder):
         )
         raise ModalityError(msg, row=row)
 
-    def _report_shortened(self, parts: Sequence[Sequence[NDArray[np.int32]]], n_special: int) -> None:
+    def _report_shortened(
+        self, parts: Sequence[Sequence[NDArray[np.int32]]], n_special: int
+    ) -> None:
         """Warn of texts that were shortened, unless as many were reported before."""
         shortened = [each for each in parts if len(each) > 1]
         if len(shortened) <= self._n_reported:
@@ -384,19 +403,3 @@ class TextEncoder(Encoder):
             f"tokens (the longest has {longest}), and the rest of each is left out. Pass "
             "windows=True to read all of it, or a larger max_length if the model can take it."
         )
-
-
-def _is_prepared(values: Any) -> bool:
-    """Return whether values are what `prepare` returned, and no raw texts."""
-    if not isinstance(values, np.ndarray) or values.dtype != object or not len(values):
-        return False
-    part = values[0][0] if isinstance(values[0], tuple) and values[0] else values[0]
-    return isinstance(part, np.ndarray) and part.dtype == np.int32
-
-
-def _flat(row: Any) -> NDArray[np.int32]:
-    return np.concatenate(row) if isinstance(row, tuple) else row
-
-
-def _window_lengths(row: Any) -> tuple[int, ...]:
-    return tuple(map(len, row)) if isinstance(row, tuple) else (len(row),)

@@ -99,14 +99,14 @@ class TokenPooling(keras.layers.Layer):
         if len(ids.shape) == 2:
             return self._pool(vectors, mask)
         shape = keras.ops.shape(ids)
-        weights = keras.ops.sum(mask, axis=2)[..., None]
+        weights = keras.ops.sum(mask, axis=2, keepdims=True)
         pooled = self._pool(vectors, keras.ops.reshape(mask, (-1, shape[2])))
         windows = keras.ops.reshape(pooled, (-1, shape[1], vectors.shape[-1]))
         total = keras.ops.maximum(keras.ops.sum(weights, axis=1), 1)
         return keras.ops.sum(windows * weights, axis=1) / total
 
     def _pool(self, vectors: Any, mask: Any) -> Any:
-        here = mask[..., None]
+        here = keras.ops.expand_dims(mask, -1)
         n_tokens = keras.ops.sum(mask, axis=1, keepdims=True)
         if self.pooling == "cls":
             return vectors[:, 0]
@@ -116,7 +116,8 @@ class TokenPooling(keras.layers.Layer):
         if self.pooling == "last":
             # The number of tokens up to each position is the whole number at the last one.
             is_last = keras.ops.cumsum(mask, axis=1) * mask > n_tokens - 0.5
-            return keras.ops.sum(vectors * keras.ops.cast(is_last, mask.dtype)[..., None], axis=1)
+            here = keras.ops.expand_dims(keras.ops.cast(is_last, mask.dtype), -1)
+            return keras.ops.sum(vectors * here, axis=1)
         return keras.ops.sum(vectors * here, axis=1) / keras.ops.maximum(n_tokens, 1)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:

@@ -67,6 +67,10 @@ class TextSource:
             )
             raise WeightsUnavailableError(msg)
         network.set_weights(self.weights)
+        # The backbone decides which layers are frozen. TensorFlow ignores an attribute that is set
+        # to the value that it has, so this takes two steps.
+        network.trainable = False
+        network.trainable = True
         return network
 
     def get_state(self) -> dict[str, Any]:
@@ -101,11 +105,11 @@ class TextSource:
 def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
     """Return the parts of a text encoder from the arguments of its constructor."""
     if isinstance(backbone, keras.Model):
-        network, path, details = backbone, None, {}
+        network, path = backbone, None
     else:
         path = os.fspath(backbone)
         network = load_hub_backbone(path, modality=modality)
-        details = read_json_file(path, "config.json") or {}
+    details = (None if path is None else read_json_file(path, "config.json")) or {}
     used = _tokens_only(network, modality)
     _check_padding(used, modality)
     config = keras.saving.serialize_keras_object(used)

@@ -25,8 +25,6 @@ from multimodal_ensemble.estimators._saved_encoders import (
     Weights,
     check_backbone,
     check_encoders,
-    check_member_sizes,
-    check_sizes,
     describe_encoder,
     make_encoders,
 )
@@ -35,6 +33,7 @@ from multimodal_ensemble.estimators._saved_params import (
     describe_params,
     read_params,
 )
+from multimodal_ensemble.estimators._saved_sizes import check_member_sizes, check_sizes
 from multimodal_ensemble.estimators._thresholds import given_thresholds
 from multimodal_ensemble.estimators._training import FUSION_OPTIONS
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError

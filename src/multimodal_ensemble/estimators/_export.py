@@ -23,16 +23,14 @@ from multimodal_ensemble._version import __version__
 from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
 from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._onnx_operations import further_operations
 
 _MAX_REASON = 500
 
 
 def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> None:
     """Write the model in another format, with a description of its inputs and outputs."""
-    check_choice(format, tuple(_EXPORTS), name="format")
-    if format == "onnx" and find_spec("tf2onnx") is None:
-        msg = "format='onnx' needs tf2onnx: pip install 'multimodal-ensemble[export]'."
-        raise ImportError(msg)
+    _check_format(format)
     path = Path(path)
     is_folder = format == "tf_saved_model"
     if path.is_dir() or (is_folder and path.exists()):
@@ -57,6 +55,53 @@ def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> 
         description.replace(path.with_name(f"{path.name}.json"))
         for name in companions:
             (Path(folder) / name).replace(path.with_name(name))
+
+
+def check_export(encoder: Encoder, *, format: str) -> None:
+    """Try whether the backbone of an encoder can be exported, before a model is trained with it.
+
+    The backbone is converted, and the result is thrown away. This takes as long as the export.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The encoder. It need not be fitted if its backbone does not depend on what `fit` learns.
+    format : {"tf_saved_model", "litert", "onnx"}
+        The format; see `MultimodalClassifier.export`.
+
+    Raises
+    ------
+    ImportError
+        If ``"onnx"`` is asked for without tf2onnx.
+    ValueError
+        If the backbone has operations that the format, or the program that converts it, lacks; the
+        message names them.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import ImageEncoder
+    >>> from multimodal_ensemble.estimators import check_export
+    >>> encoder = ImageEncoder("photo", backbone="MobileNet", weights=None, image_size=32)
+    >>> check_export(encoder, format="tf_saved_model")
+    """
+    _check_format(format)
+    backbone = encoder.get_backbone()
+    if backbone is None:
+        return
+    tensor = keras.Input(
+        backbone.input_shape[1:], dtype=backbone.inputs[0].dtype, name=encoder.name
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        _EXPORTS[format](
+            keras.Model({encoder.name: tensor}, backbone(tensor)), Path(folder) / "model"
+        )
+
+
+def _check_format(format: str) -> None:
+    check_choice(format, tuple(_EXPORTS), name="format")
+    if format == "onnx" and find_spec("tf2onnx") is None:
+        msg = "format='onnx' needs tf2onnx: pip install 'multimodal-ensemble[export]'."
+        raise ImportError(msg)
 
 
 def describe(fitted: Fitted) -> dict[str, Any]:
@@ -91,14 +136,13 @@ def describe(fitted: Fitted) -> dict[str, Any]:
 def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
     state = {
         key: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-        for key, value in Encoder.get_state(encoder).items()
+        for key, value in encoder.fitted_attributes().items()
     }
     return {
         "encoder": type(encoder).__name__,
         "columns": encoder.columns,
         "config": encoder.get_config() if encoder.get_backbone() is None else {},
         "state": state,
-        **({"meaning": "RGB pixels, 0 to 255"} if encoder.input_shape[2:] == (3,) else {}),
         **encoder.input_description(),
         **({"files": files} if (files := sorted(encoder.companion_files())) else {}),
     }
@@ -144,12 +188,16 @@ def _export_onnx(model: keras.Model, path: Path) -> None:
         for tensor in model.inputs
     }
     # Keras 3.15 uses names whose meaning NumPy is about to change.
-    with _without_log1p(model), ignored(FutureWarning):
+    with _without_log1p(model), further_operations(), ignored(FutureWarning):
         tensors = list(inputs.values())
         # A single input must not be in a list.
         positional = keras.Model(tensors if len(tensors) > 1 else tensors[0], _Call(model)(inputs))
         # Keras exports only models that were called before.
-        rows = [np.zeros([size or 1 for size in tensor.shape], tensor.dtype) for tensor in tensors]
+        # Keras warns of an attention over one position.
+        shapes = [(1, *(size or 2 for size in tensor.shape[1:])) for tensor in tensors]
+        rows = [
+            np.zeros(shape, tensor.dtype) for shape, tensor in zip(shapes, tensors, strict=True)
+        ]
         positional(rows if len(rows) > 1 else rows[0])
         positional.export(path, format="onnx", verbose=False)
     try:

@@ -80,7 +80,8 @@ def make_blocks(
     for encoder in encoders:
         name = encoder.name
         matrix = dataset.feature_matrix(name)
-        if encoder.get_backbone() is not None and encoder.features_are_skewed:
+        has_backbone = encoder.get_backbone() is not None
+        if has_backbone:
             # In one copy: sign(x) * log(1 + |x|).
             logarithms = np.abs(matrix)
             matrix = np.copysign(np.log1p(logarithms, out=logarithms), matrix, out=logarithms)

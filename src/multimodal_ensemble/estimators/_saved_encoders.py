@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -12,17 +11,9 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import using_dtype_policy
-from multimodal_ensemble._layer_names import (
-    EMBEDDINGS,
-    SCORES,
-    head_name,
-    member_name,
-    radial_name,
-)
-from multimodal_ensemble._validation import find_repeated
-from multimodal_ensemble.encoders import DenseHead, Encoder
+from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
-from multimodal_ensemble.fusion import MemberLayout, fusion_shapes
 from multimodal_ensemble.saving import (
     check_config,
     check_model_sizes,
@@ -66,7 +57,7 @@ def describe_encoder(
     backbone = encoder.get_backbone()
     if encoder.has_named_weights and include_backbones and backbone is not None:
         state["backbone_weights"] = backbone.get_weights()
-    return {
+    entry = {
         "class": registered,
         "name": encoder.name,
         "config": config,
@@ -75,6 +66,34 @@ def describe_encoder(
         "dtype_policy": None if backbone is None else backbone.dtype_policy.name,
         "backbone_sha256": _digest(backbone),
     }
+    if backbone is not None and not encoder.has_named_weights:
+        _check_restorable(entry, arrays)
+    return entry
+
+
+def _check_restorable(entry: Mapping[str, Any], arrays: Arrays) -> None:
+    """Raise a TypeError unless the entry of an encoder restores its backbone."""
+    try:
+        with using_dtype_policy(entry["dtype_policy"]), seeded_layers(0):
+            copy, _ = _make_encoder(entry, arrays, {})
+            found = _digest(copy.get_backbone())
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+    else:
+        if found == entry["backbone_sha256"]:
+            return
+        reason = (
+            "a copy with the same configuration and state has a backbone with other weights. "
+            "get_state must return all weights, and set_state must set them"
+        )
+    msg = (
+        f"The encoder {entry['name']!r} cannot be saved, because its backbone could not be "
+        f"restored: {reason}. Its constructor's arguments and get_state must determine the layers "
+        "of the backbone."
+    )
+    raise TypeError(msg)
 
 
 def check_loadable(config: Any, where: str) -> None:
@@ -147,7 +166,7 @@ def _make_encoder(
     except WeightsUnavailableError as error:
         msg = (
             f"{error} The file was saved with include_backbones=False; to load it here, pass "
-            f"weights={{{name!r}: 'file.weights.h5'}}."
+            f"weights={{{name!r}: path}}."
         )
         raise WeightsUnavailableError(msg) from None
     return encoder, "backbone_weights" in state
@@ -162,91 +181,6 @@ def check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
             f"SHA-256 {found} instead of {entry['backbone_sha256']}. Get the original weights, "
             f"and pass weights={{{encoder.name!r}: path}}."
         )
-        raise ArtefactError(msg)
-
-
-def check_sizes(
-    encoders: list[Encoder],
-    n_labels: int,
-    saved: Mapping[str, list[NDArray[Any]]],
-    *,
-    fusion: str | keras.Layer,
-) -> None:
-    """Refuse sizes that no array in the file has, before memory is allocated for them."""
-    widths = [_width(encoder) for encoder in encoders]
-    for encoder, units in zip(encoders, widths, strict=True):
-        if units is not None:
-            _check_kernel(head_name(encoder.name), (encoder.feature_shape[0], units), saved)
-    known = [units for units in widths if units is not None]
-    if len(known) < len(widths):
-        return
-    size = known[0] if len(known) == 1 else _check_fusion(fusion, known, saved)
-    if size is not None:
-        _check_kernel(SCORES, (size, n_labels), saved)
-
-
-def _check_fusion(
-    fusion: str | keras.Layer, sizes: Sequence[int], saved: Mapping[str, list[NDArray[Any]]]
-) -> int | None:
-    """Refuse other sizes of the fusion than its arrays have; return that of its result if known."""
-    if (found := fusion_shapes(fusion, sizes)) is None:
-        return None
-    shapes, size = found
-    if shapes != [array.shape for array in saved.get(EMBEDDINGS, [])]:
-        msg = f"The layer {EMBEDDINGS!r} has no weights of shapes {shapes} in the file."
-        raise ArtefactError(msg)
-    return size
-
-
-def check_member_sizes(
-    encoders: Sequence[Encoder],
-    members: Sequence[MemberLayout],
-    n_labels: int,
-    saved: Mapping[str, list[NDArray[Any]]],
-) -> dict[str, tuple[int, int]]:
-    """Refuse sizes of a late fusion that no array has; return those of radial features."""
-    if repeated := find_repeated([member.name for member in members]):
-        msg = f"The file has several members named {repeated}."
-        raise ArtefactError(msg)
-    widths = {encoder.name: math.prod(encoder.feature_shape) for encoder in encoders}
-    scored = {name for member in members if member.is_scored for name in member.encoders}
-    if wrong := [name for name in scored if widths[name] != n_labels]:
-        msg = f"The members {sorted(wrong)} have no score for each of {n_labels} labels."
-        raise ArtefactError(msg)
-    for name, width in widths.items():
-        if name not in scored:
-            _check_kernel(head_name(name), (width,), saved)
-    radial = {}
-    for name in dict.fromkeys(name for member in members for name in member.radial):
-        centres, _, projection, _ = saved[radial_name(name)]
-        n_centres, n_features = projection.shape
-        if centres.shape != (n_centres, widths[name]):
-            msg = f"The layer {radial_name(name)!r} has centres of shape {centres.shape}."
-            raise ArtefactError(msg)
-        radial[name] = (n_centres, n_features)
-    _check_kernel(SCORES, (len(members), n_labels), saved)
-    for member in members:
-        if not member.is_scored:
-            width = sum(widths[name] for name in member.encoders)
-            width += sum(radial[name][1] for name in member.radial)
-            _check_kernel(member_name(member.name), (width, n_labels), saved)
-    return radial
-
-
-def _width(encoder: Encoder) -> int | None:
-    """Return the size of an embedding where it is known before its layers are built."""
-    head, shape = encoder.head, encoder.feature_shape
-    is_own = type(encoder).build_head is not Encoder.build_head
-    if is_own or not isinstance(head, DenseHead) or len(shape) != 1:
-        return None
-    return max(1, shape[0] // 2) if head.units is None else head.units
-
-
-def _check_kernel(
-    name: str, shape: tuple[int, ...], saved: Mapping[str, list[NDArray[Any]]]
-) -> None:
-    if shape not in [array.shape for array in saved.get(name, [])]:
-        msg = f"The layer {name!r} has no weights of shape {shape} in the file."
         raise ArtefactError(msg)
 
 

@@ -125,8 +125,11 @@ def compute_chunks(
                 rows = slice(None) if needed.all() else needed
                 outputs = predict_batch(target.model, batch.encoded[rows])
                 outputs = outputs if isinstance(outputs, list) else [outputs]
-                for output, (lacking, parts) in zip(outputs, wanted, strict=True):
+                for declared, output, (lacking, parts) in zip(
+                    target.model.outputs, outputs, wanted, strict=True
+                ):
                     if lacking.any():
+                        _check_shape(declared.shape, output.shape, chunks[0].reader.name)
                         features = np.asarray(output, dtype=np.float32)[lacking[needed]]
                         _check_finite(features, batch.numbers[lacking], chunks[0].reader.name)
                         digests = [batch.digests[row] for row in np.flatnonzero(lacking)]
@@ -200,6 +203,17 @@ def _read_ahead(plan: Iterator[Callable[[], _Batch]]) -> Iterator[_Batch]:
             ahead = following
         if ahead is not None:
             yield ahead.result()
+
+
+def _check_shape(declared: tuple[int | None, ...], received: tuple[int, ...], name: str) -> None:
+    sizes = zip(declared[1:], received[1:], strict=False)
+    if len(declared) != len(received) or any(size not in (None, own) for size, own in sizes):
+        msg = (
+            f"A layer of the backbone of {name!r} declares the output shape {tuple(declared)} and "
+            f"returns {tuple(received)}, so its output cannot be stored. Train no layers of this "
+            "backbone, or all of them with trainable_layers='all'."
+        )
+        raise ModalityError(msg)
 
 
 def _check_finite(features: NDArray[np.float32], numbers: NDArray[np.intp], name: str) -> None:

@@ -321,8 +321,7 @@ def fuse_late(
         if name in scored:
             blocks[name] = tensor
             continue
-        takes_logarithms = backbone is not None and encoder.features_are_skewed
-        scaling = FeatureScaling(log=takes_logarithms, dtype="float32", name=head_name(name))
+        scaling = FeatureScaling(log=backbone is not None, dtype="float32", name=head_name(name))
         scaled = scaling(tensor)
         # What a row lacks counts as the mean.
         blocks[name] = keras.layers.Multiply(dtype="float32")([scaled, here])

@@ -11,14 +11,13 @@ import re
 import reprlib
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import cache
-from importlib import import_module
 from operator import attrgetter
 from types import FunctionType
 from typing import Any, NoReturn
 
 from multimodal_ensemble.saving._config_values import VALUES, Place, check_nodes, check_value
+from multimodal_ensemble.saving._hub_objects import check_hub_object, find_hub_layer, import_hub_for
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
@@ -53,16 +52,15 @@ _FUNCTIONS = {
 _UNSAFE = ("FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper")
 # Layers that read a file if their vocabulary is a string.
 _LOOKUPS = ("IntegerLookup", "StringLookup", "TextVectorization")
-# The arguments that tokenizers of KerasHub read files from.
-_FILES_OF_TOKENIZERS = ("vocabulary", "merges", "proto")
 
 
 def check_config(config: Any, *, where: str) -> None:
     """Check that a serialised Keras object names only harmless objects.
 
     Harmless are Keras's own layers, operations, models, initialisers and the like, except those
-    that run code or read files, and every object that is registered with Keras. The check imports
-    and creates nothing.
+    that run code or read files, backbones and layers of KerasHub, and every object of another
+    package that is registered with Keras. The check creates nothing, and imports nothing but
+    KerasHub.
 
     `where` is the name of the configuration in errors, for example ``"The model"``. Pass only what
     `without_compilation` returns to Keras: metrics are accepted nowhere else.
@@ -133,9 +131,10 @@ def _check_object(config: dict[str, Any], place: Place) -> None:
     name = inner if is_function else config.get("registered_name", class_name)
     if name is not None and not isinstance(name, str):
         place.refuse(f"must name a class or function. Received {reprlib.repr(name)}.")
-    if name is not None and name.startswith("keras_hub>"):
-        _import_keras_hub()
+    if name is not None:
+        import_hub_for(name)
     found = None if name is None else keras.saving.get_registered_object(name)
+    check_hub_object(found, inner, place)
     if found is None and is_function:
         _check_function(name, config.get("module"), place)
         return
@@ -143,12 +142,6 @@ def _check_object(config: dict[str, Any], place: Place) -> None:
         found = _find_class(class_name, config.get("module"), place)
     if isinstance(found, type):
         _check_class(found, inner, place)
-
-
-def _import_keras_hub() -> None:
-    """Import KerasHub, an extra of this package, which registers its layers with Keras."""
-    with suppress(ImportError):
-        import_module("keras_hub")
 
 
 def find_keras_class(config: Any) -> Any:
@@ -182,9 +175,6 @@ def _check_class(found: type, inner: Any, place: Place) -> None:
     if issubclass(found, keras.Metric) and not place.compiles:
         # Some take memory in proportion to a number in their configuration.
         place.refuse(f"holds the metric {found.__name__} outside of what a model is compiled with.")
-    if found.__module__.startswith("keras_hub."):
-        if paths := [key for key in _FILES_OF_TOKENIZERS if isinstance(inner.get(key), str)]:
-            place.refuse(f"holds a {found.__name__} that would read a file as its {paths[0]}.")
     takes_vocabulary = issubclass(found, _layers(_LOOKUPS))
     if takes_vocabulary and not isinstance(inner.get("vocabulary"), (list, type(None))):
         place.refuse(
@@ -203,12 +193,9 @@ def _find_class(class_name: str, module: Any, place: Place) -> type:
     """Return a class of Keras that a configuration names, if the configuration may name it."""
     import keras
 
-    if isinstance(module, str) and module.startswith("keras_hub.src."):
-        _import_keras_hub()
-        # KerasHub does not register the layers of all of its networks.
-        found = vars(sys.modules.get(module, object)).get(class_name)
-        if isinstance(found, type) and issubclass(found, keras.Layer):
-            return found
+    if (layer := find_hub_layer(class_name, module)) is not None:
+        check_hub_object(layer, {}, place)
+        return layer
     if not isinstance(module, str) or not f"{module}.".startswith("keras."):
         _refuse_unregistered(f"class {reprlib.repr(class_name)}", module, place)
     names, bases = _allowed().get(module, ({}, (keras.Operation,)))

@@ -185,8 +185,8 @@ def _describe_encoder(encoder: Encoder, *, augments: bool) -> dict[str, Any]:
     described = {
         "class": type(encoder).__name__,
         **encoder.encoding_config(),
-        # Not those of `encoder.get_state()`, which may hold a copy of the backbone's weights.
-        **{name: _digest_state(value) for name, value in Encoder.get_state(encoder).items()},
+        # `encoder.get_state()` may hold a copy of the backbone's weights.
+        **{name: _digest_state(value) for name, value in encoder.fitted_attributes().items()},
     }
     if (frozen := encoder.frozen_part()) is not None:
         # The part of the model that is trained on stored features does not contain it.

@@ -1,0 +1,199 @@
+"""The backbone of an encoder of images: built once, fine-tuned, copied, saved and restored."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import keras
+
+from multimodal_ensemble._keras import has_lambda
+from multimodal_ensemble._layer_names import backbone_name
+from multimodal_ensemble.encoders._check_image_network import names_preset
+from multimodal_ensemble.encoders._image_backbone import (
+    build_image_backbone,
+    check_trainable_layers,
+    copy_model,
+    copy_weights,
+    set_trainable_layers,
+)
+from multimodal_ensemble.encoders._image_preset import (
+    ImagePreset,
+    describe_preset,
+    load_image_preset,
+    restore_preset,
+)
+from multimodal_ensemble.encoders._image_settings import copy_preprocessing
+from multimodal_ensemble.encoders._items_encoder import ItemsEncoder
+
+# The parameters that a built backbone depends on.
+_BACKBONE_PARAMETERS = set(
+    "name backbone weights image_size pooling layers mirror preprocessing trainable_layers "
+    "seed".split()
+)
+
+
+class NetworkEncoder(ItemsEncoder):
+    """The part of an `ImageEncoder` that concerns its network; it has the arguments of that."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def _item_shape(self) -> tuple[int, int, int]: ...
+
+    backbone: str | Path | keras.Model
+    weights: str | Path | None
+    image_size: int | Sequence[int] | None
+    pooling: str | Sequence[str]
+    layers: int | Sequence[str]
+    mirror: bool
+    preprocessing: str | keras.layers.Layer | None
+    trainable_layers: int | str
+    resampling: str | None
+    seed: int | None
+    # What was built or loaded from these.
+    _backbone: keras.Model | None = None
+    _preset: ImagePreset | None = None
+
+    def _get_item_backbone(self) -> keras.Model:
+        """Return the network from RGB images 0..255 to one feature vector per image.
+
+        A WeightsUnavailableError says that its weights cannot be downloaded or read.
+        """
+        if self._backbone is None:
+            self._backbone = self._build_backbone(self.weights)
+        return self._backbone
+
+    def unfreeze(self, n_layers: int | None = None) -> Self:
+        """Let training also change the last layers of the backbone.
+
+        Create the data sets again afterwards: a store now keeps the input of the first block that
+        is trained. Batch normalisation stays frozen, as is usual in fine-tuning. All models that
+        were built from this encoder share its backbone and change with it.
+
+        Parameters
+        ----------
+        n_layers : int, optional
+            Number of layers, counted from the last, that have weights and are not batch
+            normalisation. Default: all of them. 0 freezes the backbone again.
+
+        Returns
+        -------
+        ImageEncoder
+            The encoder itself.
+
+        Raises
+        ------
+        ValueError
+            If the backbone has fewer layers than that, or with `mirror` or `items`.
+        """
+        n_or_all: int | str = "all" if n_layers is None else n_layers
+        check_trainable_layers(n_or_all, mirror=self.mirror, items=self.items)
+        set_trainable_layers(self._get_item_backbone(), n_or_all)
+        self.trainable_layers = n_or_all
+        return self
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters after checking them; the backbone is rebuilt if one affects it."""
+        super().set_params(**params)
+        if _BACKBONE_PARAMETERS & params.keys():
+            self._backbone = self._preset = None
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted copy for `sklearn.base.clone`, with a copy of the user's model."""
+        network = self.get_params(deep=False).get("backbone")
+        if not isinstance(network, keras.Model) or not has_lambda(network):
+            cloned: Self = super().__sklearn_clone__()
+            return cloned
+        # Keras cannot copy a model with a Lambda layer in the way that scikit-learn asks for.
+        without = copy.copy(self)
+        without.backbone = "VGG16"
+        cloned = without.__sklearn_clone__()
+        return cloned.set_params(backbone=copy_model(network))
+
+    @property
+    def has_named_weights(self) -> bool:
+        """Whether the backbone has the unchanged weights of a Keras network or of a file."""
+        named = not isinstance(self.backbone, keras.Model) and self.weights is not None
+        return named and not self.trainable_layers
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, with the absolute path of a folder."""
+        config = super().get_config()
+        if names_preset(self.backbone) and Path(self.backbone).is_dir():
+            config["backbone"] = str(Path(self.backbone).absolute())
+        return config
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what was learned, and what is needed to rebuild the backbone."""
+        state = super().get_state()
+        if names_preset(self.backbone):
+            state["preset"] = describe_preset(self._load_preset())
+        return state
+
+    def set_state(self, state: Mapping[str, Any]) -> Self:
+        """Take over what `get_state` of an encoder with the same configuration returned."""
+        learned = dict(state)
+        weights = learned.get("backbone_weights")
+        described = learned.pop("preset", None)
+        if weights is None and not self.has_named_weights:
+            msg = f"The state of {self.name!r} lacks backbone_weights, which get_state returns."
+            raise ValueError(msg)
+        # The preset and the weights that the configuration names may not be on this machine.
+        if described is not None and (weights is not None or self.weights != "imagenet"):
+            self._preset = restore_preset(described, weights, modality=self.name)
+        if weights is not None and self._backbone is None:
+            self._backbone = self._build_backbone(None)
+        super().set_state(learned)
+        if weights is not None and isinstance(self.backbone, keras.Model):
+            # A clone of this encoder starts from this model. It is a copy, because the original
+            # may belong to the caller.
+            self.backbone = copy_model(self.backbone)
+            copy_weights(self._get_item_backbone(), self.backbone, by_name=self.layers != 1)
+        return self
+
+    def _load_preset(self) -> ImagePreset:
+        if self._preset is None:
+            self._preset = load_image_preset(
+                self.backbone,
+                modality=self.name,
+                image_size=self.image_size,
+                load_weights=self.weights == "imagenet",
+                seed=self.seed,
+            )
+        return self._preset
+
+    @property
+    def _resampling(self) -> str:
+        if self.resampling is None:
+            return self._load_preset().resampling if names_preset(self.backbone) else "bilinear"
+        return self.resampling
+
+    def _build_backbone(self, weights: str | Path | None) -> keras.Model:
+        network, preprocessing = self.backbone, copy_preprocessing(self.preprocessing)
+        if names_preset(network):
+            preset = self._load_preset()
+            # The preset has its weights; a path names others.
+            network, weights = preset.network, None if weights == "imagenet" else weights
+            if preprocessing == "imagenet":
+                preprocessing = preset.make_preprocessing()
+        elif isinstance(network, keras.Model):
+            # Use a copy, because freezing, training and loading must change neither the caller's
+            # model nor other encoders that received the same model.
+            network = copy_model(network)
+        backbone = build_image_backbone(
+            backbone_name(self.name),
+            network,
+            weights=weights,
+            input_shape=self._item_shape,
+            pooling=self.pooling,
+            layers=self.layers,
+            mirror=self.mirror,
+            preprocessing=preprocessing,
+            seed=self.seed,
+        )
+        set_trainable_layers(backbone, self.trainable_layers)
+        return backbone
