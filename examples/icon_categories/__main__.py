@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from multimodal_ensemble.exceptions import WeightsUnavailableError
 
 from ..command_line import ExampleError, default_out, make_out, run_command
-from .options import RunOptions
+from .options import COMPARISONS, RunOptions
 
 NAME = "python -m examples.icon_categories"
 
@@ -63,6 +63,7 @@ def _parse(values: argparse.Namespace, command: str) -> RunOptions:
         weights=values.weights,
         image_size=values.image_size,
         text_backbone=Path(values.text_backbone) if values.text_backbone else None,
+        compare=tuple(values.compare),
         n_seeds=values.seeds,
         command=command,
     )
@@ -104,6 +105,15 @@ def _parser() -> argparse.ArgumentParser:
         "--text-backbone",
         metavar="FOLDER",
         help="folder of a language model, for search terms and names (default: no text encoder)",
+    )
+    run.add_argument(
+        "--compare",
+        nargs="*",
+        choices=COMPARISONS,
+        default=COMPARISONS,
+        metavar="NAME",
+        help="what the ensembles are compared with, apart from the trivial benchmark: network, "
+        "logistic, or nothing (default: network logistic)",
     )
     run.add_argument(
         "--seeds",

@@ -3,6 +3,9 @@
 import dataclasses
 from pathlib import Path
 
+# What ensembles are compared with, apart from the trivial benchmark.
+COMPARISONS = ("network", "logistic")
+
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
@@ -17,5 +20,6 @@ class RunOptions:
     # The side of the pictures in pixels. None: the size that the network was trained with.
     image_size: int | None
     text_backbone: Path | None  # the folder of a text network. None: no text encoder
+    compare: tuple[str, ...]  # what ensembles are compared with; names of `COMPARISONS`
     n_seeds: int  # seeds 1 to n_seeds; each draws a split and initial weights
     command: str  # the command line, for the report
