@@ -1,4 +1,4 @@
-"""`SequenceEncoder` and its head: padding changes no embedding, and scikit-learn scales channels."""
+"""`SequenceEncoder` and its head: padding changes no embedding; channels are scaled."""
 
 import keras
 import numpy as np
@@ -179,7 +179,7 @@ def test_other_values_are_refused_with_their_row(values, match):
 
 def test_other_channels_than_in_training_are_refused():
     encoder = SequenceEncoder("s").fit(SEQUENCES)
-    with pytest.raises(ModalityError, match="sequences of 2 channels. Received 1 in row 1"):
+    with pytest.raises(ModalityError, match=r"sequences of 2 channels. Received 1 in row 1"):
         encoder.encode([np.ones((2, 2)), [1.0]])
 
 

@@ -66,8 +66,8 @@ def _add_arguments(add: Add) -> None:
     add(
         "--text-backbone",
         metavar="FOLDER",
-        help="folder of a language model: train models that also see titles and tags as texts; needs the "
-        "extra text",
+        help="folder of a language model, to train models that also see titles and tags as texts; "
+        "needs the extra text",
     )
     add("--max-tags", type=int, default=400, help="size of the tag vocabulary")
     add(

@@ -183,7 +183,7 @@ class CategoryEncoder(Encoder):
     def _number_categories(
         self, values: Any, name: Any
     ) -> tuple[NDArray[np.intp], list[_Category]]:
-        """Return the number of each row's category, and the categories in order of their numbers."""
+        """Return the number of each row's category, and the categories by number."""
         if isinstance(values, np.ma.MaskedArray):
             # A list has None in place of masked values.
             values = values.tolist()
