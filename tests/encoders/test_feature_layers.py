@@ -277,7 +277,7 @@ def test_mirror_is_true_or_false():
         ("cls", lambda tokens: tokens[:, 0]),
         (("cls", "avg"), lambda tokens: np.hstack([tokens[:, 0], tokens.mean(axis=1)])),
     ],
-    ids=str,
+    ids=["avg", "max", "cls", "cls and avg"],
 )
 def test_tokens_of_the_user_s_model_are_pooled(pooling, expected):
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Reshape((16, 12))])
