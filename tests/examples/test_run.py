@@ -217,10 +217,17 @@ def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
 def test_models_also_read_titles_and_tags_as_texts(without_posters, tmp_path):
     write_folder(tmp_path / "bert")
     options = ["--text-backbone", str(tmp_path / "bert"), "--modalities", "tags"]
-    out = ["--only", "ensemble", "--out", str(tmp_path / "out")]
+    out = ["--only", "ensemble", "linear", "--out", str(tmp_path / "out")]
     assert main([*without_posters, *options, *out]) == 0
     table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
-    assert list(table.index) == ["ensemble", "ensemble with texts", "trivial (same scores for all)"]
+    assert list(table.index) == [
+        "ensemble",
+        "ensemble with texts",
+        "linear",
+        "linear, joined with texts",
+        "linear, summed with texts",
+        "trivial (same scores for all)",
+    ]
     [name] = pd.read_csv(tmp_path / "out" / "differences.csv")["difference"]
     assert name == "ensemble with texts minus ensemble"
     report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
