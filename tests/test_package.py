@@ -235,7 +235,7 @@ def test_top_level_names_are_documented_in_their_module():
         assert re.search(rf"^ *{name}$", page.read_text(encoding="utf-8"), re.MULTILINE), name
         assert name in importlib.import_module(f"multimodal_ensemble.{module}").__all__
     # A user's first page lists about twenty names; all others are imported from their module.
-    assert len(multimodal_ensemble._MODULES) <= 27
+    assert len(multimodal_ensemble._MODULES) <= 30
 
 
 def test_type_checkers_see_every_lazy_name():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Encoder as Encoder,
         ImageEncoder as ImageEncoder,
         TagEmbeddingEncoder as TagEmbeddingEncoder,
+        TextEncoder as TextEncoder,
         fit_encoders as fit_encoders,
         infer_encoders as infer_encoders,
     )
@@ -70,6 +71,7 @@ _MODULES = {
     "MultimodalDataset": "generators",
     "MultimodalEnsemble": "estimators",
     "TagEmbeddingEncoder": "encoders",
+    "TextEncoder": "encoders",
     "TunedThresholdMultilabelClassifier": "model_selection",
     "apply_thresholds": "metrics",
     "fit_encoders": "encoders",

@@ -20,7 +20,7 @@ def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> 
         model.make_predict_function()
         # TensorFlow warns of functions that are traced often. It takes those of all models for one,
         # so it would warn wherever several models predict a few batches. It does not count this.
-        batch = _describe(inputs, any_size=any_size)
+        batch = _describe_inputs(model, inputs, any_size=any_size)
         model.predict_function.get_concrete_function([(batch,)])
     return model.predict_on_batch(inputs)
 
@@ -39,7 +39,9 @@ def trace_only_once(model: keras.Model) -> None:
     def train_function(batches: Iterator[Any]) -> Any:
         batch = next(batches)
         if not step.experimental_get_tracing_count():
-            step.get_concrete_function(_describe(batch))
+            inputs, *others = batch
+            described = (_describe_inputs(model, inputs), *map(_describe, others))
+            step.get_concrete_function(described)
         return step(batch)
 
     model.train_function = train_function
@@ -51,13 +53,22 @@ def _is_distributed(model: keras.Model) -> bool:
         return bool(tf.distribute.has_strategy())
 
 
-def _describe(batch: Any, *, any_size: bool = True) -> Any:
-    """Return the shapes and dtypes of the arrays of a batch, by default with any number of rows."""
+def _describe_inputs(model: keras.Model, inputs: Any, *, any_size: bool = True) -> Any:
+    """Return shapes and dtypes of the inputs, with any size where the model takes any."""
+    taken = {tensor.name: tensor.shape[1:] for tensor in getattr(model, "inputs", None) or ()}
+    if isinstance(inputs, dict):
+        return {
+            name: _describe(array, taken.get(name), any_size=any_size)
+            for name, array in inputs.items()
+        }
+    (shape,) = taken.values() if len(taken) == 1 else [None]
+    return _describe(inputs, shape, any_size=any_size)
 
-    def describe(array: Any) -> Any:
-        if array is None:
-            return None
-        n_rows = None if any_size else len(array)
-        return tf.TensorSpec((n_rows, *array.shape[1:]), array.dtype)
 
-    return keras.tree.map_structure(describe, batch)
+def _describe(array: Any, shape: Any = None, *, any_size: bool = True) -> Any:
+    """Return shape and dtype of an array, by default with any number of rows."""
+    if array is None:
+        return None
+    if not any_size:
+        return tf.TensorSpec(array.shape, array.dtype)
+    return tf.TensorSpec((None, *(array.shape[1:] if shape is None else shape)), array.dtype)

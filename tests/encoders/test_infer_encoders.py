@@ -555,7 +555,8 @@ Encoders for 11 columns:
   country: BagOfWordsEncoder('country', delimiter='|', words=False); 2 categories
   cast: BagOfWordsEncoder('cast', delimiter='|', optional=True); strings delimited by '|'; \
 missing in 1 of 6 rows
-  plot: BagOfWordsEncoder('plot', tokenizer='words'); texts
+  plot: BagOfWordsEncoder('plot', tokenizer='words'); texts; a language model reads more from \
+them, with text_backbone='folder'
   budget (M$): DenseEncoder('budget_M', optional=True); numbers; missing in 1 of 6 rows
   vector: DenseEncoder('vector'); vectors of 2 numbers
   released: left out; dates and times; turn them into numbers, such as the year, to use them

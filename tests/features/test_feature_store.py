@@ -141,7 +141,7 @@ def test_an_encoder_without_backbone_is_refused(store):
 def test_the_progress_bar_shows_images_per_second(store, make_encoder, posters, capsys):
     store.get_features(make_encoder(), posters[:6], verbose=1)
     shown = capsys.readouterr().out
-    assert "features of 6 values of 'poster' with network" in shown
+    assert "features of 6 images of 'poster' with network" in shown
     assert "6/6" in shown
     assert "images/s: " in shown
     store.get_features(make_encoder(), posters[:6], verbose=1)

@@ -160,7 +160,7 @@ def test_one_pass_computes_only_the_rows_that_a_folder_lacks(
     passes.clear()
     # Rows 0 to 2 and 5 to 9 lack those of the early layer, and rows 6 to 9 both.
     assert store.compute_features(variants[:3], {"path": posters}) == sum(passes) == 8
-    assert "features of 8 values of 'avg' with network" in (shown := capsys.readouterr().out)
+    assert "features of 8 images of 'avg' with network" in (shown := capsys.readouterr().out)
     assert "8/8" in shown
     features = store.load_features(variants[:3], {"path": posters}, verbose=0)
     for encoder in variants[:3]:
@@ -243,5 +243,5 @@ def test_the_progress_bar_counts_all_backbones(store, make_network, posters, cap
     ]
     store.compute_features(encoders, {"path": posters[:4]})
     shown = capsys.readouterr().out
-    assert "features of 4 values of 'first' with first and second, 8 in all" in shown
+    assert "features of 4 images of 'first' with first and second, 8 in all" in shown
     assert "8/8" in shown

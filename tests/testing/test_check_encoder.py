@@ -236,6 +236,9 @@ class BackboneNotRepeated(ClipEncoder):
             self._network.trainable = False
         return self._network
 
+    def get_state(self):
+        return self.fitted_attributes()
+
 
 class BackboneNewEachCall(ClipEncoder):
     def get_backbone(self):

@@ -8,6 +8,9 @@ from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._fit_encoders import as_encoder_list, fit_encoders, present_values
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._infer_encoders import infer_encoders
+from multimodal_ensemble.encoders._item_layers import AttentionPooling, FoldItems, PoolItems
+from multimodal_ensemble.encoders._item_lists import ItemLists
+from multimodal_ensemble.encoders._items_encoder import ItemsEncoder
 from multimodal_ensemble.encoders._join_backbones import join_backbones
 from multimodal_ensemble.encoders._layers import (
     ApplicationPreprocessing,
@@ -18,9 +21,11 @@ from multimodal_ensemble.encoders._layers import (
 from multimodal_ensemble.encoders._patch_pooling import PatchPooling
 from multimodal_ensemble.encoders._split_backbone import BackboneSplit, split_backbone
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
+from multimodal_ensemble.encoders._text_encoder import TextEncoder
 
 __all__ = [
     "ApplicationPreprocessing",
+    "AttentionPooling",
     "Augmentation",
     "BackboneSplit",
     "BagOfWordsEncoder",
@@ -28,11 +33,16 @@ __all__ = [
     "DenseHead",
     "Encoder",
     "FeatureScaling",
+    "FoldItems",
     "ImageEncoder",
     "InferenceModel",
+    "ItemLists",
+    "ItemsEncoder",
     "MirrorImages",
     "PatchPooling",
+    "PoolItems",
     "TagEmbeddingEncoder",
+    "TextEncoder",
     "as_encoder_list",
     "fit_encoders",
     "infer_encoders",

@@ -215,3 +215,18 @@ def _draw(seed: int, number: int, view: int, digest: bytes) -> NDArray[np.uint32
     state = np.frombuffer(hashlib.sha256(text + digest).digest()[:8], dtype=np.uint32)
     # Some kernels take signed seeds.
     return state & np.uint32(0x7FFFFFFF)
+
+
+def check_augmentation(augmentation: Any, *, items: str | None) -> None:
+    """Raise a ValueError unless an encoder can augment its values in this way."""
+    contract = ("views", "apply", "view_digests")
+    if augmentation is not None and not all(hasattr(augmentation, part) for part in contract):
+        msg = (
+            "augmentation must be an Augmentation or None, for example "
+            "Augmentation([keras.layers.RandomFlip('horizontal')]). "
+            f"Received augmentation={augmentation!r}."
+        )
+        raise ValueError(msg)
+    if augmentation is not None and items is not None:
+        msg = f"Lists of images cannot be augmented. Received items={items!r}; omit augmentation."
+        raise ValueError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -30,6 +31,8 @@ _N_INSPECTED = 200
 _MAX_CATEGORIES = 50
 # Pieces with more words than this, on average, are clauses of a text and no tokens.
 _MAX_WORDS = 5
+# Texts with fewer words than this, on average, are names, of which a language model knows little.
+_MAX_WORDS_OF_NAMES = 2
 _ID_COLUMN = re.compile(r"(?:^|[^A-Za-z])(?:id|ID|Id)$|Id$|ID$|^index$|^Unnamed")
 
 
@@ -42,6 +45,8 @@ class ColumnKind:
     options: dict[str, Any] = field(default_factory=dict)
     # Whether a row may hold several tags, of which some occur together more often than others.
     is_tags: bool = False
+    # Whether rows are sentences or titles, from which a language model reads more than words.
+    is_text: bool = False
 
 
 # The kind of a column with one number in each row; such columns are joined to one table.
@@ -62,23 +67,56 @@ def find_column_kind(column: str, values: Any, root: Path) -> ColumnKind:
 
 
 def _inspect(column: str, known: list[Any], root: Path) -> ColumnKind:
-    # Bytes that cannot be opened are damaged files if other values of the column are images.
-    if any(looks_like_image(value) for value in known) and all(
-        isinstance(value, bytes) or looks_like_image(value) for value in known
-    ):
-        return ColumnKind("images", ImageEncoder)
+    if (images := _find_images(known, root)) is not None:
+        return images
     if all(isinstance(value, Mapping) for value in known):
         return _inspect_mappings(known)
     if all(_is_list(value) for value in known):
-        return _inspect_lists(known)
+        return _find_lists_of_images(known, root) or _inspect_lists(known)
     if all(map(is_number, known)):
         return _inspect_numbers(column, known)
     if pd.api.types.infer_dtype(known, skipna=True) in _DATES:
         return ColumnKind("dates and times; turn them into numbers, such as the year, to use them")
     if all(isinstance(value, str | PathLike) for value in known):
-        return _inspect_strings(known, root)
+        return _inspect_strings(known)
     types = sorted({type(value).__name__ for value in known})
     return ColumnKind(f"values of the type {' or '.join(types)}")
+
+
+def _find_images(values: Sequence[Any], root: Path) -> ColumnKind | None:
+    """Return the kind of images, or None if values are none."""
+    # Bytes that cannot be opened are damaged files if other values of the column are images.
+    if any(looks_like_image(value) for value in values) and all(
+        isinstance(value, bytes) or looks_like_image(value) for value in values
+    ):
+        return ColumnKind("images", ImageEncoder)
+    if not all(isinstance(value, str | PathLike) for value in values):
+        return None
+    first = [str(value) for value in values[:_N_INSPECTED]]
+    if sum(Path(value).suffix.lower() in IMAGE_SUFFIXES for value in first) <= len(first) / 2:
+        return None
+    # Path.is_file raises an error for a name that is too long.
+    if any(os.path.isfile(root / value) for value in first):  # noqa: PTH113
+        options = {} if root == Path() else {"root": str(root)}
+        return ColumnKind("paths of image files", ImageEncoder, options)
+    where = f"{str(root)!r}; pass root=..."
+    return ColumnKind(f"paths of image files that do not exist under {where}")
+
+
+def _find_lists_of_images(known: Sequence[Any], root: Path) -> ColumnKind | None:
+    """Return the kind of lists of images, or None if items are none."""
+    if any(isinstance(value, set | frozenset) for value in known):
+        return None
+    items = itertools.islice(itertools.chain.from_iterable(known), _N_INSPECTED)
+    kind = _find_images([item for item in items if not is_missing(item)], root)
+    if kind is None:
+        return None
+    description, options = f"lists of {kind.description}", {"items": "mean", **kind.options}
+    if n_empty := sum(not len(value) for value in known):
+        # A row without an image lacks the modality.
+        description += f"; empty in {n_empty} of {len(known)} rows"
+        options["optional"] = True
+    return replace(kind, description=description, options=options)
 
 
 def _inspect_mappings(known: Sequence[Any]) -> ColumnKind:
@@ -120,15 +158,8 @@ def _inspect_numbers(column: str, known: Sequence[Any]) -> ColumnKind:
     return NUMBERS
 
 
-def _inspect_strings(known: Sequence[Any], root: Path) -> ColumnKind:
+def _inspect_strings(known: Sequence[Any]) -> ColumnKind:
     first = [str(value) for value in known[:_N_INSPECTED]]
-    if sum(Path(value).suffix.lower() in IMAGE_SUFFIXES for value in first) > len(first) / 2:
-        # Path.is_file raises an error for a name that is too long.
-        if any(os.path.isfile(root / value) for value in first):  # noqa: PTH113
-            options = {} if root == Path() else {"root": str(root)}
-            return ColumnKind("paths of image files", ImageEncoder, options)
-        where = f"{str(root)!r}; pass root=..."
-        return ColumnKind(f"paths of image files that do not exist under {where}")
     if not all(isinstance(value, str) for value in known):
         return ColumnKind("paths of files that are not images")
     distinct = set(known)
@@ -163,7 +194,9 @@ def _find_split(known: Sequence[str], distinct: Collection[str]) -> ColumnKind:
                 description = f"{len(distinct)} categories"
                 whole = {"delimiter": delimiter, "words": False}
                 return ColumnKind(description, BagOfWordsEncoder, whole)
-    return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"})
+    n_words = sum(len(value.split()) for value in first) / len(first)
+    is_text = n_words > _MAX_WORDS_OF_NAMES
+    return ColumnKind("texts", BagOfWordsEncoder, {"tokenizer": "words"}, is_text=is_text)
 
 
 def _is_list(value: Any) -> bool:

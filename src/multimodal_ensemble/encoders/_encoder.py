@@ -24,6 +24,7 @@ from multimodal_ensemble.encoders._columns import (
     find_columns,
 )
 from multimodal_ensemble.encoders._dense_head import DenseHead
+from multimodal_ensemble.encoders._encoder_description import EncoderDescription
 from multimodal_ensemble.encoders._encoder_state import EncoderState
 from multimodal_ensemble.encoders._parameters import CheckedParameters
 from multimodal_ensemble.encoders._split_backbone import split_backbone
@@ -32,7 +33,7 @@ from multimodal_ensemble.exceptions import ModalityError
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-class Encoder(CheckedParameters, EncoderState, ABC):
+class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
     """One modality: how raw values become arrays, features and an embedding.
 
     A subclass must override `input_shape` (the shape of one encoded row) and `encode` (from raw
@@ -67,6 +68,8 @@ class Encoder(CheckedParameters, EncoderState, ABC):
         token. False unless overridden.
     values_are_tokens : bool
         Whether each encoded value that is not 0 stands for a token. False unless overridden.
+    unit : str
+        What a value is called in progress bars. ``"value"`` unless a subclass overrides it.
     uses_unlabelled : bool
         Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
         of such rows. False unless overridden.
@@ -141,8 +144,8 @@ class Encoder(CheckedParameters, EncoderState, ABC):
 
     @property
     @abstractmethod
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one encoded row, without the batch axis."""
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Shape of one encoded row, without the batch axis; None for a length that differs."""
 
     @abstractmethod
     def encode(self, values: Any) -> NDArray[Any]:
@@ -318,11 +321,11 @@ class Encoder(CheckedParameters, EncoderState, ABC):
     # -- what follows from these ---------------------------------------------------------------
 
     @property
-    def feature_shape(self) -> tuple[int, ...]:
+    def feature_shape(self) -> tuple[Any, ...]:
         """Shape of what the head receives, without the batch axis."""
         backbone = self.get_backbone()
         shape = self.input_shape if backbone is None else backbone.output_shape[1:]
-        return tuple(int(size) for size in shape)
+        return tuple(size if size is None else int(size) for size in shape)
 
     def frozen_part(self) -> keras.Model | None:
         """Return the part of the backbone that training does not change, or None.

@@ -196,8 +196,11 @@ def copy_model(model: keras.Model) -> keras.Model:
     return copy
 
 
-def check_trainable_layers(n_layers: Any, *, mirror: bool) -> None:
-    """Raise a ValueError unless a number of layers is a whole number or "all"; 0 with `mirror`."""
+def check_trainable_layers(n_layers: Any, *, mirror: bool, items: str | None = None) -> None:
+    """Raise a ValueError unless a number of layers is a whole number or "all".
+
+    It is 0 with `mirror` and with `items`.
+    """
     is_number = isinstance(n_layers, Integral) and not isinstance(n_layers, bool)
     if n_layers != "all" and not (is_number and int(n_layers) >= 0):
         msg = (
@@ -210,6 +213,14 @@ def check_trainable_layers(n_layers: Any, *, mirror: bool) -> None:
             "mirror=True needs a frozen backbone, because training would run the network twice per "
             f"image. Received trainable_layers={n_layers!r}; augmentation=Augmentation("
             "[keras.layers.RandomFlip('horizontal')]) trains on mirror images."
+        )
+        raise ValueError(msg)
+    if items is not None and n_layers != 0:
+        msg = (
+            "Lists of images need a frozen backbone, because the features of each image are "
+            f"computed once and pooled. Received items={items!r} and "
+            f"trainable_layers={n_layers!r}. Fine-tune an encoder with items=None first, and "
+            "pass its network as backbone."
         )
         raise ValueError(msg)
 

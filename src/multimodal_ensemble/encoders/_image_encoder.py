@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_choice
-from multimodal_ensemble.encoders._augmentation import Augmentation
+from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
 from multimodal_ensemble.encoders._check_image_network import check_backbone, names_preset
 from multimodal_ensemble.encoders._dense_head import DenseHead
+from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._feature_layers import check_layers, check_pooling
 from multimodal_ensemble.encoders._image_backbone import check_trainable_layers, find_image_size
 from multimodal_ensemble.encoders._image_settings import check_preprocessing
+from multimodal_ensemble.encoders._item_lists import ItemLists
 from multimodal_ensemble.encoders._network_encoder import NetworkEncoder
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.images import ImageBatch, read_images
@@ -90,6 +92,14 @@ class ImageEncoder(NetworkEncoder):
         built first, such as a classifier's `random_state`, and differ between calls without one.
     optional : bool, default=False
         Whether rows may lack this modality; see `Encoder`.
+    items : {None, "mean", "max", "attention"}, default=None
+        None for one image per row. Otherwise each value is a list of images, and the features of a
+        row are the mean or the maximum over its images, or a mean with weights that
+        `AttentionPooling` learns. An image that is ``"missing"`` is left out of its list, and a row
+        with an empty list lacks the modality. It needs a frozen backbone, and no `augmentation`.
+    max_items : int, default=8
+        Maximum number of images per row with ``items="attention"``. Further images are left out,
+        with a warning.
 
     Raises
     ------
@@ -108,6 +118,8 @@ class ImageEncoder(NetworkEncoder):
     >>> encoder.get_params()["head__units"]
     128
     """
+
+    unit = "image"
 
     def __init__(
         self,
@@ -129,9 +141,13 @@ class ImageEncoder(NetworkEncoder):
         root: str | Path | None = None,
         seed: int | None = None,
         optional: bool = False,
+        items: str | None = None,
+        max_items: int = 8,
     ) -> None:
         head = DenseHead(input_dropout=0.8, scaling="log") if head is None else head
-        super().__init__(name, column=column, head=head, optional=optional)
+        super().__init__(
+            name, column=column, head=head, optional=optional, items=items, max_items=max_items
+        )
         check_backbone(backbone, preprocessing)
         check_pooling(pooling)
         check_layers(layers)
@@ -141,15 +157,8 @@ class ImageEncoder(NetworkEncoder):
         if on_error == "missing" and not optional:
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
             raise ValueError(msg)
-        check_trainable_layers(trainable_layers, mirror=mirror)
-        contract = ("views", "apply", "view_digests")
-        if augmentation is not None and not all(hasattr(augmentation, part) for part in contract):
-            msg = (
-                "augmentation must be an Augmentation or None, for example "
-                "Augmentation([keras.layers.RandomFlip('horizontal')]). "
-                f"Received augmentation={augmentation!r}."
-            )
-            raise ValueError(msg)
+        check_trainable_layers(trainable_layers, mirror=mirror, items=items)
+        check_augmentation(augmentation, items=items)
         self.backbone = backbone
         self.weights = weights
         self.image_size = image_size
@@ -171,44 +180,37 @@ class ImageEncoder(NetworkEncoder):
         return self._unreadable.reasons
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def _item_shape(self) -> tuple[int, int, int]:
         """Height, width and the three colours."""
         if names_preset(self.backbone):
             return (*self._load_preset().image_size, 3)
         return (*find_image_size(self.backbone, self.image_size), 3)
 
-    def encode(self, values: Any) -> NDArray[np.uint8]:
-        """Read images as RGB, uint8.
-
-        Raises
-        ------
-        ImageReadError
-            If an image cannot be read, unless ``on_error="blank"``; the message names it.
-        """
-        values = list(values)
-        batch = self._read(values)
-        self._unreadable.handle(batch, values, self.root)
+    def _encode_items(self, items: Any) -> NDArray[np.uint8]:
+        """Read images as RGB, uint8, or raise an ImageReadError that names an image."""
+        items = list(items)
+        batch = self._read(items)
+        self._unreadable.handle(batch, items, self.root)
         return batch.images
 
-    def find_unusable(self, values: Any) -> dict[int, str]:
+    def _find_unusable_items(self, items: Any) -> dict[int, str]:
         """Return the images that cannot be read, with ``on_error="drop"``.
 
-        Unless ``on_error="raise"``, all new images are read, so that `unreadable` is complete.
+        All new images are read also with ``on_error="blank"``, so that `unreadable` is complete.
         """
-        if self.on_error == "raise":
+        if self.on_error not in ("drop", "blank"):
             return {}
-        found = self._unreadable.find(list(values), self._read, self.root)
+        found = self._unreadable.find(list(items), self._read, self.root)
         return found if self.on_error == "drop" else {}
 
-    def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which images are missing; with ``on_error="missing"`` also the unreadable ones."""
-        values = list(values)
-        missing = super().find_missing(values)
-        if self.on_error == "missing":
-            present = np.flatnonzero(~missing)
-            given = [values[position] for position in present]
-            unreadable = self._unreadable.find(given, self._read, self.root)
-            missing[present[list(unreadable)]] = True
+    def _find_missing_items(self, items: Any) -> NDArray[np.bool_]:
+        """Return the images that cannot be read, with ``on_error="missing"``."""
+        if self.on_error != "missing":
+            return super()._find_missing_items(items)
+        missing = Encoder.find_missing(self, items)
+        given = np.flatnonzero(~missing)
+        images = [items[position] for position in given]
+        missing[given[list(self._unreadable.find(images, self._read, self.root))]] = True
         return missing
 
     def count_unreadable(self, values: Any) -> tuple[int, int]:
@@ -228,28 +230,39 @@ class ImageEncoder(NetworkEncoder):
         """
         values = list(values)
         if self.optional:
-            missing = super().find_missing(values)
+            missing = Encoder.find_missing(self, values)
             values = [value for value, lacks in zip(values, missing, strict=True) if not lacks]
-        return self._unreadable.count(values, self.root)
+        if self.items is None:
+            values = [[value] for value in values]
+        lists = ItemLists.read(values, modality=self.name)
+        if self.on_error == "missing":
+            lists = lists.without(Encoder.find_missing(self, lists.items))
+        return self._unreadable.count(lists, self.root)
 
-    def content_digests(self, values: Any) -> list[bytes]:
+    def _digest_items(self, items: Any) -> list[bytes]:
         """Return a digest of the bytes of each image file.
 
         With ``on_error="blank"``, all images that cannot be read have one digest in common.
         """
-        return self._unreadable.digests(list(values), self._read, self.root)
+        return self._unreadable.digests(list(items), self._read, self.root)
 
     def encoding_config(self) -> dict[str, Any]:
         """Return the version of the reader and the filter; the size is part of the backbone."""
         return {"reader_version": _READER_VERSION, "resampling": self._resampling}
 
+    def input_description(self) -> dict[str, Any]:
+        """Return the meaning of the input of an exported model."""
+        if self.items is None:
+            return {"meaning": "RGB pixels, 0 to 255"}
+        return {"meaning": "RGB pixels, 0 to 255, of several images; -1 throughout absent ones"}
+
     def without_backbone(self) -> Self:
         """Return a copy without a network; relative paths start from the same folder as before."""
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
-        small.image_size, small.resampling = self.input_shape[:2], self._resampling
-        small.backbone, small._backbone, small.weights = "VGG16", None, None
-        small._preset = None
+        small.image_size, small.resampling = self._item_shape[:2], self._resampling
+        small.backbone, small.weights = "VGG16", None
+        small._backbone = small._list_backbone = small._preset = None
         small._unreadable = UnreadableImages(self.name, self.on_error)
         # A copy of an augmentation holds no model that was built already.
         small.augmentation = copy.copy(self.augmentation)
@@ -258,7 +271,7 @@ class ImageEncoder(NetworkEncoder):
     def _read(self, values: Sequence[Any]) -> ImageBatch:
         return read_images(
             values,
-            self.input_shape[:2],
+            self._item_shape[:2],
             on_error="blank",
             resampling=self._resampling,
             root=self.root,

@@ -20,6 +20,7 @@ from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
+from multimodal_ensemble.encoders._text_encoder import TextEncoder
 from multimodal_ensemble.exceptions import ModalityError
 
 _Choice: TypeAlias = tuple[list[str], ColumnKind]
@@ -30,16 +31,19 @@ def infer_encoders(
     *,
     exclude: Collection[str] = (),
     embed_tags: bool = False,
+    text_backbone: str | PathLike[str] | None = None,
     root: str | PathLike[str] | None = None,
     verbose: int = 1,
 ) -> list[Encoder]:
     """Choose an encoder for each column of a table, and print the reasons.
 
-    Images, or paths of image files that exist, get an `ImageEncoder`. Lists or counts of tokens,
-    strings delimited by ``|`` or ``;``, categories and texts get a `BagOfWordsEncoder`. Vectors get
-    a `DenseEncoder`, and all columns of numbers share another one. A column is left out if it looks
-    like an id, holds the same value in each row, or is of none of these kinds. A column with
-    missing values gets an encoder with ``optional=True``.
+    Images, or paths of image files that exist, get an `ImageEncoder`, and lists of them one with
+    ``items="mean"``. Lists or counts of tokens, strings delimited by ``|`` or ``;``, categories and
+    texts get a `BagOfWordsEncoder`; sentences and titles get a `TextEncoder` where `text_backbone`
+    names its language model. Vectors get a `DenseEncoder`, and all columns of numbers share another
+    one. A column is left out if it looks like an id, holds the same value in each row, or is of
+    none of these kinds. A column with missing values, or with empty lists of images, gets an
+    encoder with ``optional=True``.
 
     Parameters
     ----------
@@ -51,6 +55,9 @@ def infer_encoders(
         Whether each column of lists or counts of tokens, or of delimited strings, also gets a
         `TagEmbeddingEncoder`, which is named after the column with "_embedding" behind it. These
         encoders are the last ones.
+    text_backbone : str or path, optional
+        The language model for columns of sentences or titles: the ``backbone`` of a `TextEncoder`,
+        such as a folder. Default: their words are counted.
     root : path, optional
         Folder that relative paths of images start from. Default: the working directory.
     verbose : {0, 1}, default=1
@@ -92,6 +99,7 @@ def infer_encoders(
         )
         raise ModalityError(msg)
     taken = set(SHARED_NAMES)
+    kinds = [(columns, _with_text_backbone(kind, text_backbone)) for columns, kind in kinds]
     if embed_tags:
         kinds += [
             (columns, replace(kind, encoder=TagEmbeddingEncoder))
@@ -140,6 +148,17 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
     if numeric:
         kinds.append((numeric, NUMBERS))
     return kinds
+
+
+def _with_text_backbone(kind: ColumnKind, backbone: str | PathLike[str] | None) -> ColumnKind:
+    """Return the kind of a column of sentences with a language model, or with advice to use one."""
+    if not kind.is_text:
+        return kind
+    if backbone is None:
+        advice = "a language model reads more from them, with text_backbone='folder'"
+        return replace(kind, description=f"{kind.description}; {advice}")
+    options = {key: value for key, value in kind.options.items() if key == "optional"}
+    return replace(kind, encoder=TextEncoder, options={"backbone": backbone, **options})
 
 
 def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Encoder | None:

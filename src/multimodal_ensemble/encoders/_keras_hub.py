@@ -41,7 +41,8 @@ def is_hub_backbone(value: Any) -> bool:
 def is_preset(value: str | os.PathLike[str]) -> bool:
     """Return whether KerasHub knows a preset of this name, or this is a folder or a handle."""
     name = os.fspath(value)
-    if name.startswith(_HANDLES) or Path(name).is_dir():
+    # An empty path is the working directory.
+    if name.startswith(_HANDLES) or (name and Path(name).is_dir()):
         return True
     return name in import_keras_hub().models.Backbone.presets
 

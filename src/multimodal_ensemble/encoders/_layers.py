@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._keras import PACKAGE, all_layers
 from multimodal_ensemble.encoders._applications import find_preprocessing
 
 # Numbers that are converted to float64 at once: 16 MiB.
@@ -238,6 +238,21 @@ class InferenceModel(keras.Model):
         """Run every layer in inference mode."""
         del training
         return super().call(inputs, training=False, mask=mask)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """Return a model whose frozen layers are frozen throughout.
+
+        Layers that make others when they are built, such as the blocks of transformers, leave
+        these trainable when they are restored.
+        """
+        model = super().from_config(config, custom_objects=custom_objects)
+        for layer in all_layers(model):
+            if not layer.trainable and not isinstance(layer, keras.Model):
+                # TensorFlow ignores an attribute that is set to the value that it has.
+                layer.trainable = True
+                layer.trainable = False
+        return model
 
 
 def _check_rows(data: Any) -> None:

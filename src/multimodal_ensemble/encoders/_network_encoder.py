@@ -12,7 +12,6 @@ import keras
 from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._layer_names import backbone_name
 from multimodal_ensemble.encoders._check_image_network import names_preset
-from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
     check_trainable_layers,
@@ -27,6 +26,7 @@ from multimodal_ensemble.encoders._image_preset import (
     restore_preset,
 )
 from multimodal_ensemble.encoders._image_settings import copy_preprocessing
+from multimodal_ensemble.encoders._items_encoder import ItemsEncoder
 
 # The parameters that a built backbone depends on.
 _BACKBONE_PARAMETERS = set(
@@ -35,13 +35,13 @@ _BACKBONE_PARAMETERS = set(
 )
 
 
-class NetworkEncoder(Encoder):
+class NetworkEncoder(ItemsEncoder):
     """The part of an `ImageEncoder` that concerns its network; it has the arguments of that."""
 
     if TYPE_CHECKING:
 
         @property
-        def input_shape(self) -> tuple[int, int, int]: ...
+        def _item_shape(self) -> tuple[int, int, int]: ...
 
     backbone: str | Path | keras.Model
     weights: str | Path | None
@@ -57,13 +57,10 @@ class NetworkEncoder(Encoder):
     _backbone: keras.Model | None = None
     _preset: ImagePreset | None = None
 
-    def get_backbone(self) -> keras.Model:
+    def _get_item_backbone(self) -> keras.Model:
         """Return the network from RGB images 0..255 to one feature vector per image.
 
-        Raises
-        ------
-        WeightsUnavailableError
-            If the weights cannot be downloaded or read; the message names the other options.
+        A WeightsUnavailableError says that its weights cannot be downloaded or read.
         """
         if self._backbone is None:
             self._backbone = self._build_backbone(self.weights)
@@ -90,11 +87,11 @@ class NetworkEncoder(Encoder):
         Raises
         ------
         ValueError
-            If the backbone has fewer layers than that, or with ``mirror=True``.
+            If the backbone has fewer layers than that, or with `mirror` or `items`.
         """
         n_or_all: int | str = "all" if n_layers is None else n_layers
-        check_trainable_layers(n_or_all, mirror=self.mirror)
-        set_trainable_layers(self.get_backbone(), n_or_all)
+        check_trainable_layers(n_or_all, mirror=self.mirror, items=self.items)
+        set_trainable_layers(self._get_item_backbone(), n_or_all)
         self.trainable_layers = n_or_all
         return self
 
@@ -155,7 +152,7 @@ class NetworkEncoder(Encoder):
             # A clone of this encoder starts from this model. It is a copy, because the original
             # may belong to the caller.
             self.backbone = copy_model(self.backbone)
-            copy_weights(self.get_backbone(), self.backbone, by_name=self.layers != 1)
+            copy_weights(self._get_item_backbone(), self.backbone, by_name=self.layers != 1)
         return self
 
     def _load_preset(self) -> ImagePreset:
@@ -191,7 +188,7 @@ class NetworkEncoder(Encoder):
             backbone_name(self.name),
             network,
             weights=weights,
-            input_shape=self.input_shape,
+            input_shape=self._item_shape,
             pooling=self.pooling,
             layers=self.layers,
             mirror=self.mirror,

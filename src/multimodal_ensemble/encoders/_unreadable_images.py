@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from multimodal_ensemble._tables import counted
 from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.encoders._item_lists import ItemLists
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import (
     ImageBatch,
@@ -31,6 +34,8 @@ class UnreadableImages:
         self.modality = modality
         self.on_error = on_error
         self.reasons: dict[str, str] = {}
+        # The paths and the contents of these images.
+        self._noted: set[str | bytes] = set()
         # By content digest: why an image cannot be decoded, or None if it can.
         self._verdicts: dict[bytes, str | None] = {}
 
@@ -80,22 +85,21 @@ class UnreadableImages:
         self._note(found, values)
         return dict(sorted(found.items()))
 
-    def count(self, values: Sequence[Any], root: _Root) -> tuple[int, int]:
-        """Return how many different images of some rows are known as unreadable, and how many rows.
+    def count(self, lists: ItemLists, root: _Root) -> tuple[int, int]:
+        """Return how many images are known as unreadable, and how many rows have one.
 
         No file is opened.
         """
-        names: list[str | int] = []
-        for position, value in enumerate(values):
-            if not _is_path(value):
-                try:
-                    is_known = self._verdicts.get(content_digest(value, root=root)) is not None
-                except ImageReadError:
-                    is_known = True
-                names += [position] if is_known else []
-            elif (name := source_name(value)) in self.reasons:
-                names.append(name)
-        return len(set(names)), len(names)
+        known = np.array([self._is_known(image, root) for image in lists.items], dtype=bool)
+        return int(known.sum()), len(np.unique(lists.rows[known[lists.index]]))
+
+    def _is_known(self, image: Any, root: _Root) -> bool:
+        if _is_path(image):
+            return source_name(image) in self.reasons
+        try:
+            return self._verdicts.get(content_digest(image, root=root)) is not None
+        except ImageReadError:
+            return True
 
     def _error(
         self, values: Sequence[Any], position: int, reason: str, root: _Root
@@ -115,19 +119,20 @@ class UnreadableImages:
 
     def _note(self, found: Mapping[int, str], values: Sequence[Any]) -> None:
         """Remember images that could not be read, and warn of those not known so far."""
-        new: dict[str, str] = {}
+        new: dict[str | bytes, str] = {}
         n_rows = 0
         for position, reason in sorted(found.items()):
-            name = source_name(values[position])
+            value, name = values[position], source_name(values[position])
             # Two images that are not paths may have the same name.
-            name = name if _is_path(values[position]) else f"{name}, number {position}"
-            if name not in self.reasons:
-                new[name] = reason
+            name = name if _is_path(value) else f"{name}, number {position}"
+            key = _identify(value, name)
+            if key not in self._noted:
+                self.reasons.setdefault(new.setdefault(key, name), reason)
                 n_rows += 1
         if not new:
             return
-        self.reasons.update(new)
-        listed = [f"{name!r} ({reason})" for name, reason in new.items()][:_NAMED_IN_WARNING]
+        self._noted |= set(new)
+        listed = [f"{name!r} ({self.reasons[name]})" for name in new.values()][:_NAMED_IN_WARNING]
         msg = (
             f"Modality {self.modality!r}: {counted(len(new), 'image')} cannot be read "
             f"(on_error={self.on_error!r}), in {counted(n_rows, 'row')}: {'; '.join(listed)}"
@@ -139,6 +144,14 @@ class UnreadableImages:
 
 def _reasons(batch: ImageBatch) -> dict[int, str]:
     return {failure.position: failure.reason for failure in batch.failures}
+
+
+def _identify(image: Any, name: str) -> str | bytes:
+    """Return what identifies an image in another list of images: its path or its content."""
+    try:
+        return name if _is_path(image) else content_digest(image)
+    except ImageReadError:
+        return name
 
 
 def _is_path(value: object) -> bool:

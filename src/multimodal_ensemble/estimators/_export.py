@@ -44,8 +44,17 @@ def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> 
         description = Path(folder) / "description"
         text = json.dumps(describe(fitted), indent=1, allow_nan=False)
         description.write_text(f"{text}\n", encoding="utf-8")
+        companions = {
+            f"{path.name}.{encoder.name}.{name}": content
+            for encoder in fitted.encoders
+            for name, content in encoder.companion_files().items()
+        }
+        for name, content in companions.items():
+            (Path(folder) / name).write_bytes(content)
         written.replace(path)
         description.replace(path.with_name(f"{path.name}.json"))
+        for name in companions:
+            (Path(folder) / name).replace(path.with_name(name))
 
 
 def check_export(encoder: Encoder, *, format: str) -> None:
@@ -134,7 +143,8 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
         "columns": encoder.columns,
         "config": encoder.get_config() if encoder.get_backbone() is None else {},
         "state": state,
-        **({"meaning": "RGB pixels, 0 to 255"} if encoder.input_shape[2:] == (3,) else {}),
+        **encoder.input_description(),
+        **({"files": files} if (files := sorted(encoder.companion_files())) else {}),
     }
 
 
@@ -183,7 +193,11 @@ def _export_onnx(model: keras.Model, path: Path) -> None:
         # A single input must not be in a list.
         positional = keras.Model(tensors if len(tensors) > 1 else tensors[0], _Call(model)(inputs))
         # Keras exports only models that were called before.
-        rows = [np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in tensors]
+        # Keras warns of an attention over one position.
+        shapes = [(1, *(size or 2 for size in tensor.shape[1:])) for tensor in tensors]
+        rows = [
+            np.zeros(shape, tensor.dtype) for shape, tensor in zip(shapes, tensors, strict=True)
+        ]
         positional(rows if len(rows) > 1 else rows[0])
         positional.export(path, format="onnx", verbose=False)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from multimodal_ensemble._label_names import in_label_order
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import find_repeated
-from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.encoders import Encoder, ItemsEncoder
 from multimodal_ensemble.estimators._member_encoder import MemberEncoder
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import MemberLayout
@@ -58,6 +59,13 @@ def check_can_be_linear(encoder: Encoder) -> None:
             f"The backbone of modality {encoder.name!r} has {len(backbone.trainable_weights)} "
             "trainable weights, and MultimodalEnsemble trains no backbone. Freeze it with "
             "encoder.unfreeze(0), or pass a MultimodalClassifier as one of members=."
+        )
+        raise ModalityError(msg)
+    if isinstance(encoder, ItemsEncoder) and encoder.items == "attention":
+        msg = (
+            f"Modality {encoder.name!r} has items='attention', whose weights only a network "
+            "learns. Pass items='mean' or items='max' to the encoder, or a MultimodalClassifier as "
+            "one of members=."
         )
         raise ModalityError(msg)
 
@@ -156,7 +164,7 @@ def _can_be_radial(encoder: Encoder) -> bool:
         encoder.get_backbone() is None
         and not encoder.zeros_are_empty
         and len(shape) == 1
-        and shape[0] <= _MAX_RADIAL_INPUTS
+        and (shape[0] or math.inf) <= _MAX_RADIAL_INPUTS
     )
 
 

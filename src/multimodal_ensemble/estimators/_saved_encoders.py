@@ -166,7 +166,7 @@ def _make_encoder(
     except WeightsUnavailableError as error:
         msg = (
             f"{error} The file was saved with include_backbones=False; to load it here, pass "
-            f"weights={{{name!r}: 'file.weights.h5'}}."
+            f"weights={{{name!r}: path}}."
         )
         raise WeightsUnavailableError(msg) from None
     return encoder, "backbone_weights" in state

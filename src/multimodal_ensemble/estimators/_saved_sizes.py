@@ -17,7 +17,7 @@ from multimodal_ensemble._layer_names import (
     radial_name,
 )
 from multimodal_ensemble._validation import find_repeated
-from multimodal_ensemble.encoders import DenseHead, Encoder
+from multimodal_ensemble.encoders import DenseHead, Encoder, ItemsEncoder
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.fusion import MemberLayout, fusion_shapes
 
@@ -33,7 +33,8 @@ def check_sizes(
     widths = [_width(encoder) for encoder in encoders]
     for encoder, units in zip(encoders, widths, strict=True):
         if units is not None:
-            _check_kernel(head_name(encoder.name), (encoder.feature_shape[0], units), saved)
+            width = _head_shape(encoder)[0]
+            _check_kernel(head_name(encoder.name), (width, units), saved)
     known = [units for units in widths if units is not None]
     if len(known) < len(widths):
         return
@@ -92,11 +93,17 @@ def check_member_sizes(
 
 def _width(encoder: Encoder) -> int | None:
     """Return the size of an embedding where it is known before its layers are built."""
-    head, shape = encoder.head, encoder.feature_shape
-    is_own = type(encoder).build_head is not Encoder.build_head
+    head, shape = encoder.head, _head_shape(encoder)
+    is_own = type(encoder).build_head not in (Encoder.build_head, ItemsEncoder.build_head)
     if is_own or not isinstance(head, DenseHead) or len(shape) != 1:
         return None
     return max(1, shape[0] // 2) if head.units is None else head.units
+
+
+def _head_shape(encoder: Encoder) -> tuple[int, ...]:
+    """Return the shape of what the head is called with."""
+    is_attention = isinstance(encoder, ItemsEncoder) and encoder.items == "attention"
+    return encoder.item_encoder().feature_shape if is_attention else encoder.feature_shape
 
 
 def _check_kernel(

@@ -119,13 +119,14 @@ def _show_progress(
     networks = " and ".join(dict.fromkeys(_network_name(each.backbone) for each in requests))
     # Several networks, and several views, make several features of a value.
     in_all = "" if total == len(positions) else f", {total} in all"
+    unit = rows.reader.unit
     print(
-        f"Computing the features of {counted(len(positions), 'value')} of {rows.reader.name!r} "
+        f"Computing the features of {counted(len(positions), unit)} of {rows.reader.name!r} "
         f"with {networks}{in_all}",
         flush=True,
     )
-    rate = "images/s"
-    bar = make_progress_bar(total, unit="image", rate=rate)
+    rate = f"{unit}s/s"
+    bar = make_progress_bar(total, unit=unit, rate=rate)
     start, done = time.perf_counter(), 0
 
     def report(count: int) -> None:

@@ -65,13 +65,15 @@ class Rows:
     def split(self, rows_per_shard: int) -> list[Rows]:
         """Return the rows in chunks of one shard each, in random order.
 
+        A chunk has rows of similar length, so that short ones are not padded to long ones.
         Processes that begin with the same rows at the same time then work on different chunks,
         and each skips the rows that others have finished.
         """
         size = max(1, rows_per_shard // len(self.views))
+        order = np.argsort(self.reader.lengths(self.values), kind="stable")
         starts = list(range(0, len(self), size))
         random.SystemRandom().shuffle(starts)
-        return [self.take(np.arange(start, min(start + size, len(self)))) for start in starts]
+        return [self.take(order[start : start + size]) for start in starts]
 
 
 @dataclass(frozen=True)

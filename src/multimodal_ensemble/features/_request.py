@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import locating_errors
-from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.encoders import Encoder, ItemLists, ItemsEncoder
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Rows
 from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
@@ -32,6 +32,8 @@ class Request:
     rows: Rows
     # True for the rows of the data that have the modality.
     present: NDArray[np.bool_]
+    # If rows are lists of items: their encoder, and the lists. `rows` are the items then.
+    lists: tuple[ItemsEncoder, ItemLists] | None = None
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -84,15 +86,20 @@ class Request:
                 raise ShardVanishedError from error
             self.shards.read(places, row)
             self.shards.touch({name for name, _ in places})
+        if self.lists is not None:
+            encoder, lists = self.lists
+            features = np.stack([encoder.pool_items(of_items, lists) for of_items in features])
         if self.present.all():
             return features
-        of_all_rows = np.zeros((len(features), len(self.present), *self.feature_shape), np.float32)
+        of_all_rows = np.zeros((len(features), len(self.present), *features.shape[2:]), np.float32)
         of_all_rows[:, self.present] = features
         return of_all_rows
 
 
 def frozen_backbone(encoder: Encoder) -> keras.Model:
     """Return the part of a backbone whose output can be stored, or raise a ModalityError."""
+    if isinstance(encoder, ItemsEncoder) and encoder.items is not None:
+        encoder = encoder.item_encoder()
     backbone = encoder.frozen_part()
     if backbone is None:
         has_none = encoder.get_backbone() is None
@@ -122,16 +129,26 @@ def make_request(
                 f"from 0. Received view={view!r}."
             )
             raise ModalityError(msg)
-    with locating_errors(() if present is None else np.flatnonzero(present)):
+    present = np.ones(len(values), dtype=bool) if present is None else present
+    numbers = np.flatnonzero(present)
+    lists = None
+    with locating_errors(numbers):
         values = encoder.prepare(values)
-        digests = encoder.content_digests(values)
-    present = np.ones(len(digests), dtype=bool) if present is None else present
+        if isinstance(encoder, ItemsEncoder) and encoder.items is not None:
+            lists = encoder, values
+            numbers = numbers[values.first_rows]
+            encoder = encoder.item_encoder()
+            with values.locating_errors():
+                values = encoder.prepare(values.items)
+                digests = encoder.content_digests(values)
+        else:
+            digests = encoder.content_digests(values)
     variants = [
         digests if view is None else encoder.augmentation.view_digests(digests, view)
         for view in views
     ]
-    rows = Rows(encoder, values, digests, variants, list(views), np.flatnonzero(present))
-    return Request(backbone, shards, rows, present)
+    rows = Rows(encoder, values, digests, variants, list(views), numbers)
+    return Request(backbone, shards, rows, present, lists)
 
 
 def check_limit(requests: Sequence[Request], max_bytes: int, itemsize: int) -> None:

@@ -222,7 +222,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         return all(
             self.features[encoder.name].ndim == 2
             if encoder.name in self.features
-            else len(encoder.input_shape) == 1
+            else len(encoder.input_shape) == 1 and None not in encoder.input_shape
             for encoder in self.encoders
         )
 

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.exceptions import ModalityError
 
 # Vectors are encoded once if all of them take no more than this: 400 tags of 40,000 movies. Larger
 # ones are encoded batch by batch, which takes about 2 % of a training from a sparse matrix.
@@ -51,7 +52,7 @@ class EncodedRows:
             self._sparse = prepared if hasattr(prepared, "tocsr") else None
             if augment and encoder.augmentation is not None:
                 self._digests = encoder.content_digests(prepared)
-            if len(shape) == 1 and 4 * n_rows * math.prod(shape) <= _KEPT_BYTES:
+            if len(shape) == 1 and 4 * n_rows * (shape[0] or math.inf) <= _KEPT_BYTES:
                 self._kept = encoder.encode(prepared)
             else:
                 self._prepared = prepared
@@ -61,20 +62,27 @@ class EncodedRows:
         present = self._present[rows]
         if present.all():
             return self._encode(rows, views)
-        shape = (len(rows), *self._encoder.input_shape)
         if not self._present.any():
-            return np.zeros(shape, dtype=self._encoder.input_dtype)
+            # Where rows differ in length, the shortest ones have a length of 1.
+            shape = [1 if size is None else size for size in self._encoder.input_shape]
+            return np.zeros((len(rows), *shape), dtype=self._encoder.input_dtype)
         sample, positions = rows[present], np.flatnonzero(present)
         if not present.any():
             # Keras needs batches of one dtype, which another row of the data determines.
             sample, positions = np.flatnonzero(self._present)[:1], np.array([0])
         encoded = self._encode(sample, None if views is None else views[positions])
-        taken = np.zeros(shape, dtype=encoded.dtype)
+        taken = np.zeros((len(rows), *encoded.shape[1:]), dtype=encoded.dtype)
         taken[present] = encoded[: present.sum()]
         return taken
 
     def matrix(self) -> Any:
         """Return all rows as vectors: a sparse matrix where the encoder prepares one."""
+        if None in self._encoder.input_shape:
+            msg = (
+                f"Rows of modality {self._encoder.name!r} differ in length, so they are no "
+                "vectors. Use an encoder with a backbone that returns vectors, or a network."
+            )
+            raise ModalityError(msg)
         if self._sparse is None:
             rows = np.arange(len(self._present))
             vectors: NDArray[Any] = np.empty((0, 0))

@@ -6,6 +6,7 @@ Its tokenizers read files, and its tasks and preprocessors hold tokenizers.
 from __future__ import annotations
 
 import re
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -26,6 +27,17 @@ def import_hub_for(name: str) -> None:
         except ImportError:
             # The check of the name then says that its package is to be imported.
             return
+
+
+def find_hub_layer(class_name: str, module: Any) -> type | None:
+    """Return a layer of KerasHub; it does not register those of all of its networks."""
+    import keras
+
+    if not isinstance(module, str) or not module.startswith("keras_hub.src."):
+        return None
+    import_hub_for("keras_hub>Layer")
+    found = vars(sys.modules.get(module, object)).get(class_name)
+    return found if isinstance(found, type) and issubclass(found, keras.layers.Layer) else None
 
 
 def check_hub_object(found: Any, inner: Any, place: Place) -> None:

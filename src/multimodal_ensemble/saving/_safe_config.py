@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any, NoReturn
 
 from multimodal_ensemble.saving._config_values import VALUES, Place, check_nodes, check_value
-from multimodal_ensemble.saving._hub_objects import check_hub_object, import_hub_for
+from multimodal_ensemble.saving._hub_objects import check_hub_object, find_hub_layer, import_hub_for
 
 # Far deeper than any real model: a model within a model adds about five levels.
 MAX_DEPTH = 250
@@ -193,6 +193,9 @@ def _find_class(class_name: str, module: Any, place: Place) -> type:
     """Return a class of Keras that a configuration names, if the configuration may name it."""
     import keras
 
+    if (layer := find_hub_layer(class_name, module)) is not None:
+        check_hub_object(layer, {}, place)
+        return layer
     if not isinstance(module, str) or not f"{module}.".startswith("keras."):
         _refuse_unregistered(f"class {reprlib.repr(class_name)}", module, place)
     names, bases = _allowed().get(module, ({}, (keras.Operation,)))

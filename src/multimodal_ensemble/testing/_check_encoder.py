@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from multimodal_ensemble._layer_names import head_name
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.features import FeatureStore
-from multimodal_ensemble.fusion import fuse_encoders
-from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.testing._check_training import check_training
 from multimodal_ensemble.testing._requirements import (
+    cut_like,
     require,
     require_close,
     require_equal,
+    require_shape,
+    run,
     step,
     tolerance,
 )
-from multimodal_ensemble.training import fit_model, predict_scores
-
-_N_LABELS = 3
-_TRIES = 5
 
 
 def check_encoder(encoder: Encoder, values: Any) -> None:
@@ -67,22 +60,22 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     _check_round_trip(encoder, values)
     _check_backbone(encoder, values)
     _check_head(encoder, values)
-    _check_training(encoder, values)
+    check_training(encoder, values)
 
 
 def _check_fit(encoder: Encoder, values: Any) -> None:
     same = encoder.fit(values) is encoder
     require(same, "fit returns the encoder itself", encoder, "another object")
     shape = tuple(encoder.input_shape)
-    what = "input_shape is a tuple of whole numbers once the encoder is fitted"
-    require(all(isinstance(size, int) for size in shape), what, "(int, ...)", shape)
+    what = "input_shape is a tuple of whole numbers, or None for lengths, once it is fitted"
+    require(all(isinstance(size, int | None) for size in shape), what, "(int, ...)", shape)
 
 
 def _check_encode(encoder: Encoder, values: Any) -> None:
     n_values = len(values)
     whole = encoder.encode(values)
     require(isinstance(whole, np.ndarray), "encode returns a numpy array", np.ndarray, type(whole))
-    require_equal("encode returns (n, *input_shape)", (n_values, *encoder.input_shape), whole.shape)
+    require_shape("encode returns (n, *input_shape)", (n_values, *encoder.input_shape), whole)
     require(whole.dtype.kind in "biuf", "encode returns numbers", "bool, int, float", whole.dtype)
     again = encoder.encode(values)
     require_close("encode returns the same rows when it is called again", whole, again)
@@ -90,12 +83,15 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
     rows = np.arange(n_values)[::-1]
     what = "encode(prepare(values)[rows]) equals encode(values)[rows]"
     require_close(what, whole[rows], encoder.encode(prepared[rows]))
+    lengths = np.asarray(encoder.lengths(prepared))
+    require_equal("lengths returns one number per value", (n_values,), lengths.shape)
     if hasattr(prepared, "toarray"):
         what = "a sparse matrix that prepare returns is the encoded rows"
         require_close(what, whole, prepared.toarray())
     for row in rows:
         single = encoder.encode(prepared[[row]])
-        require_close("a row is encoded in the same way alone and in a batch", whole[[row]], single)
+        what = "a row is encoded in the same way alone and in a batch, apart from padding"
+        require_close(what, cut_like(single, whole[[row]], encoder.input_shape), single)
     digests = encoder.content_digests(prepared)
     require_equal("content_digests returns one digest per value", n_values, len(digests))
     for one, other in itertools.combinations(range(n_values), 2):
@@ -151,7 +147,7 @@ def _check_round_trip(encoder: Encoder, values: Any) -> None:
         encoded = copy.set_state(encoder.get_state()).encode(values)
     batch = encoder.encode(values)
     require_close("a copy from configuration and state encodes in the same way", batch, encoded)
-    features, copied = (_run(each.get_backbone(), batch) for each in (encoder, copy))
+    features, copied = (run(each.get_backbone(), batch) for each in (encoder, copy))
     what = "a copy from configuration and state has the same backbone"
     require_close(what, features, copied, tolerance())
 
@@ -166,10 +162,17 @@ def _check_backbone(encoder: Encoder, values: Any) -> None:
     require(is_same, "get_backbone() returns the same model each time", backbone, "a new one")
     shape = tuple(backbone.input_shape[1:])
     require_equal("the backbone accepts what encode returns", tuple(encoder.input_shape), shape)
+    what = "frozen features are arrays of one shape"
+    require(None not in encoder.feature_shape, what, "(int, ...)", encoder.feature_shape)
     batch = encoder.encode(values)
-    features = _run(backbone, batch)
+    features = run(backbone, batch)
     shape = (len(values), *encoder.feature_shape)
     require_equal("the backbone returns (n, *feature_shape)", shape, features.shape)
+    if None in encoder.input_shape:
+        prepared = encoder.prepare(values)
+        alone = [run(backbone, encoder.encode(prepared[[row]])) for row in range(len(values))]
+        what = "the backbone returns the same features for a row with and without padding"
+        require_close(what, np.concatenate(alone), features, tolerance())
     in_training = keras.ops.convert_to_numpy(backbone(batch, training=True))
     what = "the backbone stays in inference mode in training (see InferenceModel)"
     require_close(what, features, in_training, tolerance())
@@ -188,81 +191,3 @@ def _check_head(encoder: Encoder, values: Any) -> None:
     require_equal("two heads have the same number of weights", n_weights, other.count_params())
     shared = {id(weight) for weight in head.weights} & {id(weight) for weight in other.weights}
     require_equal("two heads share no weights", 0, len(shared))
-
-
-def _check_training(encoder: Encoder, values: Any) -> None:
-    data = {encoder.columns[0]: list(values)} if len(encoder.columns) == 1 else values
-    y = np.arange(len(values) * _N_LABELS).reshape(-1, _N_LABELS) // 2 % 2
-    dataset = MultimodalDataset(data, [encoder], y, batch_size=2)
-    backbone = encoder.get_backbone()
-    frozen = None if backbone is None or backbone.trainable_weights else backbone
-    before = [] if frozen is None else frozen.get_weights()
-    head = encoder.build_head()
-    head.build((None, *encoder.feature_shape))
-    can_change = bool(head.trainable_weights) or not head.weights
-    what = "training changes the head"
-    require(can_change, what, "weights to train", "frozen ones only")
-    for seed in range(_TRIES):
-        model = fuse_encoders([encoder], _N_LABELS, seed=seed)
-        # All of a few relu units may be inactive with one seed, but not with several.
-        if _train_head(model.get_layer(head_name(encoder.name)), model, dataset):
-            break
-    else:
-        require(False, what, "other weights", "the same weights")
-    if frozen is not None:
-        same = all(map(np.array_equal, before, frozen.get_weights()))
-        what = "training does not change a frozen backbone"
-        require(same, what, "the same weights", "other weights")
-    _check_saving(encoder, model, dataset)
-    if frozen is not None:
-        _check_store(encoder, values, model, dataset)
-
-
-def _train_head(head: keras.Layer, model: keras.Model, dataset: MultimodalDataset) -> bool:
-    """Train briefly, and return whether that changed the head, if it has weights."""
-    # Only trainable weights, because scaling is adapted before training.
-    before = [np.array(keras.ops.convert_to_numpy(weight)) for weight in head.trainable_weights]
-    with step("a model with the encoder's head can be trained"):
-        result = fit_model(
-            model, dataset, dataset, epochs=2, evaluate_every=1, patience=None, verbose=0
-        )
-    loss = result.history["loss"]
-    is_finite = bool(np.isfinite(loss).all())
-    require(is_finite, "the loss stays finite in training", "finite", loss.tolist())
-    after = [keras.ops.convert_to_numpy(weight) for weight in head.trainable_weights]
-    return not head.weights or not all(map(np.array_equal, before, after))
-
-
-def _check_saving(encoder: Encoder, model: keras.Model, dataset: MultimodalDataset) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        with step("a model with the encoder's layers can be saved and loaded"):
-            model.save(path)
-            loaded = keras.models.load_model(path)
-    what = f"a saved and loaded model with the modality {encoder.name!r} predicts the same"
-    scores = predict_scores(model, dataset)
-    require_close(what, scores, predict_scores(loaded, dataset), tolerance())
-
-
-def _check_store(
-    encoder: Encoder, values: Any, model: keras.Model, dataset: MultimodalDataset
-) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = FeatureStore(folder, batch_size=3, dtype="float32")
-        stored = store.get_features(encoder, values, verbose=0)
-        require_equal("stored features are found again", 0, store.count_uncomputed(encoder, values))
-        again = store.get_features(encoder, values, verbose=0)
-        cached = MultimodalDataset(dataset.raw, [encoder], dataset.y, store=store, verbose=0)
-    computed = _run(encoder.get_backbone(), encoder.encode(values))
-    require_close("stored features equal computed ones", computed, stored, tolerance())
-    require_close("features are stored as they were computed", stored, again)
-    scores = predict_scores(model, dataset)
-    what = "the model predicts the same from stored features"
-    require_close(what, scores, predict_scores(model, cached), tolerance())
-
-
-def _run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:
-    if model is None:
-        return batch
-    result: NDArray[Any] = keras.ops.convert_to_numpy(model(batch, training=False))
-    return result

@@ -43,6 +43,14 @@ def require_equal(what: str, expected: object, received: object) -> None:
     require(expected == received, what, expected, received)
 
 
+def require_shape(what: str, expected: tuple[int | None, ...], received: NDArray[Any]) -> None:
+    """Require an array to have a shape, whose sizes may be anything where None is expected."""
+    n_equal = len(expected) == received.ndim and sum(
+        size in (None, found) for size, found in zip(expected, received.shape, strict=True)
+    )
+    require(n_equal == len(expected), what, expected, received.shape)
+
+
 def require_close(
     what: str, expected: NDArray[Any], received: NDArray[Any], accepted: float = 0
 ) -> None:
@@ -53,3 +61,19 @@ def require_close(
         difference = np.abs(expected.astype(float) - received.astype(float))
         apart = float(difference.max(initial=0)) / scale
     require(apart <= accepted, what, f"at most {accepted} apart", f"{apart} apart (relative)")
+
+
+def cut_like(
+    single: NDArray[Any], padded: NDArray[Any], input_shape: tuple[int | None, ...]
+) -> NDArray[Any]:
+    """Return a padded row with the lengths that it has alone."""
+    sizes = zip(single.shape[1:], input_shape, strict=True)
+    return padded[(slice(None), *(slice(None if n is not None else s) for s, n in sizes))]
+
+
+def run(model: keras.Model | None, batch: NDArray[Any]) -> NDArray[Any]:
+    """Return the output of a model in inference, or the batch itself without a model."""
+    if model is None:
+        return batch
+    result: NDArray[Any] = keras.ops.convert_to_numpy(model(batch, training=False))
+    return result

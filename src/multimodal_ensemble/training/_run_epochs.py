@@ -23,9 +23,11 @@ def run_epochs(
 
     That method sets up a data pipeline for each epoch, which takes as long as about fifty batches
     of vectors. A pipeline only helps where batches take time to make, as images do, so vectors are
-    passed on directly.
+    passed on directly. So are rows that differ in length, because the pipeline would expect the
+    lengths of the first two batches in all others.
     """
-    if not train.has_vectors_only:
+    has_lengths = any(None in tensor.shape[1:] for tensor in model.inputs)
+    if not train.has_vectors_only and not has_lengths:
         model.fit(
             train,
             initial_epoch=first_epoch,

@@ -1,0 +1,140 @@
+"""Estimators with a `TextEncoder`: saved files need no folder, and exports take token ids."""
+
+import json
+
+import numpy as np
+import pytest
+
+from multimodal_ensemble import (
+    DenseEncoder,
+    FeatureStore,
+    MultimodalEnsemble,
+    TextEncoder,
+    infer_encoders,
+)
+from multimodal_ensemble.encoders._hub_tokenizer import HubTokenizer
+from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
+from multimodal_ensemble.saving import check_config
+from tests.text_models import WORDS, make_tokenizer, write_folder
+
+pytest.importorskip("keras_hub")
+pytest.importorskip("safetensors")
+
+GENERATOR = np.random.default_rng(0)
+TITLES = [" ".join(GENERATOR.choice(WORDS, GENERATOR.integers(1, 9))) for _ in range(40)]
+X = {"title": TITLES, "year": list(range(40))}
+Y = np.array([["war" in title, "cat" in title] for title in TITLES]).astype(int)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "tiny"
+    write_folder(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def ensemble(folder):
+    encoders = [TextEncoder("title", backbone=folder), DenseEncoder("year")]
+    return MultimodalEnsemble(encoders, random_state=0, verbose=0).fit(X, Y)
+
+
+def test_a_file_is_loaded_where_there_is_no_folder(ensemble, folder, tmp_path):
+    expected = ensemble.predict_proba(X)
+    ensemble.save(tmp_path / "model")
+    moved = folder.rename(folder.with_name("moved"))
+    try:
+        loaded = MultimodalEnsemble.load(tmp_path / "model")
+    finally:
+        moved.rename(folder)
+    np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+
+
+def test_a_file_without_weights_takes_them_from_a_folder(ensemble, folder, tmp_path):
+    ensemble.save(tmp_path / "model", include_backbones=False)
+    expected = ensemble.predict_proba(X)
+    moved = folder.rename(folder.with_name("moved"))
+    try:
+        with pytest.raises(WeightsUnavailableError, match=r"weights=\{'title': path\}"):
+            MultimodalEnsemble.load(tmp_path / "model")
+        loaded = MultimodalEnsemble.load(tmp_path / "model", weights={"title": moved})
+        np.testing.assert_array_equal(loaded.predict_proba(X), expected)
+    finally:
+        moved.rename(folder)
+    write_folder(tmp_path / "other", seed=1)
+    with pytest.raises(ArtefactError, match="other weights than it was trained with"):
+        MultimodalEnsemble.load(tmp_path / "model", weights={"title": tmp_path / "other"})
+
+
+def test_an_exported_model_takes_token_ids(ensemble, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    ensemble.export(tmp_path / "model.onnx", format="onnx")
+    described = json.loads((tmp_path / "model.onnx.json").read_text())["inputs"]["title"]
+    assert described["files"] == ["tokenizer.json"]
+    tokenizers = pytest.importorskip("tokenizers")
+    file = tmp_path / "model.onnx.title.tokenizer.json"
+    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    assert tokenizer.padding["pad_id"] == described["pad_id"]
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    year = ensemble.encoders_[1].encode(X["year"])
+    expected = ensemble.predict_proba(X)
+    for rows in (slice(0, 5), slice(5, 40)):
+        ids = [encoding.ids for encoding in tokenizer.encode_batch(TITLES[rows])]
+        inputs = {"title": np.array(ids, dtype=np.int32), "year": year[rows]}
+        np.testing.assert_allclose(session.run(None, inputs)[0], expected[rows], atol=1e-4)
+
+
+def test_infer_encoders_uses_a_language_model_for_sentences(capsys):
+    data = {"plot": ["a cat sat on the mat", "war in space", "a dog"], "name": ["Al", "B C", "D"]}
+    plot, name = infer_encoders(data)
+    assert type(plot).__name__ == type(name).__name__ == "BagOfWordsEncoder"
+    printed = capsys.readouterr().out.splitlines()
+    assert "text_backbone='folder'" in printed[1]
+    assert "text_backbone" not in printed[2]
+    data["plot"][1] = None
+    plot, name = infer_encoders(data, text_backbone="models/minilm", verbose=0)
+    assert isinstance(plot, TextEncoder)
+    assert plot.get_params()["backbone"] == "models/minilm"
+    assert plot.optional
+    assert type(name).__name__ == "BagOfWordsEncoder"
+
+
+@pytest.mark.parametrize("argument", ["vocabulary", "merges", "proto"])
+def test_a_tokenizer_that_names_a_file_is_refused(argument):
+    config = {"registered_name": "keras_hub>BertTokenizer", "config": {argument: "/etc/hostname"}}
+    state = {"config": json.dumps(config), "files": {}}
+    with pytest.raises(ArtefactError, match="no tokenizer of KerasHub with files of its own"):
+        HubTokenizer.from_state(state, where="The tokenizer")
+
+
+def test_only_layers_of_keras_hub_may_be_named():
+    config = {
+        "module": "keras_hub.src.utils.preset_utils",
+        "class_name": "KerasPresetLoader",
+        "registered_name": None,
+        "config": {},
+    }
+    with pytest.raises(ArtefactError, match="KerasPresetLoader"):
+        check_config(config, where="The network")
+
+
+def test_an_optional_text_may_be_missing(folder):
+    encoder = TextEncoder("title", backbone=folder, tokenizer=make_tokenizer(), optional=True)
+    assert encoder.find_missing(["a", "", None, np.nan]).tolist() == [False, False, True, True]
+
+
+def test_tags_are_averaged_and_each_is_computed_once(folder, tmp_path):
+    encoder = TextEncoder("tags", backbone=folder, items="mean")
+    single = TextEncoder("tag", backbone=folder)
+    tags = [["war", "in space"], ["war"], {"a cat": 2, "war": 1}]
+    store = FeatureStore(tmp_path, dtype="float32")
+    assert store.count_uncomputed(encoder, tags) == 3
+    features = store.get_features(encoder, tags, verbose=0)
+    war, space, cat = store.get_features(single, ["war", "in space", "a cat"], verbose=0)
+    expected = [(war + space) / 2, war, (2 * cat + war) / 3]
+    np.testing.assert_allclose(features, expected, atol=1e-6)
+    computed = np.asarray(encoder.get_backbone()(encoder.encode(tags)))
+    np.testing.assert_allclose(features, computed, atol=1e-5)
+    with pytest.raises(ValueError, match="items"):
+        encoder.unfreeze(1)
