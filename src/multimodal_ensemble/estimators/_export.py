@@ -79,10 +79,11 @@ def check_export(encoder: Encoder, *, format: str) -> None:
 
     Examples
     --------
+    >>> import keras
     >>> from multimodal_ensemble import ImageEncoder
     >>> from multimodal_ensemble.estimators import check_export
-    >>> encoder = ImageEncoder("photo", backbone="MobileNet", weights=None, image_size=32)
-    >>> check_export(encoder, format="tf_saved_model")
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    >>> check_export(ImageEncoder("photo", backbone=network), format="tf_saved_model")
     """
     _check_format(format)
     backbone = encoder.get_backbone()
