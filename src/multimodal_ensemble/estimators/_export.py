@@ -207,6 +207,10 @@ def _export_onnx(model: keras.Model, path: Path) -> None:
         # tf2onnx only logs the operations that it cannot convert.
         msg = f"The model has operations that ONNX or tf2onnx does not support: {error}"
         raise ValueError(msg) from error
+    found = {entry.name for entry in onnx.load(path).graph.input}
+    if further := sorted(found - set(inputs)):
+        msg = f"The model has constants that tf2onnx turns into inputs of the file: {further}."
+        raise ValueError(msg)
 
 
 def _refuse_dtypes(model: keras.Model, format_name: str, dtypes: set[str]) -> None:
