@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble.encoders._token_ids import NO_ID
+
 # The names of the padding token in models whose file sets no padding.
 _PADDING_TOKENS = ("[PAD]", "<pad>")
 
@@ -27,9 +29,9 @@ class JsonTokenizer:
         self._tokenizer.no_truncation()
         names = [padding["pad_token"]] if padding else _PADDING_TOKENS
         known = [self._tokenizer.token_to_id(name) for name in names]
-        pad_id = next((number for number in known if number is not None), -1)
+        pad_id = next((number for number in known if number is not None), NO_ID)
         # Some models end each text with the token that they also use as padding.
-        self.pad_id: int = -1 if pad_id in self._tokenizer.encode("").ids else pad_id
+        self.pad_id: int = NO_ID if pad_id in self._tokenizer.encode("").ids else pad_id
 
     @property
     def n_special(self) -> int:

@@ -35,6 +35,8 @@ class TextSource:
     tokenizer: Tokenizer
     pooling: str
     max_length: int
+    # The length of the longest text that the network can take, if it has a limit.
+    limit: int | None = None
 
     def build_network(self, *, modality: str) -> keras.Model:
         """Return a new network with the weights."""
@@ -66,6 +68,7 @@ class TextSource:
             "tokenizer": self.tokenizer.get_state(),
             "pooling": self.pooling,
             "max_length": self.max_length,
+            "limit": self.limit,
         }
 
     @classmethod
@@ -85,6 +88,7 @@ class TextSource:
             tokenizer=_restore_tokenizer(state["tokenizer"], modality=modality),
             pooling=str(state["pooling"]),
             max_length=int(state["max_length"]),
+            limit=state["limit"],
         )
 
 
