@@ -319,7 +319,7 @@ def test_a_value_that_is_no_text_is_refused(value, encoder):
 
 
 def test_a_list_of_columns_is_refused():
-    with pytest.raises(ModalityError, match="'title' reads one column.*'a', 'b'"):
+    with pytest.raises(ModalityError, match=r"'title' reads one column\..*'a', 'b'"):
         TextEncoder("title", column=["a", "b"], backbone="folder")
 
 

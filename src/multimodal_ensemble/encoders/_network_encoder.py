@@ -88,7 +88,7 @@ class NetworkEncoder(PretrainedEncoder):
         self._check_state(state)
         learned = dict(state)
         weights = learned.get("backbone_weights")
-        described = learned.pop("preset", None)
+        described = learned.pop("preset") if names_preset(self.backbone) else None
         # The preset and the weights that the configuration names may not be on this machine.
         if described is not None and (weights is not None or self.weights != "imagenet"):
             self._preset = restore_preset(described, weights, modality=self.name)
