@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -326,6 +327,18 @@ def test_a_list_of_columns_is_refused():
 def test_a_length_that_the_network_cannot_take_is_refused(encoder):
     with pytest.raises(ModalityError, match=r"at most 32 tokens\. Received max_length=33"):
         clone(encoder).set_params(max_length=33).fit(SHORT)
+
+
+def test_clones_with_other_limits_work_in_threads(encoder):
+    limits = [6, 30, 6, 30]
+    copies = [clone(encoder).set_params(max_length=limit, windows=True) for limit in limits]
+
+    def longest(copy):
+        encoded = [copy.encode(["a cat sat on the mat " * 9] * 20) for _ in range(30)]
+        return max(rows.shape[2] for rows in encoded)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(longest, copies)) == limits
 
 
 def test_a_text_of_a_list_that_is_no_text_is_named(encoder):

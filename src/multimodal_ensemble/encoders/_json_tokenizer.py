@@ -27,6 +27,8 @@ class JsonTokenizer:
         self.max_length: int | None = None if truncation is None else truncation["max_length"]
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        # By the maximum length of a text.
+        self._limited: dict[int, Any] = {}
         names = [padding["pad_token"]] if padding else _PADDING_TOKENS
         known = [self._tokenizer.token_to_id(name) for name in names]
         pad_id = next((number for number in known if number is not None), NO_ID)
@@ -43,10 +45,15 @@ class JsonTokenizer:
 
         Every text has at least one part, and each part has its special tokens.
         """
-        self._tokenizer.enable_truncation(max_length)
+        # Copies of an encoder in other threads may have other limits and share this object.
+        tokenizer = self._limited.get(max_length)
+        if tokenizer is None:
+            tokenizer = _import_tokenizers().Tokenizer.from_str(self._tokenizer.to_str())
+            tokenizer.enable_truncation(max_length)
+            self._limited[max_length] = tokenizer
         return [
             [np.array(part.ids, dtype=np.int32) for part in (encoding, *encoding.overflowing)]
-            for encoding in self._tokenizer.encode_batch(list(texts))
+            for encoding in tokenizer.encode_batch(list(texts))
         ]
 
     def get_state(self) -> dict[str, Any]:
@@ -55,7 +62,6 @@ class JsonTokenizer:
 
     def to_json(self) -> str:
         """Return the text of `tokenizer.json`, without truncation."""
-        self._tokenizer.no_truncation()
         text: str = self._tokenizer.to_str()
         # A program that pads with the library uses the right id.
         document = json.loads(text)
