@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders._hub_tokenizer import HubTokenizer
 from multimodal_ensemble.encoders._json_tokenizer import JsonTokenizer, is_json_tokenizer
@@ -33,11 +34,9 @@ _MAX_LENGTH = 512
 
 def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
     """Return the parts of a text encoder from the arguments of its constructor."""
-    if isinstance(backbone, keras.Model):
-        network, path = backbone, None
-    else:
-        path = os.fspath(backbone)
-        network = load_hub_backbone(path, modality=modality)
+    path = None if isinstance(backbone, keras.Model) else os.fspath(backbone)
+    network = backbone if path is None else load_hub_backbone(path, modality=modality)
+    limit = getattr(network, "max_sequence_length", None)
     details = (None if path is None else read_json_file(path, "config.json")) or {}
     used = tokens_only(network, modality)
     check_padding(used, modality)
@@ -49,8 +48,17 @@ def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
         weights=used.get_weights(),
         tokenizer=known,
         pooling=_read_pooling(path, modality) if path is not None else "mean",
-        max_length=_find_max_length(network, path, known),
+        max_length=_find_max_length(limit, path, known),
+        limit=None if limit is None else int(limit),
     )
+
+
+def read_weights(source: str | os.PathLike[str], *, modality: str) -> list[NDArray[Any]]:
+    """Return the weights in a folder or preset, which need not have a tokenizer."""
+    weights: list[NDArray[Any]] = tokens_only(
+        load_hub_backbone(source, modality=modality), modality
+    ).get_weights()
+    return weights
 
 
 def read_tokenizer(given: Any, *, modality: str) -> Tokenizer:
@@ -109,7 +117,7 @@ def _read_pooling(path: str, modality: str) -> str:
     return modes[chosen[0]]
 
 
-def _find_max_length(network: keras.Model, path: str | None, tokenizer: Tokenizer) -> int:
+def _find_max_length(limit: Any, path: str | None, tokenizer: Tokenizer) -> int:
     """Return the length of texts that a model was trained with, but not more than it can take."""
     details = None if path is None else read_json_file(path, "sentence_bert_config.json")
     known: Sequence[Any] = [
@@ -118,4 +126,4 @@ def _find_max_length(network: keras.Model, path: str | None, tokenizer: Tokenize
         _MAX_LENGTH,
     ]
     wanted = next(int(length) for length in known if length)
-    return min(wanted, int(getattr(network, "max_sequence_length", None) or wanted))
+    return min(wanted, int(limit or wanted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -167,7 +168,7 @@ class TextEncoder(LanguageModelEncoder):
     def fit(self, values: Any) -> Self:
         """Read the backbone and the tokenizer, so that errors come early; learn nothing."""
         del values
-        self._get_source()
+        self._length_limit(self._get_source())
         return self
 
     def prepare(self, values: Any) -> Any:
@@ -220,8 +221,13 @@ class TextEncoder(LanguageModelEncoder):
     def input_description(self) -> dict[str, Any]:
         """Return what the ids are and how they are padded."""
         source = self._get_source()
+        meaning = "token ids of a text, padded at the end to the longest text of the batch"
+        if self.windows:
+            meaning = f"{meaning}, in windows of at most max_length; absent ones are padding"
+        if self.items is not None:
+            meaning = f"{meaning}, of several texts; -1 throughout absent ones"
         return {
-            "meaning": "token ids of a text, padded at the end to the longest text of the batch",
+            "meaning": meaning,
             "pad_id": source.tokenizer.pad_id,
             "max_length": self._length_limit(source),
         }
@@ -235,11 +241,19 @@ class TextEncoder(LanguageModelEncoder):
         small = copy.copy(self)
         source = self._get_source()
         small.backbone, small._backbone, small.tokenizer = "none", None, None
-        small._source = TextSource({}, None, source.tokenizer, source.pooling, source.max_length)
+        small._list_backbone = None
+        small._source = replace(source, config={}, weights=None)
         return small
 
     def _length_limit(self, source: TextSource) -> int:
-        return source.max_length if self.max_length is None else self.max_length
+        wanted = source.max_length if self.max_length is None else self.max_length
+        if source.limit is not None and wanted > source.limit:
+            msg = (
+                f"The backbone of {self.name!r} takes texts of at most {source.limit} tokens. "
+                f"Received max_length={wanted}. Pass windows=True to read longer texts in parts."
+            )
+            raise ModalityError(msg)
+        return wanted
 
     def _read_text(self, value: Any, row: int) -> str:
         if isinstance(value, str):
@@ -249,7 +263,7 @@ class TextEncoder(LanguageModelEncoder):
         msg = (
             f"Modality {self.name!r} expects a text, or a list of strings, in each row. Received "
             f"{value!r:.80} in row {row}. If the text is unknown, use None and pass optional=True "
-            "to the encoder."
+            "to the encoder; leave unknown texts out of lists."
         )
         raise ModalityError(msg, row=row)
 

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# The padding where no id of a model is free for it. Places without an item in a list are -1.
+NO_ID = -2
+
 
 def is_tokenized(values: Any) -> bool:
     """Return whether values are token ids, and no raw texts."""
