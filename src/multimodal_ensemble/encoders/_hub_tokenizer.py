@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders._keras_hub import import_keras_hub
+from multimodal_ensemble.encoders._token_ids import NO_TOKEN
 from multimodal_ensemble.exceptions import ArtefactError
 
 # The arguments of tokenizers that may be paths of files.
@@ -33,7 +34,12 @@ class HubTokenizer:
         pad_id = getattr(tokenizer, "pad_token_id", None)
         # Some models end each text with the token that they also use as padding.
         is_usable = pad_id not in [None, *self._before, *self._behind]
-        self.pad_id: int = int(pad_id or 0) if is_usable else -1
+        self.pad_id: int = int(pad_id or 0) if is_usable else NO_TOKEN
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id of a token."""
+        return int(self._tokenizer.vocabulary_size()) - 1
 
     @property
     def n_special(self) -> int:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble.encoders._token_ids import NO_TOKEN
+
 # The names of the padding token in models whose file sets no padding.
 _PADDING_TOKENS = ("[PAD]", "<pad>")
+# The length of texts is a state of the tokenizer, which clones of an encoder share.
+_LOCK = Lock()
 
 
 class JsonTokenizer:
@@ -27,9 +32,15 @@ class JsonTokenizer:
         self._tokenizer.no_truncation()
         names = [padding["pad_token"]] if padding else _PADDING_TOKENS
         known = [self._tokenizer.token_to_id(name) for name in names]
-        pad_id = next((number for number in known if number is not None), -1)
+        pad_id = next((number for number in known if number is not None), NO_TOKEN)
         # Some models end each text with the token that they also use as padding.
-        self.pad_id: int = -1 if pad_id in self._tokenizer.encode("").ids else pad_id
+        is_in_texts = pad_id in self._tokenizer.encode("").ids
+        self.pad_id: int = NO_TOKEN if is_in_texts else pad_id
+
+    @property
+    def largest_id(self) -> int:
+        """The largest id of a token, without tokens that were added to the vocabulary."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=False).values(), default=0)
 
     @property
     def n_special(self) -> int:
@@ -41,10 +52,12 @@ class JsonTokenizer:
 
         Every text has at least one part, and each part has its special tokens.
         """
-        self._tokenizer.enable_truncation(max_length)
+        with _LOCK:
+            self._tokenizer.enable_truncation(max_length)
+            encodings = self._tokenizer.encode_batch(list(texts))
         return [
             [np.array(part.ids, dtype=np.int32) for part in (encoding, *encoding.overflowing)]
-            for encoding in self._tokenizer.encode_batch(list(texts))
+            for encoding in encodings
         ]
 
     def get_state(self) -> dict[str, Any]:
@@ -53,8 +66,9 @@ class JsonTokenizer:
 
     def to_json(self) -> str:
         """Return the text of `tokenizer.json`, without truncation."""
-        self._tokenizer.no_truncation()
-        text: str = self._tokenizer.to_str()
+        with _LOCK:
+            self._tokenizer.no_truncation()
+            text: str = self._tokenizer.to_str()
         # A program that pads with the library uses the right id.
         document = json.loads(text)
         if self.pad_id >= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -167,7 +168,7 @@ class TextEncoder(LanguageModelEncoder):
     def fit(self, values: Any) -> Self:
         """Read the backbone and the tokenizer, so that errors come early; learn nothing."""
         del values
-        self._get_source()
+        self._length_limit(self._get_source())
         return self
 
     def prepare(self, values: Any) -> Any:
@@ -235,17 +236,29 @@ class TextEncoder(LanguageModelEncoder):
         small = copy.copy(self)
         source = self._get_source()
         small.backbone, small._backbone, small.tokenizer = "none", None, None
-        small._source = TextSource({}, None, source.tokenizer, source.pooling, source.max_length)
+        small._source = replace(source, config={}, weights=None)
         return small
 
     def _length_limit(self, source: TextSource) -> int:
-        return source.max_length if self.max_length is None else self.max_length
+        if self.max_length is None:
+            return source.max_length
+        if source.longest is not None and self.max_length > source.longest:
+            msg = (
+                f"The backbone of {self.name!r} takes at most {source.longest} tokens. Received "
+                f"max_length={self.max_length}; reduce it, and pass windows=True to read longer "
+                "texts in parts."
+            )
+            raise ModalityError(msg)
+        return self.max_length
 
     def _read_text(self, value: Any, row: int) -> str:
+        # A column of lists in a Parquet file becomes arrays.
+        is_list = isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1
+        if is_list and all(isinstance(item, str) for item in value):
+            value = ", ".join(value)
         if isinstance(value, str):
-            return value
-        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-            return ", ".join(value)
+            # No tokenizer takes half a surrogate pair.
+            return value.encode(errors="replace").decode()
         msg = (
             f"Modality {self.name!r} expects a text, or a list of strings, in each row. Received "
             f"{value!r:.80} in row {row}. If the text is unknown, use None and pass optional=True "

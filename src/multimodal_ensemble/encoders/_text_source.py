@@ -35,6 +35,8 @@ class TextSource:
     tokenizer: Tokenizer
     pooling: str
     max_length: int
+    # The most tokens that the network can take, or None without a limit.
+    longest: int | None
 
     def build_network(self, *, modality: str) -> keras.Model:
         """Return a new network with the weights."""
@@ -66,6 +68,7 @@ class TextSource:
             "tokenizer": self.tokenizer.get_state(),
             "pooling": self.pooling,
             "max_length": self.max_length,
+            "longest": self.longest,
         }
 
     @classmethod
@@ -85,6 +88,7 @@ class TextSource:
             tokenizer=_restore_tokenizer(state["tokenizer"], modality=modality),
             pooling=str(state["pooling"]),
             max_length=int(state["max_length"]),
+            longest=None if state["longest"] is None else int(state["longest"]),
         )
 
 

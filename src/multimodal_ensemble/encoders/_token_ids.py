@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+# The id of padding where no token is free for it. -1 stands for missing items of a list.
+NO_TOKEN = -2
+
+
 def is_tokenized(values: Any) -> bool:
     """Return whether values are token ids, and no raw texts."""
     is_sequence = isinstance(values, np.ndarray | list) and len(values) > 0
