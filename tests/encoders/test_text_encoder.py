@@ -133,7 +133,7 @@ def test_threads_tokenize_to_different_lengths(encoder):
 
 
 def test_a_limit_above_that_of_the_backbone_is_refused(encoder):
-    with pytest.raises(ModalityError, match="at most 32 tokens. Received max_length=33"):
+    with pytest.raises(ModalityError, match=r"at most 32 tokens. Received max_length=33"):
         clone(encoder).set_params(max_length=33).fit(SHORT)
 
 
@@ -358,7 +358,7 @@ def test_a_tokenizer_of_another_model_is_refused():
 def test_damaged_files_of_a_folder_are_named(content, tmp_path):
     for name in ("config.json", "tokenizer.json"):
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(WeightsUnavailableError, match="tokenizer.json"):
+    with pytest.raises(WeightsUnavailableError, match=r"tokenizer\.json"):
         read_tokenizer(tmp_path, modality="title")
     with pytest.raises(WeightsUnavailableError, match=r"config\.json.* damaged|cannot load"):
         TextEncoder("title", backbone=tmp_path).fit(SHORT)
