@@ -361,4 +361,5 @@ def test_an_empty_text_without_any_token_is_an_item():
 
 def test_a_folder_is_found_from_other_working_directories(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    assert TextEncoder("title", backbone="tiny").get_config()["backbone"] == str(folder)
+    config = TextEncoder("title", backbone="tiny", weights="tiny").get_config()
+    assert (config["backbone"], config["weights"]) == (str(folder), str(folder))
