@@ -77,7 +77,7 @@ class PretrainedEncoder(ItemsEncoder):
         """Return the constructor's arguments, with absolute paths of the backbone and weights."""
         config = super().get_config()
         for option in ("backbone", "weights"):
-            value = config.get(option)
+            value = config.get(option, "imagenet")
             if names_preset(value) and value != "imagenet" and Path(value).exists():
                 config[option] = str(Path(value).absolute())
         return config
