@@ -11,6 +11,8 @@ import pytest
 from sklearn.base import clone
 
 from multimodal_ensemble import FeatureStore, MultimodalDataset, TextEncoder, fuse_encoders
+from multimodal_ensemble.encoders._read_text_source import read_tokenizer
+from multimodal_ensemble.encoders._text_layers import TokenPooling
 from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fusion_parts
 from multimodal_ensemble.saving import check_config
@@ -96,8 +98,44 @@ def test_an_empty_text_has_features_of_its_own(encoder):
     assert np.abs(empty - missing).max() > 0.01
 
 
-def test_a_list_of_strings_is_one_text(encoder):
-    assert (encoder.encode([["war", "space"]]) == encoder.encode(["war, space"])).all()
+@pytest.mark.parametrize("pooling", POOLED)
+def test_a_text_without_tokens_has_zeros_whatever_the_padding(pooling):
+    vectors = np.arange(12.0, dtype="float32").reshape(1, 6, 2)
+    pool = TokenPooling(pooling, pad_id=0)
+    assert not np.any(pool([vectors, np.zeros((1, 6), dtype="int32")]))
+
+
+def test_many_tokens_are_counted_in_half_precision():
+    vectors = np.arange(600, dtype="float32").reshape(1, 600, 1)
+    ids = (np.arange(600) < 300).astype("int32")[np.newaxis]
+    last = TokenPooling("last", pad_id=0, dtype="mixed_bfloat16")([vectors, ids])
+    assert float(last[0, 0]) == pytest.approx(299, rel=1e-2)
+
+
+def test_a_list_or_array_of_strings_is_one_text(encoder):
+    as_array = np.array(["war", "space"], dtype=object)
+    expected = encoder.encode(["war, space"])
+    for value in (["war", "space"], as_array):
+        assert (encoder.encode([value]) == expected).all()
+
+
+def test_half_a_surrogate_pair_is_an_unknown_character(encoder):
+    assert (encoder.encode(["war \ud800"]) == encoder.encode(["war ?"])).all()
+
+
+def test_threads_tokenize_to_different_lengths(encoder):
+    def lengths(limit):
+        limited = clone(encoder).set_params(max_length=limit, windows=True)
+        rows = [limited.prepare(TEXTS * 5) for _ in range(20)]
+        return {max(len(window) for text in row for window in text) for row in rows}
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lengths, [5, 6, 7, 8])) == [{5}, {6}, {7}, {8}]
+
+
+def test_a_limit_above_that_of_the_backbone_is_refused(encoder):
+    with pytest.raises(ModalityError, match=r"at most 32 tokens. Received max_length=33"):
+        clone(encoder).set_params(max_length=33).fit(SHORT)
 
 
 def test_long_texts_are_shortened_and_reported_once(encoder):
@@ -312,6 +350,22 @@ def test_a_folder_without_a_tokenizer(tmp_path):
     (tmp_path / "model" / "tokenizer.json").unlink()
     with pytest.raises(WeightsUnavailableError, match=r"no tokenizer for 'title'.* tokenizer.json"):
         TextEncoder("title", backbone=tmp_path / "model").fit(SHORT)
+
+
+def test_a_tokenizer_of_another_model_is_refused():
+    backbone = small_backbone(vocabulary_size=13)
+    with pytest.raises(ModalityError, match="ids up to 13, and its backbone knows 13 tokens"):
+        TextEncoder("title", backbone=backbone, tokenizer=make_tokenizer()).fit(SHORT)
+
+
+@pytest.mark.parametrize("content", [b"{bad", b"[]", b"\xff\xfe\x00", b"{}"])
+def test_damaged_files_of_a_folder_are_named(content, tmp_path):
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsUnavailableError, match=r"tokenizer\.json"):
+        read_tokenizer(tmp_path, modality="title")
+    with pytest.raises(WeightsUnavailableError, match=r"config\.json.* damaged|cannot load"):
+        TextEncoder("title", backbone=tmp_path).fit(SHORT)
 
 
 @pytest.mark.parametrize("value", [3, None, ["a", 2], {"a": 1}])

@@ -153,3 +153,15 @@ def test_tags_are_averaged_and_each_is_computed_once(folder, tmp_path):
     np.testing.assert_allclose(features, computed, atol=1e-5)
     with pytest.raises(ValueError, match="items"):
         encoder.unfreeze(1)
+
+
+def test_an_empty_tag_counts_where_the_model_has_no_padding(folder, tmp_path):
+    tokenizer = make_tokenizer()
+    tokenizer.post_processor = None
+    vocabulary = json.loads(tokenizer.to_str())
+    vocabulary["model"]["vocab"] = {"<none>": 0, "[UNK]": 1, "cat": 2}
+    tags = TextEncoder("tags", backbone=folder, tokenizer=json.dumps(vocabulary), items="mean")
+    lists = [["cat", ""], ["cat"]]
+    stored = FeatureStore(tmp_path, dtype="float32").get_features(tags, lists, verbose=0)
+    np.testing.assert_allclose(tags.get_backbone()(tags.encode(lists)), stored, atol=1e-6)
+    np.testing.assert_allclose(stored[0], stored[1] / 2, atol=1e-6)

@@ -43,6 +43,11 @@ class HubTokenizer:
         self.pad_id: int = int(pad_id or 0) if is_usable else NO_ID
 
     @property
+    def largest_id(self) -> int:
+        """The largest id of a token."""
+        return int(self.tokenizer.vocabulary_size()) - 1
+
+    @property
     def n_special(self) -> int:
         """Number of special tokens around a text."""
         return len(self._before) + len(self._behind)

@@ -77,7 +77,7 @@ def converter_settings(converter: Any) -> dict[str, Any]:
 def _read_processor(source: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the settings in Hugging Face's `preprocessor_config.json`, empty without one."""
     config = read_json_file(source, "preprocessor_config.json")
-    if not isinstance(config, dict):
+    if config is None:
         return {}
     factor = config.get("rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0
     settings: dict[str, Any] = {"scale": factor}

@@ -36,6 +36,11 @@ class JsonTokenizer:
         self.pad_id: int = NO_ID if pad_id in self._tokenizer.encode("").ids else pad_id
 
     @property
+    def largest_id(self) -> int:
+        """The largest id of a token, without tokens that were added to the vocabulary."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=False).values(), default=0)
+
+    @property
     def n_special(self) -> int:
         """Number of special tokens around a text."""
         return int(self._tokenizer.num_special_tokens_to_add(is_pair=False))

@@ -120,10 +120,26 @@ def check_network(config: Any, weights: Sequence[NDArray[Any]] | None, *, where:
     check_model_sizes(config, n_available=n_known, where=where)
 
 
-def read_json_file(source: str | os.PathLike[str], name: str) -> Any:
-    """Return the content of a JSON file in a folder or Hugging Face repository, None without it."""
+def read_json_file(source: str | os.PathLike[str], name: str) -> dict[str, Any] | None:
+    """Return the content of a JSON file in a folder or Hugging Face repository, None without it.
+
+    A WeightsUnavailableError says that it holds anything but a JSON object.
+    """
     path = find_file(source, name)
-    return None if path is None else json.loads(path.read_text(encoding="utf-8"))
+    return None if path is None else read_json(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file, or raise a WeightsUnavailableError."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        msg = f"{str(path)!r} is damaged, and must be a JSON file: {error}"
+        raise WeightsUnavailableError(msg) from error
+    if not isinstance(found, dict):
+        msg = f"{str(path)!r} is damaged: it must hold a JSON object, not a {type(found).__name__}."
+        raise WeightsUnavailableError(msg)
+    return found
 
 
 def find_file(source: str | os.PathLike[str], name: str) -> Path | None:

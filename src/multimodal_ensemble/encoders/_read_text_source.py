@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from multimodal_ensemble.encoders._keras_hub import (
     find_file,
     import_keras_hub,
     load_hub_backbone,
+    read_json,
     read_json_file,
 )
 from multimodal_ensemble.encoders._text_network import (
@@ -43,6 +42,13 @@ def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
     config = keras.saving.serialize_keras_object(used)
     config["config"]["name"] = layer_name(network.name if path is None else Path(path).name)
     known = read_tokenizer(path if tokenizer is None else tokenizer, modality=modality)
+    n_tokens = getattr(network, "vocabulary_size", None)
+    if n_tokens is not None and known.largest_id >= n_tokens:
+        msg = (
+            f"The tokenizer of {modality!r} has ids up to {known.largest_id}, and its backbone "
+            f"knows {n_tokens} tokens. Pass the tokenizer that the backbone was trained with."
+        )
+        raise ModalityError(msg)
     return TextSource(
         config=as_trained(config, used, details),
         weights=used.get_weights(),
@@ -83,14 +89,15 @@ def read_tokenizer(given: Any, *, modality: str) -> Tokenizer:
     if text.lstrip().startswith("{"):
         return JsonTokenizer(text)
     path = Path(text) if Path(text).is_file() else find_file(text, "tokenizer.json")
-    document = None if path is None else path.read_text(encoding="utf-8")
-    # KerasHub gives a file of its own the same name.
-    if document is not None and "registered_name" not in json.loads(document):
-        return JsonTokenizer(document)
     try:
+        # KerasHub gives a file of its own the same name.
+        if path is not None and "registered_name" not in read_json(path):
+            return JsonTokenizer(path.read_text(encoding="utf-8"))
         return HubTokenizer(import_keras_hub().models.Tokenizer.from_preset(text))
+    except ImportError:
+        raise
     except Exception as error:
-        # KerasHub and the libraries for downloads raise errors of many types.
+        # KerasHub, tokenizers and the libraries for downloads raise errors of many types.
         msg = (
             f"There is no tokenizer for {modality!r} in {text!r}: {str(error)[:300]} Add "
             "tokenizer.json, or pass tokenizer=... to the encoder."
@@ -120,10 +127,7 @@ def _read_pooling(path: str, modality: str) -> str:
 def _find_max_length(limit: Any, path: str | None, tokenizer: Tokenizer) -> int:
     """Return the length of texts that a model was trained with, but not more than it can take."""
     details = None if path is None else read_json_file(path, "sentence_bert_config.json")
-    known: Sequence[Any] = [
-        (details or {}).get("max_seq_length"),
-        tokenizer.max_length,
-        _MAX_LENGTH,
-    ]
-    wanted = next(int(length) for length in known if length)
+    named = (details or {}).get("max_seq_length")
+    known = [named if isinstance(named, int) else None, tokenizer.max_length, _MAX_LENGTH]
+    wanted = next(length for length in known if length)
     return min(wanted, int(limit or wanted))

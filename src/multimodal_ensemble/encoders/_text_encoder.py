@@ -256,10 +256,13 @@ class TextEncoder(LanguageModelEncoder):
         return wanted
 
     def _read_text(self, value: Any, row: int) -> str:
+        # A column of lists in a Parquet file becomes arrays.
+        is_list = isinstance(value, list | tuple) or getattr(value, "ndim", 0) == 1
+        if is_list and all(isinstance(item, str) for item in value):
+            value = ", ".join(value)
         if isinstance(value, str):
-            return value
-        if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-            return ", ".join(value)
+            # No tokenizer takes half a surrogate pair.
+            return value.encode(errors="replace").decode()
         msg = (
             f"Modality {self.name!r} expects a text, or a list of strings, in each row. Received "
             f"{value!r:.80} in row {row}. If the text is unknown, use None and pass optional=True "

@@ -92,10 +92,16 @@ class TokenPooling(keras.layers.Layer):
         """Return vectors of shape ``(n, size)`` from vectors ``(n, length, size)`` and ids.
 
         With ids of shape ``(n, n_windows, length)``, the vectors are those of windows, and their
-        mean counts a window by the number of its tokens.
+        mean counts a window by the number of its tokens. A text without tokens has zeros.
         """
         vectors, ids = inputs
-        mask = keras.ops.cast(keras.ops.not_equal(ids, self.pad_id), vectors.dtype)
+        # Numbers of half precision cannot count the tokens of a long text.
+        dtype = keras.backend.result_type(vectors.dtype, "float32")
+        mask = keras.ops.cast(keras.ops.not_equal(ids, self.pad_id), dtype)
+        pooled = self._pool_all(keras.ops.cast(vectors, dtype), ids, mask)
+        return keras.ops.cast(pooled, vectors.dtype)
+
+    def _pool_all(self, vectors: Any, ids: Any, mask: Any) -> Any:
         if len(ids.shape) == 2:
             return self._pool(vectors, mask)
         shape = keras.ops.shape(ids)
@@ -106,19 +112,20 @@ class TokenPooling(keras.layers.Layer):
         return keras.ops.sum(windows * weights, axis=1) / total
 
     def _pool(self, vectors: Any, mask: Any) -> Any:
-        here = keras.ops.expand_dims(mask, -1)
+        vectors = vectors * keras.ops.expand_dims(mask, -1)
         n_tokens = keras.ops.sum(mask, axis=1, keepdims=True)
         if self.pooling == "cls":
             return vectors[:, 0]
         if self.pooling == "max":
             lowest = keras.ops.min(vectors, axis=1, keepdims=True)
-            return keras.ops.max(keras.ops.where(here > 0, vectors, lowest), axis=1)
+            here = keras.ops.expand_dims(mask, -1) > 0
+            return keras.ops.max(keras.ops.where(here, vectors, lowest), axis=1)
         if self.pooling == "last":
             # The number of tokens up to each position is the whole number at the last one.
             is_last = keras.ops.cumsum(mask, axis=1) * mask > n_tokens - 0.5
             here = keras.ops.expand_dims(keras.ops.cast(is_last, mask.dtype), -1)
             return keras.ops.sum(vectors * here, axis=1)
-        return keras.ops.sum(vectors * here, axis=1) / keras.ops.maximum(n_tokens, 1)
+        return keras.ops.sum(vectors, axis=1) / keras.ops.maximum(n_tokens, 1)
 
     def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """Return the shape ``(n, size)``."""
