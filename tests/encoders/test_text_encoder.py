@@ -1,5 +1,6 @@
 """`TextEncoder` compared with a transformer in NumPy, on tiny models of random weights."""
 
+import functools
 import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
@@ -197,8 +198,11 @@ def test_backbone_objects_are_copied_and_restored(kind):
 
 def test_tokenizers_of_keras_hub(tmp_path):
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cat", "##s", "war"]
-    tokenizer = keras_hub.models.DistilBertTokenizer(vocabulary=vocabulary, lowercase=True)
+    make = functools.partial(keras_hub.models.DistilBertTokenizer, vocabulary, lowercase=True)
+    tokenizer = make()
     backbone = small_backbone(vocabulary_size=9)
+    with pytest.raises(ModalityError, match="must not pad texts itself"):
+        TextEncoder("title", backbone=backbone, tokenizer=make(sequence_length=8)).fit([])
     encoder = TextEncoder("title", backbone=backbone, tokenizer=tokenizer, max_length=5)
     with pytest.warns(UserWarning, match="exceed 5 tokens"):
         encoded = encoder.encode(["A cats", "", "a a a a war"])
@@ -415,4 +419,5 @@ def test_an_empty_text_without_any_token_is_an_item():
 
 def test_a_folder_is_found_from_other_working_directories(folder, monkeypatch):
     monkeypatch.chdir(folder.parent)
-    assert TextEncoder("title", backbone="tiny").get_config()["backbone"] == str(folder)
+    config = TextEncoder("title", backbone="tiny", weights="tiny").get_config()
+    assert (config["backbone"], config["weights"]) == (str(folder), str(folder))

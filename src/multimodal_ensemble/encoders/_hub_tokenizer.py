@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders._keras_hub import import_keras_hub
 from multimodal_ensemble.encoders._token_ids import NO_ID
-from multimodal_ensemble.exceptions import ArtefactError
+from multimodal_ensemble.exceptions import ArtefactError, ModalityError
 
 # The arguments of tokenizers that may be paths of files.
 _FILES = ("vocabulary", "merges", "proto")
@@ -27,6 +27,12 @@ class HubTokenizer:
     max_length: int | None = None
 
     def __init__(self, tokenizer: Any) -> None:
+        if (length := getattr(tokenizer, "sequence_length", None)) is not None:
+            msg = (
+                "The tokenizer must not pad texts itself. Make it with sequence_length=None. "
+                f"Received a {type(tokenizer).__name__} with sequence_length={length}."
+            )
+            raise ModalityError(msg)
         self.tokenizer = tokenizer
         first, last = (getattr(tokenizer, f"{end}_token_id", None) for end in ("start", "end"))
         self._before = [] if first is None else [int(first)]

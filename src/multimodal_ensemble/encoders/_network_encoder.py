@@ -16,15 +16,17 @@ from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
     copy_model,
     copy_weights,
+    find_image_size,
     set_trainable_layers,
 )
 from multimodal_ensemble.encoders._image_preset import (
     ImagePreset,
     describe_preset,
     load_image_preset,
+    own_input_size,
     restore_preset,
 )
-from multimodal_ensemble.encoders._image_settings import copy_preprocessing
+from multimodal_ensemble.encoders._image_settings import converter_settings, copy_preprocessing
 from multimodal_ensemble.encoders._pretrained_encoder import PretrainedEncoder
 
 # The parameters that a built backbone depends on.
@@ -116,9 +118,26 @@ class NetworkEncoder(PretrainedEncoder):
 
     @property
     def _resampling(self) -> str:
-        if self.resampling is None:
-            return self._load_preset().resampling if names_preset(self.backbone) else "bilinear"
-        return self.resampling
+        if self.resampling is not None:
+            return self.resampling
+        if names_preset(self.backbone):
+            return self._load_preset().resampling
+        filter_name: str = converter_settings(self.preprocessing).get("resampling", "bilinear")
+        return filter_name
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Height and width of images."""
+        if names_preset(self.backbone):
+            return self._load_preset().image_size
+        size = self.image_size
+        if (
+            size is None
+            and not isinstance(self.backbone, str)
+            and None in own_input_size(self.backbone)
+        ):
+            size = converter_settings(self.preprocessing).get("image_size")
+        return find_image_size(self.backbone, size)
 
     def _build_backbone(self) -> keras.Model:
         return self._build_with(self.weights)

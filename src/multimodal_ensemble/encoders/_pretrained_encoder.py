@@ -74,10 +74,12 @@ class PretrainedEncoder(ItemsEncoder):
         return self
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, with the absolute path of a folder as backbone."""
+        """Return the constructor's arguments, with absolute paths of the backbone and weights."""
         config = super().get_config()
-        if names_preset(self.backbone) and Path(self.backbone).is_dir():
-            config["backbone"] = str(Path(self.backbone).absolute())
+        for option in ("backbone", "weights"):
+            value = config.get(option, "imagenet")
+            if names_preset(value) and value != "imagenet" and Path(value).exists():
+                config[option] = str(Path(value).absolute())
         return config
 
     def _check_state(self, state: Mapping[str, Any]) -> None:
