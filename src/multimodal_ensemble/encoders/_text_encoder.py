@@ -220,8 +220,11 @@ class TextEncoder(LanguageModelEncoder):
     def input_description(self) -> dict[str, Any]:
         """Return what the ids are and how they are padded."""
         source = self._get_source()
+        texts = "a text" if self.items is None else "several texts"
+        parts = "parts, of at most max_length tokens, of " if self.windows else ""
+        absent = "" if self.items is None else "; -1 throughout absent texts"
         return {
-            "meaning": "token ids of a text, padded at the end to the longest text of the batch",
+            "meaning": f"token ids of {parts}{texts}, padded with pad_id at the end{absent}",
             "pad_id": source.tokenizer.pad_id,
             "max_length": self._length_limit(source),
         }
