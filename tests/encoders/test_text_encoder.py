@@ -3,6 +3,7 @@
 import functools
 import json
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -90,6 +91,19 @@ def test_ids_are_those_of_the_tokenizer_and_padded_to_the_longest_text(encoder):
     for row, text in zip(encoded, SHORT, strict=True):
         ids = ids_of(text)
         assert row.tolist() == ids + [0] * (len(row) - len(ids))
+
+
+@pytest.mark.parametrize(
+    ("options", "meaning"),
+    [
+        ({}, "token ids of a text, padded with pad_id at the end"),
+        ({"windows": True}, "token ids of parts, of at most max_length tokens, of a text, "),
+        ({"items": "mean"}, "token ids of several texts, .*; -1 throughout absent texts"),
+    ],
+)
+def test_the_meaning_of_an_exported_input_says_what_its_axes_are(options, meaning, encoder):
+    described = clone(encoder).set_params(**options).input_description()
+    assert re.match(meaning, described["meaning"])
 
 
 def test_an_empty_text_has_features_of_its_own(encoder):

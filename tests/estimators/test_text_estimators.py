@@ -73,10 +73,9 @@ def test_an_exported_model_takes_token_ids(ensemble, tmp_path):
     pytest.importorskip("tf2onnx")
     ensemble.export(tmp_path / "model.onnx", format="onnx")
     described = json.loads((tmp_path / "model.onnx.json").read_text())["inputs"]["title"]
-    assert described["files"] == ["tokenizer.json"]
+    assert described["files"] == ["model.onnx.title.tokenizer.json"]
     tokenizers = pytest.importorskip("tokenizers")
-    file = tmp_path / "model.onnx.title.tokenizer.json"
-    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    tokenizer = tokenizers.Tokenizer.from_file(str(tmp_path / described["files"][0]))
     assert tokenizer.padding["pad_id"] == described["pad_id"]
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     year = ensemble.encoders_[1].encode(X["year"])

@@ -221,13 +221,11 @@ class TextEncoder(LanguageModelEncoder):
     def input_description(self) -> dict[str, Any]:
         """Return what the ids are and how they are padded."""
         source = self._get_source()
-        meaning = "token ids of a text, padded at the end to the longest text of the batch"
-        if self.windows:
-            meaning = f"{meaning}, in windows of at most max_length; absent ones are padding"
-        if self.items is not None:
-            meaning = f"{meaning}, of several texts; -1 throughout absent ones"
+        texts = "a text" if self.items is None else "several texts"
+        parts = "parts, of at most max_length tokens, of " if self.windows else ""
+        absent = "" if self.items is None else "; -1 throughout absent texts"
         return {
-            "meaning": meaning,
+            "meaning": f"token ids of {parts}{texts}, padded with pad_id at the end{absent}",
             "pad_id": source.tokenizer.pad_id,
             "max_length": self._length_limit(source),
         }

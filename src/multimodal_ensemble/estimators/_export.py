@@ -41,16 +41,21 @@ def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> 
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         written = Path(folder) / "model"
         _EXPORTS[format](fitted.model, written)
+        described = describe(fitted)
+        companions = []
+        for encoder in fitted.encoders:
+            files = {
+                f"{path.name}.{encoder.name}.{name}": content
+                for name, content in sorted(encoder.companion_files().items())
+            }
+            for name, content in files.items():
+                (Path(folder) / name).write_bytes(content)
+            if files:
+                described["inputs"][encoder.name]["files"] = list(files)
+            companions += files
         description = Path(folder) / "description"
-        text = json.dumps(describe(fitted), indent=1, allow_nan=False)
+        text = json.dumps(described, indent=1, allow_nan=False)
         description.write_text(f"{text}\n", encoding="utf-8")
-        companions = {
-            f"{path.name}.{encoder.name}.{name}": content
-            for encoder in fitted.encoders
-            for name, content in encoder.companion_files().items()
-        }
-        for name, content in companions.items():
-            (Path(folder) / name).write_bytes(content)
         written.replace(path)
         description.replace(path.with_name(f"{path.name}.json"))
         for name in companions:
@@ -145,7 +150,6 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
         "config": encoder.get_config() if encoder.get_backbone() is None else {},
         "state": state,
         **encoder.input_description(),
-        **({"files": files} if (files := sorted(encoder.companion_files())) else {}),
     }
 
 
