@@ -282,7 +282,7 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
         """Return what identifies the content of each value, to look up its features.
 
         A subclass whose encoding is expensive may digest something cheaper than the encoded rows.
-        `encoding_config` must then return all else that the encoding depends on.
+        ``encoding_config`` must then return all else that the encoding depends on.
 
         Parameters
         ----------

@@ -72,7 +72,7 @@ class ImageEncoder(NetworkEncoder):
         such as `keras.layers.Rescaling`, or an image converter of KerasHub. It is part of the
         backbone, so that a saved model takes RGB 0..255.
     trainable_layers : int or "all", default=0
-        Number of the backbone's last layers that training changes; see `unfreeze`.
+        Number of the backbone's last layers that training changes; see ``unfreeze``.
     head : callable, optional
         The trainable layers; see `Encoder`. Default:
         ``DenseHead(input_dropout=0.8, scaling="log")``.

@@ -60,7 +60,7 @@ class SequencePooling(keras.layers.Layer):
     --------
     >>> import numpy as np
     >>> from multimodal_ensemble.encoders import SequencePooling
-    >>> padded = np.array([[[-3.0, 1.0], [-5.0, 1.0], [0.0, 0.0]]])  # two steps of one channel
+    >>> padded = np.array([[[-3.0, 1.0], [-5.0, 1.0], [0.0, 0.0]]])  # two steps
     >>> np.asarray(SequencePooling()(padded)).tolist()
     [[-4.0, -3.0]]
     """

@@ -65,7 +65,7 @@ class TextEncoder(LanguageModelEncoder):
         vectors are averaged by their number of tokens. Otherwise the rest is left out, and a
         warning is issued.
     trainable_layers : int or "all", default=0
-        Number of the backbone's last layers that training changes; see `unfreeze`.
+        Number of the backbone's last layers that training changes; see ``unfreeze``.
     items : {None, "mean", "max", "attention"}, default=None
         With ``"mean"`` or ``"max"``, each row is a list of texts, such as tags, or a mapping from
         text to count, and its features are the mean or the maximum over its texts. A store computes
@@ -96,7 +96,8 @@ class TextEncoder(LanguageModelEncoder):
         import keras_hub
         from tokenizers import Tokenizer, models, pre_tokenizers
 
-        tokenizer = Tokenizer(models.WordLevel({"<pad>": 0, "<unk>": 1, "a": 2, "cat": 3}, "<unk>"))
+        vocabulary = {"<pad>": 0, "<unk>": 1, "a": 2, "cat": 3}
+        tokenizer = Tokenizer(models.WordLevel(vocabulary, "<unk>"))
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
         backbone = keras_hub.models.DistilBertBackbone(
             vocabulary_size=4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16)

@@ -70,7 +70,7 @@ def check_export(encoder: Encoder, *, format: str) -> None:
     Parameters
     ----------
     encoder : Encoder
-        The encoder. It need not be fitted if its backbone does not depend on what `fit` learns.
+        The encoder. It need not be fitted if its backbone does not depend on what ``fit`` learns.
     format : {"tf_saved_model", "litert", "onnx"}
         The format; see `MultimodalClassifier.export`.
 

@@ -72,6 +72,11 @@ class RowPresence(keras.layers.Layer):
 class TokenCount(keras.layers.Layer):
     """Count the values of a row that are not 0, over all bags of tokens.
 
+    Parameters
+    ----------
+    **kwargs
+        Passed to `keras.layers.Layer`.
+
     Examples
     --------
     >>> import numpy as np
@@ -79,6 +84,9 @@ class TokenCount(keras.layers.Layer):
     >>> np.asarray(TokenCount()([np.array([[0.0, 2.0]]), np.array([[0.5, 0.1]])])).tolist()
     [[3.0]]
     """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """Return float32 counts of shape ``(n, 1)``."""
