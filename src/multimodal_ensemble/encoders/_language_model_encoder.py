@@ -18,7 +18,7 @@ from multimodal_ensemble.encoders._image_backbone import (
 )
 from multimodal_ensemble.encoders._items_encoder import ItemsEncoder
 from multimodal_ensemble.encoders._json_tokenizer import is_json_tokenizer
-from multimodal_ensemble.encoders._read_text_source import read_source
+from multimodal_ensemble.encoders._read_text_source import read_source, read_weights
 from multimodal_ensemble.encoders._text_backbone import build_text_backbone
 from multimodal_ensemble.encoders._text_source import TextSource
 
@@ -58,7 +58,7 @@ class LanguageModelEncoder(ItemsEncoder):
             if source.weights is None:
                 # An estimator was saved without weights that are known by name.
                 named = self.backbone if self.weights is None else self.weights
-                weights = read_source(named, self.tokenizer, modality=self.name).weights
+                weights = read_weights(named, modality=self.name)
                 source = self._source = replace(source, weights=weights)
             self._backbone = build_text_backbone(
                 backbone_name(self.name),
@@ -159,7 +159,7 @@ class LanguageModelEncoder(ItemsEncoder):
         if self._source is None:
             source = read_source(self.backbone, self.tokenizer, modality=self.name)
             if self.weights is not None:
-                weights = read_source(self.weights, self.tokenizer, modality=self.name).weights
+                weights = read_weights(self.weights, modality=self.name)
                 source = replace(source, weights=weights)
             self._source = source
         return self._source

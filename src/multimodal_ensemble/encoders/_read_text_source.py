@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders._hub_tokenizer import HubTokenizer
 from multimodal_ensemble.encoders._json_tokenizer import JsonTokenizer, is_json_tokenizer
@@ -59,6 +60,13 @@ def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
         max_length=_find_max_length(longest, path, known),
         longest=longest,
     )
+
+
+def read_weights(path: str | os.PathLike[str], *, modality: str) -> list[NDArray[Any]]:
+    """Return the weights of a folder or preset, which needs no tokenizer."""
+    network = load_hub_backbone(path, modality=modality)
+    weights: list[NDArray[Any]] = tokens_only(network, modality).get_weights()
+    return weights
 
 
 def read_tokenizer(given: Any, *, modality: str) -> Tokenizer:

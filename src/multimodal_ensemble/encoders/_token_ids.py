@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
 # The id of padding where no token is free for it. -1 stands for missing items of a list.
 NO_TOKEN = -2
 
