@@ -4,8 +4,10 @@ LOWEST_PYTHON ?= python3.11
 VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
-# The extras that the tests need.
+# The extras that the tests need, with the lowest versions too.
 EXTRAS := plots,export,parquet,tune
+# KerasHub needs a newer Keras than the lowest.
+ALL_EXTRAS := $(EXTRAS),text
 # The requirements of the command `retrieve` of the MovieLens example, for its tests.
 RETRIEVE := examples/movielens_genres/retrieval/requirements.txt
 # The icons, and what draws them.
@@ -90,11 +92,11 @@ $(VENV)/.icons: pyproject.toml $(ICONS) | $(BIN)/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group test --requirement $(RETRIEVE)
+	$(BIN)/python -m pip install --quiet --editable ".[$(ALL_EXTRAS)]" --group test --requirement $(RETRIEVE)
 	touch $@
 
 $(VENV)/.dev: pyproject.toml $(RETRIEVE) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(EXTRAS)]" --group dev --requirement $(RETRIEVE)
+	$(BIN)/python -m pip install --quiet --editable ".[$(ALL_EXTRAS)]" --group dev --requirement $(RETRIEVE)
 	touch $@
 
 $(VENV_LOWEST)/.test: pyproject.toml $(RETRIEVE) | $(VENV)/.dev

@@ -168,7 +168,7 @@ def test_the_kernel_of_the_head_has_one_vector_per_category():
         (["a", float("inf")], r"finite numbers or booleans.*Received inf of type float in row 1"),
         (["a", b"a"], r"of type bytes in row 1"),
         (pd.to_datetime(["2020-01-01", None]), r"of type Timestamp in row 0"),
-        ([1, np.timedelta64(1, "D")], r"of type timedelta64 in row 1"),
+        (["a", np.timedelta64(1, "D")], r"of type timedelta64 in row 1"),
         ([1, 2j], r"of type complex in row 1"),
         (np.array([["a", "b"], ["c", "d"]]), r"of type ndarray in row 0"),
         (pd.DataFrame({"a": ["x", "y"], "b": ["x", ()]}), r"of type tuple in row 1, column 'b'"),

@@ -138,10 +138,9 @@ def test_a_folder_gives_network_size_filter_and_normalisation(folder):
     expected = run(network, prepared.astype("float32"))[:, 1:].mean(axis=1)
     np.testing.assert_allclose(features_of(encoder), expected, atol=1e-5)
     # A copy for other processes reads images in the same way.
+    large = draw_pixels(1, 30, 20, 3)
     small = encoder.without_backbone()
-    np.testing.assert_array_equal(
-        small.encode(draw_pixels(1, 30, 20, 3)), encoder.encode(draw_pixels(1, 30, 20, 3))
-    )
+    np.testing.assert_array_equal(small.encode(large), encoder.encode(large))
     by_converter = ImageEncoder(
         "photo",
         backbone=network,
@@ -150,6 +149,10 @@ def test_a_folder_gives_network_size_filter_and_normalisation(folder):
         ),
     )
     np.testing.assert_allclose(features_of(by_converter), expected, atol=1e-5)
+    np.testing.assert_array_equal(by_converter.encode(large), encoder.encode(large))
+    any_size = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(2, 3)])
+    by_converter.set_params(backbone=any_size)
+    assert by_converter.input_shape == (16, 16, 3)
 
 
 def test_a_saved_file_needs_no_folder(hub, folder, tmp_path):

@@ -193,6 +193,7 @@ def test_a_number_that_scaling_makes_infinite_is_refused():
     ("make", "match"),
     [
         (lambda: SequenceEncoder("s", max_length=0), "max_length must be a whole number"),
+        (lambda: SequenceEncoder("s", column=["a", "b"]), r"'s' reads one column\. Received"),
         (lambda: SequenceEncoder("s", scaling="log"), "scaling must be one of 'standard', None"),
         (lambda: SequenceHead("lstm"), "kind must be one of 'conv', 'gru'"),
         (lambda: SequenceHead(units=0), "units must be a whole number"),

@@ -1,7 +1,9 @@
 """`TextEncoder` compared with a transformer in NumPy, on tiny models of random weights."""
 
+import functools
 import json
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -14,6 +16,7 @@ from multimodal_ensemble.encoders._read_text_source import read_tokenizer
 from multimodal_ensemble.encoders._text_layers import TokenPooling
 from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableError
 from multimodal_ensemble.fusion import fusion_parts
+from multimodal_ensemble.saving import check_config
 from multimodal_ensemble.testing import check_encoder
 from tests.text_models import make_tokenizer, token_vectors, write_folder
 
@@ -90,6 +93,19 @@ def test_ids_are_those_of_the_tokenizer_and_padded_to_the_longest_text(encoder):
         assert row.tolist() == ids + [0] * (len(row) - len(ids))
 
 
+@pytest.mark.parametrize(
+    ("options", "meaning"),
+    [
+        ({}, "token ids of a text, padded with pad_id at the end"),
+        ({"windows": True}, "token ids of parts, of at most max_length tokens, of a text, "),
+        ({"items": "mean"}, "token ids of several texts, .*; -1 throughout absent texts"),
+    ],
+)
+def test_the_meaning_of_an_exported_input_says_what_its_axes_are(options, meaning, encoder):
+    described = clone(encoder).set_params(**options).input_description()
+    assert re.match(meaning, described["meaning"])
+
+
 def test_an_empty_text_has_features_of_its_own(encoder):
     empty, blank, missing = features(encoder, ["", "  ", "zebra"])
     np.testing.assert_allclose(empty, blank, atol=1e-6)
@@ -138,7 +154,7 @@ def test_threads_tokenize_to_different_lengths(encoder):
 
 
 def test_a_limit_above_that_of_the_backbone_is_refused(encoder):
-    with pytest.raises(ModalityError, match=r"at most 32 tokens\. Received max_length=33"):
+    with pytest.raises(ModalityError, match=r"at most 32 tokens. Received max_length=33"):
         clone(encoder).set_params(max_length=33).fit(SHORT)
 
 
@@ -196,16 +212,25 @@ def test_backbone_objects_are_copied_and_restored(kind):
     restored = TextEncoder.from_config(json.loads(json.dumps(encoder.get_config())))
     restored.set_state(encoder.get_state())
     np.testing.assert_array_equal(features(restored, SHORT), expected)
+    again = restored.set_params(tokenizer=make_tokenizer())
+    np.testing.assert_array_equal(features(again, SHORT), expected)
 
 
 def test_tokenizers_of_keras_hub(tmp_path):
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cat", "##s", "war"]
-    tokenizer = keras_hub.models.DistilBertTokenizer(vocabulary=vocabulary, lowercase=True)
+    make = functools.partial(keras_hub.models.DistilBertTokenizer, vocabulary, lowercase=True)
+    tokenizer = make()
     backbone = small_backbone(vocabulary_size=9)
+    with pytest.raises(ModalityError, match="must not pad texts itself"):
+        TextEncoder("title", backbone=backbone, tokenizer=make(sequence_length=8)).fit([])
     encoder = TextEncoder("title", backbone=backbone, tokenizer=tokenizer, max_length=5)
     with pytest.warns(UserWarning, match="exceed 5 tokens"):
         encoded = encoder.encode(["A cats", "", "a a a a war"])
     assert encoded.tolist() == [[2, 5, 6, 7, 3], [2, 3, 0, 0, 0], [2, 5, 5, 5, 3]]
+    config = encoder.get_config()
+    check_config(config, where="The encoder")
+    loaded = TextEncoder.from_config(config).set_state(encoder.get_state())
+    assert clone(loaded).set_params(weights=None).encode(["cats"]).tolist() == [[2, 6, 7, 3]]
     backbone.save_to_preset(str(tmp_path / "preset"))
     tokenizer.save_to_preset(str(tmp_path / "preset"))
     read = TextEncoder("title", backbone=tmp_path / "preset").fit([])
@@ -271,6 +296,8 @@ def test_training_changes_only_the_last_block(encoder):
     assert not tuned.has_named_weights
     restored = TextEncoder.from_config(tuned.get_config()).set_state(tuned.get_state())
     np.testing.assert_allclose(features(restored, SHORT), features(tuned, SHORT), atol=1e-6)
+    # Its copies must not know what was learned from these rows.
+    np.testing.assert_array_equal(features(clone(restored), SHORT), features(encoder, SHORT))
     with pytest.raises(ValueError, match="has 5 layers to train, not 99"):
         tuned.unfreeze(99)
 
@@ -285,6 +312,7 @@ def test_a_frozen_backbone_object_can_be_unfrozen():
 
 def test_weights_of_another_folder(encoder, tmp_path):
     other = write_folder(tmp_path / "other", seed=1)
+    # Only the weights are needed.
     (tmp_path / "other" / "tokenizer.json").unlink()
     replaced = clone(encoder).set_params(weights=tmp_path / "other")
     expected = token_vectors(other, ids_of("war")).mean(axis=0)
@@ -367,3 +395,49 @@ def test_a_value_that_is_no_text_is_refused(value, encoder):
     ) as error:
         encoder.prepare(["cat", value])
     assert error.value.row == 1
+
+
+def test_a_list_of_columns_is_refused():
+    with pytest.raises(ModalityError, match=r"'title' reads one column\..*'a', 'b'"):
+        TextEncoder("title", column=["a", "b"], backbone="folder")
+
+
+def test_a_length_that_the_network_cannot_take_is_refused(encoder):
+    with pytest.raises(ModalityError, match=r"at most 32 tokens\. Received max_length=33"):
+        clone(encoder).set_params(max_length=33).fit(SHORT)
+
+
+def test_clones_with_other_limits_work_in_threads(encoder):
+    limits = [6, 30, 6, 30]
+    copies = [clone(encoder).set_params(max_length=limit, windows=True) for limit in limits]
+
+    def longest(copy):
+        encoded = [copy.encode(["a cat sat on the mat " * 9] * 20) for _ in range(30)]
+        return max(rows.shape[2] for rows in encoded)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(longest, copies)) == limits
+
+
+def test_a_text_of_a_list_that_is_no_text_is_named(encoder):
+    tags = clone(encoder).set_params(items="mean", optional=True)
+    with pytest.raises(ModalityError, match=r"None as item 1 \(from 0\) of the list in row 1\. "):
+        tags.encode([["cat"], ["war", None]])
+    with pytest.raises(ModalityError, match=r"'war' \(str\) in row 1\."):
+        tags.find_missing([None, "war"])
+    assert tags.content_digests([]) == []
+
+
+def test_an_empty_text_without_any_token_is_an_item():
+    tokenizers = pytest.importorskip("tokenizers")
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 1, "?": 0}, unk_token="?"))
+    backbone = small_backbone("GPT2Backbone")
+    tags = TextEncoder("tags", backbone=backbone, tokenizer=words, items="mean")
+    vector = features(tags, [["a"]])
+    np.testing.assert_allclose(features(tags, [["a", ""]]), vector / 2, atol=1e-6)
+
+
+def test_a_folder_is_found_from_other_working_directories(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    config = TextEncoder("title", backbone="tiny", weights="tiny").get_config()
+    assert (config["backbone"], config["weights"]) == (str(folder), str(folder))

@@ -392,6 +392,15 @@ def test_backbones_without_weights_in_the_file_are_bounded(
     with pytest.raises(ArtefactError, match=r"state of 'poster' lacks backbone_weights"):
         MultimodalClassifier.load(path)
 
+    def name_address(document):
+        document["encoders"][0]["config"]["backbone"] = "hf://somebody/model"
+
+    path = rewrite(without_backbones, tmp_path / "address", name_address)
+    with pytest.raises(
+        WeightsUnavailableError, match=r"'hf://somebody/model', which load does not"
+    ):
+        MultimodalClassifier.load(path)
+
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes exist on POSIX systems only")
 def test_named_pipes_and_devices_are_no_classifiers(tmp_path):

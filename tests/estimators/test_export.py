@@ -346,13 +346,24 @@ def test_a_format_without_the_type_of_the_numbers_is_refused(policy, format, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_exact_gelu_is_exported_to_onnx(numbers, table, tmp_path):
+class AddPositions(keras.layers.Layer):
+    """A layer that holds an array which is no weight."""
+
+    def build(self, input_shape):
+        self.positions = keras.ops.arange(input_shape[-1])
+
+    def call(self, inputs):
+        return inputs + keras.ops.cast(self.positions, inputs.dtype)
+
+
+def test_the_exact_gelu_and_arrays_of_layers_are_exported_to_onnx(table, tmp_path):
     needs("onnx")
-    encoder = DenseEncoder("year", head=DenseHead(2, activation="gelu")).fit(table["year"])
+    dense = keras.layers.Dense(2, activation="gelu")
+    encoder = DenseEncoder("year", head=lambda _: keras.Sequential([dense, AddPositions()]))
+    encoder.fit(table["year"])
     model = fuse_encoders([encoder], 3, seed=1)
-    fitted = dataclasses.replace(numbers._fitted(), encoders=[encoder], model=model)
-    _export.export_fitted(fitted, tmp_path / "model", format="onnx")
     inputs = {"year": encoder.encode(table["year"])}
+    _export._EXPORTS["onnx"](model, tmp_path / "model")
     np.testing.assert_allclose(run_onnx(tmp_path / "model", inputs), model(inputs), atol=1e-6)
 
 

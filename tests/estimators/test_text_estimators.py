@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from multimodal_ensemble import (
     infer_encoders,
 )
 from multimodal_ensemble.encoders._hub_tokenizer import HubTokenizer
+from multimodal_ensemble.encoders._text_source import TextSource
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.saving import check_config
 from tests.text_models import WORDS, make_tokenizer, write_folder
@@ -71,10 +73,9 @@ def test_an_exported_model_takes_token_ids(ensemble, tmp_path):
     pytest.importorskip("tf2onnx")
     ensemble.export(tmp_path / "model.onnx", format="onnx")
     described = json.loads((tmp_path / "model.onnx.json").read_text())["inputs"]["title"]
-    assert described["files"] == ["tokenizer.json"]
+    assert described["files"] == ["model.onnx.title.tokenizer.json"]
     tokenizers = pytest.importorskip("tokenizers")
-    file = tmp_path / "model.onnx.title.tokenizer.json"
-    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    tokenizer = tokenizers.Tokenizer.from_file(str(tmp_path / described["files"][0]))
     assert tokenizer.padding["pad_id"] == described["pad_id"]
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     year = ensemble.encoders_[1].encode(X["year"])
@@ -117,6 +118,19 @@ def test_only_layers_of_keras_hub_may_be_named():
     }
     with pytest.raises(ArtefactError, match="KerasPresetLoader"):
         check_config(config, where="The network")
+
+
+def test_a_network_is_checked_before_any_layer_is_made(tmp_path):
+    (tmp_path / "words").write_text("secret")
+    layer = keras.layers.StringLookup(vocabulary=["a"])
+    config = keras.saving.serialize_keras_object(layer)
+    config["config"]["vocabulary"] = str(tmp_path / "words")
+    read = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.layers.StringLookup, "from_config", read.append)
+        with pytest.raises(ArtefactError, match="would read its vocabulary"):
+            TextSource.from_state({"network": json.dumps(config)}, [], modality="title")
+    assert read == []
 
 
 def test_an_optional_text_may_be_missing(folder):

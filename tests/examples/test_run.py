@@ -14,8 +14,9 @@ from sklearn.metrics import roc_auc_score
 from examples.movielens_genres import experiment
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres.data import Filters, prepare_movies, read_folder
-from examples.movielens_genres.study import RECIPES, split_rows
+from examples.movielens_genres.study import RECIPES, list_models, split_rows
 from multimodal_ensemble import MultimodalClassifier, mean_accuracy, tune_thresholds
+from tests.text_models import write_folder
 
 MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
 
@@ -213,6 +214,43 @@ def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
 
 
 @pytest.mark.slow
+def test_models_also_read_titles_and_tags_as_texts(without_posters, tmp_path):
+    write_folder(tmp_path / "bert")
+    options = ["--text-backbone", str(tmp_path / "bert"), "--modalities", "tags"]
+    out = ["--only", "ensemble", "linear", "--out", str(tmp_path / "out")]
+    assert main([*without_posters, *options, *out]) == 0
+    table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
+    assert list(table.index) == [
+        "ensemble",
+        "ensemble with texts",
+        "linear",
+        "linear, joined with texts",
+        "linear, summed with texts",
+        "trivial (same scores for all)",
+    ]
+    [name] = pd.read_csv(tmp_path / "out" / "differences.csv")["difference"]
+    assert name == "ensemble with texts minus ensemble"
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "Texts: titles through bert (8 numbers) and tags through bert (8 numbers)" in report
+
+
+def test_each_text_has_a_model_and_all_modalities_have_another_one():
+    encoders, posters = {"tags": "bag"}, {"VGG16": "v", "MobileNet": "m"}
+    texts = {"titles": "title text", "tags": "tag text"}
+    assert list_models(encoders, posters, texts) == {
+        "tags": ["bag"],
+        "titles as text": ["title text"],
+        "tags as text": ["tag text"],
+        "posters (VGG16)": ["v"],
+        "posters (MobileNet)": ["m"],
+        "posters and tags (VGG16)": ["v", "bag"],
+        "posters and tags (MobileNet)": ["m", "bag"],
+        "posters and tags with texts (VGG16)": ["v", "bag", "title text", "tag text"],
+        "posters and tags with texts (MobileNet)": ["m", "bag", "title text", "tag text"],
+    }
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("empty_figures")
 def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
     options = ["--modalities", "language,year,title,tags", "--language", "all"]
@@ -330,6 +368,8 @@ def test_unreadable_posters_can_be_dropped(arguments, sample_folder, tmp_path, c
         (["--folds", "2", "--repeat", "2"], "give one of them"),
         (["--folds", "99"], "are too few for 99 folds"),
         (["--only", "ensemble", "--recipe", "reference"], "--only ensemble is for --recipe"),
+        (["--text-backbone", "nowhere"], "--text-backbone: 'nowhere' is no folder"),
+        (["--text-backbone", ".", "--recipe", "reference"], "--text-backbone is for --recipe"),
     ],
 )
 def test_a_wrong_option_is_reported_in_one_sentence(arguments, options, message, check_refused):

@@ -10,7 +10,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from multimodal_ensemble import Encoder, FeatureStore, mean_roc_auc, tune_thresholds
+from multimodal_ensemble import (
+    Encoder,
+    FeatureStore,
+    MultimodalDataset,
+    mean_roc_auc,
+    tune_thresholds,
+)
 
 from ._split import Outcome, Split
 
@@ -70,12 +76,12 @@ def _standardized_inputs(
     Tags are standardized as well: one penalty serves all modalities, and a penalty that suits
     hundreds of poster features would suppress tags, most of which are 0.
     """
-    column = movies[encoder.column or encoder.name]
-    if encoder.get_backbone() is None:
-        values = encoder.encode(column)
-    else:
-        features = store.get_features(encoder, column)
-        values = np.sign(features) * np.log1p(np.abs(features))
+    dataset = MultimodalDataset(movies, [encoder], store=store, verbose=0)
+    # Zeros where a movie lacks the modality.
+    values = dataset.feature_matrix(encoder.name)
+    values = values.toarray() if hasattr(values, "toarray") else values
+    if encoder.get_backbone() is not None:
+        values = np.sign(values) * np.log1p(np.abs(values))
     scaler = StandardScaler().fit(values[split.train])
     return {part: scaler.transform(values[rows]) for part, rows in split.parts().items()}
 

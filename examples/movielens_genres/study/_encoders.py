@@ -94,7 +94,7 @@ def make_texts(
     try:
         for text in texts.values():
             text.get_backbone()
-    except (ValueError, OSError) as error:
+    except (ImportError, ValueError, OSError) as error:
         raise UsageError(error) from error
     return texts
 

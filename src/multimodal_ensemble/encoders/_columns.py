@@ -40,6 +40,16 @@ def check_column_option(column: Any) -> None:
         raise ModalityError(msg)
 
 
+def check_single_column(column: Any, *, modality: str) -> None:
+    """Raise a ModalityError if an encoder that reads one column is to read a list of them."""
+    if isinstance(column, list | tuple):
+        msg = (
+            f"Modality {modality!r} reads one column. Received column={column!r}. Use one encoder "
+            "per column, or join the columns in one."
+        )
+        raise ModalityError(msg)
+
+
 def find_columns(data: Any, columns: Sequence[str], *, modality: str, optional: bool) -> bool:
     """Return whether the data has the columns; the data of an optional modality may lack them all.
 

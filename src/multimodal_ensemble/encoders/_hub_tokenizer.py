@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders._keras_hub import import_keras_hub
-from multimodal_ensemble.encoders._token_ids import NO_TOKEN
-from multimodal_ensemble.exceptions import ArtefactError
+from multimodal_ensemble.encoders._token_ids import NO_ID
+from multimodal_ensemble.exceptions import ArtefactError, ModalityError
 
 # The arguments of tokenizers that may be paths of files.
 _FILES = ("vocabulary", "merges", "proto")
@@ -27,19 +27,25 @@ class HubTokenizer:
     max_length: int | None = None
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+        if (length := getattr(tokenizer, "sequence_length", None)) is not None:
+            msg = (
+                "The tokenizer must not pad texts itself. Make it with sequence_length=None. "
+                f"Received a {type(tokenizer).__name__} with sequence_length={length}."
+            )
+            raise ModalityError(msg)
+        self.tokenizer = tokenizer
         first, last = (getattr(tokenizer, f"{end}_token_id", None) for end in ("start", "end"))
         self._before = [] if first is None else [int(first)]
         self._behind = [] if last is None else [int(last)]
         pad_id = getattr(tokenizer, "pad_token_id", None)
         # Some models end each text with the token that they also use as padding.
         is_usable = pad_id not in [None, *self._before, *self._behind]
-        self.pad_id: int = int(pad_id or 0) if is_usable else NO_TOKEN
+        self.pad_id: int = int(pad_id or 0) if is_usable else NO_ID
 
     @property
     def largest_id(self) -> int:
         """The largest id of a token."""
-        return int(self._tokenizer.vocabulary_size()) - 1
+        return int(self.tokenizer.vocabulary_size()) - 1
 
     @property
     def n_special(self) -> int:
@@ -53,7 +59,7 @@ class HubTokenizer:
         """
         size = max_length - self.n_special
         # Tokenizers of KerasHub fail for an empty list.
-        found: Any = self._tokenizer(list(texts)) if texts else []
+        found: Any = self.tokenizer(list(texts)) if texts else []
         rows = found.to_list() if hasattr(found, "to_list") else found
         return [
             [
@@ -68,7 +74,7 @@ class HubTokenizer:
         files = {
             name: np.frombuffer(content, dtype=np.uint8) for name, content in self.files().items()
         }
-        config = json.dumps(keras.saving.serialize_keras_object(self._tokenizer))
+        config = json.dumps(keras.saving.serialize_keras_object(self.tokenizer))
         return {"config": config, "files": files}
 
     @classmethod
@@ -94,7 +100,7 @@ class HubTokenizer:
     def files(self) -> dict[str, bytes]:
         """Return the files that a program needs to turn text into ids."""
         with tempfile.TemporaryDirectory() as folder:
-            self._tokenizer.save_assets(folder)
+            self.tokenizer.save_assets(folder)
             return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
     def __getstate__(self) -> dict[str, Any]:

@@ -217,8 +217,8 @@ def check_trainable_layers(n_layers: Any, *, mirror: bool, items: str | None = N
         raise ValueError(msg)
     if items is not None and n_layers != 0:
         msg = (
-            "Lists of images need a frozen backbone, because the features of each image are "
-            f"computed once and pooled. Received items={items!r} and "
+            "Lists need a frozen backbone, because the features of each item are computed once "
+            f"and pooled. Received items={items!r} and "
             f"trainable_layers={n_layers!r}. Fine-tune an encoder with items=None first, and "
             "pass its network as backbone."
         )

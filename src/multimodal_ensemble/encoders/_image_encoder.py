@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._augmentation import Augmentation, check_augmentation
-from multimodal_ensemble.encoders._check_image_network import check_backbone, names_preset
+from multimodal_ensemble.encoders._check_image_network import check_backbone
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._feature_layers import check_layers, check_pooling
-from multimodal_ensemble.encoders._image_backbone import check_trainable_layers, find_image_size
+from multimodal_ensemble.encoders._image_backbone import check_trainable_layers
 from multimodal_ensemble.encoders._image_settings import check_preprocessing
 from multimodal_ensemble.encoders._item_lists import ItemLists
 from multimodal_ensemble.encoders._network_encoder import NetworkEncoder
@@ -53,7 +53,8 @@ class ImageEncoder(NetworkEncoder):
         weights unless a path is given.
     image_size : int or (int, int), optional
         Side, or height and width, that images are resized to, in pixels. Default: the size that
-        the network was trained with; for a model of your own, the size of its input.
+        the network was trained with; for a model of your own, the size of its input, or that of an
+        image converter passed as `preprocessing`.
     pooling : {"avg", "max", "cls"} or sequence of them, default="avg"
         How feature maps or tokens are reduced to one vector: mean, maximum, or the class token;
         several are joined. Of a KerasHub network, mean and maximum leave out class and register
@@ -84,7 +85,7 @@ class ImageEncoder(NetworkEncoder):
         `unreadable`.
     resampling : str, optional
         Filter for resizing; see `multimodal_ensemble.images.read_image`. Default: that of the
-        preset, otherwise ``"bilinear"``.
+        preset or image converter, otherwise ``"bilinear"``.
     root : path, optional
         Folder that relative paths start from. Default: the working directory.
     seed : int, optional
@@ -182,9 +183,7 @@ class ImageEncoder(NetworkEncoder):
     @property
     def _item_shape(self) -> tuple[int, int, int]:
         """Height, width and the three colours."""
-        if names_preset(self.backbone):
-            return (*self._load_preset().image_size, 3)
-        return (*find_image_size(self.backbone, self.image_size), 3)
+        return (*self._size, 3)
 
     def _encode_items(self, items: Any) -> NDArray[np.uint8]:
         """Read images as RGB, uint8, or raise an ImageReadError that names an image."""

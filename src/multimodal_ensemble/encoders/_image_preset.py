@@ -12,16 +12,11 @@ import keras
 from numpy.typing import NDArray
 
 from multimodal_ensemble.encoders._image_settings import PREPROCESSING, read_settings
-from multimodal_ensemble.encoders._keras_hub import (
-    import_keras_hub,
-    load_hub_backbone,
-)
+from multimodal_ensemble.encoders._keras_hub import check_network, load_hub_backbone
 from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableError
 from multimodal_ensemble.images import check_image_size
-from multimodal_ensemble.saving import check_config, check_model_sizes, load_object
+from multimodal_ensemble.saving import load_object
 
-# Of a file whose weights are elsewhere.
-_MAX_ABSENT_WEIGHTS = 2**28
 # The side of images where neither a preset nor its network has one.
 _ANY_SIZE = 224
 
@@ -134,10 +129,7 @@ def restore_preset(
     settings = json.loads(described)
     config = settings.pop("network")
     where = f"The backbone of {modality!r}"
-    n_available = sum(array.size for array in weights or ()) if weights else _MAX_ABSENT_WEIGHTS
-    import_keras_hub()
-    check_config(config, where=where)
-    check_model_sizes(config, n_available=n_available, where=where)
+    check_network(config, weights, where=where)
     network = load_object(config, where=where)
     size = check_image_size(settings.pop("image_size"), name="image_size")
     return ImagePreset(network, size, **settings)

@@ -60,11 +60,13 @@ def _read_converter(source: str | os.PathLike[str]) -> dict[str, Any]:
     except Exception:
         # KerasHub raises errors of many types where a preset has no converter.
         return {}
-    return {} if converter is None else converter_settings(converter)
+    return converter_settings(converter)
 
 
 def converter_settings(converter: Any) -> dict[str, Any]:
-    """Return the settings of an image converter of KerasHub."""
+    """Return the settings of an image converter of KerasHub, empty for anything else."""
+    if not is_image_converter(converter):
+        return {}
     scale = 1.0 if converter.scale is None else _to_list(converter.scale)
     offset = 0.0 if converter.offset is None else _to_list(converter.offset)
     filter_name = _FILTERS.get(converter.interpolation, converter.interpolation)

@@ -15,7 +15,7 @@ from multimodal_ensemble._tables import as_object_array
 from multimodal_ensemble.encoders._token_encoder import is_count
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
-# What fills the places behind the last item of a list. No pixel and no token id is negative.
+# What fills the places behind the last item of a list. No pixel and no token id is -1.
 PADDING = -1
 
 
@@ -252,11 +252,10 @@ class ItemLists:
         except (ModalityError, ImageReadError) as error:
             if error.row is not None and error.row < len(self.items):
                 place = self.first_places[error.row]
+                before, found, after = str(error).rpartition(f"in row {error.row}")
                 error.row = int(self.rows[place])
-                error.args = (
-                    f"{error} It is item {self.places[place]} (from 0) of the list in row "
-                    f"{error.row}.",
-                )
+                where = f"item {self.places[place]} (from 0) of the list in row {error.row}"
+                error.args = (f"{before}as {where}{after}" if found else f"{after} It is {where}.",)
             raise
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
 import keras
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import backbone_name, head_name
-from multimodal_ensemble._tables import counted
+from multimodal_ensemble._tables import counted, locating_errors
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.encoders._columns import check_single_column
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._item_layers import (
     ITEM_POOLINGS,
@@ -42,8 +43,8 @@ class ItemsEncoder(Encoder):
     ----------
     name : str
         Name of the modality.
-    column : str or list of str, optional
-        The column, or columns, of the data; see `Encoder`.
+    column : str, optional
+        The column of the data. Default: `name`.
     head : callable, optional
         The trainable layers; see `Encoder`.
     optional : bool, default=False
@@ -58,6 +59,8 @@ class ItemsEncoder(Encoder):
 
     Raises
     ------
+    ModalityError
+        If `column` is a list.
     ValueError
         If an option is out of range.
 
@@ -85,13 +88,14 @@ class ItemsEncoder(Encoder):
         self,
         name: str,
         *,
-        column: str | Sequence[str] | None = None,
+        column: str | None = None,
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
         items: str | None = None,
         max_items: int = 8,
     ) -> None:
         super().__init__(name, column=column, head=head, optional=optional)
+        check_single_column(column, modality=name)
         check_choice(items, (None, *ITEM_POOLINGS), name="items")
         check_at_least(max_items, 1, name="max_items")
         if max_items > _MOST_ITEMS:
@@ -110,7 +114,7 @@ class ItemsEncoder(Encoder):
 
     @abstractmethod
     def _encode_items(self, items: Any) -> NDArray[Any]:
-        """Turn n items into an array of shape ``(n, *item_shape)`` of numbers of at least 0."""
+        """Turn n items into an array of shape ``(n, *item_shape)``; none may be -1 throughout."""
 
     @abstractmethod
     def _get_item_backbone(self) -> keras.Model:
@@ -127,7 +131,7 @@ class ItemsEncoder(Encoder):
         return super().find_unusable(items)
 
     def _find_missing_items(self, items: Any) -> NDArray[np.bool_]:
-        """Return which items count as missing besides None; lists are used without them."""
+        """Return which items of lists are missing; the lists are used without them."""
         return np.zeros(len(items), dtype=bool)
 
     # -- the contract of an encoder ----------------------------------------------------------
@@ -173,8 +177,10 @@ class ItemsEncoder(Encoder):
         lists = self.list_items(values)
         with lists.locating_errors():
             digests = self._digest_items(lists.items)
-        parts = np.split(lists.index, np.cumsum(lists.counts)[:-1])
-        return [hashlib.sha256(b"".join(digests[item] for item in part)).digest() for part in parts]
+        contents = [hashlib.sha256() for _ in lists.counts]
+        for row, item in zip(lists.rows, lists.index, strict=True):
+            contents[row].update(digests[item])
+        return [content.digest() for content in contents]
 
     def find_unusable(self, values: Any) -> dict[int, str]:
         """Return the rows that are left out because of an item, with reasons."""
@@ -192,7 +198,8 @@ class ItemsEncoder(Encoder):
         if self.items is None:
             missing[present] = self._find_missing_items(given)
         else:
-            lists = ItemLists.read(given, modality=self.name)
+            with locating_errors(present):
+                lists = ItemLists.read(given, modality=self.name)
             lists = lists.without(self._find_missing_items(lists.items))
             missing[present] = lists.counts == 0
         return missing

@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from importlib import import_module
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble.encoders._token_ids import NO_TOKEN
+from multimodal_ensemble.encoders._token_ids import NO_ID
 
 # The names of the padding token in models whose file sets no padding.
 _PADDING_TOKENS = ("[PAD]", "<pad>")
-# The length of texts is a state of the tokenizer, which clones of an encoder share.
-_LOCK = Lock()
 
 
 class JsonTokenizer:
@@ -30,12 +27,13 @@ class JsonTokenizer:
         self.max_length: int | None = None if truncation is None else truncation["max_length"]
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        # By the maximum length of a text.
+        self._limited: dict[int, Any] = {}
         names = [padding["pad_token"]] if padding else _PADDING_TOKENS
         known = [self._tokenizer.token_to_id(name) for name in names]
-        pad_id = next((number for number in known if number is not None), NO_TOKEN)
+        pad_id = next((number for number in known if number is not None), NO_ID)
         # Some models end each text with the token that they also use as padding.
-        is_in_texts = pad_id in self._tokenizer.encode("").ids
-        self.pad_id: int = NO_TOKEN if is_in_texts else pad_id
+        self.pad_id: int = NO_ID if pad_id in self._tokenizer.encode("").ids else pad_id
 
     @property
     def largest_id(self) -> int:
@@ -52,12 +50,15 @@ class JsonTokenizer:
 
         Every text has at least one part, and each part has its special tokens.
         """
-        with _LOCK:
-            self._tokenizer.enable_truncation(max_length)
-            encodings = self._tokenizer.encode_batch(list(texts))
+        # Copies of an encoder in other threads may have other limits and share this object.
+        tokenizer = self._limited.get(max_length)
+        if tokenizer is None:
+            tokenizer = _import_tokenizers().Tokenizer.from_str(self._tokenizer.to_str())
+            tokenizer.enable_truncation(max_length)
+            self._limited[max_length] = tokenizer
         return [
             [np.array(part.ids, dtype=np.int32) for part in (encoding, *encoding.overflowing)]
-            for encoding in encodings
+            for encoding in tokenizer.encode_batch(list(texts))
         ]
 
     def get_state(self) -> dict[str, Any]:
@@ -66,9 +67,7 @@ class JsonTokenizer:
 
     def to_json(self) -> str:
         """Return the text of `tokenizer.json`, without truncation."""
-        with _LOCK:
-            self._tokenizer.no_truncation()
-            text: str = self._tokenizer.to_str()
+        text: str = self._tokenizer.to_str()
         # A program that pads with the library uses the right id.
         document = json.loads(text)
         if self.pad_id >= 0:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import keras
+from numpy.typing import NDArray
 
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.exceptions import WeightsUnavailableError
+from multimodal_ensemble.saving import MAX_ABSENT_WEIGHTS, check_config, check_model_sizes
 
 # What `keras_hub.models.Backbone.from_preset` takes besides presets and folders.
 _HANDLES = ("hf://", "kaggle://", "modelscope://", "gs://")
@@ -104,6 +107,17 @@ def load_hub_backbone(
         )
         raise WeightsUnavailableError(msg) from error
     return backbone
+
+
+def check_network(config: Any, weights: Sequence[NDArray[Any]] | None, *, where: str) -> None:
+    """Refuse a network in a saved file that is not harmless, or has more weights than the file.
+
+    Without the weights, which are then read from elsewhere, the limit is that of large networks.
+    """
+    import_keras_hub()
+    check_config(config, where=where)
+    n_known = MAX_ABSENT_WEIGHTS if weights is None else sum(each.size for each in weights)
+    check_model_sizes(config, n_available=n_known, where=where)
 
 
 def read_json_file(source: str | os.PathLike[str], name: str) -> dict[str, Any] | None:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import keras
 from sklearn.base import clone
 
 from multimodal_ensemble._layer_names import backbone_name
-from multimodal_ensemble.encoders._image_backbone import (
-    check_trainable_layers,
-    set_trainable_layers,
-)
-from multimodal_ensemble.encoders._items_encoder import ItemsEncoder
+from multimodal_ensemble.encoders._hub_tokenizer import HubTokenizer
 from multimodal_ensemble.encoders._json_tokenizer import is_json_tokenizer
+from multimodal_ensemble.encoders._pretrained_encoder import PretrainedEncoder
 from multimodal_ensemble.encoders._read_text_source import read_source, read_weights
 from multimodal_ensemble.encoders._text_backbone import build_text_backbone
 from multimodal_ensemble.encoders._text_source import TextSource
 
+# In place of a tokenizer of KerasHub in a configuration; `get_state` returns it.
+_IN_STATE = "saved"
 # What a loaded source, and a built backbone, depend on.
 _SOURCE_PARAMETERS = {"backbone", "tokenizer", "weights"}
 _BACKBONE_PARAMETERS = _SOURCE_PARAMETERS | {
@@ -33,72 +32,31 @@ _BACKBONE_PARAMETERS = _SOURCE_PARAMETERS | {
 }
 
 
-class LanguageModelEncoder(ItemsEncoder):
+class LanguageModelEncoder(PretrainedEncoder):
     """The part of a `TextEncoder` that concerns its network; it has the arguments of that."""
 
-    backbone: str | Path | keras.Model
     tokenizer: Any
-    weights: str | Path | None
     pooling: str | None
     normalize: bool
     windows: bool
-    trainable_layers: int | str
-    # What was loaded and built from these.
+    # What was loaded from these.
     _source: TextSource | None = None
-    _backbone: keras.Model | None = None
 
-    def _get_item_backbone(self) -> keras.Model:
-        """Return the network from token ids to one vector per text.
-
-        An ImportError says that KerasHub is not installed, and a WeightsUnavailableError that the
-        backbone or its weights cannot be read.
-        """
-        if self._backbone is None:
-            source = self._get_source()
-            if source.weights is None:
-                # An estimator was saved without weights that are known by name.
-                named = self.backbone if self.weights is None else self.weights
-                weights = read_weights(named, modality=self.name)
-                source = self._source = replace(source, weights=weights)
-            self._backbone = build_text_backbone(
-                backbone_name(self.name),
-                source.build_network(modality=self.name),
-                pad_id=source.tokenizer.pad_id,
-                pooling=self.pooling or source.pooling,
-                normalize=self.normalize,
-                windows=self.windows,
-            )
-            set_trainable_layers(self._backbone, self.trainable_layers)
-        return self._backbone
-
-    def unfreeze(self, n_layers: int | None = None) -> Self:
-        """Let training also change the last layers of the backbone.
-
-        Training then runs the whole backbone in each epoch, because the vectors of all tokens,
-        which the first trained layer takes, are too large for a store. All models that were built
-        from this encoder share its backbone and change with it.
-
-        Parameters
-        ----------
-        n_layers : int, optional
-            Number of layers with weights, counted from the last; a block of a transformer is one.
-            Default: all of them. 0 freezes the backbone again.
-
-        Returns
-        -------
-        TextEncoder
-            The encoder itself.
-
-        Raises
-        ------
-        ValueError
-            If the backbone has fewer layers than that, or with `items`.
-        """
-        n_or_all: int | str = "all" if n_layers is None else n_layers
-        check_trainable_layers(n_or_all, mirror=False, items=self.items)
-        set_trainable_layers(self._get_item_backbone(), n_or_all)
-        self.trainable_layers = n_or_all
-        return self
+    def _build_backbone(self) -> keras.Model:
+        source = self._get_source()
+        if source.weights is None:
+            # A file does not hold the weights, or holds those after training.
+            named = self.backbone if self.weights is None else self.weights
+            weights = read_weights(named, modality=self.name)
+            source = self._source = replace(source, weights=weights)
+        return build_text_backbone(
+            backbone_name(self.name),
+            source.build_network(modality=self.name),
+            pad_id=source.tokenizer.pad_id,
+            pooling=self.pooling or source.pooling,
+            normalize=self.normalize,
+            windows=self.windows,
+        )
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters after checking them; what they affect is read or built again."""
@@ -129,6 +87,8 @@ class LanguageModelEncoder(ItemsEncoder):
             described.backbone = "none"
         if is_json_tokenizer(self.tokenizer):
             described.tokenizer = self.tokenizer.to_str()
+        elif self.tokenizer is not None and not isinstance(self.tokenizer, str | os.PathLike):
+            described.tokenizer = _IN_STATE
         config = super(LanguageModelEncoder, described).get_config()
         if isinstance(self.backbone, keras.Model):
             config["backbone"] = self._get_source().config
@@ -145,14 +105,21 @@ class LanguageModelEncoder(ItemsEncoder):
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
         """Take over what `get_state` of an encoder with the same configuration returned."""
+        self._check_state(state)
         learned = dict(state)
         weights = learned.pop("backbone_weights", None)
-        if weights is None and not self.has_named_weights:
-            msg = f"The state of {self.name!r} lacks backbone_weights, which get_state returns."
-            raise ValueError(msg)
         described = learned.pop("text_source")
-        self._source = TextSource.from_state(described, weights, modality=self.name)
+        source = self._source = TextSource.from_state(described, weights, modality=self.name)
         self._backbone = None
+        if self.tokenizer == _IN_STATE and isinstance(source.tokenizer, HubTokenizer):
+            self.tokenizer = source.tokenizer.tokenizer
+        # A clone of this encoder starts from a model of the user's as it was saved, ...
+        if isinstance(self.backbone, keras.Model):
+            self.backbone = source.build_network(modality=self.name)
+        elif self.trainable_layers:
+            # ... and otherwise from the weights that the options name.
+            self._get_item_backbone()
+            self._source = replace(source, weights=None)
         return super().set_state(learned)
 
     def _get_source(self) -> TextSource:

@@ -14,19 +14,20 @@ from multimodal_ensemble._layer_names import backbone_name
 from multimodal_ensemble.encoders._check_image_network import names_preset
 from multimodal_ensemble.encoders._image_backbone import (
     build_image_backbone,
-    check_trainable_layers,
     copy_model,
     copy_weights,
+    find_image_size,
     set_trainable_layers,
 )
 from multimodal_ensemble.encoders._image_preset import (
     ImagePreset,
     describe_preset,
     load_image_preset,
+    own_input_size,
     restore_preset,
 )
-from multimodal_ensemble.encoders._image_settings import copy_preprocessing
-from multimodal_ensemble.encoders._items_encoder import ItemsEncoder
+from multimodal_ensemble.encoders._image_settings import converter_settings, copy_preprocessing
+from multimodal_ensemble.encoders._pretrained_encoder import PretrainedEncoder
 
 # The parameters that a built backbone depends on.
 _BACKBONE_PARAMETERS = set(
@@ -35,7 +36,7 @@ _BACKBONE_PARAMETERS = set(
 )
 
 
-class NetworkEncoder(ItemsEncoder):
+class NetworkEncoder(PretrainedEncoder):
     """The part of an `ImageEncoder` that concerns its network; it has the arguments of that."""
 
     if TYPE_CHECKING:
@@ -43,57 +44,14 @@ class NetworkEncoder(ItemsEncoder):
         @property
         def _item_shape(self) -> tuple[int, int, int]: ...
 
-    backbone: str | Path | keras.Model
-    weights: str | Path | None
     image_size: int | Sequence[int] | None
     pooling: str | Sequence[str]
     layers: int | Sequence[str]
-    mirror: bool
     preprocessing: str | keras.layers.Layer | None
-    trainable_layers: int | str
     resampling: str | None
     seed: int | None
-    # What was built or loaded from these.
-    _backbone: keras.Model | None = None
+    # What was loaded from these.
     _preset: ImagePreset | None = None
-
-    def _get_item_backbone(self) -> keras.Model:
-        """Return the network from RGB images 0..255 to one feature vector per image.
-
-        A WeightsUnavailableError says that its weights cannot be downloaded or read.
-        """
-        if self._backbone is None:
-            self._backbone = self._build_backbone(self.weights)
-        return self._backbone
-
-    def unfreeze(self, n_layers: int | None = None) -> Self:
-        """Let training also change the last layers of the backbone.
-
-        Create the data sets again afterwards: a store now keeps the input of the first block that
-        is trained. Batch normalisation stays frozen, as is usual in fine-tuning. All models that
-        were built from this encoder share its backbone and change with it.
-
-        Parameters
-        ----------
-        n_layers : int, optional
-            Number of layers, counted from the last, that have weights and are not batch
-            normalisation. Default: all of them. 0 freezes the backbone again.
-
-        Returns
-        -------
-        ImageEncoder
-            The encoder itself.
-
-        Raises
-        ------
-        ValueError
-            If the backbone has fewer layers than that, or with `mirror` or `items`.
-        """
-        n_or_all: int | str = "all" if n_layers is None else n_layers
-        check_trainable_layers(n_or_all, mirror=self.mirror, items=self.items)
-        set_trainable_layers(self._get_item_backbone(), n_or_all)
-        self.trainable_layers = n_or_all
-        return self
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters after checking them; the backbone is rebuilt if one affects it."""
@@ -120,13 +78,6 @@ class NetworkEncoder(ItemsEncoder):
         named = not isinstance(self.backbone, keras.Model) and self.weights is not None
         return named and not self.trainable_layers
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, with the absolute path of a folder."""
-        config = super().get_config()
-        if names_preset(self.backbone) and Path(self.backbone).is_dir():
-            config["backbone"] = str(Path(self.backbone).absolute())
-        return config
-
     def get_state(self) -> dict[str, Any]:
         """Return what was learned, and what is needed to rebuild the backbone."""
         state = super().get_state()
@@ -136,17 +87,16 @@ class NetworkEncoder(ItemsEncoder):
 
     def set_state(self, state: Mapping[str, Any]) -> Self:
         """Take over what `get_state` of an encoder with the same configuration returned."""
+        self._check_state(state)
         learned = dict(state)
         weights = learned.get("backbone_weights")
-        described = learned.pop("preset", None)
-        if weights is None and not self.has_named_weights:
-            msg = f"The state of {self.name!r} lacks backbone_weights, which get_state returns."
-            raise ValueError(msg)
+        described = learned.pop("preset") if names_preset(self.backbone) else None
         # The preset and the weights that the configuration names may not be on this machine.
         if described is not None and (weights is not None or self.weights != "imagenet"):
             self._preset = restore_preset(described, weights, modality=self.name)
         if weights is not None and self._backbone is None:
-            self._backbone = self._build_backbone(None)
+            self._backbone = self._build_with(None)
+            set_trainable_layers(self._backbone, self.trainable_layers)
         super().set_state(learned)
         if weights is not None and isinstance(self.backbone, keras.Model):
             # A clone of this encoder starts from this model. It is a copy, because the original
@@ -168,11 +118,31 @@ class NetworkEncoder(ItemsEncoder):
 
     @property
     def _resampling(self) -> str:
-        if self.resampling is None:
-            return self._load_preset().resampling if names_preset(self.backbone) else "bilinear"
-        return self.resampling
+        if self.resampling is not None:
+            return self.resampling
+        if names_preset(self.backbone):
+            return self._load_preset().resampling
+        filter_name: str = converter_settings(self.preprocessing).get("resampling", "bilinear")
+        return filter_name
 
-    def _build_backbone(self, weights: str | Path | None) -> keras.Model:
+    @property
+    def _size(self) -> tuple[int, int]:
+        """Height and width of images."""
+        if names_preset(self.backbone):
+            return self._load_preset().image_size
+        size = self.image_size
+        if (
+            size is None
+            and not isinstance(self.backbone, str)
+            and None in own_input_size(self.backbone)
+        ):
+            size = converter_settings(self.preprocessing).get("image_size")
+        return find_image_size(self.backbone, size)
+
+    def _build_backbone(self) -> keras.Model:
+        return self._build_with(self.weights)
+
+    def _build_with(self, weights: str | Path | None) -> keras.Model:
         network, preprocessing = self.backbone, copy_preprocessing(self.preprocessing)
         if names_preset(network):
             preset = self._load_preset()
@@ -184,7 +154,7 @@ class NetworkEncoder(ItemsEncoder):
             # Use a copy, because freezing, training and loading must change neither the caller's
             # model nor other encoders that received the same model.
             network = copy_model(network)
-        backbone = build_image_backbone(
+        return build_image_backbone(
             backbone_name(self.name),
             network,
             weights=weights,
@@ -195,5 +165,3 @@ class NetworkEncoder(ItemsEncoder):
             preprocessing=preprocessing,
             seed=self.seed,
         )
-        set_trainable_layers(backbone, self.trainable_layers)
-        return backbone

@@ -33,11 +33,9 @@ _MAX_LENGTH = 512
 
 def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
     """Return the parts of a text encoder from the arguments of its constructor."""
-    if isinstance(backbone, keras.Model):
-        network, path = backbone, None
-    else:
-        path = os.fspath(backbone)
-        network = load_hub_backbone(path, modality=modality)
+    path = None if isinstance(backbone, keras.Model) else os.fspath(backbone)
+    network = backbone if path is None else load_hub_backbone(path, modality=modality)
+    limit = getattr(network, "max_sequence_length", None)
     details = (None if path is None else read_json_file(path, "config.json")) or {}
     used = tokens_only(network, modality)
     check_padding(used, modality)
@@ -51,21 +49,21 @@ def read_source(backbone: Any, tokenizer: Any, *, modality: str) -> TextSource:
             f"knows {n_tokens} tokens. Pass the tokenizer that the backbone was trained with."
         )
         raise ModalityError(msg)
-    longest = getattr(network, "max_sequence_length", None)
     return TextSource(
         config=as_trained(config, used, details),
         weights=used.get_weights(),
         tokenizer=known,
         pooling=_read_pooling(path, modality) if path is not None else "mean",
-        max_length=_find_max_length(longest, path, known),
-        longest=longest,
+        max_length=_find_max_length(limit, path, known),
+        limit=None if limit is None else int(limit),
     )
 
 
-def read_weights(path: str | os.PathLike[str], *, modality: str) -> list[NDArray[Any]]:
-    """Return the weights of a folder or preset, which needs no tokenizer."""
-    network = load_hub_backbone(path, modality=modality)
-    weights: list[NDArray[Any]] = tokens_only(network, modality).get_weights()
+def read_weights(source: str | os.PathLike[str], *, modality: str) -> list[NDArray[Any]]:
+    """Return the weights in a folder or preset, which need not have a tokenizer."""
+    weights: list[NDArray[Any]] = tokens_only(
+        load_hub_backbone(source, modality=modality), modality
+    ).get_weights()
     return weights
 
 
@@ -126,10 +124,10 @@ def _read_pooling(path: str, modality: str) -> str:
     return modes[chosen[0]]
 
 
-def _find_max_length(longest: int | None, path: str | None, tokenizer: Tokenizer) -> int:
+def _find_max_length(limit: Any, path: str | None, tokenizer: Tokenizer) -> int:
     """Return the length of texts that a model was trained with, but not more than it can take."""
     details = None if path is None else read_json_file(path, "sentence_bert_config.json")
     named = (details or {}).get("max_seq_length")
     known = [named if isinstance(named, int) else None, tokenizer.max_length, _MAX_LENGTH]
     wanted = next(length for length in known if length)
-    return wanted if longest is None else min(wanted, longest)
+    return min(wanted, int(limit or wanted))

@@ -14,6 +14,7 @@ from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._tables import as_object_array, column_fault, counted
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.encoders._columns import check_single_column
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._numbers import LARGEST
 from multimodal_ensemble.encoders._sequence_head import SequenceHead
@@ -86,6 +87,7 @@ class SequenceEncoder(Encoder):
     ) -> None:
         head = SequenceHead() if head is None else head
         super().__init__(name, column=column, head=head, optional=optional)
+        check_single_column(column, modality=name)
         if max_length is not None:
             check_at_least(max_length, 1, name="max_length")
         check_choice(scaling, ("standard", None), name="scaling")

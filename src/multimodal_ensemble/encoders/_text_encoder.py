@@ -221,8 +221,11 @@ class TextEncoder(LanguageModelEncoder):
     def input_description(self) -> dict[str, Any]:
         """Return what the ids are and how they are padded."""
         source = self._get_source()
+        texts = "a text" if self.items is None else "several texts"
+        parts = "parts, of at most max_length tokens, of " if self.windows else ""
+        absent = "" if self.items is None else "; -1 throughout absent texts"
         return {
-            "meaning": "token ids of a text, padded at the end to the longest text of the batch",
+            "meaning": f"token ids of {parts}{texts}, padded with pad_id at the end{absent}",
             "pad_id": source.tokenizer.pad_id,
             "max_length": self._length_limit(source),
         }
@@ -236,20 +239,19 @@ class TextEncoder(LanguageModelEncoder):
         small = copy.copy(self)
         source = self._get_source()
         small.backbone, small._backbone, small.tokenizer = "none", None, None
+        small._list_backbone = None
         small._source = replace(source, config={}, weights=None)
         return small
 
     def _length_limit(self, source: TextSource) -> int:
-        if self.max_length is None:
-            return source.max_length
-        if source.longest is not None and self.max_length > source.longest:
+        wanted = source.max_length if self.max_length is None else self.max_length
+        if source.limit is not None and wanted > source.limit:
             msg = (
-                f"The backbone of {self.name!r} takes at most {source.longest} tokens. Received "
-                f"max_length={self.max_length}; reduce it, and pass windows=True to read longer "
-                "texts in parts."
+                f"The backbone of {self.name!r} takes texts of at most {source.limit} tokens. "
+                f"Received max_length={wanted}. Pass windows=True to read longer texts in parts."
             )
             raise ModalityError(msg)
-        return self.max_length
+        return wanted
 
     def _read_text(self, value: Any, row: int) -> str:
         # A column of lists in a Parquet file becomes arrays.
@@ -262,7 +264,7 @@ class TextEncoder(LanguageModelEncoder):
         msg = (
             f"Modality {self.name!r} expects a text, or a list of strings, in each row. Received "
             f"{value!r:.80} in row {row}. If the text is unknown, use None and pass optional=True "
-            "to the encoder."
+            "to the encoder; leave unknown texts out of lists."
         )
         raise ModalityError(msg, row=row)
 

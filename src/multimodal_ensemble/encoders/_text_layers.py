@@ -19,7 +19,7 @@ class TokenInputs(keras.layers.Layer):
     Parameters
     ----------
     pad_id : int
-        The id of the padding; -2 where no token of the model is free for it.
+        The id of the padding; negative where no id of the model is free for it.
     names : sequence of str
         The inputs: ``"token_ids"``, ``"padding_mask"`` and perhaps ``"segment_ids"``.
     **kwargs

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.encoders._hub_tokenizer import HubTokenizer
 from multimodal_ensemble.encoders._json_tokenizer import JsonTokenizer
-from multimodal_ensemble.encoders._keras_hub import import_keras_hub
+from multimodal_ensemble.encoders._keras_hub import check_network, import_keras_hub
 from multimodal_ensemble.exceptions import WeightsUnavailableError
-from multimodal_ensemble.saving import check_model_sizes, load_object
+from multimodal_ensemble.saving import load_object
 
 Tokenizer: TypeAlias = JsonTokenizer | HubTokenizer
 
 POOLINGS = ("mean", "cls", "max", "last")
-# The largest network of which a file names only the weights.
-_MAX_ABSENT_WEIGHTS = 2**28
 
 
 @dataclass(frozen=True)
@@ -35,8 +33,8 @@ class TextSource:
     tokenizer: Tokenizer
     pooling: str
     max_length: int
-    # The most tokens that the network can take, or None without a limit.
-    longest: int | None
+    # The length of the longest text that the network can take, if it has a limit.
+    limit: int | None = None
 
     def build_network(self, *, modality: str) -> keras.Model:
         """Return a new network with the weights."""
@@ -68,7 +66,7 @@ class TextSource:
             "tokenizer": self.tokenizer.get_state(),
             "pooling": self.pooling,
             "max_length": self.max_length,
-            "longest": self.longest,
+            "limit": self.limit,
         }
 
     @classmethod
@@ -76,19 +74,15 @@ class TextSource:
         cls, state: Mapping[str, Any], weights: list[NDArray[Any]] | None, *, modality: str
     ) -> TextSource:
         """Return a source from what `get_state` returned, without reading any other file."""
-        import_keras_hub()
-        where = f"The network of {modality!r}"
         config = json.loads(state["network"])
-        n_known = None if weights is None else sum(weight.size for weight in weights)
-        limit = _MAX_ABSENT_WEIGHTS if n_known is None else n_known
-        check_model_sizes(config, n_available=limit, where=where)
+        check_network(config, weights, where=f"The network of {modality!r}")
         return cls(
             config=config,
             weights=weights,
             tokenizer=_restore_tokenizer(state["tokenizer"], modality=modality),
             pooling=str(state["pooling"]),
             max_length=int(state["max_length"]),
-            longest=None if state["longest"] is None else int(state["longest"]),
+            limit=state["limit"],
         )
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# The id of padding where no token is free for it. -1 stands for missing items of a list.
-NO_TOKEN = -2
+# The padding where no id of a model is free for it. Places without an item in a list are -1.
+NO_ID = -2
 
 
 def is_tokenized(values: Any) -> bool:

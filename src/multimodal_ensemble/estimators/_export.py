@@ -41,16 +41,21 @@ def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> 
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         written = Path(folder) / "model"
         _EXPORTS[format](fitted.model, written)
+        described = describe(fitted)
+        companions: list[str] = []
+        for encoder in fitted.encoders:
+            files = {
+                f"{path.name}.{encoder.name}.{name}": content
+                for name, content in sorted(encoder.companion_files().items())
+            }
+            for name, content in files.items():
+                (Path(folder) / name).write_bytes(content)
+            if files:
+                described["inputs"][encoder.name]["files"] = list(files)
+            companions += files
         description = Path(folder) / "description"
-        text = json.dumps(describe(fitted), indent=1, allow_nan=False)
+        text = json.dumps(described, indent=1, allow_nan=False)
         description.write_text(f"{text}\n", encoding="utf-8")
-        companions = {
-            f"{path.name}.{encoder.name}.{name}": content
-            for encoder in fitted.encoders
-            for name, content in encoder.companion_files().items()
-        }
-        for name, content in companions.items():
-            (Path(folder) / name).write_bytes(content)
         written.replace(path)
         description.replace(path.with_name(f"{path.name}.json"))
         for name in companions:
@@ -79,10 +84,11 @@ def check_export(encoder: Encoder, *, format: str) -> None:
 
     Examples
     --------
+    >>> import keras
     >>> from multimodal_ensemble import ImageEncoder
     >>> from multimodal_ensemble.estimators import check_export
-    >>> encoder = ImageEncoder("photo", backbone="MobileNet", weights=None, image_size=32)
-    >>> check_export(encoder, format="tf_saved_model")
+    >>> network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
+    >>> check_export(ImageEncoder("photo", backbone=network), format="tf_saved_model")
     """
     _check_format(format)
     backbone = encoder.get_backbone()
@@ -144,7 +150,6 @@ def _describe_encoder(encoder: Encoder) -> dict[str, Any]:
         "config": encoder.get_config() if encoder.get_backbone() is None else {},
         "state": state,
         **encoder.input_description(),
-        **({"files": files} if (files := sorted(encoder.companion_files())) else {}),
     }
 
 
@@ -206,6 +211,10 @@ def _export_onnx(model: keras.Model, path: Path) -> None:
         # tf2onnx only logs the operations that it cannot convert.
         msg = f"The model has operations that ONNX or tf2onnx does not support: {error}"
         raise ValueError(msg) from error
+    found = {entry.name for entry in onnx.load(path).graph.input}
+    if further := sorted(found - set(inputs)):
+        msg = f"The model has constants that tf2onnx turns into inputs of the file: {further}."
+        raise ValueError(msg)
 
 
 def _refuse_dtypes(model: keras.Model, format_name: str, dtypes: set[str]) -> None:

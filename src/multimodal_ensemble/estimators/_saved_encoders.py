@@ -15,6 +15,7 @@ from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.saving import (
+    MAX_ABSENT_WEIGHTS,
     check_config,
     check_model_sizes,
     pack_state,
@@ -24,10 +25,6 @@ from multimodal_ensemble.saving import (
 
 Arrays = Mapping[str, NDArray[Any]]
 Weights = Mapping[str, str | PathLike[str]]
-
-# A file of a few bytes can name networks that are then built: the largest network of
-# keras.applications, or 18 times VGG16.
-MAX_ABSENT_WEIGHTS = 2**28
 
 
 def describe_encoder(
@@ -149,8 +146,10 @@ def _make_encoder(
         raise ArtefactError(msg)
     if name in weights:
         config["weights"] = str(weights[name])
-    encoder = kind.from_config(config)
     state = unpack_state(entry["state"], arrays)
+    if name not in weights and "backbone_weights" not in state:
+        _refuse_downloads(name, config)
+    encoder = kind.from_config(config)
     arguments = encoder.get_params(deep=False)
     if taken := [
         key for key in state if key.startswith("_") or key in arguments or hasattr(kind, key)
@@ -170,6 +169,18 @@ def _make_encoder(
         )
         raise WeightsUnavailableError(msg) from None
     return encoder, "backbone_weights" in state
+
+
+def _refuse_downloads(name: str, config: Mapping[str, Any]) -> None:
+    """Refuse addresses in a file, such as those of KerasHub: anybody may have put files there."""
+    for option in ("backbone", "weights"):
+        if "://" in str(value := config.get(option)):
+            msg = (
+                f"The encoder {name!r} has {option}={value!r}, which load does not download, "
+                f"because the file may come from anybody. Pass weights={{{name!r}: path}}, or save "
+                "the model with include_backbones=True."
+            )
+            raise WeightsUnavailableError(msg)
 
 
 def check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:

@@ -12,13 +12,14 @@ from multimodal_ensemble.saving._files import (
 )
 from multimodal_ensemble.saving._keras_file import check_keras_file, check_weights_file
 from multimodal_ensemble.saving._load_object import load_object, without_compilation
-from multimodal_ensemble.saving._model_size import check_model_sizes
+from multimodal_ensemble.saving._model_size import MAX_ABSENT_WEIGHTS, check_model_sizes
 from multimodal_ensemble.saving._read_archive import ArrayReader, read_archive
 from multimodal_ensemble.saving._safe_config import check_config
 from multimodal_ensemble.saving._state_codec import pack_state, unpack_state
 from multimodal_ensemble.saving._write_archive import write_archive
 
 __all__ = [
+    "MAX_ABSENT_WEIGHTS",
     "ArrayReader",
     "check_config",
     "check_keras_file",

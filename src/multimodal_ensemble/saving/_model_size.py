@@ -14,6 +14,9 @@ from multimodal_ensemble.saving._safe_config import find_keras_class
 # Layers may take memory in proportion to a number or to the size of an input before they have any
 # weights. A model for images of 4,000 x 4,000 pixels is within this limit.
 MAX_SIZE = 2**26
+# Of networks that a file names without their weights: the largest of keras.applications, or 18
+# times VGG16. A file of a few bytes could name any.
+MAX_ABSENT_WEIGHTS = 2**28
 # The states of random generators and the like, which a file need not hold.
 _N_FREE = 2**14
 _NO_SIZES = {"seed", "shared_object_id"}
