@@ -158,7 +158,7 @@ def test_several_columns_are_a_table_in_the_order_of_the_option(data):
 def test_an_error_about_a_mapping_names_the_column():
     encoder = DenseEncoder("numbers", column=["a", "b"])
     with pytest.raises(ModalityError, match=r"row 1, column 'b'"):
-        fit_encoders([encoder], {"a": [1, 2], "b": [1, None]})
+        fit_encoders([encoder], {"a": [1, 2], "b": [1, np.inf]})
 
 
 @pytest.mark.parametrize("data", [FRAME, FRAME.to_dict("list")], ids=["frame", "mapping"])
@@ -286,7 +286,8 @@ def test_from_config_ignores_unknown_options():
 
 def test_the_state_is_what_fit_learned_and_moves_to_a_copy():
     encoder = DenseEncoder("numbers").fit([[1, 2], [3, 6]])
-    assert set(encoder.get_state()) == {"n_features_", "feature_names_", "mean_", "scale_"}
+    learned = {"n_features_", "feature_names_", "mean_", "scale_", "indicated_"}
+    assert set(encoder.get_state()) == learned
     copy = DenseEncoder("numbers").set_state(encoder.get_state())
     np.testing.assert_array_equal(copy.encode([[5, 5]]), encoder.encode([[5, 5]]))
 

@@ -568,7 +568,7 @@ Encoders for 11 columns:
   cast: BagOfWordsEncoder('cast', delimiter='|', optional=True); strings delimited by '|'; \
 missing in 1 of 6 rows
   plot: BagOfWordsEncoder('plot', tokenizer='words'); texts; a language model reads more from \
- them, with text_backbone='folder'
+them, with text_backbone='folder'
   vector: DenseEncoder('vector'); vectors of 2 numbers
   released: left out; dates and times; turn them into numbers, such as the year, to use them
   genres: left out; excluded
