@@ -117,6 +117,7 @@ def test_values_outside_of_0_to_1_raise(value):
     [
         ([1, 2], r"shape \(3,\). Received shape \(2,\)"),
         ([1, -1, 1], "not negative"),
+        ([1e308] * 3, "finite sum"),
         ([1, np.inf, 1], "finite"),
         ([0, 0, 0], "not be zero everywhere"),
         (["a", "b", "c"], "must be numeric"),

@@ -150,8 +150,10 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> FloatArray | None
     if weights.shape != (n_samples,):
         msg = f"sample_weight must have shape ({n_samples},). Received shape {weights.shape}."
         raise ValueError(msg)
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        msg = "sample_weight must be finite and not negative."
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not np.isfinite(total) or (weights < 0).any():
+        msg = "sample_weight must be finite and not negative, with a finite sum."
         raise ValueError(msg)
     if not weights.any():
         msg = "sample_weight must not be zero everywhere."

@@ -217,7 +217,8 @@ class ItemsEncoder(Encoder):
         if known is None or not any(layer is network for layer in known.layers):
             lists = keras.Input(self.input_shape, dtype=self.input_dtype, name="lists")
             items, presence = FoldItems(name="fold")(lists)
-            pool = PoolItems(self.items, self.max_items, name="pool")
+            # Sums of many items are too large for half precision.
+            pool = PoolItems(self.items, self.max_items, name="pool", dtype="float32")
             known = InferenceModel(
                 lists, pool([network(items), presence]), name=backbone_name(self.name)
             )
@@ -230,7 +231,7 @@ class ItemsEncoder(Encoder):
             return super().build_head()
         head = self.item_encoder().build_head()
         head.name = "embedding"
-        layers = [AttentionPooling(name="attention"), head]
+        layers = [AttentionPooling(name="attention", dtype="float32"), head]
         return keras.Sequential(layers, name=head_name(self.name))
 
     # -- what a feature store needs ----------------------------------------------------------

@@ -90,7 +90,8 @@ class SequenceHead(CheckedParameters):
             else:
                 inner = keras.layers.GRU(units, return_sequences=True)
             layers.append(SequenceLayer(inner))
-        layers.append(SequencePooling(name="pooling"))
+        # Half precision cannot count the steps of a long sequence.
+        layers.append(SequencePooling(name="pooling", dtype="float32"))
         if self.dropout:
             layers.append(keras.layers.Dropout(float(self.dropout), name="pooled_dropout"))
         layers.append(keras.layers.Dense(units, activation="relu", name="dense"))

@@ -18,8 +18,10 @@ def build_text_backbone(
     shape = (None, None) if windows else (None,)
     ids = keras.Input(shape, dtype="int32", name="token_ids")
     inputs = TokenInputs(pad_id, sorted(network.input), name="network_inputs")(ids)
-    vectors = TokenPooling(pooling, pad_id, name="pooling")([network(inputs), ids])
+    # Half precision cannot count the tokens of a long text, and makes NaN of a vector of zeros.
+    pool = TokenPooling(pooling, pad_id, name="pooling", dtype="float32")
+    vectors = pool([network(inputs), ids])
     if normalize:
-        vectors = keras.layers.UnitNormalization(name="normalization")(vectors)
+        vectors = keras.layers.UnitNormalization(name="normalization", dtype="float32")(vectors)
     backbone: keras.Model = InferenceModel(ids, vectors, name=name)
     return backbone

@@ -95,13 +95,7 @@ class TokenPooling(keras.layers.Layer):
         mean counts a window by the number of its tokens. A text without tokens has zeros.
         """
         vectors, ids = inputs
-        # Numbers of half precision cannot count the tokens of a long text.
-        dtype = keras.backend.result_type(vectors.dtype, "float32")
-        mask = keras.ops.cast(keras.ops.not_equal(ids, self.pad_id), dtype)
-        pooled = self._pool_all(keras.ops.cast(vectors, dtype), ids, mask)
-        return keras.ops.cast(pooled, vectors.dtype)
-
-    def _pool_all(self, vectors: Any, ids: Any, mask: Any) -> Any:
+        mask = keras.ops.cast(keras.ops.not_equal(ids, self.pad_id), vectors.dtype)
         if len(ids.shape) == 2:
             return self._pool(vectors, mask)
         shape = keras.ops.shape(ids)
