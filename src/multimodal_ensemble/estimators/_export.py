@@ -42,7 +42,7 @@ def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> 
         written = Path(folder) / "model"
         _EXPORTS[format](fitted.model, written)
         described = describe(fitted)
-        companions = []
+        companions: list[str] = []
         for encoder in fitted.encoders:
             files = {
                 f"{path.name}.{encoder.name}.{name}": content
