@@ -27,7 +27,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command(
         lambda: _run(_parse(values, command)),
         kept="features computed so far are kept",
-        hints={WeightsUnavailableError: " Here: --weights FILE or random."},
+        hints={
+            WeightsUnavailableError: " Here: --weights FILE or random for pictures, and for "
+            "--text-backbone a folder with config.json in it."
+        },
     )
 
 

@@ -313,7 +313,7 @@ def test_a_missing_library_is_reported(folder, monkeypatch):
         (["--seeds", "0"], "--seeds must be at least 1"),
         (["--image-size", "0"], "--image-size must be at least 1"),
         (["--text-backbone", "nowhere"], "--text-backbone 'nowhere' is not a folder"),
-        (["--weights", "gone.weights.h5"], "Here: --weights FILE or random."),
+        (["--weights", "gone.weights.h5"], "Here: --weights FILE or random for pictures"),
         (["--backbone", "Nope"], "keras.applications has no network 'Nope'"),
         (["--image-size", "5", "--weights", "random"], "Input size must be at least"),
     ],
