@@ -113,20 +113,19 @@ def test_no_flipped_bit_changes_features_silently(tmp_path, dtype):
     whole = shard.read_bytes()
     noticed = 0
     for position in range(len(whole)):
-        for bit in (1, 128):
-            damaged = bytearray(whole)
-            damaged[position] ^= bit
-            shard.write_bytes(damaged)
-            try:
-                shards = ShardFolder(tmp_path)
-                index = shards.index()
-                features = np.empty((3, 2), dtype="float32")
-                shards.read([index[key] for key in keys], features)
-            except FeatureStoreError:
-                noticed += 1
-            else:
-                np.testing.assert_array_equal(features, expected)
-    assert noticed > len(whole)
+        damaged = bytearray(whole)
+        damaged[position] ^= (1, 128)[position % 2]
+        shard.write_bytes(damaged)
+        try:
+            shards = ShardFolder(tmp_path)
+            index = shards.index()
+            features = np.empty((3, 2), dtype="float32")
+            shards.read([index[key] for key in keys], features)
+        except FeatureStoreError:
+            noticed += 1
+        else:
+            np.testing.assert_array_equal(features, expected)
+    assert noticed > len(whole) / 2
 
 
 def test_a_store_whose_folder_was_deleted_begins_again(tmp_path, make_encoder, posters):
