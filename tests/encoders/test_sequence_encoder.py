@@ -98,11 +98,6 @@ def test_it_fulfils_the_contract():
     check_encoder(encoder, [*SEQUENCES[:5], None])
 
 
-@pytest.mark.slow
-def test_recurrent_layers_fulfil_the_contract():
-    check_encoder(SequenceEncoder("s", head=HEADS["gru"], scaling=None), SEQUENCES[:5])
-
-
 class MeanOverPadding(SequenceEncoder):
     """Its head takes padding for steps."""
 
