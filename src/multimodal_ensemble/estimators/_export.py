@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
@@ -97,10 +98,10 @@ def check_export(encoder: Encoder, *, format: str) -> None:
     tensor = keras.Input(
         backbone.input_shape[1:], dtype=backbone.inputs[0].dtype, name=encoder.name
     )
-    with tempfile.TemporaryDirectory() as folder:
-        _EXPORTS[format](
-            keras.Model({encoder.name: tensor}, backbone(tensor)), Path(folder) / "model"
-        )
+    model = keras.Model({encoder.name: tensor}, backbone(tensor))
+    # Old versions of Keras print where the model is, which is then deleted.
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        _EXPORTS[format](model, Path(folder) / "model")
 
 
 def _check_format(format: str) -> None:
