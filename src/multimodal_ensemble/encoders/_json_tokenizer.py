@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble.encoders._keras_hub import import_of_extra
 from multimodal_ensemble.encoders._token_ids import NO_ID
 
 # The names of the padding token in models whose file sets no padding.
@@ -92,11 +92,5 @@ def is_json_tokenizer(value: Any) -> bool:
 
 
 def _import_tokenizers() -> Any:
-    try:
-        return import_module("tokenizers")
-    except ImportError as error:
-        msg = (
-            "Reading tokenizer.json needs the package tokenizers: "
-            f'pip install "multimodal-ensemble[text]". Importing it failed: {error}'
-        )
-        raise ImportError(msg) from error
+    need = "Reading tokenizer.json needs the package tokenizers"
+    return import_of_extra("tokenizers", need=need)

@@ -22,16 +22,22 @@ _CONFIG = "config.json"
 _MAX_REASON = 300
 
 
-def import_keras_hub() -> Any:
-    """Return the module `keras_hub`, or raise an ImportError that says how to install it."""
+def import_of_extra(module: str, *, need: str) -> Any:
+    """Return a module of the extra ``text``, or raise an ImportError that says how to install it.
+
+    `need` says what needs it.
+    """
     try:
-        return import_module("keras_hub")
+        return import_module(module)
     except ImportError as error:
-        msg = (
-            "Text encoders and networks of KerasHub need the package keras-hub: "
-            f'pip install "multimodal-ensemble[text]". Importing it failed: {error}'
-        )
+        msg = f'{need}: pip install "multimodal-ensemble[text]". Importing it failed: {error}'
         raise ImportError(msg) from error
+
+
+def import_keras_hub() -> Any:
+    """Return the module `keras_hub`."""
+    need = "Text encoders and networks of KerasHub need the package keras-hub"
+    return import_of_extra("keras_hub", need=need)
 
 
 def is_hub_backbone(value: Any) -> bool:

@@ -21,15 +21,8 @@ from multimodal_ensemble.encoders._text_source import TextSource
 
 # In place of a tokenizer of KerasHub in a configuration; `get_state` returns it.
 _IN_STATE = "saved"
-# What a loaded source, and a built backbone, depend on.
-_SOURCE_PARAMETERS = {"backbone", "tokenizer", "weights"}
-_BACKBONE_PARAMETERS = _SOURCE_PARAMETERS | {
-    "name",
-    "pooling",
-    "normalize",
-    "windows",
-    "trainable_layers",
-}
+# What a loaded source depends on.
+_SOURCE_PARAMS = frozenset({"backbone", "tokenizer", "weights"})
 
 
 class LanguageModelEncoder(PretrainedEncoder):
@@ -39,6 +32,9 @@ class LanguageModelEncoder(PretrainedEncoder):
     pooling: str | None
     normalize: bool
     windows: bool
+    _backbone_params = _SOURCE_PARAMS | set(
+        "name pooling normalize windows trainable_layers".split()
+    )
     # What was loaded from these.
     _source: TextSource | None = None
 
@@ -60,12 +56,9 @@ class LanguageModelEncoder(PretrainedEncoder):
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters after checking them; what they affect is read or built again."""
-        backbone, source = self._backbone, self._source
         super().set_params(**params)
-        if not _SOURCE_PARAMETERS & params.keys():
-            self._source = source
-        if not _BACKBONE_PARAMETERS & params.keys():
-            self._backbone = backbone
+        if _SOURCE_PARAMS & params.keys():
+            self._source = None
         return self
 
     def __sklearn_clone__(self) -> Self:

@@ -29,12 +29,6 @@ from multimodal_ensemble.encoders._image_preset import (
 from multimodal_ensemble.encoders._image_settings import converter_settings, copy_preprocessing
 from multimodal_ensemble.encoders._pretrained_encoder import PretrainedEncoder
 
-# The parameters that a built backbone depends on.
-_BACKBONE_PARAMETERS = set(
-    "name backbone weights image_size pooling layers mirror preprocessing trainable_layers "
-    "seed".split()
-)
-
 
 class NetworkEncoder(PretrainedEncoder):
     """The part of an `ImageEncoder` that concerns its network; it has the arguments of that."""
@@ -50,14 +44,18 @@ class NetworkEncoder(PretrainedEncoder):
     preprocessing: str | keras.layers.Layer | None
     resampling: str | None
     seed: int | None
+    _backbone_params = frozenset(
+        "name backbone weights image_size pooling layers mirror preprocessing trainable_layers "
+        "seed".split()
+    )
     # What was loaded from these.
     _preset: ImagePreset | None = None
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters after checking them; the backbone is rebuilt if one affects it."""
+        """Change parameters after checking them; what they affect is read or built again."""
         super().set_params(**params)
-        if _BACKBONE_PARAMETERS & params.keys():
-            self._backbone = self._preset = None
+        if self._backbone_params & params.keys():
+            self._preset = None
         return self
 
     def __sklearn_clone__(self) -> Self:

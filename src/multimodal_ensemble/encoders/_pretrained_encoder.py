@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import keras
 
@@ -25,8 +25,9 @@ class PretrainedEncoder(ItemsEncoder):
     trainable_layers: int | str
     # The value of a subclass whose constructor has no such argument.
     mirror: bool = False
-    # What was built from the options.
+    # What was built from the options, and which of them it depends on.
     _backbone: keras.Model | None = None
+    _backbone_params: ClassVar[frozenset[str]]
 
     @abstractmethod
     def _build_backbone(self) -> keras.Model:
@@ -40,6 +41,13 @@ class PretrainedEncoder(ItemsEncoder):
             self._backbone = self._build_backbone()
             set_trainable_layers(self._backbone, self.trainable_layers)
         return self._backbone
+
+    def set_params(self, **params: Any) -> Self:
+        """Change parameters after checking them; the backbone is rebuilt if one affects it."""
+        super().set_params(**params)
+        if self._backbone_params & params.keys():
+            self._backbone = None
+        return self
 
     def unfreeze(self, n_layers: int | None = None) -> Self:
         """Let training also change the last layers of the backbone.

@@ -157,8 +157,6 @@ class TextEncoder(LanguageModelEncoder):
         self.normalize = normalize
         self.windows = windows
         self.trainable_layers = trainable_layers
-        self._source: TextSource | None = None
-        self._backbone: keras.Model | None = None
         # The largest number of shortened texts that a warning has reported.
         self._n_reported = 0
 
