@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 # Set before TensorFlow is imported, because its start-up messages would hide the table.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -33,9 +34,10 @@ from multimodal_ensemble import (
     TagEmbeddingEncoder,
 )
 from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
+from multimodal_ensemble.estimators._members import row_directions
 from multimodal_ensemble.estimators._rows import Rows as LabelledRows
 from multimodal_ensemble.fusion import MemberLayout
-from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge
+from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge, prior_log_odds
 from multimodal_ensemble.model_selection import stratified_holdout
 
 N_DRAWS = 1_000
@@ -78,11 +80,12 @@ class Split:
         for encoder in encoders:
             matrix = dataset.feature_matrix(encoder.name)
             is_image = encoder.name in self.images
-            matrix = np.log1p(np.maximum(matrix, 0)) if is_image else matrix
             present = np.asarray(abs(matrix).sum(axis=1)).ravel() > 0
-            fit = Block.fit(matrix[train], standardize=is_image, present=present[train])
-            block = Block(matrix, fit.mean, fit.factor, present.astype(float))
-            self.blocks[encoder.name] = block
+            if is_image:
+                matrix = np.log1p(np.maximum(matrix, 0))
+                features = _fit_block(matrix, present, train, standardize=True)
+                matrix = row_directions(features)
+            self.blocks[encoder.name] = _fit_block(matrix, present, train, standardize=False)
         self.presence = {name: block.present[:, None] for name, block in self.blocks.items()}
         tokens = np.diff(self.blocks[BAG].matrix.indptr)
         self.n_tokens = tokens[:, np.newaxis].astype(float)
@@ -99,7 +102,7 @@ class Split:
         here = np.hstack([self.presence[name] for name in names]).any(axis=1)
         used = self.train[here[self.train]]
         y = self.y[used]
-        blocks = [_take(self.blocks[name], used) for name in names]
+        blocks = [self.blocks[name].take(used) for name in names]
         fit = fit_ridge(blocks, y)
         if one_penalty:
             fit = fit_ridge(blocks, y, penalties=[float(np.median(fit.penalties))])
@@ -107,7 +110,7 @@ class Split:
         for name, coefficients in zip(names, fit.coefficients, strict=True):
             scores += self.blocks[name].rows(slice(None)) @ coefficients
         scores[used] = fit.scores
-        return PlattScaling.fit(fit.scores, y).log_odds(scores) - _log_odds_of_shares(y)
+        return PlattScaling.fit(fit.scores, y).log_odds(scores) - prior_log_odds(y)
 
     def fuse(
         self,
@@ -133,13 +136,12 @@ class Split:
             layouts.append(MemberLayout("joint", tuple(self.blocks)))
         said = [self.say(layout, one_penalty=one_penalty) for layout in layouts]
         presences = [layout.presence(self.presence) for layout in layouts]
-        n_tokens = self.n_tokens if weights == "learned" else None
+        n_tokens = self.n_tokens * (weights == "learned")
         learned = MemberWeights.constant(np.ones(len(layouts)))
         if weights != "equal":
             odds, here = ([each[self.train] for each in many] for many in (said, presences))
-            counts = None if n_tokens is None else n_tokens[self.train]
             part = LabelledRows(self.table.iloc[self.train], self.y[self.train])
-            learned = learn_weights(layouts, odds, here, counts, part, 0)
+            learned = learn_weights(layouts, odds, here, n_tokens[self.train], part, 0)
         evidence = learned.weigh(layouts, said, presences, n_tokens)
         y = self.y[self.train]
         return PlattScaling.fit(evidence[self.train], y).log_odds(evidence)
@@ -202,13 +204,10 @@ def train_network(
     return np.log(scores) - np.log1p(-scores)
 
 
-def _take(block: Block, rows: np.ndarray) -> Block:
-    return Block(block.matrix[rows], block.mean, block.factor, block.present[rows])
-
-
-def _log_odds_of_shares(y: np.ndarray) -> np.ndarray:
-    positives = y.sum(axis=0)
-    return np.log(positives + 0.5) - np.log(len(y) - positives + 0.5)
+def _fit_block(matrix: Any, present: np.ndarray, train: np.ndarray, *, standardize: bool) -> Block:
+    """Return a block of all rows, with what was learned from training rows."""
+    fit = Block.fit(matrix[train], standardize=standardize, present=present[train])
+    return Block(matrix, fit.mean, fit.factor, present.astype(float))
 
 
 def roc_auc(y: np.ndarray, scores: np.ndarray) -> np.ndarray:

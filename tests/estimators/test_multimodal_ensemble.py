@@ -184,7 +184,7 @@ def test_learned_weights_minimise_the_penalised_loss(counted):
     y = generator.random((50, 3)) < [0.5, 0.2, 0.0]
     odds = [2 * y - 1 + generator.normal(size=y.shape), generator.normal(size=y.shape)]
     layouts = [MemberLayout(name, (name,), evidence=name) for name in ("a", "b")]
-    n_tokens = generator.integers(0, 30, (50, 1)).astype(float) if counted else None
+    n_tokens = generator.integers(0, 30, (50, 1)) * float(counted)
     weight = generator.uniform(0.5, 2, 50)
     part = Rows(pd.DataFrame({"a": y[:, 0]}), y, weight)
     learned = learn_weights(layouts, odds, [np.ones((50, 1))] * 2, n_tokens, part, 0)

@@ -99,7 +99,7 @@ def train_ensemble(
                 print_member(described[-1], seconds, is_exact=member.is_exact)
     said = [member.log_odds for member in members]
     weights = MemberWeights.constant(given_weights)
-    n_tokens = count_tokens(encoders, blocks, presence)
+    n_tokens = count_tokens(encoders, blocks, presence, len(part.y))
     if isinstance(params["weights"], str) and params["weights"] == "learned":
         weights = learn_weights(layouts, said, presences, n_tokens, part, seed)
     evidence = weights.weigh(layouts, said, presences, n_tokens)

@@ -36,7 +36,7 @@ class MemberWeights:
     weights : ndarray of shape (n_members,)
         Weights, not negative.
     exponents : ndarray of shape (n_members,)
-        Exponents, 0 where weights are not learned or no encoder counts tokens.
+        Exponents, 0 where weights are not learned or no row has tokens.
     log_counts : ndarray of shape (3,)
         Mean, smallest and largest logarithm of the number of tokens in a training row.
     """
@@ -55,17 +55,14 @@ class MemberWeights:
         layouts: Sequence[MemberLayout],
         log_odds: Sequence[NDArray[np.float64]],
         presences: Sequence[NDArray[np.float64]],
-        n_tokens: NDArray[np.float64] | None,
+        n_tokens: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Return the evidence of all members for each label, of shape (n, n_labels)."""
-        factors = self.weights[:, np.newaxis, np.newaxis]
-        if n_tokens is not None:
-            factors = factors * np.exp(
-                self.exponents[:, np.newaxis, np.newaxis] * _amounts(n_tokens, self.log_counts)
-            )
-        else:
-            factors = np.broadcast_to(factors, (len(layouts), len(log_odds[0]), 1))
-        weighted = [odds * factor for odds, factor in zip(log_odds, factors, strict=True)]
+        amounts = _amounts(n_tokens, self.log_counts)
+        weighted = [
+            odds * (weight * np.exp(exponent * amounts))
+            for odds, weight, exponent in zip(log_odds, self.weights, self.exponents, strict=True)
+        ]
         evidence: NDArray[np.float64] = fuse_evidence(layouts, weighted, presences)
         return evidence
 
@@ -74,7 +71,7 @@ def learn_weights(
     layouts: Sequence[MemberLayout],
     log_odds: Sequence[NDArray[np.float64]],
     presences: Sequence[NDArray[np.float64]],
-    n_tokens: NDArray[np.float64] | None,
+    n_tokens: NDArray[np.float64],
     rows: Rows,
     seed: int,
 ) -> MemberWeights:
@@ -90,10 +87,10 @@ def learn_weights(
     if len(y) > n_rows:
         use = np.sort(np.random.default_rng(seed).choice(len(y), n_rows, replace=False))
     labels = np.flatnonzero(y[use].any(axis=0) & ~y[use].all(axis=0))
-    log_counts = np.zeros(3) if n_tokens is None else _describe_counts(n_tokens)
-    if not len(labels) or (n_members == 1 and n_tokens is None):
+    log_counts = _describe_counts(n_tokens)
+    if not len(labels) or (n_members == 1 and not n_tokens.any()):
         return MemberWeights(np.ones(n_members), np.zeros(n_members), log_counts)
-    amounts = np.zeros(len(use)) if n_tokens is None else _amounts(n_tokens, log_counts)[use, 0]
+    amounts = _amounts(n_tokens[use], log_counts)[:, 0]
     y = y[np.ix_(use, labels)]
     weight = np.ones(len(use)) if weight is None else weight[use] / weight[use].mean()
     shares = _shares(

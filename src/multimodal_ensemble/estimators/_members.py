@@ -98,7 +98,7 @@ def make_blocks(
         presence[name] = here.astype(np.float64)[:, np.newaxis]
         if has_backbone:
             features = Block.fit(matrix, standardize=True, **options)
-            directions = Block.fit(_directions(features), standardize=False, **options)
+            directions = Block.fit(row_directions(features), standardize=False, **options)
             blocks[name] = FeatureBlock(directions, features)
             continue
         # Frequent and rare tokens keep their weights; numbers have none.
@@ -118,14 +118,14 @@ def count_tokens(
     encoders: Sequence[Encoder],
     blocks: Mapping[str, FeatureBlock],
     presence: Mapping[str, NDArray[np.float64]],
-) -> NDArray[np.float64] | None:
-    """Return the number of tokens of each row, of shape (n, 1), or None without bags."""
-    bags = [encoder.name for encoder in encoders if encoder.values_are_tokens]
-    counts = [
-        np.asarray((blocks[name].block.matrix != 0).sum(axis=1)).reshape(-1, 1) * presence[name]
-        for name in bags
-    ]
-    return np.sum(counts, axis=0) if counts else None
+    n_rows: int,
+) -> NDArray[np.float64]:
+    """Return the number of tokens of each row in all bags, of shape (n, 1)."""
+    counts = np.zeros((n_rows, 1))
+    for name in [encoder.name for encoder in encoders if encoder.values_are_tokens]:
+        held = (blocks[name].block.matrix != 0).sum(axis=1)
+        counts += np.asarray(held).reshape(-1, 1) * presence[name]
+    return counts
 
 
 def fit_linear_member(
@@ -147,7 +147,7 @@ def fit_linear_member(
         scaling = PlattScaling(zeros, zeros)
         return FittedMember(layout, kernel, scaling, np.zeros(rows.y.shape), zeros)
     fit = fit_ridge(
-        [_take(block, here) for block in used],
+        [block.take(here) for block in used],
         y,
         sample_weight=weight,
         groups=None if rows.groups is None else rows.groups[here],
@@ -211,7 +211,7 @@ def _calibrate(
     return PlattScaling(scaling.slope, scaling.intercept - prior_log_odds(y, weight))
 
 
-def _directions(block: Block) -> NDArray[np.float32]:
+def row_directions(block: Block) -> NDArray[np.float32]:
     """Return rows scaled to length 1, in chunks of little memory; a row of zeros stays."""
     n_rows = block.matrix.shape[0]
     directions = np.empty(block.matrix.shape, dtype=np.float32)
@@ -219,12 +219,6 @@ def _directions(block: Block) -> NDArray[np.float32]:
         chunk = slice(start, min(start + _ROWS_PER_CHUNK, n_rows))
         directions[chunk] = normalize(block.rows(chunk))
     return directions
-
-
-def _take(block: Block, rows: NDArray[np.bool_]) -> Block:
-    if rows.all():
-        return block
-    return Block(block.matrix[rows], block.mean, block.factor, block.present[rows])
 
 
 def _check_finite(matrix: Any, encoder: Encoder) -> None:

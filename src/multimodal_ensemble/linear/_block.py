@@ -85,6 +85,23 @@ class Block:
         norm = np.sqrt((variance * factor**2).sum())
         return cls(matrix, mean, factor / norm if norm > 0 else factor, present)
 
+    def take(self, rows: NDArray[Any]) -> Block:
+        """Return a block of some rows, with the same mean and factor.
+
+        Parameters
+        ----------
+        rows : ndarray
+            Positions, or True for the rows to take.
+
+        Returns
+        -------
+        Block
+            The block itself if all rows are True.
+        """
+        if rows.dtype == bool and rows.all():
+            return self
+        return Block(self.matrix[rows], self.mean, self.factor, self.present[rows])
+
     @property
     def is_sparse(self) -> bool:
         """Whether the matrix is sparse."""
