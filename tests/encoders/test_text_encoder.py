@@ -18,7 +18,7 @@ from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableErro
 from multimodal_ensemble.fusion import fusion_parts
 from multimodal_ensemble.saving import check_config
 from multimodal_ensemble.testing import check_encoder
-from tests.text_models import make_tokenizer, token_vectors, write_folder
+from tests.text_models import make_tokenizer, make_weights, token_vectors, write_folder
 
 keras_hub = pytest.importorskip("keras_hub")
 pytest.importorskip("safetensors")
@@ -35,8 +35,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_folder(tmp_path_factory.mktemp("models") / "tiny")
+def weights():
+    return make_weights()
 
 
 @pytest.fixture(scope="module")

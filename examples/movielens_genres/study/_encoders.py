@@ -84,18 +84,17 @@ def make_texts(
     """
     if backbone is None:
         return {}
-    options = {"backbone": str(backbone), **options.texts}
-    texts = {"titles": TextEncoder("title_text", **options)}
-    if "tags" in modalities and not data.genome_tags:
-        # A movie without tags has no vector of them.
-        texts["tags"] = TextEncoder(
-            "tag_text", column="tags", items="mean", optional=True, **options
-        )
+    titles = TextEncoder("title_text", backbone=str(backbone), **options.texts)
     try:
-        for text in texts.values():
-            text.get_backbone()
+        titles.get_backbone()
     except (ImportError, ValueError, OSError) as error:
         raise UsageError(error) from error
+    texts = {"titles": titles}
+    if "tags" in modalities and not data.genome_tags:
+        # A copy does not read the folder again. A movie without tags has no vector of them.
+        texts["tags"] = clone(titles).set_params(
+            name="tag_text", column="tags", items="mean", optional=True
+        )
     return texts
 
 
