@@ -54,8 +54,9 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
+# From scratch (-E): warnings about pages that are not read again would be lost.
 docs: $(VENV)/.dev
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -E -b html docs docs/_build/html
 	@echo "The site is in docs/_build/html/index.html"
 
 # Imports the installed wheel from another folder, so that the source tree is not used.

@@ -115,10 +115,9 @@ numpydoc_validation_exclude = {
     r"\.on_(train|epoch)_\w+$",
     r"\.__\w+__$",
     # An encoder's overriding methods describe only what differs from those of `Encoder`.
-    r"\.(BagOfWords|Dense|Image|Items|TagEmbedding|Text)Encoder"
-    r"\.(fit|prepare|encode|find_\w+|content_digests|lengths|build_head)$",
-    r"\.(Image|Items|Text)Encoder"
-    r"\.(encoding_config|without_backbone|get_backbone|input_description|companion_files)$",
+    r"\.\w+Encoder\.(fit|prepare|encode|find_\w+|content_digests|lengths|build_head)$",
+    r"\.\w+Encoder\.(encoding_config|without_backbone|get_backbone|input_description)$",
+    r"\.\w+Encoder\.companion_files$",
     # A constant has no parameters.
     r"\.IMAGE_SUFFIXES$",
 }

@@ -73,11 +73,13 @@ class CategoryEncoder(Encoder):
     --------
     >>> import pandas as pd
     >>> from multimodal_ensemble import CategoryEncoder
-    >>> table = pd.DataFrame({"country": ["FR", "US", "FR", "US", "CA"], "colour": [1, 1, 0, 0, 1]})
+    >>> table = pd.DataFrame({"country": ["FR", "US", "FR", "US", "CA"]})
+    >>> table["colour"] = [1, 1, 0, 0, 1]
     >>> encoder = CategoryEncoder("film", column=["country", "colour"]).fit(table)
     >>> encoder.categories_, encoder.has_rare_
     ([['FR', 'US'], [1, 0]], [True, False])
-    >>> encoder.encode(pd.DataFrame({"country": ["US", "IT"], "colour": [0, None]})).tolist()
+    >>> new = pd.DataFrame({"country": ["US", "IT"], "colour": [0, None]})
+    >>> encoder.encode(new).tolist()
     [[0.0, 1.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0, 0.0]]
     """
 

@@ -80,8 +80,8 @@ class DenseEncoder(Encoder):
     >>> import pandas as pd
     >>> from multimodal_ensemble import DenseEncoder
     >>> table = pd.DataFrame({"year": [1990, 2000, 1995], "minutes": [80.0, 120.0, None]})
-    >>> encoder = DenseEncoder("numbers", column=["year", "minutes"], scaling=None).fit(table)
-    >>> encoder.encode(table).tolist()
+    >>> encoder = DenseEncoder("film", column=["year", "minutes"], scaling=None)
+    >>> encoder.fit(table).encode(table).tolist()
     [[1990.0, 80.0, 0.0], [2000.0, 120.0, 0.0], [1995.0, 100.0, 1.0]]
     """
 
