@@ -123,35 +123,40 @@ def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
     return table if has_labels else None
 
 
-def number_groups(groups: Any, n_rows: int) -> NDArray[np.intp]:
-    """Return the number of each row's group, from 0 in order of the first row."""
+def number_groups(
+    groups: Any, n_rows: int, *, name: str = "groups", item: str = "group"
+) -> NDArray[np.intp]:
+    """Return the number of each row's group, from 0 in order of the first row.
+
+    Messages call the values `name` and each of them an `item`.
+    """
     if isinstance(groups, str):
         msg = (
-            f"groups must hold the group of each row. Received the string {groups!r}; if it is a "
+            f"{name} must hold the {item} of each row. Received the string {groups!r}; if it is a "
             f"column of X, pass X[{groups!r}]."
         )
         raise ValueError(msg)
-    groups = from_arrow(groups, name="groups")
+    groups = from_arrow(groups, name=name)
     fault = "one value" if _is_single(groups) else column_fault(groups)
     if fault is not None:
-        msg = f"groups must be a sequence with one group per row. Received {fault}."
+        msg = f"{name} must be a sequence with one {item} per row. Received {fault}."
         raise ValueError(msg)
     if isinstance(groups, np.ma.MaskedArray):
         # A list has None in place of masked values.
         groups = groups.tolist()
     values = as_object_array(groups)
     if values.shape != (n_rows,):
-        msg = f"groups must have shape ({n_rows},). Received shape {values.shape}."
+        msg = f"{name} must have shape ({n_rows},). Received shape {values.shape}."
         raise ValueError(msg)
     try:
         numbers, _ = pd.factorize(values)
     except TypeError as error:
-        msg = f"groups must hold one string or number per row ({error})."
+        msg = f"{name} must hold one string or number per row ({error})."
         raise ValueError(msg) from error
     if (numbers < 0).any():
         msg = (
-            f"groups must name a group for each row. Row {int(np.argmin(numbers))} has none; give "
-            "a row that belongs to no other row a group of its own."
+            f"{name} must name a {item} for each row. Row {int(np.argmin(numbers))} has none; give "
+            f"a row that belongs to no other row a {item} of its own."
         )
         raise ValueError(msg)
     return np.asarray(numbers, dtype=np.intp)

@@ -5,12 +5,14 @@ shape ``(n_samples, n_labels)``. `y_score` has the same shape and may come from 
 """
 
 from multimodal_ensemble.metrics._accuracy import mean_accuracy
+from multimodal_ensemble.metrics._bootstrap_counts import bootstrap_counts
 from multimodal_ensemble.metrics._criteria import (
     CriterionFunction,
     CriterionName,
     check_criterion,
 )
 from multimodal_ensemble.metrics._report import label_report
+from multimodal_ensemble.metrics._resample_scores import resample_scores
 from multimodal_ensemble.metrics._roc_auc import mean_roc_auc
 from multimodal_ensemble.metrics._scoring import ScoringFunction, check_scoring, compute_score
 from multimodal_ensemble.metrics._thresholds import apply_thresholds, tune_thresholds
@@ -20,11 +22,13 @@ __all__ = [
     "CriterionName",
     "ScoringFunction",
     "apply_thresholds",
+    "bootstrap_counts",
     "check_criterion",
     "check_scoring",
     "compute_score",
     "label_report",
     "mean_accuracy",
     "mean_roc_auc",
+    "resample_scores",
     "tune_thresholds",
 ]

@@ -1,0 +1,198 @@
+"""The score of a model on each bootstrap resample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from multimodal_ensemble._validation import FloatArray, check_choice
+from multimodal_ensemble.metrics import _resampled_metrics as resampled
+from multimodal_ensemble.metrics._inputs import read_inputs
+from multimodal_ensemble.metrics._scoring import ScoringFunction, check_scoring, compute_score
+from multimodal_ensemble.metrics._thresholds import apply_thresholds
+
+_Resampled = Callable[[NDArray[np.bool_], Any, NDArray[Any]], FloatArray]
+
+# One value per label, from the scores or from the labels that are predicted at thresholds.
+_OF_SCORES: dict[str, _Resampled] = {
+    "roc_auc": resampled.roc_auc,
+    "average_precision": resampled.average_precision,
+}
+_OF_PREDICTIONS: dict[str, _Resampled] = {
+    "accuracy": resampled.accuracy,
+    "f1": resampled.f1,
+    "micro_f1": resampled.micro_f1,
+}
+# Means over labels.
+_MEANS = {
+    "mean_roc_auc": "roc_auc",
+    "mean_average_precision": "average_precision",
+    "mean_accuracy": "accuracy",
+    "macro_f1": "f1",
+}
+PER_LABEL = ("roc_auc", "average_precision", "accuracy", "f1")
+METRICS = (*_MEANS, "micro_f1", *PER_LABEL)
+
+
+def resample_scores(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    counts: ArrayLike,
+    *,
+    metric: str | ScoringFunction = "mean_roc_auc",
+    thresholds: Any = None,
+) -> FloatArray:
+    """Return the score of a model on each bootstrap resample.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples, n_labels)
+        Multi-hot labels, 0 or 1.
+    y_score : array-like of shape (n_samples, n_labels)
+        Finite scores of any range, higher for the positive class.
+    counts : array-like of shape (n_resamples, n_samples), int
+        How often each row is in each resample, from `bootstrap_counts`.
+    metric : str or callable, default="mean_roc_auc"
+        ``"mean_roc_auc"``, ``"mean_average_precision"``, ``"mean_accuracy"``, ``"macro_f1"``,
+        ``"micro_f1"``, or, for one value per label, ``"roc_auc"``, ``"average_precision"``,
+        ``"accuracy"`` or ``"f1"``. A callable is called once per resample, as
+        ``metric(y_true, y_score)`` with the rows of the resample, and returns a number.
+    thresholds : float or array-like of shape (n_labels,), default=None
+        One threshold per label, or a single threshold for all labels, chosen on other rows.
+        Accuracies and F1 need them; see `tune_thresholds`.
+
+    Returns
+    -------
+    ndarray of shape (n_resamples,) or (n_resamples, n_labels), float64
+        One value per resample, or per resample and label for metrics of one label. The value is
+        NaN where the resample leaves it undefined.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` is not a 0/1 matrix, `y_score` has another shape or non-finite values, `counts`
+        has another number of rows or is not made of whole numbers, `metric` is unknown, or
+        `thresholds` are absent but needed, or do not fit the labels.
+    TypeError
+        If a callable does not return a number.
+
+    See Also
+    --------
+    bootstrap_counts : The counts of resamples.
+    compare_scores : Intervals of scores and of their differences.
+
+    Notes
+    -----
+    A value is that of scikit-learn with ``sample_weight=counts[i]``, ties included. ROC-AUC and
+    average precision are undefined for a label of which the resample has only one class, and F1
+    for a label without a positive; a mean leaves that label out of that resample. Which labels
+    these are depends on the rows alone, so they are the same ones for all models.
+
+    The scores of each label are sorted once. Weighted ranks then are cumulative sums of counts,
+    so that a resample takes O(n) per label.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.metrics import bootstrap_counts, resample_scores
+    >>> y_true = [[0, 1], [0, 0], [1, 1], [1, 0]]
+    >>> y_score = [[0.1, 0.9], [0.4, 0.2], [0.3, 0.8], [0.8, 0.1]]
+    >>> counts = [[1, 1, 1, 1], [0, 2, 2, 0]]
+    >>> resample_scores(y_true, y_score, counts, metric="roc_auc").tolist()
+    [[0.75, 1.0], [0.0, 1.0]]
+    >>> resample_scores(y_true, y_score, counts).tolist()
+    [0.875, 0.5]
+    """
+    given = read_inputs(y_true, y_score)
+    check_metric(metric)
+    return score_resamples(
+        given.positive,
+        given.scores,
+        _check_counts(counts, len(given.positive)),
+        metric=metric,
+        thresholds=given.read_thresholds(thresholds),
+    )
+
+
+def check_metric(metric: Any) -> None:
+    """Check that a metric has a known name or can be called with labels and scores."""
+    if callable(metric):
+        check_scoring(metric, name="metric")
+    else:
+        check_choice(metric, METRICS, name="metric")
+
+
+def score_resamples(
+    positive: NDArray[np.bool_],
+    scores: FloatArray,
+    counts: NDArray[Any],
+    *,
+    metric: str | ScoringFunction,
+    thresholds: Any,
+) -> FloatArray:
+    """Return the values of `resample_scores` for checked inputs."""
+    if callable(metric):
+        rows = np.arange(len(positive))
+        drawn = (np.repeat(rows, drawn_rows) for drawn_rows in counts)
+        values = [
+            compute_score(metric, positive[sample], scores[sample], name="metric")
+            if len(sample)
+            else np.nan
+            for sample in drawn
+        ]
+        return np.array(values, dtype=np.float64)
+    by_label = score_labels(positive, scores, counts, metric=metric, thresholds=thresholds)
+    return by_label if metric in PER_LABEL else mean_of_defined(by_label)
+
+
+def score_labels(
+    positive: NDArray[np.bool_],
+    scores: FloatArray,
+    counts: NDArray[Any],
+    *,
+    metric: str,
+    thresholds: Any,
+) -> FloatArray:
+    """Return the values per resample and label that a named metric averages or consists of."""
+    of_label = _MEANS.get(metric, metric)
+    if of_label in _OF_SCORES:
+        return _OF_SCORES[of_label](positive, scores, counts)
+    if thresholds is None:
+        msg = (
+            f"metric={metric!r} depends on the predicted labels. Pass thresholds, one per label, "
+            "such as those of tune_thresholds on validation rows."
+        )
+        raise ValueError(msg)
+    predicted = apply_thresholds(scores, thresholds).astype(bool)
+    return _OF_PREDICTIONS[of_label](positive, predicted, counts)
+
+
+def mean_of_defined(by_label: FloatArray) -> FloatArray:
+    """Return the mean of each row over its values that are not NaN; NaN if there are none."""
+    defined = ~np.isnan(by_label)
+    n_defined = defined.sum(axis=1)
+    sums = np.where(defined, by_label, 0.0).sum(axis=1)
+    return np.where(n_defined > 0, sums / np.maximum(n_defined, 1), np.nan)
+
+
+def _check_counts(counts: ArrayLike, n_rows: int) -> NDArray[Any]:
+    array = np.asarray(counts)
+    if array.dtype.kind not in "iu":
+        msg = (
+            "counts must be whole numbers: how often each row is in each resample. Received dtype "
+            f"{array.dtype}. Use the result of bootstrap_counts."
+        )
+        raise ValueError(msg)
+    if array.ndim != 2 or array.shape[1] != n_rows:
+        msg = (
+            f"counts must have shape (n_resamples, {n_rows}), one column per row of y_true. "
+            f"Received shape {array.shape}."
+        )
+        raise ValueError(msg)
+    if (array < 0).any():
+        resample, row = np.argwhere(array < 0)[0]
+        msg = f"counts must not be negative. Received {array[resample, row]} in resample {resample}"
+        raise ValueError(f"{msg}, row {row}.")
+    return array
