@@ -9,8 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._validation import FloatArray, check_choice
-from multimodal_ensemble.metrics import _resampled_metrics as resampled
 from multimodal_ensemble.metrics._inputs import read_inputs
+from multimodal_ensemble.metrics._resampled_metrics import (
+    accuracy,
+    average_precision,
+    f1,
+    micro_f1,
+    roc_auc,
+)
 from multimodal_ensemble.metrics._scoring import ScoringFunction, check_scoring, compute_score
 from multimodal_ensemble.metrics._thresholds import apply_thresholds
 
@@ -18,13 +24,13 @@ _Resampled = Callable[[NDArray[np.bool_], Any, NDArray[Any]], FloatArray]
 
 # One value per label, from the scores or from the labels that are predicted at thresholds.
 _OF_SCORES: dict[str, _Resampled] = {
-    "roc_auc": resampled.roc_auc,
-    "average_precision": resampled.average_precision,
+    "roc_auc": roc_auc,
+    "average_precision": average_precision,
 }
 _OF_PREDICTIONS: dict[str, _Resampled] = {
-    "accuracy": resampled.accuracy,
-    "f1": resampled.f1,
-    "micro_f1": resampled.micro_f1,
+    "accuracy": accuracy,
+    "f1": f1,
+    "micro_f1": micro_f1,
 }
 # Means over labels.
 _MEANS = {
@@ -82,7 +88,6 @@ def resample_scores(
     See Also
     --------
     bootstrap_counts : The counts of resamples.
-    compare_scores : Intervals of scores and of their differences.
 
     Notes
     -----
@@ -193,6 +198,9 @@ def _check_counts(counts: ArrayLike, n_rows: int) -> NDArray[Any]:
         raise ValueError(msg)
     if (array < 0).any():
         resample, row = np.argwhere(array < 0)[0]
-        msg = f"counts must not be negative. Received {array[resample, row]} in resample {resample}"
-        raise ValueError(f"{msg}, row {row}.")
+        msg = (
+            f"counts must not be negative. Received {array[resample, row]} in resample {resample}, "
+            f"row {row}."
+        )
+        raise ValueError(msg)
     return array

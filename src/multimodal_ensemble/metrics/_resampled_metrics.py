@@ -115,7 +115,8 @@ def _sum_over_rows(counts: NDArray[Any], *tables: NDArray[np.bool_]) -> list[Flo
 
 
 def _n_drawn(counts: NDArray[Any]) -> FloatArray:
-    return counts.sum(axis=1, keepdims=True, dtype=np.float64)
+    n_drawn: FloatArray = counts.sum(axis=1, keepdims=True, dtype=np.float64)
+    return n_drawn
 
 
 def _ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
