@@ -72,9 +72,11 @@ build-check: $(VENV)/.dev
 	print('The wheel imports, version', m.__version__)"
 
 # Fast tests with the lowest versions that pyproject.toml allows. Old versions may use features that
-# newer packages deprecate, so deprecation warnings are ignored.
+# newer packages deprecate, so deprecation warnings are ignored. The lowest Hypothesis now and then
+# warns of its own random generator ("It looks like `register_random` was passed ...").
 test-lowest: $(VENV_LOWEST)/.test
-	$(VENV_LOWEST)/bin/python $(PYTEST) -m "not slow" -W "ignore::DeprecationWarning"
+	$(VENV_LOWEST)/bin/python $(PYTEST) -m "not slow" \
+		-W "ignore::DeprecationWarning" -W "ignore:It looks like"
 
 clean:
 	rm -rf build dist docs/_build docs/api/generated $(VENV) $(VENV_LOWEST)
