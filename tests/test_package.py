@@ -70,7 +70,7 @@ LIBRARIES = {
     "_progress": {"keras"},
     "_layer_names": set(),
     "saving": {"numpy", "keras", "h5py"},
-    "metrics": {"numpy", "pandas", "sklearn"},
+    "metrics": {"numpy", "pandas", "scipy", "sklearn"},
     "linear": {"numpy", "scipy", "sklearn"},
     "model_selection": {"numpy", "pandas", "sklearn", "joblib", "optuna"},
     "images": {"numpy", "PIL"},

@@ -11,6 +11,7 @@ from multimodal_ensemble.metrics._criteria import (
     CriterionName,
     check_criterion,
 )
+from multimodal_ensemble.metrics._delong import delong_test
 from multimodal_ensemble.metrics._report import label_report
 from multimodal_ensemble.metrics._resample_scores import resample_scores
 from multimodal_ensemble.metrics._roc_auc import mean_roc_auc
@@ -26,6 +27,7 @@ __all__ = [
     "check_criterion",
     "check_scoring",
     "compute_score",
+    "delong_test",
     "label_report",
     "mean_accuracy",
     "mean_roc_auc",

@@ -1,0 +1,167 @@
+"""DeLong's test of the ROC-AUC of two models on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
+
+from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.metrics._inputs import read_inputs
+from multimodal_ensemble.metrics._roc_auc import roc_auc_by_label, warn_of_one_class_labels
+
+
+def delong_test(
+    y_true: ArrayLike,
+    y_score: ArrayLike,
+    y_score_other: ArrayLike,
+    *,
+    level: float = 0.95,
+    labels: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Test for each label whether two models have the same ROC-AUC.
+
+    Both models score the same rows, so their errors are correlated; the test accounts for that.
+    With many labels, some p-values are small by chance. Holm's correction keeps the probability
+    of any wrong rejection among all labels below the significance level.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples, n_labels)
+        Multi-hot labels, 0 or 1.
+    y_score : array-like of shape (n_samples, n_labels)
+        Finite scores of one model, of any range, higher for the positive class.
+    y_score_other : array-like of shape (n_samples, n_labels)
+        Scores of the other model on the same rows.
+    level : float, default=0.95
+        Confidence level of the intervals, between 0 and 1.
+    labels : sequence of str of length n_labels, default=None
+        Names of the labels. None uses the columns of `y_true` if it is a DataFrame, and column
+        numbers as strings otherwise.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The index is named ``label``. The columns are float64: ``roc_auc`` and ``roc_auc_other``
+        (0..1), ``difference`` (the first minus the other), ``standard_error``, ``low`` and
+        ``high`` (the confidence interval of the difference, for each label alone), ``p_value``
+        (two-sided) and ``p_value_holm`` (corrected for the number of labels).
+
+        A label with fewer than two positives or two negatives has no standard error. Nor has one
+        whose estimated standard error is 0 although the models differ, which happens with very
+        few rows. Their interval and p-values are NaN, and the correction leaves them out. If both
+        models order all pairs alike, the difference and its standard error are 0 and the p-value
+        is 1.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` is not a 0/1 matrix, scores have another shape or non-finite values, `level` is
+        not between 0 and 1, or `labels` has the wrong length or contains duplicates.
+
+    Warns
+    -----
+    sklearn.exceptions.UndefinedMetricWarning
+        If any label has a single class; the warning names all of them.
+
+    See Also
+    --------
+    bootstrap_counts : Resamples, for intervals of other metrics and of rows in groups.
+
+    Notes
+    -----
+    The test is that of [1]_ with the midranks of [2]_, and the correction that of [3]_. It takes
+    rows as independent; for rows in groups, resample whole groups with `bootstrap_counts`.
+
+    References
+    ----------
+    .. [1] E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson, "Comparing the areas under two or
+       more correlated receiver operating characteristic curves", Biometrics 44, 1988.
+    .. [2] X. Sun and W. Xu, "Fast implementation of DeLong's algorithm for comparing the areas
+       under correlated receiver operating characteristic curves", IEEE Signal Processing Letters
+       21, 2014.
+    .. [3] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal
+       of Statistics 6, 1979.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.metrics import delong_test
+    >>> y_true = [[0], [0], [0], [0], [1], [1], [1], [1]]
+    >>> both = [[0.1], [0.3], [0.2], [0.6], [0.5], [0.7], [0.9], [0.8]]
+    >>> tags = [[0.4], [0.3], [0.2], [0.6], [0.5], [0.1], [0.9], [0.3]]
+    >>> test = delong_test(y_true, both, tags, labels=["Drama"])
+    >>> print(test[["difference", "standard_error", "p_value"]].round(3))
+           difference  standard_error  p_value
+    label
+    Drama       0.406           0.254     0.11
+    """
+    if not 0 < level < 1:
+        msg = f"level must be between 0 and 1, for example 0.95. Received level={level!r}."
+        raise ValueError(msg)
+    given = read_inputs(y_true, y_score, labels=labels)
+    other = read_inputs(y_true, y_score_other, labels=labels)
+    roc_auc = roc_auc_by_label(given.positive, given.scores)
+    warn_of_one_class_labels(roc_auc, given.names, numbered=given.labels is None)
+    roc_auc_other = roc_auc_by_label(other.positive, other.scores)
+    difference = roc_auc - roc_auc_other
+    standard_error = np.array(
+        [
+            _standard_error(true, one, two)
+            for true, one, two in zip(given.positive.T, given.scores.T, other.scores.T, strict=True)
+        ]
+    )
+    with np.errstate(invalid="ignore"):
+        # Equal models have a difference and a standard error of 0.
+        z = np.where(difference == 0, 0.0, difference / np.where(standard_error, standard_error, 1))
+    p_value = np.where(np.isnan(standard_error), np.nan, 2 * ndtr(-np.abs(z)))
+    margin = ndtri((1 + level) / 2) * standard_error
+    return pd.DataFrame(
+        {
+            "roc_auc": roc_auc,
+            "roc_auc_other": roc_auc_other,
+            "difference": difference,
+            "standard_error": standard_error,
+            "low": difference - margin,
+            "high": difference + margin,
+            "p_value": p_value,
+            "p_value_holm": _holm(p_value),
+        },
+        index=pd.Index(given.names, name="label"),
+    )
+
+
+def _standard_error(true: NDArray[np.bool_], score: FloatArray, score_other: FloatArray) -> float:
+    """Return the standard error of the difference of two ROC-AUCs; NaN if it is undefined."""
+    n_positives, n_negatives = int(true.sum()), int((~true).sum())
+    if min(n_positives, n_negatives) < 2:
+        return np.nan
+    counts, counts_other = _count_pairs(true, score), _count_pairs(true, score_other)
+    of_positives, of_negatives = (a - b for a, b in zip(counts, counts_other, strict=True))
+    if not of_positives.any() and not of_negatives.any():
+        return 0.0
+    variance = of_positives.var(ddof=1) / n_negatives**2 / n_positives
+    variance += of_negatives.var(ddof=1) / n_positives**2 / n_negatives
+    return float(np.sqrt(variance)) if variance > 0 else np.nan
+
+
+def _count_pairs(true: NDArray[np.bool_], score: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the number of negatives below each positive, and of positives below each negative.
+
+    Ties count half, so the numbers are exact.
+    """
+    ranks = rankdata(score)
+    return ranks[true] - rankdata(score[true]), ranks[~true] - rankdata(score[~true])
+
+
+def _holm(p_value: FloatArray) -> FloatArray:
+    """Return p-values that are corrected for their number; NaN stays and does not count."""
+    corrected = np.full(p_value.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p_value))
+    order = tested[np.argsort(p_value[tested])]
+    factors = np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(factors * p_value[order]), 1)
+    return corrected
