@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
 from multimodal_ensemble._validation import FloatArray
-from multimodal_ensemble.metrics._inputs import read_inputs
+from multimodal_ensemble.metrics._inputs import check_level, read_inputs
 from multimodal_ensemble.metrics._roc_auc import roc_auc_by_label, warn_of_one_class_labels
 
 
@@ -70,12 +70,13 @@ def delong_test(
 
     See Also
     --------
-    bootstrap_counts : Resamples, for intervals of other metrics and of rows in groups.
+    compare_scores : Intervals of other metrics, of any number of models, and of rows in groups.
 
     Notes
     -----
     The test is that of [1]_ with the midranks of [2]_, and the correction that of [3]_. It takes
-    rows as independent; for rows in groups, resample whole groups with `bootstrap_counts`.
+    rows as independent; for rows in groups, use
+    `compare_scores` with `groups`.
 
     References
     ----------
@@ -99,9 +100,7 @@ def delong_test(
     label
     Drama       0.406           0.254     0.11
     """
-    if not 0 < level < 1:
-        msg = f"level must be between 0 and 1, for example 0.95. Received level={level!r}."
-        raise ValueError(msg)
+    check_level(level)
     given = read_inputs(y_true, y_score, labels=labels)
     other = read_inputs(y_true, y_score_other, labels=labels)
     roc_auc = roc_auc_by_label(given.positive, given.scores)

@@ -88,6 +88,7 @@ def resample_scores(
     See Also
     --------
     bootstrap_counts : The counts of resamples.
+    compare_scores : Several models on the same resamples, with intervals.
 
     Notes
     -----

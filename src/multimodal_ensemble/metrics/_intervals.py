@@ -1,0 +1,88 @@
+"""Confidence intervals from the values of a statistic on bootstrap resamples."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from multimodal_ensemble._validation import FloatArray
+
+
+def percentile_interval(values: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
+    """Return the bounds of the percentile interval of each column of values.
+
+    Values that are NaN are left out; the bounds of a column without other values are NaN.
+    """
+    tail = np.full(values.shape[1], (1 - level) / 2)
+    return _quantiles(values, tail), _quantiles(values, 1 - tail)
+
+
+def bca_interval(
+    values: FloatArray,
+    estimates: FloatArray,
+    jackknife: FloatArray,
+    strata: NDArray[np.intp],
+    level: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the bounds of the bias-corrected and accelerated interval of each column.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_resamples, n_columns)
+        Each statistic on each resample; NaN is left out.
+    estimates : ndarray of shape (n_columns,)
+        Each statistic on all rows.
+    jackknife : ndarray of shape (n_units, n_columns)
+        Each statistic without one unit that is drawn, a row or a group; NaN is left out.
+    strata : ndarray of shape (n_units,)
+        The number of each unit's stratum.
+    level : float
+        The coverage.
+
+    Notes
+    -----
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, equations 14.9 to 14.15. Ties
+    of resamples with the estimate count half. For strata, the acceleration is that of several
+    samples, as in `scipy.stats.bootstrap`.
+    """
+    n_values = np.maximum((~np.isnan(values)).sum(axis=0), 1)
+    below = ((values < estimates).sum(axis=0) + (values <= estimates).sum(axis=0)) / 2
+    # If all resamples are on one side, the bias is beyond what they can show; half a resample.
+    below = np.clip(below, 0.5, n_values - 0.5)
+    bias = ndtri(below / n_values)
+    acceleration = _acceleration(jackknife, strata)
+    tail = ndtri((1 - level) / 2)
+
+    def corrected(z: float) -> FloatArray:
+        shifted = bias + z
+        probability: FloatArray = ndtr(bias + shifted / (1 - acceleration * shifted))
+        return probability
+
+    return _quantiles(values, corrected(tail)), _quantiles(values, corrected(-tail))
+
+
+def _acceleration(jackknife: FloatArray, strata: NDArray[np.intp]) -> FloatArray:
+    cubes = np.zeros(jackknife.shape[1])
+    squares = np.zeros(jackknife.shape[1])
+    for stratum in range(int(strata.max()) + 1):
+        without = jackknife[strata == stratum]
+        defined = ~np.isnan(without)
+        n_units = np.maximum(defined.sum(axis=0), 1)
+        mean = np.where(defined, without, 0.0).sum(axis=0) / n_units
+        influence = (n_units - 1) * np.where(defined, mean - without, 0.0)
+        cubes += (influence**3).sum(axis=0) / n_units**3
+        squares += (influence**2).sum(axis=0) / n_units**2
+    acceleration: FloatArray = np.zeros_like(cubes)
+    np.divide(cubes, 6 * squares**1.5, out=acceleration, where=squares > 0)
+    return acceleration
+
+
+def _quantiles(values: FloatArray, probabilities: FloatArray) -> FloatArray:
+    """Return one quantile per column of the values that are not NaN."""
+    bounds = np.full(values.shape[1], np.nan)
+    for column, probability in enumerate(probabilities):
+        defined = values[:, column][~np.isnan(values[:, column])]
+        if len(defined):
+            bounds[column] = np.quantile(defined, probability)
+    return bounds
