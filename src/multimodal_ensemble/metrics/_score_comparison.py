@@ -13,7 +13,7 @@ class ScoreComparison:
 
     ``print`` shows it as a table.
 
-    Attributes
+    Parameters
     ----------
     table : pandas.DataFrame
         One row per metric, label and model, with the columns ``metric``, ``label`` (None for
@@ -39,8 +39,8 @@ class ScoreComparison:
     --------
     >>> from multimodal_ensemble.metrics import compare_scores
     >>> y_true = [[0], [1], [0], [1]]
-    >>> scores = {"tags": [[0.1], [0.2], [0.3], [0.4]], "both": [[0.1], [0.3], [0.2], [0.4]]}
-    >>> comparison = compare_scores(y_true, scores)
+    >>> tags, both = [[0.1], [0.2], [0.3], [0.4]], [[0.1], [0.3], [0.2], [0.4]]
+    >>> comparison = compare_scores(y_true, {"tags": tags, "both": both})
     >>> comparison.table[["model", "score", "difference"]].values.tolist()
     [['tags', 0.75, nan], ['both', 1.0, 0.25]]
     """

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 
-class ScoreInterval(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ScoreInterval:
     """A score with the bounds of its confidence interval, from `bootstrap_interval`.
 
     For a metric of one label, each field is an ndarray of shape (n_labels,).
 
-    Attributes
+    Parameters
     ----------
     score : float or ndarray
         The score on all rows.
@@ -22,10 +24,10 @@ class ScoreInterval(NamedTuple):
     Examples
     --------
     >>> from multimodal_ensemble.metrics import bootstrap_interval
-    >>> score, low, high, n_incomplete = bootstrap_interval([[0], [0], [1]], [[0.1], [0.2], [0.3]])
-    >>> score, low, high
+    >>> interval = bootstrap_interval([[0], [0], [1]], [[0.1], [0.2], [0.3]])
+    >>> interval.score, interval.low, interval.high
     (1.0, 1.0, 1.0)
-    >>> n_incomplete > 0
+    >>> interval.n_incomplete > 0
     True
     """
 
