@@ -92,7 +92,6 @@ def test_intervals_agree_with_scipy(method, kind):
 
 def _seeded():
     """Return the seed as SciPy's function takes it; the argument was renamed in 1.15."""
-
     known = inspect.signature(stats.bootstrap).parameters
     return {"rng" if "rng" in known else "random_state": np.random.default_rng(0)}
 

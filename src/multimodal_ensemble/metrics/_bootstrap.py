@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._validation import FloatArray, check_choice
-from multimodal_ensemble.metrics._bootstrap_counts import bootstrap_counts, number_units
+from multimodal_ensemble.metrics._bootstrap_counts import draw_units, number_units
 from multimodal_ensemble.metrics._inputs import Inputs, check_level
 from multimodal_ensemble.metrics._intervals import bca_interval, percentile_interval
 from multimodal_ensemble.metrics._resample_scores import (
     PER_LABEL,
     mean_of_defined,
     score_labels,
-    score_resamples,
 )
 from multimodal_ensemble.metrics._scoring import ScoringFunction
 
@@ -68,10 +67,8 @@ class Bootstrap:
     ) -> None:
         check_choice(method, ("percentile", "bca"), name="method")
         check_level(level)
-        self.counts = bootstrap_counts(
-            n_rows, n_resamples, stratify=stratify, groups=groups, random_state=random_state
-        )
         self.units, self.strata = number_units(n_rows, stratify=stratify, groups=groups)
+        self.counts = draw_units(self.units, self.strata, n_resamples, random_state)
         self.method = method
         self.level = level
 
@@ -81,10 +78,6 @@ class Bootstrap:
         """Score a model; also return which labels are undefined on all rows."""
 
         def score(counts: NDArray[Any]) -> FloatArray:
-            if callable(metric):
-                return score_resamples(
-                    given.positive, given.scores, counts, metric=metric, thresholds=None
-                )[:, np.newaxis]
             return score_labels(
                 given.positive, given.scores, counts, metric=metric, thresholds=thresholds
             )

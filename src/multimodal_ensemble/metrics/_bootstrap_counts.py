@@ -73,9 +73,18 @@ def bootstrap_counts(
     >>> bootstrap_counts(5, 3, groups=films)[:, [0, 2]].sum(axis=1).tolist()
     [2, 2, 2]
     """
-    check_at_least(n_rows, 1, name="n_rows")
+    units, strata = number_units(n_rows, stratify=stratify, groups=groups)
+    return draw_units(units, strata, n_resamples, random_state)
+
+
+def draw_units(
+    unit_of_row: NDArray[np.intp],
+    stratum_of_unit: NDArray[np.intp],
+    n_resamples: int,
+    random_state: int,
+) -> NDArray[np.int32]:
+    """Return the counts of `bootstrap_counts` for the units and strata of `number_units`."""
     check_at_least(n_resamples, 1, name="n_resamples")
-    unit_of_row, stratum_of_unit = number_units(n_rows, stratify=stratify, groups=groups)
     rng = np.random.default_rng(random_state)
     counts = np.empty((n_resamples, len(stratum_of_unit)), dtype=np.int32)
     for stratum in range(int(stratum_of_unit.max()) + 1):
@@ -83,13 +92,15 @@ def bootstrap_counts(
         for resample in range(n_resamples):
             drawn = rng.integers(len(units), size=len(units))
             counts[resample, units] = np.bincount(drawn, minlength=len(units))
-    return counts if groups is None else counts[:, unit_of_row]
+    has_groups = len(stratum_of_unit) < len(unit_of_row)
+    return counts[:, unit_of_row] if has_groups else counts
 
 
 def number_units(
     n_rows: int, *, stratify: Any, groups: Any
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the unit (group, or row without groups) of each row, and the stratum of each unit."""
+    check_at_least(n_rows, 1, name="n_rows")
     units = np.arange(n_rows) if groups is None else number_groups(groups, n_rows)
     if stratify is None:
         return units, np.zeros(int(units.max()) + 1, dtype=np.intp)

@@ -75,8 +75,7 @@ def delong_test(
     Notes
     -----
     The test is that of [1]_ with the midranks of [2]_, and the correction that of [3]_. It takes
-    rows as independent; for rows in groups, use
-    `compare_scores` with `groups`.
+    rows as independent; for rows in groups, use `compare_scores` with `groups`.
 
     References
     ----------
@@ -113,10 +112,9 @@ def delong_test(
             for true, one, two in zip(given.positive.T, given.scores.T, other.scores.T, strict=True)
         ]
     )
-    with np.errstate(invalid="ignore"):
-        # Equal models have a difference and a standard error of 0.
-        z = np.where(difference == 0, 0.0, difference / np.where(standard_error, standard_error, 1))
-    p_value = np.where(np.isnan(standard_error), np.nan, 2 * ndtr(-np.abs(z)))
+    # Equal models have a difference and a standard error of 0.
+    z = difference / np.where(standard_error == 0, 1, standard_error)
+    p_value = 2 * ndtr(-np.abs(z))
     margin = ndtri((1 + level) / 2) * standard_error
     return pd.DataFrame(
         {

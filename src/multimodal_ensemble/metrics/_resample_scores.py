@@ -113,13 +113,14 @@ def resample_scores(
     """
     given = read_inputs(y_true, y_score)
     check_metric(metric)
-    return score_resamples(
+    by_label = score_labels(
         given.positive,
         given.scores,
         _check_counts(counts, len(given.positive)),
         metric=metric,
         thresholds=given.read_thresholds(thresholds),
     )
+    return by_label if metric in PER_LABEL else mean_of_defined(by_label)
 
 
 def check_metric(metric: Any) -> None:
@@ -130,7 +131,7 @@ def check_metric(metric: Any) -> None:
         check_choice(metric, METRICS, name="metric")
 
 
-def score_resamples(
+def score_labels(
     positive: NDArray[np.bool_],
     scores: FloatArray,
     counts: NDArray[Any],
@@ -138,30 +139,12 @@ def score_resamples(
     metric: str | ScoringFunction,
     thresholds: Any,
 ) -> FloatArray:
-    """Return the values of `resample_scores` for checked inputs."""
+    """Return the values per resample and label that a metric averages or consists of.
+
+    Micro F1 and callables have one column, because they are no means over labels.
+    """
     if callable(metric):
-        rows = np.arange(len(positive))
-        drawn = (np.repeat(rows, drawn_rows) for drawn_rows in counts)
-        values = [
-            compute_score(metric, positive[sample], scores[sample], name="metric")
-            if len(sample)
-            else np.nan
-            for sample in drawn
-        ]
-        return np.array(values, dtype=np.float64)
-    by_label = score_labels(positive, scores, counts, metric=metric, thresholds=thresholds)
-    return by_label if metric in PER_LABEL else mean_of_defined(by_label)
-
-
-def score_labels(
-    positive: NDArray[np.bool_],
-    scores: FloatArray,
-    counts: NDArray[Any],
-    *,
-    metric: str,
-    thresholds: Any,
-) -> FloatArray:
-    """Return the values per resample and label that a named metric averages or consists of."""
+        return _call_on_resamples(metric, positive, scores, counts)
     of_label = _MEANS.get(metric, metric)
     if of_label in _OF_SCORES:
         return _OF_SCORES[of_label](positive, scores, counts)
@@ -173,6 +156,19 @@ def score_labels(
         raise ValueError(msg)
     predicted = apply_thresholds(scores, thresholds).astype(bool)
     return _OF_PREDICTIONS[of_label](positive, predicted, counts)
+
+
+def _call_on_resamples(
+    metric: ScoringFunction, positive: NDArray[np.bool_], scores: FloatArray, counts: NDArray[Any]
+) -> FloatArray:
+    samples = (np.repeat(np.arange(len(positive)), drawn) for drawn in counts)
+    values = [
+        compute_score(metric, positive[sample], scores[sample], name="metric")
+        if len(sample)
+        else np.nan
+        for sample in samples
+    ]
+    return np.array(values, dtype=np.float64)[:, np.newaxis]
 
 
 def mean_of_defined(by_label: FloatArray) -> FloatArray:
