@@ -76,7 +76,7 @@ LIBRARIES = {
     "saving": {"numpy", "keras", "h5py"},
     "metrics": {"numpy", "pandas", "scipy", "sklearn"},
     "linear": {"numpy", "scipy", "sklearn"},
-    "model_selection": {"numpy", "pandas", "sklearn", "joblib", "optuna"},
+    "model_selection": {"numpy", "pandas", "sklearn", "joblib", "optuna", "matplotlib"},
     "images": {"numpy", "PIL"},
     "encoders": {"numpy", "scipy", "pandas", "sklearn", "keras", "PIL"},
     "fusion": {"numpy", "keras"},
