@@ -57,6 +57,8 @@ def plot_differences(table: pd.DataFrame, baseline: str, level: float) -> Figure
                 textcoords="offset points",
                 ha="center",
                 fontsize=8,
+                # Otherwise the line at 0 would cross the text.
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
         axis.set_title(metric_title(metric))
         # Texts above narrow intervals need space at the sides.

@@ -110,6 +110,4 @@ def _number(value: Any, digits: int, sign: str = "") -> str:
 
 
 def _escape(text: str) -> str:
-    # A cell that begins with a bracket would be read as an argument of the line break before it.
-    escaped = "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
-    return f"{{}}{escaped}" if escaped.startswith("[") else escaped
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
