@@ -267,7 +267,6 @@ def test_an_ensemble_computes_its_features_once(monkeypatch):
         table,
         labels,
         cv=2,
-        repeats=2,
     )
     assert list(result.table["model"]) == ["tags", "both"] * 2
     assert np.isfinite(result.table["score"]).all()

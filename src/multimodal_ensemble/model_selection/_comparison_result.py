@@ -71,8 +71,8 @@ class ComparisonResult:
     The intervals are percentile intervals [1]_. Each resample draws from all tested rows, or whole
     groups of them. A row counts in the test set of each split as often as it was drawn. All models
     are scored on the same resamples. The trained models stay the same, so the intervals cover
-    other test rows, but not other training rows. `sd_rows` is the standard deviation over
-    resamples; `sd_repeats` that over repeats, on the same rows if the repeats have the same folds.
+    other test rows, but not other training rows. ``sd_rows`` is the standard deviation over
+    resamples; ``sd_repeats`` that over repeats, on the same rows if the repeats have the same folds.
 
     References
     ----------
@@ -173,7 +173,7 @@ class ComparisonResult:
         """The names of the models."""
         return list(self.splits[0].y_scores)
 
-    @cached_property
+    @property
     def table(self) -> pd.DataFrame:
         """One row per metric and model.
 
@@ -184,13 +184,7 @@ class ComparisonResult:
         number of resamples in which a label was left out of a split's mean, because the resample
         lacks one of its classes there.
         """
-        tables = [
-            part.assign(metric=metric)
-            for metric in self.metrics
-            for part in self._bootstrap.compare(metric, self.models, self.baseline)
-        ]
-        table = pd.concat(tables, ignore_index=True)
-        return table[["metric", *table.columns.drop("metric")]]
+        return self._table.copy()
 
     def by_label(self, metric: str = "roc_auc") -> pd.DataFrame:
         """Return the scores and differences of each label.
@@ -334,6 +328,16 @@ class ComparisonResult:
     @property
     def _tested(self) -> NDArray[np.intp]:
         return np.unique(np.concatenate([split.rows for split in self.splits]))
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        tables = [
+            part.assign(metric=metric)
+            for metric in self.metrics
+            for part in self._bootstrap.compare(metric, self.models, self.baseline)
+        ]
+        table = pd.concat(tables, ignore_index=True)
+        return table[["metric", *table.columns.drop("metric")]]
 
     @cached_property
     def _bootstrap(self) -> SplitBootstrap:
