@@ -61,7 +61,7 @@ def compare(
     ----------
     estimators : mapping of str to estimator
         Multilabel classifiers with ``predict_proba`` or ``decision_function``, by name. They are
-        not changed. One that has a parameter `verbose` is fitted with ``verbose=False``.
+        not changed. Parameters `verbose`, nested ones included, are set to False for the fits.
     X : array-like, sparse matrix, DataFrame, mapping of columns or list of length n_samples
         Input of the estimators.
     y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
@@ -231,8 +231,9 @@ def _run_fits(
         for number, (repeat, fold, model) in enumerate(open_tasks, start=1):
             seeded = with_seeds(estimators[model], fitter.random_state, repeat)
             own = store_params(seeded, folder if store is None else store, deep=True)
+            quiet = quiet_params(seeded, deep=True)
             try:
-                fit = fitter.fit(seeded.set_params(**own, **quiet_params(seeded)), splits[fold])
+                fit = fitter.fit(seeded.set_params(**own, **quiet), splits[fold])
             except Exception as error:
                 error.add_note(f"This was estimator {model!r} in repeat {repeat}, fold {fold}.")
                 raise

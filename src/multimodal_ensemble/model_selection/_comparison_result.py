@@ -72,7 +72,8 @@ class ComparisonResult:
     groups of them. A row counts in the test set of each split as often as it was drawn. All models
     are scored on the same resamples. The trained models stay the same, so the intervals cover
     other test rows, but not other training rows. ``sd_rows`` is the standard deviation over
-    resamples; ``sd_repeats`` that over repeats, on the same rows if the repeats have the same folds.
+    resamples; ``sd_repeats`` is that over repeats, on the same rows if the repeats have the same
+    folds.
 
     References
     ----------

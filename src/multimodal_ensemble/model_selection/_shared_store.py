@@ -20,10 +20,17 @@ def store_params(estimator: Any, store: Any, *, deep: bool) -> dict[str, Any]:
     }
 
 
-def quiet_params(estimator: Any) -> dict[str, bool]:
-    """Return the parameter that makes an estimator print nothing, if it has one."""
+def quiet_params(estimator: Any, *, deep: bool) -> dict[str, bool]:
+    """Return the parameters that make an estimator print nothing.
+
+    With `deep`, parameters of nested estimators are included.
+    """
     # False and not 0, because a Pipeline takes no numbers.
-    return {"verbose": False} if "verbose" in estimator.get_params(deep=False) else {}
+    return {
+        name: False
+        for name in estimator.get_params(deep=deep)
+        if name.rpartition("__")[2] == "verbose"
+    }
 
 
 @contextmanager

@@ -195,7 +195,7 @@ def tune(
         )
         params = params_by_row(estimator, None, groups)
         own = store_params(estimator, store, deep=False)
-        candidate = clone(estimator).set_params(**own, **quiet_params(estimator))
+        candidate = clone(estimator).set_params(**own, **quiet_params(estimator, deep=False))
         evaluation = TrialEvaluation(
             candidate, X, labels, target, params, constants, splits, scoring, prune
         )
