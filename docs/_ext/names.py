@@ -61,7 +61,8 @@ def parameter_names():
         for base in inspect.getmro(item) if inspect.isclass(item) else ():
             if base.__module__.startswith("multimodal_ensemble."):
                 members += [getattr(base, name) for name in vars(base)]
-        for member in filter(inspect.isroutine, members):
+        # A cached property counts as a routine, although it cannot be called.
+        for member in filter(callable, filter(inspect.isroutine, members)):
             names.update(inspect.signature(member).parameters)
         if inspect.isclass(item):
             names.update(name for name, _, _ in get_doc_object(item)["Attributes"])

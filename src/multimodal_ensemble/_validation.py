@@ -181,3 +181,11 @@ def check_fraction(value: Any, *, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
         msg = f"{name} must be at least 0 and below 1. Received {name}={value!r}."
         raise ValueError(msg)
+
+
+def check_level(level: Any) -> None:
+    """Raise a ValueError unless a level of confidence lies between 0 and 1."""
+    is_number = isinstance(level, float | int | np.floating) and not isinstance(level, bool)
+    if not is_number or not 0 < level < 1:
+        msg = f"level must be between 0 and 1, such as 0.95. Received level={level!r}."
+        raise ValueError(msg)

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import FloatArray, check_choice
+from multimodal_ensemble._validation import FloatArray, check_choice, check_level
 from multimodal_ensemble.metrics._bootstrap_counts import draw_units, number_units
-from multimodal_ensemble.metrics._inputs import Inputs, check_level
+from multimodal_ensemble.metrics._inputs import Inputs
 from multimodal_ensemble.metrics._intervals import bca_interval, percentile_interval
 from multimodal_ensemble.metrics._resample_scores import (
     PER_LABEL,

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import rankdata
 
-from multimodal_ensemble._validation import FloatArray
-from multimodal_ensemble.metrics._inputs import check_level, read_inputs
+from multimodal_ensemble._validation import FloatArray, check_level
+from multimodal_ensemble.metrics._inputs import read_inputs
 from multimodal_ensemble.metrics._roc_auc import roc_auc_by_label, warn_of_one_class_labels
 
 

@@ -61,11 +61,3 @@ def read_scores(y_score: Any, thresholds: Any) -> tuple[FloatArray, Any]:
     y_score = from_arrow(y_score, name="y_score")
     labels = names_of(y_score) if hasattr(y_score, "columns") else None
     return check_scores(y_score), in_label_order(thresholds, labels, name="thresholds")
-
-
-def check_level(level: Any) -> None:
-    """Raise a ValueError unless a level of confidence lies between 0 and 1."""
-    is_number = isinstance(level, float | int | np.floating) and not isinstance(level, bool)
-    if not is_number or not 0 < level < 1:
-        msg = f"level must be between 0 and 1, such as 0.95. Received level={level!r}."
-        raise ValueError(msg)

@@ -1,9 +1,12 @@
-"""Splits that are stratified by labels, and thresholds and parameters of any classifier.
+"""Splits that are stratified by labels; thresholds, parameters and comparisons of classifiers.
 
 This module does not need Keras or TensorFlow. Labels are the columns of a 0/1 matrix `y` of shape
 ``(n_samples, n_labels)``.
 """
 
+from multimodal_ensemble.model_selection._compare import compare
+from multimodal_ensemble.model_selection._comparison_result import ComparisonResult
+from multimodal_ensemble.model_selection._comparison_split import ComparisonSplit
 from multimodal_ensemble.model_selection._multilabel_stratified_k_fold import (
     MultilabelStratifiedKFold,
 )
@@ -19,9 +22,12 @@ from multimodal_ensemble.model_selection._tuned_threshold_multilabel_classifier 
 from multimodal_ensemble.model_selection._tuning_result import TuningResult
 
 __all__ = [
+    "ComparisonResult",
+    "ComparisonSplit",
     "MultilabelStratifiedKFold",
     "TunedThresholdMultilabelClassifier",
     "TuningResult",
+    "compare",
     "out_of_fold_scores",
     "predict_label_scores",
     "stratified_holdout",

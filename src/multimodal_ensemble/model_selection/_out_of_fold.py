@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
 from multimodal_ensemble._tables import as_object_array, from_arrow, number_groups
@@ -71,6 +72,19 @@ def params_by_row(estimator: Any, weights: FloatArray | None, groups: Any) -> di
     return params
 
 
+def fit_fold(
+    estimator: Any, X: Any, target: Any, params: dict[str, Any], split: Split, **constants: Any
+) -> Any:
+    """Return a clone that is fitted to the training rows of a split.
+
+    `params` has arguments of `fit` with a value for each row, and `constants` has others.
+    """
+    train = split[0]
+    own = {name: values[train] for name, values in params.items()} | constants
+    X_train, y_train = _safe_indexing(X, train), _safe_indexing(target, train)
+    return fit_to_labels(clone(estimator), X_train, y_train, own)
+
+
 def score_fold(
     estimator: Any,
     X: Any,
@@ -80,15 +94,26 @@ def score_fold(
     method: str,
     **constants: Any,
 ) -> NDArray[Any]:
-    """Return the scores of a split's test rows from a clone that is fitted to the others.
+    """Return the scores of a split's test rows from a clone that `fit_fold` returns."""
+    fitted = fit_fold(estimator, X, target, params, split, **constants)
+    return label_scores(fitted, _safe_indexing(X, split[1]), method, target.shape[1])
 
-    `params` has arguments of `fit` with a value for each row, and `constants` has others.
-    """
-    train, test = split
-    own = {name: values[train] for name, values in params.items()} | constants
-    X_train, y_train = _safe_indexing(X, train), _safe_indexing(target, train)
-    fitted = fit_to_labels(clone(estimator), X_train, y_train, own)
-    return label_scores(fitted, _safe_indexing(X, test), method, target.shape[1])
+
+def score_folds(
+    estimator: Any,
+    X: Any,
+    target: Any,
+    params: dict[str, Any],
+    splits: list[Split],
+    method: str,
+    *,
+    n_jobs: int | None = None,
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Return the test rows of all splits and their scores, joined."""
+    y_scores = Parallel(n_jobs=n_jobs)(
+        delayed(score_fold)(estimator, X, target, params, split, method) for split in splits
+    )
+    return np.concatenate([test for _, test in splits]), np.concatenate(y_scores)
 
 
 def fit_to_labels(estimator: Any, X: Any, target: Any, params: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What a search depends on, as texts, so that another search does not continue its trials."""
+"""What a search or a comparison depends on, as texts, so that another one does not continue it."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ def digest_rows(rows: Any) -> str:
     return str(joblib.hash(rows))
 
 
-def describe_differences(known: Identity, given: Identity) -> str:
-    """Return what differs between two searches, for a message; empty if nothing does."""
+def describe_differences(known: Identity, given: Identity, *, where: str) -> str:
+    """Return what differs from an identity that is stored `where`; empty if nothing does."""
     names = [*known, *(name for name in given if name not in known)]
     return "; ".join(
-        f"{name}: {known.get(name, 'absent')} in the study, {given.get(name, 'absent')} now"
+        f"{name}: {known.get(name, 'absent')} {where}, {given.get(name, 'absent')} now"
         for name in names
         if known.get(name) != given.get(name)
     )

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from numbers import Real
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
-from sklearn.utils import check_random_state, indexable
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import check_random_state
 
-from multimodal_ensemble._labels import label_columns, read_labels
-from multimodal_ensemble._tables import check_same_index, counted, from_arrow, to_frame
+from multimodal_ensemble._tables import counted
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.metrics import ScoringFunction, check_scoring
 from multimodal_ensemble.model_selection._import_optuna import import_optuna, quiet_optuna
@@ -27,12 +23,18 @@ from multimodal_ensemble.model_selection._out_of_fold import (
     make_splits,
     params_by_row,
 )
+from multimodal_ensemble.model_selection._rows import read_rows
 from multimodal_ensemble.model_selection._search_identity import (
     describe_estimator,
     describe_value,
     digest_rows,
 )
 from multimodal_ensemble.model_selection._search_space import SearchSpace
+from multimodal_ensemble.model_selection._shared_store import (
+    quiet_params,
+    store_params,
+    temporary_store,
+)
 from multimodal_ensemble.model_selection._trial_evaluation import TrialEvaluation
 from multimodal_ensemble.model_selection._tuning_result import TuningResult
 from multimodal_ensemble.model_selection._tuning_study import TuningStudy
@@ -171,9 +173,10 @@ def tune(
     search_space = SearchSpace(space)
     _check_options(scoring, n_trials, timeout, verbose, prune=prune, refit=refit)
     _check_estimator(estimator, search_space)
-    X, labels, target = _read_rows(X, y, groups)
+    X, labels, target = read_rows(X, y, groups)
     constants = dict(fit_params or {})
-    with quiet_optuna(), _shared_store(estimator) as own:
+    is_needed = bool(store_params(estimator, None, deep=False))
+    with quiet_optuna(), temporary_store(is_needed=is_needed) as store:
         trials = TuningStudy(study, search_space)
         seed = _draw_seed(random_state, trials.seed)
         splits = make_splits(cv, X, labels, groups, seed)
@@ -191,9 +194,8 @@ def tune(
             seed,
         )
         params = params_by_row(estimator, None, groups)
-        # False and not 0, because a Pipeline takes no numbers.
-        quiet = {"verbose": False} if "verbose" in estimator.get_params(deep=False) else {}
-        candidate = clone(estimator).set_params(**own, **quiet)
+        own = store_params(estimator, store, deep=False)
+        candidate = clone(estimator).set_params(**own, **quiet_params(estimator, deep=False))
         evaluation = TrialEvaluation(
             candidate, X, labels, target, params, constants, splits, scoring, prune
         )
@@ -299,42 +301,9 @@ def _check_estimator(estimator: Any, space: SearchSpace) -> None:
             clone(estimator).set_params(**{name: value})
 
 
-def _read_rows(X: Any, y: Any, groups: Any) -> tuple[Any, NDArray[np.bool_], Any]:
-    """Return X, the labels as a matrix, and the labels as the estimator receives them."""
-    X = from_arrow(X)
-    if isinstance(X, Mapping) and not hasattr(X, "toarray"):
-        X = to_frame(X)
-    (X,) = indexable(X)
-    check_same_index(X=X, y=y, groups=groups)
-    labels, classes = read_labels(y)
-    if _num_samples(X) != len(labels):
-        msg = (
-            "X and y must have the same number of rows. "
-            f"Received {_num_samples(X)} rows of X and {len(labels)} rows of y."
-        )
-        raise ValueError(msg)
-    is_table = isinstance(X, pd.DataFrame)
-    if is_table:
-        X = X.drop(columns=label_columns(X, y))
-    target: Any = labels
-    if classes.tolist() != list(range(len(classes))):
-        target = pd.DataFrame(labels, columns=classes, index=X.index if is_table else None)
-    return X, labels, target
-
-
 def _draw_seed(random_state: Any, stored: int | None) -> int:
     if random_state is None and stored is not None:
         return stored
     if isinstance(random_state, int | np.integer):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-@contextmanager
-def _shared_store(estimator: Any) -> Iterator[dict[str, Any]]:
-    """Provide the parameter `store` with a temporary folder, if the estimator has it as None."""
-    if estimator.get_params(deep=False).get("store", ...) is not None:
-        yield {}
-        return
-    with tempfile.TemporaryDirectory(prefix="features-") as folder:
-        yield {"store": folder}

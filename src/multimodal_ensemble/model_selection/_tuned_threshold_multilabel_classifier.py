@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from multimodal_ensemble._label_names import classes_for_caller, in_label_order, names_of
@@ -28,7 +27,7 @@ from multimodal_ensemble.model_selection._out_of_fold import (
     fit_to_labels,
     make_splits,
     params_by_row,
-    score_fold,
+    score_folds,
 )
 
 
@@ -200,12 +199,8 @@ class TunedThresholdMultilabelClassifier(ClassifierMixin, MetaEstimatorMixin, Ba
             params = params_by_row(self.estimator, weights, groups)
             cv = 5 if self.cv is None else self.cv
             splits = make_splits(cv, X, labels, groups, self.random_state)
-            rows = np.concatenate([test for _, test in splits])
-            y_score = np.concatenate(
-                Parallel(n_jobs=self.n_jobs)(
-                    delayed(score_fold)(self.estimator, X, labels, params, split, method)
-                    for split in splits
-                )
+            rows, y_score = score_folds(
+                self.estimator, X, labels, params, splits, method, n_jobs=self.n_jobs
             )
             estimator = fit_to_labels(clone(self.estimator), X, labels, params)
 

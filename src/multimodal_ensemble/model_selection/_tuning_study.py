@@ -55,7 +55,7 @@ class TuningStudy:
         if known is None:
             self._stored.set_user_attr("search", identity)
             self._stored.set_user_attr("seed", seed)
-        elif differences := describe_differences(known, identity):
+        elif differences := describe_differences(known, identity, where="in the study"):
             msg = (
                 f"The study in {str(self._path)!r} is another search. What differs: {differences}. "
                 "Pass the same arguments to continue it, or another path to begin a new search."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from multimodal_ensemble._figures import new_figure, shorten
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -220,23 +222,3 @@ def mark_predictions(true: Sequence[str], predicted: Sequence[str]) -> list[str]
 def _join_labels(labels: Sequence[str]) -> str:
     lines = [", ".join(labels[start : start + 2]) for start in range(0, len(labels), 2)]
     return ",\n".join(lines) or "none"
-
-
-def shorten(text: str, length: int) -> str:
-    """Return a text of at most `length` characters that Matplotlib does not read as a formula."""
-    # Matplotlib would read a dollar sign as the start of a formula.
-    text = text.replace("$", r"\$")
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches, or raise an ImportError without Matplotlib."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        msg = (
-            "Figures need Matplotlib. Install it with "
-            "`pip install 'multimodal-ensemble[plots]'` or `pip install matplotlib`."
-        )
-        raise ImportError(msg) from error
-    return Figure(figsize=(width, height), layout="constrained")

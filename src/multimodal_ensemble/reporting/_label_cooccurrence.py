@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._figures import new_figure, shorten
 from multimodal_ensemble._tables import from_arrow
 from multimodal_ensemble._validation import check_choice, check_label_matrix, check_label_names
-from multimodal_ensemble.reporting._figures import new_figure, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from multimodal_ensemble.reporting._figures import new_figure, shorten
+from multimodal_ensemble._figures import new_figure, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._label_names import in_label_order, names_of
+from multimodal_ensemble._markdown import markdown_table
 from multimodal_ensemble._tables import from_arrow
 from multimodal_ensemble._validation import check_label_matrix
 from multimodal_ensemble.metrics import apply_thresholds, label_report, mean_accuracy
@@ -111,24 +112,11 @@ def to_markdown(table: pd.DataFrame, *, digits: int = 3) -> str:
         [_cell(value, digits) for value in (index, *row)]
         for index, row in zip(table.index, table.itertuples(index=False), strict=True)
     ]
-    widths = [max(len(line[column]) for line in [header, *body]) for column in range(len(header))]
     is_text = [True, *(not pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes)]
-
-    def line(cells: list[str]) -> str:
-        padded = [
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(cells, widths, is_text, strict=True)
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    rule = [
-        ":" + "-" * (width + 1) if left else "-" * (width + 1) + ":"
-        for width, left in zip(widths, is_text, strict=True)
-    ]
-    return "\n".join([line(header), f"|{'|'.join(rule)}|", *map(line, body)])
+    return markdown_table(header, body, is_text=is_text)
 
 
 def _cell(value: Any, digits: int) -> str:
     if isinstance(value, float):
         return f"{value:.{digits}f}"
-    return str(value).replace("|", "\\|")
+    return str(value)

@@ -1,0 +1,41 @@
+"""What models say about the test rows of one split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonSplit:
+    """The scores of models on the test rows of one split, such as a fold.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n_test,), int
+        Positions of the test rows in `y_true` of the comparison, from 0.
+    y_scores : mapping of str to array-like of shape (n_test, n_labels)
+        The scores of each model, by its name. They are of any range, higher for the positive
+        class, and of models that were not fitted to these rows.
+    thresholds : mapping of str to float or array-like of shape (n_labels,)
+        The thresholds of each model, chosen on other rows.
+    repeat : int, default=0
+        The number of the repeat. Splits of one repeat have the same seed of training, such as the
+        folds of one cross-validation.
+    seconds : mapping of str to float, optional
+        How long each model took for this split: fit, thresholds and scores.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.model_selection import ComparisonSplit
+    >>> split = ComparisonSplit([0, 2], {"tags": [[0.1], [0.7]]}, {"tags": 0.5})
+    >>> split.repeat
+    0
+    """
+
+    rows: Any
+    y_scores: Mapping[str, Any]
+    thresholds: Mapping[str, Any]
+    repeat: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)

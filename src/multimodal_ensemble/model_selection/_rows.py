@@ -1,0 +1,38 @@
+"""The rows of a search or a comparison, from what users pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils import indexable
+from sklearn.utils.validation import _num_samples
+
+from multimodal_ensemble._labels import label_columns, read_labels
+from multimodal_ensemble._tables import check_same_index, from_arrow, to_frame
+
+
+def read_rows(X: Any, y: Any, groups: Any) -> tuple[Any, NDArray[np.bool_], Any]:
+    """Return X, the labels as a matrix, and the labels as the estimator receives them."""
+    X = from_arrow(X)
+    if isinstance(X, Mapping) and not hasattr(X, "toarray"):
+        X = to_frame(X)
+    (X,) = indexable(X)
+    check_same_index(X=X, y=y, groups=groups)
+    labels, classes = read_labels(y)
+    if _num_samples(X) != len(labels):
+        msg = (
+            "X and y must have the same number of rows. "
+            f"Received {_num_samples(X)} rows of X and {len(labels)} rows of y."
+        )
+        raise ValueError(msg)
+    is_table = isinstance(X, pd.DataFrame)
+    if is_table:
+        X = X.drop(columns=label_columns(X, y))
+    target: Any = labels
+    if classes.tolist() != list(range(len(classes))):
+        target = pd.DataFrame(labels, columns=classes, index=X.index if is_table else None)
+    return X, labels, target
