@@ -64,12 +64,10 @@ def plot_reliability(curve: pd.DataFrame, *, unit: str = "rows") -> Figure:
         axis.remove()
     for axis, (label, part) in zip(axes, parts, strict=False):
         axis.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=1)
-        # Rounding may leave a limit above its share by the last digit.
-        below = np.maximum(part["share"] - part["low"], 0)
-        above = np.maximum(part["high"] - part["share"], 0)
-        axis.errorbar(
-            part["mean_score"], part["share"], [below, above], fmt="o-", color=_BLUE, capsize=2
-        )
+        mean, share, low, high = part[["mean_score", "share", "low", "high"]].to_numpy().T
+        # Rounding may leave a limit on the wrong side of its share by the last digit.
+        errors = np.maximum([share - low, high - share], 0)
+        axis.errorbar(mean, share, errors, fmt="o-", color=_BLUE, capsize=2)
         fewest, most = part["n_rows"].min(), part["n_rows"].max()
         per_point = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
         title = f"{shorten(str(label), 30)}\n{part['n_rows'].sum():,} {unit}, {per_point} per point"
