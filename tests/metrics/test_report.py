@@ -11,6 +11,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
+    brier_score_loss,
     f1_score,
     precision_score,
     recall_score,
@@ -34,6 +35,8 @@ COLUMNS = [
     "precision",
     "recall",
     "f1",
+    "brier_score",
+    "calibration_error",
 ]
 
 
@@ -62,6 +65,38 @@ def test_each_column_equals_the_metric_of_scikit_learn(scored):
         assert report[column].to_numpy() == pytest.approx(expected), column
     assert report["support"].tolist() == y_true.sum(axis=0).tolist()
     assert report["threshold"].tolist() == thresholds.tolist()
+
+
+def test_columns_of_probabilities_equal_scikit_learn_and_a_loop_over_bins(scored):
+    y_true, y_score = scored[0], scored[1] / 1.4
+    report = label_report(y_true, y_score, 0.5)
+    for j in range(4):
+        expected = brier_score_loss(y_true[:, j], y_score[:, j])
+        assert report["brier_score"].iloc[j] == pytest.approx(expected)
+        bins = {}
+        for score, target in zip(y_score[:, j], y_true[:, j], strict=True):
+            n_below = sum(other < score for other in y_score[:, j])
+            bins.setdefault(int(10 * n_below / 80), []).append((score, target))
+        error = sum(
+            len(rows) / 80 * abs(np.mean([s for s, _ in rows]) - np.mean([t for _, t in rows]))
+            for rows in bins.values()
+        )
+        assert report["calibration_error"].iloc[j] == pytest.approx(error)
+
+
+def test_calibrated_scores_have_a_small_calibration_error_and_shifted_ones_a_large_one():
+    rng = np.random.default_rng(0)
+    share = rng.uniform(0, 0.7, (20_000, 1))
+    y_true = rng.random(share.shape) < share
+    assert label_report(y_true, share, 0.5)["calibration_error"].item() < 0.02
+    shifted = label_report(y_true, share + 0.2, 0.5)["calibration_error"].item()
+    assert shifted == pytest.approx(0.2, abs=0.01)
+
+
+def test_scores_that_are_no_probabilities_have_no_brier_score_and_calibration_error(scored):
+    y_true, y_score = scored
+    assert y_score.max() > 1
+    assert label_report(y_true, y_score, 0.5)[COLUMNS[-2:]].isna().all(axis=None)
 
 
 def test_index_columns_and_dtypes(scored):

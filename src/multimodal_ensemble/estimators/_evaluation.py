@@ -8,13 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.metrics import coverage_error, label_ranking_loss
 
-from multimodal_ensemble.metrics import apply_thresholds, label_report
+from multimodal_ensemble.metrics import apply_thresholds, compute_score, label_report
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of a classifier on rows that it was not trained on; prints as a small table.
+
+    Greater is better, except for `ranking_loss`, `coverage_error`, `brier_score` and
+    `calibration_error`.
 
     Parameters
     ----------
@@ -22,6 +26,8 @@ class Evaluation:
         Number of rows.
     mean_roc_auc : float
         Mean over the labels that are both present and absent in these rows.
+    mean_average_precision : float
+        Mean over the same labels of the average precision.
     mean_accuracy : float
         Mean over labels of the share of correctly predicted rows, with the classifier's thresholds.
     trivial_accuracy : float
@@ -29,22 +35,47 @@ class Evaluation:
         rows have. It is high for rare labels; a classifier matters only by its margin over it.
     subset_accuracy : float
         Share of rows in which every label is predicted correctly, as scikit-learn's ``score``.
+    macro_f1 : float
+        Mean of the F1 of labels at the classifier's thresholds. F1 is 0 for a label that is never
+        predicted.
+    micro_f1 : float
+        F1 over all entries of the label matrix at the classifier's thresholds.
+    ranking_loss : float
+        Mean over rows of the share of pairs of a present and an absent label that the scores order
+        wrongly, 0..1; see `sklearn.metrics.label_ranking_loss`.
+    coverage_error : float
+        Mean number of labels, in descending order of their scores, that contain all labels of a
+        row; at best the mean number of labels per row. See `sklearn.metrics.coverage_error`.
+    brier_score : float
+        Mean over labels of the mean squared distance of the scores from 0 or 1.
+    calibration_error : float
+        Mean over labels of the expected calibration error; see `label_report`.
     report : DataFrame
         One row per label; see `label_report`.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from multimodal_ensemble.estimators import Evaluation
-    >>> Evaluation(200, 0.81, 0.84, 0.79, 0.31, pd.DataFrame()).mean_roc_auc
-    0.81
+    >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalEnsemble
+    >>> X = {"tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25}
+    >>> y = [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25
+    >>> ensemble = MultimodalEnsemble([BagOfWordsEncoder("tags")], verbose=0).fit(X, y)
+    >>> evaluation = ensemble.evaluate(X, y)
+    >>> evaluation.mean_roc_auc, evaluation.ranking_loss, evaluation.coverage_error
+    (1.0, 0.0, 1.0)
     """
 
     n_samples: int
     mean_roc_auc: float
+    mean_average_precision: float
     mean_accuracy: float
     trivial_accuracy: float
     subset_accuracy: float
+    macro_f1: float
+    micro_f1: float
+    ranking_loss: float
+    coverage_error: float
+    brier_score: float
+    calibration_error: float
     report: pd.DataFrame
 
     def __str__(self) -> str:
@@ -52,7 +83,12 @@ class Evaluation:
         return (
             f"{self.n_samples} rows: mean ROC-AUC {self.mean_roc_auc:.4f}, mean accuracy "
             f"{self.mean_accuracy:.4f} (trivial benchmark {self.trivial_accuracy:.4f}), subset "
-            f"accuracy {self.subset_accuracy:.4f}\n{self.report.round(4).to_string()}"
+            f"accuracy {self.subset_accuracy:.4f}\n"
+            f"mean average precision {self.mean_average_precision:.4f}, macro F1 "
+            f"{self.macro_f1:.4f}, micro F1 {self.micro_f1:.4f}\n"
+            f"errors: ranking loss {self.ranking_loss:.4f}, coverage {self.coverage_error:.2f} "
+            f"labels, Brier score {self.brier_score:.4f}, calibration "
+            f"{self.calibration_error:.4f}\n{self.report.round(4).to_string()}"
         )
 
 
@@ -66,13 +102,24 @@ def evaluate_scores(
 ) -> Evaluation:
     """Return the evaluation of scores; `label_shares` are those of the training rows."""
     report = label_report(y_true, y_score, thresholds, labels=labels)
-    is_correct = apply_thresholds(y_score, thresholds) == y_true
+    y_pred = apply_thresholds(y_score, thresholds).astype(bool)
+    is_correct = y_pred == y_true
     majority = np.asarray(label_shares) > 0.5
+    n_either = int(y_pred.sum() + y_true.sum())
+    # scikit-learn refuses a single label, although there is no pair to order wrongly.
+    is_ranked = y_true.shape[1] > 1
     return Evaluation(
         n_samples=len(y_true),
         mean_roc_auc=float(report["roc_auc"].mean()),
+        mean_average_precision=compute_score("mean_average_precision", y_true, y_score),
         mean_accuracy=float(is_correct.mean()),
         trivial_accuracy=float((y_true == majority).mean()),
         subset_accuracy=float(is_correct.all(axis=1).mean()),
+        macro_f1=float(report["f1"].mean()),
+        micro_f1=2 * int((y_pred & y_true).sum()) / n_either if n_either else 0.0,
+        ranking_loss=float(label_ranking_loss(y_true, y_score)) if is_ranked else 0.0,
+        coverage_error=float(coverage_error(y_true, y_score) if is_ranked else y_true.mean()),
+        brier_score=float(report["brier_score"].mean()),
+        calibration_error=float(report["calibration_error"].mean()),
         report=report,
     )

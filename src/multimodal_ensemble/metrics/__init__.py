@@ -14,6 +14,7 @@ from multimodal_ensemble.metrics._criteria import (
     check_criterion,
 )
 from multimodal_ensemble.metrics._delong import delong_test
+from multimodal_ensemble.metrics._reliability_curve import reliability_curve
 from multimodal_ensemble.metrics._report import label_report
 from multimodal_ensemble.metrics._resample_scores import resample_scores
 from multimodal_ensemble.metrics._roc_auc import mean_roc_auc
@@ -39,6 +40,7 @@ __all__ = [
     "label_report",
     "mean_accuracy",
     "mean_roc_auc",
+    "reliability_curve",
     "resample_scores",
     "tune_thresholds",
 ]

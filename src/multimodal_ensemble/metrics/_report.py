@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import average_precision_score
 
 from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.metrics._calibration import brier_scores, calibration_errors
 from multimodal_ensemble.metrics._inputs import read_inputs
 from multimodal_ensemble.metrics._roc_auc import roc_auc_by_label, warn_of_one_class_labels
 from multimodal_ensemble.metrics._thresholds import apply_thresholds
@@ -24,8 +25,8 @@ def label_report(
 ) -> pd.DataFrame:
     """Return a table with the metrics of each label.
 
-    ROC-AUC and average precision depend on the scores alone. The other columns depend on the
-    labels that are predicted at the thresholds.
+    ROC-AUC, average precision, Brier score and calibration error depend on the scores alone. The
+    other columns depend on the labels that are predicted at the thresholds.
 
     Parameters
     ----------
@@ -44,9 +45,11 @@ def label_report(
     pandas.DataFrame
         The index is named ``label``. The columns are ``support`` (number of positives, int64),
         ``roc_auc``, ``average_precision``, ``threshold``, ``accuracy``, ``precision``,
-        ``recall`` and ``f1`` (float64, from 0 to 1 except for the threshold). ROC-AUC is NaN for
-        a label with a single class, and average precision is NaN for a label without positives.
-        Precision, recall and F1 are 0 where they would be 0 / 0.
+        ``recall``, ``f1``, ``brier_score`` and ``calibration_error`` (float64, from 0 to 1 except
+        for the threshold). Greater is better, except for the last two. ROC-AUC is NaN for a label
+        with a single class, and average precision is NaN for a label without positives. Precision,
+        recall and F1 are 0 where they would be 0 / 0. The Brier score and the calibration error
+        need probabilities: both are NaN for all labels if any score is outside 0..1.
 
     Raises
     ------
@@ -64,6 +67,7 @@ def label_report(
     --------
     mean_roc_auc : The mean of the column ``roc_auc``.
     mean_accuracy : The mean of the column ``accuracy``.
+    reliability_curve : What the calibration error is computed from.
 
     Notes
     -----
@@ -71,9 +75,20 @@ def label_report(
     precision is that of `sklearn.metrics.average_precision_score`: the mean of the precisions at
     each score, weighted by the increase in recall.
 
+    The Brier score is that of `sklearn.metrics.brier_score_loss`: the mean of
+    ``(score - y_true) ** 2``. The expected calibration error [2]_ is the mean over rows of the
+    distance between the mean score and the share of positives in the bin of the row. There are up
+    to ten bins of about equally many rows, which estimate the error with less bias than bins of
+    equal width [3]_; rows of equal score share a bin. With few rows it is above 0 even for
+    perfectly calibrated scores.
+
     References
     ----------
     .. [1] T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+    .. [2] M. P. Naeini, G. F. Cooper and M. Hauskrecht, "Obtaining well calibrated probabilities
+       using Bayesian binning", AAAI, 2015.
+    .. [3] R. Roelofs, N. Cain, J. Shlens and M. C. Mozer, "Mitigating bias in calibration error
+       estimation", AISTATS, 2022.
 
     Examples
     --------
@@ -116,6 +131,8 @@ def label_report(
             "precision": _ratio(tp, n_predicted),
             "recall": _ratio(tp, support),
             "f1": _ratio(2 * tp, n_predicted + support),
+            "brier_score": brier_scores(positive, scores),
+            "calibration_error": calibration_errors(positive, scores),
         },
         index=pd.Index(names, name="label"),
     )

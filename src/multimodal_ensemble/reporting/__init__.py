@@ -21,6 +21,7 @@ from multimodal_ensemble.reporting._label_figures import (
     plot_label_counts,
     plot_rank_frequency,
 )
+from multimodal_ensemble.reporting._reliability_figure import plot_reliability
 from multimodal_ensemble.reporting._tables import compare_models, to_markdown
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "plot_label_counts",
     "plot_predictions",
     "plot_rank_frequency",
+    "plot_reliability",
     "plot_trials",
     "to_markdown",
     "write_html_report",
