@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble.reporting._figures import new_figure, shorten
+from multimodal_ensemble._figures import new_figure, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
