@@ -5,6 +5,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score, roc_curve
 
 from benchmarks._figure import Figure, time_pairs
 from multimodal_ensemble import mean_roc_auc, tune_thresholds
+from multimodal_ensemble.metrics import bootstrap_counts, compare_scores, resample_scores
 
 
 def measure_metrics(repeats: int, scale: float) -> list[Figure]:
@@ -13,6 +14,7 @@ def measure_metrics(repeats: int, scale: float) -> list[Figure]:
         _thresholds_small(int(10_000 * scale), repeats),
         _thresholds_large(int(1_000_000 * scale), repeats),
         _roc_auc(int(100_000 * scale), repeats),
+        _comparison(1_064, int(2_000 * scale), repeats),
     ]
 
 
@@ -86,4 +88,41 @@ def _roc_auc(n_rows: int, repeats: int) -> Figure:
         1,
         ratios,
         details=seconds | {"difference": difference},
+    )
+
+
+def _comparison(n_rows: int, n_resamples: int, repeats: int) -> Figure:
+    y_true, _ = _scores(n_rows, 8)
+    rng = np.random.default_rng(1)
+    models = {f"model {number}": rng.normal(y_true, 1.0) for number in range(5)}
+    # The loop takes a minute and a half for all resamples, so a hundredth of them is timed.
+    counts = bootstrap_counts(n_rows, n_resamples)
+    looped = counts[: max(1, n_resamples // 100)]
+
+    def loop() -> np.ndarray:
+        return np.array(
+            [
+                [roc_auc_score(y_true, y_score, sample_weight=weights) for weights in looped]
+                for y_score in models.values()
+            ]
+        )
+
+    ours = [resample_scores(y_true, y_score, looped) for y_score in models.values()]
+    if (difference := np.abs(np.array(ours) - loop()).max()) > 1e-12:
+        msg = f"Scores of resamples differ from those of scikit-learn by {difference}."
+        raise AssertionError(msg)
+    ratios, seconds = time_pairs(
+        lambda: compare_scores(y_true, models, n_resamples=n_resamples),
+        loop,
+        repeats=repeats,
+        inverse=True,
+    )
+    factor = n_resamples / len(looped)
+    return Figure(
+        f"compare_scores, 5 models, {n_rows:,} x 8, {n_resamples:,} resamples",
+        "roc_auc_score for each model and resample (speed-up)",
+        50,
+        [ratio * factor for ratio in ratios],
+        at_least=True,
+        details=seconds | {"looped": len(looped), "difference": float(difference)},
     )
