@@ -90,7 +90,7 @@ def test_isotonic_is_isotonic_regression_at_its_knots(weight):
 
 
 def test_isotonic_has_the_values_of_the_min_max_formula():
-    y_true, y_score = draw_scores(150, 1)
+    y_true, y_score = draw_scores(60, 1)
     _, values = learn_calibration("isotonic", LABELS[:1], y_true, y_score).get_weights()
     scores, target = y_score[:, 0], target_of(y_true[:, 0])
     distinct = np.unique(scores)
