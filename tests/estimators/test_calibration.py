@@ -18,10 +18,10 @@ from multimodal_ensemble import (
     tune_thresholds,
 )
 from multimodal_ensemble.encoders import DenseHead
-from multimodal_ensemble.estimators import _calibration
 from multimodal_ensemble.estimators._calibration import (
     apply_calibration,
     learn_calibration,
+    saved_calibration,
     with_calibration,
     without_calibration,
 )
@@ -134,15 +134,13 @@ def test_scores_that_rank_wrongly_do_not_turn_around(method):
     assert_ranks_are_equal(apply_calibration(calibration, y_score), y_score, ties=1)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_labels_with_few_rows_keep_their_scores(method):
+@pytest.mark.parametrize(("method", "least"), [("platt", "1 row"), ("isotonic", "5 rows")])
+def test_labels_with_few_rows_keep_their_scores(method, least):
     y_true, y_score = draw_scores()
-    least = _calibration._MIN_ROWS[method]
-    y_true[:, 0] = np.arange(len(y_true)) < least - 1
-    y_true[:, 1] = np.arange(len(y_true)) >= least
-    message = (
-        f"1 of 3 labels are not calibrated.*fewer than {least} rows have them or lack.*: \\['a'\\]"
-    )
+    n_rows = int(least[0])
+    y_true[:, 0] = np.arange(len(y_true)) < n_rows - 1
+    y_true[:, 1] = np.arange(len(y_true)) >= n_rows
+    message = rf"1 of 3 labels keep .*='{method}' needs {least} or more .*: \['a'\]\."
     with pytest.warns(UserWarning, match=message):
         calibration = learn_calibration(method, LABELS, y_true, y_score)
     result = apply_calibration(calibration, y_score)
@@ -151,8 +149,8 @@ def test_labels_with_few_rows_keep_their_scores(method):
 
 
 def test_no_label_with_enough_rows():
-    y_true, y_score = draw_scores(40)
-    with pytest.warns(UserWarning, match="3 of 3 labels.*'platt' needs fewer rows"):
+    y_true, y_score = draw_scores(6)
+    with pytest.warns(UserWarning, match="3 of 3 labels keep their scores"):
         assert learn_calibration("isotonic", LABELS, y_true, y_score) is None
     assert apply_calibration(None, y_score) is y_score
 
@@ -239,7 +237,8 @@ def test_a_saved_network_stays_calibrated(calibrated, tmp_path):
     np.testing.assert_array_equal(loaded.thresholds_, calibrated.thresholds_)
 
 
-def test_further_training_is_that_of_scores_before_calibration(plain, calibrated):
+def test_further_training_is_that_of_scores_before_calibration(plain):
+    calibrated = fit_network("isotonic")
     options = {"warm_start": True, "epochs": 1, "optimizer": "sgd"}
     copies = [
         pickle.loads(pickle.dumps(each)).set_params(**options) for each in (plain, calibrated)
@@ -256,21 +255,17 @@ def test_further_training_is_that_of_scores_before_calibration(plain, calibrated
     calibration = learn_calibration(method, plain.classes_, y.to_numpy(), before)
     expected = apply_calibration(calibration, before)
     np.testing.assert_allclose(copies[1].predict_proba(X), expected, atol=1e-6)
-    copies[1].set_params(calibration=None, epochs=1).fit(*TRAIN, validation_data=VALIDATION)
-    assert copies[1].model_.get_layer("scores") is copies[1].model_.layers[-1]
+    # A layer of a calibration neither stays nor is kept with the heads.
+    head = copies[1].model_.get_layer("x_head").get_weights()
+    copies[1].set_params(calibration=None).refit_heads(*TRAIN, ["z"], validation_data=VALIDATION)
+    for weight, wanted in zip(
+        copies[1].model_.get_layer("x_head").get_weights(), head, strict=True
+    ):
+        np.testing.assert_array_equal(weight, wanted)
+    assert copies[1].model_.layers[-1].name == "scores"
 
 
-def test_heads_of_a_calibrated_network_are_kept(calibrated):
-    copy = pickle.loads(pickle.dumps(calibrated))
-    head = copy.model_.get_layer("x_head").get_weights()
-    copy.refit_heads(*TRAIN, ["z"], validation_data=VALIDATION)
-    for weight, before in zip(copy.model_.get_layer("x_head").get_weights(), head, strict=True):
-        np.testing.assert_array_equal(weight, before)
-    assert type(copy.model_.layers[-1]) is type(calibrated.model_.layers[-1])
-
-
-def test_calibration_needs_no_pass_of_its_own_in_further_layers(plain):
-    """A model and its calibrated form share all layers, and the latter can be undone."""
+def test_a_calibrated_model_shares_all_layers(plain):
     layer = PlattCalibration(name="calibration")
     model = with_calibration(plain.model_, layer)
     assert [*model.layers] == [*plain.model_.layers, layer]
@@ -282,49 +277,46 @@ def test_calibration_needs_no_pass_of_its_own_in_further_layers(plain):
 # -- files -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=METHODS)
-def saved(request, tmp_path_factory):
-    path = tmp_path_factory.mktemp("calibration") / request.param
-    plain = fit_network(None, epochs=1)
-    layer = PlattCalibration(name="calibration")
-    if request.param == "isotonic":
-        layer = IsotonicCalibration(3, name="calibration")
-    plain.model_ = with_calibration(plain.model_, layer)
-    plain.save(path)
-    return path
+GOOD = {"platt": np.ones(2, "float32"), "isotonic": np.array([[0, 0.5, 1]] * 2, "float32")}
 
 
-def change_weights(path, target, change):
-    document, arrays = read_archive(
-        path, format_name="multimodal_ensemble estimator", max_version=1
-    )
-    with arrays:
-        contents = {name: arrays[name] for name in arrays}
-    names = [name for name in contents if name.startswith("weights/calibration")]
-    for name in names:
-        contents[name] = change(contents[name])
-    write_archive(target, document, contents)
-
-
-NO_FUNCTION = "'calibration' in the file has no increasing function for each label"
-
-
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda array: array + np.float32(np.nan), NO_FUNCTION),
-        (lambda array: array - 2, NO_FUNCTION),
-        (lambda array: array[:1], NO_FUNCTION),
-        (lambda array: array[:0], NO_FUNCTION),
-        (lambda array: np.repeat(array, 33, axis=-1), f"n_knots must be|{NO_FUNCTION}"),
-        (lambda array: np.zeros((2, 3, 4), "float32"), "and the file has .*3, 4"),
-        (lambda array: array.astype("float64"), "has weights .*float32.*, and the file has"),
+        (lambda array: array + np.float32(np.nan), "has no increasing function for each label"),
+        (lambda array: array - 2, "has no increasing function for each label"),
+        (lambda array: array[:1], "has no increasing function for each label"),
+        (lambda array: array[:0], "has no increasing function for each label"),
+        (lambda array: np.repeat(array, 33, axis=-1), "n_knots must be|has no increasing function"),
     ],
 )
-def test_changed_calibrations_are_refused(change, match, saved, tmp_path):
-    change_weights(saved, tmp_path / "file", change)
+def test_weights_of_no_calibration_are_refused(change, match, method):
+    assert saved_calibration([GOOD[method]] * 2, 2).built
+    with pytest.raises(ValueError, match=match):
+        saved_calibration([change(GOOD[method])] * 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("array", "match"),
+    [
+        (np.zeros((2, 3, 4), "float32"), "and the file has .*3, 4"),
+        (np.zeros(()), "do not fit together"),
+        (np.ones(2), "has weights .*float32.*, and the file has .*float64"),
+        (np.full(2, np.inf, "float32"), "'calibration' in the file has no increasing function"),
+    ],
+)
+def test_changed_files_are_refused(array, match, calibrated, tmp_path):
+    calibrated.save(tmp_path / "file")
+    document, arrays = read_archive(
+        tmp_path / "file", format_name="multimodal_ensemble estimator", max_version=1
+    )
+    with arrays:
+        contents = {name: arrays[name] for name in arrays}
+    contents["weights/calibration/0"] = contents["weights/calibration/1"] = array
+    write_archive(tmp_path / "changed", document, contents)
     with pytest.raises(ArtefactError, match=match):
-        MultimodalClassifier.load(tmp_path / "file")
+        MultimodalClassifier.load(tmp_path / "changed")
 
 
 def test_no_modality_may_have_the_name_of_the_layer():

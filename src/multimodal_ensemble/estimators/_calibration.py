@@ -11,15 +11,16 @@ from sklearn.isotonic import isotonic_regression
 
 from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._layer_names import CALIBRATION, SCORES
-from multimodal_ensemble._tables import abbreviate
+from multimodal_ensemble._tables import abbreviate, counted
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.fusion import IsotonicCalibration, PlattCalibration
 from multimodal_ensemble.linear import PlattScaling
 
-# Fewest rows with a label, and without it, from which its calibration is learned.
-_MIN_ROWS = {"platt": 5, "isotonic": 50}
+# Fewest rows with a label, and without it, from which its calibration is learned. Slopes of Platt
+# scaling for few rows are drawn towards those of all labels; nothing does that for a curve.
+_MIN_ROWS = {"platt": 1, "isotonic": 5}
 _ROWS_PER_CHUNK = 1024
 
 
@@ -45,11 +46,11 @@ def learn_calibration(
     n_fewer = np.minimum(y_true.sum(axis=0), (~y_true).sum(axis=0))
     enough = n_fewer >= _MIN_ROWS[method]
     if not enough.all():
-        further = " calibration='platt' needs fewer rows." if method == "isotonic" else ""
+        least = counted(_MIN_ROWS[method], "row")
         warn(
-            f"{len(classes) - enough.sum()} of {len(classes)} labels are not calibrated, because "
-            f"fewer than {_MIN_ROWS[method]} rows have them or lack them: "
-            f"{abbreviate(classes[~enough])}.{further}"
+            f"{(~enough).sum()} of {len(classes)} labels keep their scores, because calibration="
+            f"{method!r} needs {least} or more with the label, and as many without it: "
+            f"{abbreviate(classes[~enough])}."
         )
     if not enough.any():
         return None

@@ -57,9 +57,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     calibration : {"platt", "isotonic"} or None, default=None
         How scores become probabilities, per label, before thresholds are learned, both from the
         validation rows: by a logistic function of their log-odds, by an increasing curve, or not
-        at all. Neither changes ranks. Labels with few validation rows keep their scores, with a
-        warning: fewer than 5 that have the label or lack it for ``"platt"``, 50 for
-        ``"isotonic"``.
+        at all. Neither changes ranks. A label needs one validation row with and one without it for
+        ``"platt"``, and five each for ``"isotonic"``; otherwise it keeps its scores, with a
+        warning.
     label_weight : "balanced", mapping, array-like of shape (n_labels,) or None, default=None
         Weights of labels in the loss, for rare labels; see `fit_model`.
     fusion : {"concat", "gated", "attention"} or keras.Layer, default="concat"
@@ -260,7 +260,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         options = {"callbacks": callbacks, "checkpoint": checkpoint, "resume_from": resume_from}
         if continues:
             model = without_calibration(self.model_)
-            return self._train(model, self.encoders_, rows, seed, continues=True, **options)
+            return self._train(model, self.encoders_, rows, seed, **options, continues=True)
         with seeded_layers(seed):
             encoders = fit_new_encoders(
                 self.encoders, rows.train, label_columns(X, y), verbose=self.verbose

@@ -72,7 +72,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         How the sum becomes probabilities. None and ``"platt"`` are the same here, because the sum
         always passes through a logistic function per label. ``"isotonic"`` adds an increasing
         curve per label, learned from leave-one-out scores before thresholds are. It does not
-        change ranks. Labels that fewer than 50 rows have or lack do without it, with a warning.
+        change ranks. Labels that fewer than five rows have or lack do without it, with a warning.
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     random_state : int, RandomState instance or None, default=None
