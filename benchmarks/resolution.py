@@ -41,9 +41,8 @@ def main() -> None:
     ]
     for metric, table in pd.DataFrame(lines).groupby("metric", sort=False):
         of_what = f"of the rarest label ({SHARES[-1]:.0%})" if metric == "roc_auc" else ""
-        print(
-            f"{metric} {of_what}\n\n{to_markdown(table.drop(columns='metric').set_index('test rows'))}\n"
-        )
+        shown = table.drop(columns="metric").set_index("test rows")
+        print(f"{metric} {of_what}\n\n{to_markdown(shown)}\n")
 
 
 def simulate(n_rows: int, correlation: float, options: argparse.Namespace) -> list[dict[str, str]]:
