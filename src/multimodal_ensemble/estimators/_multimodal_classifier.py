@@ -257,7 +257,11 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         rows = read_training_rows(
             self, X, y, validation_data, sample_weight, groups=groups, classes=classes, seed=seed
         )
-        options = {"callbacks": callbacks, "checkpoint": checkpoint, "resume_from": resume_from}
+        options: dict[str, Any] = {
+            "callbacks": callbacks,
+            "checkpoint": checkpoint,
+            "resume_from": resume_from,
+        }
         if continues:
             model = without_calibration(self.model_)
             return self._train(model, self.encoders_, rows, seed, **options, continues=True)

@@ -20,7 +20,7 @@ class IsotonicCalibration(keras.layers.Layer):
     Parameters
     ----------
     n_knots : int
-        Number of knots per label, from 2 to `MAX_KNOTS`, which is 32.
+        Number of knots per label, from 2 to 32, which is ``MAX_KNOTS``.
     **kwargs
         Passed to `keras.layers.Layer`.
 

@@ -56,7 +56,18 @@ class PlattCalibration(keras.layers.Layer):
         self.intercept = self.add_weight(name="intercept", initializer="zeros", **options)
 
     def log_odds(self, y_score: Any) -> Any:
-        """Return the log-odds of scores before they are scaled; finite, also for 0 and 1."""
+        """Return the log-odds of scores before they are scaled.
+
+        Parameters
+        ----------
+        y_score : tensor or ndarray of shape (n_samples, n_labels)
+            Scores in 0..1.
+
+        Returns
+        -------
+        tensor of shape (n_samples, n_labels)
+            ``log(p / (1 - p))``, float32; finite, also for 0 and 1.
+        """
         y_score = keras.ops.cast(y_score, "float32")
         return keras.ops.log(keras.ops.maximum(y_score, _SMALLEST_SCORE)) - keras.ops.log(
             keras.ops.maximum(1 - y_score, _SMALLEST_DISTANCE)
