@@ -227,6 +227,12 @@ def test_a_network_is_calibrated_on_validation_rows(plain, calibrated):
     assert calibrated.provenance_["calibration"] == calibrated.calibration
 
 
+def test_a_calibration_on_training_rows_is_reported():
+    options = {**NETWORK, "validation_fraction": None, "threshold": 0.5}
+    with pytest.warns(UserWarning, match="calibration is learned on the training rows"):
+        MultimodalClassifier(make_encoders(), calibration="platt", **options).fit(*TRAIN)
+
+
 def test_a_saved_network_stays_calibrated(calibrated, tmp_path):
     X, _ = VALIDATION
     # What was fitted is saved, not what the parameter says since.

@@ -103,6 +103,11 @@ def train_model(
             "Thresholds are learned on the training rows and are too optimistic there. Pass "
             "validation_data=(X, y) of other rows, or validation_fraction=0.1."
         )
+    if rows.is_same and params["calibration"] is not None:
+        warn(
+            "The calibration is learned on the training rows, whose scores are too good. Pass "
+            "validation_data=(X, y) of other rows, or validation_fraction=0.1."
+        )
     if any(options.get(name) is not None for name in ("checkpoint", "resume_from")):
         options["checkpoint_metadata"] = {"seed": seed}
     options |= {name: params[name] for name in _FIT_OPTIONS}
