@@ -27,6 +27,7 @@ from multimodal_ensemble.estimators._calibration import (
 )
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.fusion import IsotonicCalibration, PlattCalibration
+from multimodal_ensemble.linear import PlattScaling
 from multimodal_ensemble.metrics import label_report
 from multimodal_ensemble.saving import read_archive, write_archive
 
@@ -344,6 +345,13 @@ def ensembles():
         ).fit(*VALIDATION)
         for method in (None, *METHODS)
     }
+
+
+def test_platt_scaling_of_scaled_scores_changes_nothing():
+    y_true, y_score = draw_scores()
+    log_odds = PlattScaling.fit(y_score.astype(float), y_true).log_odds(y_score)
+    again = PlattScaling.fit(log_odds, y_true).log_odds(log_odds)
+    np.testing.assert_allclose(again, log_odds, atol=1e-6)
 
 
 def test_the_sum_of_an_ensemble_is_always_scaled_by_platt(ensembles):
