@@ -1,0 +1,7 @@
+"""What scores rest on: modalities, tokens, words, columns and regions of images."""
+
+from multimodal_ensemble.explanation._explain_rows import explain_rows
+from multimodal_ensemble.explanation._explanation import Explanation
+from multimodal_ensemble.explanation._shapley import shapley_values
+
+__all__ = ["Explanation", "explain_rows", "shapley_values"]

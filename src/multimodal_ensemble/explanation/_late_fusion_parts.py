@@ -1,0 +1,200 @@
+"""The log-odds of a late fusion as a sum over its modalities."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from multimodal_ensemble._layer_names import (
+    SCORES,
+    head_name,
+    member_name,
+    radial_name,
+    spoken_name,
+    standardized_name,
+)
+from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.explanation._row_states import StateReader
+from multimodal_ensemble.fusion import LateFusion, fuse_evidence
+from multimodal_ensemble.generators import MultimodalDataset
+
+_SCORED = "scored of "
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LateFusionStates:
+    """What the layers of a late fusion say about rows."""
+
+    # Scaled features of each modality, its radial features, or the log-odds of a scored member.
+    features: dict[str, FloatArray]
+    # 1 where a row has a modality that says something, of shape (n, 1), by modality.
+    spoken: dict[str, FloatArray]
+    # Which rows have a modality, by modality.
+    presences: dict[str, NDArray[np.bool_]]
+    # How much a unit of each member's log-odds adds to those of the row, of shape (n, 1).
+    factors: list[FloatArray]
+
+    def take(self, row: int, n_copies: int) -> LateFusionStates:
+        """Return copies of one row."""
+        rows = np.full(n_copies, row)
+        return LateFusionStates(
+            {name: values[rows] for name, values in self.features.items()},
+            {name: values[rows] for name, values in self.spoken.items()},
+            {name: values[rows] for name, values in self.presences.items()},
+            [values[rows] for values in self.factors],
+        )
+
+
+class LateFusionParts:
+    """Splits the log-odds of a late fusion among modalities, exactly.
+
+    The evidence of a row is a weighted sum of linear models, so that each modality has its own
+    terms. Radial features belong to the modality that they are computed from. The intercept of a
+    member is divided equally among the modalities of the member that the row has.
+    """
+
+    method = "exact"
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        fusion: Any = model.get_layer(SCORES)
+        self._fusion: LateFusion = fusion
+        self.modalities = list(fusion.modalities)
+        self._members = fusion.members
+        weights = [fusion.member_slope, fusion.member_intercept, fusion.slope, fusion.intercept]
+        self._member_slope, self._member_intercept, self._slope, self._intercept = (
+            np.asarray(each, dtype=np.float64) for each in weights
+        )
+        self._exponent = (
+            np.asarray(fusion.exponent, dtype=np.float64)
+            if fusion.counts_tokens
+            else np.zeros(len(self._members))
+        )
+        self._tensors: dict[str, keras.KerasTensor] = {}
+        # The kernel rows of each member by what they are multiplied with.
+        self._kernels: list[dict[str, FloatArray]] = []
+        for position, member in enumerate(self._members):
+            if member.is_scored:
+                (name,) = member.encoders
+                self._tensors[_SCORED + name] = fusion.input[position]
+                self._kernels.append({})
+                continue
+            taken = [head_name(name) for name in member.encoders]
+            taken += [radial_name(name) for name in member.radial]
+            tensors = {name: model.get_layer(name).output for name in taken}
+            self._tensors |= tensors
+            (kernel,) = model.get_layer(member_name(member.name)).get_weights()
+            ends = np.cumsum([tensor.shape[-1] for tensor in tensors.values()])[:-1]
+            parts = np.split(kernel.astype(np.float64), ends)
+            self._kernels.append(dict(zip(tensors, parts, strict=True)))
+
+    def read(self, dataset: MultimodalDataset) -> LateFusionStates:
+        """Return what the layers say about the rows of a data set."""
+        spoken = {spoken_name(name): self._spoken(name) for name in self.modalities}
+        tensors = {**self._tensors, **spoken}
+        if self._fusion.counts_tokens:
+            tensors["count"] = self._fusion.input[-1]
+        read = StateReader(self._model, tensors).read(dataset)
+        by_modality = {name: read[spoken_name(name)] for name in self.modalities}
+        count = read.get("count")
+        return LateFusionStates(
+            {name: read[name] for name in self._tensors},
+            by_modality,
+            {name: dataset.present(name) for name in self.modalities},
+            self._member_factors(by_modality, count),
+        )
+
+    def split(self, states: LateFusionStates) -> tuple[FloatArray, dict[str, FloatArray]]:
+        """Return the log-odds without any modality, and what each modality adds to them."""
+        n_rows = len(next(iter(states.spoken.values())))
+        base = np.broadcast_to(self._intercept, (n_rows, len(self._intercept)))
+        return base, {name: self.contribution(states, name) for name in self.modalities}
+
+    def contribution(self, states: LateFusionStates, name: str) -> FloatArray:
+        """Return what one modality adds to the log-odds, of shape ``(n, n_labels)``."""
+        here = states.spoken[name]
+        total: FloatArray = np.zeros((len(here), len(self._intercept)))
+        for position, member in enumerate(self._members):
+            if name not in member.takes:
+                continue
+            slope = self._slope * self._member_slope[position]
+            if member.is_scored:
+                values = states.features[_SCORED + name]
+            else:
+                kernels = self._kernels[position]
+                keys = [key for key in (head_name(name), radial_name(name)) if key in kernels]
+                values = here * sum(states.features[key] @ kernels[key] for key in keys)
+            n_here = sum(states.spoken[other] for other in member.takes)
+            intercept = self._slope * self._member_intercept[position]
+            share = here / np.maximum(n_here, 1)
+            total = total + states.factors[position] * (slope * values + intercept * share)
+        return total
+
+    def centre(self, name: str) -> FloatArray | None:
+        """Return the mean by which encoded values of a modality are centred.
+
+        None if its features are no encoded values.
+        """
+        is_linear = head_name(name) in self._tensors and not self._has_layer(
+            standardized_name(name)
+        )
+        return np.asarray(self._head(name).mean, dtype=np.float64) if is_linear else None
+
+    def weigh(
+        self, states: LateFusionStates, row: int, name: str, vectors: FloatArray
+    ) -> FloatArray:
+        """Return what parts of the centred, encoded value of a row add to its log-odds."""
+        scaled = vectors / np.asarray(self._head(name).scale, dtype=np.float64)
+        total: FloatArray = np.zeros((len(vectors), len(self._intercept)))
+        for position, kernels in enumerate(self._kernels):
+            if head_name(name) in kernels:
+                factor = states.factors[position][row] * states.spoken[name][row]
+                slope = self._slope * self._member_slope[position]
+                total += factor * slope * (scaled @ kernels[head_name(name)])
+        return total
+
+    def fall(
+        self, states: LateFusionStates, row: int, name: str, inputs: Mapping[str, NDArray[Any]]
+    ) -> FloatArray:
+        """Return the fall in log-odds if a row has each of other encoded values of a modality."""
+        keys = [key for key in (head_name(name), radial_name(name)) if key in self._tensors]
+        tensors = {key: self._tensors[key] for key in keys}
+        features = StateReader(self._model, tensors, [name]).read_rows(inputs)
+        copies = states.take(row, len(inputs[name]))
+        changed = dataclasses.replace(copies, features=copies.features | features)
+        return self.contribution(copies, name) - self.contribution(changed, name)
+
+    def is_missing(self, states: LateFusionStates, name: str) -> NDArray[np.bool_]:
+        """Return in which rows a modality is missing, or says nothing."""
+        is_silent: NDArray[np.bool_] = states.spoken[name][:, 0] == 0
+        return is_silent | ~states.presences[name]
+
+    def _head(self, name: str) -> Any:
+        return self._model.get_layer(head_name(name))
+
+    def _has_layer(self, name: str) -> bool:
+        return any(layer.name == name for layer in self._model.layers)
+
+    def _spoken(self, name: str) -> keras.KerasTensor:
+        tensor: keras.KerasTensor = self._model.get_layer(spoken_name(name)).output
+        return tensor
+
+    def _member_factors(
+        self, spoken: Mapping[str, FloatArray], count: FloatArray | None
+    ) -> list[FloatArray]:
+        presences = [member.presence(dict(spoken)) for member in self._members]
+        amount: Any = 0.0
+        if count is not None:
+            amount = np.asarray(self._fusion.token_amount(count.astype(np.float32)))
+        factors = []
+        for position in range(len(self._members)):
+            units = [np.zeros_like(presence) for presence in presences]
+            units[position] = np.ones_like(presences[position])
+            evidence = fuse_evidence(self._members, units, presences)
+            factors.append(evidence * np.exp(self._exponent[position] * amount))
+        return factors
