@@ -152,7 +152,7 @@ def _split_rows(
             return {}
         names, variants = split
         inputs = _encode_variants(encoder, variants, dataset)
-        found[row] = names, parts.fall(states, row, encoder.name, inputs)
+        found[row] = names, parts.fall(states, row, inputs)
     return found
 
 

@@ -28,10 +28,11 @@ class Explanation:
     Parameters
     ----------
     scores : DataFrame
-        One row per row and label, with the columns ``row`` (its name in the index of a DataFrame,
-        or its number if there are no names or equal ones), ``label``, ``score`` (0..1), ``log_odds``, ``base``, the log-odds without
-        any modality, and ``prior``, the log-odds of the label's share of the training rows.
-        With ``calibration``, ``log_odds`` are those before the calibration, which changes no order.
+        One row per row and label, with the columns ``row``, ``label``, ``score`` (0..1),
+        ``log_odds``, ``base``, the log-odds without any modality, and ``prior``, the log-odds of
+        the label's share of the training rows. A row is called by its name in the index of a
+        DataFrame, or by its number if there are no names or equal ones. With ``calibration``,
+        ``log_odds`` are those before the calibration, which changes no order.
     modalities : DataFrame
         One row per row, label and modality: ``row``, ``label``, ``modality``, ``columns`` (of the
         data, as text), ``contribution`` and ``is_missing``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -20,10 +20,10 @@ from multimodal_ensemble._layer_names import (
 )
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.explanation._row_states import StateReader
-from multimodal_ensemble.fusion import LateFusion, fuse_evidence
+from multimodal_ensemble.fusion import LateFusion, TokenCount, fuse_evidence
 from multimodal_ensemble.generators import MultimodalDataset
 
-_SCORED = "scored of "
+_SCORED, _COUNT = "scored of ", "count of "
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,18 +36,25 @@ class LateFusionStates:
     spoken: dict[str, FloatArray]
     # Which rows have a modality, by modality.
     presences: dict[str, NDArray[np.bool_]]
-    # How much a unit of each member's log-odds adds to those of the row, of shape (n, 1).
-    factors: list[FloatArray]
+    # Numbers of tokens, of shape (n, 1), by modality.
+    counts: dict[str, FloatArray]
 
-    def take(self, row: int, n_copies: int) -> LateFusionStates:
-        """Return copies of one row."""
-        rows = np.full(n_copies, row)
+    def take(self, rows: Any) -> LateFusionStates:
+        """Return some rows."""
+        return LateFusionStates(*({k: v[rows] for k, v in part.items()} for part in self._parts))
+
+    def replace(self, other: LateFusionStates, names: Collection[str]) -> LateFusionStates:
+        """Return these rows with some modalities of other rows."""
         return LateFusionStates(
-            {name: values[rows] for name, values in self.features.items()},
-            {name: values[rows] for name, values in self.spoken.items()},
-            {name: values[rows] for name, values in self.presences.items()},
-            [values[rows] for values in self.factors],
+            *(
+                {key: (theirs if _modality_of(key) in names else ours)[key] for key in ours}
+                for ours, theirs in zip(self._parts, other._parts, strict=True)
+            )
         )
+
+    @property
+    def _parts(self) -> list[dict[str, Any]]:
+        return [self.features, self.spoken, self.presences, self.counts]
 
 
 class LateFusionParts:
@@ -95,27 +102,50 @@ class LateFusionParts:
 
     def read(self, dataset: MultimodalDataset) -> LateFusionStates:
         """Return what the layers say about the rows of a data set."""
-        spoken = {spoken_name(name): self._spoken(name) for name in self.modalities}
-        tensors = {**self._tensors, **spoken}
+        spoken = {spoken_name(name): self._layer(spoken_name(name)) for name in self.modalities}
+        counts = {}
         if self._fusion.counts_tokens:
-            tensors["count"] = self._fusion.input[-1]
-        read = StateReader(self._model, tensors).read(dataset)
-        by_modality = {name: read[spoken_name(name)] for name in self.modalities}
-        count = read.get("count")
+            bags = self._fusion.input[-1]._keras_history.operation.input
+            names = [encoder.name for encoder in dataset.encoders if encoder.values_are_tokens]
+            bags = bags if isinstance(bags, list) else [bags]
+            counts = {
+                _COUNT + name: TokenCount(dtype="float32")([bag])
+                for name, bag in zip(names, bags, strict=True)
+            }
+        read = StateReader(self._model, {**self._tensors, **spoken, **counts}).read(dataset)
         return LateFusionStates(
             {name: read[name] for name in self._tensors},
-            by_modality,
+            {name: read[spoken_name(name)] for name in self.modalities},
             {name: dataset.present(name) for name in self.modalities},
-            self._member_factors(by_modality, count),
+            {name: read[_COUNT + name] for name in self.modalities if _COUNT + name in read},
         )
+
+    def log_odds(
+        self, states: LateFusionStates, present: Collection[str] | None = None
+    ) -> FloatArray:
+        """Return log-odds of shape ``(n, n_labels)``, perhaps of rows with fewer modalities."""
+        if present is not None:
+            absent = [name for name in self.modalities if name not in present]
+            nothing = LateFusionStates(
+                states.features,
+                {name: np.zeros_like(values) for name, values in states.spoken.items()},
+                {name: np.zeros_like(values) for name, values in states.presences.items()},
+                {name: np.zeros_like(values) for name, values in states.counts.items()},
+            )
+            states = states.replace(nothing, absent)
+        base, parts = self.split(states)
+        return base + sum(parts.values())
 
     def split(self, states: LateFusionStates) -> tuple[FloatArray, dict[str, FloatArray]]:
         """Return the log-odds without any modality, and what each modality adds to them."""
         n_rows = len(next(iter(states.spoken.values())))
         base = np.broadcast_to(self._intercept, (n_rows, len(self._intercept)))
-        return base, {name: self.contribution(states, name) for name in self.modalities}
+        factors = self._member_factors(states)
+        return base, {n: self._contribution(states, n, factors) for n in self.modalities}
 
-    def contribution(self, states: LateFusionStates, name: str) -> FloatArray:
+    def _contribution(
+        self, states: LateFusionStates, name: str, factors: Sequence[FloatArray]
+    ) -> FloatArray:
         """Return what one modality adds to the log-odds, of shape ``(n, n_labels)``."""
         here = states.spoken[name]
         total: FloatArray = np.zeros((len(here), len(self._intercept)))
@@ -132,7 +162,7 @@ class LateFusionParts:
             n_here = sum(states.spoken[other] for other in member.takes)
             intercept = self._slope * self._member_intercept[position]
             share = here / np.maximum(n_here, 1)
-            total = total + states.factors[position] * (slope * values + intercept * share)
+            total = total + factors[position] * (slope * values + intercept * share)
         return total
 
     def centre(self, name: str) -> FloatArray | None:
@@ -151,23 +181,37 @@ class LateFusionParts:
         """Return what parts of the centred, encoded value of a row add to its log-odds."""
         scaled = vectors / np.asarray(self._head(name).scale, dtype=np.float64)
         total: FloatArray = np.zeros((len(vectors), len(self._intercept)))
+        factors = self._member_factors(states.take([row]))
         for position, kernels in enumerate(self._kernels):
             if head_name(name) in kernels:
-                factor = states.factors[position][row] * states.spoken[name][row]
+                factor = factors[position] * states.spoken[name][row]
                 slope = self._slope * self._member_slope[position]
                 total += factor * slope * (scaled @ kernels[head_name(name)])
         return total
 
     def fall(
-        self, states: LateFusionStates, row: int, name: str, inputs: Mapping[str, NDArray[Any]]
+        self, states: LateFusionStates, row: int, inputs: Mapping[str, NDArray[Any]]
     ) -> FloatArray:
-        """Return the fall in log-odds if a row has each of other encoded values of a modality."""
-        keys = [key for key in (head_name(name), radial_name(name)) if key in self._tensors]
-        tensors = {key: self._tensors[key] for key in keys}
-        features = StateReader(self._model, tensors, [name]).read_rows(inputs)
-        copies = states.take(row, len(inputs[name]))
-        changed = dataclasses.replace(copies, features=copies.features | features)
-        return self.contribution(copies, name) - self.contribution(changed, name)
+        """Return the fall in log-odds if a row has each of other encoded values.
+
+        `inputs` has as many encoded values for each of some modalities. What the row's members
+        count stays the same.
+        """
+        n_values = len(next(iter(inputs.values())))
+        copies = states.take(np.full(n_values, row))
+        features = dict(copies.features)
+        for name in inputs:
+            keys = [key for key in (head_name(name), radial_name(name)) if key in self._tensors]
+            reader = StateReader(self._model, {key: self._tensors[key] for key in keys}, [name])
+            features |= reader.read_rows(inputs)
+        changed = dataclasses.replace(copies, features=features)
+        factors = self._member_factors(copies)
+        falls = [
+            self._contribution(copies, name, factors) - self._contribution(changed, name, factors)
+            for name in inputs
+        ]
+        total: FloatArray = np.sum(falls, axis=0)
+        return total
 
     def is_missing(self, states: LateFusionStates, name: str) -> NDArray[np.bool_]:
         """Return in which rows a modality is missing, or says nothing."""
@@ -180,17 +224,17 @@ class LateFusionParts:
     def _has_layer(self, name: str) -> bool:
         return any(layer.name == name for layer in self._model.layers)
 
-    def _spoken(self, name: str) -> keras.KerasTensor:
-        tensor: keras.KerasTensor = self._model.get_layer(spoken_name(name)).output
+    def _layer(self, name: str) -> keras.KerasTensor:
+        tensor: keras.KerasTensor = self._model.get_layer(name).output
         return tensor
 
-    def _member_factors(
-        self, spoken: Mapping[str, FloatArray], count: FloatArray | None
-    ) -> list[FloatArray]:
-        presences = [member.presence(dict(spoken)) for member in self._members]
+    def _member_factors(self, states: LateFusionStates) -> list[FloatArray]:
+        """Return how much a unit of each member's log-odds adds, of shape ``(n, 1)`` each."""
+        presences = [member.presence(dict(states.spoken)) for member in self._members]
         amount: Any = 0.0
-        if count is not None:
-            amount = np.asarray(self._fusion.token_amount(count.astype(np.float32)))
+        if self._fusion.counts_tokens:
+            count = np.sum(list(states.counts.values()), axis=0).astype(np.float32)
+            amount = np.asarray(self._fusion.token_amount(count), dtype=np.float64)
         factors = []
         for position in range(len(self._members)):
             units = [np.zeros_like(presence) for presence in presences]
@@ -198,3 +242,8 @@ class LateFusionParts:
             evidence = fuse_evidence(self._members, units, presences)
             factors.append(evidence * np.exp(self._exponent[position] * amount))
         return factors
+
+
+def _modality_of(key: str) -> str:
+    """Return the modality that an entry of the states belongs to."""
+    return key.removeprefix(_SCORED).removesuffix(head_name("")).removesuffix(radial_name(""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 import keras
@@ -27,12 +27,18 @@ class NetworkStates:
     embeddings: dict[str, FloatArray]
     presences: dict[str, NDArray[np.bool_]]
 
-    def take(self, row: int, n_copies: int) -> NetworkStates:
-        """Return copies of one row."""
-        rows = np.full(n_copies, row)
+    def take(self, rows: Any) -> NetworkStates:
+        """Return some rows."""
         return NetworkStates(
             {name: values[rows] for name, values in self.embeddings.items()},
             {name: values[rows] for name, values in self.presences.items()},
+        )
+
+    def replace(self, other: NetworkStates, names: Collection[str]) -> NetworkStates:
+        """Return these rows with some modalities of other rows."""
+        return NetworkStates(
+            self.embeddings | {name: other.embeddings[name] for name in names},
+            self.presences | {name: other.presences[name] for name in names},
         )
 
 
@@ -89,10 +95,7 @@ class NetworkParts:
         rng = np.random.default_rng(self._random_state)
         n_rows = len(next(iter(states.embeddings.values())))
         rows = np.sort(rng.choice(n_rows, size=min(N_BACKGROUND, n_rows), replace=False))
-        self._background = NetworkStates(
-            {name: values[rows] for name, values in states.embeddings.items()},
-            {name: values[rows] for name, values in states.presences.items()},
-        )
+        self._background = states.take(rows)
         return self
 
     def read(self, dataset: MultimodalDataset) -> NetworkStates:
@@ -101,8 +104,10 @@ class NetworkParts:
         presences = {name: dataset.present(name) for name in self.modalities}
         return self._with_missing(NetworkStates(embeddings, presences))
 
-    def log_odds(self, states: NetworkStates) -> FloatArray:
-        """Return log-odds of shape ``(n, n_labels)``."""
+    def log_odds(self, states: NetworkStates, present: Collection[str] | None = None) -> FloatArray:
+        """Return log-odds of shape ``(n, n_labels)``, perhaps of rows with fewer modalities."""
+        if present is not None:
+            return self._log_odds_of(states, present)
         inputs = [states.embeddings[name].astype(np.float32) for name in self._heads]
         joined = keras.ops.convert_to_numpy(self._joined(inputs, training=False))
         log_odds: FloatArray = joined.astype(np.float64) @ self._kernel + self._bias
@@ -128,24 +133,31 @@ class NetworkParts:
     def weigh(self, states: NetworkStates, row: int, name: str, vectors: FloatArray) -> FloatArray:
         """Return the fall in log-odds if each part of the encoded value of a row is set to 0."""
         rest = (vectors.sum(axis=0) - vectors).astype(np.float32)
-        return self.fall(states, row, name, {name: rest})
+        return self.fall(states, row, {name: rest})
 
     def fall(
-        self, states: NetworkStates, row: int, name: str, inputs: Mapping[str, NDArray[Any]]
+        self, states: NetworkStates, row: int, inputs: Mapping[str, NDArray[Any]]
     ) -> FloatArray:
-        """Return the fall in log-odds if a row has each of other encoded values of a modality."""
-        if not len(inputs[name]):
+        """Return the fall in log-odds if a row has each of other encoded values.
+
+        `inputs` has as many encoded values for each of some modalities.
+        """
+        n_values = len(next(iter(inputs.values())))
+        if not n_values:
             return np.zeros((0, len(self._bias)))
-        reader = StateReader(self._model, {name: self._heads[name]}, [name])
-        copies = states.take(row, len(inputs[name]))
-        changed = copies.embeddings | reader.read_rows(inputs)
-        return self.log_odds(copies) - self.log_odds(NetworkStates(changed, copies.presences))
+        copies = states.take(np.full(n_values, row))
+        embeddings = dict(copies.embeddings)
+        for name in inputs:
+            reader = StateReader(self._model, {name: self._heads[name]}, [name])
+            embeddings |= reader.read_rows(inputs)
+        changed = NetworkStates(embeddings, copies.presences)
+        return self.log_odds(copies) - self.log_odds(changed)
 
     def is_missing(self, states: NetworkStates, name: str) -> NDArray[np.bool_]:
         """Return in which rows a modality is missing."""
         return ~states.presences[name]
 
-    def _log_odds_of(self, states: NetworkStates, present: Sequence[str]) -> FloatArray:
+    def _log_odds_of(self, states: NetworkStates, present: Collection[str]) -> FloatArray:
         """Return the log-odds of rows that have only some of their modalities."""
         absent = [name for name in self.modalities if name not in present]
         if all(self._absent[name] is not None for name in absent):

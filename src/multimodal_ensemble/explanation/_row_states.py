@@ -13,7 +13,8 @@ from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.generators import MultimodalDataset
 
-_ROWS_PER_CALL = 1024
+# Rows of vectors, and other rows such as images.
+_ROWS_PER_CALL, _ITEMS_PER_CALL = 1024, 32
 
 
 class StateReader:
@@ -45,20 +46,18 @@ class StateReader:
 
     def read(self, dataset: MultimodalDataset) -> dict[str, FloatArray]:
         """Return float64 arrays of shape ``(n, size)`` by name, for all rows of a data set."""
-        step = _ROWS_PER_CALL if dataset.has_vectors_only else dataset.batch_size
+        step = _ROWS_PER_CALL if dataset.has_vectors_only else _ITEMS_PER_CALL
         starts = range(0, dataset.n_samples, step)
         rows = [np.arange(start, min(start + step, dataset.n_samples)) for start in starts]
         return self._split(self._call(dataset.encode_rows(part)) for part in rows)
 
     def read_rows(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
         """Return the same for encoded rows by input."""
-        n_rows = len(next(iter(inputs.values())))
-        starts = range(0, n_rows, _ROWS_PER_CALL)
+        taken = [inputs[tensor.name] for tensor in self._model.inputs]
+        step = _ROWS_PER_CALL if all(each.ndim == 2 for each in taken) else _ITEMS_PER_CALL
         return self._split(
-            self._call(
-                {name: rows[start : start + _ROWS_PER_CALL] for name, rows in inputs.items()}
-            )
-            for start in starts
+            self._call({name: rows[at : at + step] for name, rows in inputs.items()})
+            for at in range(0, len(taken[0]), step)
         )
 
     def _call(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
