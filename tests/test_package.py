@@ -84,7 +84,7 @@ LIBRARIES = {
     "features": {"numpy", "keras", "joblib"},
     "generators": {"numpy", "pandas", "scipy", "keras"},
     "training": {"numpy", "pandas", "sklearn", "keras"},
-    "explanation": {"numpy", "pandas", "keras", "matplotlib"},
+    "explanation": {"numpy", "pandas", "keras", "tensorflow", "matplotlib"},
     "estimators": {
         "numpy",
         "pandas",

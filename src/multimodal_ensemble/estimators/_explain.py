@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from multimodal_ensemble._tables import abbreviate, named_rows
 from multimodal_ensemble.estimators._rows import read_table
 from multimodal_ensemble.estimators._thresholds import log_odds
-from multimodal_ensemble.explanation import Explanation, explain_rows
+from multimodal_ensemble.explanation import Explanation, ImageMap, explain_rows, map_images
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training import predict_scores
 
@@ -55,29 +55,90 @@ class ExplainMixin(ABC):
             If there is no such label.
         """
         check_is_fitted(self)
-        classes = list(self.classes_)
-        if unknown := [label for label in labels or () if label not in classes]:
-            msg = f"labels must be among classes_, {abbreviate(classes)}. Received {unknown}."
-            raise ValueError(msg)
-        shown = range(len(classes)) if labels is None else [classes.index(each) for each in labels]
+        shown = self._positions_of(labels)
         table = read_table(self, X, reset=False)
         dataset = self._open_rows(table)
-        named = named_rows(X, table)
-        is_named = named is not None and named.index.is_unique
         shares = np.asarray(self.provenance_["label_shares"], dtype=np.float64)
         return explain_rows(
             self.model_,
             dataset,
             y_score=predict_scores(self.model_, dataset),
-            classes=classes,
+            classes=list(self.classes_),
             prior=log_odds(shares),
-            shown=list(shown),
-            rows=list(named.index) if named is not None and is_named else range(len(table)),
+            shown=shown,
+            rows=_names_of_rows(X, table),
             background=None
             if background is None
             else self._open_rows(read_table(self, background, reset=False)),
         )
 
+    def explain_image(
+        self,
+        X: Any,
+        label: Any,
+        *,
+        column: str | None = None,
+        method: str = "occlusion",
+        n_regions: int = 8,
+    ) -> list[ImageMap]:
+        """Return which regions of the images of rows move the score of a label.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`. Each row takes ``n_regions ** 2 + 1`` passes of the network.
+        label : object
+            One of `classes_`.
+        column : str, optional
+            The column of the images. It may be left out if there is only one.
+        method : {"occlusion", "grad_cam"}, default="occlusion"
+            ``"occlusion"`` covers one region after the other with the mean colour of the image, for
+            all encoders that read the column at once, and works with any network. ``"grad_cam"``
+            takes one pass, and needs a convolutional network with a frozen end. Of several
+            encoders of the column, it takes the first.
+        n_regions : int, default=8
+            Number of regions per side with ``"occlusion"``, at least 2.
+
+        Returns
+        -------
+        list of ImageMap
+            One map per row that has an image.
+
+        Raises
+        ------
+        ModalityError
+            If there is no such column of images, or the network has no feature map for Grad-CAM.
+        ValueError
+            If there is no such label or method.
+        """
+        check_is_fitted(self)
+        table = read_table(self, X, reset=False)
+        (position,) = self._positions_of([label])
+        return map_images(
+            self.model_,
+            self._open_rows(table),
+            label=label,
+            position=position,
+            rows=_names_of_rows(X, table),
+            column=column,
+            method=method,
+            n_regions=n_regions,
+        )
+
+    def _positions_of(self, labels: Sequence[Any] | None) -> list[int]:
+        """Return the positions of labels among all labels, or of all."""
+        classes = list(self.classes_)
+        if unknown := [label for label in labels or () if label not in classes]:
+            msg = f"Labels must be among classes_, {abbreviate(classes)}. Received {unknown}."
+            raise ValueError(msg)
+        return [classes.index(each) for each in (classes if labels is None else labels)]
+
     @abstractmethod
     def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
         """Return the rows of a table as a data set for prediction."""
+
+
+def _names_of_rows(X: Any, table: pd.DataFrame) -> Sequence[Any]:
+    """Return the names of the rows of X, or numbers if there are none or equal ones."""
+    named = named_rows(X, table)
+    return range(len(table)) if named is None or not named.index.is_unique else list(named.index)

@@ -2,6 +2,8 @@
 
 from multimodal_ensemble.explanation._explain_rows import explain_rows
 from multimodal_ensemble.explanation._explanation import Explanation
+from multimodal_ensemble.explanation._image_map import ImageMap
+from multimodal_ensemble.explanation._map_images import map_images
 from multimodal_ensemble.explanation._shapley import shapley_values
 
-__all__ = ["Explanation", "explain_rows", "shapley_values"]
+__all__ = ["Explanation", "ImageMap", "explain_rows", "map_images", "shapley_values"]

@@ -63,12 +63,12 @@ def explain_rows(
     Explanation
         The explanation.
     """
-    parts: Any = _parts_of(model, dataset, random_state)
+    parts: Any = parts_of(model, dataset, random_state)
     states = parts.read(dataset)
     if isinstance(parts, NetworkParts) and parts.needs_background:
         others = states
         if background is not None:
-            others = _parts_of(model, background, random_state).read(background)
+            others = parts_of(model, background, random_state).read(background)
         parts.adopt_background(others)
     base, contributions = parts.split(states)
     log_odds = base + sum(contributions.values())
@@ -119,11 +119,11 @@ def _sort(tables: Sequence[pd.DataFrame], rows: Sequence[Any], *columns: str) ->
     return table.iloc[order].reset_index(drop=True)
 
 
-def _parts_of(
-    model: keras.Model, dataset: MultimodalDataset, random_state: int
+def parts_of(
+    model: keras.Model, dataset: MultimodalDataset | None, random_state: int
 ) -> LateFusionParts | NetworkParts:
-    """Return what splits log-odds, from the inputs that the data set has."""
-    if dataset.features:
+    """Return what splits log-odds, from the inputs that a data set has, or from raw inputs."""
+    if dataset is not None and dataset.features:
         model = feature_model(model, list(dataset.features))
     if isinstance(model.get_layer(SCORES), LateFusion):
         return LateFusionParts(model)

@@ -19,6 +19,7 @@ from multimodal_ensemble._layer_names import (
     standardized_name,
 )
 from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.explanation._recorded_graph import RecordedGraph
 from multimodal_ensemble.explanation._row_states import StateReader
 from multimodal_ensemble.fusion import LateFusion, TokenCount, fuse_evidence
 from multimodal_ensemble.generators import MultimodalDataset
@@ -69,6 +70,7 @@ class LateFusionParts:
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
+        self._graph = RecordedGraph(model)
         fusion: Any = model.get_layer(SCORES)
         self._fusion: LateFusion = fusion
         self.modalities = list(fusion.modalities)
@@ -88,12 +90,12 @@ class LateFusionParts:
         for position, member in enumerate(self._members):
             if member.is_scored:
                 (name,) = member.encoders
-                self._tensors[_SCORED + name] = fusion.input[position]
+                self._tensors[_SCORED + name] = self._graph.taken[SCORES][position]
                 self._kernels.append({})
                 continue
             taken = [head_name(name) for name in member.encoders]
             taken += [radial_name(name) for name in member.radial]
-            tensors = {name: model.get_layer(name).output for name in taken}
+            tensors = {name: self._graph.returned[name] for name in taken}
             self._tensors |= tensors
             (kernel,) = model.get_layer(member_name(member.name)).get_weights()
             ends = np.cumsum([tensor.shape[-1] for tensor in tensors.values()])[:-1]
@@ -105,14 +107,14 @@ class LateFusionParts:
         spoken = {spoken_name(name): self._layer(spoken_name(name)) for name in self.modalities}
         counts = {}
         if self._fusion.counts_tokens:
-            bags = self._fusion.input[-1]._keras_history.operation.input
+            bags = self._graph.taken[self._graph.taken[SCORES][-1]._keras_history.operation.name]
             names = [encoder.name for encoder in dataset.encoders if encoder.values_are_tokens]
             bags = bags if isinstance(bags, list) else [bags]
             counts = {
                 _COUNT + name: TokenCount(dtype="float32")([bag])
                 for name, bag in zip(names, bags, strict=True)
             }
-        read = StateReader(self._model, {**self._tensors, **spoken, **counts}).read(dataset)
+        read = StateReader(self._graph, {**self._tensors, **spoken, **counts}).read(dataset)
         return LateFusionStates(
             {name: read[name] for name in self._tensors},
             {name: read[spoken_name(name)] for name in self.modalities},
@@ -202,7 +204,7 @@ class LateFusionParts:
         features = dict(copies.features)
         for name in inputs:
             keys = [key for key in (head_name(name), radial_name(name)) if key in self._tensors]
-            reader = StateReader(self._model, {key: self._tensors[key] for key in keys}, [name])
+            reader = StateReader(self._graph, {key: self._tensors[key] for key in keys}, [name])
             features |= reader.read_rows(inputs)
         changed = dataclasses.replace(copies, features=features)
         factors = self._member_factors(copies)
@@ -222,10 +224,10 @@ class LateFusionParts:
         return self._model.get_layer(head_name(name))
 
     def _has_layer(self, name: str) -> bool:
-        return any(layer.name == name for layer in self._model.layers)
+        return name in self._graph.returned
 
     def _layer(self, name: str) -> keras.KerasTensor:
-        tensor: keras.KerasTensor = self._model.get_layer(name).output
+        tensor: keras.KerasTensor = self._graph.returned[name]
         return tensor
 
     def _member_factors(self, states: LateFusionStates) -> list[FloatArray]:

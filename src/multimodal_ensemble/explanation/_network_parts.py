@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import MODALITY_DROPOUT, SCORES
 from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.explanation._recorded_graph import RecordedGraph
 from multimodal_ensemble.explanation._row_states import StateReader
 from multimodal_ensemble.explanation._shapley import MAX_EXACT, shapley_values
 from multimodal_ensemble.fusion import fusion_parts
@@ -54,10 +55,13 @@ class NetworkParts:
     def __init__(self, model: keras.Model, *, random_state: int) -> None:
         parts = fusion_parts(model)
         names = {layer.name for layer in model.layers}
-        self._model = model
+        graph = RecordedGraph(model)
+        self._graph = graph
         self.modalities = list(parts)
         self._random_state = random_state
-        self._heads = {name: part.head.output for name, part in parts.items() if part.head}
+        self._heads = {
+            name: graph.returned[part.head.name] for name, part in parts.items() if part.head
+        }
         self._has_backbone = {
             name: part.backbone is not None or part.seam is not None for name, part in parts.items()
         }
@@ -74,9 +78,11 @@ class NetworkParts:
         # inexact.
         last = model.get_layer(SCORES)
         embedded = {
-            name: (part.or_missing or part.head).output for name, part in parts.items() if part.head
+            name: graph.returned[(part.or_missing or part.head).name]
+            for name, part in parts.items()
+            if part.head
         }
-        self._joined = keras.Model([*embedded.values()], last.input)
+        self._joined = keras.Model([*embedded.values()], graph.taken[SCORES])
         self._kernel, self._bias = (np.asarray(each, dtype=np.float64) for each in last.weights)
         self._background: NetworkStates | None = None
 
@@ -100,7 +106,7 @@ class NetworkParts:
 
     def read(self, dataset: MultimodalDataset) -> NetworkStates:
         """Return what the heads say about the rows of a data set."""
-        embeddings = StateReader(self._model, self._heads).read(dataset)
+        embeddings = StateReader(self._graph, self._heads).read(dataset)
         presences = {name: dataset.present(name) for name in self.modalities}
         return self._with_missing(NetworkStates(embeddings, presences))
 
@@ -126,7 +132,7 @@ class NetworkParts:
 
     def centre(self, name: str) -> FloatArray | None:
         """Return zeros, by which no part is changed; None if encoded rows are no vectors."""
-        tensor = next(tensor for tensor in self._model.inputs if tensor.name == name)
+        tensor = self._graph.inputs[name]
         has_backbone = self._has_backbone[name]
         return None if has_backbone or len(tensor.shape) != 2 else np.zeros(tensor.shape[1])
 
@@ -148,7 +154,7 @@ class NetworkParts:
         copies = states.take(np.full(n_values, row))
         embeddings = dict(copies.embeddings)
         for name in inputs:
-            reader = StateReader(self._model, {name: self._heads[name]}, [name])
+            reader = StateReader(self._graph, {name: self._heads[name]}, [name])
             embeddings |= reader.read_rows(inputs)
         changed = NetworkStates(embeddings, copies.presences)
         return self.log_odds(copies) - self.log_odds(changed)

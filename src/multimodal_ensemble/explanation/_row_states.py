@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.explanation._recorded_graph import RecordedGraph
 from multimodal_ensemble.generators import MultimodalDataset
 
 # Rows of vectors, and other rows such as images.
@@ -22,8 +23,8 @@ class StateReader:
 
     Parameters
     ----------
-    model : keras.Model
-        The model, or its part behind the backbones whose features are stored.
+    graph : RecordedGraph
+        Of the model, or of its part behind the backbones whose features are stored.
     tensors : mapping of str to keras.KerasTensor of shape (None, size)
         What is read, by name.
     inputs : iterable of str, optional
@@ -32,11 +33,11 @@ class StateReader:
 
     def __init__(
         self,
-        model: keras.Model,
+        graph: RecordedGraph,
         tensors: Mapping[str, keras.KerasTensor],
         inputs: Iterable[str] | None = None,
     ) -> None:
-        given = {tensor.name: tensor for tensor in model.inputs}
+        given = graph.inputs
         taken = given if inputs is None else {name: given[name] for name in inputs if name in given}
         self._sizes = {name: int(tensor.shape[-1]) for name, tensor in tensors.items()}
         # As one tensor, because one call then returns one array.
