@@ -66,7 +66,7 @@ class ExplainMixin(ABC):
             classes=list(self.classes_),
             prior=log_odds(shares),
             shown=shown,
-            rows=_names_of_rows(X, table),
+            rows=self._names_of_rows(X, table),
             background=None
             if background is None
             else self._open_rows(read_table(self, background, reset=False)),
@@ -119,11 +119,18 @@ class ExplainMixin(ABC):
             self._open_rows(table),
             label=label,
             position=position,
-            rows=_names_of_rows(X, table),
+            rows=self._names_of_rows(X, table),
             column=column,
             method=method,
             n_regions=n_regions,
         )
+
+    @staticmethod
+    def _names_of_rows(X: Any, table: pd.DataFrame) -> Sequence[Any]:
+        """Return the names of the rows of X, or numbers if there are none or equal ones."""
+        named = named_rows(X, table)
+        is_named = named is not None and named.index.is_unique
+        return list(table.index) if is_named else range(len(table))
 
     def _positions_of(self, labels: Sequence[Any] | None) -> list[int]:
         """Return the positions of labels among all labels, or of all."""
@@ -136,9 +143,3 @@ class ExplainMixin(ABC):
     @abstractmethod
     def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
         """Return the rows of a table as a data set for prediction."""
-
-
-def _names_of_rows(X: Any, table: pd.DataFrame) -> Sequence[Any]:
-    """Return the names of the rows of X, or numbers if there are none or equal ones."""
-    named = named_rows(X, table)
-    return range(len(table)) if named is None or not named.index.is_unique else list(named.index)

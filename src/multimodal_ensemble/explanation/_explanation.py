@@ -50,7 +50,8 @@ class Explanation:
     are exact. Features of a modality are centred by the mean of the training rows. A column has
     what its values add beside that mean. A token has what its part of the row adds beside the same
     part of the mean, so that a token which occurs for all labels alike has about 0. ``"(rest)"``
-    holds intercepts and radial features.
+    holds intercepts. Columns of a member with radial features have the fall in log-odds if they are
+    set to their mean, and ``"(rest)"`` holds what they do together.
 
     **Networks** have Shapley values of their modalities [1]_: the mean of what a modality adds,
     over all orders in which modalities may come. An absent modality is what the network learned

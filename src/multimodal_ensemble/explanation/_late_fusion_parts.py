@@ -180,7 +180,13 @@ class LateFusionParts:
     def weigh(
         self, states: LateFusionStates, row: int, name: str, vectors: FloatArray
     ) -> FloatArray:
-        """Return what parts of the centred, encoded value of a row add to its log-odds."""
+        """Return what parts of the centred, encoded value of a row add to its log-odds.
+
+        With radial features, it is the fall if a part is set to its mean.
+        """
+        if radial_name(name) in self._tensors:
+            rest = self.centre(name) + vectors.sum(axis=0) - vectors
+            return self.fall(states, row, {name: rest.astype(np.float32)})
         scaled = vectors / np.asarray(self._head(name).scale, dtype=np.float64)
         total: FloatArray = np.zeros((len(vectors), len(self._intercept)))
         factors = self._member_factors(states.take([row]))
