@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
 from os import PathLike
@@ -23,6 +23,7 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
 from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
 from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
+from multimodal_ensemble.estimators._explain import ExplainMixin
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._rows import check_same_length, read_table
@@ -33,11 +34,10 @@ from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
 
 
-class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
+class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator):
     """Base class of multilabel estimators over encoders.
 
-    A subclass has the parameters `encoders`, `store` and `verbose`, trains in `fit`, and passes
-    the result to `_adopt`.
+    A subclass has the parameters `encoders`, `store` and `verbose`; `fit` ends with `_adopt`.
     """
 
     encoders: Any
@@ -55,22 +55,24 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     def _rows_per_batch(self) -> int:
         """Number of rows that are encoded at once for prediction."""
 
-    def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
-        """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
-        verbose, size = min(self.verbose, 1), self._rows_per_batch
+    def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
+        size, store, verbose = self._rows_per_batch, self.store, min(self.verbose, 1)
         dataset = MultimodalDataset(
-            table, self.encoders_, batch_size=size, store=self.store, verbose=verbose
+            table, self.encoders_, batch_size=size, store=store, verbose=verbose
         )
         if len(dataset.dropped):
             row, reason = dataset.dropped.iloc[0]
             msg = (
-                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first one is row "
-                f"{row}: "
-                f"{reason}. With on_error='missing' and optional=True, or with on_error='blank', "
-                "their other modalities are used."
+                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first is row "
+                f"{row}: {reason}. With on_error='missing' and optional=True, or with "
+                "on_error='blank', their other modalities are used."
             )
             raise ImageReadError(msg)
-        return predict_scores(self.model_, dataset, verbose=verbose)
+        return dataset
+
+    def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
+        """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
+        return predict_scores(self.model_, self._open_rows(table), verbose=min(self.verbose, 1))
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Return scores.
