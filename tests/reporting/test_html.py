@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from multimodal_ensemble.reporting import ReportFigure, ReportTable, _html, write_html_report
+from multimodal_ensemble.reporting import ReportFigure, ReportTable, _html, _style, write_html_report
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\" </td> 日本"
 
@@ -93,7 +93,7 @@ def test_the_file_refers_to_no_external_resources(write, figure):
     ]
     assert len(targets) == 3
     assert all(target.startswith(("#", "data:")) for target in targets)
-    assert not re.search(r"@import|url\(", _html._STYLE)
+    assert not re.search(r"@import|url\(", _style.STYLE)
 
 
 def test_the_table_of_contents_links_to_the_sections(write):

@@ -22,11 +22,16 @@ from multimodal_ensemble.reporting._label_figures import (
     plot_rank_frequency,
 )
 from multimodal_ensemble.reporting._reliability_figure import plot_reliability
+from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
+from multimodal_ensemble.reporting._study._study_results import StudyResults
+from multimodal_ensemble.reporting._study._write_report import write_report
 from multimodal_ensemble.reporting._tables import compare_models, to_markdown
 
 __all__ = [
+    "GalleryRow",
     "ReportFigure",
     "ReportTable",
+    "StudyResults",
     "compare_models",
     "label_cooccurrence",
     "mark_predictions",
@@ -41,4 +46,5 @@ __all__ = [
     "plot_trials",
     "to_markdown",
     "write_html_report",
+    "write_report",
 ]

@@ -1,0 +1,116 @@
+"""Checks of the rows of a gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from multimodal_ensemble._tables import abbreviate
+from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
+
+# The header of every JPEG file, ISO/IEC 10918-1.
+_JPEG = b"\xff\xd8\xff"
+_MAX_PICTURE_BYTES = 64 * 1024
+_MAX_MAP_SIZE = 64
+
+
+def check_gallery(rows: Any, labels: Sequence[str]) -> tuple[GalleryRow, ...]:
+    """Return rows whose arrays have one number per label, or raise a ValueError."""
+    listed = list(rows)
+    for number, row in enumerate(listed):
+        if not isinstance(row, GalleryRow):
+            msg = (
+                "gallery must be a sequence of GalleryRow objects. Received "
+                f"{type(row).__name__} at position {number}; use make_gallery."
+            )
+            raise ValueError(msg)
+    return tuple(_check_row(row, labels, f"gallery[{n}]") for n, row in enumerate(listed))
+
+
+def _check_row(row: GalleryRow, labels: Sequence[str], where: str) -> GalleryRow:
+    if unknown := [label for label in row.labels if label not in labels]:
+        msg = (
+            f"labels of {where} must be labels of the comparison: {abbreviate(labels)}. Received "
+            f"{abbreviate(unknown)}."
+        )
+        raise ValueError(msg)
+    y_score = _check_numbers(row.y_score, labels, f"y_score of {where}")
+    # A comparison with NaN is false.
+    if not ((y_score >= 0) & (y_score <= 1)).all():
+        msg = f"y_score of {where} must be probabilities, from 0 to 1. Received {y_score.tolist()}."
+        raise ValueError(msg)
+    thresholds = _check_numbers(row.thresholds, labels, f"thresholds of {where}")
+    if np.isnan(thresholds).any():
+        msg = f"thresholds of {where} must not be NaN. Received {thresholds.tolist()}."
+        raise ValueError(msg)
+    tokens = {
+        str(modality): {
+            str(token): _check_numbers(values, labels, f"tokens[{modality!r}] of {where}")
+            for token, values in of_tokens.items()
+        }
+        for modality, of_tokens in row.tokens.items()
+    }
+    contributions = {
+        str(modality): _check_numbers(values, labels, f"contributions[{modality!r}] of {where}")
+        for modality, values in row.contributions.items()
+    }
+    return replace(
+        row,
+        title=str(row.title),
+        labels=tuple(str(label) for label in row.labels),
+        y_score=y_score,
+        thresholds=thresholds,
+        tokens=tokens,
+        contributions=contributions,
+        picture=_check_picture(row.picture, where),
+        picture_map=_check_map(row, labels, where),
+        map_label=str(row.map_label),
+    )
+
+
+def _check_numbers(values: Any, labels: Sequence[str], name: str) -> FloatArray:
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape != (len(labels),):
+        msg = f"{name} must have {len(labels)} numbers, one per label. Received {values!r}."
+        raise ValueError(msg)
+    return numbers
+
+
+def _check_picture(picture: Any, where: str) -> bytes | None:
+    if picture is None:
+        return None
+    is_jpeg = isinstance(picture, bytes) and picture.startswith(_JPEG)
+    if not is_jpeg or len(picture) > _MAX_PICTURE_BYTES:
+        received = f"{len(picture):,} bytes" if is_jpeg else "something else"
+        msg = (
+            f"picture of {where} must be the bytes of a JPEG file of at most "
+            f"{_MAX_PICTURE_BYTES:,} bytes. Received {received}; use make_gallery."
+        )
+        raise ValueError(msg)
+    return picture
+
+
+def _check_map(row: GalleryRow, labels: Sequence[str], where: str) -> FloatArray | None:
+    if row.picture_map is None:
+        return None
+    values = np.asarray(row.picture_map, dtype=np.float64)
+    if values.ndim != 2 or not 0 < values.size or max(values.shape) > _MAX_MAP_SIZE:
+        msg = (
+            f"picture_map of {where} must have shape (height, width), each from 1 to "
+            f"{_MAX_MAP_SIZE}. Received shape {values.shape}."
+        )
+        raise ValueError(msg)
+    if not np.isfinite(values).all() or row.picture is None or row.map_label not in labels:
+        msg = (
+            f"picture_map of {where} must be finite, and the row must have a picture and a "
+            f"map_label from {abbreviate(labels)}. Received map_label={row.map_label!r}."
+        )
+        raise ValueError(msg)
+    return values

@@ -1,0 +1,124 @@
+"""The section that compares the models."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
+from multimodal_ensemble.reporting._study._marks import family_key, number_families
+from multimodal_ensemble.reporting._study._parts import (
+    Cell,
+    interval,
+    is_resolved,
+    metric_title,
+    number,
+    paragraph,
+    table,
+)
+from multimodal_ensemble.reporting._study._study_results import StudyResults
+
+# The ROC-AUC of scores that are independent of the labels.
+_CHANCE = 0.5
+
+
+def comparison_html(results: StudyResults) -> str:
+    """Return dot plots of the paired differences, and a table of the scores."""
+    comparison = results.comparison
+    rows = comparison.table
+    plots = [
+        _plot(results, metric, part)
+        for metric, part in rows.groupby("metric", sort=False)
+        if len(comparison.models) > 1
+    ]
+    how = (
+        f"Difference of each model to <q>{escape(comparison.baseline)}</q> on the same test "
+        f"{escape(results.unit)}, with its interval. Filled marks: the interval excludes 0. Hollow "
+        "marks: the difference is not resolved. An arrow points to a value outside the axis."
+    )
+    key = family_key(results.families, comparison.models)
+    return "".join(
+        [
+            *([f"<p>{how}</p>", key, *plots] if plots else []),
+            _scores(results, rows),
+            _incomplete(rows),
+        ]
+    )
+
+
+def _plot(results: StudyResults, metric: Any, rows: pd.DataFrame) -> str:
+    families = number_families(results.families)
+    baseline = next(rows[rows["model"] == results.comparison.baseline].itertuples())
+    dots = []
+    for row in rows.sort_values("score", ascending=False, kind="stable").itertuples():
+        family = families[str(row.model)]
+        name = model_name(results, str(row.model))
+        if row.model == baseline.model:
+            dots.append(Dot(name, 0.0, text=f"baseline: {number(row.score)}", family=family))
+            continue
+        text = interval(row.difference, row.difference_low, row.difference_high, sign="+")
+        dots.append(
+            Dot(
+                name,
+                float(row.difference),
+                float(row.difference_low),
+                float(row.difference_high),
+                text,
+                family,
+                filled=is_resolved(row),
+                is_far=row.model == results.trivial,
+            )
+        )
+    if metric == "mean_roc_auc":
+        chance = _CHANCE - float(baseline.score)
+        text = f"{number(chance, sign='+')}, that is {_CHANCE}"
+        dots.append(Dot("chance", chance, text=text, filled=False, is_far=True))
+    return f"<h3>Difference in {metric_title(str(metric))}</h3>{dot_plot(dots, line=0.0, sign=True)}"
+
+
+def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
+    comparison = results.comparison
+    has_repeats = bool(rows["sd_repeats"].notna().any())
+    header = ["model", *(["family"] if len(set(results.families.values())) > 1 else [])]
+    for metric in comparison.metrics:
+        title = metric_title(metric)
+        header += [title, *([f"sd of {title} over repeats"] if has_repeats else [])]
+    best = rows.groupby("metric")["score"].max()
+    body = []
+    for model in comparison.models:
+        cells: list[str | Cell] = [model_name(results, model)]
+        cells += [results.families[model]] if "family" in header else []
+        for metric in comparison.metrics:
+            found = rows[(rows["metric"] == metric) & (rows["model"] == model)]
+            row: Any = next(found.itertuples())
+            text = interval(row.score, row.low, row.high)
+            cells.append(Cell(text, row.score, is_bold=bool(row.score == best[metric])))
+            if has_repeats:
+                cells.append(Cell(number(row.sd_repeats), row.sd_repeats))
+        body.append(cells)
+    caption = "Scores with their intervals; the highest one of each column is bold."
+    note = (
+        paragraph(
+            "The standard deviation over repeats comes from other seeds of training, and from "
+            "other test rows if the repeats have other splits."
+        )
+        if has_repeats
+        else ""
+    )
+    return table(header, body, caption, sortable=True) + note
+
+
+def _incomplete(rows: pd.DataFrame) -> str:
+    n_incomplete = int(rows["n_incomplete"].max())
+    text = (
+        f"Up to {n_incomplete:,} resamples lack a class of a label in a split. There, the label is "
+        "left out of the mean of that split, for all models."
+    )
+    return f"<p class='soft'>{text}</p>" if n_incomplete else ""
+
+
+def model_name(results: StudyResults, model: str) -> str:
+    """Return the name of a model, with a mark for the trivial one."""
+    return f"{model} (trivial benchmark)" if model == results.trivial else model

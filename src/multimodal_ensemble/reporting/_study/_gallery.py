@@ -1,0 +1,194 @@
+"""The gallery of test rows with their explanation."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
+from multimodal_ensemble.reporting._study._parts import threshold_text
+from multimodal_ensemble.reporting._study._study_results import StudyResults
+from multimodal_ensemble.reporting._study._tiny_png import shade_png
+
+_MAX_TOKENS = 40
+_N_NAMED_TOKENS = 6
+# What an answer is: its code for the script, its text, and its style.
+_ANSWERS = {
+    (True, True): ("c", "correct", "hit"),
+    (False, True): ("f", "wrong", "miss"),
+    (True, False): ("m", "missed", "miss"),
+    (False, False): ("n", "", ""),
+}
+# The largest opacity over the parts of a picture that do not speak for a label.
+_SHADE = 0.8
+
+
+def gallery_html(results: StudyResults) -> str:
+    """Return the filters and one card per row."""
+    unit = escape(results.unit)
+    labels = results.comparison.labels
+    cards = [_card(number, row, labels) for number, row in enumerate(results.gallery)]
+    has_maps = any(row.picture_map is not None for row in results.gallery)
+    has_contributions = any(row.contributions for row in results.gallery)
+    explained = [
+        f"Test {unit} as <q>{escape(str(results.model))}</q> predicts them. The bar is the score "
+        "of a label from 0 to 1, and the line on it the threshold: a label is predicted if its "
+        "score is at least the threshold. Correct: predicted, and true. Wrong: predicted, but not "
+        "true. Missed: true, but not predicted.",
+        *(
+            [
+                "The columns of modalities are their contributions to the log-odds of the score: "
+                "above 0 for the label, below 0 against it. The strongest tokens are named with "
+                "the label that they change most."
+            ]
+            if has_contributions
+            else []
+        ),
+        *(
+            ["In the second picture, the parts that speak for the named label are bright."]
+            if has_maps
+            else []
+        ),
+        "Confidence is the score of a predicted label, and 1 minus the score of a label that is "
+        "not predicted.",
+    ]
+    return (
+        f"<p>{' '.join(explained)}</p>{_filters(labels)}"
+        f"<div class='gallery'>{''.join(cards)}</div>"
+    )
+
+
+def _filters(labels: Sequence[str]) -> str:
+    def select(name: str, options: Mapping[str, str]) -> str:
+        items = "".join(
+            f"<option value='{value}'>{escape(text)}</option>" for value, text in options.items()
+        )
+        return f"<label>{name}<select>{items}</select></label>"
+
+    by_label = {"": "all", **{str(place): label for place, label in enumerate(labels)}}
+    kinds = {
+        "": "all",
+        "fm": "with an error",
+        "f": "wrong: predicted, not true",
+        "m": "missed: true, not predicted",
+        "c": "correct",
+    }
+    orders = {"": "as in the data", "most": "most confident first", "least": "least confident first"}
+    return (
+        "<div class='filters' role='group' aria-label='Filters of the gallery' hidden>"
+        f"{select('label', by_label)}{select('answer', kinds)}{select('order', orders)}</div>"
+        "<p class='soft' id='shown' role='status'></p>"
+    )
+
+
+def _card(number: int, row: GalleryRow, labels: Sequence[str]) -> str:
+    true = np.isin(labels, list(row.labels))
+    predicted = row.y_score >= row.thresholds
+    answers = [_ANSWERS[bool(t), bool(p)] for t, p in zip(true, predicted, strict=True)]
+    confidence = np.where(predicted, row.y_score, 1 - row.y_score)
+    kinds = "".join(code for code, _, _ in answers)
+    named = [label for label, is_predicted in zip(labels, predicted, strict=True) if is_predicted]
+    return (
+        f"<article data-k='{kinds}' data-c='{' '.join(f'{value:.3g}' for value in confidence)}'>"
+        f"<h3>{escape(row.title)}</h3>{_pictures(number, row)}"
+        f"<p>True: <b>{_join(row.labels)}</b><br>Predicted: <b>{_join(named)}</b></p>"
+        f"{''.join(_tokens(name, tokens, labels) for name, tokens in row.tokens.items())}"
+        f"{_table(row, labels, answers)}</article>"
+    )
+
+
+def _join(labels: Sequence[str]) -> str:
+    return escape(", ".join(labels)) or "none"
+
+
+def _pictures(number: int, row: GalleryRow) -> str:
+    if row.picture is None:
+        return ""
+    image = _image("jpeg", row.picture, f" id='p{number}'")
+    pictures = [_picture(f"Picture of {row.title}", image)]
+    if row.picture_map is not None:
+        # Only what speaks for the label is bright.
+        support = np.clip(row.picture_map, 0, None)
+        opacity = _SHADE * (1 - support / (support.max() or 1))
+        shade = _image("png", shade_png(opacity), " preserveAspectRatio='none'")
+        alt = f"Picture of {row.title}: the parts that speak for {row.map_label} are bright"
+        pictures.append(_picture(alt, f"<use href='#p{number}'/>{shade}"))
+    caption = f"<p>Bright: speaks for {escape(row.map_label)}</p>" if row.map_label else ""
+    return f"<div class='pictures'>{''.join(pictures)}</div>{caption}"
+
+
+def _picture(alt: str, content: str) -> str:
+    return f"<svg role='img' aria-label='{escape(alt)}' width='92' height='138'>{content}</svg>"
+
+
+def _image(kind: str, content: bytes, attributes: str) -> str:
+    data = base64.b64encode(content).decode("ascii")
+    return f"<image{attributes} width='92' height='138' href='data:image/{kind};base64,{data}'/>"
+
+
+def _tokens(modality: str, tokens: Mapping[str, Any], labels: Sequence[str]) -> str:
+    """Return the tokens of a modality, the strongest first and highlighted."""
+    if not tokens:
+        return f"<p>{escape(modality)}: none</p>"
+    names = list(tokens)
+    values: FloatArray = np.nan_to_num(np.stack([tokens[name] for name in names]))
+    strength = np.abs(values).max(axis=1)
+    order = np.argsort(-strength, kind="stable")
+    strongest = float(strength.max()) or 1.0
+    items = []
+    for place, token in enumerate(order[:_MAX_TOKENS].tolist()):
+        column = int(np.abs(values[token]).argmax())
+        text = escape(names[token])
+        if place < _N_NAMED_TOKENS and strength[token] > 0:
+            text += f" <b>{escape(labels[column])} {values[token, column]:+.1f}</b>"
+        share = strength[token] / strongest
+        style = f" style='background:rgb(var(--heat) / {share:.2f})'" if share >= 0.05 else ""
+        items.append(f"<span class='token'{style}>{text}</span>")
+    n_left = len(names) - len(items)
+    rest = f" and {n_left} more" if n_left else ""
+    return f"<p>{escape(modality)}: {''.join(items)}{rest}</p>"
+
+
+def _table(
+    row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, str, str]]
+) -> str:
+    modalities = list(row.contributions)
+    names = ["label", "answer", "score", "threshold", *modalities]
+    header = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
+    lines = []
+    for column, (label, (_, text, style)) in enumerate(zip(labels, answers, strict=True)):
+        score, threshold = float(row.y_score[column]), float(row.thresholds[column])
+        parts = [float(row.contributions[name][column]) for name in modalities]
+        cells = "".join(
+            f"<td>{'missing' if np.isnan(part) else f'{part:+.1f}'}</td>" for part in parts
+        )
+        kind = f" class='{style}'" if style else ""
+        lines.append(
+            f"<tr{kind}><th scope='row'>{escape(label)}</th><td>{text}</td>"
+            f"<td>{score:.2f}{_bar(score, threshold)}</td>"
+            f"<td>{_short_threshold(threshold)}</td>{cells}</tr>"
+        )
+    return (
+        f"<table aria-label='Scores of {escape(row.title)}'><thead><tr>{header}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
+def _short_threshold(value: float) -> str:
+    return f"{value:.2f}" if np.isfinite(value) else threshold_text(value)
+
+
+def _bar(score: float, threshold: float) -> str:
+    line = ""
+    if 0 <= threshold <= 1:
+        x = f"{100 * threshold:.0f}%"
+        line = f"<line x1='{x}' x2='{x}' y1='-2' y2='15'/>"
+    return (
+        "<svg class='bar' aria-hidden='true'><rect class='all' width='100%' height='100%'/>"
+        f"<rect width='{100 * score:.0f}%' height='100%'/>{line}</svg>"
+    )

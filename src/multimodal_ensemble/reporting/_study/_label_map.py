@@ -1,0 +1,145 @@
+"""The section that compares the models label by label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from multimodal_ensemble.reporting._study._answer import compare_pair
+from multimodal_ensemble.reporting._study._comparison import model_name
+from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
+from multimodal_ensemble.reporting._study._parts import (
+    Cell,
+    interval,
+    is_resolved,
+    number,
+    paragraph,
+    table,
+    threshold_text,
+)
+from multimodal_ensemble.reporting._study._study_results import StudyResults
+
+
+def label_map_html(results: StudyResults) -> str:
+    """Return one heat map of labels and models, thresholds, and differences by label."""
+    comparison = results.comparison
+    # The estimates do not need resamples.
+    scores = replace(comparison, n_resamples=1).by_label("roc_auc")
+    support = scores.drop_duplicates("label").set_index("label")["support"]
+    matrix = scores.pivot(index="model", columns="label", values="score").loc[
+        comparison.models, comparison.labels
+    ]
+    explained = (
+        f"ROC-AUC of each model on each of the {escape(results.label_unit)}: 1 is perfect, 0.5 is "
+        "chance. The darker the cell, the higher the number; the highest number of each of the "
+        f"{escape(results.label_unit)} is bold. A dash stands for {escape(results.label_unit)} "
+        "without tested rows of both classes."
+    )
+    return "".join(
+        [
+            f"<p>{explained}</p>",
+            _heat_map(results, matrix, support),
+            _thresholds(results),
+            *(_differences(results, *pair) for pair in results.claims[:1]),
+        ]
+    )
+
+
+def _heat_map(results: StudyResults, matrix: pd.DataFrame, support: pd.Series) -> str:
+    values = matrix.to_numpy()
+    low, high = np.nanmin(values, initial=1.0), np.nanmax(values, initial=0.0)
+    best = matrix.max()
+    counts: list[str | Cell] = [f"positive {results.unit}"]
+    counts += [Cell(f"{count:,}", float(count)) for count in support[matrix.columns]]
+    rows: list[list[str | Cell]] = [
+        [
+            model_name(results, str(model)),
+            *(
+                Cell(
+                    number(value),
+                    float(value),
+                    0.0 if np.isnan(value) else 0.05 + 0.95 * (value - low) / ((high - low) or 1),
+                    is_bold=bool(value == best[label]),
+                )
+                for label, value in row.items()
+            ),
+        ]
+        for model, row in matrix.iterrows()
+    ]
+    caption = "ROC-AUC by model and label."
+    return table(
+        ["model", *map(str, matrix.columns)], _oriented([counts, *rows]), caption, style="matrix"
+    )
+
+
+def _oriented(rows: list[list[str | Cell]]) -> list[list[str | Cell]]:
+    return rows
+
+
+def _thresholds(results: StudyResults) -> str:
+    """Return the thresholds of the first split."""
+    comparison = results.comparison
+    split = comparison.splits[0]
+    rows = [
+        [
+            model_name(results, model),
+            *(
+                Cell(threshold_text(value), float(value))
+                for value in np.asarray(split.thresholds[model]).tolist()
+            ),
+        ]
+        for model in comparison.models
+    ]
+    of_split = " of the first split" if len(comparison.splits) > 1 else ""
+    explained = (
+        "A label is predicted if its score is at least its threshold. Never: no threshold gave "
+        "better results than not predicting the label at all, so the model does not predict it "
+        "for any row. Always: the model predicts it for every row."
+    )
+    caption = f"Thresholds{of_split}."
+    return paragraph(explained) + table(
+        ["model", *comparison.labels], rows, caption, style="matrix"
+    )
+
+
+def _differences(results: StudyResults, first: str, second: str) -> str:
+    """Return the paired differences of two models by label."""
+    comparison = compare_pair(results.comparison, first, second)
+    found: Any = comparison.by_label("roc_auc")
+    rows: Sequence[Any] = [*found[found["model"] == first].itertuples()]
+    rows = sorted(rows, key=lambda row: -np.inf if np.isnan(row.difference) else -row.difference)
+    dots = [
+        Dot(
+            row.label,
+            float(row.difference),
+            float(row.difference_low),
+            float(row.difference_high),
+            interval(row.difference, row.difference_low, row.difference_high, sign="+"),
+            filled=is_resolved(row),
+        )
+        for row in rows
+    ]
+    higher = [row.label for row in rows if row.difference_low > 0]
+    lower = [row.label for row in rows if row.difference_high < 0]
+    listed = [
+        f"{what} on {', '.join(labels)}" for what, labels in (("better", higher), ("worse", lower))
+        if labels
+    ]
+    sentence = (
+        f"By label, {first} compared with {second} is {'; '.join(listed)}."
+        if listed
+        else f"By label, no difference between {first} and {second} is resolved."
+    )
+    n_left = len(rows) - len(higher) - len(lower)
+    rest = (
+        f" The other {n_left} are not resolved." if listed and n_left else ""
+    )
+    return (
+        f"<h3>Difference in ROC-AUC by label</h3>{paragraph(sentence + rest)}"
+        f"{dot_plot(dots, line=0.0, sign=True)}"
+    )
