@@ -60,7 +60,7 @@ def check_results(given: Mapping[str, Any]) -> dict[str, Any]:
         "families": families,
         "trivial": trivial,
         "model": model,
-        "claims": tuple(claims or choose_claims(order, families, comparison.baseline)),
+        "claims": tuple(claims or choose_claims(order, families, comparison.baseline, trivial)),
         "histories": {
             str(name): _read_table(table, "histories", f"histories[{name!r}]")
             for name, table in given["histories"].items()
@@ -84,11 +84,13 @@ def rank_models(comparison: ComparisonResult, trivial: str | None) -> list[str]:
 
 
 def choose_claims(
-    order: Sequence[str], families: Mapping[str, str], baseline: str
+    order: Sequence[str], families: Mapping[str, str], baseline: str, trivial: str | None
 ) -> list[tuple[str, str]]:
     """Return the best model with the baseline, the next of its family, and each other family's."""
     best = order[0]
-    next_of_family = {families[model]: model for model in reversed(order[1:])}
+    next_of_family = {
+        families[model]: model for model in reversed(order[1:]) if model != trivial
+    }
     others = [baseline, *(model for model in order if model in next_of_family.values())]
     return [(best, other) for other in dict.fromkeys(others) if other != best]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
-from multimodal_ensemble.reporting._study._marks import family_key, number_families
+from multimodal_ensemble.reporting._study._marks import family_key, mark_in_text, number_families
 from multimodal_ensemble.reporting._study._parts import (
     Cell,
     interval,
@@ -81,15 +81,16 @@ def _plot(results: StudyResults, metric: Any, rows: pd.DataFrame) -> str:
 def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
     comparison = results.comparison
     has_repeats = bool(rows["sd_repeats"].notna().any())
-    header = ["model", *(["family"] if len(set(results.families.values())) > 1 else [])]
+    families = number_families(results.families)
+    header = ["model"]
     for metric in comparison.metrics:
         title = metric_title(metric)
-        header += [title, *([f"sd of {title} over repeats"] if has_repeats else [])]
+        header += [title, *([f"sd of {title}"] if has_repeats else [])]
     best = rows.groupby("metric")["score"].max()
     body = []
     for model in comparison.models:
-        cells: list[str | Cell] = [model_name(results, model)]
-        cells += [results.families[model]] if "family" in header else []
+        name = model_name(results, model)
+        cells: list[str | Cell] = [Cell(name, mark=mark_in_text(families[model]))]
         for metric in comparison.metrics:
             found = rows[(rows["metric"] == metric) & (rows["model"] == model)]
             row: Any = next(found.itertuples())
@@ -101,7 +102,7 @@ def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
     caption = "Scores with their intervals; the highest one of each column is bold."
     note = (
         paragraph(
-            "The standard deviation over repeats comes from other seeds of training, and from "
+            "The standard deviation (sd) is over repeats: it comes from other seeds of training, and from "
             "other test rows if the repeats have other splits."
         )
         if has_repeats
@@ -121,4 +122,4 @@ def _incomplete(rows: pd.DataFrame) -> str:
 
 def model_name(results: StudyResults, model: str) -> str:
     """Return the name of a model, with a mark for the trivial one."""
-    return f"{model} (trivial benchmark)" if model == results.trivial else model
+    return f"{model} \N{EN DASH} trivial benchmark" if model == results.trivial else model

@@ -42,7 +42,7 @@ def dot_plot(dots: Sequence[Dot], *, line: float | None = None, sign: bool = Fal
         grid += f"<line class='zero' x1='{x}%' x2='{x}%' y1='0' y2='100%'/>"
     rows = [
         f"<li><span class='name'>{escape(dot.name)}</span>"
-        f"<svg class='track' aria-hidden='true'>{grid}{_draw(dot, scale)}</svg>"
+        f"<span class='track'><svg aria-hidden='true'>{grid}{_draw(dot, scale)}</svg></span>"
         f"<span class='value'>{escape(dot.text)}</span></li>"
         for dot in dots
     ]
@@ -50,7 +50,7 @@ def dot_plot(dots: Sequence[Dot], *, line: float | None = None, sign: bool = Fal
         f"<text x='{scale.place(tick)}%' y='13'>{scale.text(tick, sign=sign)}</text>"
         for tick in scale.ticks
     )
-    axis = f"<li class='axis' aria-hidden='true'><svg class='track'>{ticks}</svg></li>"
+    axis = f"<li class='axis' aria-hidden='true'><span class='track'><svg>{ticks}</svg></span></li>"
     return f"<ul class='dots'>{''.join(rows)}{axis}</ul>"
 
 

@@ -145,7 +145,7 @@ def _tokens(modality: str, tokens: Mapping[str, Any], labels: Sequence[str]) -> 
         column = int(np.abs(values[token]).argmax())
         text = escape(names[token])
         if place < _N_NAMED_TOKENS and strength[token] > 0:
-            text += f" <b>{escape(labels[column])} {values[token, column]:+.1f}</b>"
+            text += f" <b>{escape(labels[column])} {_signed(values[token, column])}</b>"
         share = strength[token] / strongest
         style = f" style='background:rgb(var(--heat) / {share:.2f})'" if share >= 0.05 else ""
         items.append(f"<span class='token'{style}>{text}</span>")
@@ -158,25 +158,31 @@ def _table(
     row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, str, str]]
 ) -> str:
     modalities = list(row.contributions)
-    names = ["label", "answer", "score", "threshold", *modalities]
+    names = ["label", "score", "threshold", *modalities]
     header = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
     lines = []
     for column, (label, (_, text, style)) in enumerate(zip(labels, answers, strict=True)):
         score, threshold = float(row.y_score[column]), float(row.thresholds[column])
         parts = [float(row.contributions[name][column]) for name in modalities]
         cells = "".join(
-            f"<td>{'missing' if np.isnan(part) else f'{part:+.1f}'}</td>" for part in parts
+            f"<td>{'missing' if np.isnan(part) else _signed(part)}</td>" for part in parts
         )
         kind = f" class='{style}'" if style else ""
+        answer = f" <i>{text}</i>" if text else ""
         lines.append(
-            f"<tr{kind}><th scope='row'>{escape(label)}</th><td>{text}</td>"
-            f"<td>{score:.2f}{_bar(score, threshold)}</td>"
+            f"<tr{kind}><th scope='row'>{escape(label)}{answer}</th><td>{score:.2f}{_bar(score, threshold)}</td>"
             f"<td>{_short_threshold(threshold)}</td>{cells}</tr>"
         )
     return (
         f"<table aria-label='Scores of {escape(row.title)}'><thead><tr>{header}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
+
+
+def _signed(value: float) -> str:
+    """Return a contribution with its sign; 0.0 has none."""
+    text = f"{value:+.1f}"
+    return text[1:] if float(text) == 0 else text
 
 
 def _short_threshold(value: float) -> str:

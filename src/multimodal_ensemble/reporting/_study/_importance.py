@@ -73,7 +73,7 @@ def _by_label(rows: pd.DataFrame) -> str:
                 ),
             ]
         )
-    caption = "Change of the score by label; the darker the cell, the larger the loss."
+    caption = "Change of the score by label; the stronger the colour, the larger the loss."
     return table(["the model sees", *labels], body, caption, style="matrix")
 
 

@@ -24,6 +24,8 @@ from multimodal_ensemble.reporting._study._parts import (
 )
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 
+_MAX_LABEL_COLUMNS = 8
+
 
 def label_map_html(results: StudyResults) -> str:
     """Return one heat map of labels and models, thresholds, and differences by label."""
@@ -34,25 +36,33 @@ def label_map_html(results: StudyResults) -> str:
     matrix = scores.pivot(index="model", columns="label", values="score").loc[
         comparison.models, comparison.labels
     ]
+    low, high = _heat_range(results, matrix)
     explained = (
         f"ROC-AUC of each model on each of the {escape(results.label_unit)}: 1 is perfect, 0.5 is "
-        "chance. The darker the cell, the higher the number; the highest number of each of the "
-        f"{escape(results.label_unit)} is bold. A dash stands for {escape(results.label_unit)} "
+        f"chance. The stronger the colour, the higher the number, from {low:.2f} to {high:.2f}; the "
+        f"highest number of each of the {escape(results.label_unit)} is bold. A dash stands for {escape(results.label_unit)} "
         "without tested rows of both classes."
     )
     return "".join(
         [
             f"<p>{explained}</p>",
-            _heat_map(results, matrix, support),
+            _heat_map(results, matrix, support, low, high),
             _thresholds(results),
             *(_differences(results, *pair) for pair in results.claims[:1]),
         ]
     )
 
 
-def _heat_map(results: StudyResults, matrix: pd.DataFrame, support: pd.Series) -> str:
-    values = matrix.to_numpy()
-    low, high = np.nanmin(values, initial=1.0), np.nanmax(values, initial=0.0)
+def _heat_range(results: StudyResults, matrix: pd.DataFrame) -> tuple[float, float]:
+    """Return the lowest and highest number, without the trivial model, which is far below."""
+    values = matrix.drop(index=results.trivial, errors="ignore").to_numpy().ravel()
+    defined = values[~np.isnan(values)]
+    return (float(defined.min()), float(defined.max())) if len(defined) else (0.0, 1.0)
+
+
+def _heat_map(
+    results: StudyResults, matrix: pd.DataFrame, support: pd.Series, low: float, high: float
+) -> str:
     best = matrix.max()
     counts: list[str | Cell] = [f"positive {results.unit}"]
     counts += [Cell(f"{count:,}", float(count)) for count in support[matrix.columns]]
@@ -63,7 +73,7 @@ def _heat_map(results: StudyResults, matrix: pd.DataFrame, support: pd.Series) -
                 Cell(
                     number(value),
                     float(value),
-                    0.0 if np.isnan(value) else 0.05 + 0.95 * (value - low) / ((high - low) or 1),
+                    max(0.0, (value - low) / ((high - low) or 1.0)),
                     is_bold=bool(value == best[label]),
                 )
                 for label, value in row.items()
@@ -71,14 +81,8 @@ def _heat_map(results: StudyResults, matrix: pd.DataFrame, support: pd.Series) -
         ]
         for model, row in matrix.iterrows()
     ]
-    caption = "ROC-AUC by model and label."
-    return table(
-        ["model", *map(str, matrix.columns)], _oriented([counts, *rows]), caption, style="matrix"
-    )
-
-
-def _oriented(rows: list[list[str | Cell]]) -> list[list[str | Cell]]:
-    return rows
+    caption = f"ROC-AUC of each model on the {results.label_unit}."
+    return _matrix(["model", *map(str, matrix.columns)], [counts, *rows], caption)
 
 
 def _thresholds(results: StudyResults) -> str:
@@ -102,9 +106,20 @@ def _thresholds(results: StudyResults) -> str:
         "for any row. Always: the model predicts it for every row."
     )
     caption = f"Thresholds{of_split}."
-    return paragraph(explained) + table(
-        ["model", *comparison.labels], rows, caption, style="matrix"
-    )
+    return paragraph(explained) + _matrix(["model", *comparison.labels], rows, caption)
+
+
+def _matrix(header: list[str], rows: Sequence[Sequence[str | Cell]], caption: str) -> str:
+    """Return a table of models and labels, with fewer columns than rows if there are many labels.
+
+    A phone shows about eight columns.
+    """
+    if _MAX_LABEL_COLUMNS < len(header) - 1 > len(rows):
+        names = [row[0] if isinstance(row[0], str) else row[0].text for row in rows]
+        columns = zip(*(row[1:] for row in rows), strict=True)
+        rows = [[label, *cells] for label, cells in zip(header[1:], columns, strict=True)]
+        header = ["label", *names]
+    return table(header, rows, caption, style="matrix")
 
 
 def _differences(results: StudyResults, first: str, second: str) -> str:
@@ -135,11 +150,9 @@ def _differences(results: StudyResults, first: str, second: str) -> str:
         if listed
         else f"By label, no difference between {first} and {second} is resolved."
     )
-    n_left = len(rows) - len(higher) - len(lower)
-    rest = (
-        f" The other {n_left} are not resolved." if listed and n_left else ""
-    )
+    left = [row.label for row in rows if row.label not in {*higher, *lower}]
+    rest = f" Not resolved: {', '.join(left)}." if listed and left else ""
     return (
-        f"<h3>Difference in ROC-AUC by label</h3>{paragraph(sentence + rest)}"
+        f"<h3>Difference in ROC-AUC on each of the {escape(results.label_unit)}</h3>{paragraph(sentence + rest)}"
         f"{dot_plot(dots, line=0.0, sign=True)}"
     )

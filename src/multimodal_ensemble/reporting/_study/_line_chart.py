@@ -16,11 +16,13 @@ from multimodal_ensemble.reporting._study._scale import Scale
 # A line of more points is drawn through about this many of them.
 _MAX_POINTS = 200
 N_DASHES = 6
+# The space of a letter, in percent of the chart.
+_LETTER_WIDTH, _LETTER_HEIGHT = 9.0, 7.0
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A line of a chart; `letter` is written at its marked point, or at its end."""
+    """A line of a chart; `letter` is written beside its marked point, or at its end."""
 
     x: FloatArray
     y: FloatArray
@@ -30,7 +32,7 @@ class Curve:
     high: FloatArray | None = None
     family: int = 0
     dash: int = 0
-    # The position of the point that is marked by a circle.
+    # The position of the point that has a dot and the letter.
     marked: int | None = None
     has_dots: bool = False
 
@@ -82,8 +84,9 @@ def _draw_chart(chart: Chart) -> str:
             f"{escape(text)}</text>"
         )
     parts += [_draw_line(chart, curve) for curve in chart.curves]
-    # Letters are on top of all lines.
     parts += [_draw_points(chart, curve) for curve in chart.curves]
+    # Letters are on top of all lines.
+    parts.append(_draw_letters(chart))
     subtitle = f"<span>{escape(chart.subtitle)}</span>" if chart.subtitle else ""
     return (
         f"<figure class='chart'><figcaption>{escape(chart.title)}{subtitle}</figcaption>"
@@ -133,18 +136,37 @@ def _draw_points(chart: Chart, curve: Curve) -> str:
         parts.append(
             f"<circle class='m {colour}' cx='{at}%' cy='{chart.y.place(chart.y.clip(y))}%' r='3.5'/>"
         )
-    finite = np.flatnonzero(np.isfinite(curve.y))
-    if curve.letter and len(finite):
+    return "".join(parts)
+
+
+def _draw_letters(chart: Chart) -> str:
+    """Return the letters of all curves, moved apart where they would overlap."""
+    anchors = []
+    for curve in chart.curves:
+        finite = np.flatnonzero(np.isfinite(curve.y))
+        if not (curve.letter and len(finite)):
+            continue
         place = int(finite[-1]) if curve.marked is None else curve.marked
-        x = chart.x.place(curve.x[place])
         y = chart.y.place(chart.y.clip(curve.y[place]))
-        if curve.marked is None:
+        anchors.append((chart.x.place(curve.x[place]), y, curve))
+    parts = []
+    placed: list[tuple[float, float]] = []
+    # Away from the nearer edge.
+    is_low = bool(sum(y for _, y, _ in anchors) > 50 * len(anchors))
+    step = -_LETTER_HEIGHT if is_low else _LETTER_HEIGHT
+    for x, y, curve in sorted(anchors, key=lambda anchor: anchor[1], reverse=is_low):
+        at = y
+        while any(abs(x - a) < _LETTER_WIDTH and abs(at - b) < _LETTER_HEIGHT for a, b in placed):
+            at = round(at + step / 4, 2)
+        placed.append((x, at))
+        if curve.marked is not None:
+            colour = f"f{curve.family % N_COLOURS}"
+            parts.append(f"<circle class='m {colour}' cx='{x}%' cy='{y}%' r='4'/>")
+        if at != y:
             parts.append(
-                f"<text class='letter' x='{x}%' y='{y}%' dx='6' dy='4'>{escape(curve.letter)}</text>"
+                f"<line class='leader' x1='{x}%' x2='{min(x + 2, 102)}%' y1='{y}%' y2='{at}%'/>"
             )
-        else:
-            parts.append(
-                f"<circle class='ring {colour}' cx='{x}%' cy='{y}%' r='8.5'/>"
-                f"<text class='on' x='{x}%' y='{y}%' dy='4'>{escape(curve.letter)}</text>"
-            )
+        parts.append(
+            f"<text class='letter' x='{x}%' y='{at}%' dx='8' dy='4'>{escape(curve.letter)}</text>"
+        )
     return "".join(parts)

@@ -24,6 +24,14 @@ def mark(x: float, y: str, family: int, *, filled: bool = True) -> str:
     return f"<svg x='{x}%' y='{y}'><path class='m f{family % N_COLOURS}{hollow}' d='{shape}'/></svg>"
 
 
+def mark_in_text(family: int) -> str:
+    """Return the mark of a family for a line of text."""
+    return (
+        "<svg class='key' width='16' height='16' aria-hidden='true'>"
+        f"{mark(50, '50%', family)}</svg>"
+    )
+
+
 def number_families(families: Mapping[str, str]) -> dict[str, int]:
     """Return the number of the family of each model."""
     numbers = {family: number for number, family in enumerate(dict.fromkeys(families.values()))}
@@ -36,9 +44,5 @@ def family_key(families: Mapping[str, str], models: Iterable[str]) -> str:
     shown = dict.fromkeys((families[model], numbers[model]) for model in models)
     if len(shown) < 2:
         return ""
-    items = [
-        "<li><svg class='key' width='16' height='16' aria-hidden='true'>"
-        f"{mark(50, '50%', number)}</svg> {escape(name)}</li>"
-        for name, number in shown
-    ]
+    items = [f"<li>{mark_in_text(number)} {escape(name)}</li>" for name, number in shown]
     return f"<ul class='legend'>{''.join(items)}</ul>"

@@ -18,6 +18,8 @@ class Cell:
     # The strength of the background, 0..1, in a heat map.
     heat: float = 0.0
     is_bold: bool = False
+    # HTML before the text, such as the mark of a family.
+    mark: str = ""
 
 
 def paragraph(text: str) -> str:
@@ -34,7 +36,11 @@ def table(
     style: str = "",
 ) -> str:
     """Return a table whose first column names the rows; captions must be distinct on a page."""
-    names = "".join(f"<th scope='col'>{escape(name)}</th>" for name in header)
+    first = rows[0] if rows else header
+    names = "".join(
+        f"<th scope='col'{' class=n' if isinstance(cell, Cell) and place else ''}>{escape(name)}</th>"
+        for place, (name, cell) in enumerate(zip(header, first, strict=True))
+    )
     body = "\n".join(f"<tr>{_head(row[0])}{''.join(map(_cell, row[1:]))}</tr>" for row in rows)
     classes = " ".join([*(["sortable"] if sortable else []), *([style] if style else [])])
     # A region that can be scrolled must be reachable with the keyboard.
@@ -46,8 +52,8 @@ def table(
 
 
 def _head(cell: str | Cell) -> str:
-    text = cell.text if isinstance(cell, Cell) else cell
-    return f"<th scope='row'>{escape(text)}</th>"
+    cell = cell if isinstance(cell, Cell) else Cell(cell)
+    return f"<th scope='row'>{cell.mark}{escape(cell.text)}</th>"
 
 
 def _cell(cell: str | Cell) -> str:

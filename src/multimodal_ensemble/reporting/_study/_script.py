@@ -34,6 +34,15 @@ for (const table of all("table.sortable")) {
   });
 }
 
+for (const region of all(".scroll")) {
+  if (region.scrollWidth > region.clientWidth + 1) {
+    const hint = document.createElement("p");
+    hint.className = "sideways";
+    hint.textContent = "Scroll this table sideways to see all columns.";
+    region.before(hint);
+  }
+}
+
 const gallery = document.querySelector(".gallery");
 if (gallery) {
   const cards = all("article", gallery), [label, kind, order] = all(".filters select");

@@ -19,6 +19,7 @@ h3 { margin: 1.8rem 0 0.4rem; font-size: 1.08rem; }
 .soft, .soft span { color: var(--soft); font-size: 0.92rem; }
 caption { padding: 0.3rem 0; text-align: left; color: var(--soft); }
 table { margin: 0.8rem 0; }
+tbody th .key { margin-right: 0.3rem; }
 th button { padding: 0; border: 0; background: none; color: var(--link); font: inherit;
   text-align: inherit; cursor: pointer; }
 th button::after { content: " \\2195"; }
@@ -33,41 +34,43 @@ svg text { fill: var(--soft); font-size: 12px; text-anchor: middle; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.2rem 1.2rem; margin: 0.4rem 0; padding: 0;
   list-style: none; font-size: 0.92rem; }
 .key { vertical-align: -2px; }
-.dots { max-width: 62rem; margin: 0.3rem 0 1.2rem; padding: 0; list-style: none;
+.dots { margin: 0.3rem 0 1.2rem; padding: 0; list-style: none;
   font-size: 0.92rem; }
 .dots li { display: grid; grid-template-columns: 1fr auto; column-gap: 0.8rem;
   align-items: center; }
 .dots .name { overflow-wrap: anywhere; }
 .dots .value { font-variant-numeric: tabular-nums; }
-.dots .track { grid-column: 1 / 3; grid-row: 2; width: calc(100% - 2.4rem); height: 1.4rem;
-  margin: 0 1.2rem; }
+.dots .track { position: relative; align-self: stretch; grid-column: 1 / 3; grid-row: 2;
+  min-height: 1.4rem; margin: 0 1.2rem; }
+.track > svg { position: absolute; width: 100%; height: 100%; }
 .grid { stroke: var(--line); }
 .zero { stroke: var(--text); stroke-width: 1.5; }
 .interval { stroke: var(--text); stroke-width: 2; }
 .arrow { fill: none; stroke: var(--text); stroke-width: 2; }
 @media (min-width: 46rem) {
   .dots li { grid-template-columns: minmax(10rem, 17rem) 1fr 12.5rem; }
-  .dots .track { grid-column: 2; grid-row: 1; height: 1.9rem; }
+  .dots .track { grid-column: 2; grid-row: 1; min-height: 1.9rem; }
   .dots li:not(.axis):hover { background: var(--band); } }
 .charts { display: grid; gap: 0.6rem 1.4rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); max-width: 72rem; }
 .chart { margin: 0.6rem 0; max-width: 34rem; }
 .chart figcaption { margin: 0 0 0.6rem; color: var(--text); font-weight: 600; }
 .chart figcaption span { color: var(--soft); font-weight: 400; }
-.chart figcaption span::before { content: " \\00b7 "; }
+.chart figcaption span::before { content: " \\00b7\\20"; }
 .chart > svg { display: block; width: calc(100% - 4.2rem); height: 13rem;
   margin: 0 1.4rem 1.5rem 2.8rem; }
 .chart .x { margin-top: -0.2rem; text-align: center; color: var(--soft); font-size: 0.8rem; }
 svg text.y { text-anchor: end; }
 svg text.on, svg text.letter { fill: var(--text); font-weight: 600; }
 svg text.letter { text-anchor: start; }
+.leader { stroke: var(--soft); }
 .l { fill: none; stroke: var(--c); stroke-width: 2; vector-effect: non-scaling-stroke; }
 .d1 { stroke-dasharray: 7 4; } .d2 { stroke-dasharray: 2 3; } .d3 { stroke-dasharray: 9 3 2 3; }
 .d4 { stroke-dasharray: 14 4; } .d5 { stroke-dasharray: 5 2 1 2 1 2; }
 .reference { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 4 4; }
-.ring { fill: var(--page); stroke: var(--c); stroke-width: 2; }
 .matrix td, .matrix thead th { padding: 0.25rem 0.5rem; text-align: right; }
 .matrix thead th:first-child { text-align: left; }
+.sideways { margin: 0; color: var(--soft); font-size: 0.85rem; }
 .matrix tbody th { min-width: 7rem; font-weight: 400; }
 .filters { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; margin: 0.8rem 0; }
 .filters label { display: grid; font-size: 0.85rem; color: var(--soft); }
@@ -79,8 +82,8 @@ select { max-width: 100%; padding: 0.3rem; font: inherit; font-size: 0.95rem; }
 .gallery h3 { margin: 0 0 0.4rem; font-size: 1rem; }
 .gallery p { margin: 0.3rem 0; }
 .gallery table { width: 100%; margin: 0.4rem 0 0; font-size: 0.82rem; }
-.gallery th, .gallery td { padding: 0.1rem 0.35rem; }
-.gallery tbody th { font-weight: 400; }
+.gallery th, .gallery td { padding: 0.1rem 0.35rem; overflow-wrap: anywhere; }
+.gallery tbody th { min-width: 5.5rem; font-weight: 400; }
 .gallery .miss th, .gallery .miss td { color: var(--bad); font-weight: 600; }
 .gallery .hit th, .gallery .hit td { color: var(--good); font-weight: 600; }
 .pictures { display: flex; gap: 0.5rem; }
@@ -93,9 +96,16 @@ dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: 0
 dt { font-weight: 600; }
 dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 46rem) {
-  .matrix { font-size: 0.8rem; }
-  .matrix td, .matrix thead th, .matrix tbody th { padding: 0.2rem 0.15rem; }
-  .matrix tbody th { min-width: 5.2rem; max-width: 7.5rem; overflow-wrap: anywhere; }
+  .dots li { padding-top: 0.3rem; border-top: 1px solid var(--line); }
+  table { font-size: 0.8rem; }
+  th, td { padding: 0.2rem 0.25rem; }
+  tbody th { min-width: 5.2rem; }
+  .n { white-space: normal; }
+  .matrix { font-size: 0.72rem; }
+  .matrix td, .matrix thead th, .matrix tbody th { padding: 0.2rem 0.1rem; }
+  .matrix tbody th { min-width: 4.2rem; max-width: 5.5rem; }
+  main { padding: 1rem 0.75rem 3rem; }
+  .bar { width: 3.6rem; margin: 0; }
   .matrix thead th:not(:first-child) { writing-mode: vertical-rl; text-align: left; }
   dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.4rem; } }
 @media print { :root { color-scheme: light; } td, .bar { print-color-adjust: exact; }

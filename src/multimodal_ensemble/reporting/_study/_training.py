@@ -57,8 +57,8 @@ def training_html(results: StudyResults) -> str:
         for name, at in ((name, histories[name].iloc[best[name]]) for name in names)
     ]
     explained = (
-        "Each letter is at the evaluation with the highest mean ROC-AUC on validation rows, whose "
-        "weights are kept. The lines also differ in their dashes."
+        "Each dot with a letter is the evaluation with the highest mean ROC-AUC on validation rows, "
+        "whose weights are kept. The lines also differ in their dashes."
     )
     header = ["model", "batches", "loss", "mean ROC-AUC", "mean accuracy"]
     caption = "The marked evaluation of each model."
