@@ -1,7 +1,6 @@
 """The content of HTML reports, read back with a parser, and invalid parts."""
 
 import base64
-import html.parser
 import os
 import re
 
@@ -12,38 +11,9 @@ from matplotlib.figure import Figure
 
 from multimodal_ensemble.reporting import ReportFigure, ReportTable, _html, _style, write_html_report
 
+from tests.reporting.page import Page
+
 HOSTILE = "<script>alert('x')</script> & \"quotes\" </td> 日本"
-
-
-class Page(html.parser.HTMLParser):
-    """Collects elements and texts, and checks that elements are closed in order."""
-
-    VOID = frozenset({"meta", "img"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.texts, self.open = [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if data.strip():
-            self.texts.append((self.open[-1], data))
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def texts_of(self, tag):
-        return [text for name, text in self.texts if name == tag]
 
 
 @pytest.fixture

@@ -31,6 +31,10 @@ COLUMNS: dict[str, dict[str, bool]] = {
 }
 
 
+# The columns that identify a row of a table.
+_KEYS = {"importance": ["modality", "kind", "label"], "learning_curve": ["n_rows", "model"]}
+
+
 def check_results(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `StudyResults`, or raise a ValueError."""
     comparison = given["comparison"]
@@ -113,7 +117,7 @@ def _read_table(table: Any, kind: str, name: str) -> pd.DataFrame:
         msg = f"{name} must be a DataFrame with the columns {list(columns)}. Received one {fault}."
         raise ValueError(msg)
     try:
-        return pd.DataFrame(
+        read = pd.DataFrame(
             {
                 column: table[column].to_numpy(dtype=np.float64)
                 if is_number
@@ -125,3 +129,9 @@ def _read_table(table: Any, kind: str, name: str) -> pd.DataFrame:
         numbers = [column for column, is_number in columns.items() if is_number]
         msg = f"{name} must have numbers in the columns {numbers}: {error}"
         raise ValueError(msg) from error
+    keys = _KEYS.get(kind, [])
+    if keys and (n_repeated := int(read.duplicated(keys).sum())):
+        listed = f"{', '.join(keys[:-1])} and {keys[-1]}"
+        msg = f"{name} must have one row per {listed}. Received {n_repeated} more."
+        raise ValueError(msg)
+    return read

@@ -55,7 +55,7 @@ def label_map_html(results: StudyResults) -> str:
 
 def _heat_range(results: StudyResults, matrix: pd.DataFrame) -> tuple[float, float]:
     """Return the lowest and highest number, without the trivial model, which is far below."""
-    values = matrix.drop(index=results.trivial, errors="ignore").to_numpy().ravel()
+    values = matrix[matrix.index != results.trivial].to_numpy().ravel()
     defined = values[~np.isnan(values)]
     return (float(defined.min()), float(defined.max())) if len(defined) else (0.0, 1.0)
 
