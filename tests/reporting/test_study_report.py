@@ -254,7 +254,7 @@ def test_all_texts_are_escaped(tmp_path):
         "families": {HOSTILE: HOSTILE},
         "histories": {HOSTILE: history()},
         "importance": importance,
-        "learning_curve": FULL["learning_curve"].assign(model=HOSTILE),
+        "learning_curve": FULL["learning_curve"].replace({"model": {"both": HOSTILE}}),
         "label_tokens": FULL["label_tokens"].assign(label=HOSTILE, token=HOSTILE),
         "gallery": rows,
         "notes": [HOSTILE],
