@@ -56,7 +56,7 @@ def plot_differences(table: pd.DataFrame, baseline: str, level: float) -> Figure
                 xytext=(0, 6),
                 textcoords="offset points",
                 ha="center",
-                fontsize=8,
+                fontsize=9,
                 # Otherwise the line at 0 would cross the text.
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )

@@ -146,7 +146,7 @@ def _part_html(part: object, heading: str, numbers: Iterator[int]) -> str:
         part = ReportTable(part) if isinstance(part, pd.DataFrame) else part
         return _table_html(part, heading, next(numbers))
     if isinstance(part, ReportFigure):
-        return _figure_html(part, heading)
+        return _figure_html(part, heading, next(numbers))
     hint = (
         "wrap the figure in ReportFigure, with an alternative text"
         if hasattr(part, "savefig")
@@ -159,7 +159,7 @@ def _part_html(part: object, heading: str, numbers: Iterator[int]) -> str:
     raise TypeError(msg)
 
 
-def _figure_html(part: ReportFigure, heading: str) -> str:
+def _figure_html(part: ReportFigure, heading: str, number: int) -> str:
     if not part.alt.strip():
         msg = (
             f"A figure needs an alternative text. Received alt={part.alt!r} in the section "
@@ -177,9 +177,12 @@ def _figure_html(part: ReportFigure, heading: str) -> str:
         kind, drawing = "png", _draw(part.figure, "png")
     width = round(96 * part.figure.get_figwidth())
     data = base64.b64encode(drawing).decode("ascii")
+    # The texts of a figure that shrinks would be too small on a phone, so it can be scrolled.
+    name = f"Figure {number}: {part.caption or heading}"
     return (
-        f"<figure><img width='{width}' alt='{escape(part.alt)}' "
-        f"src='data:image/{kind};base64,{data}'>{_caption_html(part.caption)}</figure>"
+        f"<figure><div class='scroll' tabindex='0' role='region' aria-label='{escape(name)}'>"
+        f"<img width='{width}' alt='{escape(part.alt)}' "
+        f"src='data:image/{kind};base64,{data}'></div>{_caption_html(part.caption)}</figure>"
     )
 
 

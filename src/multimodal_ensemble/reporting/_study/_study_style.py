@@ -7,7 +7,6 @@ STUDY_STYLE = """
   --f4: #7d6400; --f5: #5c6670; --good: #00785a; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) { :root { --heat: 36 92 150; --f0: #6db5ec; --f1: #f0935a;
   --f2: #45c9a1; --f3: #dc94d6; --f4: #d6bd4c; --f5: #b3bcc6; --good: #45c9a1; --bad: #ff9d94; } }
-main { max-width: 74rem; }
 h3 { margin: 1.8rem 0 0.4rem; font-size: 1.08rem; }
 [hidden] { display: none !important; }
 .answer { margin: 1rem 0; padding: 0.9rem 1.1rem; border-left: 5px solid var(--f0);
