@@ -27,5 +27,7 @@ th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-ali
 thead th { background: var(--band); }
 tbody th { font-weight: 600; }
 .n { text-align: right; white-space: nowrap; }
+@media (max-width: 46rem) { table { font-size: 0.8rem; } th, td { padding: 0.2rem 0.25rem; }
+  .n { white-space: normal; } }
 @media print { .scroll { overflow: visible; } img { max-width: 100%; } }
 """

@@ -96,10 +96,7 @@ dt { font-weight: 600; }
 dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 46rem) {
   .dots li { padding-top: 0.3rem; border-top: 1px solid var(--line); }
-  table { font-size: 0.8rem; }
-  th, td { padding: 0.2rem 0.25rem; }
   tbody th { min-width: 5.2rem; }
-  .n { white-space: normal; }
   .matrix { font-size: 0.72rem; }
   .matrix td, .matrix thead th, .matrix tbody th { padding: 0.2rem 0.1rem; }
   .matrix tbody th { min-width: 4.2rem; max-width: 5.5rem; }
