@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from multimodal_ensemble.reporting import ReportFigure, ReportTable, _html, _style, write_html_report
+from multimodal_ensemble.reporting import (
+    ReportFigure,
+    ReportTable,
+    _html,
+    _style,
+    write_html_report,
+)
 
 from tests.reporting.page import Page
 

@@ -16,6 +16,7 @@ from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.metrics import compare_scores
 from multimodal_ensemble.model_selection import ComparisonResult, ComparisonSplit
 from multimodal_ensemble.reporting import GalleryRow, StudyResults, write_report
+from multimodal_ensemble.reporting._study._jpeg_size import jpeg_size
 from multimodal_ensemble.reporting._study._label_curves import rates_by_threshold
 from multimodal_ensemble.reporting._study._line_chart import Chart, Curve, draw_charts
 from multimodal_ensemble.reporting._study._scale import make_scale
@@ -46,9 +47,7 @@ THRESHOLDS = {model: np.array([0.5, -np.inf, np.inf]) for model in STRENGTHS}
 
 def compare(scores=SCORES, labels=LABELS, **options):
     split = ComparisonSplit(range(N_TEST), scores, {model: THRESHOLDS["tags"] for model in scores})
-    return ComparisonResult.from_scores(
-        Y, [split], labels=labels, **{"n_resamples": 40, **options}
-    )
+    return ComparisonResult.from_scores(Y, [split], labels=labels, **{"n_resamples": 40, **options})
 
 
 def jpeg(size=(8, 12)):
@@ -72,6 +71,7 @@ def gallery(labels=LABELS):
             [label for label, is_true in zip(labels, Y[row], strict=True) if is_true],
             SCORES["both"][row],
             THRESHOLDS["both"],
+            labels,
             tokens={"tags": {"heist": [1.5, 0.0, -0.01], "calm": [np.nan] * 3}},
             contributions={"tags": [0.5, -0.5, 0.01], "posters": [np.nan] * 3},
         )
@@ -270,7 +270,10 @@ def test_only_the_script_of_the_page_may_run_and_nothing_is_loaded(path):
     text = path.read_text(encoding="utf-8")
     (script,) = re.findall("<script>(.*?)</script>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in text
+    assert (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+        in text
+    )
     targets = [
         value
         for _, attributes in Page(text).elements
@@ -373,6 +376,7 @@ def test_wrong_results_are_refused(change, message):
     ("change", "message"),
     [
         ({"labels": ["Horror"]}, r"labels of gallery\[0\] .* Received .*Horror"),
+        ({"classes": ["Crime", "Drama"]}, r"classes of gallery\[0\] must be the labels"),
         ({"y_score": [0.1, 0.2]}, "must have 3 numbers, one per label"),
         ({"y_score": [0.1, 0.2, 2.0]}, "probabilities, from 0 to 1"),
         ({"y_score": [0.1, 0.2, np.nan]}, "probabilities, from 0 to 1"),
@@ -380,7 +384,9 @@ def test_wrong_results_are_refused(change, message):
         ({"tokens": {"tags": {"heist": ["a", "b", "c"]}}}, r"tokens\['tags'\] of gallery\[0\]"),
         ({"contributions": {"tags": 1.0}}, r"contributions\['tags'\]"),
         ({"picture": b"GIF"}, "JPEG file of at most .* Received something else"),
-        ({"picture": b"\xff\xd8\xff" + bytes(70_000)}, "Received 70,003 bytes"),
+        ({"picture": jpeg() + bytes(70_000)}, r"Received 70,\d{3} bytes"),
+        ({"picture": b"\xff\xd8\xff" + bytes(70)}, "Received something else"),
+        ({"picture": b"\xff\xd8"}, "Received something else"),
         ({"picture_map": np.zeros(3)}, r"shape \(height, width\)"),
         ({"picture_map": np.zeros((65, 2))}, "from 1 to 64"),
         ({"picture_map": np.full((2, 2), np.nan)}, "picture_map of .* must be finite"),
@@ -390,9 +396,15 @@ def test_wrong_results_are_refused(change, message):
 )
 def test_wrong_rows_of_the_gallery_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        StudyResults(
-            compare(n_resamples=1), gallery=[dataclasses.replace(gallery()[0], **change)]
-        )
+        StudyResults(compare(n_resamples=1), gallery=[dataclasses.replace(gallery()[0], **change)])
+
+
+def test_labels_of_the_gallery_are_paired_by_name():
+    row = GalleryRow("a", [], [0.1, 0.2, 0.3], [0.5, 0.6, np.inf], LABELS[::-1])
+    results = StudyResults(compare(n_resamples=1), gallery=[row])
+    assert results.gallery[0].y_score.tolist() == [0.3, 0.2, 0.1]
+    assert results.gallery[0].thresholds.tolist() == [np.inf, 0.6, 0.5]
+    assert results.gallery[0].classes == tuple(LABELS)
 
 
 def test_only_study_results_are_reported(tmp_path):
@@ -433,6 +445,13 @@ def test_rates_by_threshold_equal_those_of_scikit_learn():
         assert row.F1 == pytest.approx(f1_score(positive, predicted))
     none = rates_by_threshold(np.zeros(3, dtype=bool), np.array([0.1, 0.2, 0.3]))
     assert none[["recall", "F1"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_the_size_of_a_jpeg_file_is_read(progressive):
+    content = io.BytesIO()
+    Image.new("RGB", (31, 17)).save(content, "JPEG", progressive=progressive, comment="x" * 99)
+    assert jpeg_size(content.getvalue()) == (31, 17)
 
 
 def test_shades_are_png_files_that_pillow_reads():

@@ -23,6 +23,7 @@ from multimodal_ensemble.reporting._label_figures import (
 )
 from multimodal_ensemble.reporting._reliability_figure import plot_reliability
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
+from multimodal_ensemble.reporting._study._make_gallery import make_gallery
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 from multimodal_ensemble.reporting._study._write_report import write_report
 from multimodal_ensemble.reporting._tables import compare_models, to_markdown
@@ -34,6 +35,7 @@ __all__ = [
     "StudyResults",
     "compare_models",
     "label_cooccurrence",
+    "make_gallery",
     "mark_predictions",
     "plot_comparison",
     "plot_distribution",

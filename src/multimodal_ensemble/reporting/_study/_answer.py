@@ -61,9 +61,7 @@ def _sentence(pair: ComparisonResult, first: str, second: str) -> str:
     title = metric_title(metric)
     if not is_resolved(row):
         found = interval(row.difference, row.difference_low, row.difference_high, sign="+")
-        return (
-            f"{_name(first)} against {_name(second)} is <b>not resolved</b> in {title}: {found}."
-        )
+        return f"{_name(first)} against {_name(second)} is <b>not resolved</b> in {title}: {found}."
     better, worse = (first, second) if row.difference > 0 else (second, first)
     low, high = sorted((abs(row.difference_low), abs(row.difference_high)))
     by = interval(abs(row.difference), low, high)

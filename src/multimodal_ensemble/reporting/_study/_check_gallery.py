@@ -11,9 +11,8 @@ import numpy as np
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
+from multimodal_ensemble.reporting._study._jpeg_size import jpeg_size
 
-# The header of every JPEG file, ISO/IEC 10918-1.
-_JPEG = b"\xff\xd8\xff"
 _MAX_PICTURE_BYTES = 64 * 1024
 _MAX_MAP_SIZE = 64
 
@@ -38,24 +37,36 @@ def _check_row(row: GalleryRow, labels: Sequence[str], where: str) -> GalleryRow
             f"{abbreviate(unknown)}."
         )
         raise ValueError(msg)
-    y_score = _check_numbers(row.y_score, labels, f"y_score of {where}")
+    classes = [str(label) for label in row.classes]
+    if sorted(classes) != sorted(labels):
+        msg = (
+            f"classes of {where} must be the labels of the comparison: {abbreviate(labels)}. "
+            f"Received {abbreviate(classes)}."
+        )
+        raise ValueError(msg)
+    # The arrays of the result are in the order of the labels of the comparison.
+    order = [classes.index(label) for label in labels]
+
+    def read(values: Any, name: str) -> FloatArray:
+        return _check_numbers(values, len(labels), f"{name} of {where}")[order]
+
+    y_score = read(row.y_score, "y_score")
     # A comparison with NaN is false.
     if not ((y_score >= 0) & (y_score <= 1)).all():
         msg = f"y_score of {where} must be probabilities, from 0 to 1. Received {y_score.tolist()}."
         raise ValueError(msg)
-    thresholds = _check_numbers(row.thresholds, labels, f"thresholds of {where}")
+    thresholds = read(row.thresholds, "thresholds")
     if np.isnan(thresholds).any():
         msg = f"thresholds of {where} must not be NaN. Received {thresholds.tolist()}."
         raise ValueError(msg)
     tokens = {
         str(modality): {
-            str(token): _check_numbers(values, labels, f"tokens[{modality!r}] of {where}")
-            for token, values in of_tokens.items()
+            str(token): read(values, f"tokens[{modality!r}]") for token, values in of_tokens.items()
         }
         for modality, of_tokens in row.tokens.items()
     }
     contributions = {
-        str(modality): _check_numbers(values, labels, f"contributions[{modality!r}] of {where}")
+        str(modality): read(values, f"contributions[{modality!r}]")
         for modality, values in row.contributions.items()
     }
     return replace(
@@ -64,6 +75,7 @@ def _check_row(row: GalleryRow, labels: Sequence[str], where: str) -> GalleryRow
         labels=tuple(str(label) for label in row.labels),
         y_score=y_score,
         thresholds=thresholds,
+        classes=tuple(labels),
         tokens=tokens,
         contributions=contributions,
         picture=_check_picture(row.picture, where),
@@ -72,13 +84,13 @@ def _check_row(row: GalleryRow, labels: Sequence[str], where: str) -> GalleryRow
     )
 
 
-def _check_numbers(values: Any, labels: Sequence[str], name: str) -> FloatArray:
+def _check_numbers(values: Any, n_labels: int, name: str) -> FloatArray:
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         numbers = np.empty(0)
-    if numbers.shape != (len(labels),):
-        msg = f"{name} must have {len(labels)} numbers, one per label. Received {values!r}."
+    if numbers.shape != (n_labels,):
+        msg = f"{name} must have {n_labels} numbers, one per label. Received {values!r}."
         raise ValueError(msg)
     return numbers
 
@@ -86,7 +98,7 @@ def _check_numbers(values: Any, labels: Sequence[str], name: str) -> FloatArray:
 def _check_picture(picture: Any, where: str) -> bytes | None:
     if picture is None:
         return None
-    is_jpeg = isinstance(picture, bytes) and picture.startswith(_JPEG)
+    is_jpeg = isinstance(picture, bytes) and jpeg_size(picture) is not None
     if not is_jpeg or len(picture) > _MAX_PICTURE_BYTES:
         received = f"{len(picture):,} bytes" if is_jpeg else "something else"
         msg = (

@@ -92,9 +92,7 @@ def choose_claims(
 ) -> list[tuple[str, str]]:
     """Return the best model with the baseline, the next of its family, and each other family's."""
     best = order[0]
-    next_of_family = {
-        families[model]: model for model in reversed(order[1:]) if model != trivial
-    }
+    next_of_family = {families[model]: model for model in reversed(order[1:]) if model != trivial}
     others = [baseline, *(model for model in order if model in next_of_family.values())]
     return [(best, other) for other in dict.fromkeys(others) if other != best]
 

@@ -75,7 +75,9 @@ def _plot(results: StudyResults, metric: Any, rows: pd.DataFrame) -> str:
         chance = _CHANCE - float(baseline.score)
         text = f"{number(chance, sign='+')}, that is {_CHANCE}"
         dots.append(Dot("chance", chance, text=text, filled=False, is_far=True))
-    return f"<h3>Difference in {metric_title(str(metric))}</h3>{dot_plot(dots, line=0.0, sign=True)}"
+    return (
+        f"<h3>Difference in {metric_title(str(metric))}</h3>{dot_plot(dots, line=0.0, sign=True)}"
+    )
 
 
 def _scores(results: StudyResults, rows: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
+from multimodal_ensemble.reporting._study._jpeg_size import jpeg_size
 from multimodal_ensemble.reporting._study._parts import threshold_text
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 from multimodal_ensemble.reporting._study._tiny_png import shade_png
@@ -26,6 +27,8 @@ _ANSWERS = {
 }
 # The largest opacity over the parts of a picture that do not speak for a label.
 _SHADE = 0.8
+# The largest size of a picture on the page, in CSS pixels.
+_WIDTH, _HEIGHT = 92, 138
 
 
 def gallery_html(results: StudyResults) -> str:
@@ -58,8 +61,7 @@ def gallery_html(results: StudyResults) -> str:
         "not predicted.",
     ]
     return (
-        f"<p>{' '.join(explained)}</p>{_filters(labels)}"
-        f"<div class='gallery'>{''.join(cards)}</div>"
+        f"<p>{' '.join(explained)}</p>{_filters(labels)}<div class='gallery'>{''.join(cards)}</div>"
     )
 
 
@@ -78,7 +80,11 @@ def _filters(labels: Sequence[str]) -> str:
         "m": "missed: true, not predicted",
         "c": "correct",
     }
-    orders = {"": "as in the data", "most": "most confident first", "least": "least confident first"}
+    orders = {
+        "": "as in the data",
+        "most": "most confident first",
+        "least": "least confident first",
+    }
     return (
         "<div class='filters' role='group' aria-label='Filters of the gallery' hidden>"
         f"{select('label', by_label)}{select('answer', kinds)}{select('order', orders)}</div>"
@@ -109,26 +115,30 @@ def _join(labels: Sequence[str]) -> str:
 def _pictures(number: int, row: GalleryRow) -> str:
     if row.picture is None:
         return ""
-    image = _image("jpeg", row.picture, f" id='p{number}'")
-    pictures = [_picture(f"Picture of {row.title}", image)]
+    width, height = jpeg_size(row.picture) or (1, 1)
+    scale = min(1, _WIDTH / width, _HEIGHT / height)
+    size = f"width='{max(1, round(scale * width))}' height='{max(1, round(scale * height))}'"
+    image = _image("jpeg", row.picture, f"id='p{number}' {size}")
+    pictures = [_picture(f"Picture of {row.title}", size, image)]
+    caption = ""
     if row.picture_map is not None:
         # Only what speaks for the label is bright.
         support = np.clip(row.picture_map, 0, None)
         opacity = _SHADE * (1 - support / (support.max() or 1))
-        shade = _image("png", shade_png(opacity), " preserveAspectRatio='none'")
+        shade = _image("png", shade_png(opacity), f"{size} preserveAspectRatio='none'")
         alt = f"Picture of {row.title}: the parts that speak for {row.map_label} are bright"
-        pictures.append(_picture(alt, f"<use href='#p{number}'/>{shade}"))
-    caption = f"<p>Bright: speaks for {escape(row.map_label)}</p>" if row.map_label else ""
+        pictures.append(_picture(alt, size, f"<use href='#p{number}'/>{shade}"))
+        caption = f"<p>Bright: speaks for {escape(row.map_label)}</p>"
     return f"<div class='pictures'>{''.join(pictures)}</div>{caption}"
 
 
-def _picture(alt: str, content: str) -> str:
-    return f"<svg role='img' aria-label='{escape(alt)}' width='92' height='138'>{content}</svg>"
+def _picture(alt: str, size: str, content: str) -> str:
+    return f"<svg role='img' aria-label='{escape(alt)}' {size}>{content}</svg>"
 
 
 def _image(kind: str, content: bytes, attributes: str) -> str:
     data = base64.b64encode(content).decode("ascii")
-    return f"<image{attributes} width='92' height='138' href='data:image/{kind};base64,{data}'/>"
+    return f"<image {attributes} href='data:image/{kind};base64,{data}'/>"
 
 
 def _tokens(modality: str, tokens: Mapping[str, Any], labels: Sequence[str]) -> str:
@@ -154,9 +164,7 @@ def _tokens(modality: str, tokens: Mapping[str, Any], labels: Sequence[str]) -> 
     return f"<p>{escape(modality)}: {''.join(items)}{rest}</p>"
 
 
-def _table(
-    row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, str, str]]
-) -> str:
+def _table(row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, str, str]]) -> str:
     modalities = list(row.contributions)
     names = ["label", "score", "threshold", *modalities]
     header = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)

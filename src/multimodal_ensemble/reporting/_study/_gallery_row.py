@@ -20,12 +20,14 @@ class GalleryRow:
     labels : sequence of str
         The true labels.
     y_score : array-like of shape (n_labels,)
-        The score of each label, 0..1, in the order of the labels of the comparison.
+        The score of each label, 0..1.
     thresholds : array-like of shape (n_labels,)
         The threshold of each label. ``inf`` never predicts it, and ``-inf`` always does.
+    classes : sequence of n_labels str
+        The names of all labels, in the order of the arrays.
     tokens : mapping of str to mapping of str to ndarray of shape (n_labels,), default={}
-        For each modality of tokens, such as tags, the contribution of each token to the log-odds
-        of each label. NaN stands for an unknown contribution.
+        For each modality of tokens or columns, the contribution of each of them to the log-odds of
+        each label. NaN stands for an unknown contribution.
     contributions : mapping of str to array-like of shape (n_labels,), default={}
         The contribution of each modality to the log-odds of each label. NaN stands for a modality
         that the row lacks.
@@ -39,7 +41,7 @@ class GalleryRow:
     Examples
     --------
     >>> from multimodal_ensemble.reporting import GalleryRow
-    >>> row = GalleryRow("Heat", ["Crime"], [0.7, 0.2], [0.5, 0.5],
+    >>> row = GalleryRow("Heat", ["Crime"], [0.7, 0.2], [0.5, 0.5], ["Crime", "Drama"],
     ...                  tokens={"tags": {"heist": [1.2, 0.1]}})
     >>> row.title
     'Heat'
@@ -49,6 +51,7 @@ class GalleryRow:
     labels: Sequence[str]
     y_score: Any
     thresholds: Any
+    classes: Sequence[str]
     tokens: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     contributions: Mapping[str, Any] = field(default_factory=dict)
     picture: bytes | None = None

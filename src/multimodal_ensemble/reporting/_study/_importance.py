@@ -31,7 +31,7 @@ def importance_html(results: StudyResults) -> str:
         "farther to the left, the more the model depends on what it loses."
     )
     parts = [paragraph(explained)]
-    if (dots := _dots(means)):
+    if dots := _dots(means):
         parts += ["<h3>Mean over labels</h3>", dot_plot(dots, line=0.0, sign=True)]
     parts += [_by_label(by_label)] if len(by_label) else []
     return "".join(parts)

@@ -142,7 +142,8 @@ def _differences(results: StudyResults, first: str, second: str) -> str:
     higher = [row.label for row in rows if row.difference_low > 0]
     lower = [row.label for row in rows if row.difference_high < 0]
     listed = [
-        f"{what} on {', '.join(labels)}" for what, labels in (("better", higher), ("worse", lower))
+        f"{what} on {', '.join(labels)}"
+        for what, labels in (("better", higher), ("worse", lower))
         if labels
     ]
     sentence = (

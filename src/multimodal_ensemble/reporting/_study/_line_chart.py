@@ -132,7 +132,9 @@ def _draw_points(chart: Chart, curve: Curve) -> str:
             low, high = (
                 chart.y.place(chart.y.clip(bound[number])) for bound in (curve.low, curve.high)
             )
-            parts.append(f"<line class='l {colour}' x1='{at}%' x2='{at}%' y1='{low}%' y2='{high}%'/>")
+            parts.append(
+                f"<line class='l {colour}' x1='{at}%' x2='{at}%' y1='{low}%' y2='{high}%'/>"
+            )
         parts.append(
             f"<circle class='m {colour}' cx='{at}%' cy='{chart.y.place(chart.y.clip(y))}%' r='3.5'/>"
         )

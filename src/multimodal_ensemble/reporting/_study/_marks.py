@@ -21,7 +21,9 @@ def mark(x: float, y: str, family: int, *, filled: bool = True) -> str:
     """Return the mark of a family at `x` percent of the width and the vertical position `y`."""
     shape = _SHAPES[(family + family // N_COLOURS) % len(_SHAPES)]
     hollow = "" if filled else " hollow"
-    return f"<svg x='{x}%' y='{y}'><path class='m f{family % N_COLOURS}{hollow}' d='{shape}'/></svg>"
+    return (
+        f"<svg x='{x}%' y='{y}'><path class='m f{family % N_COLOURS}{hollow}' d='{shape}'/></svg>"
+    )
 
 
 def mark_in_text(family: int) -> str:

@@ -46,9 +46,7 @@ def write_results(path: str | PathLike[str], fields: Mapping[str, Any]) -> None:
     write_archive(path, document, arrays)
 
 
-def read_results(
-    path: str | PathLike[str], make: Callable[[dict[str, Any]], _Results]
-) -> _Results:
+def read_results(path: str | PathLike[str], make: Callable[[dict[str, Any]], _Results]) -> _Results:
     """Return what `make` makes of the fields in a file."""
     document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
     with arrays, arrays.explaining("its parts do not fit together"):

@@ -55,6 +55,4 @@ def make_scale(
     last = math.floor(high / step + 1e-9) if tight else math.ceil(high / step - 1e-9)
     ticks = tuple(round(number * step, 12) for number in range(first, last + 1))
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    return Scale(
-        low if tight else ticks[0], high if tight else ticks[-1], ticks, digits, reversed
-    )
+    return Scale(low if tight else ticks[0], high if tight else ticks[-1], ticks, digits, reversed)
