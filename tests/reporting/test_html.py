@@ -16,7 +16,6 @@ from multimodal_ensemble.reporting import (
     _style,
     write_html_report,
 )
-
 from tests.reporting.page import Page
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\" </td> 日本"

@@ -22,7 +22,6 @@ from multimodal_ensemble.reporting._study._line_chart import Chart, Curve, draw_
 from multimodal_ensemble.reporting._study._scale import make_scale
 from multimodal_ensemble.reporting._study._tiny_png import shade_png
 from multimodal_ensemble.saving import read_archive, write_archive
-
 from tests.reporting import browser
 from tests.reporting.page import Page
 
@@ -270,10 +269,8 @@ def test_only_the_script_of_the_page_may_run_and_nothing_is_loaded(path):
     text = path.read_text(encoding="utf-8")
     (script,) = re.findall("<script>(.*?)</script>", text, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    assert (
-        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-        in text
-    )
+    allowed = f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    assert f"default-src 'none'; {allowed}" in text
     targets = [
         value
         for _, attributes in Page(text).elements
@@ -408,7 +405,7 @@ def test_labels_of_the_gallery_are_paired_by_name():
 
 
 def test_only_study_results_are_reported(tmp_path):
-    with pytest.raises(TypeError, match="must be a StudyResults. Received ComparisonResult"):
+    with pytest.raises(TypeError, match=r"must be a StudyResults\. Received .*ComparisonResult"):
         write_report(compare(), tmp_path / "report.html")
 
 

@@ -140,8 +140,8 @@ def _genres(analysis: Analysis, filters: Filters) -> Parts:
             "in_data",
             f"Before the filters: {_count(len(named), 'genre')}"
             + (f", and {_count(without, 'movie')} without a genre" if without else "")
-            + f". {named.index[0]} is the most common ({named['in_data'].iloc[0]:,} movies). Shares "
-            f"are of all {_count(genres['in_data'].sum(), 'occurrence')}"
+            + f". {named.index[0]} is the most common ({named['in_data'].iloc[0]:,} movies). "
+            f"Shares are of all {_count(genres['in_data'].sum(), 'occurrence')}"
             + (f", {NO_GENRE} included." if without else " of a genre."),
         ),
         bars(
@@ -257,7 +257,7 @@ def _together(analysis: Analysis, data: MovieData) -> Parts:
 
 
 def _describe_rarest(pairs: dict[tuple[str, str], float], share: pd.DataFrame) -> str:
-    """Return a sentence about the pair that occurs most rarely; no pair of several zeros stands out."""
+    """Return a sentence about the pair that occurs most rarely, unless several never do."""
     if n_never := sum(lift == 0 for lift in pairs.values()):
         return f"Pairs that never occur together: {n_never:,} of {len(pairs):,}."
     seldom, avoided = min(pairs, key=pairs.__getitem__)
@@ -274,8 +274,8 @@ def _marks(analysis: Analysis) -> Parts:
     caption = (
         f"At most {N_MARKING_TAGS} tags per genre, among those on at least {FEWEST_MOVIES} movies: "
         "the movies with the tag, those of them with the genre, and how many times as many that is "
-        "as for a tag that is independent of the genre. The tags that deviate most from independence "
-        "come first."
+        "as for a tag that is independent of the genre. The tags that deviate most from "
+        "independence come first."
     )
     return [_table(tags.set_index("genre"), caption)]
 

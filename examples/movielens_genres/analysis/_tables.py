@@ -128,9 +128,9 @@ def count_lengths(lists: pd.Series) -> pd.DataFrame:
 def find_marking_tags(data: MovieData) -> pd.DataFrame:
     """Return the tags that occur with each genre much more often than independent tags would.
 
-    They are ordered by the Pearson residual, (observed - expected) / sqrt(expected), see A. Agresti,
-    "Categorical Data Analysis", 2013, section 3.3. Columns: genre, tag, movies with the tag, those
-    that also have the genre, and how many times as many that is as of independent tags.
+    They are ordered by the Pearson residual, (observed - expected) / sqrt(expected), see
+    A. Agresti, "Categorical Data Analysis", 2013, section 3.3. Columns: genre, tag, movies with the
+    tag, those that also have the genre, and how many times as many that is as expected.
     """
     pairs = data.movies["tags"].explode().dropna()
     counts = _by_count(pairs)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 from multimodal_ensemble.model_selection import ComparisonResult
-from multimodal_ensemble.reporting._study._parts import interval, is_resolved, metric_title
+from multimodal_ensemble.reporting._study._parts import (
+    interval,
+    is_resolved,
+    metric_title,
+    rows_of,
+)
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 
 
@@ -29,7 +33,8 @@ def answer_html(results: StudyResults) -> str:
         f"{escape(results.label_unit)}. Brackets are {level} intervals over which test "
         f"{escape(results.unit)} were drawn: {comparison.n_resamples:,} bootstrap resamples, the "
         "same ones for all models. A difference is not resolved if its interval contains 0. The "
-        "intervals do not cover other training rows, and they hold for one comparison at a time.</p>"
+        "intervals do not cover other training rows, and they hold for one comparison at a "
+        "time.</p>"
     )
 
 
@@ -53,11 +58,7 @@ def tested_rows(comparison: ComparisonResult) -> set[int]:
 
 def _sentence(pair: ComparisonResult, first: str, second: str) -> str:
     metric = pair.metrics[0]
-    row: Any = next(
-        row
-        for row in pair.table.itertuples(index=False)
-        if row.metric == metric and row.model == first
-    )
+    row = next(row for row in rows_of(pair.table) if row.metric == metric and row.model == first)
     title = metric_title(metric)
     if not is_resolved(row):
         found = interval(row.difference, row.difference_low, row.difference_high, sign="+")
@@ -70,7 +71,7 @@ def _sentence(pair: ComparisonResult, first: str, second: str) -> str:
 
 def _only_score(results: StudyResults) -> str:
     table = results.comparison.table
-    row: Any = next(table[table["model"] == results.model].itertuples(index=False))
+    row = rows_of(table[table["model"] == results.model])[0]
     score = interval(row.score, row.low, row.high)
     return f"{_name(row.model)} has a {metric_title(row.metric)} of <b>{score}</b>."
 

@@ -98,15 +98,16 @@ def _check_numbers(values: Any, n_labels: int, name: str) -> FloatArray:
 def _check_picture(picture: Any, where: str) -> bytes | None:
     if picture is None:
         return None
-    is_jpeg = isinstance(picture, bytes) and jpeg_size(picture) is not None
-    if not is_jpeg or len(picture) > _MAX_PICTURE_BYTES:
-        received = f"{len(picture):,} bytes" if is_jpeg else "something else"
+    content = picture if isinstance(picture, bytes) else b""
+    is_jpeg = jpeg_size(content) is not None
+    if not is_jpeg or len(content) > _MAX_PICTURE_BYTES:
+        received = f"{len(content):,} bytes" if is_jpeg else "something else"
         msg = (
             f"picture of {where} must be the bytes of a JPEG file of at most "
             f"{_MAX_PICTURE_BYTES:,} bytes. Received {received}; use make_gallery."
         )
         raise ValueError(msg)
-    return picture
+    return content
 
 
 def _check_map(row: GalleryRow, labels: Sequence[str], where: str) -> FloatArray | None:

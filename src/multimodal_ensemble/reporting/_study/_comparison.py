@@ -11,11 +11,13 @@ from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
 from multimodal_ensemble.reporting._study._marks import family_key, mark_in_text, number_families
 from multimodal_ensemble.reporting._study._parts import (
     Cell,
+    Row,
     interval,
     is_resolved,
     metric_title,
     number,
     paragraph,
+    rows_of,
     table,
 )
 from multimodal_ensemble.reporting._study._study_results import StudyResults
@@ -50,11 +52,11 @@ def comparison_html(results: StudyResults) -> str:
 
 def _plot(results: StudyResults, metric: Any, rows: pd.DataFrame) -> str:
     families = number_families(results.families)
-    baseline = next(rows[rows["model"] == results.comparison.baseline].itertuples())
+    baseline = rows_of(rows[rows["model"] == results.comparison.baseline])[0]
     dots = []
-    for row in rows.sort_values("score", ascending=False, kind="stable").itertuples():
-        family = families[str(row.model)]
-        name = model_name(results, str(row.model))
+    for row in rows_of(rows.sort_values("score", ascending=False, kind="stable")):
+        family = families[row.model]
+        name = model_name(results, row.model)
         if row.model == baseline.model:
             dots.append(Dot(name, 0.0, text=f"baseline: {number(row.score)}", family=family))
             continue
@@ -92,10 +94,10 @@ def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
     body = []
     for model in comparison.models:
         name = model_name(results, model)
-        cells: list[str | Cell] = [Cell(name, mark=mark_in_text(families[model]))]
+        cells: Row = [Cell(name, mark=mark_in_text(families[model]))]
         for metric in comparison.metrics:
             found = rows[(rows["metric"] == metric) & (rows["model"] == model)]
-            row: Any = next(found.itertuples())
+            row = rows_of(found)[0]
             text = interval(row.score, row.low, row.high)
             cells.append(Cell(text, row.score, is_bold=bool(row.score == best[metric])))
             if has_repeats:
@@ -104,8 +106,8 @@ def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
     caption = "Scores with their intervals; the highest one of each column is bold."
     note = (
         paragraph(
-            "The standard deviation (sd) is over repeats: it comes from other seeds of training, and from "
-            "other test rows if the repeats have other splits."
+            "The standard deviation (sd) is over repeats: it comes from other seeds of training, "
+            "and from other test rows if the repeats have other splits."
         )
         if has_repeats
         else ""

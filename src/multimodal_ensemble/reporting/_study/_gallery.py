@@ -177,9 +177,10 @@ def _table(row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, 
         )
         kind = f" class='{style}'" if style else ""
         answer = f" <i>{text}</i>" if text else ""
+        limit = _short_threshold(threshold)
         lines.append(
-            f"<tr{kind}><th scope='row'>{escape(label)}{answer}</th><td>{score:.2f}{_bar(score, threshold)}</td>"
-            f"<td>{_short_threshold(threshold)}</td>{cells}</tr>"
+            f"<tr{kind}><th scope='row'>{escape(label)}{answer}</th>"
+            f"<td>{score:.2f}{_bar(score, threshold)}</td><td>{limit}</td>{cells}</tr>"
         )
     return (
         f"<table aria-label='Scores of {escape(row.title)}'><thead><tr>{header}</tr></thead>"

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
-from multimodal_ensemble.reporting._study._parts import Cell, interval, number, paragraph, table
+from multimodal_ensemble.reporting._study._parts import (
+    Cell,
+    Row,
+    interval,
+    number,
+    paragraph,
+    rows_of,
+    table,
+)
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 
 _KINDS = {
@@ -48,7 +56,7 @@ def _dots(rows: pd.DataFrame) -> list[Dot]:
             interval(row.difference, row.low, row.high, sign="+"),
             filled=not row.low <= 0 <= row.high,
         )
-        for row in changed.itertuples()
+        for row in rows_of(changed)
     ]
 
 
@@ -61,12 +69,12 @@ def _by_label(rows: pd.DataFrame) -> str:
     changed = rows[rows["kind"].isin(_KINDS)]
     labels = list(dict.fromkeys(rows["label"]))
     strongest = float(np.nanmax(-changed["difference"].to_numpy(), initial=0.0)) or 1.0
-    body: list[list[str | Cell]] = []
+    body: list[Row] = []
     for (kind, modality), part in changed.groupby(["kind", "modality"], sort=False):
         found = part.set_index("label")["difference"].reindex(labels)
         body.append(
             [
-                _title(kind, modality),
+                _title(str(kind), str(modality)),
                 *(
                     Cell(number(value, sign="+"), value, max(0.0, -value / strongest))
                     for value in found.to_numpy().tolist()
@@ -82,12 +90,12 @@ def label_tokens_html(results: StudyResults) -> str:
     tokens = results.label_tokens
     if tokens is None:
         return ""
-    rows = [
+    rows: list[Row] = [
         [
             str(label),
             ", ".join(
                 f"{row.token} ({number(row.weight, 2, '+')})"
-                for row in part.head(_MAX_TOKENS).itertuples()
+                for row in rows_of(part.head(_MAX_TOKENS))
             ),
         ]
         for label, part in tokens.groupby("label", sort=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +14,12 @@ from multimodal_ensemble.reporting._study._comparison import model_name
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
 from multimodal_ensemble.reporting._study._parts import (
     Cell,
+    Row,
     interval,
     is_resolved,
     number,
     paragraph,
+    rows_of,
     table,
     threshold_text,
 )
@@ -37,15 +38,16 @@ def label_map_html(results: StudyResults) -> str:
         comparison.models, comparison.labels
     ]
     low, high = _heat_range(results, matrix)
+    unit, labels = results.unit, results.label_unit
     explained = (
-        f"ROC-AUC of each model on each of the {escape(results.label_unit)}: 1 is perfect, 0.5 is "
-        f"chance. The stronger the colour, the higher the number, from {low:.2f} to {high:.2f}; the "
-        f"highest number of each of the {escape(results.label_unit)} is bold. A dash stands for {escape(results.label_unit)} "
-        "without tested rows of both classes."
+        f"ROC-AUC of each model on each of the {labels}: 1 is perfect, 0.5 is chance. The stronger "
+        f"the colour, the higher the number, from {low:.2f} to {high:.2f}; the highest number of "
+        f"each of the {labels} is bold. A dash stands for {labels} without tested {unit} of both "
+        "classes."
     )
     return "".join(
         [
-            f"<p>{explained}</p>",
+            paragraph(explained),
             _heat_map(results, matrix, support, low, high),
             _thresholds(results),
             *(_differences(results, *pair) for pair in results.claims[:1]),
@@ -64,9 +66,9 @@ def _heat_map(
     results: StudyResults, matrix: pd.DataFrame, support: pd.Series, low: float, high: float
 ) -> str:
     best = matrix.max()
-    counts: list[str | Cell] = [f"positive {results.unit}"]
+    counts: Row = [f"positive {results.unit}"]
     counts += [Cell(f"{count:,}", float(count)) for count in support[matrix.columns]]
-    rows: list[list[str | Cell]] = [
+    rows: list[Row] = [
         [
             model_name(results, str(model)),
             *(
@@ -76,7 +78,7 @@ def _heat_map(
                     max(0.0, (value - low) / ((high - low) or 1.0)),
                     is_bold=bool(value == best[label]),
                 )
-                for label, value in row.items()
+                for label, value in zip(matrix.columns, row.to_numpy().tolist(), strict=True)
             ),
         ]
         for model, row in matrix.iterrows()
@@ -89,7 +91,7 @@ def _thresholds(results: StudyResults) -> str:
     """Return the thresholds of the first split."""
     comparison = results.comparison
     split = comparison.splits[0]
-    rows = [
+    rows: list[Row] = [
         [
             model_name(results, model),
             *(
@@ -109,7 +111,7 @@ def _thresholds(results: StudyResults) -> str:
     return paragraph(explained) + _matrix(["model", *comparison.labels], rows, caption)
 
 
-def _matrix(header: list[str], rows: Sequence[Sequence[str | Cell]], caption: str) -> str:
+def _matrix(header: list[str], rows: Sequence[Row], caption: str) -> str:
     """Return a table of models and labels, with fewer columns than rows if there are many labels.
 
     A phone shows about eight columns.
@@ -125,9 +127,11 @@ def _matrix(header: list[str], rows: Sequence[Sequence[str | Cell]], caption: st
 def _differences(results: StudyResults, first: str, second: str) -> str:
     """Return the paired differences of two models by label."""
     comparison = compare_pair(results.comparison, first, second)
-    found: Any = comparison.by_label("roc_auc")
-    rows: Sequence[Any] = [*found[found["model"] == first].itertuples()]
-    rows = sorted(rows, key=lambda row: -np.inf if np.isnan(row.difference) else -row.difference)
+    found = comparison.by_label("roc_auc")
+    rows = sorted(
+        rows_of(found[found["model"] == first]),
+        key=lambda row: -np.inf if np.isnan(row.difference) else -row.difference,
+    )
     dots = [
         Dot(
             row.label,
@@ -153,7 +157,8 @@ def _differences(results: StudyResults, first: str, second: str) -> str:
     )
     left = [row.label for row in rows if row.label not in {*higher, *lower}]
     rest = f" Not resolved: {', '.join(left)}." if listed and left else ""
+    heading = f"Difference in ROC-AUC on each of the {results.label_unit}"
     return (
-        f"<h3>Difference in ROC-AUC on each of the {escape(results.label_unit)}</h3>{paragraph(sentence + rest)}"
+        f"<h3>{escape(heading)}</h3>{paragraph(sentence + rest)}"
         f"{dot_plot(dots, line=0.0, sign=True)}"
     )

@@ -135,9 +135,8 @@ def _draw_points(chart: Chart, curve: Curve) -> str:
             parts.append(
                 f"<line class='l {colour}' x1='{at}%' x2='{at}%' y1='{low}%' y2='{high}%'/>"
             )
-        parts.append(
-            f"<circle class='m {colour}' cx='{at}%' cy='{chart.y.place(chart.y.clip(y))}%' r='3.5'/>"
-        )
+        y_place = chart.y.place(chart.y.clip(y))
+        parts.append(f"<circle class='m {colour}' cx='{at}%' cy='{y_place}%' r='3.5'/>")
     return "".join(parts)
 
 

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, TypeAlias
+
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Cell:
     mark: str = ""
 
 
+Row: TypeAlias = list[str | Cell]
+
+
 def paragraph(text: str) -> str:
     """Return a paragraph of a text."""
     return f"<p>{escape(text)}</p>"
@@ -29,17 +34,17 @@ def paragraph(text: str) -> str:
 
 def table(
     header: Sequence[str],
-    rows: Sequence[Sequence[str | Cell]],
+    rows: Sequence[Row],
     caption: str,
     *,
     sortable: bool = False,
     style: str = "",
 ) -> str:
     """Return a table whose first column names the rows; captions must be distinct on a page."""
-    first = rows[0] if rows else header
+    is_number = [isinstance(cell, Cell) for cell in rows[0]]
     names = "".join(
-        f"<th scope='col'{' class=n' if isinstance(cell, Cell) and place else ''}>{escape(name)}</th>"
-        for place, (name, cell) in enumerate(zip(header, first, strict=True))
+        f"<th scope='col'{' class=n' if right and place else ''}>{escape(name)}</th>"
+        for place, (name, right) in enumerate(zip(header, is_number, strict=True))
     )
     body = "\n".join(f"<tr>{_head(row[0])}{''.join(map(_cell, row[1:]))}</tr>" for row in rows)
     classes = " ".join([*(["sortable"] if sortable else []), *([style] if style else [])])
@@ -94,3 +99,8 @@ def metric_title(metric: str) -> str:
 def is_resolved(row: Any) -> bool:
     """Return whether the interval of a row's difference excludes 0."""
     return bool(row.difference_low > 0 or row.difference_high < 0)
+
+
+def rows_of(table: pd.DataFrame) -> list[Any]:
+    """Return the rows of a table, whose values are attributes named as its columns."""
+    return [*table.itertuples(index=False)]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from multimodal_ensemble.reporting._study._line_chart import Chart, Curve, draw_charts
 from multimodal_ensemble.reporting._study._marks import number_families
-from multimodal_ensemble.reporting._study._parts import Cell, number, paragraph, table
+from multimodal_ensemble.reporting._study._parts import Cell, Row, number, paragraph, rows_of, table
 from multimodal_ensemble.reporting._study._scale import make_scale
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 
@@ -48,7 +48,7 @@ def training_html(results: StudyResults) -> str:
         alt = f"{title} over the batches of training, one line per model."
         y = make_scale(values, reversed=True)
         charts.append(Chart(title, steps, y, curves, "batches", alt))
-    rows = [
+    rows: list[Row] = [
         [
             f"{letters[name]}: {name}",
             Cell(f"{at['step']:,.0f}", at["step"]),
@@ -57,8 +57,8 @@ def training_html(results: StudyResults) -> str:
         for name, at in ((name, histories[name].iloc[best[name]]) for name in names)
     ]
     explained = (
-        "Each dot with a letter is the evaluation with the highest mean ROC-AUC on validation rows, "
-        "whose weights are kept. The lines also differ in their dashes."
+        "Each dot with a letter is the evaluation with the highest mean ROC-AUC on validation "
+        "rows, whose weights are kept. The lines also differ in their dashes."
     )
     header = ["model", "batches", "loss", "mean ROC-AUC", "mean accuracy"]
     caption = "The marked evaluation of each model."
@@ -95,13 +95,13 @@ def learning_curve_html(results: StudyResults) -> str:
         f"training {results.unit}",
         "Score of each model by its number of training rows; the table has the numbers.",
     )
-    rows = [
+    rows: list[Row] = [
         [
             f"{letters[row.model]}: {row.model}",
             Cell(f"{row.n_rows:,.0f}", float(row.n_rows)),
             Cell(f"{row.score:.3f} [{number(row.low)}, {number(row.high)}]", float(row.score)),
         ]
-        for row in curve.itertuples()
+        for row in rows_of(curve)
     ]
     key = "; ".join(f"{letter}: {escape(str(name))}" for name, letter in letters.items())
     header = ["model", f"training {results.unit}", "score"]

@@ -64,7 +64,7 @@ def write_report(results: StudyResults, path: str | os.PathLike[str]) -> None:
     True
     """
     if not isinstance(results, StudyResults):
-        msg = f"results must be a StudyResults. Received {type(results).__name__}."
+        msg = f"results must be a StudyResults. Received {type(results)!r}."  # type: ignore[unreachable]
         raise TypeError(msg)
     label_unit = results.label_unit.capitalize()
     sections = {
