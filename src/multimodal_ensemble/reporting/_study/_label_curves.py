@@ -36,8 +36,9 @@ def label_curves_html(results: StudyResults) -> str:
     reliability = (
         f"<h3>Can the scores of <q>{escape(model)}</q> be read as probabilities?</h3>"
         f"<p>Of {unit} with a score of about 0.3, 30 % have the label if the scores are "
-        "calibrated: the points then lie on the dashed diagonal. Points above it: the label occurs more "
-        "often than the scores say. Each point is about a tenth of the rows, with its 95 % interval.</p>"
+        "calibrated: the points then lie on the dashed diagonal. Points above it: the label "
+        "occurs more often than the scores say. Each point is about a tenth of the rows, with its "
+        "95 % interval.</p>"
     )
     first = comparison.splits[0]
     of_split = "of the first split " if len(comparison.splits) > 1 else ""
