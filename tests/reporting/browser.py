@@ -37,10 +37,11 @@ def why_not():
     return None if AXE.is_file() else f"axe-core is not installed: {AXE} does not exist"
 
 
-def check_page(page, folder, widths=(390, 1600)):
+def check_page(page, folder, *, widths=(390, 1600), then="({})"):
     """Return what axe-core and the measurements find in a page, by width and colour scheme.
 
     One browser shows the page in frames of different widths in CSS pixels, in light and dark mode.
+    The fields of `then`, a JavaScript expression that is evaluated afterwards, are added.
     """
     script = f"""
     addEventListener("load", async () => {{
@@ -49,7 +50,7 @@ def check_page(page, folder, widths=(390, 1600)):
       parent.postMessage(JSON.stringify({{
         width: innerWidth, dark: matchMedia("(prefers-color-scheme: dark)").matches,
         violations: found.violations.map(v => `${{v.id}}: ${{v.nodes[0].html}}`),
-        small: small.map(name), outside: outside.map(name), cut: cut.map(name),
+        small: small.map(name), outside: outside.map(name), cut: cut.map(name), ...{then},
       }}), "*");
     }});"""
     # The policy of the page forbids other scripts.

@@ -460,7 +460,62 @@ def test_shades_are_png_files_that_pillow_reads():
     assert not pixels[..., 0].any()
 
 
-@pytest.mark.skipif(browser.why_not() is not None, reason=str(browser.why_not()))
-def test_axe_finds_nothing_and_all_is_readable_at_two_widths_in_two_schemes(path, tmp_path):
-    for found in browser.check_page(path, tmp_path).values():
-        assert found == {"violations": [], "small": [], "outside": [], "cut": []}
+# What a user of the keyboard sees: the names of models after the second and third button of the
+# table of scores are pressed, and the titles of the gallery after a choice in each list.
+USE = """(() => {
+  const table = document.querySelector("table.sortable");
+  const names = () => [...table.tBodies[0].rows].map(row => row.cells[0].textContent.trim());
+  const sorts = () => [...table.querySelectorAll("th")].map(head => head.getAttribute("aria-sort"));
+  const buttons = table.querySelectorAll("thead button");
+  const sorted = [1, 1, 0].map(place => (buttons[place].click(), [names(), sorts()]));
+  const lists = [...document.querySelectorAll(".filters select")];
+  const titles = () => [...document.querySelectorAll(".gallery article")]
+    .filter(card => !card.hidden).map(card => card.querySelector("h3").textContent);
+  const chosen = [["", "", "most"], ["0", "fm", ""], ["1", "", "least"], ["2", "c", ""]];
+  const filtered = chosen.map(values => {
+    lists.forEach((list, place) => {
+      list.value = values[place];
+      list.dispatchEvent(new Event("change"));
+    });
+    return [titles(), document.getElementById("shown").textContent];
+  });
+  return {sorted, filtered};
+})()"""
+
+
+@pytest.fixture(scope="module")
+def seen(path, tmp_path_factory):
+    if (reason := browser.why_not()) is not None:
+        pytest.skip(reason)
+    return browser.check_page(path, tmp_path_factory.mktemp("browser"), then=USE)
+
+
+def test_axe_finds_nothing_and_all_is_readable_at_two_widths_in_two_schemes(seen):
+    clean = {"violations": [], "small": [], "outside": [], "cut": []}
+    for found in seen.values():
+        assert {name: found[name] for name in clean} == clean
+
+
+def test_tables_are_sorted_by_the_buttons_of_their_columns(seen, results):
+    (descending, down), (ascending, up), (by_name, named) = seen[390, False]["sorted"]
+    scores = [mean_auc(results, name.partition(" \N{EN DASH}")[0]) for name in descending]
+    assert scores == sorted(scores, reverse=True)
+    assert ascending == descending[::-1]
+    assert by_name == sorted(by_name)
+    assert [down[1], up[1], named[:2]] == ["descending", "ascending", ["ascending", None]]
+
+
+def test_the_gallery_is_filtered_and_sorted(seen):
+    true, scores = Y[:6], SCORES["both"][:6]
+    predicted = scores >= THRESHOLDS["both"]
+    confidence = np.where(predicted, scores, 1 - scores)
+    titles = np.array([f"Movie {row}" for row in range(6)])
+    answers = [answer for answer, _ in seen[390, False]["filtered"]]
+    # Labels that are neither true nor predicted count only where their label is chosen.
+    shown = np.where(true | predicted, confidence, -1).max(axis=1)
+    assert answers[0] == titles[np.argsort(-shown)].tolist()
+    assert answers[1] == titles[true[:, 0] != predicted[:, 0]].tolist()
+    assert answers[2] == titles[np.argsort(confidence[:, 1])].tolist()
+    assert answers[3] == titles[true[:, 2] & predicted[:, 2]].tolist()
+    status = seen[390, False]["filtered"][1][1]
+    assert status == f"{len(answers[1])} of 6 shown"

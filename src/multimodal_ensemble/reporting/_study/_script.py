@@ -53,9 +53,9 @@ if (gallery) {
     for (const card of cards) {
       const confidences = card.dataset.c.split(" ").map(Number);
       const found = [...card.dataset.k].map((code, place) => [code, confidences[place], place])
-        .filter(([code, , place]) => (column === null ? true : place === column)
-          && (kind.value === "" ? column === null || code !== "n" : kind.value.includes(code)));
-      card.hidden = !found.length;
+        .filter(([code, , place]) => (column === null || place === column)
+          && (kind.value === "" ? code !== "n" : kind.value.includes(code)));
+      card.hidden = !found.length && (column !== null || kind.value !== "");
       answers.set(card, Math.max(...found.map(answer => answer[1])));
     }
     const sign = order.value === "least" ? 1 : -1;

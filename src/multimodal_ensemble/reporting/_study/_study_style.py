@@ -60,7 +60,8 @@ svg text { fill: var(--soft); font-size: 12px; text-anchor: middle; }
   margin: 0 1.4rem 1.5rem 2.8rem; }
 .chart .x { margin-top: -0.2rem; text-align: center; color: var(--soft); font-size: 0.8rem; }
 svg text.y { text-anchor: end; }
-svg text.on, svg text.letter { fill: var(--text); font-weight: 600; }
+svg text.on, svg text.letter { fill: var(--text); font-weight: 600; paint-order: stroke;
+  stroke: var(--page); stroke-width: 3px; stroke-linejoin: round; }
 svg text.letter { text-anchor: start; }
 .leader { stroke: var(--soft); }
 .l { fill: none; stroke: var(--c); stroke-width: 2; vector-effect: non-scaling-stroke; }
