@@ -37,7 +37,13 @@ def explain(X):
         ]
     )
     columns = pd.DataFrame(
-        {"row": [0], "label": "Crime", "modality": "facts", "column": "year", "contribution": 0.1}
+        {
+            "row": 0,
+            "label": "Crime",
+            "modality": "facts",
+            "column": ["year", "(rest)"],
+            "contribution": 0.1,
+        }
     )
     return SimpleNamespace(modalities=modalities, tokens=tokens, columns=columns)
 
@@ -83,6 +89,11 @@ def test_pictures_are_small_and_rows_without_a_readable_image_have_none(tmp_path
     rows = make_gallery(estimator(), table, Y, images="poster")
     assert rows[0].picture.startswith(b"\xff\xd8")
     assert [row.picture for row in rows[1:]] == [None, None]
+    shades = np.eye(2)
+    maps = [("Crime", shades), ("Crime", shades), None]
+    mapped = make_gallery(estimator(), table, Y, images="poster", maps=maps)
+    assert [row.map_label for row in mapped] == ["Crime", "", ""]
+    assert mapped[0].picture_map is shades
 
 
 def test_200_rows_with_noise_as_pictures_are_smaller_than_3_megabytes(tmp_path):
@@ -116,6 +127,7 @@ def test_200_rows_with_noise_as_pictures_are_smaller_than_3_megabytes(tmp_path):
         ({"titles": ["a"]}, "titles must have 3 rows, as X. Received 1"),
         ({"images": "poster"}, r"images must be one of the columns \['tags'\]. Received 'poster'"),
         ({"n_rows": 0}, "n_rows must be"),
+        ({"maps": [None]}, "maps must have one entry for each of the 3 rows. Received 1"),
         ({"y": pd.DataFrame(Y, columns=LABELS)}, "have different index"),
     ],
 )

@@ -297,7 +297,12 @@ def test_the_gallery_shows_answers_scores_thresholds_and_contributions(page):
     confidence = np.where(predicted, SCORES["both"][0], 1 - SCORES["both"][0])
     np.testing.assert_allclose([float(c) for c in first["data-c"].split()], confidence, rtol=0.01)
     assert "missing" in page.texts_of("td")
-    assert "Crime +1.5" in page.texts_of("b")
+    predicted = [bool(row[0] >= 0.5) for row in SCORES["both"][:6]]
+    why = sum(predicted) * ["Why "] + sum(Y[:6, 0] > predicted) * ["Why not "]
+    found = re.findall(
+        r"(Why(?: not)?) Crime ? tags \+0\.5 \(heist \+1\.5\)", sentence_of(page.text)
+    )
+    assert sorted(found) == sorted(text.strip() for text in why)
 
 
 def test_results_are_saved_and_loaded_without_a_difference(results, path, tmp_path):

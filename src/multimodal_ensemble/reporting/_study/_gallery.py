@@ -5,19 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 
-from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
 from multimodal_ensemble.reporting._study._jpeg_size import jpeg_size
 from multimodal_ensemble.reporting._study._parts import threshold_text
+from multimodal_ensemble.reporting._study._reasons import signed, tokens_html, why_html
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 from multimodal_ensemble.reporting._study._tiny_png import shade_png
 
-_MAX_TOKENS = 40
-_N_NAMED_TOKENS = 6
 # What an answer is: its code for the script, its text, and its style.
 _ANSWERS = {
     (True, True): ("c", "correct", "hit"),
@@ -46,8 +43,9 @@ def gallery_html(results: StudyResults) -> str:
         *(
             [
                 "The columns of modalities are their contributions to the log-odds of the score: "
-                "above 0 for the label, below 0 against it. The strongest tokens are named with "
-                "the label that they change most."
+                "above 0 for the label, below 0 against it. The text says why each label was "
+                "predicted, and why a true one was not, with the strongest tokens. Tokens that "
+                "change any label much are coloured."
             ]
             if has_contributions
             else []
@@ -103,7 +101,8 @@ def _card(number: int, row: GalleryRow, labels: Sequence[str]) -> str:
         f"<article data-k='{kinds}' data-c='{' '.join(f'{value:.3g}' for value in confidence)}'>"
         f"<h3>{escape(row.title)}</h3>{_pictures(number, row)}"
         f"<p>True: <b>{_join(row.labels)}</b><br>Predicted: <b>{_join(named)}</b></p>"
-        f"{''.join(_tokens(name, tokens, labels) for name, tokens in row.tokens.items())}"
+        f"{''.join(tokens_html(name, tokens) for name, tokens in row.tokens.items())}"
+        f"{why_html(row, labels, predicted)}"
         f"{_table(row, labels, answers)}</article>"
     )
 
@@ -141,29 +140,6 @@ def _image(kind: str, content: bytes, attributes: str) -> str:
     return f"<image {attributes} href='data:image/{kind};base64,{data}'/>"
 
 
-def _tokens(modality: str, tokens: Mapping[str, Any], labels: Sequence[str]) -> str:
-    """Return the tokens of a modality, the strongest first and highlighted."""
-    if not tokens:
-        return f"<p>{escape(modality)}: none</p>"
-    names = list(tokens)
-    values: FloatArray = np.nan_to_num(np.stack([tokens[name] for name in names]))
-    strength = np.abs(values).max(axis=1)
-    order = np.argsort(-strength, kind="stable")
-    strongest = float(strength.max()) or 1.0
-    items = []
-    for place, token in enumerate(order[:_MAX_TOKENS].tolist()):
-        column = int(np.abs(values[token]).argmax())
-        text = escape(names[token])
-        if place < _N_NAMED_TOKENS and strength[token] > 0:
-            text += f" <b>{escape(labels[column])} {_signed(values[token, column])}</b>"
-        share = strength[token] / strongest
-        style = f" style='background:rgb(var(--heat) / {share:.2f})'" if share >= 0.05 else ""
-        items.append(f"<span class='token'{style}>{text}</span>")
-    n_left = len(names) - len(items)
-    rest = f" and {n_left} more" if n_left else ""
-    return f"<p>{escape(modality)}: {''.join(items)}{rest}</p>"
-
-
 def _table(row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, str, str]]) -> str:
     modalities = list(row.contributions)
     names = ["label", "score", "threshold", *modalities]
@@ -173,7 +149,7 @@ def _table(row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, 
         score, threshold = float(row.y_score[column]), float(row.thresholds[column])
         parts = [float(row.contributions[name][column]) for name in modalities]
         cells = "".join(
-            f"<td>{'missing' if np.isnan(part) else _signed(part)}</td>" for part in parts
+            f"<td>{'missing' if np.isnan(part) else signed(part)}</td>" for part in parts
         )
         kind = f" class='{style}'" if style else ""
         answer = f" <i>{text}</i>" if text else ""
@@ -186,12 +162,6 @@ def _table(row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, 
         f"<table aria-label='Scores of {escape(row.title)}'><thead><tr>{header}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
-
-
-def _signed(value: float) -> str:
-    """Return a contribution with its sign; 0.0 has none."""
-    text = f"{value:+.1f}"
-    return text[1:] if float(text) == 0 else text
 
 
 def _short_threshold(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import make_thumbnail
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
 
+# The name of what the tokens of a modality do not explain, in the tables of an explanation.
+_REST = "(rest)"
+
 
 def make_gallery(
     estimator: Any,
@@ -24,6 +28,7 @@ def make_gallery(
     titles: Sequence[str] | None = None,
     images: str | None = None,
     explanation: Any = None,
+    maps: Sequence[tuple[str, Any] | None] | None = None,
     n_rows: int = 200,
 ) -> list[GalleryRow]:
     """Return the first test rows as the gallery of a report shows them.
@@ -44,6 +49,9 @@ def make_gallery(
     explanation : Explanation, optional
         The result of ``estimator.explain(X)``, in which positions of rows are those in `X`.
         Default: the shown rows are explained here if the estimator can do that.
+    maps : sequence of (str, ndarray of shape (height, width)) or None, optional
+        For each shown row with a picture, a label and how much each part of the picture speaks for
+        it, such as an occlusion map; None for no map. Default: no maps.
     n_rows : int, default=200
         The largest number of rows.
 
@@ -92,7 +100,12 @@ def make_gallery(
     if explanation is None and hasattr(estimator, "explain"):
         explanation = estimator.explain(shown)
     contributions, tokens = _read_explanation(explanation, len(shown), classes)
-    return [
+    pictures = [None] * len(shown) if images is None else [*map(_picture, shown[images])]
+    maps = [None] * len(shown) if maps is None else list(maps)
+    if len(maps) != len(shown):
+        msg = f"maps must have one entry for each of the {len(shown)} rows. Received {len(maps)}."
+        raise ValueError(msg)
+    rows = [
         GalleryRow(
             names[row],
             [label for label, is_true in zip(classes, positive[row], strict=True) if is_true],
@@ -101,9 +114,15 @@ def make_gallery(
             classes=classes,
             tokens=tokens[row],
             contributions=contributions[row],
-            picture=None if images is None else _picture(shown[images].iloc[row]),
+            picture=pictures[row],
         )
         for row in range(len(shown))
+    ]
+    return [
+        row
+        if given is None or row.picture is None
+        else replace(row, map_label=str(given[0]), picture_map=given[1])
+        for row, given in zip(rows, maps, strict=True)
     ]
 
 
@@ -136,7 +155,8 @@ def _read_explanation(
         put(contributions[row], modality, label, value)
     for table in (explanation.tokens, explanation.columns.rename(columns={"column": "token"})):
         for row, label, modality, token, value in _columns(table, ["modality", "token"], n_rows):
-            put(tokens[row].setdefault(str(modality), {}), token, label, value)
+            if token != _REST:
+                put(tokens[row].setdefault(str(modality), {}), token, label, value)
     return contributions, tokens
 
 

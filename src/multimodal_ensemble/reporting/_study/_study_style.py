@@ -86,6 +86,7 @@ select { max-width: 100%; padding: 0.3rem; font: inherit; font-size: 0.95rem; }
 .gallery tbody th { min-width: 5.5rem; font-weight: 400; }
 .gallery .miss th, .gallery .miss td { color: var(--bad); font-weight: 600; }
 .gallery .hit th, .gallery .hit td { color: var(--good); font-weight: 600; }
+.why { margin: 0.3rem 0; padding-left: 1.1rem; }
 .pictures { display: flex; gap: 0.5rem; }
 .token { display: inline-block; margin: 0 0.2rem 0.15rem 0; padding: 0 0.3rem; border-radius: 4px;
   border: 1px solid var(--line); }
