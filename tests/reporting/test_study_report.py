@@ -300,7 +300,7 @@ def test_the_gallery_shows_answers_scores_thresholds_and_contributions(page):
     predicted = [bool(row[0] >= 0.5) for row in SCORES["both"][:6]]
     why = sum(predicted) * ["Why "] + sum(Y[:6, 0] > predicted) * ["Why not "]
     found = re.findall(
-        r"(Why(?: not)?) Crime ? tags \+0\.5 \(heist \+1\.5\)", sentence_of(page.text)
+        r"(Why(?: not)?) Crime \? tags \+0\.5 \(heist \+1\.5\)", sentence_of(page.text)
     )
     assert sorted(found) == sorted(text.strip() for text in why)
 

@@ -59,7 +59,8 @@ def gallery_html(results: StudyResults) -> str:
         "not predicted.",
     ]
     return (
-        f"<p>{' '.join(explained)}</p>{_filters(labels)}<div class='gallery'>{''.join(cards)}</div>"
+        f"<ul class='explained'>{''.join(f'<li>{text}</li>' for text in explained)}</ul>"
+        f"{_filters(labels)}<div class='gallery'>{''.join(cards)}</div>"
     )
 
 

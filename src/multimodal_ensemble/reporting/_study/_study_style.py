@@ -82,10 +82,11 @@ select { max-width: 100%; padding: 0.3rem; font: inherit; font-size: 0.95rem; }
 .gallery h3 { margin: 0 0 0.4rem; font-size: 1rem; }
 .gallery p { margin: 0.3rem 0; }
 .gallery table { width: 100%; margin: 0.4rem 0 0; font-size: 0.82rem; }
-.gallery th, .gallery td { padding: 0.1rem 0.35rem; overflow-wrap: anywhere; }
+.gallery th, .gallery td { padding: 0.1rem 0.35rem; }
 .gallery tbody th { min-width: 5.5rem; font-weight: 400; }
 .gallery .miss th, .gallery .miss td { color: var(--bad); font-weight: 600; }
 .gallery .hit th, .gallery .hit td { color: var(--good); font-weight: 600; }
+.explained { max-width: 46rem; padding-left: 1.2rem; }
 .why { margin: 0.3rem 0; padding-left: 1.1rem; }
 .pictures { display: flex; gap: 0.5rem; }
 .token { display: inline-block; margin: 0 0.2rem 0.15rem 0; padding: 0 0.3rem; border-radius: 4px;
@@ -103,7 +104,9 @@ dd { margin: 0; overflow-wrap: anywhere; }
   .matrix td, .matrix thead th, .matrix tbody th { padding: 0.2rem 0.1rem; }
   .matrix tbody th { min-width: 4.2rem; max-width: 5.5rem; }
   main { padding: 1rem 0.75rem 3rem; }
-  .bar { width: 3.6rem; margin: 0; }
+  .bar { width: 3rem; margin: 0; }
+  .gallery tbody th { min-width: 4.4rem; }
+  .gallery thead th:nth-child(n + 3) { writing-mode: vertical-rl; }
   .matrix thead th:not(:first-child) { writing-mode: vertical-rl; text-align: left; }
   dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.4rem; } }
 @media print { :root { color-scheme: light; } td, .bar { print-color-adjust: exact; }
