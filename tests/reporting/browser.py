@@ -1,20 +1,14 @@
-"""Pages in headless Chromium, checked with axe-core; both are optional.
-
-axe-core is looked for in the folder that the environment variable ``AXE_CORE`` names, and in
-``node_modules``, where ``npm install axe-core`` puts it.
-"""
+"""Pages in headless Chromium, checked with axe-core; ``make browser`` installs both."""
 
 import html
 import json
-import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-AXE = Path(os.environ.get("AXE_CORE", ROOT / "node_modules" / "axe-core")) / "axe.min.js"
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser"])), None)
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = shutil.which("chromium")
 
 # What the page measures itself, besides axe: texts that are too small, tables and the page that
 # are wider than what contains them, and texts that leave the page.
@@ -33,8 +27,8 @@ const name = e => `${e.tagName} ${e.textContent.trim().slice(0, 60)}`;
 def why_not():
     """Return why pages cannot be checked here, or None."""
     if CHROMIUM is None:
-        return "Chromium is not installed (Debian's package chromium)"
-    return None if AXE.is_file() else f"axe-core is not installed: {AXE} does not exist"
+        return "Chromium is not installed (Debian's package chromium); see `make browser`"
+    return None if AXE.is_file() else "axe-core of npm is not installed; see `make browser`"
 
 
 def check_page(page, folder, *, widths=(390, 1600), then="({})"):

@@ -71,6 +71,16 @@ def test_the_file_refers_to_no_external_resources(write, figure):
     assert not re.search(r"@import|url\(", _style.STYLE)
 
 
+def test_regions_have_distinct_names_and_tables_are_shown_whole(write, figure):
+    table = pd.DataFrame({"x": range(99)})
+    same = [table, table, ReportTable(table, "Same."), ReportTable(table, "Same.")]
+    page = write({"Same.": [*same, ReportFigure(figure, "A line.")], "Other": table})
+    names = [div["aria-label"] for div in page.all("div") if div.get("role") == "region"]
+    assert len(set(names)) == len(names) == 6
+    assert names[2] == "Table 3: Same."
+    assert "max-height" not in _style.STYLE
+
+
 def test_the_table_of_contents_links_to_the_sections(write):
     page = write({"First": "a", "Second": "b"})
     anchors = [link["href"].removeprefix("#") for link in page.all("a")]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._figures import new_figure, shorten
+from multimodal_ensemble._text import metric_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,7 +127,7 @@ def plot_comparison(
         axis.set_yticks(positions, table.index)
         axis.set_ylim(-0.6, len(table) - 0.3)
         axis.margins(x=0.12)
-        axis.set_xlabel(column.replace("_", " ").replace("roc auc", "ROC-AUC"))
+        axis.set_xlabel(metric_title(column))
         axis.grid(axis="x", alpha=0.3)
     return figure
 

@@ -26,8 +26,7 @@ th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-ali
   vertical-align: top; overflow-wrap: break-word; }
 thead th { background: var(--band); }
 tbody th { font-weight: 600; }
-.n { text-align: right; white-space: nowrap; }
-@media (max-width: 46rem) { table { font-size: 0.8rem; } th, td { padding: 0.2rem 0.25rem; }
-  .n { white-space: normal; } }
+.n { text-align: right; }
+@media (max-width: 46rem) { table { font-size: 0.8rem; } th, td { padding: 0.2rem 0.25rem; } }
 @media print { .scroll { overflow: visible; } img { max-width: 100%; } }
 """

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from html import escape
 
+from multimodal_ensemble._text import metric_title
 from multimodal_ensemble.model_selection import ComparisonResult
 from multimodal_ensemble.reporting._study._parts import (
     interval,
     is_resolved,
-    metric_title,
     rows_of,
 )
 from multimodal_ensemble.reporting._study._study_results import StudyResults

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from multimodal_ensemble._text import metric_title
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
 from multimodal_ensemble.reporting._study._marks import family_key, mark_in_text, number_families
 from multimodal_ensemble.reporting._study._parts import (
@@ -14,7 +15,6 @@ from multimodal_ensemble.reporting._study._parts import (
     Row,
     interval,
     is_resolved,
-    metric_title,
     number,
     paragraph,
     rows_of,

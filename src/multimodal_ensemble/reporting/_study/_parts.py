@@ -91,11 +91,6 @@ def threshold_text(value: float) -> str:
     return "never" if value == math.inf else "always" if value == -math.inf else f"{value:.3f}"
 
 
-def metric_title(metric: str) -> str:
-    """Return a metric as it is written in a sentence, such as "mean ROC-AUC"."""
-    return metric.replace("_", " ").replace("roc auc", "ROC-AUC").replace("f1", "F1")
-
-
 def is_resolved(row: Any) -> bool:
     """Return whether the interval of a row's difference excludes 0."""
     return bool(row.difference_low > 0 or row.difference_high < 0)
