@@ -74,7 +74,8 @@ def make_gallery(
     ...     "tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25,
     ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25,
     ... })
-    >>> ensemble = MultimodalEnsemble([BagOfWordsEncoder("tags")], random_state=0, verbose=0)
+    >>> tags = BagOfWordsEncoder("tags")
+    >>> ensemble = MultimodalEnsemble([tags], random_state=0, verbose=0)
     >>> ensemble = ensemble.fit(movies, movies["genres"])
     >>> rows = make_gallery(ensemble, movies, movies["genres"], n_rows=2)
     >>> [(row.title, row.labels) for row in rows]
