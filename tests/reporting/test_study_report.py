@@ -83,12 +83,15 @@ def gallery(labels=LABELS):
 
 IMPORTANCE = pd.DataFrame(
     [
-        (modality, kind, label, 0.8, -0.1, -0.2, -0.05)
-        for label in ["mean", *LABELS]
-        for modality in ["tags", "posters"]
-        for kind in ["full", "missing", "alone", "shuffled"]
+        *(("", "full", label, np.nan, np.nan, np.nan) for label in [None, *LABELS]),
+        *(
+            (modality, case, label, -0.1, -0.2, -0.05)
+            for modality in ["tags", "posters"]
+            for case in ["missing", "alone", "shuffled"]
+            for label in [None, *LABELS]
+        ),
     ],
-    columns=["modality", "kind", "label", "score", "difference", "low", "high"],
+    columns=["modality", "case", "label", "difference", "difference_low", "difference_high"],
 )
 FULL = {
     "title": "Genres",
@@ -359,7 +362,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         ({"importance": IMPORTANCE[:0]}, "importance must be .* without rows"),
         (
             {"importance": pd.concat([IMPORTANCE, IMPORTANCE[:1]])},
-            "one row per modality, kind and label. Received 1 more",
+            "one row per modality, case and label. Received 1 more",
         ),
         ({"learning_curve": [1]}, "learning_curve must be a DataFrame"),
         (
