@@ -42,7 +42,7 @@ class StudyResults:
     histories : mapping of str to DataFrame, default={}
         `FitResult.history` of models, by name.
     importance : DataFrame, optional
-        The result of `modality_importance`: columns ``modality``, ``case`` (``"full"``,
+        The result of ``modality_importance``: columns ``modality``, ``case`` (``"full"``,
         ``"missing"``, ``"alone"`` or ``"shuffled"``), ``label`` (None for the mean over labels),
         ``difference``, ``difference_low`` and ``difference_high``.
     learning_curve : DataFrame, optional
