@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,12 +16,23 @@ from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.explanation._explanation import REST, Explanation
 from multimodal_ensemble.explanation._late_fusion_parts import LateFusionParts
-from multimodal_ensemble.explanation._network_parts import NetworkParts
+from multimodal_ensemble.explanation._network_parts import N_BACKGROUND, NetworkParts
 from multimodal_ensemble.fusion import LateFusion, feature_model
 from multimodal_ensemble.generators import MultimodalDataset
 
-# Names of parts, and what each adds to the log-odds, of shape (n_parts, n_labels).
-_Named = tuple[list[str], FloatArray]
+# Parts of rows are split together while their vectors hold about as many numbers.
+_NUMBERS_PER_CHUNK = 2**21
+_PARTS_PER_ROW = 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Parts:
+    """The parts of one modality in the rows that have it, and what each adds to the log-odds."""
+
+    rows: list[int]
+    names: list[list[str]]
+    # Of shape (n_parts, n_labels), one row after another.
+    values: FloatArray
 
 
 def explain_rows(
@@ -32,7 +44,7 @@ def explain_rows(
     prior: FloatArray,
     shown: Sequence[int],
     rows: Sequence[Any],
-    background: MultimodalDataset | None = None,
+    background: Callable[[int], MultimodalDataset] | None = None,
     random_state: int = 0,
 ) -> Explanation:
     """Return what the scores of rows rest on.
@@ -53,8 +65,9 @@ def explain_rows(
         Positions of the labels that are explained.
     rows : sequence of length n_rows
         Names of the rows.
-    background : MultimodalDataset, optional
-        Rows that stand for absent modalities. Default: the explained ones.
+    background : callable, optional
+        Takes a number, and returns a data set of at most so many rows, which stand for absent
+        modalities. It is called only if they are needed. Default: the explained rows.
     random_state : int, default=0
         Seeds the choice of background rows, and of orders of many modalities.
 
@@ -85,57 +98,99 @@ def explain_rows(
     parts: Any = parts_of(model, dataset, random_state)
     states = parts.read(dataset)
     if isinstance(parts, NetworkParts) and parts.needs_background:
-        others = states
-        if background is not None:
-            others = parts_of(model, background, random_state).read(background)
-        parts.adopt_background(others)
+        parts.adopt_background(_read_background(model, states, len(rows), background, random_state))
     base, contributions = parts.split(states)
     log_odds = base + sum(contributions.values())
-    labels = [classes[position] for position in shown]
-
-    def expand(row: int, **columns: Any) -> pd.DataFrame:
-        """Return one row of a table per label; arrays have a value for each of all labels."""
-        taken = {
-            name: value[list(shown)] if isinstance(value, np.ndarray) else value
-            for name, value in columns.items()
-        }
-        return pd.DataFrame({"row": [rows[row]] * len(labels), "label": labels, **taken})
-
-    scores: list[pd.DataFrame] = []
-    modalities: list[pd.DataFrame] = []
-    by_kind: dict[str, list[pd.DataFrame]] = {"token": [], "column": []}
-    for row in range(len(rows)):
-        values = {"score": y_score[row], "log_odds": log_odds[row], "base": base[row]}
-        scores.append(expand(row, **values, prior=prior))
+    labels, positions = [classes[position] for position in shown], list(shown)
+    encoders = [(each.name, ", ".join(map(str, each.columns))) for each in dataset.encoders]
+    added = np.stack([contributions[name] for name, _ in encoders], axis=1)
+    missing = np.stack([parts.is_missing(states, name) for name, _ in encoders], axis=1)
+    scores = {
+        "score": y_score[:, positions].ravel(),
+        "log_odds": log_odds[:, positions].ravel(),
+        "base": base[:, positions].ravel(),
+        "prior": np.tile(prior[positions], len(rows)),
+    }
+    modalities = {
+        "modality": [name for name, _ in encoders for _ in labels] * len(rows),
+        "columns": [columns for _, columns in encoders for _ in labels] * len(rows),
+        "contribution": added[:, :, positions].ravel(),
+        "is_missing": np.repeat(missing.ravel(), len(labels)),
+    }
+    by_kind: dict[str, list[tuple[Encoder, _Parts]]] = {"token": [], "column": []}
     for encoder in dataset.encoders:
-        name, columns = encoder.name, ", ".join(map(str, encoder.columns))
-        is_missing = parts.is_missing(states, name)
-        named = {"modality": name, "columns": columns}
-        for row in range(len(rows)):
-            value = {"contribution": contributions[name][row], "is_missing": bool(is_missing[row])}
-            modalities.append(expand(row, **named, **value))
-        kind = "column" if encoder.part_kind == "column" else "token"
-        for row, (parts_of_row, values_of) in _split_rows(parts, states, encoder, dataset).items():
-            rest = contributions[name][row] - values_of.sum(axis=0)
-            for part, part_value in [*zip(parts_of_row, values_of, strict=True), (REST, rest)]:
-                by_kind[kind].append(expand(row, **named, **{kind: part}, contribution=part_value))
+        if (found := _split_rows(parts, states, encoder, dataset)) is not None:
+            kind = "column" if encoder.part_kind == "column" else "token"
+            by_kind[kind].append((encoder, _with_rest(found, contributions[encoder.name])))
+    each_row = [row for row in rows for _ in labels]
+    each_modality = [row for row in rows for _ in encoders for _ in labels]
     return Explanation(
-        _sort(scores, rows),
-        _sort(modalities, rows),
-        _sort(by_kind["token"], rows, "modality", "columns", "token", "contribution"),
-        _sort(by_kind["column"], rows, "modality", "columns", "column", "contribution"),
+        pd.DataFrame({"row": each_row, "label": labels * len(rows), **scores}),
+        pd.DataFrame({"row": each_modality, "label": labels * added[:, :, 0].size, **modalities}),
+        _part_table(by_kind["token"], "token", rows, labels, positions),
+        _part_table(by_kind["column"], "column", rows, labels, positions),
         parts.method,
     )
 
 
-def _sort(tables: Sequence[pd.DataFrame], rows: Sequence[Any], *columns: str) -> pd.DataFrame:
-    """Return one table with the rows in their order; `columns` are those of an empty one."""
-    if not tables:
-        return pd.DataFrame(columns=["row", "label", *columns])
-    place = {row: position for position, row in enumerate(rows)}
-    table = pd.concat(tables, ignore_index=True)
-    order = np.argsort([place[row] for row in table["row"]], kind="stable")
-    return table.iloc[order].reset_index(drop=True)
+def _read_background(
+    model: keras.Model,
+    states: Any,
+    n_rows: int,
+    background: Callable[[int], MultimodalDataset] | None,
+    random_state: int,
+) -> Any:
+    """Return the states of the rows that stand for absent modalities."""
+    if background is not None:
+        dataset = background(N_BACKGROUND)
+        return parts_of(model, dataset, random_state).read(dataset)
+    if n_rows == 1:
+        msg = (
+            "A single row cannot stand for its own absent modalities, and the network was trained "
+            "with neither optional modalities nor modality_dropout. Pass background=, rows like "
+            "those of the training, such as 50 of these."
+        )
+        raise ValueError(msg)
+    return states
+
+
+def _with_rest(found: _Parts, contributions: FloatArray) -> _Parts:
+    """Return parts with one more in each row: what they leave of the modality."""
+    ends = np.cumsum([len(names) for names in found.names])[:-1]
+    each = [
+        np.vstack([values, contributions[row] - values.sum(axis=0)])
+        for row, values in zip(found.rows, np.split(found.values, ends), strict=True)
+    ]
+    return _Parts(found.rows, [[*names, REST] for names in found.names], np.vstack(each))
+
+
+def _part_table(
+    found: Sequence[tuple[Encoder, _Parts]],
+    kind: str,
+    rows: Sequence[Any],
+    labels: Sequence[Any],
+    positions: Sequence[int],
+) -> pd.DataFrame:
+    """Return one table of the parts of all modalities, in the order of the rows."""
+    listed = [
+        (row, encoder.name, ", ".join(map(str, encoder.columns)), name)
+        for encoder, parts in found
+        for row, names in zip(parts.rows, parts.names, strict=True)
+        for name in names
+    ]
+    order = sorted(range(len(listed)), key=lambda at: listed[at][0])
+    each = [listed[at] for at in order for _ in labels]
+    values = [parts.values[:, positions] for _, parts in found]
+    return pd.DataFrame(
+        {
+            "row": [rows[row] for row, *_ in each],
+            "label": list(labels) * len(order),
+            "modality": [modality for _, modality, *_ in each],
+            "columns": [columns for *_, columns, _ in each],
+            kind: [name for *_, name in each],
+            "contribution": np.vstack(values)[order].ravel() if values else [],
+        }
+    )
 
 
 def parts_of(
@@ -151,28 +206,33 @@ def parts_of(
 
 def _split_rows(
     parts: Any, states: Any, encoder: Encoder, dataset: MultimodalDataset
-) -> dict[int, _Named]:
-    """Return the parts of a modality in each row that has it; empty if it has no parts."""
-    values, present = present_values(encoder, encoder.select(dataset.raw))
-    rows = np.flatnonzero(present).tolist()
+) -> _Parts | None:
+    """Return the parts of a modality in each row that has it; None if it has no parts."""
+    given, present = present_values(encoder, encoder.select(dataset.raw))
+    values = given.iloc if hasattr(given, "iloc") else given
+    rows = np.flatnonzero(present)
     centre = parts.centre(encoder.name)
-    additive = encoder.additive_parts(values, centre) if rows and centre is not None else None
-    if additive is not None:
-        return {
-            row: (names, parts.weigh(states, row, encoder.name, vectors))
-            for row, (names, vectors) in zip(rows, additive, strict=True)
-        }
-    found: dict[int, _Named] = {}
-    for position, row in enumerate(rows):
-        split = encoder.without_each_part(
-            values.iloc[position] if hasattr(values, "iloc") else values[position]
-        )
-        if split is None:
-            return {}
-        names, variants = split
-        inputs = _encode_variants(encoder, variants, dataset)
-        found[row] = names, parts.fall(states, row, inputs)
-    return found
+    if not len(rows):
+        return None
+    names: list[list[str]] = []
+    found: list[FloatArray] = []
+    if centre is not None and encoder.additive_parts(values[:1], centre) is not None:
+        step = max(1, _NUMBERS_PER_CHUNK // (_PARTS_PER_ROW * len(centre)))
+        for start in range(0, len(rows), step):
+            split: Any = encoder.additive_parts(values[start : start + step], centre)
+            names += [each for each, _ in split]
+            owners = np.repeat(rows[start : start + step], [len(each) for each, _ in split])
+            vectors = np.vstack([each for _, each in split])
+            found.append(parts.weigh(states, owners, encoder.name, vectors))
+        return _Parts(rows.tolist(), names, np.vstack(found))
+    for position, row in enumerate(rows.tolist()):
+        without = encoder.without_each_part(values[position])
+        if without is None:
+            return None
+        names.append(without[0])
+        inputs = _encode_variants(encoder, without[1], dataset)
+        found.append(parts.fall(states, row, inputs))
+    return _Parts(rows.tolist(), names, np.vstack(found))
 
 
 def _encode_variants(
