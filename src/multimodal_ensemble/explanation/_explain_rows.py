@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,19 +19,11 @@ from multimodal_ensemble.explanation._network_parts import N_BACKGROUND, Network
 from multimodal_ensemble.fusion import LateFusion, feature_model
 from multimodal_ensemble.generators import MultimodalDataset
 
-# Parts of rows are split together while their vectors hold about as many numbers.
+# Names of parts, and what each adds to the log-odds, of shape (n_parts, n_labels).
+_Named = tuple[list[str], FloatArray]
+# Parts of rows are weighed together while their vectors hold about as many numbers.
 _NUMBERS_PER_CHUNK = 2**21
 _PARTS_PER_ROW = 8
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Parts:
-    """The parts of one modality in the rows that have it, and what each adds to the log-odds."""
-
-    rows: list[int]
-    names: list[list[str]]
-    # Of shape (n_parts, n_labels), one row after another.
-    values: FloatArray
 
 
 def explain_rows(
@@ -101,34 +92,24 @@ def explain_rows(
         parts.adopt_background(_read_background(model, states, len(rows), background, random_state))
     base, contributions = parts.split(states)
     log_odds = base + sum(contributions.values())
-    labels, positions = [classes[position] for position in shown], list(shown)
-    encoders = [(each.name, ", ".join(map(str, each.columns))) for each in dataset.encoders]
-    added = np.stack([contributions[name] for name, _ in encoders], axis=1)
-    missing = np.stack([parts.is_missing(states, name) for name, _ in encoders], axis=1)
-    scores = {
-        "score": y_score[:, positions].ravel(),
-        "log_odds": log_odds[:, positions].ravel(),
-        "base": base[:, positions].ravel(),
-        "prior": np.tile(prior[positions], len(rows)),
-    }
-    modalities = {
-        "modality": [name for name, _ in encoders for _ in labels] * len(rows),
-        "columns": [columns for _, columns in encoders for _ in labels] * len(rows),
-        "contribution": added[:, :, positions].ravel(),
-        "is_missing": np.repeat(missing.ravel(), len(labels)),
-    }
-    by_kind: dict[str, list[tuple[Encoder, _Parts]]] = {"token": [], "column": []}
+    table = _Table(rows, classes, shown)
+    modalities, by_kind = _Collected(), {"token": _Collected(), "column": _Collected()}
     for encoder in dataset.encoders:
-        if (found := _split_rows(parts, states, encoder, dataset)) is not None:
-            kind = "column" if encoder.part_kind == "column" else "token"
-            by_kind[kind].append((encoder, _with_rest(found, contributions[encoder.name])))
-    each_row = [row for row in rows for _ in labels]
-    each_modality = [row for row in rows for _ in encoders for _ in labels]
+        name, columns = encoder.name, ", ".join(map(str, encoder.columns))
+        is_missing = parts.is_missing(states, name)
+        for row, value in enumerate(contributions[name]):
+            modalities.add(row, [(name, columns, bool(is_missing[row]))], value[np.newaxis])
+        collected = by_kind["column" if encoder.part_kind == "column" else "token"]
+        for row, (names, values) in _split_rows(parts, states, encoder, dataset).items():
+            rest = contributions[name][row] - values.sum(axis=0)
+            named = [(name, columns, part) for part in [*names, REST]]
+            collected.add(row, named, np.vstack([values, rest]))
+    numbers = np.arange(len(rows))
     return Explanation(
-        pd.DataFrame({"row": each_row, "label": labels * len(rows), **scores}),
-        pd.DataFrame({"row": each_modality, "label": labels * added[:, :, 0].size, **modalities}),
-        _part_table(by_kind["token"], "token", rows, labels, positions),
-        _part_table(by_kind["column"], "column", rows, labels, positions),
+        table.make(numbers, {}, score=y_score, log_odds=log_odds, base=base, prior=prior),
+        modalities.make(table, ("modality", "columns", "is_missing")),
+        by_kind["token"].make(table, ("modality", "columns", "token")),
+        by_kind["column"].make(table, ("modality", "columns", "column")),
         parts.method,
     )
 
@@ -154,43 +135,58 @@ def _read_background(
     return states
 
 
-def _with_rest(found: _Parts, contributions: FloatArray) -> _Parts:
-    """Return parts with one more in each row: what they leave of the modality."""
-    ends = np.cumsum([len(names) for names in found.names])[:-1]
-    each = [
-        np.vstack([values, contributions[row] - values.sum(axis=0)])
-        for row, values in zip(found.rows, np.split(found.values, ends), strict=True)
-    ]
-    return _Parts(found.rows, [[*names, REST] for names in found.names], np.vstack(each))
+class _Table:
+    """Makes tidy tables with one row per entry and label."""
 
+    def __init__(self, rows: Sequence[Any], classes: Sequence[Any], shown: Sequence[int]) -> None:
+        self._rows = rows
+        self._shown = list(shown)
+        self._labels = [classes[position] for position in shown]
 
-def _part_table(
-    found: Sequence[tuple[Encoder, _Parts]],
-    kind: str,
-    rows: Sequence[Any],
-    labels: Sequence[Any],
-    positions: Sequence[int],
-) -> pd.DataFrame:
-    """Return one table of the parts of all modalities, in the order of the rows."""
-    listed = [
-        (row, encoder.name, ", ".join(map(str, encoder.columns)), name)
-        for encoder, parts in found
-        for row, names in zip(parts.rows, parts.names, strict=True)
-        for name in names
-    ]
-    order = sorted(range(len(listed)), key=lambda at: listed[at][0])
-    each = [listed[at] for at in order for _ in labels]
-    values = [parts.values[:, positions] for _, parts in found]
-    return pd.DataFrame(
-        {
-            "row": [rows[row] for row, *_ in each],
-            "label": list(labels) * len(order),
-            "modality": [modality for _, modality, *_ in each],
-            "columns": [columns for *_, columns, _ in each],
-            kind: [name for *_, name in each],
-            "contribution": np.vstack(values)[order].ravel() if values else [],
+    def make(
+        self, rows: NDArray[np.intp], columns: Mapping[str, Sequence[Any]], **values: Any
+    ) -> pd.DataFrame:
+        """Return a table, from a row number and texts per entry, and values of all labels."""
+        n_labels = len(self._labels)
+        names = [self._rows[row] for row in rows.tolist()]
+        table: dict[str, Any] = {
+            "row": [name for name in names for _ in range(n_labels)],
+            "label": self._labels * len(names),
         }
-    )
+        for column, texts in columns.items():
+            table[column] = [text for text in texts for _ in range(n_labels)]
+        for column, value in values.items():
+            shape = (len(names), np.shape(value)[-1])
+            table[column] = np.broadcast_to(value, shape)[:, self._shown].ravel()
+        return pd.DataFrame(table)
+
+
+class _Collected:
+    """Contributions of parts, in any order of the rows."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._texts: list[tuple[Any, ...]] = []
+        self._values: list[FloatArray] = []
+
+    def add(self, row: int, texts: Sequence[tuple[Any, ...]], values: FloatArray) -> None:
+        """Add the parts of a row, with an array of shape ``(n_parts, n_labels)``."""
+        self._rows += [row] * len(texts)
+        self._texts += texts
+        self._values.append(values)
+
+    def make(self, table: _Table, names: tuple[str, ...]) -> pd.DataFrame:
+        """Return a table in the order of the rows; the texts have these names."""
+        order = np.argsort(self._rows, kind="stable").astype(np.intp)
+        columns = {
+            name: [self._texts[place][position] for place in order.tolist()]
+            for position, name in enumerate(names)
+        }
+        if not self._values:
+            return pd.DataFrame(columns=["row", "label", *names, "contribution"])
+        rows = np.array(self._rows, dtype=np.intp)[order]
+        values = np.concatenate(self._values)[order]
+        return table.make(rows, columns, contribution=values)
 
 
 def parts_of(
@@ -206,33 +202,35 @@ def parts_of(
 
 def _split_rows(
     parts: Any, states: Any, encoder: Encoder, dataset: MultimodalDataset
-) -> _Parts | None:
-    """Return the parts of a modality in each row that has it; None if it has no parts."""
+) -> dict[int, _Named]:
+    """Return the parts of a modality in each row that has it; empty if it has no parts."""
     given, present = present_values(encoder, encoder.select(dataset.raw))
     values = given.iloc if hasattr(given, "iloc") else given
     rows = np.flatnonzero(present)
     centre = parts.centre(encoder.name)
+    found: dict[int, _Named] = {}
     if not len(rows):
-        return None
-    names: list[list[str]] = []
-    found: list[FloatArray] = []
+        return found
     if centre is not None and encoder.additive_parts(values[:1], centre) is not None:
         step = max(1, _NUMBERS_PER_CHUNK // (_PARTS_PER_ROW * len(centre)))
         for start in range(0, len(rows), step):
+            chunk = rows[start : start + step]
             split: Any = encoder.additive_parts(values[start : start + step], centre)
-            names += [each for each, _ in split]
-            owners = np.repeat(rows[start : start + step], [len(each) for each, _ in split])
+            n_parts = [len(names) for names, _ in split]
             vectors = np.vstack([each for _, each in split])
-            found.append(parts.weigh(states, owners, encoder.name, vectors))
-        return _Parts(rows.tolist(), names, np.vstack(found))
+            weighed = parts.weigh(states, np.repeat(chunk, n_parts), encoder.name, vectors)
+            of_rows = np.split(weighed, np.cumsum(n_parts)[:-1])
+            for row, (names, _), added in zip(chunk.tolist(), split, of_rows, strict=True):
+                found[row] = names, added
+        return found
     for position, row in enumerate(rows.tolist()):
         without = encoder.without_each_part(values[position])
         if without is None:
-            return None
-        names.append(without[0])
-        inputs = _encode_variants(encoder, without[1], dataset)
-        found.append(parts.fall(states, row, inputs))
-    return _Parts(rows.tolist(), names, np.vstack(found))
+            return {}
+        names, variants = without
+        inputs = _encode_variants(encoder, variants, dataset)
+        found[row] = names, parts.fall(states, row, inputs)
+    return found
 
 
 def _encode_variants(
