@@ -214,7 +214,8 @@ def test_nothing_is_left_to_compute_if_another_process_was_faster(
 
     def compute_elsewhere(request):
         monkeypatch.setattr(_compute_features, "_describe", describe)
-        FeatureStore(store.folder).get_features(encoder, posters, verbose=0)
+        other = FeatureStore(store.folder, dtype="float32")
+        other.get_features(encoder, posters, verbose=0)
         describe(request)
 
     monkeypatch.setattr(_compute_features, "_describe", compute_elsewhere)
