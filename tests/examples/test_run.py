@@ -131,9 +131,9 @@ def test_the_json_is_strict_and_thresholds_can_be_read_back(out):
 @pytest.mark.slow
 def test_all_tables_and_figures_are_written(out):
     assert {path.name for path in out.iterdir()} == {
-        "differences.csv", "histories.csv", "labels.csv", "predictions.png", "report.html",
-        "report.md", "results.csv", "results.json", "results.png", "results_by_seed.csv",
-        "test_scores.csv", "trained_on.json", "training.png",
+        "comparison.scores", "differences.csv", "histories.csv", "labels.csv",
+        "predictions.png", "report.html", "report.md", "results.csv", "results.json", "results.png",
+        "results_by_seed.csv", "test_scores.csv", "trained_on.json", "training.png",
     }  # fmt: skip
     labels = pd.read_csv(out / "labels.csv")
     assert set(labels["model"]) == set(pd.read_csv(out / "results.csv")["model"])

@@ -24,14 +24,14 @@ from ...versions import describe_versions
 from .._files import write_json
 from ..data import Movies
 from ..options import RunOptions
-from ._differences import list_differences, readable_differences
+from ._comparison import SCORES, compare_outcomes, list_differences, readable_differences
 from ._encoders import join_names
 from ._split import Outcome, SeedResult
 
 N_EXAMPLES = 12
 # This is not called a manifest because the folder of results holds no training table.
 TRAINED_ON_FILE = "trained_on.json"
-SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]
+COMPARISON_FILE = "comparison.scores"
 
 
 def write_report(
@@ -47,7 +47,7 @@ def write_report(
     tables = [score_table(movies, result) for result in results]
     mean, spread = summarize(tables)
     pd.concat(tables, keys=options.seeds, names=["seed"]).to_csv(out / "results_by_seed.csv")
-    pd.concat([mean, spread[SCORES].add_suffix("_sd")], axis=1).to_csv(out / "results.csv")
+    pd.concat([mean, spread[list(SCORES)].add_suffix("_sd")], axis=1).to_csv(out / "results.csv")
     reports = {
         outcome.model: label_report(
             movies.data.genres.to_numpy()[first.split.test],
@@ -59,9 +59,9 @@ def write_report(
     }
     pd.concat(reports, names=["model"]).to_csv(out / "labels.csv")
     _list_test_scores(movies, results).to_csv(out / "test_scores.csv", index=False)
-    differences = list_differences(
-        movies.data.genres.to_numpy(), results, options.source.modalities, options.backbones
-    )
+    comparison = compare_outcomes(movies.data, results, in_folds=options.in_folds)
+    comparison.save(out / COMPARISON_FILE)
+    differences = list_differences(comparison, options.source.modalities, options.backbones)
     if not differences.empty:
         differences.to_csv(out / "differences.csv")
     models = [outcome for outcome in first.outcomes if outcome.history is not None]
@@ -107,7 +107,7 @@ def write_report(
             "genres": list(movies.data.genres.columns),
             "filters": {step: int(count) for step, count in movies.data.steps["movies"].items()},
             "mean": _without_nan(mean),
-            "standard_deviation": _without_nan(spread[SCORES]) if len(results) > 1 else None,
+            "standard_deviation": _without_nan(spread[list(SCORES)]) if len(results) > 1 else None,
             "differences": _without_nan(differences),
             "thresholds": {
                 # Thresholds are text because strict JSON has no infinity; float() reads them back.
@@ -143,8 +143,7 @@ def summarize(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def readable(mean: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
     """Return mean and standard deviation as text, with readable headings."""
     table = pd.DataFrame(index=mean.index)
-    for column in SCORES:
-        name = column.replace("_", " ").replace("roc auc", "ROC-AUC").replace("f1", "F1")
+    for column, name in SCORES.items():
         table[name] = [
             f"{value:.3f}" if np.isnan(error) else f"{value:.3f} ± {error:.3f}"
             for value, error in zip(mean[column], spread[column], strict=True)
@@ -307,7 +306,7 @@ def _draw(
     *,
     with_posters: bool,
 ) -> dict[str, ReportFigure]:
-    has_spread = not spread[SCORES].isna().all(axis=None)
+    has_spread = not spread[list(SCORES)].isna().all(axis=None)
     figures = {
         "results": ReportFigure(
             plot_comparison(mean, spread=spread if has_spread else None),
