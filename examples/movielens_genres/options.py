@@ -21,6 +21,10 @@ class RunOptions:
     # The folder of a language model, with which models also see titles and tags as texts.
     text_backbone: Path | None
     recipe: str  # how the models are built and trained: "recommended", "reference"
+    # What differs from the recipe: the loss, "binary" or "categorical", and the preprocessing of
+    # posters, "imagenet" or "unit". None: as in the recipe.
+    loss: str | None
+    preprocessing: str | None
     only: tuple[str, ...]  # what is trained: "models", "ensemble", "plain", "linear"
     max_tags: int  # the size of the tag vocabulary
     views: int  # the number of augmented views of each training poster; 0 for no augmentation

@@ -14,8 +14,16 @@ from sklearn.metrics import roc_auc_score
 from examples.movielens_genres import experiment
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres.data import Filters, prepare_movies, read_folder
-from examples.movielens_genres.study import RECIPES, list_models, split_rows
+from examples.movielens_genres.study import (
+    RECIPES,
+    choose_recipe,
+    list_models,
+    list_saved_models,
+    load_model,
+    split_rows,
+)
 from multimodal_ensemble import MultimodalClassifier, mean_accuracy, tune_thresholds
+from multimodal_ensemble.model_selection import ComparisonResult
 from tests.text_models import write_folder
 
 MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
@@ -131,7 +139,7 @@ def test_the_json_is_strict_and_thresholds_can_be_read_back(out):
 @pytest.mark.slow
 def test_all_tables_and_figures_are_written(out):
     assert {path.name for path in out.iterdir()} == {
-        "comparison.scores", "differences.csv", "histories.csv", "labels.csv",
+        "comparison.scores", "differences.csv", "histories.csv", "labels.csv", "models",
         "predictions.png", "report.html", "report.md", "results.csv", "results.json", "results.png",
         "results_by_seed.csv", "test_scores.csv", "trained_on.json", "training.png",
     }  # fmt: skip
@@ -150,6 +158,34 @@ def test_the_scores_of_the_test_movies_reproduce_the_table(out, sample_folder):
         varied = [genre for genre in y.columns if y_true[genre].nunique() > 1]
         expected = roc_auc_score(y_true[varied], y_score[varied], average="macro")
         assert by_seed.loc[key, "mean_roc_auc"] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_the_models_of_the_first_seed_are_saved(out, sample_folder):
+    data = prepare_movies(read_folder(sample_folder), Filters())
+    files = list_saved_models(out)
+    assert set(files) == {*MODELS, "ensemble (MobileNet)", "plain call (MobileNet)"}
+    # Random weights are in one file, and not in each of the models.
+    sizes = {path.name: path.stat().st_size for path in (out / "models").iterdir()}
+    assert sizes.pop("MobileNet.weights.h5") > 10**7
+    assert max(sizes.values()) < 10**6
+    scores = pd.read_csv(out / "test_scores.csv").query("seed == 1")
+    for name in ("posters and tags (MobileNet)", "ensemble (MobileNet)"):
+        expected = scores[scores["model"] == name].set_index("movieId")[data.genres.columns]
+        rows = data.movies.set_index("movieId", drop=False).loc[expected.index]
+        # Stored features are in half precision.
+        np.testing.assert_allclose(load_model(files[name]).predict_proba(rows), expected, atol=0.01)
+
+
+@pytest.mark.slow
+def test_the_comparison_of_all_models_is_saved(out):
+    comparison = ComparisonResult.load(out / "comparison.scores")
+    means = pd.read_csv(out / "results.csv", index_col="model")
+    assert comparison.models == list(means.index)
+    table = comparison.table.set_index(["metric", "model"])["score"]
+    for score in ("mean_roc_auc", "micro_f1"):
+        np.testing.assert_allclose(table[score][means.index], means[score])
+    assert [split.repeat for split in comparison.splits] == [1, 2]
 
 
 @pytest.mark.slow
@@ -313,6 +349,18 @@ def test_the_reference_recipe_trains(arguments, tmp_path, monkeypatch):
     # MobileNet are about 1e-20, so nothing is learned from them without scaling.
     assert table.loc["tags", "mean_roc_auc"] > 0.55
     assert table.loc["posters and tags (MobileNet)", "mean_roc_auc"] != 0.5
+    # The loss is found again in the file.
+    assert load_model(list_saved_models(tmp_path / "out")["tags"]).loss == RECIPES["reference"].loss
+
+
+def test_the_loss_and_the_preprocessing_of_a_recipe_can_be_exchanged():
+    recommended, reference = RECIPES["recommended"], RECIPES["reference"]
+    recipe = choose_recipe("recommended", "categorical", "unit")
+    assert recipe.loss is reference.loss
+    assert recipe.encoders.posters == {**recommended.encoders.posters, "preprocessing": "unit"}
+    assert recipe.encoders.words is recommended.encoders.words
+    assert choose_recipe("reference", "binary", None).loss == recommended.loss
+    assert choose_recipe("recommended", None, None) is recommended
 
 
 @pytest.mark.slow

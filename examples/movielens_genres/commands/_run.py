@@ -49,6 +49,19 @@ def _add_arguments(add: Add) -> None:
         help="how models are built and trained; reference is the study's",
     )
     add(
+        "--loss",
+        choices=["binary", "categorical"],
+        help="cross-entropy that the models minimise: binary, or categorical over the genres as in "
+        "the study (default: binary; categorical with the reference recipe)",
+    )
+    add(
+        "--preprocessing",
+        choices=["imagenet", "unit"],
+        help="pixels that the networks of the models and linear controls receive: as in their "
+        "training on ImageNet, or 0..1 as in the study (default: imagenet; unit with the "
+        "reference recipe)",
+    )
+    add(
         "--only",
         nargs="+",
         choices=GROUPS["recommended"],
@@ -123,6 +136,8 @@ def _parse(values: argparse.Namespace) -> RunOptions:
         image_size=values.image_size or (SAMPLE_IMAGE_SIZE if source.is_sample else None),
         text_backbone=_parse_text_backbone(values),
         recipe=values.recipe,
+        loss=values.loss,
+        preprocessing=values.preprocessing,
         only=tuple(only),
         max_tags=values.max_tags,
         views=values.views,
@@ -185,7 +200,7 @@ def _parse_text_backbone(values: argparse.Namespace) -> Path | None:
 
 
 def _check_no_poster_options(values: argparse.Namespace) -> None:
-    for name in ("backbones", "weights", "image_size", "views"):
+    for name in ("backbones", "weights", "image_size", "views", "preprocessing"):
         if getattr(values, name):
             msg = (
                 f"--{name.replace('_', '-')} is for models that see posters; add poster to "

@@ -7,7 +7,7 @@ from multimodal_ensemble.reporting import to_markdown
 
 from ..data import Movies
 from ..options import MissingOptions
-from ._encoders import make_encoders, make_posters
+from ._encoders import build_networks, make_encoders, make_posters
 from ._recipes import RECOMMENDED
 from ._split import Split, split_rows
 
@@ -27,6 +27,7 @@ def compare_missing(movies: Movies, options: MissingOptions) -> str:
     (poster,) = make_posters(
         backbones, movies.folder, recipe, image_size=options.image_size
     ).values()
+    build_networks([poster])
     encoders = {
         "poster": poster,
         **make_encoders(data, ["tags"], recipe, max_tags=400),

@@ -77,7 +77,7 @@ def write_report(
     report = Report(
         f"Movie genres from {join_names(options.source.modalities)}",
         [
-            _results_section(options, readable(mean, spread), differences, figures, posters),
+            _results_section(options, readable(mean, spread), differences, figures),
             Section(
                 "What each filter leaves",
                 [movies.data.steps, movies.data.tag_steps],
@@ -158,7 +158,6 @@ def _results_section(
     table: pd.DataFrame,
     differences: pd.DataFrame,
     figures: Mapping[str, ReportFigure],
-    posters: Mapping[str, ImageEncoder],
 ) -> Section:
     notes = []
     if options.source.is_sample:
@@ -166,7 +165,7 @@ def _results_section(
             "Synthetic data: movies, tags and posters are invented and drawn by code. These "
             "figures show that the pipeline works; they say nothing about real movies."
         )
-    if random := [network for network, poster in posters.items() if poster.weights is None]:
+    if random := [network for network, weights in options.backbones.items() if weights is None]:
         notes.append(
             f"Random weights in {', '.join(random)}: these rows show what an untrained network "
             "achieves."
@@ -230,7 +229,7 @@ def _describe_run(
     """Return what the results depend on."""
     name = "the synthetic sample" if options.source.is_sample else options.source.name
     backbones = [
-        f"{network} ({Path(poster.weights).name if poster.weights else 'random'} weights, "
+        f"{network} ({_describe_weights(options.backbones[network])} weights, "
         f"{poster.input_shape[0]} pixels)"
         for network, poster in posters.items()
     ]
@@ -243,6 +242,8 @@ def _describe_run(
             for name, text in texts.items()
         ),
         "Recipe": options.recipe,
+        "Loss": options.loss or "",
+        "Preprocessing": options.preprocessing or "",
         "Augmented views": str(options.views),
         "Largest vocabulary": str(options.max_tags),
         "Precision": "mixed" if options.mixed_precision else "single",
@@ -252,6 +253,10 @@ def _describe_run(
         "Versions": ", ".join(versions),
     }
     return {key: value for key, value in described.items() if value}
+
+
+def _describe_weights(weights: str | None) -> str:
+    return Path(weights).name if weights else "random"
 
 
 def _list_test_scores(movies: Movies, results: list[SeedResult]) -> pd.DataFrame:
