@@ -731,6 +731,18 @@ def _(folder):
     return "a warning names it; the score leaves it out, and it is never predicted"
 
 
+@case("a label with too few validation rows for its `calibration`")
+def _(folder):
+    data, y = table()
+    valid = (data[:8], y[:8])
+    classifier, warned = quietly(
+        lambda: make(calibration="isotonic").fit(data, y, validation_data=valid)
+    )
+    assert "2 of 2 labels keep their scores" in warned
+    assert classifier.model_.layers[-1].name == "scores"
+    return "a warning names it, and it keeps its scores"
+
+
 @case("no label both present and absent in the validation rows")
 def _(folder):
     data, y = table()

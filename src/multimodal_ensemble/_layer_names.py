@@ -6,9 +6,10 @@ EMBEDDINGS = "embeddings"
 EMBEDDINGS_DROPOUT = "embeddings_dropout"
 MODALITY_DROPOUT = "modality_dropout"
 SCORES = "scores"
+CALIBRATION = "calibration"
 
 # The layers that all modalities of a fusion share. No modality may have such a name.
-SHARED_NAMES = frozenset({EMBEDDINGS, EMBEDDINGS_DROPOUT, MODALITY_DROPOUT, SCORES})
+SHARED_NAMES = frozenset({EMBEDDINGS, EMBEDDINGS_DROPOUT, MODALITY_DROPOUT, SCORES, CALIBRATION})
 
 
 def backbone_name(modality: str) -> str:

@@ -22,6 +22,8 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.estimators import _export, check_export
+from multimodal_ensemble.estimators._calibration import with_calibration
+from multimodal_ensemble.fusion import IsotonicCalibration, PlattCalibration
 from multimodal_ensemble.metrics import apply_thresholds
 from tests.estimators.conftest import fit_classifier
 from tests.toys import draw_labels, draw_table, make_network, make_poster
@@ -72,22 +74,32 @@ def needs(format):
 THRESHOLDS = {"Drama": 0.5, "War": np.inf, "Western": -np.inf}
 
 
+def calibrate(estimator, layer, *weights):
+    """Return an estimator whose scores pass through this layer."""
+    layer.build((None, len(estimator.classes_)))
+    layer.set_weights([*map(np.array, weights)])
+    estimator.model_ = with_calibration(estimator.model_, layer)
+    return estimator
+
+
 @pytest.fixture(scope="module")
 def ensemble():
-    """Return an ensemble of an image, of optional tags, and of numbers with radial features."""
+    """Return a calibrated ensemble of an image, optional tags, and numbers with radial features."""
     encoders = [
         make_poster(optional=True),
         BagOfWordsEncoder("tags", optional=True),
         DenseEncoder("numbers", column=["year", "minutes"]),
     ]
     ensemble = MultimodalEnsemble(encoders, threshold=THRESHOLDS, random_state=1, verbose=0)
-    return ensemble.fit(draw_table(), draw_labels())
+    ensemble.fit(draw_table(), draw_labels())
+    knots, values = [[0, 0.4, 1]] * 3, [[0.1, 0.2, 1], [0, 0.7, 0.9], [0, 0.4, 1]]
+    return calibrate(ensemble, IsotonicCalibration(3, name="calibration"), knots, values)
 
 
 @pytest.fixture(scope="module")
 def two():
-    """Return a classifier of an image and of optional tags."""
-    return fit_classifier(
+    """Return a calibrated classifier of an image and of optional tags."""
+    two = fit_classifier(
         [
             make_poster(optional=True, head=DenseHead(4, scaling="log")),
             BagOfWordsEncoder("tags", tfidf=True, optional=True, head=DenseHead(3)),
@@ -96,6 +108,7 @@ def two():
         modality_dropout=0.2,
         dropout=0.1,
     )
+    return calibrate(two, PlattCalibration(name="calibration"), [1, 0.5, 2], [0, 0.5, -1])
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._labels import label_array
+from multimodal_ensemble._layer_names import CALIBRATION
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._version import __version__
+from multimodal_ensemble.estimators._calibration import saved_calibration, with_calibration
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._saved_encoders import (
     Weights,
@@ -153,6 +155,7 @@ def _read_fitted(
         else:
             radial = check_member_sizes(encoders, members, len(classes), saved)
             model = fuse_late(encoders, members, len(classes), radial=radial)
+        model = with_calibration(model, saved_calibration(saved.get(CALIBRATION), len(classes)))
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)

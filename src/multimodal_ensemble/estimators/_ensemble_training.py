@@ -11,6 +11,11 @@ import pandas as pd
 from scipy.special import expit
 
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._calibration import (
+    apply_calibration,
+    learn_calibration,
+    with_calibration,
+)
 from multimodal_ensemble.estimators._ensemble_model import make_ensemble_model
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._member_encoder import external_encoders
@@ -106,6 +111,10 @@ def train_ensemble(
     scaling = PlattScaling.fit(evidence, part.y, part.weight)
     # As float32, because predicted scores are.
     y_score = expit(scaling.log_odds(evidence)).astype(np.float32)
+    # Platt scaling of a sum that has it would change nothing.
+    method = "isotonic" if params["calibration"] == "isotonic" else None
+    calibration = learn_calibration(method, rows.classes, part.y, y_score, part.weight)
+    y_score = apply_calibration(calibration, y_score)
     thresholds = learn_thresholds(threshold, rows.classes, part.y, y_score)
     if is_criterion(threshold):
         # Scores of labels that no training row has are meaningless.
@@ -122,12 +131,13 @@ def train_ensemble(
     return Fitted(
         classes=rows.classes,
         encoders=[*encoders, *scored],
-        model=model,
+        model=with_calibration(model, calibration),
         thresholds=thresholds,
         history=pd.DataFrame(described).assign(weight=weights.weights, exponent=weights.exponents),
         provenance={
             "n_train": len(part.y),
             "n_dropped": n_dropped,
+            "calibration": params["calibration"] or "platt",
             "seconds": time.perf_counter() - start,
             "thresholds_from": "leave-one-out scores" if is_criterion(threshold) else "given",
             "mean_roc_auc": roc_auc,

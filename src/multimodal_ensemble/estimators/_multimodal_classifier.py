@@ -15,6 +15,7 @@ from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
+from multimodal_ensemble.estimators._calibration import check_calibration, without_calibration
 from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
 from multimodal_ensemble.estimators._rows import (
@@ -53,6 +54,12 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         The criterion that thresholds maximise on the validation rows (see `tune_thresholds`), one
         threshold for all labels, or one per label as an array or by label. None is 0.5. By
         default, each label is predicted about as often as it occurs in the validation rows.
+    calibration : {"platt", "isotonic"} or None, default=None
+        How scores become probabilities, per label, before thresholds are learned, both from the
+        validation rows: by a logistic function of their log-odds, by an increasing curve, or not
+        at all. Neither changes ranks. A label needs one validation row with and one without it for
+        ``"platt"``, and five each for ``"isotonic"``; otherwise it keeps its scores, with a
+        warning.
     label_weight : "balanced", mapping, array-like of shape (n_labels,) or None, default=None
         Weights of labels in the loss, for rare labels; see `fit_model`.
     fusion : {"concat", "gated", "attention"} or keras.Layer, default="concat"
@@ -106,8 +113,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     history_ : DataFrame
         One row per validation evaluation.
     provenance_ : dict
-        Numbers of rows and of unreadable images, seed, best step, validation scores, date and
-        library versions.
+        Numbers of rows and of unreadable images, seed, best step, calibration, validation scores,
+        date and library versions.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_columns,)
@@ -150,6 +157,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         encoders: Sequence[Encoder] | str = "auto",
         *,
         threshold: Any = "prevalence",
+        calibration: str | None = None,
         label_weight: str | Mapping[Any, float] | ArrayLike | None = None,
         fusion: str | keras.Layer = "concat",
         dropout: float = 0,
@@ -169,6 +177,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     ) -> None:
         self.encoders = encoders
         self.threshold = threshold
+        self.calibration = calibration
         self.label_weight = label_weight
         self.fusion = fusion
         self.dropout = dropout
@@ -223,8 +232,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             A file that is written at the end of each epoch, to resume from; see `fit_model`.
         resume_from : path, optional
             A checkpoint to resume from, with the same rows and parameters; it is then updated.
-            `patience`, `threshold`, `store` and `verbose` may differ, and `epochs` may be larger if
-            `evaluate_every` is given; see `fit_model`.
+            `patience`, `threshold`, `calibration`, `store` and `verbose` may differ, and `epochs`
+            may be larger if `evaluate_every` is given; see `fit_model`.
 
         Returns
         -------
@@ -248,9 +257,14 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         rows = read_training_rows(
             self, X, y, validation_data, sample_weight, groups=groups, classes=classes, seed=seed
         )
-        options = {"callbacks": callbacks, "checkpoint": checkpoint, "resume_from": resume_from}
+        options: dict[str, Any] = {
+            "callbacks": callbacks,
+            "checkpoint": checkpoint,
+            "resume_from": resume_from,
+        }
         if continues:
-            return self._train(self.model_, self.encoders_, rows, seed, **options)
+            model = without_calibration(self.model_)
+            return self._train(model, self.encoders_, rows, seed, **options, continues=True)
         with seeded_layers(seed):
             encoders = fit_new_encoders(
                 self.encoders, rows.train, label_columns(X, y), verbose=self.verbose
@@ -326,6 +340,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)
+        check_calibration(self.calibration)
         check_monitor(self.monitor)
         check_fusion(self.fusion)
         check_choice(self.verbose, (0, 1, 2), name="verbose")
@@ -353,14 +368,15 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         encoders: list[Encoder],
         rows: TrainingRows,
         seed: int,
+        *,
+        continues: bool = False,
         **options: Any,
     ) -> Self:
         """Train a model and adopt the result; without a result, everything stays as it was."""
         params = self.get_params(deep=False)
-        # The new model may share a partly unfrozen backbone with the present one, or be the same.
-        present = getattr(self, "model_", None)
-        with restored_on_error(present):
-            if model is present:
+        # The new model may share a partly unfrozen backbone with the present one, or all layers.
+        with restored_on_error(getattr(self, "model_", None)):
+            if continues:
                 reseed_layers(model, seed)
             try:
                 fitted = train_model(model, encoders, rows, params, seed, **options)

@@ -15,6 +15,7 @@ from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
+from multimodal_ensemble.estimators._calibration import check_calibration
 from multimodal_ensemble.estimators._ensemble_rows import read_ensemble_rows
 from multimodal_ensemble.estimators._ensemble_training import train_ensemble
 from multimodal_ensemble.estimators._fitted import Fitted
@@ -67,6 +68,11 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     threshold : str, callable, None, float, array-like or mapping, default="prevalence"
         How the decision threshold of each label is learned, as for `MultimodalClassifier`, or its
         value.
+    calibration : {"platt", "isotonic"} or None, default=None
+        How the sum becomes probabilities. None and ``"platt"`` are the same here, because the sum
+        always passes through a logistic function per label. ``"isotonic"`` adds an increasing
+        curve per label, learned from leave-one-out scores before thresholds are. It does not
+        change ranks. Labels that fewer than five rows have or lack do without it, with a warning.
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     random_state : int, RandomState instance or None, default=None
@@ -92,8 +98,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         these rows (on leave-one-out scores, or on those of five folds), the median penalty, and its
         weight, which is multiplied by ``(k / k_0) ** exponent`` in a row of k tokens.
     provenance_ : dict
-        Number of rows and of unreadable images, seed, seconds, leave-one-out scores of the
-        ensemble, date and library versions.
+        Number of rows and of unreadable images, seed, seconds, calibration, leave-one-out scores
+        of the ensemble, date and library versions.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_columns,)
@@ -152,6 +158,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         joint: bool = True,
         weights: str | Mapping[str, float] = "learned",
         threshold: Any = "prevalence",
+        calibration: str | None = None,
         store: FeatureStore | str | PathLike[str] | None = None,
         random_state: Any = None,
         verbose: int = 1,
@@ -162,6 +169,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         self.joint = joint
         self.weights = weights
         self.threshold = threshold
+        self.calibration = calibration
         self.store = store
         self.random_state = random_state
         self.verbose = verbose
@@ -222,6 +230,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
 
     def _check_params(self) -> None:
         check_threshold(self.threshold)
+        check_calibration(self.calibration)
         check_groups(self.groups)
         check_choice(self.verbose, (0, 1), name="verbose")
         check_choice(self.joint, (True, False), name="joint")

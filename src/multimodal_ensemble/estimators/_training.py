@@ -16,6 +16,11 @@ from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import check_loss, get_optimizer
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._calibration import (
+    apply_calibration,
+    learn_calibration,
+    with_calibration,
+)
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._provenance import describe_training
 from multimodal_ensemble.estimators._rows import TrainingRows
@@ -81,7 +86,7 @@ def train_model(
     final_model: keras.Model | None = None,
     **options: Any,
 ) -> Fitted:
-    """Train a model in place, learn thresholds, and return both.
+    """Train a model in place, learn calibration and thresholds, and return all.
 
     The `final_model`, which has the same layers with none of them frozen, receives the trained
     weights and is returned instead. Other `options` are those of `fit_model`. On Ctrl-C after an
@@ -98,6 +103,11 @@ def train_model(
             "Thresholds are learned on the training rows and are too optimistic there. Pass "
             "validation_data=(X, y) of other rows, or validation_fraction=0.1."
         )
+    if rows.is_same and params["calibration"] is not None:
+        warn(
+            "The calibration is learned on the training rows, whose scores are too good. Pass "
+            "validation_data=(X, y) of other rows, or validation_fraction=0.1."
+        )
     if any(options.get(name) is not None for name in ("checkpoint", "resume_from")):
         options["checkpoint_metadata"] = {"seed": seed}
     options |= {name: params[name] for name in _FIT_OPTIONS}
@@ -111,6 +121,8 @@ def train_model(
         def finish(result: FitResult) -> Fitted:
             y_true = np.asarray(validation.y)
             y_score = predict_scores(model, validation)
+            calibration = learn_calibration(params["calibration"], rows.classes, y_true, y_score)
+            y_score = apply_calibration(calibration, y_score)
             thresholds = learn_thresholds(threshold, rows.classes, y_true, y_score)
             if is_criterion(threshold):
                 # Scores of labels that no training row has are meaningless.
@@ -131,6 +143,7 @@ def train_model(
                 "n_train": train.n_samples,
                 "n_validation": validation.n_samples,
                 "n_dropped": len(train.dropped) + (0 if rows.is_same else len(validation.dropped)),
+                "calibration": params["calibration"],
                 "best_step": result.best_step,
                 "n_trainable": result.n_trainable,
                 "seconds": result.seconds,
@@ -142,7 +155,7 @@ def train_model(
             return Fitted(
                 classes=rows.classes,
                 encoders=list(encoders),
-                model=model if final_model is None else final_model,
+                model=with_calibration(final_model or model, calibration),
                 thresholds=thresholds,
                 history=result.history,
                 provenance=provenance,

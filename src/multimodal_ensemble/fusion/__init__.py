@@ -7,6 +7,7 @@ from multimodal_ensemble.fusion._fuse_encoders import fuse_encoders
 from multimodal_ensemble.fusion._fuse_models import fuse_models
 from multimodal_ensemble.fusion._fusion_layer import check_fusion, fusion_shapes
 from multimodal_ensemble.fusion._gated_fusion import GatedFusion
+from multimodal_ensemble.fusion._isotonic_calibration import IsotonicCalibration
 from multimodal_ensemble.fusion._late_fusion import (
     LateFusion,
     RadialBasis,
@@ -19,15 +20,18 @@ from multimodal_ensemble.fusion._member_layout import MemberLayout, fuse_evidenc
 from multimodal_ensemble.fusion._missing_modality import MissingModality
 from multimodal_ensemble.fusion._modality_dropout import ModalityDropout
 from multimodal_ensemble.fusion._parts import ModalityParts, fusion_parts
+from multimodal_ensemble.fusion._platt_calibration import PlattCalibration
 
 __all__ = [
     "AttentionFusion",
     "GatedFusion",
+    "IsotonicCalibration",
     "LateFusion",
     "MemberLayout",
     "MissingModality",
     "ModalityDropout",
     "ModalityParts",
+    "PlattCalibration",
     "RadialBasis",
     "RowPresence",
     "TokenCount",
