@@ -46,3 +46,13 @@ class MissingOptions:
     weights: str | None
     image_size: int | None
     seeds: range
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareOptions:
+    """Options of the command ``compare``."""
+
+    runs: Mapping[str, Path]  # the folders of the runs, by the names that they have in the tables
+    baseline: str | None  # the model that is subtracted from all others, such as "reference: tags"
+    out: Path  # the folder for results
+    command: str  # the command line, for the report

@@ -79,21 +79,38 @@ def test_rows_are_named_by_movie_and_repeats_by_seed(y, models):
     assert [split.repeat for split in folds.splits] == [4, 4]
 
 
-def test_all_networks_are_compared_with_each_of_them(y, models):
+def test_parts_networks_and_ensembles_are_compared(y, models):
     scores = models["ensemble (A)"]
     names = [
-        "posters and tags (A)", "posters and tags (B)",
+        "tags", "posters (A)", "posters (B)", "posters and tags (A)", "posters and tags (B)",
         "ensemble (A)", "ensemble (B)", "ensemble (A, B)",
     ]  # fmt: skip
     comparison = compare(y, [list(range(40))], dict.fromkeys(names, scores))
     table = list_differences(comparison, ["poster", "tags"], ["A", "B"])
     assert list(table.index) == [
+        "posters and tags (A) minus posters (A)",
+        "posters and tags (A) minus tags",
+        "posters and tags (B) minus posters (B)",
+        "posters and tags (B) minus tags",
+        "posters (A) minus posters (B)",
+        "posters and tags (A) minus posters and tags (B)",
+        "ensemble (A) minus ensemble (B)",
         "ensemble (A) minus posters and tags (A)",
         "ensemble (B) minus posters and tags (B)",
         "ensemble (A, B) minus posters and tags (A)",
         "ensemble (A, B) minus posters and tags (B)",
     ]
     assert readable_differences(table).iloc[0, 0] == "+0.000 [+0.000, +0.000]"
+
+
+def test_a_single_modality_is_not_compared_with_itself(y, models):
+    scores = models["ensemble (A)"]
+    names = ["posters (A)", "posters (B)", "ensemble (A)"]
+    comparison = compare(y, [list(range(40))], dict.fromkeys(names, scores))
+    assert list(list_differences(comparison, ["poster"], ["A", "B"]).index) == [
+        "posters (A) minus posters (B)",
+        "ensemble (A) minus posters (A)",
+    ]
 
 
 def test_nothing_is_compared_with_models_that_were_not_trained(y, models):

@@ -191,7 +191,11 @@ def test_the_comparison_of_all_models_is_saved(out):
 @pytest.mark.slow
 def test_a_difference_is_that_of_the_means(out):
     means = pd.read_csv(out / "results.csv", index_col="model")
-    (pair,) = pd.read_csv(out / "differences.csv").to_dict("records")
+    *parts, pair = pd.read_csv(out / "differences.csv").to_dict("records")
+    assert [part["difference"] for part in parts] == [
+        "posters and tags (MobileNet) minus posters (MobileNet)",
+        "posters and tags (MobileNet) minus tags",
+    ]
     assert pair["difference"] == "ensemble (MobileNet) minus posters and tags (MobileNet)"
     for score in ("mean_roc_auc", "mean_accuracy"):
         ensemble, model = (means.loc[name, score] for name in pair["difference"].split(" minus "))

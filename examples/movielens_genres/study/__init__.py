@@ -16,6 +16,7 @@ from ._encoders import (
 from ._missing import compare_missing
 from ._recipes import RECIPES, EncoderOptions, Recipe, choose_recipe, poster_augmentation
 from ._report import write_report
+from ._runs import compare_runs, join_runs
 from ._saved_models import MODELS_FOLDER, list_saved_models, load_model, save_model
 from ._split import Outcome, SeedResult, Split, check_genres_differ, split_into_folds, split_rows
 
@@ -31,8 +32,10 @@ __all__ = [
     "check_genres_differ",
     "choose_recipe",
     "compare_missing",
+    "compare_runs",
     "fit_controls",
     "fit_on_training_rows",
+    "join_runs",
     "list_ensembles",
     "list_models",
     "list_saved_models",

@@ -10,7 +10,7 @@ import pandas as pd
 from multimodal_ensemble.model_selection import ComparisonResult, ComparisonSplit
 
 from ..data import MovieData
-from ._encoders import WITH_TEXTS, join_names, name_model
+from ._encoders import PLURALS, WITH_TEXTS, join_names, name_model
 from ._split import SeedResult
 
 # The scores in tables, by their column.
@@ -54,9 +54,11 @@ def compare_outcomes(
 def list_differences(
     comparison: ComparisonResult, modalities: Collection[str], networks: Collection[str]
 ) -> pd.DataFrame:
-    """Return how much each ensemble is above the models of the same modalities and networks.
+    """Return the differences that the study asks about.
 
-    Where there are texts, also how much each model with them is above the same model without.
+    These are all modalities together minus each alone, one network for posters minus another, each
+    ensemble minus the model of the same modalities and networks, and, where there are texts, each
+    model with them minus the same model without.
 
     Parameters
     ----------
@@ -114,15 +116,30 @@ def _pair_names(modalities: Collection[str], networks: Collection[str]) -> list[
     """Return pairs of the names of models: the one that may be better, and the other."""
     alone = [[network] for network in networks] or [[]]
     every = [*alone, list(networks)] if len(alone) > 1 else alone
+    names = join_names(modalities)
+    # All modalities with each of them, ...
+    named = [
+        (name_model(names, each), name_model(PLURALS[name], each if name == "poster" else []))
+        for each in alone
+        for name in modalities
+        if len(modalities) > 1
+    ]
+    # ... the first network with each other one, ...
+    named += [
+        (name_model(name, alone[0]), name_model(name, other))
+        for name in dict.fromkeys(("posters", names, "ensemble"))
+        for other in alone[1:]
+    ]
+    # ... ensembles with networks, ...
     pairs = [(each, each) for each in alone]
     if len(alone) > 1:
         pairs += [(list(networks), each) for each in alone]
-    names = join_names(modalities)
-    named = [
+    named += [
         (name_model(f"ensemble{phrase}", ensemble), name_model(f"{names}{phrase}", model))
         for phrase in ("", WITH_TEXTS)
         for ensemble, model in pairs
     ]
+    # ... and models with texts with the same ones without.
     named += [
         (name_model(f"{name}{WITH_TEXTS}", each), name_model(name, each))
         for name in ("ensemble", names, "plain call")
