@@ -49,6 +49,7 @@ ROOMS = [
     "features",
     "generators",
     "training",
+    "explanation",
     "estimators",
     "reporting",
     "testing",
@@ -83,6 +84,7 @@ LIBRARIES = {
     "features": {"numpy", "keras", "joblib"},
     "generators": {"numpy", "pandas", "scipy", "keras"},
     "training": {"numpy", "pandas", "sklearn", "keras"},
+    "explanation": {"numpy", "pandas", "keras", "tensorflow", "matplotlib"},
     "estimators": {
         "numpy",
         "pandas",

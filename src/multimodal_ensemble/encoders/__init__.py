@@ -6,6 +6,7 @@ from multimodal_ensemble.encoders._category_encoder import CategoryEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._feature_map import split_at_feature_map
 from multimodal_ensemble.encoders._fit_encoders import as_encoder_list, fit_encoders, present_values
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._infer_encoders import infer_encoders
@@ -57,5 +58,6 @@ __all__ = [
     "infer_encoders",
     "join_backbones",
     "present_values",
+    "split_at_feature_map",
     "split_backbone",
 ]

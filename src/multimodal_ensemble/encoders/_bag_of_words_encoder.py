@@ -15,7 +15,7 @@ from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._token_encoder import TokenEncoder
-from multimodal_ensemble.encoders._token_vectors import inverse_frequencies
+from multimodal_ensemble.encoders._token_vectors import inverse_frequencies, less_centre
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -183,6 +183,19 @@ class BagOfWordsEncoder(TokenEncoder):
         bags = values if hasattr(values, "toarray") else self.prepare(values)
         dense: NDArray[np.float32] = bags.toarray()
         return dense
+
+    def additive_parts(
+        self, values: Any, centre: NDArray[np.float64]
+    ) -> list[tuple[list[str], NDArray[np.float64]]]:
+        """Return the tags or words of each row, and what each adds to the bag.
+
+        Tags that share a word, or are equal in lower case, share its weight by their counts.
+        """
+        bags = self.prepare(values).astype(np.float64)
+        return [
+            (names, less_centre(shares.multiply(bags[row]).toarray(), centre))
+            for row, (names, shares) in enumerate(self._token_shares(values))
+        ]
 
 
 def _check_ngram_range(ngram_range: Any, *, has_tokenizer: bool) -> None:

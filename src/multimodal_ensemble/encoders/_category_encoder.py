@@ -163,6 +163,20 @@ class CategoryEncoder(Encoder):
         dense: NDArray[np.float32] = rows.toarray()
         return dense
 
+    def additive_parts(
+        self, values: Any, centre: NDArray[np.float64]
+    ) -> list[tuple[list[str], NDArray[np.float64]]]:
+        """Return the columns of each row, and the ones of each."""
+        rows = self.encode(values).astype(np.float64) - centre
+        sizes = [
+            len(known) + has_rare
+            for known, has_rare in zip(self.categories_, self.has_rare_, strict=True)
+        ]
+        names = [str(name) for name in self.column_names_ or self.columns]
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        is_own = np.arange(len(sizes))[:, np.newaxis] == owner
+        return [(names, is_own * row) for row in rows]
+
     def _columns(self, values: Any) -> list[tuple[Any, Any]]:
         """Return the name and the values of each column."""
         if isinstance(values, pd.DataFrame):

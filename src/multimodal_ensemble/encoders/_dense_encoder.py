@@ -199,6 +199,21 @@ class DenseEncoder(Encoder):
             self._check_finite(numbers, names or self.columns, after=" after scaling")
         return np.hstack([numbers, lacks[:, self.indicated_]]).astype(np.float32)
 
+    def additive_parts(
+        self, values: Any, centre: NDArray[np.float64]
+    ) -> list[tuple[list[str], NDArray[np.float64]]]:
+        """Return the numbers of each row by column, and what each adds to the encoded row."""
+        rows = self.encode(values).astype(np.float64) - centre
+        names = self.feature_names_
+        if names is None:
+            column = self.columns[0]
+            n = self.n_features_
+            names = [column] if n == 1 else [f"{column}[{number}]" for number in range(n)]
+        # An indicator of missing numbers belongs to its column.
+        owner = np.concatenate([np.arange(self.n_features_), self.indicated_]).astype(int)
+        is_own = np.arange(self.n_features_)[:, np.newaxis] == owner
+        return [([str(name) for name in names], is_own * row) for row in rows]
+
     def _read_rows(self, values: Any, *, named: bool) -> tuple[NDArray[Any], bool]:
         """Return what `prepare` returns, and whether single numbers may be missing."""
         rows = as_vectors(values)

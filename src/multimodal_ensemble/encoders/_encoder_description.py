@@ -61,3 +61,50 @@ class EncoderDescription:
             Contents by file name; empty by default.
         """
         return {}
+
+    # -- parts of a row, for explanations ------------------------------------------------------
+
+    # What a part of a value is: "token", "word" or "column".
+    part_kind: str = "column"
+
+    def additive_parts(
+        self, values: Any, centre: NDArray[np.float64]
+    ) -> list[tuple[list[str], NDArray[np.float64]]] | None:
+        """Return named parts of each row, with vectors that add up to the encoded row.
+
+        Explanations use them: in a linear model, each part has its own share of the log-odds.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values, none of them missing.
+        centre : ndarray of shape (n_features,)
+            What is subtracted from encoded rows, such as their mean. It is divided among the parts.
+
+        Returns
+        -------
+        list of n (list of str, ndarray of shape (n_parts, n_features)), or None
+            Names and vectors of the parts of each row. If there are any, the vectors add up to the
+            encoded row less the centre. None, the default, if encoded rows are no vectors or have
+            no such parts.
+        """
+        del values, centre
+        return None
+
+    def without_each_part(self, value: Any) -> tuple[list[str], list[Any]] | None:
+        """Return named parts of one value, and the value without each of them.
+
+        Explanations encode these values where encoded rows have no `additive_parts`.
+
+        Parameters
+        ----------
+        value : object
+            A raw value that is not missing.
+
+        Returns
+        -------
+        (list of str, list of values) or None
+            Both of the same length. None, the default, if a value has no parts.
+        """
+        del value
+        return None

@@ -19,6 +19,7 @@ from multimodal_ensemble.encoders._token_encoder import TokenEncoder
 from multimodal_ensemble.encoders._token_vectors import (
     factorize,
     inverse_frequencies,
+    less_centre,
     positive_pmi,
 )
 from multimodal_ensemble.exceptions import ModalityError
@@ -179,6 +180,19 @@ class TagEmbeddingEncoder(TokenEncoder):
     def encode(self, values: Any) -> NDArray[np.float32]:
         """Return the weighted means of the tokens' vectors as a float32 array."""
         return self.prepare(values)
+
+    def additive_parts(
+        self, values: Any, centre: NDArray[np.float64]
+    ) -> list[tuple[list[str], NDArray[np.float64]]]:
+        """Return the tags or words of each row, and what each adds to the mean of the vectors."""
+        idf = self._learned("idf_")
+        parts = []
+        for names, shares in self._token_shares(values):
+            shares.data *= idf[shares.indices]
+            vectors = shares @ self.token_vectors_.astype(np.float64)
+            length = np.linalg.norm(vectors.sum(axis=0))
+            parts.append((names, less_centre(vectors / length if length else vectors, centre)))
+        return parts
 
     def _read_unlabelled(self, values: Any) -> Iterator[Mapping[str, int]]:
         try:

@@ -24,6 +24,9 @@ from multimodal_ensemble.encoders._text_source import POOLINGS, TextSource
 from multimodal_ensemble.encoders._token_ids import count_ids, digest_ids, is_tokenized, pad_ids
 from multimodal_ensemble.exceptions import ModalityError
 
+# The most parts of a text in an explanation, each of which is one more pass of the backbone.
+_MOST_PARTS = 64
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class TextEncoder(LanguageModelEncoder):
@@ -114,6 +117,7 @@ class TextEncoder(LanguageModelEncoder):
 
     input_dtype = "int32"
     unit = "text"
+    part_kind = "word"
 
     def __init__(
         self,
@@ -195,6 +199,20 @@ class TextEncoder(LanguageModelEncoder):
         if self.items is not None:
             return np.asarray(values.counts, dtype=np.intp)
         return np.array([count_ids(row) for row in values], dtype=np.intp)
+
+    def without_each_part(self, value: Any) -> tuple[list[str], list[Any]]:
+        """Return the texts of a list, or the words of a text, and the value without each of them.
+
+        A text of more than 64 words has 64 parts of neighbouring words.
+        """
+        texts = [value] if isinstance(value, str) else list(value)
+        if len(texts) > 1:
+            return texts, [[*texts[:at], *texts[at + 1 :]] for at in range(len(texts))]
+        words = "".join(texts).split()
+        n_parts = max(1, min(_MOST_PARTS, len(words)))
+        parts = [" ".join(part) for part in np.array_split(np.array(words, dtype=object), n_parts)]
+        rest = [" ".join([*parts[:at], *parts[at + 1 :]]) for at in range(len(parts))]
+        return parts, rest if isinstance(value, str) else [[text] for text in rest]
 
     def _tokenize(self, values: Any) -> NDArray[Any]:
         if is_tokenized(values):

@@ -29,6 +29,7 @@ class TokenEncoder(Encoder):
 
     zeros_are_empty = True
     values_are_scaled = True
+    part_kind = "token"
     # The value of a subclass whose constructor has no such argument.
     ngram_range: tuple[int, int] = (1, 1)
 
@@ -126,9 +127,7 @@ class TokenEncoder(Encoder):
         ModalityError
             If a row is no list of tokens.
         """
-        dropped = {compose(token) for token in self.drop}
-        if self.lowercase or self.tokenizer == "words":
-            dropped |= {fold(token) for token in self.drop}
+        dropped = self._dropped_tokens()
         # Most tags occur in many rows.
         expand = functools.cache(functools.partial(self._expand_tag, dropped=dropped))
         for row, value in enumerate(values):
@@ -140,6 +139,45 @@ class TokenEncoder(Encoder):
                 for token in expand(tag):
                     counts[token] += count
             yield counts
+
+    def _token_shares(self, values: Any) -> Iterator[tuple[list[str], csr_matrix]]:
+        """Yield, for each row, its tags and how much of each token's count is due to each of them.
+
+        In a text, the tokens are their own names. Only names with a known token are listed. The
+        shares of a token that the row holds add up to 1.
+        """
+        columns = {token: column for column, token in enumerate(self._learned("vocabulary_"))}
+        dropped = self._dropped_tokens()
+        for row, value in enumerate(values):
+            if isinstance(value, str) and self.tokenizer is not None:
+                by_name = {token: [token] for token in self._split_text(value, row, dropped)}
+                counts: _Counts = dict.fromkeys(by_name, 1)
+            else:
+                counts = self._count_tags(value, row)
+                by_name = {tag: self._expand_tag(tag, dropped=dropped) for tag in counts}
+            known = {
+                name: [columns[token] for token in tokens if token in columns]
+                for name, tokens in by_name.items()
+            }
+            names = [name for name, found in known.items() if found]
+            places = [
+                (number, column, counts[name])
+                for number, name in enumerate(names)
+                for column in known[name]
+            ]
+            rows, places_of, data = np.array(places, dtype=np.float64).reshape(-1, 3).T
+            index = (rows.astype(int), places_of.astype(int))
+            shares = csr_matrix((data, index), shape=(len(names), len(columns)))
+            totals = np.asarray(shares.sum(axis=0)).ravel()
+            shares.data /= totals[shares.indices]
+            yield names, shares
+
+    def _dropped_tokens(self) -> set[str]:
+        """Return the tokens that are left out, in the forms in which they may occur."""
+        dropped = {compose(token) for token in self.drop}
+        if self.lowercase or self.tokenizer == "words":
+            dropped |= {fold(token) for token in self.drop}
+        return dropped
 
     def _normalize(self, token: str) -> str:
         return fold(token) if self.lowercase else compose(token)

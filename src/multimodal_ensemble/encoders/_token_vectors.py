@@ -73,3 +73,13 @@ def factorize(matrix: csr_matrix, dim: int) -> NDArray[np.float32]:
     scaled = (left * np.sqrt(values))[:, : max(rank, 1)]
     vectors: NDArray[np.float32] = normalize(scaled).astype(np.float32)
     return vectors
+
+
+def less_centre(parts: NDArray[np.float64], centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return parts of a row that add up to the row less a centre.
+
+    Each part takes the share of the centre that it has of the row, its product with the row.
+    """
+    row = parts.sum(axis=0)
+    length = float(row @ row)
+    return parts - np.outer(parts @ row / length, centre) if length else parts

@@ -1,8 +1,17 @@
 """Estimators: from raw columns to labels, and the file that a fitted one is saved as."""
 
+from multimodal_ensemble.estimators._errors import errors
 from multimodal_ensemble.estimators._evaluation import Evaluation
 from multimodal_ensemble.estimators._export import check_export
+from multimodal_ensemble.estimators._modality_importance import modality_importance
 from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
 from multimodal_ensemble.estimators._multimodal_ensemble import MultimodalEnsemble
 
-__all__ = ["Evaluation", "MultimodalClassifier", "MultimodalEnsemble", "check_export"]
+__all__ = [
+    "Evaluation",
+    "MultimodalClassifier",
+    "MultimodalEnsemble",
+    "check_export",
+    "errors",
+    "modality_importance",
+]

@@ -23,6 +23,7 @@ from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
 from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
 from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
+from multimodal_ensemble.estimators._explain import ExplainMixin
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._rows import check_same_length, read_table
@@ -33,7 +34,7 @@ from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
 
 
-class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
+class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator, ABC):
     """Base class of multilabel estimators over encoders.
 
     A subclass has the parameters `encoders`, `store` and `verbose`, trains in `fit`, and passes
@@ -55,8 +56,7 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
     def _rows_per_batch(self) -> int:
         """Number of rows that are encoded at once for prediction."""
 
-    def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
-        """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
+    def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
         verbose, size = min(self.verbose, 1), self._rows_per_batch
         dataset = MultimodalDataset(
             table, self.encoders_, batch_size=size, store=self.store, verbose=verbose
@@ -70,7 +70,11 @@ class BaseMultimodalEstimator(ClassifierMixin, BaseEstimator, ABC):
                 "their other modalities are used."
             )
             raise ImageReadError(msg)
-        return predict_scores(self.model_, dataset, verbose=verbose)
+        return dataset
+
+    def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
+        """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
+        return predict_scores(self.model_, self._open_rows(table), verbose=min(self.verbose, 1))
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Return scores.

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Self
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from multimodal_ensemble._labels import label_columns
 from multimodal_ensemble._random import seeded_layers
@@ -30,6 +28,7 @@ from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import draw_seed
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.fusion import MemberLayout
+from multimodal_ensemble.generators import MultimodalDataset
 
 # Rows per batch where images pass through a backbone in prediction.
 _ROWS_PER_BATCH = 32
@@ -252,10 +251,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         connect_members(fitted.encoders, self.store)
         return super()._adopt(fitted)
 
-    def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
+    def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
         # `set_params` may have changed the store.
         connect_members(self.encoders_, self.store)
-        return super()._predict_scores(table)
+        return super()._open_rows(table)
 
     @classmethod
     def _fitted_params(cls, fitted: Fitted) -> dict[str, Any]:

@@ -238,7 +238,7 @@ class LateFusion(keras.layers.Layer):
             for position, value in enumerate(values[:n_members])
         ]
         if n_tokens is not None:
-            amount = self._amount(n_tokens)
+            amount = self.token_amount(n_tokens)
             log_odds = [
                 keras.ops.exp(self.exponent[position] * amount) * odds
                 for position, odds in enumerate(log_odds)
@@ -248,7 +248,7 @@ class LateFusion(keras.layers.Layer):
         evidence = fuse_evidence(self.members, log_odds, presences)
         return keras.ops.sigmoid(self.slope * evidence + self.intercept)
 
-    def _amount(self, n_tokens: Any) -> Any:
+    def token_amount(self, n_tokens: Any) -> Any:
         """Return the logarithm of the counts less its mean, and 0 for rows without tokens."""
         mean, least, most = (self.log_counts[position] for position in range(3))
         logarithm = keras.ops.log(keras.ops.maximum(n_tokens, 1.0))

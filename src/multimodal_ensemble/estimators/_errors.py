@@ -1,0 +1,119 @@
+"""The most confident mistakes of an estimator, with their explanation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from multimodal_ensemble._validation import check_at_least, check_choice
+from multimodal_ensemble.estimators._thresholds import log_odds
+from multimodal_ensemble.metrics import apply_thresholds
+
+KINDS = ("false positive", "false negative")
+_N_PARTS = 5
+
+
+def errors(
+    estimator: Any, X: Any, y: Any, *, label: Any = None, kind: str | None = None, n: int = 10
+) -> pd.DataFrame:
+    """Return the most confident mistakes, and what they rest on.
+
+    Parameters
+    ----------
+    estimator : MultimodalClassifier or MultimodalEnsemble
+        A fitted estimator.
+    X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+        Rows that it was not trained on.
+    y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
+        Their labels.
+    label : object, optional
+        One of `classes_`. Default: the mistakes of all labels.
+    kind : {"false positive", "false negative"}, optional
+        Default: both.
+    n : int, default=10
+        The largest number of mistakes, at least 1.
+
+    Returns
+    -------
+    DataFrame
+        One row per mistake, the most confident first, with the columns ``row`` (its name, or its
+        number if there are no names or equal ones), ``label``, ``kind``, ``score``, ``threshold``,
+        ``margin`` (how far the log-odds of the score are from those of the threshold),
+        ``modalities`` and ``parts``, texts with what moves the score most.
+
+    Raises
+    ------
+    ValueError
+        If there is no such label or kind.
+
+    See Also
+    --------
+    modality_importance : How much each modality matters.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalEnsemble
+    >>> from multimodal_ensemble.estimators import errors
+    >>> X = {"tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25}
+    >>> y = [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25
+    >>> ensemble = MultimodalEnsemble([BagOfWordsEncoder("tags")], verbose=0).fit(X, y)
+    >>> found = errors(ensemble, {"tags": [["love", "war"], ["love"]]}, [["Action"], ["Action"]])
+    >>> found[["row", "label", "kind"]].head(2).values.tolist()
+    [[1, 'Action', 'false negative'], [1, 'Romance', 'false positive']]
+    """
+    check_at_least(n, 1, name="n")
+    if kind is not None:
+        check_choice(kind, KINDS, name="kind")
+    shown = estimator._positions_of(None if label is None else [label])
+    table, y_true = estimator._read_truth(X, y)
+    y_score = estimator._predict_scores(table)
+    thresholds = estimator.thresholds_
+    predicted = apply_thresholds(y_score, thresholds).astype(bool)
+    is_wrong = predicted != y_true
+    if kind is not None:
+        is_wrong &= predicted == (kind == KINDS[0])
+    is_wrong[:, np.setdiff1d(np.arange(is_wrong.shape[1]), shown)] = False
+    # A threshold may be infinite.
+    limits = log_odds(np.clip(thresholds, 0, 1))
+    margin = np.abs(log_odds(y_score.astype(np.float64)) - limits)
+    rows, labels = np.nonzero(is_wrong)
+    order = np.argsort(-margin[rows, labels], kind="stable")[:n]
+    rows, labels = rows[order], labels[order]
+    classes = list(estimator.classes_)
+    columns = ["row", "label", "kind", "score", "threshold", "margin", "modalities", "parts"]
+    if not len(rows):
+        return pd.DataFrame(columns=columns)
+    chosen = np.unique(rows)
+    explanation = estimator.explain(
+        table.iloc[chosen].reset_index(drop=True),
+        labels=[classes[position] for position in np.unique(labels)],
+    )
+    names = estimator._names_of_rows(X, table)
+    found = []
+    for row, position in zip(rows.tolist(), labels.tolist(), strict=True):
+        place, name = int(np.searchsorted(chosen, row)), classes[position]
+        modalities = explanation.modalities
+        top = explanation.top(place, name, _N_PARTS)
+        own = modalities[(modalities["row"] == place) & (modalities["label"] == name)]
+        found.append(
+            [
+                names[row],
+                name,
+                KINDS[0] if predicted[row, position] else KINDS[1],
+                float(y_score[row, position]),
+                float(thresholds[position]),
+                float(margin[row, position]),
+                _as_text(own["modality"], own["contribution"]),
+                _as_text(
+                    *explanation.top(place, name, _N_PARTS)[["part", "contribution"]].T.values
+                ),
+            ]
+        )
+    return pd.DataFrame(found, columns=columns)
+
+
+def _as_text(names: Any, contributions: Any) -> str:
+    pairs = zip(names, contributions, strict=True)
+    return ", ".join(f"{name} {contribution:+.2f}" for name, contribution in pairs)

@@ -1,0 +1,145 @@
+"""Explanations of an estimator's scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from multimodal_ensemble._tables import abbreviate, named_rows
+from multimodal_ensemble.estimators._rows import read_table
+from multimodal_ensemble.estimators._thresholds import log_odds
+from multimodal_ensemble.explanation import Explanation, ImageMap, explain_rows, map_images
+from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.training import predict_scores
+
+
+class ExplainMixin(ABC):
+    """Adds `explain` to an estimator."""
+
+    model_: Any
+    classes_: Any
+    provenance_: dict[str, Any]
+
+    def explain(
+        self, X: Any, *, labels: Sequence[Any] | None = None, background: Any = None
+    ) -> Explanation:
+        """Return how much each modality, token, word and column moves the scores of rows.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`. Explanations of a few hundred rows take seconds; words of texts
+            take one pass of the language model each.
+        labels : sequence, optional
+            Which of `classes_` are explained. Default: all.
+        background : DataFrame, mapping of str to sequence, or array-like, optional
+            Rows that stand for absent modalities, such as training rows; at most 50 of them are
+            used. Only networks that were trained without optional modalities and without
+            `modality_dropout` need them. Default: the rows of `X`.
+
+        Returns
+        -------
+        Explanation
+            Tables of contributions to the log-odds, and figures.
+
+        Raises
+        ------
+        ModalityError
+            If a column is absent or values do not fit an encoder.
+        ValueError
+            If there is no such label.
+        """
+        check_is_fitted(self)
+        shown = self._positions_of(labels)
+        table = read_table(self, X, reset=False)
+        dataset = self._open_rows(table)
+        shares = np.asarray(self.provenance_["label_shares"], dtype=np.float64)
+        return explain_rows(
+            self.model_,
+            dataset,
+            y_score=predict_scores(self.model_, dataset),
+            classes=list(self.classes_),
+            prior=log_odds(shares),
+            shown=shown,
+            rows=self._names_of_rows(X, table),
+            background=None
+            if background is None
+            else self._open_rows(read_table(self, background, reset=False)),
+        )
+
+    def explain_image(
+        self,
+        X: Any,
+        label: Any,
+        *,
+        column: str | None = None,
+        method: str = "occlusion",
+        n_regions: int = 8,
+    ) -> list[ImageMap]:
+        """Return which regions of the images of rows move the score of a label.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`. Each row takes ``n_regions ** 2 + 1`` passes of the network.
+        label : object
+            One of `classes_`.
+        column : str, optional
+            The column of the images. It may be left out if there is only one.
+        method : {"occlusion", "grad_cam"}, default="occlusion"
+            ``"occlusion"`` covers one region after the other with the mean colour of the image, for
+            all encoders that read the column at once, and works with any network. ``"grad_cam"``
+            takes one pass, and needs a convolutional network with a frozen end. Of several
+            encoders of the column, it takes the first.
+        n_regions : int, default=8
+            Number of regions per side with ``"occlusion"``, at least 2.
+
+        Returns
+        -------
+        list of ImageMap
+            One map per row that has an image.
+
+        Raises
+        ------
+        ModalityError
+            If there is no such column of images, or the network has no feature map for Grad-CAM.
+        ValueError
+            If there is no such label or method.
+        """
+        check_is_fitted(self)
+        table = read_table(self, X, reset=False)
+        (position,) = self._positions_of([label])
+        return map_images(
+            self.model_,
+            self._open_rows(table),
+            label=label,
+            position=position,
+            rows=self._names_of_rows(X, table),
+            column=column,
+            method=method,
+            n_regions=n_regions,
+        )
+
+    @staticmethod
+    def _names_of_rows(X: Any, table: pd.DataFrame) -> Sequence[Any]:
+        """Return the names of the rows of X, or numbers if there are none or equal ones."""
+        named = named_rows(X, table)
+        is_named = named is not None and named.index.is_unique
+        return list(table.index) if is_named else range(len(table))
+
+    def _positions_of(self, labels: Sequence[Any] | None) -> list[int]:
+        """Return the positions of labels among all labels, or of all."""
+        classes = list(self.classes_)
+        if unknown := [label for label in labels or () if label not in classes]:
+            msg = f"Labels must be among classes_, {abbreviate(classes)}. Received {unknown}."
+            raise ValueError(msg)
+        return [classes.index(each) for each in (classes if labels is None else labels)]
+
+    @abstractmethod
+    def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
+        """Return the rows of a table as a data set for prediction."""

@@ -1,0 +1,167 @@
+"""From the rows of a data set to their explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multimodal_ensemble._layer_names import SCORES
+from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.encoders import Encoder, present_values
+from multimodal_ensemble.explanation._explanation import REST, Explanation
+from multimodal_ensemble.explanation._late_fusion_parts import LateFusionParts
+from multimodal_ensemble.explanation._network_parts import NetworkParts
+from multimodal_ensemble.fusion import LateFusion, feature_model
+from multimodal_ensemble.generators import MultimodalDataset
+
+# Names of parts, and what each adds to the log-odds, of shape (n_parts, n_labels).
+_Named = tuple[list[str], FloatArray]
+
+
+def explain_rows(
+    model: keras.Model,
+    dataset: MultimodalDataset,
+    *,
+    y_score: NDArray[Any],
+    classes: Sequence[Any],
+    prior: FloatArray,
+    shown: Sequence[int],
+    rows: Sequence[Any],
+    background: MultimodalDataset | None = None,
+    random_state: int = 0,
+) -> Explanation:
+    """Return what the scores of rows rest on.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Made by `fuse_encoders` or `fuse_late`.
+    dataset : MultimodalDataset
+        The rows, encoded by the fitted encoders of the model.
+    y_score : array of shape (n_rows, n_labels)
+        The scores of the rows.
+    classes : sequence of length n_labels
+        The labels.
+    prior : array of shape (n_labels,)
+        Log-odds of the labels' shares of the training rows.
+    shown : sequence of int
+        Positions of the labels that are explained.
+    rows : sequence of length n_rows
+        Names of the rows.
+    background : MultimodalDataset, optional
+        Rows that stand for absent modalities. Default: the explained ones.
+    random_state : int, default=0
+        Seeds the choice of background rows, and of orders of many modalities.
+
+    Returns
+    -------
+    Explanation
+        The explanation.
+    """
+    parts: Any = parts_of(model, dataset, random_state)
+    states = parts.read(dataset)
+    if isinstance(parts, NetworkParts) and parts.needs_background:
+        others = states
+        if background is not None:
+            others = parts_of(model, background, random_state).read(background)
+        parts.adopt_background(others)
+    base, contributions = parts.split(states)
+    log_odds = base + sum(contributions.values())
+    labels = [classes[position] for position in shown]
+
+    def expand(row: int, **columns: Any) -> pd.DataFrame:
+        """Return one row of a table per label; arrays have a value for each of all labels."""
+        taken = {
+            name: value[list(shown)] if isinstance(value, np.ndarray) else value
+            for name, value in columns.items()
+        }
+        return pd.DataFrame({"row": [rows[row]] * len(labels), "label": labels, **taken})
+
+    scores: list[pd.DataFrame] = []
+    modalities: list[pd.DataFrame] = []
+    by_kind: dict[str, list[pd.DataFrame]] = {"token": [], "column": []}
+    for row in range(len(rows)):
+        values = {"score": y_score[row], "log_odds": log_odds[row], "base": base[row]}
+        scores.append(expand(row, **values, prior=prior))
+    for encoder in dataset.encoders:
+        name, columns = encoder.name, ", ".join(map(str, encoder.columns))
+        is_missing = parts.is_missing(states, name)
+        named = {"modality": name, "columns": columns}
+        for row in range(len(rows)):
+            value = {"contribution": contributions[name][row], "is_missing": bool(is_missing[row])}
+            modalities.append(expand(row, **named, **value))
+        kind = "column" if encoder.part_kind == "column" else "token"
+        for row, (parts_of_row, values_of) in _split_rows(parts, states, encoder, dataset).items():
+            rest = contributions[name][row] - values_of.sum(axis=0)
+            for part, part_value in [*zip(parts_of_row, values_of, strict=True), (REST, rest)]:
+                by_kind[kind].append(expand(row, **named, **{kind: part}, contribution=part_value))
+    return Explanation(
+        _sort(scores, rows),
+        _sort(modalities, rows),
+        _sort(by_kind["token"], rows, "modality", "columns", "token", "contribution"),
+        _sort(by_kind["column"], rows, "modality", "columns", "column", "contribution"),
+        parts.method,
+    )
+
+
+def _sort(tables: Sequence[pd.DataFrame], rows: Sequence[Any], *columns: str) -> pd.DataFrame:
+    """Return one table with the rows in their order; `columns` are those of an empty one."""
+    if not tables:
+        return pd.DataFrame(columns=["row", "label", *columns])
+    place = {row: position for position, row in enumerate(rows)}
+    table = pd.concat(tables, ignore_index=True)
+    order = np.argsort([place[row] for row in table["row"]], kind="stable")
+    return table.iloc[order].reset_index(drop=True)
+
+
+def parts_of(
+    model: keras.Model, dataset: MultimodalDataset | None, random_state: int
+) -> LateFusionParts | NetworkParts:
+    """Return what splits log-odds, from the inputs that a data set has, or from raw inputs."""
+    if dataset is not None and dataset.features:
+        model = feature_model(model, list(dataset.features))
+    if isinstance(model.get_layer(SCORES), LateFusion):
+        return LateFusionParts(model)
+    return NetworkParts(model, random_state=random_state)
+
+
+def _split_rows(
+    parts: Any, states: Any, encoder: Encoder, dataset: MultimodalDataset
+) -> dict[int, _Named]:
+    """Return the parts of a modality in each row that has it; empty if it has no parts."""
+    values, present = present_values(encoder, encoder.select(dataset.raw))
+    rows = np.flatnonzero(present).tolist()
+    centre = parts.centre(encoder.name)
+    additive = encoder.additive_parts(values, centre) if rows and centre is not None else None
+    if additive is not None:
+        return {
+            row: (names, parts.weigh(states, row, encoder.name, vectors))
+            for row, (names, vectors) in zip(rows, additive, strict=True)
+        }
+    found: dict[int, _Named] = {}
+    for position, row in enumerate(rows):
+        split = encoder.without_each_part(
+            values.iloc[position] if hasattr(values, "iloc") else values[position]
+        )
+        if split is None:
+            return {}
+        names, variants = split
+        inputs = _encode_variants(encoder, variants, dataset)
+        found[row] = names, parts.fall(states, row, inputs)
+    return found
+
+
+def _encode_variants(
+    encoder: Encoder, variants: Sequence[Any], dataset: MultimodalDataset
+) -> Mapping[str, NDArray[Any]]:
+    """Return features or encoded rows of variants of a value."""
+    inputs = encoder.encode(encoder.prepare(variants))
+    frozen = encoder.frozen_part() if encoder.name in dataset.features else None
+    if frozen is not None:
+        inputs = keras.ops.convert_to_numpy(frozen(inputs, training=False))
+    return {encoder.name: inputs}
