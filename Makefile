@@ -13,7 +13,10 @@ RETRIEVE := examples/movielens_genres/retrieval/requirements.txt
 # The icons, and what draws them.
 ICONS := examples/icon_categories/requirements.txt
 
-.PHONY: example icons test bench bench-check stress lint types docs build-check test-lowest clean
+# The accessibility checker of the tests of pages, which npm installs.
+AXE := node_modules/axe-core/axe.min.js
+
+.PHONY: browser example icons test bench bench-check stress lint types docs build-check test-lowest clean
 
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
@@ -27,6 +30,15 @@ PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test
 	$(BIN)/python $(PYTEST)
+
+# Chromium and axe-core for the tests of pages. Where they cannot be installed, without a network or
+# rights, those tests are skipped with the reason.
+browser:
+	@command -v chromium >/dev/null || { apt-get update --quiet=2 && \
+		apt-get install --quiet=2 --yes --no-install-recommends chromium npm; } || \
+		echo "Chromium cannot be installed; the tests of pages in a browser are skipped."
+	@test -f $(AXE) || npm install --silent --no-save --no-package-lock --fetch-retries=0 axe-core@4 || \
+		echo "axe-core cannot be installed; the tests of pages in a browser are skipped."
 
 # All ratios; about 20 minutes on two cores. BENCH="--data FOLDER --weights NAME=FILE ..." uses real data.
 bench: $(VENV)/.test
@@ -79,7 +91,7 @@ test-lowest: $(VENV_LOWEST)/.test
 		-W "ignore::DeprecationWarning" -W "ignore:It looks like"
 
 clean:
-	rm -rf build dist docs/_build docs/api/generated $(VENV) $(VENV_LOWEST)
+	rm -rf build dist docs/_build docs/api/generated node_modules $(VENV) $(VENV_LOWEST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""Characters of a text that nobody sees."""
+"""Texts: characters that nobody sees, and metrics as they are written in a sentence."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ _INVISIBLE = re.compile(
 def without_invisible(text: str) -> str:
     """Return text without the invisible characters that do not change its meaning."""
     return _INVISIBLE.sub("", text)
+
+
+def metric_title(metric: str) -> str:
+    """Return the name of a metric as it is written in a sentence, such as "mean ROC-AUC"."""
+    return metric.replace("_", " ").replace("roc auc", "ROC-AUC").replace("f1", "F1")

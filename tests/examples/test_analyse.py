@@ -166,7 +166,7 @@ def test_pairs_of_genres_are_counted(out, left):
 
 def test_the_page_shows_each_figure_with_numbers_of_the_tables(out, rows, left):
     page = (out / "analysis.html").read_text(encoding="utf-8")
-    assert page.count("<section ") == 8
+    assert page.count("<section ") == 9
     assert page.count("<img ") == 10
     assert page.count(" alt='") == 10
     share = f"{100 * len(left) / len(rows):.1f} %"
@@ -182,6 +182,32 @@ def test_nothing_in_the_data_becomes_html(out):
     for text in ("<fr>", "<b>2000</b>"):
         assert html.escape(text) in page
         assert text not in page
+
+
+def test_tags_that_mark_a_genre_occur_with_it_more_often_than_expected(out, left, tags_of):
+    table = pd.read_csv(out / "marking_tags.csv", keep_default_na=False)
+    assert set(table["genre"]) <= set().union(*left.values())
+    assert table.groupby("genre").size().max() <= 8
+    assert len(table) > 3
+    for row in table.itertuples():
+        movies = [movie for movie, tags in tags_of.items() if row.tag in tags]
+        both = [movie for movie in movies if row.genre in left[movie]]
+        prevalence = sum(row.genre in genres for genres in left.values()) / len(left)
+        assert (row.movies, row.with_genre) == (len(movies), len(both))
+        assert row.times == pytest.approx(len(both) / (len(movies) * prevalence))
+        assert row.times > 1
+
+
+def test_movies_without_a_genre_are_no_genre(tmp_path):
+    folder = write_data(tmp_path / "data", genres=["Drama", "(no genres listed)", "Comedy"])
+    movies = prepare_movies(read_folder(folder), FILTERS, modalities=())
+    analysis = analyse(read_folder(folder), movies, FILTERS)
+    page = write_analysis(tmp_path, analysis, movies, FILTERS, [])
+    text = page.read_text(encoding="utf-8")
+    assert "Before the filters: 2 genres, and 43 movies without a genre. Drama is" in text
+    assert "2 genres with at least 5 % of the" in text
+    assert "kept, 0 dropped." in text
+    assert "Pairs that never occur together: 1 of 1." in text
 
 
 def test_tags_that_reveal_a_genre_are_shown(out):

@@ -26,18 +26,23 @@ HISTORY = pd.DataFrame(
 def test_each_model_has_a_curve_with_its_best_evaluation_marked(tmp_path):
     figure = plot_histories({"tags": HISTORY, "posters": HISTORY})
     for axis, column in zip(figure.axes, ["loss", "mean_roc_auc", "mean_accuracy"], strict=True):
-        curve, mark = axis.lines[:2]
-        np.testing.assert_array_equal(curve.get_ydata(), HISTORY[column])
-        assert list(mark.get_xdata()) == [20]
-        assert len(axis.lines) == 4
+        assert len(axis.lines) == 2
+        for curve in axis.lines:
+            np.testing.assert_array_equal(curve.get_ydata(), HISTORY[column])
+            assert curve.get_markevery() == [1]
+        styles = {(curve.get_linestyle(), curve.get_marker()) for curve in axis.lines}
+        assert len(styles) == 2
+    assert figure.legends[0].get_title().get_text() == "markers: best validation ROC-AUC"
     figure.savefig(tmp_path / "histories.png")
 
 
-def test_bars_have_the_lengths_of_the_scores(tmp_path):
-    table = pd.DataFrame({"mean_roc_auc": [0.7, 0.8], "mean_accuracy": [0.9, 0.6]}, ["a", "b"])
-    figure = plot_comparison(table, spread=table / 10)
+def test_dots_are_at_the_scores_and_the_axis_shows_their_differences(tmp_path):
+    table = pd.DataFrame({"mean_roc_auc": [0.85, 0.88], "mean_accuracy": [0.9, 0.6]}, ["a", "b"])
+    figure = plot_comparison(table, spread=table / 100)
     for axis, column in zip(figure.axes, table.columns, strict=True):
-        assert [bar.get_width() for bar in axis.patches] == table[column].tolist()
+        assert axis.lines[0].get_xdata().tolist() == table[column].tolist()
+        assert [text.get_text() for text in axis.texts] == [f"{x:.3f}" for x in table[column]]
+    assert figure.axes[0].get_xlim()[0] > 0.8
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["a", "b"]
     figure.savefig(tmp_path / "comparison.png")
 
@@ -65,6 +70,8 @@ def test_each_image_has_its_labels_below(count, tmp_path):
     titles = [f"A film for ${level}$" for level in range(count)]
     figure = plot_predictions(images, titles, [["Crime"]] * count, [["Crime", "Drama"]] * count)
     assert len(figure.axes) == count
+    # At 96 pixels per inch, 8.25 points are 11 pixels.
+    assert all(axis.xaxis.label.get_fontsize() >= 8.25 for axis in figure.axes)
     assert figure.axes[0].get_xlabel() == "true: Crime\npredicted: Crime, +Drama"
     figure.savefig(tmp_path / "predictions.png")
 

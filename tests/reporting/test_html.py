@@ -1,7 +1,6 @@
 """The content of HTML reports, read back with a parser, and invalid parts."""
 
 import base64
-import html.parser
 import os
 import re
 
@@ -10,40 +9,16 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from multimodal_ensemble.reporting import ReportFigure, ReportTable, _html, write_html_report
+from multimodal_ensemble.reporting import (
+    ReportFigure,
+    ReportTable,
+    _html,
+    _style,
+    write_html_report,
+)
+from tests.reporting.page import Page
 
 HOSTILE = "<script>alert('x')</script> & \"quotes\" </td> 日本"
-
-
-class Page(html.parser.HTMLParser):
-    """Collects elements and texts, and checks that elements are closed in order."""
-
-    VOID = frozenset({"meta", "img"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.texts, self.open = [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if data.strip():
-            self.texts.append((self.open[-1], data))
-
-    def all(self, tag):
-        return [attributes for name, attributes in self.elements if name == tag]
-
-    def texts_of(self, tag):
-        return [text for name, text in self.texts if name == tag]
 
 
 @pytest.fixture
@@ -93,7 +68,17 @@ def test_the_file_refers_to_no_external_resources(write, figure):
     ]
     assert len(targets) == 3
     assert all(target.startswith(("#", "data:")) for target in targets)
-    assert not re.search(r"@import|url\(", _html._STYLE)
+    assert not re.search(r"@import|url\(", _style.STYLE)
+
+
+def test_regions_have_distinct_names_and_tables_are_shown_whole(write, figure):
+    table = pd.DataFrame({"x": range(99)})
+    same = [table, table, ReportTable(table, "Same."), ReportTable(table, "Same.")]
+    page = write({"Same.": [*same, ReportFigure(figure, "A line.")], "Other": table})
+    names = [div["aria-label"] for div in page.all("div") if div.get("role") == "region"]
+    assert len(set(names)) == len(names) == 6
+    assert names[2] == "Table 3: Same."
+    assert "max-height" not in _style.STYLE
 
 
 def test_the_table_of_contents_links_to_the_sections(write):

@@ -125,16 +125,27 @@ def test_without_shares_and_kept_bars_have_counts_only():
     assert not figure.legends
 
 
-@pytest.mark.parametrize("log", [False, True])
-def test_numbers_below_the_first_kept_are_hatched(log, tmp_path):
+def test_numbers_below_the_first_kept_are_hatched(tmp_path):
     counts = pd.Series({1993: 4, 1995: 10, 1996: 1})
-    figure = plot_distribution(counts, label="year", unit="movies", first_kept=1995, log=log)
+    figure = plot_distribution(counts, label="year", unit="movies", first_kept=1995)
     (axis,) = figure.axes
     bars = {round(bar.get_x() + bar.get_width() / 2): bar for bar in axis.patches}
     assert {year: bar.get_height() for year, bar in bars.items()} == counts.to_dict()
     assert [year for year, bar in bars.items() if bar.get_hatch()] == [1993]
     assert list(axis.lines[0].get_xdata()) == [1994.5, 1994.5]
-    assert axis.get_yscale() == ("log" if log else "linear")
+    figure.savefig(tmp_path / "years.png", dpi=40)
+
+
+def test_a_logarithmic_scale_has_dots_instead_of_bars(tmp_path):
+    counts = pd.Series({1993: 4, 1994: 0, 1995: 10, 1996: 1})
+    figure = plot_distribution(counts, label="year", unit="movies", first_kept=1995, log=True)
+    (axis,) = figure.axes
+    kept, dropped, _ = axis.lines
+    assert not axis.patches
+    assert kept.get_xydata().tolist() == [[1995, 10], [1996, 1]]
+    assert dropped.get_xydata().tolist() == [[1993, 4]]
+    assert dropped.get_markerfacecolor() == "white"
+    assert axis.get_yscale() == "log"
     figure.savefig(tmp_path / "years.png", dpi=40)
 
 

@@ -17,8 +17,8 @@ from multimodal_ensemble.reporting import (
     write_html_report,
 )
 
-from ..data import ALL_LANGUAGES, Filters, MovieData
-from ._tables import Analysis
+from ..data import ALL_LANGUAGES, NO_GENRE, Filters, MovieData
+from ._tables import FEWEST_MOVIES, N_MARKING_TAGS, Analysis
 
 PAGE_NAME = "analysis.html"
 N_COMMON = 30
@@ -37,11 +37,12 @@ def write_analysis(
     sections = {
         "What the filters leave": [*notes, *_filters(analysis, filters)],
         "Problems in the files": _findings(analysis),
-        "Figure 2: movies per release year and language": _movies(analysis, filters),
-        "Figure 3: genres before and after the filters": _genres(analysis, filters),
-        "Figure 4: common and rare tags": _tags(analysis, filters),
-        "Figure 5: tags per movie": _tags_per_movie(analysis),
-        "Figure 6: genres that go together": _together(analysis, data),
+        "Movies per release year and language": _movies(analysis, filters),
+        "Genres before and after the filters": _genres(analysis, filters),
+        "Common and rare tags": _tags(analysis, filters),
+        "Tags per movie": _tags_per_movie(analysis),
+        "Genres that go together": _together(analysis, data),
+        "Tags that mark a genre": _marks(analysis),
         "Tags that reveal a genre": _leaks(analysis, filters),
     }
     page = out / PAGE_NAME
@@ -123,7 +124,9 @@ def _genres(analysis: Analysis, filters: Filters) -> Parts:
     genres = analysis.genres
     filtered = _by(genres[genres["filtered"] > 0], "filtered")
     left = _by(genres[genres["kept"]], "left")
-    dropped = len(filtered) - len(left)
+    named = genres[genres.index != NO_GENRE]
+    without = genres["in_data"].get(NO_GENRE, 0)
+    dropped = len(filtered.index.difference([NO_GENRE])) - len(left)
 
     def bars(table: pd.DataFrame, stage: str, caption: str, kept: Any = None) -> ReportFigure:
         figure = plot_label_counts(
@@ -135,9 +138,11 @@ def _genres(analysis: Analysis, filters: Filters) -> Parts:
         bars(
             genres,
             "in_data",
-            f"Before the filters: {_count(len(genres), 'genre')}. {genres.index[0]} is the most "
-            f"common ({genres['in_data'].iloc[0]:,} movies). Shares are of all "
-            f"{_count(genres['in_data'].sum(), 'occurrence')} of a genre.",
+            f"Before the filters: {_count(len(named), 'genre')}"
+            + (f", and {_count(without, 'movie')} without a genre" if without else "")
+            + f". {named.index[0]} is the most common ({named['in_data'].iloc[0]:,} movies). "
+            f"Shares are of all {_count(genres['in_data'].sum(), 'occurrence')}"
+            + (f", {NO_GENRE} included." if without else " of a genre."),
         ),
         bars(
             filtered,
@@ -225,13 +230,12 @@ def _together(analysis: Analysis, data: MovieData) -> Parts:
         for other in lift.columns[row + 1 :]
     }
     share = analysis.cooccurrence_share
-    (often, also), (seldom, avoided) = max(pairs, key=pairs.get), min(pairs, key=pairs.get)
+    often, also = max(pairs, key=pairs.get)
     caption = (
         "Share of the movies of a row's genre that also have the column's genre. Compared with "
         f"independent genres, {often} and {also} occur together {pairs[often, also]:.1f} times as "
-        f"often, {seldom} and {avoided} {pairs[seldom, avoided]:.2f} times: "
-        f"{_percent(share.loc[often, also])} of {often} movies are {also}, "
-        f"{_percent(share.loc[seldom, avoided])} of {seldom} movies are {avoided}."
+        f"often: {_percent(share.loc[often, also])} of {often} movies are {also}. "
+        f"{_describe_rarest(pairs, share)}"
     )
     return [
         *parts,
@@ -250,6 +254,30 @@ def _together(analysis: Analysis, data: MovieData) -> Parts:
             "Movies with both genres; on the diagonal, movies with that genre.",
         ),
     ]
+
+
+def _describe_rarest(pairs: dict[tuple[str, str], float], share: pd.DataFrame) -> str:
+    """Return a sentence about the pair that occurs most rarely, unless several never do."""
+    if n_never := sum(lift == 0 for lift in pairs.values()):
+        return f"Pairs that never occur together: {n_never:,} of {len(pairs):,}."
+    seldom, avoided = min(pairs, key=pairs.__getitem__)
+    return (
+        f"{seldom} and {avoided} do so {pairs[seldom, avoided]:.2f} times as often: "
+        f"{_percent(share.loc[seldom, avoided])} of {seldom} movies are {avoided}."
+    )
+
+
+def _marks(analysis: Analysis) -> Parts:
+    tags = analysis.marking_tags
+    if tags.empty:
+        return [f"No tag is on at least {FEWEST_MOVIES} movies."]
+    caption = (
+        f"At most {N_MARKING_TAGS} tags per genre, among those on at least {FEWEST_MOVIES} movies: "
+        "the movies with the tag, those of them with the genre, and how many times as many that is "
+        "as for a tag that is independent of the genre. The tags that deviate most from "
+        "independence come first."
+    )
+    return [_table(tags.set_index("genre"), caption)]
 
 
 def _leaks(analysis: Analysis, filters: Filters) -> Parts:
@@ -276,9 +304,9 @@ def _leaks(analysis: Analysis, filters: Filters) -> Parts:
     ]
     shown = tags.set_index("tag").head(N_COMMON)
     caption = (
-        f"The {len(shown)} most common. Precision is the share of the tag's movies that have the "
-        "genre, prevalence the share of all movies. The larger the difference, the more the tag "
-        "reveals."
+        f"The {len(shown)} most common. The column precision is the share of the tag's movies that "
+        "have the genre, and the column prevalence is the share of all movies that have it. The "
+        "larger the difference, the more the tag reveals."
     )
     return [*parts, _table(shown, caption)]
 

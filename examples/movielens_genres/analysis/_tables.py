@@ -9,6 +9,9 @@ from multimodal_ensemble.reporting import label_cooccurrence
 from ..data import ALL_LANGUAGES, DataFolder, Filters, MovieData, split_genres
 
 UNKNOWN = "unknown"
+# A tag on fewer movies marks a genre by chance.
+FEWEST_MOVIES = 5
+N_MARKING_TAGS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Analysis:
     cooccurrence_share: pd.DataFrame
     cooccurrence_lift: pd.DataFrame
     genre_tags: pd.DataFrame  # tags that name or contain a genre
+    marking_tags: pd.DataFrame  # the tags that mark each kept genre
 
 
 def analyse(content: DataFolder, data: MovieData, filters: Filters) -> Analysis:
@@ -58,6 +62,7 @@ def analyse(content: DataFolder, data: MovieData, filters: Filters) -> Analysis:
         cooccurrence_share=label_cooccurrence(data.genres, normalize="row").rename_axis("genre"),
         cooccurrence_lift=label_cooccurrence(data.genres, normalize="lift").rename_axis("genre"),
         genre_tags=data.genre_tags,
+        marking_tags=find_marking_tags(data),
     )
 
 
@@ -118,6 +123,31 @@ def count_lengths(lists: pd.Series) -> pd.DataFrame:
     counts = lists.map(len).value_counts()
     counts = counts.reindex(range(counts.index.max() + 1), fill_value=0)
     return pd.DataFrame({"movies": counts, "share": counts / counts.sum()})
+
+
+def find_marking_tags(data: MovieData) -> pd.DataFrame:
+    """Return the tags that occur with each genre much more often than independent tags would.
+
+    They are ordered by the Pearson residual, (observed - expected) / sqrt(expected), see
+    A. Agresti, "Categorical Data Analysis", 2013, section 3.3. Columns: genre, tag, movies with the
+    tag, those that also have the genre, and how many times as many that is as expected.
+    """
+    pairs = data.movies["tags"].explode().dropna()
+    counts = _by_count(pairs)
+    pairs = pairs[pairs.isin(counts.index[counts >= FEWEST_MOVIES])]
+    tables = []
+    for genre in data.genres.columns:
+        has_genre = data.genres[genre].astype(bool)
+        both = pairs[pairs.index.map(has_genre)].value_counts()
+        table = pd.DataFrame({"movies": counts.loc[both.index], "with_genre": both})
+        expected = table["movies"] * has_genre.mean()
+        table["times"] = table["with_genre"] / expected
+        residual = (table["with_genre"] - expected) / expected**0.5
+        order = residual[residual > 0].sort_index().sort_values(ascending=False, kind="stable")
+        table = table.loc[order.index[:N_MARKING_TAGS]].rename_axis("tag").reset_index()
+        table.insert(0, "genre", genre)
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _by_count(values: pd.Series) -> pd.Series:

@@ -20,7 +20,7 @@ from ._manifest import (
     read_modalities,
     save_table,
 )
-from ._movielens import MovieLens, read_movielens
+from ._movielens import NO_GENRE, MovieLens, read_movielens
 from ._prepare import MODALITIES, MovieData, check_enough, prepare_movies, split_genres
 from ._source import Movies, Source, load_movies, prepare_source
 from ._tags import normalize_tag
@@ -33,6 +33,7 @@ __all__ = [
     "MANIFEST_FILE",
     "MODALITIES",
     "MOVIES_FILE",
+    "NO_GENRE",
     "TAGS_FILE",
     "TAG_SOURCES",
     "DataFolder",

@@ -18,6 +18,7 @@ from multimodal_ensemble.images._source import (
     looks_like_image,
     source_name,
 )
+from multimodal_ensemble.images._thumbnail import make_thumbnail
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -28,6 +29,7 @@ __all__ = [
     "check_image_size",
     "content_digest",
     "looks_like_image",
+    "make_thumbnail",
     "read_image",
     "read_images",
     "source_name",

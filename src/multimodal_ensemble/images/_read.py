@@ -94,10 +94,17 @@ def read_image(
     """
     height, width = check_image_size(size)
     check_resampling(resampling)
+    with open_rgb(source) as rgb:
+        return np.array(rgb.resize((width, height), Image.Resampling[resampling.upper()]))
+
+
+@contextmanager
+def open_rgb(source: ImageSource) -> Iterator[Image.Image]:
+    """Open an image as upright RGB; errors while it is open become an `ImageReadError`."""
     check_source(source)
     try:
         with _open_rgb(source) as rgb:
-            return np.array(rgb.resize((width, height), Image.Resampling[resampling.upper()]))
+            yield rgb
     except MemoryError:
         raise
     except Exception as error:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._figures import new_figure, shorten
+from multimodal_ensemble._text import metric_title
 from multimodal_ensemble.model_selection._comparison_text import (
     format_difference,
     is_resolved,
-    metric_title,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def plot_differences(table: pd.DataFrame, baseline: str, level: float) -> Figure
                 xytext=(0, 6),
                 textcoords="offset points",
                 ha="center",
-                fontsize=8,
+                fontsize=9,
                 # Otherwise the line at 0 would cross the text.
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )

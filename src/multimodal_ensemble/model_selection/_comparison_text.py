@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from multimodal_ensemble._markdown import markdown_table
+from multimodal_ensemble._text import metric_title
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -14,11 +15,6 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
-
-
-def metric_title(metric: str) -> str:
-    """Return a metric as it is written in a sentence, such as "mean ROC-AUC"."""
-    return metric.replace("_", " ").replace("roc auc", "ROC-AUC").replace("f1", "F1")
 
 
 def is_resolved(row: Any) -> bool:

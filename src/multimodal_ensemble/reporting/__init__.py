@@ -22,13 +22,20 @@ from multimodal_ensemble.reporting._label_figures import (
     plot_rank_frequency,
 )
 from multimodal_ensemble.reporting._reliability_figure import plot_reliability
+from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
+from multimodal_ensemble.reporting._study._make_gallery import make_gallery
+from multimodal_ensemble.reporting._study._study_results import StudyResults
+from multimodal_ensemble.reporting._study._write_report import write_report
 from multimodal_ensemble.reporting._tables import compare_models, to_markdown
 
 __all__ = [
+    "GalleryRow",
     "ReportFigure",
     "ReportTable",
+    "StudyResults",
     "compare_models",
     "label_cooccurrence",
+    "make_gallery",
     "mark_predictions",
     "plot_comparison",
     "plot_distribution",
@@ -41,4 +48,5 @@ __all__ = [
     "plot_trials",
     "to_markdown",
     "write_html_report",
+    "write_report",
 ]

@@ -9,9 +9,15 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._figures import new_figure, shorten
+from multimodal_ensemble._text import metric_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+# Their lengths have no common factor, so that many curves have distinct pairs.
+_DASHES: tuple[Any, ...] = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)))
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 
 
 def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
@@ -25,8 +31,8 @@ def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Three panels with one curve per model. The best validation evaluation of each model is
-        marked.
+        Three panels with one curve per model. Curves differ in dashes and markers as well as in
+        colour. The marker is at the evaluation with the best validation ROC-AUC.
 
     Examples
     --------
@@ -43,18 +49,30 @@ def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
         "mean_roc_auc": "Validation mean ROC-AUC",
         "mean_accuracy": "Validation mean accuracy",
     }
-    figure = new_figure(13, 4)
+    figure = new_figure(12, 4.2)
     axes = figure.subplots(1, len(panels))
     for axis, (column, title) in zip(axes, panels.items(), strict=True):
-        for name, history in histories.items():
-            (line,) = axis.plot(history["step"], history[column], label=name)
-            best = history.iloc[int(history["mean_roc_auc"].to_numpy().argmax())]
-            axis.plot(best["step"], best[column], "o", color=line.get_color())
+        for number, (name, history) in enumerate(histories.items()):
+            axis.plot(
+                history["step"],
+                history[column],
+                label=name,
+                linestyle=_DASHES[number % len(_DASHES)],
+                marker=_MARKERS[number % len(_MARKERS)],
+                markersize=8,
+                markevery=[int(history["mean_roc_auc"].to_numpy().argmax())],
+            )
         axis.set_title(title)
         axis.set_xlabel("batches")
         axis.grid(alpha=0.3)
     handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(3, len(names)))
+    figure.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=min(3, len(names)),
+        title="markers: best validation ROC-AUC",
+    )
     return figure
 
 
@@ -64,7 +82,7 @@ def plot_comparison(
     spread: pd.DataFrame | None = None,
     columns: Sequence[str] = ("mean_roc_auc", "mean_accuracy"),
 ) -> Figure:
-    """Plot the scores of models as bars.
+    """Plot the scores of models as dots on an axis that shows their differences.
 
     Parameters
     ----------
@@ -78,7 +96,7 @@ def plot_comparison(
     Returns
     -------
     matplotlib.figure.Figure
-        One panel per column.
+        One panel per column. The axes do not begin at 0.
 
     Examples
     --------
@@ -94,12 +112,22 @@ def plot_comparison(
     positions = np.arange(len(table))[::-1]
     for axis, column in zip(axes, columns, strict=True):
         error = None if spread is None else spread[column]
-        axis.barh(positions, table[column], xerr=error, color="#4878a8", ecolor="#333333")
+        axis.errorbar(
+            table[column], positions, xerr=error, fmt="o", color="#4878a8", ecolor="#333333"
+        )
         for position, value in zip(positions, table[column], strict=True):
-            axis.text(0.02, position, f"{value:.3f}", va="center", color="white")
+            axis.annotate(
+                f"{value:.3f}",
+                (value, position),
+                (0, 6),
+                textcoords="offset points",
+                ha="center",
+                fontsize=9,
+            )
         axis.set_yticks(positions, table.index)
-        axis.set_xlim(0, 1)
-        axis.set_xlabel(column.replace("_", " ").replace("roc auc", "ROC-AUC"))
+        axis.set_ylim(-0.6, len(table) - 0.3)
+        axis.margins(x=0.12)
+        axis.set_xlabel(metric_title(column))
         axis.grid(axis="x", alpha=0.3)
     return figure
 
@@ -162,7 +190,7 @@ def plot_predictions(
     Returns
     -------
     matplotlib.figure.Figure
-        Up to six images per row. The predictions are marked as by `mark_predictions`.
+        Up to four images per row. The predictions are marked as by `mark_predictions`.
 
     Examples
     --------
@@ -174,9 +202,9 @@ def plot_predictions(
     >>> len(figure.axes)
     1
     """
-    per_row = min(6, len(images))
+    per_row = min(4, len(images))
     n_rows = -(-len(images) // per_row)
-    figure = new_figure(2.3 * per_row, 4.6 * n_rows)
+    figure = new_figure(2.8 * per_row, 5.2 * n_rows)
     axes = np.atleast_1d(figure.subplots(n_rows, per_row)).ravel()
     for axis in axes[len(images) :]:
         axis.remove()
@@ -184,12 +212,12 @@ def plot_predictions(
         axes, images, titles, true_labels, predicted_labels, strict=False
     ):
         axis.imshow(image)
-        axis.set_title(shorten(title, 26), fontsize=9)
+        axis.set_title(shorten(title, 30), fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
         marked = mark_predictions(true, predicted)
         caption = f"true: {_join_labels(true)}\npredicted: {_join_labels(marked)}"
-        axis.set_xlabel(caption, fontsize=7, wrap=True)
+        axis.set_xlabel(caption, fontsize=9, wrap=True)
     return figure
 
 

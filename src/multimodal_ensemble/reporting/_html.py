@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from multimodal_ensemble._warnings import ignored
-from multimodal_ensemble.saving import replacing
+from multimodal_ensemble.reporting._page import write_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,39 +24,6 @@ _LARGEST_SVG = 300_000
 # Pixels per inch, for screens with about two physical pixels per CSS pixel.
 _DPI = 160
 _NO_VALUE = "\N{EN DASH}"
-
-# Second line of defence after escaping: the browser loads no resources and runs no scripts.
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-
-_STYLE = """
-:root { color-scheme: light dark; --page: #fff; --text: #1f2328; --soft: #59636e;
-  --line: #d1d9e0; --band: #f4f6f8; --link: #0b57a8; }
-@media (prefers-color-scheme: dark) { :root { --page: #16191d; --text: #e3e7eb; --soft: #9aa5b1;
-  --line: #3a424b; --band: #20252b; --link: #8ab8f0; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--text);
-  font: 1rem/1.55 system-ui, sans-serif; }
-main { max-width: 58rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.8rem; line-height: 1.25; }
-h2 { margin: 2.8rem 0 0.6rem; padding-top: 0.8rem; border-top: 1px solid var(--line);
-  font-size: 1.3rem; }
-p { max-width: 46rem; }
-a { color: var(--link); }
-nav { padding: 0.2rem 1rem; border-radius: 6px; background: var(--band); }
-nav ol { columns: 20rem; padding-left: 1.6rem; }
-figure { margin: 1.2rem 0; }
-img { display: block; max-width: 100%; height: auto; padding: 8px; border-radius: 6px;
-  border: 1px solid var(--line); background: #fff; }
-figcaption { margin: 0.4rem 0; max-width: 50rem; color: var(--soft); font-size: 0.92rem; }
-figure div { max-width: 100%; max-height: 34rem; overflow: auto; }
-table { border-collapse: collapse; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; overflow-wrap: break-word; }
-thead th { position: sticky; top: 0; background: var(--band); }
-tbody th { font-weight: 600; }
-.n { text-align: right; white-space: nowrap; }
-@media print { figure div { max-height: none; } }
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,37 +128,25 @@ def write_html_report(
     >>> row in path.read_text("utf-8")
     True
     """
-    contents, bodies = [], []
-    for number, (heading, parts) in enumerate(sections.items(), start=1):
-        listed = parts if isinstance(parts, list | tuple) else [parts]
-        contents.append(f"<li><a href='#section-{number}'>{escape(heading)}</a></li>")
-        bodies += [f"<section id='section-{number}'>", f"<h2>{escape(heading)}</h2>"]
-        bodies += [*(_part_html(part, heading) for part in listed), "</section>"]
-    navigation = ["<nav aria-label='Contents'><ol>", *contents, "</ol></nav>"]
-    page = [
-        f"<!DOCTYPE html>\n<html lang='{escape(language)}'>\n<head>\n<meta charset='utf-8'>",
-        f"<meta http-equiv='Content-Security-Policy' content=\"{_POLICY}\">",
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<title>{escape(title)}</title>",
-        f"<style>{_STYLE}</style>",
-        f"</head>\n<body>\n<main>\n<h1>{escape(title)}</h1>",
-        *(navigation if len(contents) > 1 else []),
-        *bodies,
-        "</main>\n</body>\n</html>",
-    ]
-    # UTF-8 cannot encode half of a surrogate pair; a character reference is written instead.
-    with replacing(Path(path)) as file:
-        file.write(("\n".join(page) + "\n").encode("utf-8", "xmlcharrefreplace"))
+    numbers = count(1)
+    bodies = {
+        heading: "\n".join(
+            _part_html(part, heading, numbers)
+            for part in (parts if isinstance(parts, list | tuple) else [parts])
+        )
+        for heading, parts in sections.items()
+    }
+    write_page(path, title, bodies, language=language)
 
 
-def _part_html(part: object, heading: str) -> str:
+def _part_html(part: object, heading: str, numbers: Iterator[int]) -> str:
     if isinstance(part, str):
         return f"<p>{escape(part)}</p>"
     if isinstance(part, pd.DataFrame | ReportTable):
         part = ReportTable(part) if isinstance(part, pd.DataFrame) else part
-        return _table_html(part, heading)
+        return _table_html(part, heading, next(numbers))
     if isinstance(part, ReportFigure):
-        return _figure_html(part, heading)
+        return _figure_html(part, heading, next(numbers))
     hint = (
         "wrap the figure in ReportFigure, with an alternative text"
         if hasattr(part, "savefig")
@@ -204,7 +159,7 @@ def _part_html(part: object, heading: str) -> str:
     raise TypeError(msg)
 
 
-def _figure_html(part: ReportFigure, heading: str) -> str:
+def _figure_html(part: ReportFigure, heading: str, number: int) -> str:
     if not part.alt.strip():
         msg = (
             f"A figure needs an alternative text. Received alt={part.alt!r} in the section "
@@ -222,9 +177,12 @@ def _figure_html(part: ReportFigure, heading: str) -> str:
         kind, drawing = "png", _draw(part.figure, "png")
     width = round(96 * part.figure.get_figwidth())
     data = base64.b64encode(drawing).decode("ascii")
+    # The texts of a figure that shrinks would be too small on a phone, so it can be scrolled.
+    name = f"Figure {number}: {part.caption or heading}"
     return (
-        f"<figure><img width='{width}' alt='{escape(part.alt)}' "
-        f"src='data:image/{kind};base64,{data}'>{_caption_html(part.caption)}</figure>"
+        f"<figure><div class='scroll' tabindex='0' role='region' aria-label='{escape(name)}'>"
+        f"<img width='{width}' alt='{escape(part.alt)}' "
+        f"src='data:image/{kind};base64,{data}'></div>{_caption_html(part.caption)}</figure>"
     )
 
 
@@ -241,7 +199,7 @@ def _draw(figure: Figure, format: str) -> bytes:
     return drawing.getvalue()
 
 
-def _table_html(part: ReportTable, heading: str) -> str:
+def _table_html(part: ReportTable, heading: str, number: int) -> str:
     if not hasattr(part.table, "columns"):
         msg = (
             "ReportTable.table must be a DataFrame. Received "
@@ -272,10 +230,11 @@ def _table_html(part: ReportTable, heading: str) -> str:
             for tag, value in zip(tags, values, strict=True)
         ]
         rows.append(f"<tr>{''.join(cells)}</tr>")
-    # A scrollable region must be reachable with the keyboard.
+    # A scrollable region must be reachable with the keyboard, and regions need distinct names.
+    name = f"Table {number}: {part.caption or heading}"
     opening = [
         f"<figure>{_caption_html(part.caption)}",
-        f"<div tabindex='0' role='region' aria-label='{escape(part.caption or 'Table')}'>",
+        f"<div class='scroll' tabindex='0' role='region' aria-label='{escape(name)}'>",
         f"<table>\n<thead><tr>{''.join(header)}</tr></thead>\n<tbody>",
     ]
     return "\n".join([*opening, *rows, "</tbody>\n</table>\n</div></figure>"])

@@ -165,5 +165,5 @@ def plot_label_cooccurrence(
         is_dark = np.isfinite(pairs[row, column]) and brightness[row, column] < 0.55
         colour = "white" if is_dark else "#222222"
         text = "" if np.isnan(value) else f"{value:,}" if normalize is None else f"{value:.2f}"
-        axis.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+        axis.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
     return figure

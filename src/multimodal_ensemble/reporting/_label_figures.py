@@ -74,7 +74,7 @@ def plot_label_counts(
                 f"{counts.index.tolist()}; try {name}.reindex(counts.index)."
             )
             raise ValueError(msg)
-    figure = new_figure(8, 0.9 + 0.27 * len(counts))
+    figure = new_figure(8, 0.9 + 0.29 * len(counts))
     axis = figure.subplots()
     positions = np.arange(len(counts))[::-1]
     is_kept = np.ones(len(counts), dtype=bool) if kept is None else kept.to_numpy(dtype=bool)
@@ -86,7 +86,7 @@ def plot_label_counts(
         texts = [f"{text} ({100 * share:.1f} %)" for text, share in zip(texts, shares, strict=True)]
     for position, count, text in zip(positions, counts, texts, strict=True):
         axis.annotate(
-            text, (count, position), (4, 0), textcoords="offset points", va="center", fontsize=8
+            text, (count, position), (4, 0), textcoords="offset points", va="center", fontsize=9
         )
     axis.set_yticks(positions, [shorten(str(label), 40) for label in counts.index])
     # Leave space for the numbers.
@@ -125,7 +125,8 @@ def plot_distribution(
     Returns
     -------
     matplotlib.figure.Figure
-        One bar per number.
+        One bar per number. With `log`, one dot per number with a count above 0, because the length
+        of a bar means nothing on a scale without 0; dropped numbers have hollow dots.
 
     Raises
     ------
@@ -154,7 +155,17 @@ def plot_distribution(
     axis = figure.subplots()
     is_kept = np.ones(len(numbers), dtype=bool) if first_kept is None else numbers >= first_kept
     for kept_or_not, style in _STYLES.items():
-        if (chosen := is_kept == kept_or_not).any():
+        chosen = is_kept == kept_or_not
+        if log:
+            chosen &= heights > 0
+        if not chosen.any():
+            continue
+        if log:
+            face = _BLUE if kept_or_not else "white"
+            axis.plot(
+                numbers[chosen], heights[chosen], "o", color=_BLUE, mfc=face, label=style["label"]
+            )
+        else:
             axis.bar(numbers[chosen], heights[chosen], width=0.8, **style)
     if first_kept is not None:
         label_of_line = f"smallest kept: {first_kept}"
@@ -162,8 +173,6 @@ def plot_distribution(
         figure.legend(loc="outside upper right", ncols=3, frameon=False)
     if log:
         axis.set_yscale("log")
-        # A count of 1 would otherwise have no height.
-        axis.set_ylim(bottom=0.7)
     axis.locator_params(axis="x", integer=True)
     axis.set_xlim(numbers.min() - 0.6, numbers.max() + 0.6)
     axis.set_xlabel(label)

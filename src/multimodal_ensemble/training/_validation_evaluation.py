@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
+from multimodal_ensemble._text import metric_title
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.generators import MultimodalDataset
@@ -341,8 +342,7 @@ def _validation_columns(entry: Mapping[str, Any]) -> list[str]:
 
 def _format_line(entry: Mapping[str, Any]) -> str:
     metrics = [
-        f"{column.replace('_', ' ').replace('roc auc', 'ROC-AUC')} {entry[column]:.4f}"
-        for column in _validation_columns(entry)
+        f"{metric_title(column)} {entry[column]:.4f}" for column in _validation_columns(entry)
     ]
     return (
         f"step {entry['step']:6d}  epoch {entry['epoch']:3d}  loss {entry['loss']:.4f}  "

@@ -1,0 +1,129 @@
+"""The section that compares the models."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from multimodal_ensemble._text import metric_title
+from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
+from multimodal_ensemble.reporting._study._marks import family_key, mark_in_text, number_families
+from multimodal_ensemble.reporting._study._parts import (
+    Cell,
+    Row,
+    interval,
+    is_resolved,
+    number,
+    paragraph,
+    rows_of,
+    table,
+)
+from multimodal_ensemble.reporting._study._study_results import StudyResults
+
+# The ROC-AUC of scores that are independent of the labels.
+_CHANCE = 0.5
+
+
+def comparison_html(results: StudyResults) -> str:
+    """Return dot plots of the paired differences, and a table of the scores."""
+    comparison = results.comparison
+    rows = comparison.table
+    plots = [
+        _plot(results, metric, part)
+        for metric, part in rows.groupby("metric", sort=False)
+        if len(comparison.models) > 1
+    ]
+    how = (
+        f"Difference of each model to <q>{escape(comparison.baseline)}</q> on the same test "
+        f"{escape(results.unit)}, with its interval. Filled marks: the interval excludes 0. Hollow "
+        "marks: the difference is not resolved. An arrow points to a value outside the axis."
+    )
+    key = family_key(results.families, comparison.models)
+    return "".join(
+        [
+            *([f"<p>{how}</p>", key, *plots] if plots else []),
+            _scores(results, rows),
+            _incomplete(rows),
+        ]
+    )
+
+
+def _plot(results: StudyResults, metric: Any, rows: pd.DataFrame) -> str:
+    families = number_families(results.families)
+    baseline = rows_of(rows[rows["model"] == results.comparison.baseline])[0]
+    dots = []
+    for row in rows_of(rows.sort_values("score", ascending=False, kind="stable")):
+        family = families[row.model]
+        name = model_name(results, row.model)
+        if row.model == baseline.model:
+            dots.append(Dot(name, 0.0, text=f"baseline: {number(row.score)}", family=family))
+            continue
+        text = interval(row.difference, row.difference_low, row.difference_high, sign="+")
+        dots.append(
+            Dot(
+                name,
+                float(row.difference),
+                float(row.difference_low),
+                float(row.difference_high),
+                text,
+                family,
+                filled=is_resolved(row),
+                is_far=row.model == results.trivial,
+            )
+        )
+    if metric == "mean_roc_auc":
+        chance = _CHANCE - float(baseline.score)
+        text = f"{number(chance, sign='+')}, that is {_CHANCE}"
+        dots.append(Dot("chance", chance, text=text, filled=False, is_far=True))
+    return (
+        f"<h3>Difference in {metric_title(str(metric))}</h3>{dot_plot(dots, line=0.0, sign=True)}"
+    )
+
+
+def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
+    comparison = results.comparison
+    has_repeats = bool(rows["sd_repeats"].notna().any())
+    families = number_families(results.families)
+    header = ["model"]
+    for metric in comparison.metrics:
+        title = metric_title(metric)
+        header += [title, *([f"sd of {title}"] if has_repeats else [])]
+    best = rows.groupby("metric")["score"].max()
+    body = []
+    for model in comparison.models:
+        name = model_name(results, model)
+        cells: Row = [Cell(name, mark=mark_in_text(families[model]))]
+        for metric in comparison.metrics:
+            found = rows[(rows["metric"] == metric) & (rows["model"] == model)]
+            row = rows_of(found)[0]
+            text = interval(row.score, row.low, row.high)
+            cells.append(Cell(text, row.score, is_bold=bool(row.score == best[metric])))
+            if has_repeats:
+                cells.append(Cell(number(row.sd_repeats), row.sd_repeats))
+        body.append(cells)
+    caption = "Scores with their intervals; the highest one of each column is bold."
+    note = (
+        paragraph(
+            "The standard deviation (sd) is over repeats: it comes from other seeds of training, "
+            "and from other test rows if the repeats have other splits."
+        )
+        if has_repeats
+        else ""
+    )
+    return table(header, body, caption, sortable=True) + note
+
+
+def _incomplete(rows: pd.DataFrame) -> str:
+    n_incomplete = int(rows["n_incomplete"].max())
+    text = (
+        f"Up to {n_incomplete:,} resamples lack a class of a label in a split. There, the label is "
+        "left out of the mean of that split, for all models."
+    )
+    return f"<p class='soft'>{text}</p>" if n_incomplete else ""
+
+
+def model_name(results: StudyResults, model: str) -> str:
+    """Return the name of a model, with a mark for the trivial one."""
+    return f"{model} \N{EN DASH} trivial benchmark" if model == results.trivial else model
