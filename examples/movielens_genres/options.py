@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .data import Source
 
@@ -56,3 +57,15 @@ class CompareOptions:
     baseline: str | None  # the model that is subtracted from all others, such as "reference: tags"
     out: Path  # the folder for results
     command: str  # the command line, for the report
+
+
+@dataclasses.dataclass(frozen=True)
+class PredictOptions:
+    """Options of the command ``predict``."""
+
+    run: Path  # the folder of a run
+    model: str | None  # one of its models. None: the best before the test
+    # What is known of the movie, by option: poster, tags, title, year, language.
+    movie: Mapping[str, Any]
+    page: Path | None  # the page to write, if any
+    command: str  # the command line, for the page

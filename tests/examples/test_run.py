@@ -1,7 +1,6 @@
 """The command line, from a folder of data to tables and figures."""
 
 import dataclasses
-import functools
 import json
 import shutil
 
@@ -11,7 +10,6 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
-from examples.movielens_genres import experiment
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres.data import Filters, prepare_movies, read_folder
 from examples.movielens_genres.study import (
@@ -22,8 +20,9 @@ from examples.movielens_genres.study import (
     load_model,
     split_rows,
 )
-from multimodal_ensemble import MultimodalClassifier, mean_accuracy, tune_thresholds
+from multimodal_ensemble import mean_accuracy, tune_thresholds
 from multimodal_ensemble.model_selection import ComparisonResult
+from tests.examples.conftest import shortening_trainings
 from tests.text_models import write_folder
 
 MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
@@ -31,13 +30,7 @@ MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_trainings():
-    """Train for a few epochs, because these tests do not need good scores."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        plain = functools.partial(MultimodalClassifier, epochs=6)
-        monkeypatch.setattr(experiment, "MultimodalClassifier", plain)
-        # One batch per epoch, so that Keras traces one graph per model.
-        short = dataclasses.replace(RECIPES["recommended"], epochs=6, batch_size=512)
-        monkeypatch.setitem(RECIPES, "recommended", short)
+    with shortening_trainings():
         yield
 
 
@@ -53,24 +46,18 @@ def empty_figures(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def arguments(sample_folder):
-    store = str(sample_folder.parent / "store")
-    return [
-        "run", "--data", str(sample_folder), "--quiet", "--store", store,
-        "--backbones", "MobileNet", "--weights", "MobileNet=random", "--image-size", "32",
-    ]  # fmt: skip
+def arguments(run_arguments):
+    return run_arguments
+
+
+@pytest.fixture(scope="module")
+def out(sample_run):
+    return sample_run
 
 
 @pytest.fixture(scope="module")
 def without_posters(arguments):
     return arguments[: arguments.index("--backbones")]
-
-
-@pytest.fixture(scope="module")
-def out(sample_folder, arguments):
-    out = sample_folder.parent / "out"
-    assert main([*arguments, "--out", str(out), "--repeat", "2"]) == 0
-    return out
 
 
 @pytest.mark.slow
@@ -272,6 +259,10 @@ def test_models_also_read_titles_and_tags_as_texts(without_posters, tmp_path):
     assert name == "ensemble with texts minus ensemble"
     report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "Texts: titles through bert (8 numbers) and tags through bert (8 numbers)" in report
+    ensemble = load_model(list_saved_models(tmp_path / "out")["ensemble with texts"])
+    assert [encoder.name for encoder in ensemble.encoders_] == [
+        "tags", "tag_embedding", "title_text", "tag_text",
+    ]  # fmt: skip
 
 
 def test_each_text_has_a_model_and_all_modalities_have_another_one():

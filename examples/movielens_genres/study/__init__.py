@@ -14,6 +14,7 @@ from ._encoders import (
     write_random_weights,
 )
 from ._missing import compare_missing
+from ._predict import predict_movie
 from ._recipes import RECIPES, EncoderOptions, Recipe, choose_recipe, poster_augmentation
 from ._report import write_report
 from ._runs import compare_runs, join_runs
@@ -45,6 +46,7 @@ __all__ = [
     "make_posters",
     "make_texts",
     "poster_augmentation",
+    "predict_movie",
     "save_model",
     "split_into_folds",
     "split_rows",

@@ -32,6 +32,7 @@ N_EXAMPLES = 12
 # This is not called a manifest because the folder of results holds no training table.
 TRAINED_ON_FILE = "trained_on.json"
 COMPARISON_FILE = "comparison.scores"
+RESULTS_FILE = "results.json"
 
 
 def write_report(
@@ -101,7 +102,7 @@ def write_report(
     report.write(out)
     write_json(out / TRAINED_ON_FILE, movies.manifest)
     write_json(
-        out / "results.json",
+        out / RESULTS_FILE,
         {
             "settings": {**how, "device": device},
             "genres": list(movies.data.genres.columns),
@@ -109,6 +110,9 @@ def write_report(
             "mean": _without_nan(mean),
             "standard_deviation": _without_nan(spread[list(SCORES)]) if len(results) > 1 else None,
             "differences": _without_nan(differences),
+            "roc_auc_before_the_test": {
+                outcome.model: float(outcome.roc_auc) for outcome in first.outcomes
+            },
             "thresholds": {
                 # Thresholds are text because strict JSON has no infinity; float() reads them back.
                 outcome.model: [str(threshold) for threshold in outcome.thresholds.tolist()]
