@@ -117,7 +117,7 @@ numpydoc_validation_exclude = {
     # An encoder's overriding methods describe only what differs from those of `Encoder`.
     r"\.\w+Encoder\.(fit|prepare|encode|find_\w+|content_digests|lengths|build_head)$",
     r"\.\w+Encoder\.(encoding_config|without_backbone|get_backbone|input_description)$",
-    r"\.\w+Encoder\.companion_files$",
+    r"\.\w+Encoder\.(companion_files|additive_parts|without_each_part)$",
     # A constant has no parameters.
     r"\.IMAGE_SUFFIXES$",
 }

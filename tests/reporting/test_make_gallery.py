@@ -19,7 +19,7 @@ SCORES = np.array([[0.9, 0.2, 0.4], [0.3, 0.6, 0.1], [0.2, 0.2, 0.2]])
 
 def explain(X):
     """Explain the label Crime alone; the last row lacks its tags."""
-    rows = range(len(X))
+    rows = list(X.index)
     modalities = pd.DataFrame(
         {
             "row": rows,
@@ -70,12 +70,6 @@ def test_rows_have_their_labels_scores_and_explanation():
     assert rows[0].picture is None
 
 
-def test_an_explanation_of_more_rows_is_paired_by_position():
-    (row,) = make_gallery(estimator(), X, Y, explanation=explain(X), n_rows=1)
-    assert row.contributions["tags"][0] == 1.5
-    assert row.thresholds.tolist() == [0.5] * 3
-
-
 def test_an_estimator_without_explanations_has_scores_alone():
     rows = make_gallery(estimator(), X, [["Crime"], ["Drama", "Night"], []], titles=["a", "b", "c"])
     assert [row.title for row in rows] == ["a", "b", "c"]
@@ -90,7 +84,7 @@ def test_pictures_are_small_and_rows_without_a_readable_image_have_none(tmp_path
     assert rows[0].picture.startswith(b"\xff\xd8")
     assert [row.picture for row in rows[1:]] == [None, None]
     shades = np.eye(2)
-    maps = [("Crime", shades), ("Crime", shades), None]
+    maps = [SimpleNamespace(row=row, label="Crime", values=shades) for row in X.index[:2]]
     mapped = make_gallery(estimator(), table, Y, images="poster", maps=maps)
     assert [row.map_label for row in mapped] == ["Crime", "", ""]
     assert mapped[0].picture_map is shades
@@ -127,7 +121,7 @@ def test_200_rows_with_noise_as_pictures_are_smaller_than_3_megabytes(tmp_path):
         ({"titles": ["a"]}, "titles must have 3 rows, as X. Received 1"),
         ({"images": "poster"}, r"images must be one of the columns \['tags'\]. Received 'poster'"),
         ({"n_rows": 0}, "n_rows must be"),
-        ({"maps": [None]}, "maps must have one entry for each of the 3 rows. Received 1"),
+        ({"maps": [SimpleNamespace(row=0)]}, "maps must be of rows of X, .* of the row 0"),
         ({"y": pd.DataFrame(Y, columns=LABELS)}, "have different index"),
     ],
 )

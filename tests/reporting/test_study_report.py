@@ -83,12 +83,15 @@ def gallery(labels=LABELS):
 
 IMPORTANCE = pd.DataFrame(
     [
-        (modality, kind, label, 0.8, -0.1, -0.2, -0.05)
-        for label in ["mean", *LABELS]
-        for modality in ["tags", "posters"]
-        for kind in ["full", "missing", "alone", "shuffled"]
+        *(("", "full", label, np.nan, np.nan, np.nan) for label in [None, *LABELS]),
+        *(
+            (modality, case, label, -0.1, -0.2, -0.05)
+            for modality in ["tags", "posters"]
+            for case in ["missing", "alone", "shuffled"]
+            for label in [None, *LABELS]
+        ),
     ],
-    columns=["modality", "kind", "label", "score", "difference", "low", "high"],
+    columns=["modality", "case", "label", "difference", "difference_low", "difference_high"],
 )
 FULL = {
     "title": "Genres",
@@ -235,6 +238,26 @@ def test_scores_that_are_no_probabilities_have_no_reliability_curve(tmp_path):
     assert "are no probabilities" in page.text
 
 
+def test_labels_of_one_class_and_equal_models_are_undefined_or_not_resolved(tmp_path):
+    same = np.full((5, 3), 0.5)
+    splits = [ComparisonSplit(range(5), {"a": same, "b": same}, {"a": np.inf, "b": np.inf})]
+    for y_true in (np.zeros((5, 3)), np.eye(5, 3)):
+        comparison = ComparisonResult.from_scores(y_true, splits, labels=LABELS, n_resamples=3)
+        page = write(StudyResults(comparison), tmp_path)
+        assert "a against b is not resolved" in sentence_of(page.text)
+        assert "nan" not in page.text
+    assert "not resolved in mean ROC-AUC: 0.000 [0.000, 0.000]" in sentence_of(page.text)
+
+
+def test_without_scripts_everything_is_shown_and_nothing_promises_more(path):
+    text = path.read_text(encoding="utf-8").partition("<script>")[0]
+    page = Page(text + "</body></html>")
+    assert len(page.all("article")) == 6
+    assert not page.all("button")
+    hidden = [attributes for _, attributes in page.elements if "hidden" in attributes]
+    assert [attributes["class"] for attributes in hidden] == ["filters"]
+
+
 def test_all_texts_are_escaped(tmp_path):
     labels = [HOSTILE, "b", "c"]
     importance = IMPORTANCE.replace({"modality": {"tags": HOSTILE}, "label": {"Crime": HOSTILE}})
@@ -359,7 +382,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         ({"importance": IMPORTANCE[:0]}, "importance must be .* without rows"),
         (
             {"importance": pd.concat([IMPORTANCE, IMPORTANCE[:1]])},
-            "one row per modality, kind and label. Received 1 more",
+            "one row per modality, case and label. Received 1 more",
         ),
         ({"learning_curve": [1]}, "learning_curve must be a DataFrame"),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
 from os import PathLike
@@ -34,11 +34,10 @@ from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
 
 
-class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator, ABC):
+class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator):
     """Base class of multilabel estimators over encoders.
 
-    A subclass has the parameters `encoders`, `store` and `verbose`, trains in `fit`, and passes
-    the result to `_adopt`.
+    A subclass has the parameters `encoders`, `store` and `verbose`; `fit` ends with `_adopt`.
     """
 
     encoders: Any
@@ -57,17 +56,16 @@ class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator, ABC)
         """Number of rows that are encoded at once for prediction."""
 
     def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
-        verbose, size = min(self.verbose, 1), self._rows_per_batch
+        size, store, verbose = self._rows_per_batch, self.store, min(self.verbose, 1)
         dataset = MultimodalDataset(
-            table, self.encoders_, batch_size=size, store=self.store, verbose=verbose
+            table, self.encoders_, batch_size=size, store=store, verbose=verbose
         )
         if len(dataset.dropped):
             row, reason = dataset.dropped.iloc[0]
             msg = (
-                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first one is row "
-                f"{row}: "
-                f"{reason}. With on_error='missing' and optional=True, or with on_error='blank', "
-                "their other modalities are used."
+                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first is row "
+                f"{row}: {reason}. With on_error='missing' and optional=True, or with "
+                "on_error='blank', their other modalities are used."
             )
             raise ImageReadError(msg)
         return dataset

@@ -106,9 +106,7 @@ def errors(
                 float(thresholds[position]),
                 float(margin[row, position]),
                 _as_text(own["modality"], own["contribution"]),
-                _as_text(
-                    *explanation.top(place, name, _N_PARTS)[["part", "contribution"]].T.values
-                ),
+                _as_text(top["part"], top["contribution"]),
             ]
         )
     return pd.DataFrame(found, columns=columns)

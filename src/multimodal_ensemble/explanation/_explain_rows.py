@@ -62,6 +62,25 @@ def explain_rows(
     -------
     Explanation
         The explanation.
+
+    See Also
+    --------
+    Explanation : What the contributions are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble import (
+    ...     DenseEncoder, MultimodalDataset, fuse_encoders, predict_scores)
+    >>> from multimodal_ensemble.explanation import explain_rows
+    >>> year = DenseEncoder("year").fit([1977, 1997])
+    >>> model = fuse_encoders([year], n_labels=2)
+    >>> rows = MultimodalDataset({"year": [2001, 2002]}, [year])
+    >>> explanation = explain_rows(
+    ...     model, rows, y_score=predict_scores(model, rows), classes=["Drama", "War"],
+    ...     prior=np.zeros(2), shown=[1], rows=[0, 1])
+    >>> explanation
+    Explanation(2 rows, 1 label, shapley)
     """
     parts: Any = parts_of(model, dataset, random_state)
     states = parts.read(dataset)

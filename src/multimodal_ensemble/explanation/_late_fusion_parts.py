@@ -85,6 +85,7 @@ class LateFusionParts:
             else np.zeros(len(self._members))
         )
         self._tensors: dict[str, keras.KerasTensor] = {}
+        self._readers: dict[str, StateReader] = {}
         # The kernel rows of each member by what they are multiplied with.
         self._kernels: list[dict[str, FloatArray]] = []
         for position, member in enumerate(self._members):
@@ -209,9 +210,7 @@ class LateFusionParts:
         copies = states.take(np.full(n_values, row))
         features = dict(copies.features)
         for name in inputs:
-            keys = [key for key in (head_name(name), radial_name(name)) if key in self._tensors]
-            reader = StateReader(self._graph, {key: self._tensors[key] for key in keys}, [name])
-            features |= reader.read_rows(inputs)
+            features |= self._reader(name).read_rows(inputs)
         changed = dataclasses.replace(copies, features=features)
         factors = self._member_factors(copies)
         falls = [
@@ -225,6 +224,13 @@ class LateFusionParts:
         """Return in which rows a modality is missing, or says nothing."""
         is_silent: NDArray[np.bool_] = states.spoken[name][:, 0] == 0
         return is_silent | ~states.presences[name]
+
+    def _reader(self, name: str) -> StateReader:
+        if name not in self._readers:
+            keys = [key for key in (head_name(name), radial_name(name)) if key in self._tensors]
+            tensors = {key: self._tensors[key] for key in keys}
+            self._readers[name] = StateReader(self._graph, tensors, [name])
+        return self._readers[name]
 
     def _head(self, name: str) -> Any:
         return self._model.get_layer(head_name(name))

@@ -64,6 +64,19 @@ def map_images(
         If there is no such column of images.
     ValueError
         If `method` is unknown or `n_regions` is less than 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble import ImageEncoder, MultimodalDataset, fuse_encoders
+    >>> from multimodal_ensemble.explanation import map_images
+    >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
+    >>> rows = MultimodalDataset({"poster": [np.zeros((32, 32, 3), dtype="uint8")]}, [poster])
+    >>> (image_map,) = map_images(
+    ...     fuse_encoders([poster], n_labels=2), rows, label="War", position=1, rows=["a"],
+    ...     column=None, method="occlusion", n_regions=2)
+    >>> image_map.values.shape
+    (2, 2)
     """
     check_choice(method, METHODS, name="method")
     check_at_least(n_regions, 2, name="n_regions")

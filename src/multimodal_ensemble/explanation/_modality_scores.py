@@ -43,7 +43,18 @@ def modality_scores(
     dict of (str, str) to list of ndarray of shape (n_rows, n_labels)
         By name of the modality (empty for all of them) and ``"full"``, ``"missing"``, ``"alone"``
         or ``"shuffled"``; one array, or one per shuffle. Encoders that read the same columns are
-        one modality.
+        one modality, which is called by these columns.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble import DenseEncoder, MultimodalDataset, fuse_encoders
+    >>> from multimodal_ensemble.explanation import modality_scores
+    >>> year = DenseEncoder("year").fit([1977, 1997])
+    >>> length = DenseEncoder("length").fit([90, 120])
+    >>> model = fuse_encoders([year, length], n_labels=1)
+    >>> rows = MultimodalDataset({"year": [2001, 2002], "length": [80, 95]}, [year, length])
+    >>> list(modality_scores(model, rows, n_repeats=1, random_state=0))[:3]
+    [('', 'full'), ('year', 'missing'), ('year', 'alone')]
     """
     parts: Any = parts_of(model, dataset, random_state)
     states = parts.read(dataset)
@@ -51,7 +62,7 @@ def modality_scores(
         parts.adopt_background(states)
     rng = np.random.default_rng(random_state)
     orders = [rng.permutation(dataset.n_samples) for _ in range(n_repeats)]
-    groups = group_modalities(dataset.encoders)
+    groups = _group_modalities(dataset.encoders)
     found = {("", FULL): [parts.log_odds(states)]}
     for modality, names in groups.items():
         others = [name for name in parts.modalities if name not in names]
@@ -63,7 +74,7 @@ def modality_scores(
     return {key: [_to_scores(model, values) for values in listed] for key, listed in found.items()}
 
 
-def group_modalities(encoders: Sequence[Encoder]) -> dict[str, list[str]]:
+def _group_modalities(encoders: Sequence[Encoder]) -> dict[str, list[str]]:
     """Return the names of encoders by modality: those that read the same columns are one.
 
     A modality is called as its encoder, or as its columns if it has several encoders.
@@ -78,7 +89,8 @@ def group_modalities(encoders: Sequence[Encoder]) -> dict[str, list[str]]:
 
 
 def _to_scores(model: keras.Model, log_odds: FloatArray) -> FloatArray:
-    scores: Any = 1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))
+    # As float32, in which the model returns them: otherwise, rounding would order equal rows.
+    scores: Any = (1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))).astype(np.float32)
     if CALIBRATION in [layer.name for layer in model.layers]:
-        scores = model.get_layer(CALIBRATION)(scores.astype(np.float32))
+        scores = model.get_layer(CALIBRATION)(scores)
     return np.asarray(scores, dtype=np.float64)

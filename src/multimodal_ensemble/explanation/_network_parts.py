@@ -82,9 +82,12 @@ class NetworkParts:
             for name, part in parts.items()
             if part.head
         }
-        self._joined = keras.Model([*embedded.values()], graph.taken[SCORES])
+        # One embedding without dropout is what the last layer takes; a model needs a layer.
+        joined = keras.layers.Activation("linear", dtype="float32")(graph.taken[SCORES])
+        self._joined = keras.Model([*embedded.values()], joined)
         self._kernel, self._bias = (np.asarray(each, dtype=np.float64) for each in last.weights)
         self._background: NetworkStates | None = None
+        self._readers: dict[str, StateReader] = {}
 
     @property
     def method(self) -> str:
@@ -154,14 +157,19 @@ class NetworkParts:
         copies = states.take(np.full(n_values, row))
         embeddings = dict(copies.embeddings)
         for name in inputs:
-            reader = StateReader(self._graph, {name: self._heads[name]}, [name])
-            embeddings |= reader.read_rows(inputs)
+            embeddings |= self._reader(name).read_rows(inputs)
         changed = NetworkStates(embeddings, copies.presences)
         return self.log_odds(copies) - self.log_odds(changed)
 
     def is_missing(self, states: NetworkStates, name: str) -> NDArray[np.bool_]:
         """Return in which rows a modality is missing."""
         return ~states.presences[name]
+
+    def _reader(self, name: str) -> StateReader:
+        if name not in self._readers:
+            tensors = {name: self._heads[name]}
+            self._readers[name] = StateReader(self._graph, tensors, [name])
+        return self._readers[name]
 
     def _log_odds_of(self, states: NetworkStates, present: Collection[str]) -> FloatArray:
         """Return the log-odds of rows that have only some of their modalities."""

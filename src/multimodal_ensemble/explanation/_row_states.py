@@ -63,7 +63,12 @@ class StateReader:
 
     def _call(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         taken = {tensor.name: inputs[tensor.name] for tensor in self._model.inputs}
-        values: NDArray[Any] = keras.ops.convert_to_numpy(predict_batch(self._model, taken))
+        if all(rows.ndim == 2 for rows in taken.values()):
+            # Tracing a graph takes longer than a few calls.
+            returned = self._model(taken, training=False)
+        else:
+            returned = predict_batch(self._model, taken)
+        values: NDArray[Any] = keras.ops.convert_to_numpy(returned)
         return values
 
     def _split(self, batches: Iterable[NDArray[Any]]) -> dict[str, FloatArray]:

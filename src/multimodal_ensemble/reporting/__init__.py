@@ -12,6 +12,7 @@ from multimodal_ensemble.reporting._figures import (
     plot_trials,
 )
 from multimodal_ensemble.reporting._html import ReportFigure, ReportTable, write_html_report
+from multimodal_ensemble.reporting._label_confusion import label_confusion, plot_label_confusion
 from multimodal_ensemble.reporting._label_cooccurrence import (
     label_cooccurrence,
     plot_label_cooccurrence,
@@ -34,12 +35,14 @@ __all__ = [
     "ReportTable",
     "StudyResults",
     "compare_models",
+    "label_confusion",
     "label_cooccurrence",
     "make_gallery",
     "mark_predictions",
     "plot_comparison",
     "plot_distribution",
     "plot_histories",
+    "plot_label_confusion",
     "plot_label_cooccurrence",
     "plot_label_counts",
     "plot_predictions",

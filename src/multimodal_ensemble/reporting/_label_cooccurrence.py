@@ -9,17 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._figures import new_figure, shorten
 from multimodal_ensemble._tables import from_arrow
 from multimodal_ensemble._validation import check_choice, check_label_matrix, check_label_names
+from multimodal_ensemble.reporting._label_matrix import plot_label_matrix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-# With more labels, the numbers in the cells of a heat map would overlap.
-_MOST_NUMBERED = 25
-# The colour scale ends at this lift and at its inverse.
-_STRONGEST_LIFT = 4.0
 
 
 def label_cooccurrence(
@@ -131,39 +126,9 @@ def plot_label_cooccurrence(
     ('also has', 'of the rows with')
     """
     table = label_cooccurrence(y_true, labels, normalize=normalize)
-    numbered = len(table) <= _MOST_NUMBERED
-    size = 1.6 + 0.62 * max(4, min(len(table), _MOST_NUMBERED))
-    figure = new_figure(1.15 * size, size)
-    from matplotlib.colors import LogNorm, Normalize
-
-    pairs = table.to_numpy(dtype=np.float64, copy=True)
-    np.fill_diagonal(pairs, np.nan)
-    shaded = np.ma.masked_invalid(pairs)
-    # On a logarithmic scale, a lift of 1/2 and of 2 are equally far from independence.
-    norm = (
-        LogNorm(1 / _STRONGEST_LIFT, _STRONGEST_LIFT, clip=True)
-        if normalize == "lift"
-        else Normalize(0, float(np.nanmax(pairs, initial=0)) or 1.0)
+    return plot_label_matrix(
+        table,
+        x="also has",
+        y=f"of the {unit} with",
+        kind="lift" if normalize == "lift" else "count" if normalize is None else "share",
     )
-    axis = figure.subplots()
-    axis.set_facecolor("#dddddd")
-    image = axis.imshow(shaded, cmap="PuOr_r" if normalize == "lift" else "Blues", norm=norm)
-    names = [shorten(name, 24) for name in table.index]
-    axis.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axis.set_yticks(range(len(names)), names)
-    axis.set_xlabel("also has")
-    axis.set_ylabel(f"of the {unit} with")
-    if not numbered:
-        bar = figure.colorbar(image)
-        if normalize == "lift":
-            bar.set_ticks([0.25, 0.5, 1, 2, 4], labels=["1/4", "1/2", "1", "2", "4"])
-            bar.minorticks_off()
-        return figure
-    # The colour of a number depends on the brightness of its background.
-    brightness = image.to_rgba(shaded)[..., :3].mean(axis=-1)
-    for (row, column), value in np.ndenumerate(table.to_numpy()):
-        is_dark = np.isfinite(pairs[row, column]) and brightness[row, column] < 0.55
-        colour = "white" if is_dark else "#222222"
-        text = "" if np.isnan(value) else f"{value:,}" if normalize is None else f"{value:.2f}"
-        axis.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
-    return figure

@@ -18,12 +18,11 @@ OTHER_FAMILY = "models"
 COLUMNS: dict[str, dict[str, bool]] = {
     "importance": {
         "modality": False,
-        "kind": False,
+        "case": False,
         "label": False,
-        "score": True,
         "difference": True,
-        "low": True,
-        "high": True,
+        "difference_low": True,
+        "difference_high": True,
     },
     "learning_curve": {"n_rows": True, "model": False, "score": True, "low": True, "high": True},
     "label_tokens": {"label": False, "token": False, "weight": True},
@@ -32,7 +31,7 @@ COLUMNS: dict[str, dict[str, bool]] = {
 
 
 # The columns that identify a row of a table.
-_KEYS = {"importance": ["modality", "kind", "label"], "learning_curve": ["n_rows", "model"]}
+_KEYS = {"importance": ["modality", "case", "label"], "learning_curve": ["n_rows", "model"]}
 
 
 def check_results(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +118,7 @@ def _read_table(table: Any, kind: str, name: str) -> pd.DataFrame:
             {
                 column: table[column].to_numpy(dtype=np.float64)
                 if is_number
-                else [str(value) for value in table[column]]
+                else ["" if pd.isna(value) else str(value) for value in table[column]]
                 for column, is_number in columns.items()
             }
         )

@@ -10,6 +10,7 @@ from multimodal_ensemble.reporting._study._parts import (
     Cell,
     Row,
     interval,
+    is_resolved,
     number,
     paragraph,
     rows_of,
@@ -17,7 +18,7 @@ from multimodal_ensemble.reporting._study._parts import (
 )
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 
-_KINDS = {
+_CASES = {
     "missing": "without {}",
     "shuffled": "{} of other rows",
     "alone": "{} alone",
@@ -30,9 +31,8 @@ def importance_html(results: StudyResults) -> str:
     importance = results.importance
     if importance is None:
         return ""
-    labels = results.comparison.labels
-    means = importance[~importance["label"].isin(labels)]
-    by_label = importance[importance["label"].isin(labels)]
+    is_mean = importance["label"] == ""
+    means, by_label = importance[is_mean], importance[~is_mean]
     explained = (
         "How the score of the model changes if it does not receive a modality (without), receives "
         "the modality of other rows instead (of other rows), or receives nothing else (alone). The "
@@ -46,35 +46,35 @@ def importance_html(results: StudyResults) -> str:
 
 
 def _dots(rows: pd.DataFrame) -> list[Dot]:
-    changed = rows[rows["kind"].isin(_KINDS)]
+    changed = rows[rows["case"].isin(_CASES)]
     return [
         Dot(
-            _title(row.kind, row.modality),
+            _title(row.case, row.modality),
             float(row.difference),
-            float(row.low),
-            float(row.high),
-            interval(row.difference, row.low, row.high, sign="+"),
-            filled=not row.low <= 0 <= row.high,
+            float(row.difference_low),
+            float(row.difference_high),
+            interval(row.difference, row.difference_low, row.difference_high, sign="+"),
+            filled=is_resolved(row),
         )
         for row in rows_of(changed)
     ]
 
 
-def _title(kind: str, modality: str) -> str:
-    return _KINDS[kind].format(modality)
+def _title(case: str, modality: str) -> str:
+    return _CASES[case].format(modality)
 
 
 def _by_label(rows: pd.DataFrame) -> str:
     """Return a heat map of the losses: one row per change, one column per label."""
-    changed = rows[rows["kind"].isin(_KINDS)]
+    changed = rows[rows["case"].isin(_CASES)]
     labels = list(dict.fromkeys(rows["label"]))
     strongest = float(np.nanmax(-changed["difference"].to_numpy(), initial=0.0)) or 1.0
     body: list[Row] = []
-    for (kind, modality), part in changed.groupby(["kind", "modality"], sort=False):
+    for (case, modality), part in changed.groupby(["case", "modality"], sort=False):
         found = part.set_index("label")["difference"].reindex(labels)
         body.append(
             [
-                _title(str(kind), str(modality)),
+                _title(str(case), str(modality)),
                 *(
                     Cell(number(value, sign="+"), value, max(0.0, -value / strongest))
                     for value in found.to_numpy().tolist()

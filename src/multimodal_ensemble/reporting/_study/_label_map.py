@@ -12,6 +12,7 @@ import pandas as pd
 from multimodal_ensemble.reporting._study._answer import compare_pair
 from multimodal_ensemble.reporting._study._comparison import model_name
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
+from multimodal_ensemble.reporting._study._marks import number_families
 from multimodal_ensemble.reporting._study._parts import (
     Cell,
     Row,
@@ -139,6 +140,7 @@ def _differences(results: StudyResults, first: str, second: str) -> str:
             float(row.difference_low),
             float(row.difference_high),
             interval(row.difference, row.difference_low, row.difference_high, sign="+"),
+            number_families(results.families)[first],
             filled=is_resolved(row),
         )
         for row in rows

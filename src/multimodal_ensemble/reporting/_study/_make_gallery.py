@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._labels import read_labels
-from multimodal_ensemble._tables import check_same_index, from_arrow, to_frame
+from multimodal_ensemble._tables import abbreviate, check_same_index, from_arrow, to_frame
 from multimodal_ensemble._validation import FloatArray, check_at_least, check_scores
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import make_thumbnail
@@ -27,11 +27,12 @@ def make_gallery(
     *,
     titles: Sequence[str] | None = None,
     images: str | None = None,
-    explanation: Any = None,
-    maps: Sequence[tuple[str, Any] | None] | None = None,
+    maps: Sequence[Any] = (),
     n_rows: int = 200,
 ) -> list[GalleryRow]:
-    """Return the first test rows as the gallery of a report shows them.
+    """Return the first test rows, with their explanation, as the gallery of a report shows them.
+
+    The rows are explained by ``estimator.explain``, if the estimator has it.
 
     Parameters
     ----------
@@ -46,12 +47,9 @@ def make_gallery(
     images : str, optional
         The column of `X` with images to show. Thumbnails of at most 8 KiB are kept; rows whose
         image cannot be read have none. Default: no pictures.
-    explanation : Explanation, optional
-        The result of ``estimator.explain(X)``, in which positions of rows are those in `X`.
-        Default: the shown rows are explained here if the estimator can do that.
-    maps : sequence of (str, ndarray of shape (height, width)) or None, optional
-        For each shown row with a picture, a label and how much each part of the picture speaks for
-        it, such as an occlusion map; None for no map. Default: no maps.
+    maps : sequence of ImageMap, default=()
+        Results of ``estimator.explain_image`` for some of the rows, at most one per row. They are
+        paired with the rows by the index of `X`, and shown beside the pictures.
     n_rows : int, default=200
         The largest number of rows.
 
@@ -63,7 +61,8 @@ def make_gallery(
     Raises
     ------
     ValueError
-        If `X`, `y` and `titles` have different rows, or there is no column `images`.
+        If `X`, `y` and `titles` have different rows, there is no column `images`, or a map is of
+        another row.
 
     Examples
     --------
@@ -98,14 +97,11 @@ def make_gallery(
     classes = [str(label) for label in estimator.classes_]
     y_score = check_scores(estimator.predict_proba(shown), (len(shown), len(classes)))
     thresholds = np.broadcast_to(getattr(estimator, "thresholds_", 0.5), len(classes))
-    if explanation is None and hasattr(estimator, "explain"):
-        explanation = estimator.explain(shown)
+    # Explanations name rows by the index, whose names may be equal.
+    numbered = shown.reset_index(drop=True)
+    explanation = estimator.explain(numbered) if hasattr(estimator, "explain") else None
     contributions, tokens = _read_explanation(explanation, len(shown), classes)
     pictures = [None] * len(shown) if images is None else [*map(_picture, shown[images])]
-    maps = [None] * len(shown) if maps is None else list(maps)
-    if len(maps) != len(shown):
-        msg = f"maps must have one entry for each of the {len(shown)} rows. Received {len(maps)}."
-        raise ValueError(msg)
     rows = [
         GalleryRow(
             names[row],
@@ -119,12 +115,20 @@ def make_gallery(
         )
         for row in range(len(shown))
     ]
-    return [
-        row
-        if given is None or row.picture is None
-        else replace(row, map_label=str(given[0]), picture_map=given[1])
-        for row, given in zip(rows, maps, strict=True)
-    ]
+    for given in maps:
+        place = _place_of(given.row, table.index)
+        if place < len(rows) and rows[place].picture is not None:
+            rows[place] = replace(rows[place], map_label=str(given.label), picture_map=given.values)
+    return rows
+
+
+def _place_of(row: Any, index: pd.Index) -> int:
+    """Return the position of a row that an `ImageMap` names: in the index, or by its number."""
+    names = list(index) if index.is_unique else list(range(len(index)))
+    if row not in names:
+        msg = f"maps must be of rows of X, {abbreviate(names)}. Received one of the row {row!r}."
+        raise ValueError(msg)
+    return names.index(row)
 
 
 def _picture(source: Any) -> bytes | None:
@@ -151,18 +155,17 @@ def _read_explanation(
     modalities = explanation.modalities
     values = modalities["contribution"].where(~modalities["is_missing"].astype(bool))
     for row, label, modality, value in _columns(
-        modalities.assign(contribution=values), ["modality"], n_rows
+        modalities.assign(contribution=values), ["modality"]
     ):
         put(contributions[row], modality, label, value)
     for table in (explanation.tokens, explanation.columns.rename(columns={"column": "token"})):
-        for row, label, modality, token, value in _columns(table, ["modality", "token"], n_rows):
+        for row, label, modality, token, value in _columns(table, ["modality", "token"]):
             if token != _REST:
                 put(tokens[row].setdefault(str(modality), {}), token, label, value)
     return contributions, tokens
 
 
-def _columns(table: pd.DataFrame, names: Sequence[str], n_rows: int) -> Iterator[tuple[Any, ...]]:
-    """Return the rows of a table of an explanation that explain one of the first rows."""
-    shown = table[table["row"] < n_rows]
+def _columns(table: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Return the rows of a table of an explanation."""
     columns = ["row", "label", *names, "contribution"]
-    return zip(*(shown[column].tolist() for column in columns), strict=True)
+    return zip(*(table[column].tolist() for column in columns), strict=True)

@@ -74,7 +74,10 @@ def _cell(cell: str | Cell) -> str:
 
 def number(value: float, digits: int = 3, sign: str = "") -> str:
     """Return a number as text; a dash for NaN."""
-    return "\N{EN DASH}" if math.isnan(value) else f"{value:{sign}.{digits}f}"
+    if math.isnan(value):
+        return "\N{EN DASH}"
+    text = f"{value:{sign}.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text
 
 
 def interval(value: float, low: float, high: float, *, sign: str = "") -> str:

@@ -20,9 +20,10 @@ _LEAST_SHARE = 0.05
 
 def tokens_html(modality: str, tokens: Mapping[str, Any]) -> str:
     """Return the tokens of a modality, those with the largest contribution to any label first."""
-    if not tokens:
-        return ""
     names = list(tokens)
+    # A modality of a single column adds nothing to its own name.
+    if names in ([], [modality]):
+        return ""
     values: FloatArray = np.nan_to_num(np.stack([tokens[name] for name in names]))
     strength = np.abs(values).max(axis=1)
     strongest = float(strength.max()) or 1.0
@@ -53,7 +54,7 @@ def why_html(row: GalleryRow, labels: Sequence[str], predicted: NDArray[np.bool_
         }
         reasons = [
             f"{escape(modality)} {signed(known[modality])}"
-            f"{_strongest(row.tokens.get(modality, {}), column)}"
+            f"{_strongest(modality, row.tokens.get(modality, {}), column)}"
             for modality in sorted(known, key=lambda name: -abs(known[name]))
         ]
         if reasons:
@@ -68,9 +69,11 @@ def signed(value: float) -> str:
     return text[1:] if float(text) == 0 else text
 
 
-def _strongest(tokens: Mapping[str, Any], column: int) -> str:
+def _strongest(modality: str, tokens: Mapping[str, Any], column: int) -> str:
     """Return the tokens with the largest contributions to a label, in parentheses."""
-    values = {token: float(of_labels[column]) for token, of_labels in tokens.items()}
+    values = {
+        token: float(of_labels[column]) for token, of_labels in tokens.items() if token != modality
+    }
     # Contributions that are unknown or shown as 0.0 are no reasons.
     named = [
         token for token, value in values.items() if not np.isnan(value) and signed(value) != "0.0"

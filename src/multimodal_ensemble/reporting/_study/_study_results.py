@@ -42,8 +42,9 @@ class StudyResults:
     histories : mapping of str to DataFrame, default={}
         `FitResult.history` of models, by name.
     importance : DataFrame, optional
-        The importance of modalities: columns ``modality``, ``kind`` (``"full"``, ``"missing"``,
-        ``"alone"`` or ``"shuffled"``), ``label``, ``score``, ``difference``, ``low`` and ``high``.
+        The result of ``modality_importance``: columns ``modality``, ``case`` (``"full"``,
+        ``"missing"``, ``"alone"`` or ``"shuffled"``), ``label`` (None for the mean over labels),
+        ``difference``, ``difference_low`` and ``difference_high``.
     learning_curve : DataFrame, optional
         The score by the number of training rows: columns ``n_rows``, ``model``, ``score``,
         ``low`` and ``high``.
