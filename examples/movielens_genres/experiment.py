@@ -71,7 +71,7 @@ def run_experiment(options: RunOptions) -> Report:
     for number, split in enumerate(splits):
         folder = None if number else options.out / study.MODELS_FOLDER
         results.append(run_split(options, movies, posters, texts, store, split, folder))
-    return study.write_report(options, movies, posters, texts, results, device)
+    return study.write_report(options, movies, posters, texts, results, device, store)
 
 
 def run_split(

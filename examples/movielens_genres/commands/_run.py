@@ -12,7 +12,7 @@ from ...command_line import default_out, make_out
 from .._errors import UsageError
 from ..options import RunOptions
 from . import _arguments
-from ._command import Add, Command, check_at_least, check_plots
+from ._command import Add, Command, check_at_least
 
 BACKBONES = ("VGG16", "InceptionV3")
 # What can be trained, by recipe.
@@ -151,7 +151,6 @@ def _parse(values: argparse.Namespace) -> RunOptions:
 
 def _execute(options: RunOptions) -> int:
     start = time.perf_counter()
-    check_plots()
     make_out(options.out)
     # TensorFlow takes seconds to load, so it is imported after all options are checked.
     from ..experiment import run_experiment
@@ -160,8 +159,8 @@ def _execute(options: RunOptions) -> int:
         report = run_experiment(dataclasses.replace(options, source=source))
     print(f"\n{report.to_markdown(for_screen=True)}")
     print(
-        f"Took {time.perf_counter() - start:.0f} s. The report with its figures is "
-        f"{options.out / 'report.html'}; its tables and figures are in the same folder."
+        f"Took {time.perf_counter() - start:.0f} s. The report is "
+        f"{options.out / 'report.html'}; its tables and the models are in the same folder."
     )
     return 0
 

@@ -54,7 +54,14 @@ def compare_outcomes(
 def list_differences(
     comparison: ComparisonResult, modalities: Collection[str], networks: Collection[str]
 ) -> pd.DataFrame:
-    """Return the differences that the study asks about.
+    """Return the differences that the study asks about; see `list_pairs`."""
+    return pair_differences(comparison, list_pairs(comparison, modalities, networks))
+
+
+def list_pairs(
+    comparison: ComparisonResult, modalities: Collection[str], networks: Collection[str]
+) -> list[tuple[str, str]]:
+    """Return the pairs of models that the study asks about, and that were both trained.
 
     These are all modalities together minus each alone, one network for posters minus another, each
     ensemble minus the model of the same modalities and networks, and, where there are texts, each
@@ -69,12 +76,11 @@ def list_differences(
 
     Returns
     -------
-    DataFrame
-        One row per pair of models that were both trained; see `pair_differences`.
+    list of (str, str)
+        The model that may be better, and the other.
     """
     trained = set(comparison.models)
-    pairs = [pair for pair in _pair_names(modalities, networks) if trained.issuperset(pair)]
-    return pair_differences(comparison, pairs)
+    return [pair for pair in _pair_names(modalities, networks) if trained.issuperset(pair)]
 
 
 def pair_differences(

@@ -1,4 +1,4 @@
-"""Tables, figures and the report of a finished run."""
+"""Tables and the report of a finished run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble import ImageEncoder, TextEncoder, apply_thresholds, label_report
-from multimodal_ensemble.images import read_images
+from multimodal_ensemble import (
+    FeatureStore,
+    ImageEncoder,
+    TextEncoder,
+    apply_thresholds,
+    label_report,
+)
 from multimodal_ensemble.reporting import (
-    ReportFigure,
     ReportTable,
     compare_models,
     mark_predictions,
-    plot_comparison,
-    plot_histories,
-    plot_predictions,
+    write_report as write_page,
 )
 
 from ...report import Part, Report, Section
@@ -26,6 +28,7 @@ from ..data import Movies
 from ..options import RunOptions
 from ._comparison import SCORES, compare_outcomes, list_differences, readable_differences
 from ._encoders import join_names
+from ._page import collect_results
 from ._split import Outcome, SeedResult
 
 N_EXAMPLES = 12
@@ -33,6 +36,8 @@ N_EXAMPLES = 12
 TRAINED_ON_FILE = "trained_on.json"
 COMPARISON_FILE = "comparison.scores"
 RESULTS_FILE = "results.json"
+# What the page shows, from which `write_report` writes it again.
+PAGE_FILE = "report.results"
 
 
 def write_report(
@@ -42,8 +47,9 @@ def write_report(
     texts: Mapping[str, TextEncoder],
     results: list[SeedResult],
     device: str,
+    store: FeatureStore,
 ) -> Report:
-    """Write all tables and figures, and return the report."""
+    """Write all tables and the page, and return the report."""
     out, first = options.out, results[0]
     tables = [score_table(movies, result) for result in results]
     mean, spread = summarize(tables)
@@ -71,14 +77,11 @@ def write_report(
         pd.concat(histories, names=["model", "evaluation"]).to_csv(out / "histories.csv")
     best = max(first.outcomes, key=lambda outcome: outcome.roc_auc)
     examples = _predict_examples(movies, first, best)
-    figures = _draw(mean, spread, histories, examples, with_posters=bool(posters))
-    for name, part in figures.items():
-        part.figure.savefig(out / f"{name}.png", dpi=120)
     how = _describe_run(options, posters, texts)
     report = Report(
         f"Movie genres from {join_names(options.source.modalities)}",
         [
-            _results_section(options, readable(mean, spread), differences, figures),
+            _results_section(options, readable(mean, spread), differences),
             Section(
                 "What each filter leaves",
                 [movies.data.steps, movies.data.tag_steps],
@@ -91,15 +94,17 @@ def write_report(
             ),
             Section(
                 f"Twelve test movies, predicted by the best model before the test: {best.model}",
-                [
-                    _list_examples(examples),
-                    *(part for name, part in figures.items() if name == "predictions"),
-                ],
+                [_list_examples(examples)],
             ),
             Section("How it was made", [f"{key}: {value}." for key, value in how.items()]),
         ],
     )
-    report.write(out)
+    (out / "report.md").write_text(report.to_markdown(), encoding="utf-8")
+    page = collect_results(
+        options, movies, results, comparison, _list_notes(options), {**how, "Device": device}, store
+    )
+    page.save(out / PAGE_FILE)
+    write_page(page, out / "report.html")
     write_json(out / TRAINED_ON_FILE, movies.manifest)
     write_json(
         out / RESULTS_FILE,
@@ -157,12 +162,8 @@ def readable(mean: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _results_section(
-    options: RunOptions,
-    table: pd.DataFrame,
-    differences: pd.DataFrame,
-    figures: Mapping[str, ReportFigure],
-) -> Section:
+def _list_notes(options: RunOptions) -> list[str]:
+    """Return what readers must know about all figures."""
     notes = []
     if options.source.is_sample:
         notes.append(
@@ -174,6 +175,13 @@ def _results_section(
             f"Random weights in {', '.join(random)}: these rows show what an untrained network "
             "achieves."
         )
+    return notes
+
+
+def _results_section(
+    options: RunOptions, table: pd.DataFrame, differences: pd.DataFrame
+) -> Section:
+    notes = _list_notes(options)
     if options.in_folds:
         notes.append(
             f"Mean ± standard deviation over {len(options.seeds)} folds; each movie is a test "
@@ -197,10 +205,8 @@ def _results_section(
         [
             *notes,
             table,
-            figures["results"],
             _describe_choices(options),
             *compared,
-            *(part for name, part in figures.items() if name == "training"),
         ],
     )
 
@@ -281,10 +287,9 @@ def _predict_examples(movies: Movies, result: SeedResult, best: Outcome) -> pd.D
     """Return twelve test movies with their true and their predicted genres."""
     predicted = apply_thresholds(best.test_scores[:N_EXAMPLES], best.thresholds).astype(bool)
     names = np.asarray(movies.data.genres.columns)
-    columns = ["title", "genres", "poster_file"]
+    columns = ["title", "genres"]
     examples = movies.data.movies.iloc[result.split.test[:N_EXAMPLES]][columns].copy()
     examples["predicted"] = [names[row].tolist() for row in predicted]
-    examples["poster_file"] = [movies.folder / file for file in examples["poster_file"]]
     return examples
 
 
@@ -305,38 +310,3 @@ def _list_examples(examples: pd.DataFrame) -> pd.DataFrame:
 def _without_nan(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return the table by rows, with None for NaN, which strict JSON does not have."""
     return table.astype(object).where(table.notna(), None).to_dict("index")
-
-
-def _draw(
-    mean: pd.DataFrame,
-    spread: pd.DataFrame,
-    histories: dict[str, pd.DataFrame],
-    examples: pd.DataFrame,
-    *,
-    with_posters: bool,
-) -> dict[str, ReportFigure]:
-    has_spread = not spread[list(SCORES)].isna().all(axis=None)
-    figures = {
-        "results": ReportFigure(
-            plot_comparison(mean, spread=spread if has_spread else None),
-            alt="Bars: the scores of each model, as in the table.",
-        ),
-    }
-    if histories:
-        figures["training"] = ReportFigure(
-            plot_histories(histories),
-            alt="Curves of loss, ROC-AUC and accuracy over training, one per model.",
-            caption="Training loss, and the scores on validation movies during training.",
-        )
-    if with_posters:
-        posters = read_images(examples["poster_file"], (300, 200), on_error="blank").images
-        figures["predictions"] = ReportFigure(
-            plot_predictions(
-                list(posters),
-                list(examples["title"]),
-                list(examples["genres"]),
-                list(examples["predicted"]),
-            ),
-            alt="The posters of the movies of the table, with their true and predicted genres.",
-        )
-    return figures
