@@ -42,11 +42,13 @@ class MissingOptions:
     """Options of the command ``missing``, with the same meaning as in `RunOptions`."""
 
     source: Source
+    out: Path
     store: Path
     backbone: str
     weights: str | None
     image_size: int | None
     seeds: range
+    command: str
 
 
 @dataclasses.dataclass(frozen=True)

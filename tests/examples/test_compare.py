@@ -80,6 +80,8 @@ def test_equal_models_of_two_runs_are_paired_by_movie_and_genre(tmp_path, capsys
         "old: tags", f"old: {TRIVIAL}",
     ]  # fmt: skip
     assert "| old: tags" in (out / "report.md").read_text(encoding="utf-8")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "<q>old: tags</q>" in page[: page.index("<nav")]
 
 
 def test_runs_without_a_common_model_need_a_baseline(tmp_path, capsys):

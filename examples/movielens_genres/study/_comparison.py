@@ -13,6 +13,8 @@ from ..data import MovieData
 from ._encoders import PLURALS, WITH_TEXTS, join_names, name_model
 from ._split import SeedResult
 
+# In the folder of results.
+COMPARISON_FILE = "comparison.scores"
 # The scores in tables, by their column.
 SCORES = {
     "mean_roc_auc": "mean ROC-AUC",

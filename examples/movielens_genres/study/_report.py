@@ -26,7 +26,13 @@ from ...versions import describe_versions
 from .._files import write_json
 from ..data import Movies
 from ..options import RunOptions
-from ._comparison import SCORES, compare_outcomes, list_differences, readable_differences
+from ._comparison import (
+    COMPARISON_FILE,
+    SCORES,
+    compare_outcomes,
+    list_differences,
+    readable_differences,
+)
 from ._encoders import join_names
 from ._page import collect_results
 from ._split import Outcome, SeedResult
@@ -34,7 +40,6 @@ from ._split import Outcome, SeedResult
 N_EXAMPLES = 12
 # This is not called a manifest because the folder of results holds no training table.
 TRAINED_ON_FILE = "trained_on.json"
-COMPARISON_FILE = "comparison.scores"
 RESULTS_FILE = "results.json"
 # What the page shows, from which `write_report` writes it again.
 PAGE_FILE = "report.results"

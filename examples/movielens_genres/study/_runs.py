@@ -1,19 +1,20 @@
 """Finished runs side by side, on the same test movies."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from multimodal_ensemble.model_selection import ComparisonResult, ComparisonSplit
+from multimodal_ensemble.reporting import StudyResults, write_report
 
 from ...report import Report, Section
 from .._errors import DataError, UsageError
 from ..options import CompareOptions
-from ._comparison import SCORES, pair_differences, readable_differences
+from ._comparison import COMPARISON_FILE, SCORES, pair_differences, readable_differences
 from ._controls import TRIVIAL
-from ._report import COMPARISON_FILE
 
 
 def compare_runs(options: CompareOptions) -> Report:
@@ -79,7 +80,20 @@ def compare_runs(options: CompareOptions) -> Report:
             ),
         ],
     )
-    report.write(options.out)
+    (options.out / "report.md").write_text(report.to_markdown(), encoding="utf-8")
+    page = StudyResults(
+        comparison if options.baseline is None else replace(comparison, baseline=options.baseline),
+        title="Runs side by side",
+        unit="movies",
+        label_unit="genres",
+        families={model: model.partition(": ")[0] for model in comparison.models},
+        claims=pairs + against,
+        provenance={
+            **{f"Run {name}": str(path) for name, path in options.runs.items()},
+            "Command": options.command,
+        },
+    )
+    write_report(page, options.out / "report.html")
     return report
 
 
