@@ -59,7 +59,8 @@ def errors(
     >>> X = {"tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25}
     >>> y = [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25
     >>> ensemble = MultimodalEnsemble([BagOfWordsEncoder("tags")], verbose=0).fit(X, y)
-    >>> found = errors(ensemble, {"tags": [["love", "war"], ["love"]]}, [["Action"], ["Action"]])
+    >>> rows = {"tags": [["love", "war"], ["love"]]}
+    >>> found = errors(ensemble, rows, [["Action"], ["Action"]])
     >>> found[["row", "label", "kind"]].head(2).values.tolist()
     [[1, 'Action', 'false negative'], [1, 'Romance', 'false positive']]
     """

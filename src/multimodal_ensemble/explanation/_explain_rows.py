@@ -91,51 +91,80 @@ def explain_rows(
         parts.adopt_background(others)
     base, contributions = parts.split(states)
     log_odds = base + sum(contributions.values())
-    labels = [classes[position] for position in shown]
-
-    def expand(row: int, **columns: Any) -> pd.DataFrame:
-        """Return one row of a table per label; arrays have a value for each of all labels."""
-        taken = {
-            name: value[list(shown)] if isinstance(value, np.ndarray) else value
-            for name, value in columns.items()
-        }
-        return pd.DataFrame({"row": [rows[row]] * len(labels), "label": labels, **taken})
-
-    scores: list[pd.DataFrame] = []
-    modalities: list[pd.DataFrame] = []
-    by_kind: dict[str, list[pd.DataFrame]] = {"token": [], "column": []}
-    for row in range(len(rows)):
-        values = {"score": y_score[row], "log_odds": log_odds[row], "base": base[row]}
-        scores.append(expand(row, **values, prior=prior))
+    table = _Table(rows, classes, shown)
+    modalities, by_kind = _Collected(), {"token": _Collected(), "column": _Collected()}
     for encoder in dataset.encoders:
         name, columns = encoder.name, ", ".join(map(str, encoder.columns))
         is_missing = parts.is_missing(states, name)
-        named = {"modality": name, "columns": columns}
-        for row in range(len(rows)):
-            value = {"contribution": contributions[name][row], "is_missing": bool(is_missing[row])}
-            modalities.append(expand(row, **named, **value))
-        kind = "column" if encoder.part_kind == "column" else "token"
-        for row, (parts_of_row, values_of) in _split_rows(parts, states, encoder, dataset).items():
-            rest = contributions[name][row] - values_of.sum(axis=0)
-            for part, part_value in [*zip(parts_of_row, values_of, strict=True), (REST, rest)]:
-                by_kind[kind].append(expand(row, **named, **{kind: part}, contribution=part_value))
+        for row, value in enumerate(contributions[name]):
+            modalities.add(row, [(name, columns, bool(is_missing[row]))], value[np.newaxis])
+        collected = by_kind["column" if encoder.part_kind == "column" else "token"]
+        for row, (names, values) in _split_rows(parts, states, encoder, dataset).items():
+            rest = contributions[name][row] - values.sum(axis=0)
+            named = [(name, columns, part) for part in [*names, REST]]
+            collected.add(row, named, np.vstack([values, rest]))
+    numbers = np.arange(len(rows))
     return Explanation(
-        _sort(scores, rows),
-        _sort(modalities, rows),
-        _sort(by_kind["token"], rows, "modality", "columns", "token", "contribution"),
-        _sort(by_kind["column"], rows, "modality", "columns", "column", "contribution"),
+        table.make(numbers, {}, score=y_score, log_odds=log_odds, base=base, prior=prior),
+        modalities.make(table, ("modality", "columns", "is_missing")),
+        by_kind["token"].make(table, ("modality", "columns", "token")),
+        by_kind["column"].make(table, ("modality", "columns", "column")),
         parts.method,
     )
 
 
-def _sort(tables: Sequence[pd.DataFrame], rows: Sequence[Any], *columns: str) -> pd.DataFrame:
-    """Return one table with the rows in their order; `columns` are those of an empty one."""
-    if not tables:
-        return pd.DataFrame(columns=["row", "label", *columns])
-    place = {row: position for position, row in enumerate(rows)}
-    table = pd.concat(tables, ignore_index=True)
-    order = np.argsort([place[row] for row in table["row"]], kind="stable")
-    return table.iloc[order].reset_index(drop=True)
+class _Table:
+    """Makes tidy tables with one row per entry and label."""
+
+    def __init__(self, rows: Sequence[Any], classes: Sequence[Any], shown: Sequence[int]) -> None:
+        self._rows = rows
+        self._shown = list(shown)
+        self._labels = [classes[position] for position in shown]
+
+    def make(
+        self, rows: NDArray[np.intp], columns: Mapping[str, Sequence[Any]], **values: Any
+    ) -> pd.DataFrame:
+        """Return a table, from a row number and texts per entry, and values of all labels."""
+        n_labels = len(self._labels)
+        names = [self._rows[row] for row in rows.tolist()]
+        table: dict[str, Any] = {
+            "row": [name for name in names for _ in range(n_labels)],
+            "label": self._labels * len(names),
+        }
+        for column, texts in columns.items():
+            table[column] = [text for text in texts for _ in range(n_labels)]
+        for column, value in values.items():
+            shape = (len(names), np.shape(value)[-1])
+            table[column] = np.broadcast_to(value, shape)[:, self._shown].ravel()
+        return pd.DataFrame(table)
+
+
+class _Collected:
+    """Contributions of parts, in any order of the rows."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._texts: list[tuple[Any, ...]] = []
+        self._values: list[FloatArray] = []
+
+    def add(self, row: int, texts: Sequence[tuple[Any, ...]], values: FloatArray) -> None:
+        """Add the parts of a row, with an array of shape ``(n_parts, n_labels)``."""
+        self._rows += [row] * len(texts)
+        self._texts += texts
+        self._values.append(values)
+
+    def make(self, table: _Table, names: tuple[str, ...]) -> pd.DataFrame:
+        """Return a table in the order of the rows; the texts have these names."""
+        order = np.argsort(self._rows, kind="stable").astype(np.intp)
+        columns = {
+            name: [self._texts[place][position] for place in order.tolist()]
+            for position, name in enumerate(names)
+        }
+        if not self._values:
+            return pd.DataFrame(columns=["row", "label", *names, "contribution"])
+        rows = np.array(self._rows, dtype=np.intp)[order]
+        values = np.concatenate(self._values)[order]
+        return table.make(rows, columns, contribution=values)
 
 
 def parts_of(

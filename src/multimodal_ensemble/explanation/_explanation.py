@@ -123,9 +123,7 @@ class Explanation:
         ValueError
             If there is no such row or label.
         """
-        parts = self._parts(row, label)
-        by_size = parts["contribution"].abs().sort_values(ascending=False, kind="stable").index
-        return parts.loc[by_size].head(n).reset_index(drop=True)
+        return _largest(self._parts(row, label), n)
 
     def plot(self, row: Any, label: Any, *, n: int = 10) -> Figure:
         """Draw what moves a score: modalities, and the parts of each.
@@ -153,7 +151,9 @@ class Explanation:
         """
         score = self._select(self.scores, row, label).iloc[0]
         modalities = self._select(self.modalities, row, label)
-        return plot_explanation(score, modalities, self.top(row, label, n))
+        parts = self._parts(row, label)
+        parts = parts[~parts["part"].isin(modalities["modality"])]
+        return plot_explanation(score, modalities, _largest(parts, n))
 
     def __str__(self) -> str:
         """Return the explanation as text, of the label with the highest score of each row."""
@@ -196,3 +196,8 @@ class Explanation:
         table = table[table["part"] != REST]
         added: pd.DataFrame = table.groupby(["part", "columns"], sort=False, as_index=False).sum()
         return added
+
+
+def _largest(parts: pd.DataFrame, n: int) -> pd.DataFrame:
+    by_size = parts["contribution"].abs().sort_values(ascending=False, kind="stable").index
+    return parts.loc[by_size].head(n).reset_index(drop=True)

@@ -71,7 +71,8 @@ def map_images(
     >>> from multimodal_ensemble import ImageEncoder, MultimodalDataset, fuse_encoders
     >>> from multimodal_ensemble.explanation import map_images
     >>> poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
-    >>> rows = MultimodalDataset({"poster": [np.zeros((32, 32, 3), dtype="uint8")]}, [poster])
+    >>> image = np.zeros((32, 32, 3), dtype="uint8")
+    >>> rows = MultimodalDataset({"poster": [image]}, [poster])
     >>> (image_map,) = map_images(
     ...     fuse_encoders([poster], n_labels=2), rows, label="War", position=1, rows=["a"],
     ...     column=None, method="occlusion", n_regions=2)

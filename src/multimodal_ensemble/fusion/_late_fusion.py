@@ -249,7 +249,19 @@ class LateFusion(keras.layers.Layer):
         return keras.ops.sigmoid(self.slope * evidence + self.intercept)
 
     def token_amount(self, n_tokens: Any) -> Any:
-        """Return the logarithm of the counts less its mean, and 0 for rows without tokens."""
+        """Return what the weights of members grow or fall with.
+
+        Parameters
+        ----------
+        n_tokens : array of shape (n, 1)
+            Numbers of tokens, float32.
+
+        Returns
+        -------
+        array of shape (n, 1)
+            The logarithm of the counts, within the range of the training rows, less its mean; 0
+            for rows without tokens.
+        """
         mean, least, most = (self.log_counts[position] for position in range(3))
         logarithm = keras.ops.log(keras.ops.maximum(n_tokens, 1.0))
         limited = keras.ops.minimum(keras.ops.maximum(logarithm, least), most)

@@ -122,7 +122,8 @@ def plot_label_confusion(
     Examples
     --------
     >>> from multimodal_ensemble.reporting import plot_label_confusion
-    >>> figure = plot_label_confusion([[1, 0], [0, 1]], [[0, 1], [0, 1]], ["Drama", "Crime"])
+    >>> y_true, y_pred = [[1, 0], [0, 1]], [[0, 1], [0, 1]]
+    >>> figure = plot_label_confusion(y_true, y_pred, ["Drama", "Crime"])
     >>> figure.axes[0].get_xlabel()
     'predicted in its place (diagonal: predicted correctly)'
     """
