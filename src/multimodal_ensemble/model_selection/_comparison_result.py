@@ -23,7 +23,10 @@ from multimodal_ensemble.model_selection._comparison_inputs import (
     check_options,
     read_comparison_inputs,
 )
-from multimodal_ensemble.model_selection._comparison_split import ComparisonSplit
+from multimodal_ensemble.model_selection._comparison_split import (
+    ComparisonSplit,
+    select_models,
+)
 from multimodal_ensemble.model_selection._comparison_statistics import (
     LABEL_METRICS,
     SplitBootstrap,
@@ -225,15 +228,7 @@ class ComparisonResult:
             raise ValueError(msg)
         options = {name: getattr(self, name) for name in ("n_resamples", "level", "random_state")}
         options |= {"metrics": metrics or self.metrics, "baseline": baseline}
-        splits = tuple(
-            replace(
-                split,
-                y_scores={model: split.y_scores[model] for model in models},
-                thresholds={model: split.thresholds[model] for model in models},
-                seconds={m: split.seconds[m] for m in models if m in split.seconds},
-            )
-            for split in self.splits
-        )
+        splits = tuple(select_models(split, models) for split in self.splits)
         return replace(self, splits=splits, **check_options(models, **options))
 
     def by_label(self, metric: str = "roc_auc") -> pd.DataFrame:
