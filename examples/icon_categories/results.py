@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble import ImageEncoder, apply_thresholds, label_report
+from multimodal_ensemble import ImageEncoder, label_report
+from multimodal_ensemble.model_selection import ComparisonResult, ComparisonSplit
 
-from ..paired_bootstrap import SplitScores, draw_weights, score_samples, summarize
 from ..report import Report, Section
 from ..versions import describe_versions
 from .data import MIN_ICONS, Icons
@@ -16,7 +16,7 @@ from .encoders import ALL, WITH_PICTURES
 from .options import RunOptions
 from .split import Outcome, Split
 
-N_SAMPLES = 1000
+N_RESAMPLES = 2000
 BEST = f"ensemble: {ALL}"
 HEADINGS = {
     "mean_roc_auc": "mean ROC-AUC",
@@ -31,17 +31,14 @@ def write_report(
     options: RunOptions, icons: Icons, picture: ImageEncoder, results: Results
 ) -> Report:
     """Write all tables, and return the report."""
-    samples = _score_all(icons.categories.to_numpy(), results)
-    names = {name: _name(name, is_random=picture.weights is None) for name in samples}
-    scores = _summarize({names[name]: summarize(each) for name, each in samples.items()}, "model")
-    differences = _summarize(
-        {
-            f"{names[BEST]} minus {names[name]}": summarize(samples[BEST] - each)
-            for name, each in samples.items()
-            if name != BEST
-        },
-        "difference",
-    )
+    comparison = _compare(icons.categories, results)
+    names = {name: _name(name, is_random=picture.weights is None) for name in comparison.models}
+    scores = _summarize(comparison, ["score", "low", "high"]).rename(index=names)
+    # The table has each model minus the best ensemble.
+    bounds = ["difference", "difference_high", "difference_low"]
+    differences = -_summarize(comparison, bounds).drop(index=BEST)
+    differences.index = [f"{names[BEST]} minus {names[name]}" for name in differences.index]
+    differences = differences.rename_axis("difference")
     split, first = results[0]
     labels = label_report(
         icons.categories.to_numpy()[split.test],
@@ -54,7 +51,7 @@ def write_report(
 
     table = _readable(scores, "{:.3f} [{:.3f}, {:.3f}]")
     table["seconds"] = [
-        f"{np.mean([outcomes[name].seconds for _, outcomes in results]):.1f}" for name in samples
+        f"{np.mean([outcomes[name].seconds for _, outcomes in results]):.1f}" for name in names
     ]
     report = Report(
         "Categories of icons from pictures, search terms and names",
@@ -91,25 +88,27 @@ def _name(model: str, *, is_random: bool) -> str:
     return f"{model} (random weights)" if is_random and sees_pictures else model
 
 
-def _score_all(y: np.ndarray, results: Results) -> dict[str, pd.DataFrame]:
-    """Return the scores of each model on the same bootstrap samples."""
-    weights = draw_weights([split.test for split, _ in results], len(y), N_SAMPLES)
-    samples = {}
-    for name in results[0][1]:
-        tested = []
-        for split, outcomes in results:
-            outcome = outcomes[name]
-            predicted = apply_thresholds(outcome.scores, outcome.thresholds)
-            tested.append(SplitScores(split.test, outcome.scores, predicted))
-        samples[name] = score_samples(y, tested, weights)
-    return samples
-
-
-def _summarize(summaries: dict[str, pd.DataFrame], index: str) -> pd.DataFrame:
-    """Return one row per summary, with columns such as ("micro_f1", "low")."""
-    return pd.DataFrame({name: each.stack() for name, each in summaries.items()}).T.rename_axis(
-        index
+def _compare(categories: pd.DataFrame, results: Results) -> ComparisonResult:
+    """Return the scores of all models on the test icons of all seeds, against the best ensemble."""
+    splits = [
+        ComparisonSplit(
+            split.test,
+            {name: outcome.scores for name, outcome in outcomes.items()},
+            {name: outcome.thresholds for name, outcome in outcomes.items()},
+            repeat=split.seed,
+        )
+        for split, outcomes in results
+    ]
+    return ComparisonResult.from_scores(
+        categories, splits, metrics=list(HEADINGS), baseline=BEST, n_resamples=N_RESAMPLES
     )
+
+
+def _summarize(comparison: ComparisonResult, columns: list[str]) -> pd.DataFrame:
+    """Return three columns of the comparison by model and score, as "value", "low" and "high"."""
+    values = dict(zip(columns, ["value", "low", "high"], strict=True))
+    table = comparison.table.set_index(["metric", "model"])[columns].rename(columns=values)
+    return pd.concat({score: table.loc[score] for score in HEADINGS}, axis=1)
 
 
 def _readable(table: pd.DataFrame, form: str) -> pd.DataFrame:

@@ -6,30 +6,25 @@ split, and compares them with the ensemble and the plain call of the library, li
 trivial benchmark.
 """
 
-import time
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from multimodal_ensemble import (
-    Encoder,
     FeatureStore,
     ImageEncoder,
     MultimodalClassifier,
-    MultimodalDataset,
     MultimodalEnsemble,
     TextEncoder,
-    fit_model,
-    fuse_encoders,
-    predict_scores,
-    tune_thresholds,
 )
 
 from ..report import Report
 from . import study
 from .data import Movies, describe_data, load_movies
 from .options import RunOptions
-from .study import Outcome, Recipe, SeedResult, Split
+from .study import Outcome, SeedResult, Split
 
 
 def run_experiment(options: RunOptions) -> Report:
@@ -37,6 +32,8 @@ def run_experiment(options: RunOptions) -> Report:
     device = study.use_gpu(mixed_precision=options.mixed_precision)
     store = FeatureStore(options.store)
     print(f"Device: {device}. Features are kept in {store.folder}.")
+
+    recipe = study.choose_recipe(options.recipe, options.loss, options.preprocessing)
 
     # The movies: filtered, with a row of genres (0 or 1) for each.
     movies = load_movies(options.source)
@@ -46,15 +43,15 @@ def run_experiment(options: RunOptions) -> Report:
     posters = study.make_posters(
         options.backbones,
         movies.folder,
-        study.RECIPES[options.recipe].encoders,
+        recipe.encoders,
         image_size=options.image_size,
         on_error="blank" if options.source.unreadable_posters == "blank" else "raise",
         augmentation=study.poster_augmentation(options.views),
     )
+    study.build_networks(posters.values())
     # The same for titles and tags as texts, where a language model is given.
-    modalities = options.source.modalities
     texts = study.make_texts(
-        options.text_backbone, movies.data, modalities, study.RECIPES[options.recipe].encoders
+        options.text_backbone, movies.data, options.source.modalities, recipe.encoders
     )
     print(f"\n{describe_data(movies.data)}\n")
     study.check_genres_differ(movies.data)
@@ -68,9 +65,13 @@ def run_experiment(options: RunOptions) -> Report:
     if frozen := [*posters.values(), *texts.values()]:
         store.compute_features(frozen, movies.data.movies)
 
-    # Everything is trained on each split; the report averages over them.
-    results = [run_split(options, movies, posters, texts, store, split) for split in splits]
-    return study.write_report(options, movies, posters, texts, results, device)
+    # Everything is trained on each split; the report averages over them. The models of the first
+    # split are saved.
+    results = []
+    for number, split in enumerate(splits):
+        folder = None if number else options.out / study.MODELS_FOLDER
+        results.append(run_split(options, movies, posters, texts, store, split, folder))
+    return study.write_report(options, movies, posters, texts, results, device, store)
 
 
 def run_split(
@@ -80,16 +81,19 @@ def run_split(
     texts: Mapping[str, TextEncoder],
     store: FeatureStore,
     split: Split,
+    folder: Path | None,
 ) -> SeedResult:
-    """Train and score everything on the split of one seed."""
+    """Train and score everything on the split of one seed, and save the models to a folder."""
     print(f"\n=== Seed {split.seed} ===")
     data, modalities = movies.data, options.source.modalities
-    recipe = study.RECIPES[options.recipe]
+    recipe = study.choose_recipe(options.recipe, options.loss, options.preprocessing)
     y = {part: data.genres.to_numpy()[rows] for part, rows in split.parts().items()}
 
     # Whatever encoders learn, such as the vocabulary of the tags, comes from training movies.
     encoders = study.make_encoders(data, modalities, recipe.encoders, max_tags=options.max_tags)
     study.fit_on_training_rows(encoders, data, split)
+    if folder is not None:
+        study.write_random_weights(posters, folder)
     if options.views:
         # Only training posters are augmented.
         store.compute_features(list(posters.values()), data.movies.iloc[split.train], augment=True)
@@ -100,38 +104,46 @@ def run_split(
     for name, seen in models.items():
         if not options.quiet:
             print(f"\nTraining: {name}")
-        datasets = {
-            part: MultimodalDataset(
-                data.movies.iloc[rows],
-                seen,
-                data.genres.iloc[rows],
-                batch_size=recipe.batch_size,
-                shuffle=part == "train",
-                seed=split.seed,
-                store=store,
-            )
-            for part, rows in split.parts().items()
-        }
-        outcomes.append(
-            train_model(name, seen, datasets, recipe, split.seed, verbose=not options.quiet)
+        network = MultimodalClassifier(
+            seen,
+            threshold="accuracy",
+            dropout=recipe.dropout,
+            modality_dropout=recipe.modality_dropout,
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+            optimizer=recipe.optimizer(),
+            loss=recipe.loss,
+            evaluate_every=recipe.evaluate_every,
+            patience=recipe.patience,
+            store=store,
+            random_state=split.seed,
+            verbose=0 if options.quiet else 1,
         )
+        outcomes.append(train_network(name, network, movies, split, folder))
 
     # What the models are compared with: the library's ensemble and its plain call, whose encoders
     # have no options, ...
     if not {"ensemble", "plain"}.isdisjoint(options.only):
-        plain = study.make_encoders(data, modalities, study.EncoderOptions())
+        no_options = study.EncoderOptions()
+        plain = study.make_encoders(data, modalities, no_options)
+        # The networks have the same weights, random ones included.
         plain_posters = study.make_posters(
-            options.backbones, movies.folder, study.EncoderOptions(), image_size=options.image_size
+            {network: poster.weights for network, poster in posters.items()},
+            movies.folder,
+            no_options,
+            image_size=options.image_size,
         )
-        plain_texts = study.make_texts(
-            options.text_backbone, data, modalities, study.EncoderOptions()
-        )
+        plain_texts = study.make_texts(options.text_backbone, data, modalities, no_options)
     if "ensemble" in options.only:
         for name, seen in study.list_ensembles(plain, plain_posters, plain_texts).items():
-            outcomes.append(fit_ensemble(name, seen, movies, split, store))
+            ensemble = MultimodalEnsemble(
+                seen, threshold="accuracy", store=store, random_state=split.seed, verbose=0
+            )
+            outcomes.append(fit_ensemble(name, ensemble, movies, split, folder))
     if "plain" in options.only:
         for suffix, seen in study.list_together(plain, plain_posters, plain_texts).items():
-            outcomes.append(call_plainly(f"plain call{suffix}", seen, movies, split, store))
+            network = MultimodalClassifier(seen, store=store, random_state=split.seed, verbose=0)
+            outcomes.append(train_network(f"plain call{suffix}", network, movies, split, folder))
 
     # ... linear models on the same features, and the same scores for every movie.
     if "linear" in options.only:
@@ -141,89 +153,51 @@ def run_split(
     return SeedResult(split, outcomes)
 
 
-def train_model(
-    name: str,
-    encoders: Sequence[Encoder],
-    datasets: Mapping[str, MultimodalDataset],
-    recipe: Recipe,
-    seed: int,
-    *,
-    verbose: bool,
+def train_network(
+    name: str, network: MultimodalClassifier, movies: Movies, split: Split, folder: Path | None
 ) -> Outcome:
-    """Train one model; validation movies choose its weights and its thresholds."""
-    validation, test = datasets["validation"], datasets["test"]
-    model = fuse_encoders(
-        encoders,
-        len(validation.labels),
-        dropout=recipe.dropout,
-        modality_dropout=recipe.modality_dropout,
-        seed=seed,
-    )
-    result = fit_model(
-        model,
-        datasets["train"],
-        validation,
-        epochs=recipe.epochs,
-        optimizer=recipe.optimizer(),
-        loss=recipe.loss,
-        evaluate_every=recipe.evaluate_every,
-        patience=recipe.patience,
-        verbose=int(verbose),
-    )
-    thresholds = tune_thresholds(validation.y, predict_scores(model, validation))
-    # The test movies are scored once.
-    scores = predict_scores(model, test)
-    return Outcome(
-        name,
-        scores,
-        thresholds,
-        result.best_roc_auc,
-        result.n_trainable,
-        result.seconds,
-        result.history,
-    )
-
-
-def fit_ensemble(
-    name: str, encoders: Sequence[Encoder], movies: Movies, split: Split, store: FeatureStore
-) -> Outcome:
-    """Fit a `MultimodalEnsemble`, which chooses by leave-one-out scores and holds out no movies.
-
-    It therefore also learns from the validation movies of the other models.
-    """
+    """Train one network; validation movies choose its weights and its thresholds."""
     X, y = movies.data.movies, movies.data.genres
-    rows = [*split.train, *split.validation]
-    start = time.perf_counter()
-    ensemble = MultimodalEnsemble(
-        encoders, threshold="accuracy", store=store, random_state=split.seed, verbose=0
-    )
-    ensemble.fit(X.iloc[rows], y.iloc[rows])
-    seconds = time.perf_counter() - start
-    scores = ensemble.predict_proba(X.iloc[split.test])
-    roc_auc = ensemble.provenance_["mean_roc_auc"]
-    n_trained = count_trained(ensemble)
-    return Outcome(name, scores, ensemble.thresholds_, roc_auc, n_trained, seconds)
-
-
-def call_plainly(
-    name: str, encoders: Sequence[Encoder], movies: Movies, split: Split, store: FeatureStore
-) -> Outcome:
-    """Train a `MultimodalClassifier` with the library's defaults on the same split."""
-    X, y = movies.data.movies, movies.data.genres
-    start = time.perf_counter()
-    classifier = MultimodalClassifier(encoders, store=store, random_state=split.seed, verbose=0)
-    classifier.fit(
+    network.fit(
         X.iloc[split.train],
         y.iloc[split.train],
         validation_data=(X.iloc[split.validation], y.iloc[split.validation]),
     )
-    seconds = time.perf_counter() - start
-    scores = classifier.predict_proba(X.iloc[split.test])
-    roc_auc = classifier.provenance_["validation_mean_roc_auc"]
-    n_trained = count_trained(classifier)
-    return Outcome(name, scores, classifier.thresholds_, roc_auc, n_trained, seconds)
+    roc_auc = network.provenance_["validation_mean_roc_auc"]
+    outcome = _score(name, network, roc_auc, movies, split, folder)
+    return dataclasses.replace(outcome, history=network.history_)
 
 
-def count_trained(estimator: MultimodalClassifier | MultimodalEnsemble) -> int:
-    """Return the number of trained parameters."""
-    return sum(int(np.prod(weight.shape)) for weight in estimator.model_.trainable_weights)
+def fit_ensemble(
+    name: str, ensemble: MultimodalEnsemble, movies: Movies, split: Split, folder: Path | None
+) -> Outcome:
+    """Fit an ensemble, which chooses by leave-one-out scores and holds out no movies.
+
+    It therefore also learns from the validation movies of the networks.
+    """
+    rows = [*split.train, *split.validation]
+    ensemble.fit(movies.data.movies.iloc[rows], movies.data.genres.iloc[rows])
+    roc_auc = ensemble.provenance_["mean_roc_auc"]
+    return _score(name, ensemble, roc_auc, movies, split, folder)
+
+
+def _score(
+    name: str,
+    estimator: MultimodalClassifier | MultimodalEnsemble,
+    roc_auc: float,
+    movies: Movies,
+    split: Split,
+    folder: Path | None,
+) -> Outcome:
+    """Score the test movies, which happens once, and save the estimator where there is a folder."""
+    if folder is not None:
+        study.save_model(estimator, name, folder)
+    return Outcome(
+        name,
+        # In the order of the genres.
+        estimator.predict_proba(movies.data.movies.iloc[split.test]),
+        estimator.thresholds_,
+        roc_auc,
+        sum(int(np.prod(weight.shape)) for weight in estimator.model_.trainable_weights),
+        estimator.provenance_["seconds"],
+    )

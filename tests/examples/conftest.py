@@ -1,9 +1,28 @@
 """What the tests of the examples share."""
 
+import contextlib
+import dataclasses
+import functools
+
 import pytest
 
+from examples.movielens_genres import experiment
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres.sample import write_sample
+from examples.movielens_genres.study import RECIPES
+from multimodal_ensemble import MultimodalClassifier
+
+
+@contextlib.contextmanager
+def shortening_trainings():
+    """Train for a few epochs, because these tests do not need good scores."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        short = functools.partial(MultimodalClassifier, epochs=6)
+        monkeypatch.setattr(experiment, "MultimodalClassifier", short)
+        # One batch per epoch, so that Keras traces one graph per model.
+        recipe = dataclasses.replace(RECIPES["recommended"], epochs=6, batch_size=512)
+        monkeypatch.setitem(RECIPES, "recommended", recipe)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +31,25 @@ def sample_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("movies") / "data"
     write_sample(folder, seed=3, n_movies=240)
     return folder
+
+
+@pytest.fixture(scope="session")
+def run_arguments(sample_folder):
+    """Return the arguments of a run with one small network."""
+    store = str(sample_folder.parent / "store")
+    return [
+        "run", "--data", str(sample_folder), "--quiet", "--store", store,
+        "--backbones", "MobileNet", "--weights", "MobileNet=random", "--image-size", "32",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def sample_run(sample_folder, run_arguments):
+    """Return the folder of a run with two seeds; tests must not change it."""
+    out = sample_folder.parent / "out"
+    with shortening_trainings():
+        assert main([*run_arguments, "--out", str(out), "--repeat", "2"]) == 0
+    return out
 
 
 @pytest.fixture

@@ -245,7 +245,7 @@ def _quick_run(monkeypatch):
     once = functools.partial(MultimodalClassifier, epochs=1)
     monkeypatch.setattr(experiment, "MultimodalClassifier", once)
     monkeypatch.setattr(controls, "INVERSE_PENALTIES", (1,))
-    monkeypatch.setattr(results, "N_SAMPLES", 20)
+    monkeypatch.setattr(results, "N_RESAMPLES", 20)
 
 
 @pytest.mark.slow

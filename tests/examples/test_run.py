@@ -1,21 +1,29 @@
 """The command line, from a folder of data to tables and figures."""
 
 import dataclasses
-import functools
 import json
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
-from examples.movielens_genres import experiment
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres.data import Filters, prepare_movies, read_folder
-from examples.movielens_genres.study import RECIPES, list_models, split_rows
-from multimodal_ensemble import MultimodalClassifier, mean_accuracy, tune_thresholds
+from examples.movielens_genres.study import (
+    RECIPES,
+    _page,
+    choose_recipe,
+    list_models,
+    list_saved_models,
+    load_model,
+    split_rows,
+)
+from multimodal_ensemble import mean_accuracy, tune_thresholds
+from multimodal_ensemble.model_selection import ComparisonResult
+from multimodal_ensemble.reporting import StudyResults
+from tests.examples.conftest import shortening_trainings
 from tests.text_models import write_folder
 
 MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
@@ -23,46 +31,29 @@ MODELS = ["tags", "posters (MobileNet)", "posters and tags (MobileNet)"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _short_trainings():
-    """Train for a few epochs, because these tests do not need good scores."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        plain = functools.partial(MultimodalClassifier, epochs=6)
-        monkeypatch.setattr(experiment, "MultimodalClassifier", plain)
-        # One batch per epoch, so that Keras traces one graph per model.
-        short = dataclasses.replace(RECIPES["recommended"], epochs=6, batch_size=512)
-        monkeypatch.setitem(RECIPES, "recommended", short)
+    with shortening_trainings():
         yield
 
 
 @pytest.fixture
-def empty_figures(monkeypatch):
-    """Save empty figures, because drawing takes a third of a run; those of `out` are drawn."""
-
-    def save(figure, *arguments, **options):
-        return savefig(Figure((1, 1)), *arguments, **options)
-
-    savefig = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", save)
+def _short_pages(monkeypatch):
+    """Explain no test movies, which takes as long as training; those of `out` are explained."""
+    monkeypatch.setattr(_page, "_explain", lambda *_: {})
 
 
 @pytest.fixture(scope="module")
-def arguments(sample_folder):
-    store = str(sample_folder.parent / "store")
-    return [
-        "run", "--data", str(sample_folder), "--quiet", "--store", store,
-        "--backbones", "MobileNet", "--weights", "MobileNet=random", "--image-size", "32",
-    ]  # fmt: skip
+def arguments(run_arguments):
+    return run_arguments
+
+
+@pytest.fixture(scope="module")
+def out(sample_run):
+    return sample_run
 
 
 @pytest.fixture(scope="module")
 def without_posters(arguments):
     return arguments[: arguments.index("--backbones")]
-
-
-@pytest.fixture(scope="module")
-def out(sample_folder, arguments):
-    out = sample_folder.parent / "out"
-    assert main([*arguments, "--out", str(out), "--repeat", "2"]) == 0
-    return out
 
 
 @pytest.mark.slow
@@ -111,7 +102,7 @@ def test_the_report_names_random_networks_and_shows_twelve_movies(out):
     assert "Seeds: 1, 2." in report
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Random weights in MobileNet" in page
-    assert page.count("<img") == 3
+    assert "posters and tags (MobileNet)</q>" in page[: page.index("<nav")]
     shown = report[report.index("Twelve test movies") :]
     assert len([line for line in shown.splitlines() if line.startswith("| ")]) == 13
 
@@ -129,11 +120,11 @@ def test_the_json_is_strict_and_thresholds_can_be_read_back(out):
 
 
 @pytest.mark.slow
-def test_all_tables_and_figures_are_written(out):
+def test_all_tables_are_written(out):
     assert {path.name for path in out.iterdir()} == {
-        "differences.csv", "histories.csv", "labels.csv", "predictions.png", "report.html",
-        "report.md", "results.csv", "results.json", "results.png", "results_by_seed.csv",
-        "test_scores.csv", "trained_on.json", "training.png",
+        "comparison.scores", "differences.csv", "histories.csv", "labels.csv", "models",
+        "report.html", "report.md", "report.results", "results.csv", "results.json",
+        "results_by_seed.csv", "test_scores.csv", "trained_on.json",
     }  # fmt: skip
     labels = pd.read_csv(out / "labels.csv")
     assert set(labels["model"]) == set(pd.read_csv(out / "results.csv")["model"])
@@ -153,9 +144,64 @@ def test_the_scores_of_the_test_movies_reproduce_the_table(out, sample_folder):
 
 
 @pytest.mark.slow
+def test_the_models_of_the_first_seed_are_saved(out, sample_folder):
+    data = prepare_movies(read_folder(sample_folder), Filters())
+    files = list_saved_models(out)
+    assert set(files) == {*MODELS, "ensemble (MobileNet)", "plain call (MobileNet)"}
+    # Random weights are in one file, and not in each of the models.
+    sizes = {path.name: path.stat().st_size for path in (out / "models").iterdir()}
+    assert sizes.pop("MobileNet.weights.h5") > 10**7
+    assert max(sizes.values()) < 10**6
+    scores = pd.read_csv(out / "test_scores.csv").query("seed == 1")
+    for name in ("posters and tags (MobileNet)", "ensemble (MobileNet)"):
+        expected = scores[scores["model"] == name].set_index("movieId")[data.genres.columns]
+        rows = data.movies.set_index("movieId", drop=False).loc[expected.index]
+        # Stored features are in half precision.
+        np.testing.assert_allclose(load_model(files[name]).predict_proba(rows), expected, atol=0.01)
+
+
+@pytest.mark.slow
+def test_the_comparison_of_all_models_is_saved(out):
+    comparison = ComparisonResult.load(out / "comparison.scores")
+    means = pd.read_csv(out / "results.csv", index_col="model")
+    assert comparison.models == list(means.index)
+    table = comparison.table.set_index(["metric", "model"])["score"]
+    for score in ("mean_roc_auc", "micro_f1"):
+        np.testing.assert_allclose(table[score][means.index], means[score])
+    assert [split.repeat for split in comparison.splits] == [1, 2]
+
+
+@pytest.mark.slow
+def test_the_page_explains_the_test_movies_of_the_first_seed(out, sample_folder):
+    page = StudyResults.load(out / "report.results")
+    content = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    before = content["roc_auc_before_the_test"]
+    assert page.model == max(list_saved_models(out), key=before.get)
+    data = prepare_movies(read_folder(sample_folder), Filters())
+    test = data.movies.iloc[split_rows(data.genres.to_numpy(), 1).test]
+    assert [row.title for row in page.gallery] == test["title"].tolist()
+    assert [list(row.labels) for row in page.gallery] == test["genres"].tolist()
+    assert all(row.picture for row in page.gallery)
+    mapped = [row for row in page.gallery if row.picture_map is not None]
+    assert 1 <= len(mapped) <= 6
+    assert len({row.map_label for row in mapped}) == 1
+    assert set(page.gallery[0].contributions) >= {"tags"}
+    assert page.claims[1] == ("posters and tags (MobileNet)", "tags")
+    assert page.families["linear, joined (MobileNet)"] == "linear controls"
+    assert page.families["posters (MobileNet)"] == "one modality"
+    assert page.families["posters and tags (MobileNet)"] == "all modalities"
+    assert set(page.histories) == {*MODELS, "plain call (MobileNet)"}
+    assert set(page.importance["case"]) == {"full", "missing", "alone", "shuffled"}
+
+
+@pytest.mark.slow
 def test_a_difference_is_that_of_the_means(out):
     means = pd.read_csv(out / "results.csv", index_col="model")
-    (pair,) = pd.read_csv(out / "differences.csv").to_dict("records")
+    *parts, pair = pd.read_csv(out / "differences.csv").to_dict("records")
+    assert [part["difference"] for part in parts] == [
+        "posters and tags (MobileNet) minus posters (MobileNet)",
+        "posters and tags (MobileNet) minus tags",
+    ]
     assert pair["difference"] == "ensemble (MobileNet) minus posters and tags (MobileNet)"
     for score in ("mean_roc_auc", "mean_accuracy"):
         ensemble, model = (means.loc[name, score] for name in pair["difference"].split(" minus "))
@@ -167,7 +213,7 @@ def test_a_difference_is_that_of_the_means(out):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("empty_figures")
+@pytest.mark.usefixtures("_short_pages")
 def test_the_ensemble_alone_is_cross_validated(arguments, sample_folder, tmp_path):
     options = ["--only", "ensemble", "--folds", "2", "--out", str(tmp_path / "out")]
     assert main([*arguments, *options]) == 0
@@ -186,7 +232,7 @@ def test_the_ensemble_alone_is_cross_validated(arguments, sample_folder, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("empty_figures")
+@pytest.mark.usefixtures("_short_pages")
 def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
     out, arguments, sample_folder, tmp_path, capsys
 ):
@@ -214,6 +260,7 @@ def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("_short_pages")
 def test_models_also_read_titles_and_tags_as_texts(without_posters, tmp_path):
     write_folder(tmp_path / "bert")
     options = ["--text-backbone", str(tmp_path / "bert"), "--modalities", "tags"]
@@ -232,6 +279,10 @@ def test_models_also_read_titles_and_tags_as_texts(without_posters, tmp_path):
     assert name == "ensemble with texts minus ensemble"
     report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert "Texts: titles through bert (8 numbers) and tags through bert (8 numbers)" in report
+    ensemble = load_model(list_saved_models(tmp_path / "out")["ensemble with texts"])
+    assert [encoder.name for encoder in ensemble.encoders_] == [
+        "tags", "tag_embedding", "title_text", "tag_text",
+    ]  # fmt: skip
 
 
 def test_each_text_has_a_model_and_all_modalities_have_another_one():
@@ -251,7 +302,6 @@ def test_each_text_has_a_model_and_all_modalities_have_another_one():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("empty_figures")
 def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
     options = ["--modalities", "language,year,title,tags", "--language", "all"]
     options += ["--only", "models", "ensemble", "linear"]
@@ -273,12 +323,13 @@ def test_each_further_modality_has_its_own_model(without_posters, tmp_path):
         .read_text(encoding="utf-8")
         .startswith("# Movie genres from tags, titles, years and languages\n")
     )
-    # The models see no posters, so the report shows none.
-    assert not (tmp_path / "out" / "predictions.png").exists()
+    # The models see no posters, so the page shows none.
+    page = StudyResults.load(tmp_path / "out" / "report.results")
+    assert {row.picture for row in page.gallery} == {None}
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("empty_figures")
+@pytest.mark.usefixtures("_short_pages")
 def test_models_train_on_the_tag_genome(without_posters, sample_folder, tmp_path):
     movies = pd.read_csv(sample_folder / "movies.csv")
     words = ["laughs", "tears", "chases"]
@@ -303,7 +354,7 @@ def test_models_train_on_the_tag_genome(without_posters, sample_folder, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("empty_figures")
+@pytest.mark.usefixtures("_short_pages")
 def test_the_reference_recipe_trains(arguments, tmp_path, monkeypatch):
     longer = dataclasses.replace(RECIPES["reference"], epochs=12)
     monkeypatch.setitem(RECIPES, "reference", longer)
@@ -313,10 +364,22 @@ def test_the_reference_recipe_trains(arguments, tmp_path, monkeypatch):
     # MobileNet are about 1e-20, so nothing is learned from them without scaling.
     assert table.loc["tags", "mean_roc_auc"] > 0.55
     assert table.loc["posters and tags (MobileNet)", "mean_roc_auc"] != 0.5
+    # The loss is found again in the file.
+    assert load_model(list_saved_models(tmp_path / "out")["tags"]).loss == RECIPES["reference"].loss
+
+
+def test_the_loss_and_the_preprocessing_of_a_recipe_can_be_exchanged():
+    recommended, reference = RECIPES["recommended"], RECIPES["reference"]
+    recipe = choose_recipe("recommended", "categorical", "unit")
+    assert recipe.loss is reference.loss
+    assert recipe.encoders.posters == {**recommended.encoders.posters, "preprocessing": "unit"}
+    assert recipe.encoders.words is recommended.encoders.words
+    assert choose_recipe("reference", "binary", None).loss == recommended.loss
+    assert choose_recipe("recommended", None, None) is recommended
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("empty_figures")
+@pytest.mark.usefixtures("_short_pages")
 def test_unreadable_posters_can_be_dropped(arguments, sample_folder, tmp_path, capsys):
     copy = shutil.copytree(sample_folder, tmp_path / "data")
     data = prepare_movies(read_folder(copy), Filters())

@@ -324,3 +324,30 @@ def test_the_repr_is_short(result):
     assert repr(result) == (
         "ComparisonResult(3 models, 34 tested rows, 3 labels, 3 splits in 2 repeats)"
     )
+
+
+def test_selected_models_are_compared_as_before(result):
+    part = result.select(["none", "tags"], baseline="tags", metrics=["mean_roc_auc"])
+    assert (part.models, part.baseline) == (["none", "tags"], "tags")
+    again = make(groups=GROUPS, metrics=["mean_roc_auc"], baseline="tags").table
+    expected = again.set_index("model").loc[["none", "tags"]].reset_index()
+    pd.testing.assert_frame_equal(part.table[expected.columns], expected)
+    assert part.splits[0].seconds == {"none": 0.25, "tags": 0.25}
+    assert result.select(["none", "tags"]).baseline == "none"
+    assert result.select(["tags"]).metrics == tuple(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "message"),
+    [
+        (["other"], {}, "models must be .*'other'"),
+        ([], {}, "models must name at least one model"),
+        (["tags", "tags"], {}, "none twice"),
+        ("tags", {}, "models must be .*'t'"),
+        (["tags"], {"baseline": "both"}, "baseline must be .*'both'"),
+        (["tags"], {"metrics": ["loss"]}, "metrics must be .*'loss'"),
+    ],
+)
+def test_only_known_models_are_selected(result, models, options, message):
+    with pytest.raises(ValueError, match=message):
+        result.select(models, **options)

@@ -25,6 +25,7 @@ def explain(X):
             "row": rows,
             "label": "Crime",
             "modality": "tags",
+            "columns": "tags",
             "contribution": [1.5, -0.5, 0.0][: len(X)],
             "is_missing": [not tags for tags in X["tags"]],
         }
@@ -68,6 +69,28 @@ def test_rows_have_their_labels_scores_and_explanation():
     }
     np.testing.assert_array_equal(rows[1].tokens["tags"]["long"], [0.5, np.nan, np.nan])
     assert rows[0].picture is None
+
+
+def test_modalities_that_read_the_same_columns_are_added():
+    def explain_twice(X):
+        once = explain(X)
+        again = once.modalities.assign(modality="tag_embedding", contribution=0.25)
+        words = once.tokens.assign(modality="tag_embedding")
+        return SimpleNamespace(
+            modalities=pd.concat([once.modalities, again.assign(is_missing=False)]),
+            tokens=pd.concat([once.tokens, words]),
+            columns=once.columns,
+        )
+
+    rows = make_gallery(estimator(explain=explain_twice), X, Y)
+    assert [list(row.contributions) for row in rows] == [["tags"]] * 3
+    # The last row lacks one of the two.
+    assert [row.contributions["tags"][0] for row in rows] == [1.75, -0.25, 0.25]
+    assert {name: list(of) for name, of in rows[0].tokens.items()} == {
+        "tags": ["heist"],
+        "facts": ["year"],
+    }
+    assert rows[0].tokens["tags"]["heist"][0] == 1.0
 
 
 def test_an_estimator_without_explanations_has_scores_alone():

@@ -12,7 +12,7 @@ from ...command_line import default_out, make_out
 from .._errors import UsageError
 from ..options import RunOptions
 from . import _arguments
-from ._command import Add, Command, check_at_least, check_plots
+from ._command import Add, Command, check_at_least
 
 BACKBONES = ("VGG16", "InceptionV3")
 # What can be trained, by recipe.
@@ -47,6 +47,19 @@ def _add_arguments(add: Add) -> None:
         choices=GROUPS,
         default="recommended",
         help="how models are built and trained; reference is the study's",
+    )
+    add(
+        "--loss",
+        choices=["binary", "categorical"],
+        help="cross-entropy that the models minimise: binary, or categorical over the genres as in "
+        "the study (default: binary; categorical with the reference recipe)",
+    )
+    add(
+        "--preprocessing",
+        choices=["imagenet", "unit"],
+        help="pixels that the networks of the models and linear controls receive: as in their "
+        "training on ImageNet, or 0..1 as in the study (default: imagenet; unit with the "
+        "reference recipe)",
     )
     add(
         "--only",
@@ -123,6 +136,8 @@ def _parse(values: argparse.Namespace) -> RunOptions:
         image_size=values.image_size or (SAMPLE_IMAGE_SIZE if source.is_sample else None),
         text_backbone=_parse_text_backbone(values),
         recipe=values.recipe,
+        loss=values.loss,
+        preprocessing=values.preprocessing,
         only=tuple(only),
         max_tags=values.max_tags,
         views=values.views,
@@ -136,7 +151,6 @@ def _parse(values: argparse.Namespace) -> RunOptions:
 
 def _execute(options: RunOptions) -> int:
     start = time.perf_counter()
-    check_plots()
     make_out(options.out)
     # TensorFlow takes seconds to load, so it is imported after all options are checked.
     from ..experiment import run_experiment
@@ -145,8 +159,8 @@ def _execute(options: RunOptions) -> int:
         report = run_experiment(dataclasses.replace(options, source=source))
     print(f"\n{report.to_markdown(for_screen=True)}")
     print(
-        f"Took {time.perf_counter() - start:.0f} s. The report with its figures is "
-        f"{options.out / 'report.html'}; its tables and figures are in the same folder."
+        f"Took {time.perf_counter() - start:.0f} s. The report is "
+        f"{options.out / 'report.html'}; its tables and the models are in the same folder."
     )
     return 0
 
@@ -185,7 +199,7 @@ def _parse_text_backbone(values: argparse.Namespace) -> Path | None:
 
 
 def _check_no_poster_options(values: argparse.Namespace) -> None:
-    for name in ("backbones", "weights", "image_size", "views"):
+    for name in ("backbones", "weights", "image_size", "views", "preprocessing"):
         if getattr(values, name):
             msg = (
                 f"--{name.replace('_', '-')} is for models that see posters; add poster to "

@@ -20,6 +20,7 @@ from ._manifest import (
     read_modalities,
     save_table,
 )
+from ._movie import COLUMNS_BY_OPTION, make_movie
 from ._movielens import NO_GENRE, MovieLens, read_movielens
 from ._prepare import MODALITIES, MovieData, check_enough, prepare_movies, split_genres
 from ._source import Movies, Source, load_movies, prepare_source
@@ -27,6 +28,7 @@ from ._tags import normalize_tag
 
 __all__ = [
     "ALL_LANGUAGES",
+    "COLUMNS_BY_OPTION",
     "FINDINGS_FILE",
     "FORMATS",
     "GENRE_TAG_RULES",
@@ -50,6 +52,7 @@ __all__ = [
     "load_movies",
     "load_table",
     "make_manifest",
+    "make_movie",
     "make_printable",
     "normalize_tag",
     "prepare_movies",

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 from sklearn.base import clone
 
 from multimodal_ensemble import (
@@ -46,10 +47,10 @@ def make_posters(
     Raises
     ------
     UsageError
-        If there is no such network, or the image size is too small for it.
+        If there is no such network.
     """
     try:
-        posters = {
+        return {
             name: ImageEncoder(
                 "poster",
                 column="poster_file",
@@ -62,11 +63,39 @@ def make_posters(
             )
             for name, weights in backbones.items()
         }
-        for poster in posters.values():
+    except ValueError as error:
+        raise UsageError(error) from error
+
+
+def build_networks(posters: Iterable[ImageEncoder]) -> None:
+    """Build the networks.
+
+    Raises
+    ------
+    UsageError
+        If the image size is too small for a network.
+    """
+    try:
+        for poster in posters:
             poster.get_backbone()
     except ValueError as error:
         raise UsageError(error) from error
-    return posters
+
+
+def write_random_weights(posters: Mapping[str, ImageEncoder], folder: Path) -> None:
+    """Write random weights to one file per network.
+
+    Saved models refer to that file as they do to a file of pretrained weights.
+    """
+    for name, poster in posters.items():
+        if poster.weights is None:
+            folder.mkdir(exist_ok=True)
+            path = folder / f"{name}.weights.h5"
+            layers = poster.get_backbone().layers
+            (network,) = (layer for layer in layers if isinstance(layer, keras.Model))
+            network.save_weights(path)
+            # The network that is built has these weights already.
+            poster.weights = str(path.absolute())
 
 
 def make_texts(

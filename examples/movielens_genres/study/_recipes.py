@@ -27,18 +27,18 @@ class Recipe:
     """How models are built and trained."""
 
     encoders: EncoderOptions
-    # Options of `fuse_encoders`.
+    # Options of `MultimodalClassifier`.
     dropout: float
     modality_dropout: float
     optimizer: Callable[[], keras.optimizers.Optimizer]  # returns a new optimizer
     loss: Any
-    # Options of `fit_model`; the first one of `MultimodalDataset`.
     batch_size: int
     epochs: int
     evaluate_every: int
     patience: int
 
 
+@keras.saving.register_keras_serializable(package="movielens_genres")
 def sigmoid_categorical_crossentropy(y_true: Any, y_pred: Any) -> Any:
     """Return the categorical cross-entropy of sigmoid outputs as Keras 2 computed it.
 
@@ -129,6 +129,19 @@ REFERENCE = Recipe(
 )
 
 RECIPES = {"recommended": RECOMMENDED, "reference": REFERENCE}
+LOSSES = {"binary": "binary_crossentropy", "categorical": sigmoid_categorical_crossentropy}
+
+
+def choose_recipe(name: str, loss: str | None, preprocessing: str | None) -> Recipe:
+    """Return a recipe, with another loss or another preprocessing of posters where one is given."""
+    recipe = RECIPES[name]
+    if loss is not None:
+        recipe = dataclasses.replace(recipe, loss=LOSSES[loss])
+    if preprocessing is not None:
+        posters = {**recipe.encoders.posters, "preprocessing": preprocessing}
+        encoders = dataclasses.replace(recipe.encoders, posters=posters)
+        recipe = dataclasses.replace(recipe, encoders=encoders)
+    return recipe
 
 
 def poster_augmentation(views: int) -> Augmentation | None:

@@ -1,4 +1,4 @@
-"""Tables, figures and the report of a finished run."""
+"""Tables and the report of a finished run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble import ImageEncoder, TextEncoder, apply_thresholds, label_report
-from multimodal_ensemble.images import read_images
+from multimodal_ensemble import (
+    FeatureStore,
+    ImageEncoder,
+    TextEncoder,
+    apply_thresholds,
+    label_report,
+)
 from multimodal_ensemble.reporting import (
-    ReportFigure,
     ReportTable,
     compare_models,
     mark_predictions,
-    plot_comparison,
-    plot_histories,
-    plot_predictions,
+    write_report as write_page,
 )
 
 from ...report import Part, Report, Section
@@ -24,14 +26,23 @@ from ...versions import describe_versions
 from .._files import write_json
 from ..data import Movies
 from ..options import RunOptions
-from ._differences import list_differences, readable_differences
+from ._comparison import (
+    COMPARISON_FILE,
+    SCORES,
+    compare_outcomes,
+    list_differences,
+    readable_differences,
+)
 from ._encoders import join_names
+from ._page import collect_results
 from ._split import Outcome, SeedResult
 
 N_EXAMPLES = 12
 # This is not called a manifest because the folder of results holds no training table.
 TRAINED_ON_FILE = "trained_on.json"
-SCORES = ["mean_roc_auc", "mean_accuracy", "micro_f1", "macro_f1"]
+RESULTS_FILE = "results.json"
+# What the page shows, from which `write_report` writes it again.
+PAGE_FILE = "report.results"
 
 
 def write_report(
@@ -41,13 +52,14 @@ def write_report(
     texts: Mapping[str, TextEncoder],
     results: list[SeedResult],
     device: str,
+    store: FeatureStore,
 ) -> Report:
-    """Write all tables and figures, and return the report."""
+    """Write all tables and the page, and return the report."""
     out, first = options.out, results[0]
     tables = [score_table(movies, result) for result in results]
     mean, spread = summarize(tables)
     pd.concat(tables, keys=options.seeds, names=["seed"]).to_csv(out / "results_by_seed.csv")
-    pd.concat([mean, spread[SCORES].add_suffix("_sd")], axis=1).to_csv(out / "results.csv")
+    pd.concat([mean, spread[list(SCORES)].add_suffix("_sd")], axis=1).to_csv(out / "results.csv")
     reports = {
         outcome.model: label_report(
             movies.data.genres.to_numpy()[first.split.test],
@@ -59,9 +71,9 @@ def write_report(
     }
     pd.concat(reports, names=["model"]).to_csv(out / "labels.csv")
     _list_test_scores(movies, results).to_csv(out / "test_scores.csv", index=False)
-    differences = list_differences(
-        movies.data.genres.to_numpy(), results, options.source.modalities, options.backbones
-    )
+    comparison = compare_outcomes(movies.data, results, in_folds=options.in_folds)
+    comparison.save(out / COMPARISON_FILE)
+    differences = list_differences(comparison, options.source.modalities, options.backbones)
     if not differences.empty:
         differences.to_csv(out / "differences.csv")
     models = [outcome for outcome in first.outcomes if outcome.history is not None]
@@ -70,14 +82,11 @@ def write_report(
         pd.concat(histories, names=["model", "evaluation"]).to_csv(out / "histories.csv")
     best = max(first.outcomes, key=lambda outcome: outcome.roc_auc)
     examples = _predict_examples(movies, first, best)
-    figures = _draw(mean, spread, histories, examples, with_posters=bool(posters))
-    for name, part in figures.items():
-        part.figure.savefig(out / f"{name}.png", dpi=120)
     how = _describe_run(options, posters, texts)
     report = Report(
         f"Movie genres from {join_names(options.source.modalities)}",
         [
-            _results_section(options, readable(mean, spread), differences, figures, posters),
+            _results_section(options, readable(mean, spread), differences),
             Section(
                 "What each filter leaves",
                 [movies.data.steps, movies.data.tag_steps],
@@ -90,25 +99,30 @@ def write_report(
             ),
             Section(
                 f"Twelve test movies, predicted by the best model before the test: {best.model}",
-                [
-                    _list_examples(examples),
-                    *(part for name, part in figures.items() if name == "predictions"),
-                ],
+                [_list_examples(examples)],
             ),
             Section("How it was made", [f"{key}: {value}." for key, value in how.items()]),
         ],
     )
-    report.write(out)
+    (out / "report.md").write_text(report.to_markdown(), encoding="utf-8")
+    page = collect_results(
+        options, movies, results, comparison, _list_notes(options), {**how, "Device": device}, store
+    )
+    page.save(out / PAGE_FILE)
+    write_page(page, out / "report.html")
     write_json(out / TRAINED_ON_FILE, movies.manifest)
     write_json(
-        out / "results.json",
+        out / RESULTS_FILE,
         {
             "settings": {**how, "device": device},
             "genres": list(movies.data.genres.columns),
             "filters": {step: int(count) for step, count in movies.data.steps["movies"].items()},
             "mean": _without_nan(mean),
-            "standard_deviation": _without_nan(spread[SCORES]) if len(results) > 1 else None,
+            "standard_deviation": _without_nan(spread[list(SCORES)]) if len(results) > 1 else None,
             "differences": _without_nan(differences),
+            "roc_auc_before_the_test": {
+                outcome.model: float(outcome.roc_auc) for outcome in first.outcomes
+            },
             "thresholds": {
                 # Thresholds are text because strict JSON has no infinity; float() reads them back.
                 outcome.model: [str(threshold) for threshold in outcome.thresholds.tolist()]
@@ -143,8 +157,7 @@ def summarize(tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def readable(mean: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
     """Return mean and standard deviation as text, with readable headings."""
     table = pd.DataFrame(index=mean.index)
-    for column in SCORES:
-        name = column.replace("_", " ").replace("roc auc", "ROC-AUC").replace("f1", "F1")
+    for column, name in SCORES.items():
         table[name] = [
             f"{value:.3f}" if np.isnan(error) else f"{value:.3f} ± {error:.3f}"
             for value, error in zip(mean[column], spread[column], strict=True)
@@ -154,24 +167,26 @@ def readable(mean: pd.DataFrame, spread: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _results_section(
-    options: RunOptions,
-    table: pd.DataFrame,
-    differences: pd.DataFrame,
-    figures: Mapping[str, ReportFigure],
-    posters: Mapping[str, ImageEncoder],
-) -> Section:
+def _list_notes(options: RunOptions) -> list[str]:
+    """Return what readers must know about all figures."""
     notes = []
     if options.source.is_sample:
         notes.append(
             "Synthetic data: movies, tags and posters are invented and drawn by code. These "
             "figures show that the pipeline works; they say nothing about real movies."
         )
-    if random := [network for network, poster in posters.items() if poster.weights is None]:
+    if random := [network for network, weights in options.backbones.items() if weights is None]:
         notes.append(
             f"Random weights in {', '.join(random)}: these rows show what an untrained network "
             "achieves."
         )
+    return notes
+
+
+def _results_section(
+    options: RunOptions, table: pd.DataFrame, differences: pd.DataFrame
+) -> Section:
+    notes = _list_notes(options)
     if options.in_folds:
         notes.append(
             f"Mean ± standard deviation over {len(options.seeds)} folds; each movie is a test "
@@ -195,10 +210,8 @@ def _results_section(
         [
             *notes,
             table,
-            figures["results"],
             _describe_choices(options),
             *compared,
-            *(part for name, part in figures.items() if name == "training"),
         ],
     )
 
@@ -231,7 +244,7 @@ def _describe_run(
     """Return what the results depend on."""
     name = "the synthetic sample" if options.source.is_sample else options.source.name
     backbones = [
-        f"{network} ({Path(poster.weights).name if poster.weights else 'random'} weights, "
+        f"{network} ({_describe_weights(options.backbones[network])} weights, "
         f"{poster.input_shape[0]} pixels)"
         for network, poster in posters.items()
     ]
@@ -244,6 +257,8 @@ def _describe_run(
             for name, text in texts.items()
         ),
         "Recipe": options.recipe,
+        "Loss": options.loss or "",
+        "Preprocessing": options.preprocessing or "",
         "Augmented views": str(options.views),
         "Largest vocabulary": str(options.max_tags),
         "Precision": "mixed" if options.mixed_precision else "single",
@@ -253,6 +268,10 @@ def _describe_run(
         "Versions": ", ".join(versions),
     }
     return {key: value for key, value in described.items() if value}
+
+
+def _describe_weights(weights: str | None) -> str:
+    return Path(weights).name if weights else "random"
 
 
 def _list_test_scores(movies: Movies, results: list[SeedResult]) -> pd.DataFrame:
@@ -273,10 +292,9 @@ def _predict_examples(movies: Movies, result: SeedResult, best: Outcome) -> pd.D
     """Return twelve test movies with their true and their predicted genres."""
     predicted = apply_thresholds(best.test_scores[:N_EXAMPLES], best.thresholds).astype(bool)
     names = np.asarray(movies.data.genres.columns)
-    columns = ["title", "genres", "poster_file"]
+    columns = ["title", "genres"]
     examples = movies.data.movies.iloc[result.split.test[:N_EXAMPLES]][columns].copy()
     examples["predicted"] = [names[row].tolist() for row in predicted]
-    examples["poster_file"] = [movies.folder / file for file in examples["poster_file"]]
     return examples
 
 
@@ -297,38 +315,3 @@ def _list_examples(examples: pd.DataFrame) -> pd.DataFrame:
 def _without_nan(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return the table by rows, with None for NaN, which strict JSON does not have."""
     return table.astype(object).where(table.notna(), None).to_dict("index")
-
-
-def _draw(
-    mean: pd.DataFrame,
-    spread: pd.DataFrame,
-    histories: dict[str, pd.DataFrame],
-    examples: pd.DataFrame,
-    *,
-    with_posters: bool,
-) -> dict[str, ReportFigure]:
-    has_spread = not spread[SCORES].isna().all(axis=None)
-    figures = {
-        "results": ReportFigure(
-            plot_comparison(mean, spread=spread if has_spread else None),
-            alt="Bars: the scores of each model, as in the table.",
-        ),
-    }
-    if histories:
-        figures["training"] = ReportFigure(
-            plot_histories(histories),
-            alt="Curves of loss, ROC-AUC and accuracy over training, one per model.",
-            caption="Training loss, and the scores on validation movies during training.",
-        )
-    if with_posters:
-        posters = read_images(examples["poster_file"], (300, 200), on_error="blank").images
-        figures["predictions"] = ReportFigure(
-            plot_predictions(
-                list(posters),
-                list(examples["title"]),
-                list(examples["genres"]),
-                list(examples["predicted"]),
-            ),
-            alt="The posters of the movies of the table, with their true and predicted genres.",
-        )
-    return figures

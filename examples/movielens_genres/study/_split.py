@@ -42,7 +42,7 @@ class Outcome:
     roc_auc: float  # the mean ROC-AUC where the thresholds were chosen
     parameters: int  # the number of trained parameters
     seconds: float  # the duration of training in seconds
-    # The validation evaluations during training; None unless it is one of the models.
+    # The validation evaluations during training; None unless it is a network.
     history: pd.DataFrame | None = None
 
 

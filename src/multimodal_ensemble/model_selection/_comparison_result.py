@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
@@ -13,14 +13,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import counted
-from multimodal_ensemble._validation import check_choice
+from multimodal_ensemble._validation import check_choice, find_repeated
 from multimodal_ensemble.model_selection._comparison_figure import plot_differences
 from multimodal_ensemble.model_selection._comparison_file import (
     read_comparison,
     write_comparison,
 )
-from multimodal_ensemble.model_selection._comparison_inputs import read_comparison_inputs
-from multimodal_ensemble.model_selection._comparison_split import ComparisonSplit
+from multimodal_ensemble.model_selection._comparison_inputs import (
+    check_options,
+    read_comparison_inputs,
+)
+from multimodal_ensemble.model_selection._comparison_split import (
+    ComparisonSplit,
+    select_models,
+)
 from multimodal_ensemble.model_selection._comparison_statistics import (
     LABEL_METRICS,
     SplitBootstrap,
@@ -186,6 +192,44 @@ class ComparisonResult:
         lacks one of its classes there.
         """
         return self._table.copy()
+
+    def select(
+        self,
+        models: Sequence[str],
+        *,
+        baseline: str | None = None,
+        metrics: Sequence[str] | None = None,
+    ) -> Self:
+        """Return the comparison of some of the models, on the same resamples.
+
+        Parameters
+        ----------
+        models : sequence of str
+            The models, in the order that they shall have.
+        baseline : str, optional
+            The model that the others are compared with. Default: the first one.
+        metrics : sequence of str, optional
+            The metrics of the table; see `from_scores`. Default: those of this comparison.
+
+        Returns
+        -------
+        ComparisonResult
+            A comparison of these models alone.
+
+        Raises
+        ------
+        ValueError
+            If there is no such model or metric, or a name is repeated.
+        """
+        for model in models:
+            check_choice(model, self.models, name="models")
+        if isinstance(models, str) or not models or find_repeated(models):
+            msg = f"models must name at least one model, and none twice. Received {models!r}."
+            raise ValueError(msg)
+        options = {name: getattr(self, name) for name in ("n_resamples", "level", "random_state")}
+        options |= {"metrics": metrics or self.metrics, "baseline": baseline}
+        splits = tuple(select_models(split, models) for split in self.splits)
+        return replace(self, splits=splits, **check_options(models, **options))
 
     def by_label(self, metric: str = "roc_auc") -> pd.DataFrame:
         """Return the scores and differences of each label.

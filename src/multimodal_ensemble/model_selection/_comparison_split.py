@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -39,3 +39,13 @@ class ComparisonSplit:
     thresholds: Mapping[str, Any]
     repeat: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def select_models(split: ComparisonSplit, models: Sequence[str]) -> ComparisonSplit:
+    """Return a split with some of its models, in this order."""
+    return replace(
+        split,
+        y_scores={model: split.y_scores[model] for model in models},
+        thresholds={model: split.thresholds[model] for model in models},
+        seconds={model: split.seconds[model] for model in models if model in split.seconds},
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from html import escape
 
 from multimodal_ensemble._text import metric_title
@@ -19,7 +18,10 @@ def answer_html(results: StudyResults) -> str:
     """Return one sentence per claim, the first one in large letters, and the notes."""
     comparison = results.comparison
     metric = comparison.metrics[0]
-    sentences = [_sentence(compare_pair(comparison, *pair), *pair) for pair in results.claims]
+    sentences = [
+        _sentence(comparison.select([other, model]), model, other)
+        for model, other in results.claims
+    ]
     first, rest = sentences[0] if sentences else _only_score(results), sentences[1:]
     items = f"<ul>{''.join(f'<li>{sentence}</li>' for sentence in rest)}</ul>" if rest else ""
     notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in results.notes)
@@ -36,19 +38,6 @@ def answer_html(results: StudyResults) -> str:
         "intervals do not cover other training rows, and they hold for one comparison at a "
         "time.</p>"
     )
-
-
-def compare_pair(comparison: ComparisonResult, first: str, second: str) -> ComparisonResult:
-    """Return the comparison of two models alone, with the second one as the baseline."""
-    splits = tuple(
-        replace(
-            split,
-            y_scores={model: split.y_scores[model] for model in (second, first)},
-            thresholds={model: split.thresholds[model] for model in (second, first)},
-        )
-        for split in comparison.splits
-    )
-    return replace(comparison, splits=splits, baseline=second)
 
 
 def tested_rows(comparison: ComparisonResult) -> set[int]:

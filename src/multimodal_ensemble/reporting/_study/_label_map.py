@@ -9,7 +9,6 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble.reporting._study._answer import compare_pair
 from multimodal_ensemble.reporting._study._comparison import model_name
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
 from multimodal_ensemble.reporting._study._marks import number_families
@@ -127,7 +126,7 @@ def _matrix(header: list[str], rows: Sequence[Row], caption: str) -> str:
 
 def _differences(results: StudyResults, first: str, second: str) -> str:
     """Return the paired differences of two models by label."""
-    comparison = compare_pair(results.comparison, first, second)
+    comparison = results.comparison.select([second, first])
     found = comparison.by_label("roc_auc")
     rows = sorted(
         rows_of(found[found["model"] == first]),

@@ -32,7 +32,8 @@ def make_gallery(
 ) -> list[GalleryRow]:
     """Return the first test rows, with their explanation, as the gallery of a report shows them.
 
-    The rows are explained by ``estimator.explain``, if the estimator has it.
+    The rows are explained by ``estimator.explain``, if the estimator has it. Modalities that read
+    the same columns are added, as in `modality_importance`.
 
     Parameters
     ----------
@@ -148,21 +149,32 @@ def _read_explanation(
         return contributions, tokens
     place = {label: column for column, label in enumerate(classes)}
 
-    def put(of_row: dict[str, FloatArray], name: Any, label: Any, value: float) -> None:
+    def add(of_row: dict[str, FloatArray], name: Any, label: Any, value: float) -> None:
         values = of_row.setdefault(str(name), np.full(len(classes), np.nan))
-        values[place[str(label)]] = value
+        if not np.isnan(value):
+            column = place[str(label)]
+            values[column] = value + np.nan_to_num(values[column])
 
     modalities = explanation.modalities
+    names = _name_modalities(modalities)
     values = modalities["contribution"].where(~modalities["is_missing"].astype(bool))
     for row, label, modality, value in _columns(
         modalities.assign(contribution=values), ["modality"]
     ):
-        put(contributions[row], modality, label, value)
+        add(contributions[row], names[modality], label, value)
     for table in (explanation.tokens, explanation.columns.rename(columns={"column": "token"})):
         for row, label, modality, token, value in _columns(table, ["modality", "token"]):
             if token != _REST:
-                put(tokens[row].setdefault(str(modality), {}), token, label, value)
+                name = names.get(modality, str(modality))
+                add(tokens[row].setdefault(name, {}), token, label, value)
     return contributions, tokens
+
+
+def _name_modalities(modalities: pd.DataFrame) -> dict[Any, str]:
+    """Return what each modality is called: several that read the same columns, by these columns."""
+    columns = modalities.drop_duplicates("modality").set_index("modality")["columns"]
+    shared = columns.duplicated(keep=False)
+    return {name: str(columns[name] if shared[name] else name) for name in columns.index}
 
 
 def _columns(table: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:

@@ -84,6 +84,7 @@ select { max-width: 100%; padding: 0.3rem; font: inherit; font-size: 0.95rem; }
 .gallery table { width: 100%; margin: 0.4rem 0 0; font-size: 0.82rem; }
 .gallery th, .gallery td { padding: 0.1rem 0.35rem; }
 .gallery tbody th { min-width: 5.5rem; font-weight: 400; }
+.gallery thead th:nth-child(n + 4) { overflow-wrap: anywhere; }
 .gallery .miss th, .gallery .miss td { color: var(--bad); font-weight: 600; }
 .gallery .hit th, .gallery .hit td { color: var(--good); font-weight: 600; }
 .explained { max-width: 46rem; padding-left: 1.2rem; }
