@@ -16,7 +16,7 @@ ICONS := examples/icon_categories/requirements.txt
 # The accessibility checker of the tests of pages, which npm installs.
 AXE := node_modules/axe-core/axe.min.js
 
-.PHONY: browser example icons test bench bench-check stress lint types docs build-check test-lowest clean
+.PHONY: browser example icons test test-slow bench bench-check stress lint types docs build-check test-lowest clean
 
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
@@ -29,7 +29,11 @@ icons: $(VENV)/.icons
 PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) -m "not slow"
+
+# What takes longest: other processes, kills, exports, random attempts and long trainings.
+test-slow: $(VENV)/.test
+	$(BIN)/python $(PYTEST) -m slow
 
 # Chromium and axe-core for the tests of pages. Where they cannot be installed, without a network or
 # rights, those tests are skipped with the reason.

@@ -44,7 +44,6 @@ def fit_plain(X, y, seed, **options):
     [
         (draw_tags, 80, 4, 4),
         (draw_tags, 500, 4, 4),
-        (draw_tags, 80, 1, 2),
         (draw_numbers, 100, 2, 9),
         (draw_numbers, 60, 1, 6),
     ],

@@ -38,7 +38,7 @@ def test_missing_and_alone_are_rows_that_lack_columns(name, request):
     dataset = MultimodalDataset(TEST, estimator.encoders_)
     scores = modality_scores(estimator.model_, dataset, n_repeats=1, random_state=0)
     found = modality_importance(estimator, TEST, TRUE, n_resamples=2)
-    found = found.set_index(["modality", "case"])["score"]
+    found = found.set_index(["modality", "case"])["score"].sort_index()
     tables = {("", "full"): TEST}
     for modality, columns in COLUMNS.items():
         tables[modality, "missing"] = TEST.assign(**dict.fromkeys(columns))
@@ -54,7 +54,7 @@ def test_shuffled_is_the_mean_over_permuted_columns(ensemble):
     found = modality_importance(
         ensemble, TEST, TRUE, metric="accuracy", n_repeats=2, n_resamples=2, random_state=3
     )
-    found = found.set_index(["modality", "case"])["score"]["tags", "shuffled"]
+    found = found.set_index(["modality", "case"])["score"].sort_index()["tags", "shuffled"]
     rng = np.random.default_rng(3)
     permuted = [
         TEST.assign(tags=TEST["tags"].to_numpy()[rng.permutation(len(TEST))]) for _ in range(2)

@@ -12,8 +12,10 @@ from multimodal_ensemble import (
     DenseEncoder,
     MultimodalClassifier,
     MultimodalEnsemble,
+    TagEmbeddingEncoder,
     TextEncoder,
 )
+from multimodal_ensemble.estimators import errors
 from tests.explanation.tables import N_TRAIN, make_encoders, make_table
 from tests.text_models import write_folder
 
@@ -160,6 +162,45 @@ def test_background_rows_stand_for_absent_modalities():
     np.testing.assert_allclose(own[0], network.decision_function(TEST).mean(axis=0), atol=1e-5)
 
 
+def test_a_single_row_needs_a_background():
+    encoders = make_encoders()[2:]
+    network = fit(MultimodalClassifier(encoders, epochs=1, modality_dropout=0, **QUICK))
+    with pytest.raises(ValueError, match=r"single row cannot stand .* Pass background="):
+        network.explain(TEST[:1])
+    explanation = network.explain(TEST[:1], background=TABLE[:N_TRAIN])
+    assert (explanation.modalities["contribution"] != 0).all()
+    # Of 90 rows, 50 are used.
+    base = explanation.scores["base"].to_numpy()
+    used = np.sort(np.random.default_rng(0).choice(N_TRAIN, 50, replace=False))
+    expected = network.decision_function(TABLE.iloc[used]).mean(axis=0)
+    np.testing.assert_allclose(base, expected, atol=1e-5)
+    # The only row with a mistake is explained beside the others.
+    wrong = network.predict(TEST)
+    wrong[0] = 1 - wrong[0]
+    found = errors(network, TEST, wrong)
+    assert found["row"].tolist() == ["film 90"] * 3
+    assert "numbers +0.00" not in found["modalities"].tolist()[0]
+
+
+def test_rows_are_explained_alike_alone_and_together(estimator):
+    together = estimator.explain(TEST)
+    for row in ("film 90", "film 95"):
+        alone = estimator.explain(TEST.loc[[row]])
+        for name in ("scores", "modalities", "tokens", "columns"):
+            table = getattr(together, name)
+            same = table[table["row"] == row].reset_index(drop=True)
+            pd.testing.assert_frame_equal(same, getattr(alone, name), atol=1e-4, check_dtype=False)
+
+
+def test_a_tag_of_rounding_errors_has_no_contribution_of_its_own():
+    """The vector of a tag that never occurs beside another one is zero, up to rounding."""
+    tags = [["space opera", "space war", "War"], ["love"], ["opera"]] * 8
+    encoder = TagEmbeddingEncoder("tags", dim=3).fit(tags)
+    ((names, parts),) = encoder.additive_parts([["love"]], np.zeros(encoder.input_shape))
+    assert names == ["love"]
+    np.testing.assert_allclose(parts, encoder.encode([["love"]]), atol=1e-9)
+
+
 def test_a_missing_modality_is_named_and_adds_nothing(ensemble, network):
     rows = TEST[:3].assign(tags=pd.Series([None, [], ["war"]], index=TEST.index[:3]))
     for estimator in (ensemble, network):
@@ -223,6 +264,7 @@ def test_rows_are_called_by_their_names_or_by_numbers(ensemble):
 def test_chosen_labels_in_their_order(ensemble):
     explanation = ensemble.explain(TEST[:2], labels=["New", "Action"])
     assert explanation.labels == ["New", "Action"]
+    assert ensemble.explain(TEST[:2], labels="New").labels == ["New"]
     whole = ensemble.explain(TEST[:2])
     for label in explanation.labels:
         pd.testing.assert_frame_equal(

@@ -203,3 +203,21 @@ def test_a_read_only_store_returns_the_features_it_has(store, make_encoder, post
     finally:
         for folder in folders:
             folder.chmod(0o700)
+
+
+def test_nothing_is_left_to_compute_if_another_process_was_faster(
+    store, make_encoder, posters, compute, monkeypatch
+):
+    """Another process stores the features after this one has seen that they are not stored."""
+    encoder = make_encoder("poster")
+    describe = _compute_features._describe
+
+    def compute_elsewhere(request):
+        monkeypatch.setattr(_compute_features, "_describe", describe)
+        other = FeatureStore(store.folder, dtype="float32")
+        other.get_features(encoder, posters, verbose=0)
+        describe(request)
+
+    monkeypatch.setattr(_compute_features, "_describe", compute_elsewhere)
+    features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, compute(encoder, posters), rtol=1e-4, atol=1e-6)

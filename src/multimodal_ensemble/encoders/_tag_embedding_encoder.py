@@ -190,8 +190,10 @@ class TagEmbeddingEncoder(TokenEncoder):
         for names, shares in self._token_shares(values):
             shares.data *= idf[shares.indices]
             vectors = shares @ self.token_vectors_.astype(np.float64)
-            length = np.linalg.norm(vectors.sum(axis=0))
-            parts.append((names, less_centre(vectors / length if length else vectors, centre)))
+            # As in `prepare`, where a sum of rounding errors alone stays as it is.
+            sums = vectors.sum(axis=0, keepdims=True, dtype=np.float32)
+            _, lengths = normalize(sums, return_norm=True)
+            parts.append((names, less_centre(vectors / lengths, centre)))
         return parts
 
     def _read_unlabelled(self, values: Any) -> Iterator[Mapping[str, int]]:

@@ -90,6 +90,7 @@ def errors(
     explanation = estimator.explain(
         table.iloc[chosen].reset_index(drop=True),
         labels=[classes[position] for position in np.unique(labels)],
+        background=table,
     )
     names = estimator._names_of_rows(X, table)
     found = []

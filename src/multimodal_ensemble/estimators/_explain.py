@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,7 @@ class ExplainMixin(ABC):
     classes_: Any
     provenance_: dict[str, Any]
 
-    def explain(
-        self, X: Any, *, labels: Sequence[Any] | None = None, background: Any = None
-    ) -> Explanation:
+    def explain(self, X: Any, *, labels: Any = None, background: Any = None) -> Explanation:
         """Return how much each modality, token, word and column moves the scores of rows.
 
         Parameters
@@ -35,8 +34,8 @@ class ExplainMixin(ABC):
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
             As for `predict_proba`. Explanations of a few hundred rows take seconds; words of texts
             take one pass of the language model each.
-        labels : sequence, optional
-            Which of `classes_` are explained. Default: all.
+        labels : object or sequence, optional
+            One or more of `classes_`, which are explained. Default: all.
         background : DataFrame, mapping of str to sequence, or array-like, optional
             Rows that stand for absent modalities, such as training rows; at most 50 of them are
             used. Only networks that were trained without optional modalities and without
@@ -52,7 +51,7 @@ class ExplainMixin(ABC):
         ModalityError
             If a column is absent or values do not fit an encoder.
         ValueError
-            If there is no such label.
+            If there is no such label, or a single row has no background that it needs.
         """
         check_is_fitted(self)
         shown = self._positions_of(labels)
@@ -67,9 +66,7 @@ class ExplainMixin(ABC):
             prior=log_odds(shares),
             shown=shown,
             rows=self._names_of_rows(X, table),
-            background=None
-            if background is None
-            else self._open_rows(read_table(self, background, reset=False)),
+            background=None if background is None else partial(self._open_background, background),
         )
 
     def explain_image(
@@ -125,6 +122,12 @@ class ExplainMixin(ABC):
             n_regions=n_regions,
         )
 
+    def _open_background(self, background: Any, n_rows: int) -> MultimodalDataset:
+        """Return at most `n_rows` rows of a table, chosen at random."""
+        table = read_table(self, background, reset=False)
+        rows = np.random.default_rng(0).choice(len(table), min(len(table), n_rows), replace=False)
+        return self._open_rows(table.iloc[np.sort(rows)])
+
     @staticmethod
     def _names_of_rows(X: Any, table: pd.DataFrame) -> Sequence[Any]:
         """Return the names of the rows of X, or numbers if there are none or equal ones."""
@@ -132,9 +135,11 @@ class ExplainMixin(ABC):
         is_named = named is not None and named.index.is_unique
         return list(table.index) if is_named else range(len(table))
 
-    def _positions_of(self, labels: Sequence[Any] | None) -> list[int]:
+    def _positions_of(self, labels: Any) -> list[int]:
         """Return the positions of labels among all labels, or of all."""
         classes = list(self.classes_)
+        if isinstance(labels, str) or (labels is not None and np.ndim(labels) == 0):
+            labels = [labels]
         if unknown := [label for label in labels or () if label not in classes]:
             msg = f"Labels must be among classes_, {abbreviate(classes)}. Received {unknown}."
             raise ValueError(msg)

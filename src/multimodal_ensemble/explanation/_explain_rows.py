@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,12 +15,15 @@ from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.explanation._explanation import REST, Explanation
 from multimodal_ensemble.explanation._late_fusion_parts import LateFusionParts
-from multimodal_ensemble.explanation._network_parts import NetworkParts
+from multimodal_ensemble.explanation._network_parts import N_BACKGROUND, NetworkParts
 from multimodal_ensemble.fusion import LateFusion, feature_model
 from multimodal_ensemble.generators import MultimodalDataset
 
 # Names of parts, and what each adds to the log-odds, of shape (n_parts, n_labels).
 _Named = tuple[list[str], FloatArray]
+# Parts of rows are weighed together while their vectors hold about as many numbers.
+_NUMBERS_PER_CHUNK = 2**21
+_PARTS_PER_ROW = 8
 
 
 def explain_rows(
@@ -32,7 +35,7 @@ def explain_rows(
     prior: FloatArray,
     shown: Sequence[int],
     rows: Sequence[Any],
-    background: MultimodalDataset | None = None,
+    background: Callable[[int], MultimodalDataset] | None = None,
     random_state: int = 0,
 ) -> Explanation:
     """Return what the scores of rows rest on.
@@ -53,8 +56,9 @@ def explain_rows(
         Positions of the labels that are explained.
     rows : sequence of length n_rows
         Names of the rows.
-    background : MultimodalDataset, optional
-        Rows that stand for absent modalities. Default: the explained ones.
+    background : callable, optional
+        Takes a number, and returns a data set of at most so many rows, which stand for absent
+        modalities. It is called only if they are needed. Default: the explained rows.
     random_state : int, default=0
         Seeds the choice of background rows, and of orders of many modalities.
 
@@ -85,10 +89,7 @@ def explain_rows(
     parts: Any = parts_of(model, dataset, random_state)
     states = parts.read(dataset)
     if isinstance(parts, NetworkParts) and parts.needs_background:
-        others = states
-        if background is not None:
-            others = parts_of(model, background, random_state).read(background)
-        parts.adopt_background(others)
+        parts.adopt_background(_read_background(model, states, len(rows), background, random_state))
     base, contributions = parts.split(states)
     log_odds = base + sum(contributions.values())
     table = _Table(rows, classes, shown)
@@ -111,6 +112,27 @@ def explain_rows(
         by_kind["column"].make(table, ("modality", "columns", "column")),
         parts.method,
     )
+
+
+def _read_background(
+    model: keras.Model,
+    states: Any,
+    n_rows: int,
+    background: Callable[[int], MultimodalDataset] | None,
+    random_state: int,
+) -> Any:
+    """Return the states of the rows that stand for absent modalities."""
+    if background is not None:
+        dataset = background(N_BACKGROUND)
+        return parts_of(model, dataset, random_state).read(dataset)
+    if n_rows == 1:
+        msg = (
+            "A single row cannot stand for its own absent modalities, and the network was trained "
+            "with neither optional modalities nor modality_dropout. Pass background=, rows like "
+            "those of the training, such as 50 of these."
+        )
+        raise ValueError(msg)
+    return states
 
 
 class _Table:
@@ -182,23 +204,30 @@ def _split_rows(
     parts: Any, states: Any, encoder: Encoder, dataset: MultimodalDataset
 ) -> dict[int, _Named]:
     """Return the parts of a modality in each row that has it; empty if it has no parts."""
-    values, present = present_values(encoder, encoder.select(dataset.raw))
-    rows = np.flatnonzero(present).tolist()
+    given, present = present_values(encoder, encoder.select(dataset.raw))
+    values = given.iloc if hasattr(given, "iloc") else given
+    rows = np.flatnonzero(present)
     centre = parts.centre(encoder.name)
-    additive = encoder.additive_parts(values, centre) if rows and centre is not None else None
-    if additive is not None:
-        return {
-            row: (names, parts.weigh(states, row, encoder.name, vectors))
-            for row, (names, vectors) in zip(rows, additive, strict=True)
-        }
     found: dict[int, _Named] = {}
-    for position, row in enumerate(rows):
-        split = encoder.without_each_part(
-            values.iloc[position] if hasattr(values, "iloc") else values[position]
-        )
-        if split is None:
+    if not len(rows):
+        return found
+    if centre is not None and encoder.additive_parts(values[:1], centre) is not None:
+        step = max(1, _NUMBERS_PER_CHUNK // (_PARTS_PER_ROW * len(centre)))
+        for start in range(0, len(rows), step):
+            chunk = rows[start : start + step]
+            split: Any = encoder.additive_parts(values[start : start + step], centre)
+            n_parts = [len(names) for names, _ in split]
+            vectors = np.vstack([each for _, each in split])
+            weighed = parts.weigh(states, np.repeat(chunk, n_parts), encoder.name, vectors)
+            of_rows = np.split(weighed, np.cumsum(n_parts)[:-1])
+            for row, (names, _), added in zip(chunk.tolist(), split, of_rows, strict=True):
+                found[row] = names, added
+        return found
+    for position, row in enumerate(rows.tolist()):
+        without = encoder.without_each_part(values[position])
+        if without is None:
             return {}
-        names, variants = split
+        names, variants = without
         inputs = _encode_variants(encoder, variants, dataset)
         found[row] = names, parts.fall(states, row, inputs)
     return found

@@ -192,6 +192,8 @@ class Explanation:
         whole = self._select(self.modalities, row, label)
         whole = whole[~whole["modality"].isin(known) & ~whole["is_missing"]]
         parts.append(whole.assign(part=whole["modality"]))
+        # Older versions of pandas warn of empty tables.
+        parts = [part for part in parts if len(part)] or parts[-1:]
         table = pd.concat([part[["part", "columns", "contribution"]] for part in parts])
         table = table[table["part"] != REST]
         added: pd.DataFrame = table.groupby(["part", "columns"], sort=False, as_index=False).sum()

@@ -20,7 +20,7 @@ from multimodal_ensemble._layer_names import (
 )
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.explanation._recorded_graph import RecordedGraph
-from multimodal_ensemble.explanation._row_states import StateReader
+from multimodal_ensemble.explanation._row_states import StateReader, less_each
 from multimodal_ensemble.fusion import LateFusion, TokenCount, fuse_evidence
 from multimodal_ensemble.generators import MultimodalDataset
 
@@ -179,35 +179,39 @@ class LateFusionParts:
         return np.asarray(self._head(name).mean, dtype=np.float64) if is_linear else None
 
     def weigh(
-        self, states: LateFusionStates, row: int, name: str, vectors: FloatArray
+        self, states: LateFusionStates, owners: NDArray[np.intp], name: str, vectors: FloatArray
     ) -> FloatArray:
-        """Return what parts of the centred, encoded value of a row add to its log-odds.
+        """Return what parts of the centred, encoded values of rows add to their log-odds.
 
-        With radial features, it is the fall if a part is set to its mean.
+        `owners` are the rows of the parts. With radial features, it is the fall if a part is set
+        to its mean.
         """
         if radial_name(name) in self._tensors:
-            rest = self.centre(name) + vectors.sum(axis=0) - vectors
-            return self.fall(states, row, {name: rest.astype(np.float32)})
+            mean = np.asarray(self._head(name).mean, dtype=np.float64)
+            rest = mean + less_each(vectors, owners)
+            return self.fall(states, owners, {name: rest.astype(np.float32)})
         scaled = vectors / np.asarray(self._head(name).scale, dtype=np.float64)
         total: FloatArray = np.zeros((len(vectors), len(self._intercept)))
-        factors = self._member_factors(states.take([row]))
+        factors = self._member_factors(states)
         for position, kernels in enumerate(self._kernels):
             if head_name(name) in kernels:
-                factor = factors[position] * states.spoken[name][row]
+                factor = (factors[position] * states.spoken[name])[owners]
                 slope = self._slope * self._member_slope[position]
                 total += factor * slope * (scaled @ kernels[head_name(name)])
         return total
 
     def fall(
-        self, states: LateFusionStates, row: int, inputs: Mapping[str, NDArray[Any]]
+        self, states: LateFusionStates, owners: Any, inputs: Mapping[str, NDArray[Any]]
     ) -> FloatArray:
-        """Return the fall in log-odds if a row has each of other encoded values.
+        """Return the fall in log-odds if rows have other encoded values.
 
-        `inputs` has as many encoded values for each of some modalities. What the row's members
-        count stays the same.
+        `inputs` has as many encoded values for each of some modalities, and `owners` are the rows
+        that have them, or one row. What the members of a row count stays the same.
         """
         n_values = len(next(iter(inputs.values())))
-        copies = states.take(np.full(n_values, row))
+        used = {key: each for key, each in states.features.items() if _modality_of(key) in inputs}
+        # Bags of all modalities would take much memory.
+        copies = dataclasses.replace(states, features=used).take(np.broadcast_to(owners, n_values))
         features = dict(copies.features)
         for name in inputs:
             features |= self._reader(name).read_rows(inputs)

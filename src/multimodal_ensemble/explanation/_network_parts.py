@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from multimodal_ensemble._layer_names import MODALITY_DROPOUT, SCORES
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.explanation._recorded_graph import RecordedGraph
-from multimodal_ensemble.explanation._row_states import StateReader
+from multimodal_ensemble.explanation._row_states import StateReader, less_each
 from multimodal_ensemble.explanation._shapley import MAX_EXACT, shapley_values
 from multimodal_ensemble.fusion import fusion_parts
 from multimodal_ensemble.generators import MultimodalDataset
@@ -139,22 +139,27 @@ class NetworkParts:
         has_backbone = self._has_backbone[name]
         return None if has_backbone or len(tensor.shape) != 2 else np.zeros(tensor.shape[1])
 
-    def weigh(self, states: NetworkStates, row: int, name: str, vectors: FloatArray) -> FloatArray:
-        """Return the fall in log-odds if each part of the encoded value of a row is set to 0."""
-        rest = (vectors.sum(axis=0) - vectors).astype(np.float32)
-        return self.fall(states, row, {name: rest})
+    def weigh(
+        self, states: NetworkStates, owners: NDArray[np.intp], name: str, vectors: FloatArray
+    ) -> FloatArray:
+        """Return the fall in log-odds if each part of the encoded values of rows is set to 0.
+
+        `owners` are the rows of the parts.
+        """
+        return self.fall(states, owners, {name: less_each(vectors, owners).astype(np.float32)})
 
     def fall(
-        self, states: NetworkStates, row: int, inputs: Mapping[str, NDArray[Any]]
+        self, states: NetworkStates, owners: Any, inputs: Mapping[str, NDArray[Any]]
     ) -> FloatArray:
-        """Return the fall in log-odds if a row has each of other encoded values.
+        """Return the fall in log-odds if rows have other encoded values.
 
-        `inputs` has as many encoded values for each of some modalities.
+        `inputs` has as many encoded values for each of some modalities, and `owners` are the rows
+        that have them, or one row.
         """
         n_values = len(next(iter(inputs.values())))
         if not n_values:
             return np.zeros((0, len(self._bias)))
-        copies = states.take(np.full(n_values, row))
+        copies = states.take(np.broadcast_to(owners, n_values))
         embeddings = dict(copies.embeddings)
         for name in inputs:
             embeddings |= self._reader(name).read_rows(inputs)

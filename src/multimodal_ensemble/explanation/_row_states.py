@@ -77,5 +77,14 @@ class StateReader:
         return dict(zip(self._sizes, parts, strict=True))
 
 
+def less_each(vectors: FloatArray, owners: NDArray[np.intp]) -> FloatArray:
+    """Return for each part of a row the sum of all parts of the row, less this part."""
+    _, place = np.unique(owners, return_inverse=True)
+    sums = np.zeros((place.max(initial=-1) + 1, vectors.shape[1]))
+    np.add.at(sums, place, vectors)
+    rest: FloatArray = sums[place] - vectors
+    return rest
+
+
 def _as_float32(tensor: keras.KerasTensor) -> keras.KerasTensor:
     return keras.layers.Activation("linear", dtype="float32")(tensor)

@@ -73,6 +73,9 @@ def compute_features(
             rows = replace(rows, reader=rows.reader.without_backbone())
         chunks = rows.take(np.array(positions, dtype=np.intp)).split(ROWS_PER_SHARD)
         targets = _make_targets(same_rows, joined=len(positions) > batch_size)
+        if not targets:
+            # Another thread or process has computed the rest meanwhile.
+            continue
         with _show_progress(same_rows, targets, positions, verbose) as report:
             if in_workers:
                 count += compute_in_workers(
