@@ -219,7 +219,8 @@ def test_a_difference_is_that_of_the_means(out):
         assert pair[score] == pytest.approx(ensemble - model)
         assert pair[f"{score}_low"] < pair[score] < pair[f"{score}_high"]
     content = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    assert content["differences"][pair["difference"]]["mean_roc_auc"] == pair["mean_roc_auc"]
+    saved = content["differences"][pair["difference"]]
+    assert saved["mean_roc_auc"] == pytest.approx(pair["mean_roc_auc"])
     assert "### Differences" in (out / "report.md").read_text(encoding="utf-8")
 
 
