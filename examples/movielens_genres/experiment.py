@@ -69,7 +69,8 @@ def run_experiment(options: RunOptions) -> Report:
     # split are saved.
     results = []
     for number, split in enumerate(splits):
-        folder = None if number else options.out / study.MODELS_FOLDER
+        is_saved = number == 0 and options.only != ("linear",)
+        folder = options.out / study.MODELS_FOLDER if is_saved else None
         results.append(run_split(options, movies, posters, texts, store, split, folder))
     return study.write_report(options, movies, posters, texts, results, device, store)
 
@@ -94,6 +95,7 @@ def run_split(
     study.fit_on_training_rows(encoders, data, split)
     if folder is not None:
         study.write_random_weights(posters, folder)
+        study.save_background(movies, split.train, folder)
     if options.views:
         # Only training posters are augmented.
         store.compute_features(list(posters.values()), data.movies.iloc[split.train], augment=True)

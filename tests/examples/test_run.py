@@ -45,7 +45,7 @@ def _short_pages(monkeypatch):
 @pytest.fixture
 def _unsaved_models(monkeypatch):
     """Save no models, so that there is none to explain test movies; those of `out` are saved."""
-    for name in ("save_model", "write_random_weights"):
+    for name in ("save_background", "save_model", "write_random_weights"):
         monkeypatch.setattr(study, name, lambda *_: None)
 
 
@@ -160,6 +160,9 @@ def test_the_models_of_the_first_seed_are_saved(out, sample_folder):
     sizes = {path.name: path.stat().st_size for path in (out / "models").iterdir()}
     assert sizes.pop("MobileNet.weights.h5") > 10**7
     assert max(sizes.values()) < 10**6
+    background = json.loads((out / "models" / "background.json").read_text(encoding="utf-8"))
+    train = data.movies.iloc[split_rows(data.genres.to_numpy(), 1).train[:50]]
+    assert [movie["tags"] for movie in background["movies"]] == train["tags"].tolist()
     scores = pd.read_csv(out / "test_scores.csv").query("seed == 1")
     name = "ensemble (MobileNet)"
     expected = scores[scores["model"] == name].set_index("movieId")[data.genres.columns]

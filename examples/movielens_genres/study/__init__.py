@@ -18,7 +18,13 @@ from ._predict import predict_movie
 from ._recipes import RECIPES, EncoderOptions, Recipe, choose_recipe, poster_augmentation
 from ._report import write_report
 from ._runs import compare_runs, join_runs
-from ._saved_models import MODELS_FOLDER, list_saved_models, load_model, save_model
+from ._saved_models import (
+    MODELS_FOLDER,
+    list_saved_models,
+    load_model,
+    save_background,
+    save_model,
+)
 from ._split import Outcome, SeedResult, Split, check_genres_differ, split_into_folds, split_rows
 
 __all__ = [
@@ -47,6 +53,7 @@ __all__ = [
     "make_texts",
     "poster_augmentation",
     "predict_movie",
+    "save_background",
     "save_model",
     "split_into_folds",
     "split_rows",

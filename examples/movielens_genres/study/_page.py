@@ -16,7 +16,7 @@ from ..options import RunOptions
 from ._comparison import list_pairs
 from ._controls import TRIVIAL
 from ._encoders import WITH_TEXTS, join_names
-from ._saved_models import MODELS_FOLDER, list_saved_models, load_model
+from ._saved_models import list_saved_models, load_model
 from ._split import SeedResult
 
 # The number of test movies whose posters get a map, which takes many passes of the network.
@@ -55,9 +55,8 @@ def collect_results(
         "notes": notes,
         "provenance": provenance,
     }
-    if (options.out / MODELS_FOLDER).is_dir():
-        files = list_saved_models(options.out)
-        saved = [outcome for outcome in first.outcomes if outcome.model in files]
+    files = list_saved_models(options.out)
+    if saved := [outcome for outcome in first.outcomes if outcome.model in files]:
         name = max(saved, key=lambda outcome: outcome.roc_auc).model
         model = load_model(files[name]).set_params(store=store, verbose=0)
         shown |= {"model": name, **_explain(model, movies, first.split.test)}

@@ -16,7 +16,7 @@ from .._errors import DataError, UsageError
 from ..data import COLUMNS_BY_OPTION, make_movie
 from ..options import PredictOptions
 from ._report import RESULTS_FILE
-from ._saved_models import list_saved_models, load_model
+from ._saved_models import list_saved_models, load_model, read_background
 
 # What the columns of the table are called in texts.
 NAMES = {column: name for name, columns in COLUMNS_BY_OPTION.items() for column in columns}
@@ -38,6 +38,9 @@ def predict_movie(options: PredictOptions) -> Report:
         If there is no such model, or it needs more of the movie than is given.
     """
     files = list_saved_models(options.run)
+    if not files:
+        msg = f"{str(options.run)!r} has no saved models; name a folder that the command run wrote."
+        raise DataError(msg)
     name = options.model or _choose_model(options.run, list(files))
     if name not in files:
         msg = f"--model {name!r} is none of the saved models: {', '.join(map(repr, files))}."
@@ -47,7 +50,7 @@ def predict_movie(options: PredictOptions) -> Report:
     # Figures name the row.
     movie = make_movie(options.movie).set_axis([title])
     _check_given(model, name, movie)
-    explanation = model.explain(movie)
+    explanation = model.explain(movie, background=read_background(options.run))
     scores = _list_scores(model, explanation)
     predicted = scores.index[scores["predicted"] == "yes"].tolist()
     shown = predicted or scores.index[:1].tolist()

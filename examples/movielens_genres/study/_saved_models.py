@@ -1,13 +1,19 @@
 """The models of a run as files, so that nothing needs training twice."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from multimodal_ensemble import MultimodalClassifier, MultimodalEnsemble
 
-from .._errors import DataError
+from .._files import write_json
+from ..data import COLUMNS_BY_OPTION, Movies
 
 # In the folder of results.
 MODELS_FOLDER = "models"
+BACKGROUND_FILE, N_BACKGROUND = "background.json", 50
 # The end of the name of a file by what it holds.
 KINDS = {".network.mme": MultimodalClassifier, ".ensemble.mme": MultimodalEnsemble}
 
@@ -25,26 +31,32 @@ def save_model(
 
 
 def list_saved_models(run: Path) -> dict[str, Path]:
-    """Return the files of the models of a run by name.
-
-    Raises
-    ------
-    DataError
-        If the run has no models.
-    """
+    """Return the files of the models of a run by name."""
     folder = run / MODELS_FOLDER
-    files = {
+    return {
         path.name.removesuffix(ending): path
         for ending in KINDS
         for path in sorted(folder.glob(f"*{ending}"))
     }
-    if not files:
-        msg = f"{str(run)!r} has no saved models; name a folder that the command run wrote."
-        raise DataError(msg)
-    return files
 
 
 def load_model(path: Path) -> MultimodalClassifier | MultimodalEnsemble:
     """Read an estimator from a file that `save_model` wrote."""
     (kind,) = (kind for ending, kind in KINDS.items() if path.name.endswith(ending))
     return kind.load(path)
+
+
+def save_background(movies: Movies, rows: Sequence[int], folder: Path) -> None:
+    """Write a few training movies, which stand for what a movie lacks in explanations."""
+    table = movies.data.movies.iloc[list(rows[:N_BACKGROUND])]
+    columns = [name for names in COLUMNS_BY_OPTION.values() for name in names if name in table]
+    posters = [str((movies.folder / file).absolute()) for file in table["poster_file"]]
+    records = table[columns].assign(poster_file=posters).to_json(orient="records")
+    folder.mkdir(exist_ok=True)
+    write_json(folder / BACKGROUND_FILE, {"movies": json.loads(records)})
+
+
+def read_background(run: Path) -> pd.DataFrame:
+    """Return the movies that `save_background` wrote."""
+    content = json.loads((run / MODELS_FOLDER / BACKGROUND_FILE).read_text(encoding="utf-8"))
+    return pd.DataFrame(content["movies"])
