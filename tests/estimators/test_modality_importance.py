@@ -6,7 +6,7 @@ import pytest
 from multimodal_ensemble import MultimodalClassifier, MultimodalDataset, MultimodalEnsemble
 from multimodal_ensemble.estimators import errors, modality_importance
 from multimodal_ensemble.explanation import modality_scores
-from multimodal_ensemble.metrics import compare_scores, label_report
+from multimodal_ensemble.metrics import bootstrap_counts, compare_scores, label_report
 from tests.explanation.tables import N_TRAIN, make_encoders, make_table
 
 TABLE, LABELS = make_table(180)
@@ -131,6 +131,34 @@ def test_errors_are_the_most_confident_mistakes(ensemble):
     first = found.iloc[0]
     top = ensemble.explain(TEST.loc[[first["row"]]]).top(first["row"], first["label"], 1).iloc[0]
     assert first["parts"].startswith(f"{top['part']} {top['contribution']:+.2f}")
+
+
+def test_a_label_that_is_never_predicted_does_not_come_first(ensemble):
+    whole = errors(ensemble, TEST, TRUE, n=1000)
+    thresholds = ensemble.thresholds_
+    try:
+        ensemble.thresholds_ = np.where(np.arange(3) == 0, np.inf, thresholds)
+        found = errors(ensemble, TEST, TRUE, n=1000)
+    finally:
+        ensemble.thresholds_ = thresholds
+    others = found[found["label"] != "Action"]
+    assert others["margin"].tolist() == whole[whole["label"] != "Action"]["margin"].tolist()
+    action = found[found["label"] == "Action"]
+    assert len(action) == TRUE["Action"].sum()
+    expected = np.maximum(0, -np.log(action["score"] / (1 - action["score"])))
+    np.testing.assert_allclose(action["margin"], expected, rtol=1e-5)
+
+
+def test_resamples_without_a_class_are_counted(ensemble):
+    rows = [*range(8)]
+    found = modality_importance(ensemble, TEST[:8], TRUE[:8], n_resamples=200)
+    counts = bootstrap_counts(len(rows), 200, random_state=0)
+    true = TRUE[:8].to_numpy().astype(bool)
+    lacks = (counts @ true == 0) | (counts @ ~true == 0)
+    full = found[found["case"] == "full"]["n_incomplete"].tolist()
+    known = true.any(axis=0) & ~true.all(axis=0)
+    assert full == [lacks[:, known].any(axis=1).sum(), *lacks.sum(axis=0)]
+    assert full[0] > 0
 
 
 def test_errors_of_one_label_and_kind(ensemble):

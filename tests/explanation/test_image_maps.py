@@ -133,6 +133,13 @@ def test_the_largest_region_and_the_figure():
     assert (frame.get_x(), frame.get_y(), frame.get_width()) == (5.5, 2.5, 3)
 
 
+@pytest.mark.parametrize(("method", "value"), [("grad_cam", 0.0), ("occlusion", -1.0)])
+def test_no_region_has_a_frame_if_none_speaks_for_the_label(method, value):
+    image, values = np.zeros((4, 4, 3), np.uint8), np.full((2, 2), value)
+    figure = ImageMap(0, "War", "poster", image, values, method).plot()
+    assert not figure.axes[1].patches
+
+
 def test_bad_arguments_are_refused(network):
     with pytest.raises(ValueError, match=r"Labels must be among .*'War'"):
         network.explain_image(ROW, "War")

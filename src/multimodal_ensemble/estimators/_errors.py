@@ -40,8 +40,9 @@ def errors(
     DataFrame
         One row per mistake, the most confident first, with the columns ``row`` (its name, or its
         number if there are no names or equal ones), ``label``, ``kind``, ``score``, ``threshold``,
-        ``margin`` (how far the log-odds of the score are from those of the threshold),
-        ``modalities`` and ``parts``, texts with what moves the score most.
+        ``margin``, ``modalities`` and ``parts``, texts with what moves the score most. The margin
+        is how far the log-odds of the score are on the wrong side of those of the threshold, or of
+        0.5 for a threshold outside 0..1; it is at least 0.
 
     Raises
     ------
@@ -76,9 +77,11 @@ def errors(
     if kind is not None:
         is_wrong &= predicted == (kind == KINDS[0])
     is_wrong[:, np.setdiff1d(np.arange(is_wrong.shape[1]), shown)] = False
-    # A threshold may be infinite.
-    limits = log_odds(np.clip(thresholds, 0, 1))
-    margin = np.abs(log_odds(y_score.astype(np.float64)) - limits)
+    # A threshold that no score can reach, or that all reach, says nothing about confidence.
+    is_inside = (thresholds > 0) & (thresholds < 1)
+    limits = log_odds(np.where(is_inside, thresholds, 0.5))
+    above = log_odds(y_score.astype(np.float64)) - limits
+    margin = np.maximum(np.where(predicted, above, -above), 0)
     rows, labels = np.nonzero(is_wrong)
     order = np.argsort(-margin[rows, labels], kind="stable")[:n]
     rows, labels = rows[order], labels[order]

@@ -61,6 +61,8 @@ def modality_importance(
           ``"shuffled"``, the modality of another row,
         - ``label``: None is the mean over labels,
         - ``score`` with ``low`` and ``high``,
+        - ``n_incomplete``: the number of resamples that lack a class of the label, which are left
+          out of its interval, and in which it is left out of the mean,
         - ``difference`` to the full score on the same resamples, with ``difference_low`` and
           ``difference_high``; NaN for ``"full"``. A modality matters if it is below 0 where the
           modality is missing or shuffled.
@@ -138,7 +140,8 @@ def modality_importance(
         tables.append(summary.assign(modality=modality, case=case))
     importance = pd.concat(tables, ignore_index=True)
     first = ["modality", "case", "label"]
-    names = ["score", "low", "high", "difference", "difference_low", "difference_high"]
+    names = ["score", "low", "high", "n_incomplete"]
+    names += ["difference", "difference_low", "difference_high"]
     return importance.reindex(columns=[*first, *names])
 
 
@@ -146,6 +149,10 @@ def _summarize(columns: dict[str, FloatArray], labels: list[Any], level: float) 
     """Return values with intervals for the mean over labels, and for each label."""
     table: dict[str, Any] = {"label": pd.Series([None, *labels], dtype=object)}
     tail = 50 * (1 - level)
+    is_undefined = np.isnan(columns["score"])
+    # A label that is undefined on all rows is never part of the mean.
+    incomplete = is_undefined[1:] & ~is_undefined[0]
+    table["n_incomplete"] = [incomplete.any(axis=1).sum(), *is_undefined[1:].sum(axis=0)]
     for name, by_label in columns.items():
         values = np.column_stack([_mean_of_defined(by_label), by_label])
         prefix = "" if name == "score" else f"{name}_"

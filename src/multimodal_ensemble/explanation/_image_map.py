@@ -83,7 +83,7 @@ class ImageMap:
         -------
         matplotlib.figure.Figure
             Orange regions speak for the label, blue ones against it; the scale is beside the map.
-            The region that speaks most for the label has a frame.
+            The region that speaks most for the label has a frame, if any speaks for it.
 
         Raises
         ------
@@ -105,12 +105,13 @@ class ImageMap:
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
             interpolation="nearest" if self.method == "occlusion" else "bilinear",
         )
-        rows, columns = self.largest_region()
-        from matplotlib.patches import Rectangle
+        if self.values.max() > 0:
+            from matplotlib.patches import Rectangle
 
-        size = columns.stop - columns.start, rows.stop - rows.start
-        corner = columns.start - 0.5, rows.start - 0.5
-        axes[1].add_patch(Rectangle(corner, *size, fill=False, edgecolor="black", linewidth=2))
+            rows, columns = self.largest_region()
+            size = columns.stop - columns.start, rows.stop - rows.start
+            corner = columns.start - 0.5, rows.start - 0.5
+            axes[1].add_patch(Rectangle(corner, *size, fill=False, edgecolor="black", linewidth=2))
         unit = "fall in log-odds if covered" if self.method == "occlusion" else "Grad-CAM weight"
         figure.colorbar(shown, ax=axes[1], label=unit)
         for axis in axes:
