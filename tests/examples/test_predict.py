@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from examples.movielens_genres.__main__ import main
-from examples.movielens_genres.study import list_saved_models, load_model
+from examples.movielens_genres.study import _predict, list_saved_models, load_model
+from multimodal_ensemble.explanation import Explanation
 
 BOTH = "posters and tags (MobileNet)"
 
@@ -82,6 +83,7 @@ def test_a_model_can_be_chosen_and_needs_only_what_it_sees(sample_run, known_tag
         (["--tags", "a", "--model", BOTH], f"The model '{BOTH}' needs --poster; pass them"),
         (["--title", "A", "--model", BOTH], "needs --poster and --tags"),
         (["--tags", "a", "--poster", "mine.txt", "--model", BOTH], "mine.txt"),
+        (["--tags", "a", "--poster", "gone.jpg"], "--poster 'gone.jpg' is no file"),
         (["--tags", "a", "--out", "."], "--out '.' must be a file in a folder that exists"),
         (["--tags", "a", "--out", "no/page.html"], "must be a file in a folder that exists"),
     ],
@@ -92,3 +94,31 @@ def test_a_wrong_option_is_reported_in_one_sentence(sample_run, options, message
 
 def test_a_folder_without_models_is_refused(tmp_path, check_refused):
     check_refused(["predict", "--run", "nowhere", "--tags", "a"], "'nowhere' has no saved models")
+
+
+def test_a_run_that_was_stopped_needs_the_name_of_a_model(tmp_path, check_refused):
+    models = tmp_path / "run" / "models"
+    models.mkdir(parents=True)
+    (models / "tags.network.mme").touch()
+    message = "has no results.json, so that it is not known which model is best; choose one with "
+    check_refused(["predict", "--run", "run", "--tags", "a"], f"{message}--model: 'tags'.")
+
+
+def test_what_two_networks_see_in_a_poster_is_added():
+    parts = {"poster_A": 1.5, "poster_B": 1.25}
+    modalities = pd.DataFrame(
+        {
+            "row": "Heat",
+            "label": "Crime",
+            "modality": [*parts, "tags"],
+            "columns": ["poster_file", "poster_file", "tags"],
+            "contribution": [*parts.values(), -2.0],
+            "is_missing": False,
+        }
+    )
+    tags = modalities.drop(columns="is_missing").assign(modality="tags", columns="tags")
+    tokens = tags.assign(token=["heist", "calm", "(rest)"], contribution=[-1.75, -0.25, 0.0])
+    scores = pd.DataFrame({"row": ["Heat"], "label": ["Crime"]})
+    explanation = Explanation(scores, modalities, tokens, tokens[:0], "exact")
+    table = _predict._list_parts(explanation, ["Crime"])
+    assert table.loc["Crime", "contributions"] == "poster +2.75, heist -1.75, calm -0.25"

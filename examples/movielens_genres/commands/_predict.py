@@ -32,6 +32,9 @@ def _parse(values: argparse.Namespace) -> PredictOptions:
     if not movie:
         msg = "Describe the movie with --poster, --tags or --title."
         raise UsageError(msg)
+    if values.poster is not None and not Path(values.poster).is_file():
+        msg = f"--poster {values.poster!r} is no file."
+        raise UsageError(msg)
     page = None if values.out is None else Path(values.out)
     if page is not None and (page.is_dir() or not page.absolute().parent.is_dir()):
         msg = f"--out {values.out!r} must be a file in a folder that exists."

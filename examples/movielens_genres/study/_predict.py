@@ -33,7 +33,7 @@ def predict_movie(options: PredictOptions) -> Report:
     Raises
     ------
     DataError
-        If the run has no models.
+        If the run has no models, or was stopped and no model is chosen.
     UsageError
         If there is no such model, or it needs more of the movie than is given.
     """
@@ -46,7 +46,7 @@ def predict_movie(options: PredictOptions) -> Report:
         msg = f"--model {name!r} is none of the saved models: {', '.join(map(repr, files))}."
         raise UsageError(msg)
     model = load_model(files[name])
-    title = options.movie.get("title", "A movie")
+    title = options.movie.get("title") or "A movie"
     # Figures name the row.
     movie = make_movie(options.movie).set_axis([title])
     _check_given(model, name, movie)
@@ -61,8 +61,7 @@ def predict_movie(options: PredictOptions) -> Report:
             [
                 f"Predicted genres: {answer}.",
                 ReportTable(scores, "Scores and thresholds"),
-                "A genre is predicted if its score is at least its threshold, which was not chosen "
-                "on this movie.",
+                "A genre is predicted if its score is at least its threshold.",
             ],
         ),
         Section(
@@ -86,7 +85,14 @@ def predict_movie(options: PredictOptions) -> Report:
 
 def _choose_model(run: Path, names: Sequence[str]) -> str:
     """Return the saved model that was best before the test."""
-    content = json.loads((run / RESULTS_FILE).read_text(encoding="utf-8"))
+    path = run / RESULTS_FILE
+    if not path.is_file():
+        msg = (
+            f"The run {str(run)!r} has no {RESULTS_FILE}, so that it is not known which model is "
+            f"best; choose one with --model: {', '.join(map(repr, names))}."
+        )
+        raise DataError(msg)
+    content = json.loads(path.read_text(encoding="utf-8"))
     before = content["roc_auc_before_the_test"]
     return max(names, key=before.__getitem__)
 
@@ -145,15 +151,19 @@ def _list_contributions(explanation: Explanation, genres: Sequence[str]) -> pd.D
 
 def _list_parts(explanation: Explanation, genres: Sequence[str]) -> pd.DataFrame:
     """Return the tags, words and other inputs that move the scores of genres most."""
+    tables = (explanation.modalities, explanation.tokens, explanation.columns)
+    n_parts = sum(map(len, tables))
     parts = {}
     for genre in genres:
-        top = explanation.top(explanation.rows[0], genre, N_PARTS)
-        inputs = _name_inputs(top["columns"])
+        every = explanation.top(explanation.rows[0], genre, n_parts)
+        every["input"] = _name_inputs(every["columns"])
+        # Several networks may see the poster.
+        every["part"] = every["part"].where(every["input"] != "poster", "poster")
+        added = every.groupby(["part", "input"], sort=False, as_index=False)["contribution"].sum()
+        top = added.sort_values("contribution", key=abs, ascending=False, kind="stable")
         parts[genre] = ", ".join(
-            f"{part if inputs[place] != 'poster' else 'poster'} {value:+.2f}"
-            for place, (part, value) in enumerate(
-                zip(top["part"], top["contribution"], strict=True)
-            )
+            f"{part} {value:+.2f}"
+            for part, value in zip(top["part"][:N_PARTS], top["contribution"], strict=False)
         )
     return pd.DataFrame({"contributions": parts}).rename_axis("genre")
 
