@@ -83,7 +83,8 @@ class ImageMap:
         -------
         matplotlib.figure.Figure
             Blue regions speak for the label, orange ones against it, as in `Explanation.plot`; the
-            scale is beside the map. The region that speaks most for the label has a frame, if any speaks for it.
+            scale is beside the map. The region that speaks most for the label has a frame, if any
+            speaks for it.
 
         Raises
         ------
