@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# What speaks for a label and against it; they differ in lightness, so that they differ in print.
+FOR, AGAINST = "#1f5f99", "#e0a458"
+
 
 def shorten(text: str, length: int) -> str:
     """Return a text of at most `length` characters that Matplotlib does not read as a formula."""

@@ -40,7 +40,8 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
             f"{name} must be a multi-hot matrix of shape (n_samples, n_labels). "
             f"Received {received}. "
             f"For a single label, pass {name}.reshape(-1, 1); for lists of label names, "
-            "use sklearn.preprocessing.MultiLabelBinarizer first."
+            f"MultiLabelBinarizer(classes=names).fit_transform({name}) of sklearn.preprocessing, "
+            "with the names in the order of the other columns, such as classes_ of an estimator."
         )
         raise ValueError(msg)
     if 0 in array.shape:

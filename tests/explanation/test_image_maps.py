@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
@@ -11,6 +12,7 @@ from multimodal_ensemble import (
     MultimodalClassifier,
     MultimodalEnsemble,
 )
+from multimodal_ensemble._figures import AGAINST, FOR
 from multimodal_ensemble.encoders import split_at_feature_map
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.explanation import ImageMap
@@ -129,8 +131,11 @@ def test_the_largest_region_and_the_figure():
     found = ImageMap("film", "War", "poster", np.zeros((9, 9, 3), np.uint8), values, "occlusion")
     assert found.largest_region() == (slice(3, 6), slice(6, 9))
     assert repr(found) == "ImageMap('War', row 'film', occlusion)"
-    frame = found.plot().axes[1].patches[0]
+    figure = found.plot()
+    frame = figure.axes[1].patches[0]
     assert (frame.get_x(), frame.get_y(), frame.get_width()) == (5.5, 2.5, 3)
+    colours = figure.axes[1].images[1].get_cmap()
+    assert [to_hex(colours(place)) for place in (0.0, 1.0)] == [AGAINST, FOR]
 
 
 @pytest.mark.parametrize(("method", "value"), [("grad_cam", 0.0), ("occlusion", -1.0)])

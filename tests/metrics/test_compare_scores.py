@@ -193,6 +193,8 @@ def test_the_printed_table_says_what_was_drawn(y_true, models):
     assert lines[0] == "80 rows, 60 resamples, 95 % intervals (percentile)"
     assert "minus tags" in lines[2]
     assert len(lines) == 6
+    described = "ScoreComparison(3 models, 80 rows, 60 resamples, baseline 'tags')"
+    assert repr(compare(y_true, models)) == described
 
 
 @pytest.mark.parametrize(
@@ -202,6 +204,7 @@ def test_the_printed_table_says_what_was_drawn(y_true, models):
         ({"y_scores": {}}, "y_scores must be a mapping"),
         ({"y_scores": {1: np.zeros((80, 3))}}, "y_scores must be a mapping"),
         ({"y_scores": {"tags": np.zeros((80, 2))}}, "Model 'tags': .*shape"),
+        ({"y_true": [["War"], []] * 40}, r"^y_true .*MultiLabelBinarizer\(classes=names\)"),
         ({"baseline": "titles"}, "baseline must be one of .*'titles'"),
         ({"metric": "auc"}, "metric must be one of .*'auc'"),
         ({"metric": []}, "metric must name at least one metric"),

@@ -99,6 +99,7 @@ FULL = {
     "label_unit": "genres",
     "families": FAMILIES,
     "trivial": "same",
+    "model": "both",
     "histories": {"tags": history(), "both": history()},
     "importance": IMPORTANCE,
     "learning_curve": pd.DataFrame(
@@ -223,6 +224,20 @@ def test_infinite_thresholds_are_named_and_explained(page):
     assert "inf" not in page.text.split()
 
 
+def test_the_threshold_in_use_is_written_on_top_of_the_curves(path):
+    charts = re.findall(
+        "<svg role='img' aria-label='Accuracy.*?in use.*?<div", path.read_text("utf-8")
+    )
+    shown = [chart for chart in charts if "<text class='on'" in chart]
+    assert shown
+    assert all(chart.rindex("<path") < chart.index("<text class='on'") for chart in shown)
+
+
+def test_the_importance_says_whose_it_is(page):
+    assert "How the score of “both” changes if" in sentence_of(page.text)
+    assert "Mean over genres" in page.texts_of("h3")
+
+
 def test_many_labels_are_rows_where_there_are_fewer_models(tmp_path):
     names = [f"label {number}" for number in range(9)]
     y_true = RNG.random((30, 9)) < 0.5
@@ -274,6 +289,7 @@ def test_all_texts_are_escaped(tmp_path):
     given = {
         **dict.fromkeys(["title", "unit", "label_unit"], HOSTILE),
         "families": {HOSTILE: HOSTILE},
+        "model": HOSTILE,
         "histories": {HOSTILE: history()},
         "importance": importance,
         "learning_curve": FULL["learning_curve"].replace({"model": {"both": HOSTILE}}),
@@ -394,7 +410,14 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
 )
 def test_wrong_results_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        StudyResults(**{"comparison": compare(n_resamples=1), **change})
+        StudyResults(**{"comparison": compare(n_resamples=1), "model": "both", **change})
+
+
+@pytest.mark.parametrize("given", [{"importance": IMPORTANCE}, {"gallery": gallery()}])
+def test_what_belongs_to_one_model_needs_its_name(given):
+    (name,) = given
+    with pytest.raises(ValueError, match=rf"model that {name} belong to, .*'tags'.* model=None"):
+        StudyResults(compare(n_resamples=1), **given)
 
 
 @pytest.mark.parametrize(
@@ -421,12 +444,16 @@ def test_wrong_results_are_refused(change, message):
 )
 def test_wrong_rows_of_the_gallery_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        StudyResults(compare(n_resamples=1), gallery=[dataclasses.replace(gallery()[0], **change)])
+        StudyResults(
+            compare(n_resamples=1),
+            model="both",
+            gallery=[dataclasses.replace(gallery()[0], **change)],
+        )
 
 
 def test_labels_of_the_gallery_are_paired_by_name():
     row = GalleryRow("a", [], [0.1, 0.2, 0.3], [0.5, 0.6, np.inf], LABELS[::-1])
-    results = StudyResults(compare(n_resamples=1), gallery=[row])
+    results = StudyResults(compare(n_resamples=1), model="both", gallery=[row])
     assert results.gallery[0].y_score.tolist() == [0.3, 0.2, 0.1]
     assert results.gallery[0].thresholds.tolist() == [np.inf, 0.6, 0.5]
     assert results.gallery[0].classes == tuple(LABELS)

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from multimodal_ensemble._figures import new_figure, shorten
+from multimodal_ensemble._figures import AGAINST, FOR, new_figure, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Differ in lightness, so that they differ in print as well.
-_FOR, _AGAINST, _GREY = "#1f5f99", "#e0a458", "#555555"
+_GREY = "#555555"
 _NAME_LENGTH = 30
 
 
@@ -28,7 +27,7 @@ def plot_explanation(score: Any, modalities: pd.DataFrame, parts: pd.DataFrame) 
     axis = figure.subplots()
     places = [-number - (0.7 if number >= len(upper) else 0) for number in range(len(bars))]
     for place, (_, value) in zip(places, bars, strict=True):
-        axis.barh(place, value, height=0.7, color=_FOR if value >= 0 else _AGAINST)
+        axis.barh(place, value, height=0.7, color=FOR if value >= 0 else AGAINST)
         axis.annotate(
             f"{value:+.2f}",
             (value, place),

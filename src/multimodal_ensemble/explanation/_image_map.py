@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._figures import new_figure, shorten
+from multimodal_ensemble._figures import AGAINST, FOR, new_figure, shorten
 from multimodal_ensemble._validation import FloatArray
 
 if TYPE_CHECKING:
@@ -82,8 +82,9 @@ class ImageMap:
         Returns
         -------
         matplotlib.figure.Figure
-            Orange regions speak for the label, blue ones against it; the scale is beside the map.
-            The region that speaks most for the label has a frame, if any speaks for it.
+            Blue regions speak for the label, orange ones against it, as in `Explanation.plot`; the
+            scale is beside the map. The region that speaks most for the label has a frame, if any
+            speaks for it.
 
         Raises
         ------
@@ -91,14 +92,17 @@ class ImageMap:
             If Matplotlib is not installed.
         """
         figure = new_figure(7.2, 3.6)
+        from matplotlib.colors import LinearSegmentedColormap
+
         axes = figure.subplots(1, 2)
         height, width = self.image.shape[:2]
         axes[0].imshow(self.image)
-        axes[1].imshow(self.image.mean(axis=2), cmap="gray", vmin=0, vmax=255)
+        # A pale copy, on which colours are seen even where the image is black.
+        axes[1].imshow(self.image.mean(axis=2), cmap="gray", vmin=-255, vmax=255)
         limit = float(np.abs(self.values).max()) or 1.0
         shown = axes[1].imshow(
             self.values,
-            cmap="PuOr_r",
+            cmap=LinearSegmentedColormap.from_list("support", [AGAINST, "white", FOR]),
             vmin=-limit,
             vmax=limit,
             alpha=0.6,
@@ -113,7 +117,7 @@ class ImageMap:
             corner = columns.start - 0.5, rows.start - 0.5
             axes[1].add_patch(Rectangle(corner, *size, fill=False, edgecolor="black", linewidth=2))
         unit = "fall in log-odds if covered" if self.method == "occlusion" else "Grad-CAM weight"
-        figure.colorbar(shown, ax=axes[1], label=unit)
+        figure.colorbar(shown, ax=axes[1], label=f"{unit}\nabove 0: for the label")
         for axis in axes:
             axis.set_axis_off()
         figure.suptitle(

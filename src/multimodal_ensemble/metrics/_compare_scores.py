@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
-from multimodal_ensemble._tables import abbreviate, check_same_index
-from multimodal_ensemble._validation import check_choice, find_repeated
+from multimodal_ensemble._tables import abbreviate, check_same_index, from_arrow
+from multimodal_ensemble._validation import check_choice, check_label_matrix, find_repeated
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.metrics._bootstrap import Bootstrap, IntervalMethod, Resampled
 from multimodal_ensemble.metrics._inputs import Inputs, read_inputs
@@ -185,6 +185,7 @@ def _read_models(
         raise ValueError(msg)
     parts = {f"y_scores[{name!r}]": scores for name, scores in y_scores.items()}
     check_same_index(y_true=y_true, stratify=stratify, groups=groups, **parts)
+    check_label_matrix(from_arrow(y_true, name="y_true"))
     given = {}
     for name, scores in y_scores.items():
         try:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from multimodal_ensemble._tables import counted
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class ScoreComparison:
     """The scores of models on the same bootstrap resamples, from `compare_scores`.
 
@@ -41,6 +43,8 @@ class ScoreComparison:
     >>> y_true = [[0], [1], [0], [1]]
     >>> tags, both = [[0.1], [0.2], [0.3], [0.4]], [[0.1], [0.3], [0.2], [0.4]]
     >>> comparison = compare_scores(y_true, {"tags": tags, "both": both})
+    >>> comparison
+    ScoreComparison(2 models, 4 rows, 2000 resamples, baseline 'tags')
     >>> comparison.table[["model", "score", "difference"]].values.tolist()
     [['tags', 0.75, nan], ['both', 1.0, 0.25]]
     """
@@ -83,6 +87,14 @@ class ScoreComparison:
                 "that label's interval, and that label is left out of their means.",
             ]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        """Return a short description."""
+        return (
+            f"{type(self).__name__}({counted(self.table['model'].nunique(), 'model')}, "
+            f"{counted(self.n_rows, 'row')}, {counted(self.n_resamples, 'resample')}, "
+            f"baseline {self.baseline!r})"
+        )
 
     def _formatted(self, value: str, low: str, high: str, *, sign: str = "") -> list[str]:
         rows = self.table[[value, low, high]].itertuples(index=False)

@@ -49,6 +49,14 @@ def check_results(given: Mapping[str, Any]) -> dict[str, Any]:
     _check_models([] if trivial is None else [trivial], models, "trivial")
     families = {model: str(given["families"].get(model, OTHER_FAMILY)) for model in models}
     order = rank_models(comparison, trivial)
+    shown = {"importance": given["importance"] is not None, "gallery": bool(given["gallery"])}
+    about = [name for name, is_given in shown.items() if is_given]
+    if about and given["model"] is None and len(models) > 1:
+        msg = (
+            f"model must name the model that {' and '.join(about)} belong to, one of "
+            f"{abbreviate(models)}. Received model=None."
+        )
+        raise ValueError(msg)
     model = order[0] if given["model"] is None else given["model"]
     _check_models([model], models, "model")
     claims = [tuple(pair) for pair in given["claims"]]

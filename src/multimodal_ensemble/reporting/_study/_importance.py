@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
 import pandas as pd
 
@@ -34,13 +36,16 @@ def importance_html(results: StudyResults) -> str:
     is_mean = importance["label"] == ""
     means, by_label = importance[is_mean], importance[~is_mean]
     explained = (
-        "How the score of the model changes if it does not receive a modality (without), receives "
-        "the modality of other rows instead (of other rows), or receives nothing else (alone). The "
-        "farther to the left, the more the model depends on what it loses."
+        f"How the score of “{results.model}” changes if it does not receive a modality (without), "
+        "receives the modality of other rows instead (of other rows), or receives nothing else "
+        "(alone). The farther to the left, the more the model depends on what it loses."
     )
     parts = [paragraph(explained)]
     if dots := _dots(means):
-        parts += ["<h3>Mean over labels</h3>", dot_plot(dots, line=0.0, sign=True)]
+        parts += [
+            f"<h3>Mean over {escape(results.label_unit)}</h3>",
+            dot_plot(dots, line=0.0, sign=True),
+        ]
     parts += [_by_label(by_label)] if len(by_label) else []
     return "".join(parts)
 

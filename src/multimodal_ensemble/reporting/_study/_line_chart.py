@@ -75,17 +75,17 @@ def _draw_chart(chart: Chart) -> str:
             f"<text x='{x}%' y='100%' dy='17'>{chart.x.text(tick)}</text>"
         )
     parts += [_draw_reference(chart, *line) for line in chart.references]
-    for value, text in chart.lines:
-        x = chart.x.place(value)
+    places = [(chart.x.place(value), text) for value, text in chart.lines]
+    parts += [f"<line class='zero' x1='{x}%' x2='{x}%' y1='0' y2='100%'/>" for x, _ in places]
+    parts += [_draw_line(chart, curve) for curve in chart.curves]
+    parts += [_draw_points(chart, curve) for curve in chart.curves]
+    # Texts and letters are on top of all lines.
+    for x, text in places:
         anchor, shift = ("end", -5) if x > 50 else ("start", 5)
         parts.append(
-            f"<line class='zero' x1='{x}%' x2='{x}%' y1='0' y2='100%'/>"
             f"<text class='on' x='{x}%' y='12' dx='{shift}' style='text-anchor:{anchor}'>"
             f"{escape(text)}</text>"
         )
-    parts += [_draw_line(chart, curve) for curve in chart.curves]
-    parts += [_draw_points(chart, curve) for curve in chart.curves]
-    # Letters are on top of all lines.
     parts.append(_draw_letters(chart))
     subtitle = f"<span>{escape(chart.subtitle)}</span>" if chart.subtitle else ""
     return (

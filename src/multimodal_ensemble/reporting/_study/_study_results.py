@@ -35,7 +35,8 @@ class StudyResults:
     trivial : str, optional
         The model that is the trivial benchmark.
     model : str, optional
-        The model that the curves by label and the gallery are about. Default: the best one.
+        The model that the curves by label, `importance` and `gallery` are about. Default: the best
+        one. It must be named if there are several models and one of these two.
     claims : sequence of (str, str), default=()
         Pairs of models that the first sentences compare. Default: the best model with the
         baseline, with the next best one of its family, and with the best one of each other family.
