@@ -265,6 +265,8 @@ def test_chosen_labels_in_their_order(ensemble):
     explanation = ensemble.explain(TEST[:2], labels=["New", "Action"])
     assert explanation.labels == ["New", "Action"]
     assert ensemble.explain(TEST[:2], labels="New").labels == ["New"]
+    in_array = ensemble.classes_[:2]
+    assert ensemble.explain(TEST[:2], labels=in_array).labels == list(in_array)
     whole = ensemble.explain(TEST[:2])
     for label in explanation.labels:
         pd.testing.assert_frame_equal(

@@ -140,10 +140,11 @@ class ExplainMixin(ABC):
         classes = list(self.classes_)
         if isinstance(labels, str) or (labels is not None and np.ndim(labels) == 0):
             labels = [labels]
-        if unknown := [label for label in labels or () if label not in classes]:
+        shown = classes if labels is None else list(labels)
+        if unknown := [label for label in shown if label not in classes]:
             msg = f"Labels must be among classes_, {abbreviate(classes)}. Received {unknown}."
             raise ValueError(msg)
-        return [classes.index(each) for each in (classes if labels is None else labels)]
+        return [classes.index(label) for label in shown]
 
     @abstractmethod
     def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
