@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from multimodal_ensemble import MultimodalClassifier, MultimodalDataset, MultimodalEnsemble
+from multimodal_ensemble import (
+    DenseEncoder,
+    MultimodalClassifier,
+    MultimodalDataset,
+    MultimodalEnsemble,
+)
 from multimodal_ensemble.estimators import errors, modality_importance
 from multimodal_ensemble.explanation import modality_scores
 from multimodal_ensemble.metrics import bootstrap_counts, compare_scores, label_report
@@ -48,6 +53,22 @@ def test_missing_and_alone_are_rows_that_lack_columns(name, request):
         np.testing.assert_allclose(y_score, estimator.predict_proba(table), atol=1e-6)
         expected = label_report(TRUE, y_score, estimator.thresholds_)["roc_auc"]
         np.testing.assert_allclose(found[key].iloc[1:], expected, atol=1e-9)
+
+
+def test_names_of_modalities_may_end_like_those_of_layers():
+    table = TABLE[["year", "minutes"]]
+    encoders = [
+        DenseEncoder(name, column=column, optional=True)
+        for name, column in {"x_radial": "year", "y_head": "minutes"}.items()
+    ]
+    ensemble = MultimodalEnsemble(encoders, verbose=0, random_state=0)
+    ensemble.fit(table[:N_TRAIN], LABELS[:N_TRAIN])
+    dataset = MultimodalDataset(table[N_TRAIN:], ensemble.encoders_)
+    scores = modality_scores(ensemble.model_, dataset, n_repeats=1, random_state=0)
+    order = np.random.default_rng(0).permutation(dataset.n_samples)
+    shuffled = table[N_TRAIN:].assign(year=table["year"][N_TRAIN:].to_numpy()[order])
+    (found,) = scores["x_radial", "shuffled"]
+    np.testing.assert_allclose(found, ensemble.predict_proba(shuffled), atol=1e-6)
 
 
 def test_shuffled_is_the_mean_over_permuted_columns(ensemble):

@@ -46,11 +46,16 @@ class LateFusionStates:
 
     def replace(self, other: LateFusionStates, names: Collection[str]) -> LateFusionStates:
         """Return these rows with some modalities of other rows."""
+        features = {
+            key: (other if _modality_of(key) in names else self).features[key]
+            for key in self.features
+        }
         return LateFusionStates(
+            features,
             *(
-                {key: (theirs if _modality_of(key) in names else ours)[key] for key in ours}
-                for ours, theirs in zip(self._parts, other._parts, strict=True)
-            )
+                ours | {name: theirs[name] for name in names if name in ours}
+                for ours, theirs in zip(self._parts[1:], other._parts[1:], strict=True)
+            ),
         )
 
     @property
@@ -263,5 +268,9 @@ class LateFusionParts:
 
 
 def _modality_of(key: str) -> str:
-    """Return the modality that an entry of the states belongs to."""
-    return key.removeprefix(_SCORED).removesuffix(head_name("")).removesuffix(radial_name(""))
+    """Return the modality that an entry of the features belongs to."""
+    for suffix in (head_name(""), radial_name("")):
+        if key.endswith(suffix):
+            # Only one, because the name of a modality may end like that as well.
+            return key.removesuffix(suffix)
+    return key.removeprefix(_SCORED)
