@@ -56,10 +56,6 @@ EXPECTED_FAILED = {
     "check_sample_weight_equivalence_on_dense_data": (
         "training is stochastic: a row with weight 0 still has a place in a batch"
     ),
-    "check_classifiers_one_label": (
-        "a label that all rows have cannot be learned, and no score can stop the training"
-    ),
-    "check_classifiers_one_label_sample_weights": "as check_classifiers_one_label",
     "check_classifiers_regression_target": (
         "the error says that y must hold only 0 and 1, not that it is continuous"
     ),
@@ -71,8 +67,6 @@ EXPECTED_FAILED_OF_ENSEMBLE = EXPECTED_FAILED | {
     "check_sample_weight_equivalence_on_dense_data": (
         "a row of weight 2 is left out as a whole, and one of two equal rows is not"
     ),
-    "check_classifiers_one_label": ONE_AXIS,
-    "check_classifiers_one_label_sample_weights": ONE_AXIS,
 }
 
 

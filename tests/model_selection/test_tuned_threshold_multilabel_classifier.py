@@ -637,8 +637,6 @@ EXPECTED_FAILED_CHECKS = {
     "check_classifier_data_not_an_array": NOT_MULTI_HOT,
     "check_classifier_not_supporting_multiclass": NOT_MULTI_HOT,
     "check_classifiers_classes": NOT_MULTI_HOT,
-    "check_classifiers_one_label": NOT_MULTI_HOT,
-    "check_classifiers_one_label_sample_weights": NOT_MULTI_HOT,
     "check_classifiers_regression_target": NOT_MULTI_HOT,
     "check_complex_data": NOT_MULTI_HOT,
     "check_estimators_dtypes": NOT_MULTI_HOT,
