@@ -35,7 +35,6 @@ from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.model_selection import TunedThresholdMultilabelClassifier
 
 NOT_MULTI_HOT = "its y is not multi-hot: values other than 0 and 1, strings, or one axis"
-ONE_AXIS = "its y has one axis"
 ONE_COLUMN = "it expects predictions with one axis; one label is a matrix with one column"
 FLOAT32 = "it expects 7 equal digits of float32 sums, which vary more with the batch"
 
