@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import os
 
 import pytest
 
@@ -37,8 +38,9 @@ def sample_folder(tmp_path_factory):
 def run_arguments(sample_folder):
     """Return the arguments of a run with one small network."""
     store = str(sample_folder.parent / "store")
+    # A relative path, as users write it.
     return [
-        "run", "--data", str(sample_folder), "--quiet", "--store", store,
+        "run", "--data", os.path.relpath(sample_folder), "--quiet", "--store", store,
         "--backbones", "MobileNet", "--weights", "MobileNet=random", "--image-size", "32",
     ]  # fmt: skip
 

@@ -81,8 +81,9 @@ def _explain(
     X = movies.data.movies.iloc[rows].reset_index(drop=True)
     sees_posters = any("poster_file" in encoder.columns for encoder in model.encoders_)
     if sees_posters:
-        # Thumbnails are made from whole paths.
-        X["poster_file"] = [str(movies.folder / file) for file in X["poster_file"]]
+        # Thumbnails need whole paths, and the encoder would start relative ones at its own folder.
+        folder = movies.folder.resolve()
+        X["poster_file"] = [str(folder / file) for file in X["poster_file"]]
     gallery = make_gallery(
         model,
         X,
