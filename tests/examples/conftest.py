@@ -38,9 +38,8 @@ def sample_folder(tmp_path_factory):
 def run_arguments(sample_folder):
     """Return the arguments of a run with one small network."""
     store = str(sample_folder.parent / "store")
-    # A relative path, as users write it.
     return [
-        "run", "--data", os.path.relpath(sample_folder), "--quiet", "--store", store,
+        "run", "--data", str(sample_folder), "--quiet", "--store", store,
         "--backbones", "MobileNet", "--weights", "MobileNet=random", "--image-size", "32",
     ]  # fmt: skip
 
@@ -49,8 +48,10 @@ def run_arguments(sample_folder):
 def sample_run(sample_folder, run_arguments):
     """Return the folder of a run with two seeds; tests must not change it."""
     out = sample_folder.parent / "out"
+    # A relative path, as users write it.
+    data = os.path.relpath(sample_folder)
     with shortening_trainings():
-        assert main([*run_arguments, "--out", str(out), "--repeat", "2"]) == 0
+        assert main([*run_arguments, "--data", data, "--out", str(out), "--repeat", "2"]) == 0
     return out
 
 
