@@ -344,6 +344,20 @@ def test_the_gallery_shows_answers_scores_thresholds_and_contributions(page):
     assert sorted(found) == sorted(text.strip() for text in why)
 
 
+def test_reasons_add_up_to_the_log_odds_of_the_score(page):
+    sums = re.findall(
+        r"\? ([^?]*?); start ([+-]?[\d.]+): in all ([+-]?[\d.]+); needed ([+-]?[\d.]+)",
+        sentence_of(page.text),
+    )
+    assert len(sums) >= 2
+    for reasons, start, whole, needed in sums:
+        parts = re.findall(r"(?:^|; )[^;(]*? ([+-]?[\d.]+)(?: \(|;|$)", reasons)
+        added = float(start) + sum(map(float, parts))
+        # Each figure is rounded to one decimal place.
+        assert added == pytest.approx(float(whole), abs=0.05 * (len(parts) + 2) + 1e-9)
+        assert float(needed) == 0
+
+
 def test_results_are_saved_and_loaded_without_a_difference(results, path, tmp_path):
     results.save(tmp_path / "results.bin")
     loaded = StudyResults.load(tmp_path / "results.bin")

@@ -44,8 +44,10 @@ def gallery_html(results: StudyResults) -> str:
             [
                 "The columns of modalities are their contributions to the log-odds of the score: "
                 "above 0 for the label, below 0 against it. The text says why each label was "
-                "predicted, and why a true one was not, with the strongest tokens. Tokens that "
-                "change any label much are coloured."
+                "predicted, and why a true one was not, with the strongest tokens. The start is "
+                "what is left of the log-odds, mostly how frequent the label is; all parts add up "
+                "to the log-odds of the score, and those of the threshold are needed. Tokens that "
+                "change any label much, for it or against it, are coloured."
             ]
             if has_contributions
             else []
