@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from multimodal_ensemble._resamples import mean_of_defined, percentile_interval
 from multimodal_ensemble._validation import FloatArray, check_at_least, check_choice, check_level
 from multimodal_ensemble.explanation import modality_scores
 from multimodal_ensemble.metrics import bootstrap_counts, resample_scores
@@ -148,24 +148,14 @@ def modality_importance(
 def _summarize(columns: dict[str, FloatArray], labels: list[Any], level: float) -> pd.DataFrame:
     """Return values with intervals for the mean over labels, and for each label."""
     table: dict[str, Any] = {"label": pd.Series([None, *labels], dtype=object)}
-    tail = 50 * (1 - level)
     is_undefined = np.isnan(columns["score"])
     # A label that is undefined on all rows is never part of the mean.
     incomplete = is_undefined[1:] & ~is_undefined[0]
     table["n_incomplete"] = [incomplete.any(axis=1).sum(), *is_undefined[1:].sum(axis=0)]
     for name, by_label in columns.items():
-        values = np.column_stack([_mean_of_defined(by_label), by_label])
+        values = np.column_stack([mean_of_defined(by_label, axis=1), by_label])
         prefix = "" if name == "score" else f"{name}_"
         table[name] = values[0]
-        is_known = ~np.isnan(values).all(axis=0)
-        bounds = np.full((2, values.shape[1]), np.nan)
-        bounds[:, is_known] = np.nanpercentile(values[1:, is_known], [tail, 100 - tail], axis=0)
+        bounds = percentile_interval(values[1:], level)
         table[f"{prefix}low"], table[f"{prefix}high"] = bounds
     return pd.DataFrame(table)
-
-
-def _mean_of_defined(values: FloatArray) -> NDArray[np.float64]:
-    defined = ~np.isnan(values)
-    n_defined = defined.sum(axis=1)
-    sums = np.where(defined, values, 0.0).sum(axis=1)
-    return np.where(n_defined > 0, sums / np.maximum(n_defined, 1), np.nan)

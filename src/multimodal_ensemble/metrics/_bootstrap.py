@@ -9,13 +9,13 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._resamples import mean_of_defined, percentile_interval
 from multimodal_ensemble._validation import FloatArray, check_choice, check_level
 from multimodal_ensemble.metrics._bootstrap_counts import draw_units, number_units
 from multimodal_ensemble.metrics._inputs import Inputs
-from multimodal_ensemble.metrics._intervals import bca_interval, percentile_interval
+from multimodal_ensemble.metrics._intervals import bca_interval
 from multimodal_ensemble.metrics._resample_scores import (
     PER_LABEL,
-    mean_of_defined,
     score_labels,
 )
 from multimodal_ensemble.metrics._scoring import ScoringFunction
@@ -85,7 +85,7 @@ class Bootstrap:
         is_mean = not callable(metric) and metric not in PER_LABEL
 
         def summarize(by_label: FloatArray) -> FloatArray:
-            return mean_of_defined(by_label)[:, np.newaxis] if is_mean else by_label
+            return mean_of_defined(by_label, axis=1)[:, np.newaxis] if is_mean else by_label
 
         whole = score(np.ones((1, len(self.units)), dtype=np.int32))
         undefined = np.isnan(whole[0])

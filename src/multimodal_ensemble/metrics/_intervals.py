@@ -6,16 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from multimodal_ensemble._resamples import column_quantiles
 from multimodal_ensemble._validation import FloatArray
-
-
-def percentile_interval(values: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-    """Return the bounds of the percentile interval of each column of values.
-
-    Values that are NaN are left out; the bounds of a column without other values are NaN.
-    """
-    tail = np.full(values.shape[1], (1 - level) / 2)
-    return _quantiles(values, tail), _quantiles(values, 1 - tail)
 
 
 def bca_interval(
@@ -59,7 +51,7 @@ def bca_interval(
         probability: FloatArray = ndtr(bias + shifted / (1 - acceleration * shifted))
         return probability
 
-    return _quantiles(values, corrected(tail)), _quantiles(values, corrected(-tail))
+    return column_quantiles(values, corrected(tail)), column_quantiles(values, corrected(-tail))
 
 
 def _acceleration(jackknife: FloatArray, strata: NDArray[np.intp]) -> FloatArray:
@@ -76,13 +68,3 @@ def _acceleration(jackknife: FloatArray, strata: NDArray[np.intp]) -> FloatArray
     acceleration: FloatArray = np.zeros_like(cubes)
     np.divide(cubes, 6 * squares**1.5, out=acceleration, where=squares > 0)
     return acceleration
-
-
-def _quantiles(values: FloatArray, probabilities: FloatArray) -> FloatArray:
-    """Return one quantile per column of the values that are not NaN."""
-    bounds = np.full(values.shape[1], np.nan)
-    for column, probability in enumerate(probabilities):
-        defined = values[:, column][~np.isnan(values[:, column])]
-        if len(defined):
-            bounds[column] = np.quantile(defined, probability)
-    return bounds

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from multimodal_ensemble._resamples import mean_of_defined
 from multimodal_ensemble._validation import FloatArray, check_choice
 from multimodal_ensemble.metrics._inputs import read_inputs
 from multimodal_ensemble.metrics._resampled_metrics import (
@@ -120,7 +121,7 @@ def resample_scores(
         metric=metric,
         thresholds=given.read_thresholds(thresholds),
     )
-    return by_label if metric in PER_LABEL else mean_of_defined(by_label)
+    return by_label if metric in PER_LABEL else mean_of_defined(by_label, axis=1)
 
 
 def check_metric(metric: Any) -> None:
@@ -169,14 +170,6 @@ def _call_on_resamples(
         for sample in samples
     ]
     return np.array(values, dtype=np.float64)[:, np.newaxis]
-
-
-def mean_of_defined(by_label: FloatArray) -> FloatArray:
-    """Return the mean of each row over its values that are not NaN; NaN if there are none."""
-    defined = ~np.isnan(by_label)
-    n_defined = defined.sum(axis=1)
-    sums = np.where(defined, by_label, 0.0).sum(axis=1)
-    return np.where(n_defined > 0, sums / np.maximum(n_defined, 1), np.nan)
 
 
 def _check_counts(counts: ArrayLike, n_rows: int) -> NDArray[Any]:

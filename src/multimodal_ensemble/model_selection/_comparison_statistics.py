@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._resamples import mean_of_defined, percentile_interval
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.metrics import bootstrap_counts, resample_scores
 from multimodal_ensemble.model_selection._comparison_split import ComparisonSplit
@@ -118,11 +119,13 @@ class SplitBootstrap:
             incomplete = incomplete | (
                 undefined.any(axis=1, keepdims=True) if is_mean else undefined
             )
-            by_split.append(_mean_of_defined(by_label.T)[:, np.newaxis] if is_mean else by_label)
+            by_split.append(
+                mean_of_defined(by_label, axis=1)[:, np.newaxis] if is_mean else by_label
+            )
         scores = np.stack(by_split)
-        values = _mean_of_defined(scores)
+        values = mean_of_defined(scores, axis=0)
         repeats = [
-            _mean_of_defined(scores[self._repeats == repeat, 0])
+            mean_of_defined(scores[self._repeats == repeat, 0], axis=0)
             for repeat in np.unique(self._repeats)
         ]
         n_incomplete = (incomplete | np.isnan(values))[1:].sum(axis=0)
@@ -130,21 +133,8 @@ class SplitBootstrap:
 
     def _interval(self, resampled: _Resampled, prefix: str) -> dict[str, FloatArray]:
         """Return the bounds of the percentile interval of each column."""
-        tail = (1 - self._level) / 2
-        bounds = np.full((2, resampled.values.shape[1]), np.nan)
-        for column, values in enumerate(resampled.values.T):
-            defined = values[~np.isnan(values)]
-            if len(defined):
-                bounds[:, column] = np.quantile(defined, [tail, 1 - tail])
-        return {f"{prefix}low": bounds[0], f"{prefix}high": bounds[1]}
-
-
-def _mean_of_defined(values: FloatArray) -> FloatArray:
-    """Return the mean over the first axis of the values that are not NaN; NaN without any."""
-    defined = ~np.isnan(values)
-    n_defined = defined.sum(axis=0)
-    sums = np.where(defined, values, 0.0).sum(axis=0)
-    return np.where(n_defined > 0, sums / np.maximum(n_defined, 1), np.nan)
+        low, high = percentile_interval(resampled.values, self._level)
+        return {f"{prefix}low": low, f"{prefix}high": high}
 
 
 def _deviations(values: FloatArray) -> FloatArray:

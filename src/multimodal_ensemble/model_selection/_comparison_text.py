@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from multimodal_ensemble._markdown import markdown_table
+from multimodal_ensemble._resamples import is_resolved
 from multimodal_ensemble._text import metric_title
 
 _LATEX = {
@@ -15,11 +16,6 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
-
-
-def is_resolved(row: Any) -> bool:
-    """Return whether the interval of a row's difference excludes 0."""
-    return bool(row.difference_low > 0 or row.difference_high < 0)
 
 
 def format_difference(row: Any, digits: int) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from multimodal_ensemble._resamples import is_resolved
 from multimodal_ensemble._text import metric_title
 from multimodal_ensemble.model_selection import ComparisonResult
 from multimodal_ensemble.reporting._study._parts import (
     interval,
-    is_resolved,
     rows_of,
 )
 from multimodal_ensemble.reporting._study._study_results import StudyResults

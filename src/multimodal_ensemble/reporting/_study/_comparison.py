@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from multimodal_ensemble._resamples import is_resolved
 from multimodal_ensemble._text import metric_title
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
 from multimodal_ensemble.reporting._study._marks import family_key, mark_in_text, number_families
@@ -14,7 +15,6 @@ from multimodal_ensemble.reporting._study._parts import (
     Cell,
     Row,
     interval,
-    is_resolved,
     number,
     paragraph,
     rows_of,

@@ -7,12 +7,12 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from multimodal_ensemble._resamples import is_resolved
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
 from multimodal_ensemble.reporting._study._parts import (
     Cell,
     Row,
     interval,
-    is_resolved,
     number,
     paragraph,
     rows_of,

@@ -9,6 +9,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from multimodal_ensemble._resamples import is_resolved
 from multimodal_ensemble.reporting._study._comparison import model_name
 from multimodal_ensemble.reporting._study._dot_plot import Dot, dot_plot
 from multimodal_ensemble.reporting._study._marks import number_families
@@ -16,7 +17,6 @@ from multimodal_ensemble.reporting._study._parts import (
     Cell,
     Row,
     interval,
-    is_resolved,
     number,
     paragraph,
     rows_of,

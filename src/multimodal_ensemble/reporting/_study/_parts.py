@@ -94,11 +94,6 @@ def threshold_text(value: float) -> str:
     return "never" if value == math.inf else "always" if value == -math.inf else f"{value:.3f}"
 
 
-def is_resolved(row: Any) -> bool:
-    """Return whether the interval of a row's difference excludes 0."""
-    return bool(row.difference_low > 0 or row.difference_high < 0)
-
-
 def rows_of(table: pd.DataFrame) -> list[Any]:
     """Return the rows of a table, whose values are attributes named as its columns."""
     return [*table.itertuples(index=False)]
