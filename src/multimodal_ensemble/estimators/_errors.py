@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._validation import check_at_least, check_choice
-from multimodal_ensemble.estimators._thresholds import log_odds
+from multimodal_ensemble.linear import log_odds
 from multimodal_ensemble.metrics import apply_thresholds
 
 KINDS = ("false positive", "false negative")
