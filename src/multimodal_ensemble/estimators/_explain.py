@@ -142,7 +142,11 @@ class ExplainMixin(ABC):
         if unknown := [label for label in shown if label not in classes]:
             msg = f"Labels must be among classes_, {abbreviate(classes)}. Received {unknown}."
             raise ValueError(msg)
-        return [classes.index(label) for label in shown]
+        if not shown:
+            msg = f"Name at least one label of classes_, {abbreviate(classes)}. Received none."
+            raise ValueError(msg)
+        # A label that is named twice is explained once.
+        return list(dict.fromkeys(classes.index(label) for label in shown))
 
     @abstractmethod
     def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:

@@ -68,7 +68,7 @@ def map_images(
     ModalityError
         If there is no such column of images.
     ValueError
-        If `method` is unknown or `n_regions` is less than 2.
+        If `method` is unknown, or `n_regions` is less than 2 or more than an image has pixels.
 
     Examples
     --------
@@ -111,9 +111,18 @@ def _occlusion_of(
     # Rows are read from the inputs that the data set has, which may be stored features.
     reader = parts_of(model, dataset, 0) if dataset.features else parts
     _, states = reader.read(dataset)
-    return lambda row, images: occlusion_values(parts, states, row, images, n_regions)[
-        :, :, position
-    ]
+
+    def explain(row: int, images: _Images) -> FloatArray:
+        for name, image in images.items():
+            if min(image.shape[:2]) < n_regions:
+                msg = (
+                    f"n_regions must be at most the number of pixels per side. {name!r} has images "
+                    f"of {image.shape[0]} x {image.shape[1]} pixels. Received {n_regions}."
+                )
+                raise ValueError(msg)
+        return occlusion_values(parts, states, row, images, n_regions)[:, :, position]
+
+    return explain
 
 
 def _grad_cam_of(

@@ -43,30 +43,19 @@ def write_archive(
     path = Path(path)
     manifest = _encode_manifest(document)
     _check_arrays(arrays)
-    try:
-        with (
-            replacing(path, tidy=tidy) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-        ):
-            with archive.open(_make_member(layout.MANIFEST), "w") as member:
-                member.write(manifest)
-            for name in sorted(arrays):
-                array = np.asarray(arrays[name], order="C")
-                info = _make_member(f"arrays/{name}.npy")
-                # The size of a member's header depends on this, so it must be known in advance.
-                is_large = array.nbytes >= _LARGE_BYTES
-                with archive.open(info, "w", force_zip64=is_large) as member:
-                    np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
-    except OSError as error:
-        msg = (
-            f"The file could not be written ({error.strerror or error}); "
-            "an older file of that name is unchanged"
-        )
-        if error.errno is None:
-            msg = f"{msg}: {str(path)!r}"
-            raise type(error)(msg) from error
-        # With the error number, OSError creates the same subclass again.
-        raise OSError(error.errno, msg, str(path)) from error
+    with (
+        replacing(path, tidy=tidy) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        with archive.open(_make_member(layout.MANIFEST), "w") as member:
+            member.write(manifest)
+        for name in sorted(arrays):
+            array = np.asarray(arrays[name], order="C")
+            info = _make_member(f"arrays/{name}.npy")
+            # The size of a member's header depends on this, so it must be known in advance.
+            is_large = array.nbytes >= _LARGE_BYTES
+            with archive.open(info, "w", force_zip64=is_large) as member:
+                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
 
 
 def _encode_manifest(document: Mapping[str, Any]) -> bytes:
