@@ -238,6 +238,28 @@ def test_a_score_just_below_its_threshold_does_not_look_equal(tmp_path):
     assert {"0.4996", "0.5000", "0.20"} <= set(page.texts_of("td"))
 
 
+def test_the_most_confident_mistakes_are_listed_with_links(page, path):
+    predicted = SCORES["both"][:6] >= THRESHOLDS["both"]
+    confidence = np.where(predicted, SCORES["both"][:6], 1 - SCORES["both"][:6])
+    wrong = np.argwhere(predicted != Y[:6])
+    order = sorted(wrong.tolist(), key=lambda place: -confidence[tuple(place)])[:5]
+    text = path.read_text(encoding="utf-8")
+    listed = text[text.index("The most confident mistakes") :].partition("</ul>")[0]
+    found = re.findall(r"<a href='#row-(\d)'>Movie (\d)</a>: (\w+) is (\w+)", listed)
+    assert found == [
+        (str(row), str(row), LABELS[c], "predicted" if predicted[row, c] else "true")
+        for row, c in order
+    ]
+    assert f"{len(order)} of {len(wrong)} wrong answers" in page.text
+    assert {f"row-{row}" for row, _ in order} <= {card["id"] for card in page.all("article")}
+
+
+def test_a_gallery_without_mistakes_lists_none(tmp_path):
+    row = GalleryRow("a", [], [0.1, 0.2, 0.3], [0.5, 0.5, 0.5], LABELS)
+    page = write(StudyResults(compare(), model="both", gallery=[row]), tmp_path)
+    assert "mistakes" not in page.text
+
+
 def test_the_direction_of_a_token_is_written(page):
     assert set(page.texts_of("small")) == {"+1.5 Crime"}
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
 from multimodal_ensemble.reporting._study._jpeg_size import jpeg_size
+from multimodal_ensemble.reporting._study._mistakes import mistakes_html
 from multimodal_ensemble.reporting._study._parts import threshold_text
 from multimodal_ensemble.reporting._study._reasons import signed, tokens_html, why_html
 from multimodal_ensemble.reporting._study._study_results import StudyResults
@@ -65,6 +66,7 @@ def gallery_html(results: StudyResults) -> str:
     ]
     return (
         f"<ul class='explained'>{''.join(f'<li>{text}</li>' for text in explained)}</ul>"
+        f"{mistakes_html(results.gallery, labels, results.unit)}"
         f"{_filters(labels)}<div class='gallery'>{''.join(cards)}</div>"
     )
 
@@ -104,7 +106,8 @@ def _card(number: int, row: GalleryRow, labels: Sequence[str]) -> str:
     kinds = "".join(code for code, _, _ in answers)
     named = [label for label, is_predicted in zip(labels, predicted, strict=True) if is_predicted]
     return (
-        f"<article data-k='{kinds}' data-c='{' '.join(f'{value:.3g}' for value in confidence)}'>"
+        f"<article id='row-{number}' data-k='{kinds}' "
+        f"data-c='{' '.join(f'{value:.3g}' for value in confidence)}'>"
         f"<h3>{escape(row.title)}</h3>{_pictures(number, row)}"
         f"<p>True: <b>{_join(row.labels)}</b><br>Predicted: <b>{_join(named)}</b></p>"
         f"{''.join(tokens_html(name, tokens, labels) for name, tokens in row.tokens.items())}"
