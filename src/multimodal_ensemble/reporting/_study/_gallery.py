@@ -61,8 +61,7 @@ def gallery_html(results: StudyResults) -> str:
         ),
         "Confidence is the score of a predicted label, and 1 minus the score of a label that is "
         "not predicted.",
-        f"Shown are {len(results.gallery):,} of the {unit}, in the order of the results; the list "
-        "of filters can sort them by confidence.",
+        f"Shown are {len(results.gallery):,} of the {unit}, in the order of the results.",
     ]
     return (
         f"<ul class='explained'>{''.join(f'<li>{text}</li>' for text in explained)}</ul>"
