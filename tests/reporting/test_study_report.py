@@ -260,6 +260,12 @@ def test_a_gallery_without_mistakes_lists_none(tmp_path):
     assert "mistakes" not in page.text
 
 
+def test_undefined_scores_of_a_learning_curve_are_named(tmp_path):
+    curve = FULL["learning_curve"].assign(score=[np.nan, 0.7, 0.7, 0.8])
+    page = write(StudyResults(compare(), learning_curve=curve), tmp_path)
+    assert {"undefined", "0.700 [0.600, 0.800]", "0.800"} <= set(page.texts_of("td"))
+
+
 def test_the_direction_of_a_token_is_written(page):
     assert set(page.texts_of("small")) == {"+1.5 Crime"}
 
