@@ -111,6 +111,7 @@ def test_the_report_names_random_networks_and_shows_twelve_movies(out):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "Random weights in MobileNet" in page
     assert "posters and tags (MobileNet)</q>" in page[: page.index("<nav")]
+    assert "<dt>linear, joined</dt><dd>logistic regressions" in page
     shown = report[report.index("Twelve test movies") :]
     assert len([line for line in shown.splitlines() if line.startswith("| ")]) == 13
 

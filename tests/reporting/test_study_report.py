@@ -19,6 +19,7 @@ from multimodal_ensemble.reporting import GalleryRow, StudyResults, write_report
 from multimodal_ensemble.reporting._study._jpeg_size import jpeg_size
 from multimodal_ensemble.reporting._study._label_curves import rates_by_threshold
 from multimodal_ensemble.reporting._study._line_chart import Chart, Curve, draw_charts
+from multimodal_ensemble.reporting._study._parts import interval
 from multimodal_ensemble.reporting._study._scale import make_scale
 from multimodal_ensemble.reporting._study._tiny_png import shade_png
 from multimodal_ensemble.saving import read_archive, write_archive
@@ -165,7 +166,7 @@ def test_a_page_of_a_comparison_alone_has_no_empty_sections(tmp_path):
     assert page.texts_of("h2") == headings
 
 
-def test_the_first_sentence_is_the_difference_of_the_best_model_to_the_baseline(path, results):
+def test_the_main_answer_is_first_and_then_the_difference_to_the_baseline(path, results):
     assert results.claims[0] == ("both", "tags")
     (row,) = (
         compare_scores(Y[:N_TEST], SCORES, n_resamples=40)
@@ -173,11 +174,19 @@ def test_the_first_sentence_is_the_difference_of_the_best_model_to_the_baseline(
         .itertuples()
     )
     expected = (
-        "<p class='first'><q>both</q> is better than <q>tags</q> by "
+        "<q>both</q> is better than <q>tags</q> by "
         f"<b>{row.difference:.3f} [{row.difference_low:.3f}, {row.difference_high:.3f}]</b> in "
-        "mean ROC-AUC.</p>"
+        "mean ROC-AUC."
     )
-    assert expected in path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert text.count(expected) == 1
+    second = max(["tags", "posters (A)", "posters (B)"], key=lambda m: mean_auc(results, m))
+    (first,) = re.findall("<p class='first'>(.*?)</p>", text)
+    score = f"{mean_auc(results, 'both'):.3f}"
+    assert first.startswith(f"<q>both</q> has a mean ROC-AUC of <b>{score} [")
+    assert "the highest of 5 models" in first
+    assert f"<q>both</q> is better than <q>{second}</q> by <b>" in first
+    assert text.count(f"better than <q>{second}</q>") == 1
 
 
 def test_the_default_claims_are_the_baseline_the_next_of_the_family_and_other_families(results):
@@ -185,6 +194,80 @@ def test_the_default_claims_are_the_baseline_the_next_of_the_family_and_other_fa
     best_posters = max(["posters (A)", "posters (B)"], key=lambda m: mean_auc(results, m))
     assert [other for _, other in results.claims] == ["tags", best_posters]
     assert StudyResults(compare()).claims[0] == ("both", "tags")
+
+
+def test_models_with_the_same_score_share_the_highest_one(tmp_path):
+    scores = {"a": SCORES["both"], "b": SCORES["both"]}
+    text = sentence_of(write(StudyResults(compare(scores)), tmp_path).text)
+    assert "one of the highest values of 2 models. a against b is not resolved" in text
+
+
+def test_a_bound_that_is_not_0_is_not_shown_as_0():
+    assert interval(0.01, 0.0003, 0.02) == "0.0100 [0.0003, 0.0200]"
+    assert interval(-0.01, -0.02, -0.00004, sign="+") == "-0.01000 [-0.02000, -0.00004]"
+    assert interval(0.01, 0.0, 0.02) == "0.010 [0.000, 0.020]"
+
+
+def test_metrics_and_terms_of_the_caller_are_explained(tmp_path):
+    page = write(StudyResults(compare(), unit="movies", terms={HOSTILE: HOSTILE}), tmp_path)
+    text = sentence_of(page.text)
+    assert "mean ROC-AUC the chance that, of two movies" in text
+    assert "mean accuracy the share of movies" in text
+    assert text.count("<b>x</b>") == 2
+    assert "they are not corrected for the number of comparisons" in text
+
+
+def test_the_baseline_has_no_mark_that_looks_like_a_difference(path):
+    text = path.read_text(encoding="utf-8")
+    plot = text[text.index("Difference in mean ROC-AUC") :].partition("</ul>")[0]
+    (line,) = [line for line in plot.split("<li>") if "baseline: 0." in line]
+    assert "class='m " not in line
+
+
+def test_of_two_modalities_a_change_is_shown_once(page, tmp_path):
+    assert "without tags" in page.text
+    assert "posters alone" not in page.text
+    third = IMPORTANCE[IMPORTANCE["modality"] == "tags"].assign(modality="texts")
+    full = StudyResults(compare(), model="both", importance=pd.concat([IMPORTANCE, third]))
+    assert "posters alone" in write(full, tmp_path).text
+
+
+def test_a_score_just_below_its_threshold_does_not_look_equal(tmp_path):
+    row = GalleryRow("a", [], [0.4996, 0.2, 0.3], [0.5, 0.2, np.inf], LABELS)
+    page = write(StudyResults(compare(), model="both", gallery=[row]), tmp_path)
+    assert {"0.4996", "0.5000", "0.20"} <= set(page.texts_of("td"))
+
+
+def test_the_most_confident_mistakes_are_listed_with_links(page, path):
+    predicted = SCORES["both"][:6] >= THRESHOLDS["both"]
+    confidence = np.where(predicted, SCORES["both"][:6], 1 - SCORES["both"][:6])
+    wrong = np.argwhere(predicted != Y[:6])
+    order = sorted(wrong.tolist(), key=lambda place: -confidence[tuple(place)])[:5]
+    text = path.read_text(encoding="utf-8")
+    listed = text[text.index("The most confident mistakes") :].partition("</ul>")[0]
+    found = re.findall(r"<a href='#row-(\d)'>Movie (\d)</a>: (\w+) is (\w+)", listed)
+    assert found == [
+        (str(row), str(row), LABELS[c], "predicted" if predicted[row, c] else "true")
+        for row, c in order
+    ]
+    assert f"{len(order)} of {len(wrong)} wrong answers" in page.text
+    assert {f"row-{row}" for row, _ in order} <= {card["id"] for card in page.all("article")}
+
+
+def test_a_gallery_without_mistakes_lists_none(tmp_path):
+    row = GalleryRow("a", [], [0.1, 0.2, 0.3], [0.5, 0.5, 0.5], LABELS)
+    page = write(StudyResults(compare(), model="both", gallery=[row]), tmp_path)
+    assert "mistakes" not in page.text
+
+
+def test_undefined_scores_of_a_learning_curve_are_named(tmp_path):
+    curve = FULL["learning_curve"].assign(score=[np.nan, 0.7, 0.7, 0.8])
+    page = write(StudyResults(compare(), learning_curve=curve), tmp_path)
+    assert {"undefined", "0.700 [0.600, 0.800]", "0.800"} <= set(page.texts_of("td"))
+
+
+def test_the_direction_of_a_token_is_written(page):
+    assert set(page.texts_of("small")) == {"+1.5 Crime"}
 
 
 def mean_auc(results, model):

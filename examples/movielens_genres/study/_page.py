@@ -24,6 +24,14 @@ N_MAPS, N_REGIONS = 6, 5
 # A tag on fewer test movies marks a genre by chance.
 FEWEST_MOVIES = 3
 FAMILIES = {"ensemble": "ensembles", "plain call": "plain calls", "linear": "linear controls"}
+# What the starts of the names of models mean.
+TERMS = {
+    "ensemble": "one linear model per modality, whose log-odds are added.",
+    "plain call": "the classifier of the library without options, not tuned for these data.",
+    "linear, joined": "logistic regressions on the numbers of all modalities side by side.",
+    "linear, summed": "the sum of one logistic regression per modality.",
+    "trivial": "gives all movies the same scores; what a model must beat.",
+}
 
 
 def collect_results(
@@ -53,6 +61,11 @@ def collect_results(
             if outcome.history is not None
         },
         "notes": notes,
+        "terms": {
+            term: meaning
+            for term, meaning in TERMS.items()
+            if any(model.startswith(term) for model in comparison.models)
+        },
         "provenance": provenance,
     }
     files = list_saved_models(options.out)

@@ -82,7 +82,10 @@ def check_results(given: Mapping[str, Any]) -> dict[str, Any]:
         },
         "gallery": check_gallery(given["gallery"], comparison.labels),
         "notes": tuple(str(note) for note in given["notes"]),
-        "provenance": {str(key): str(value) for key, value in given["provenance"].items()},
+        **{
+            name: {str(key): str(value) for key, value in given[name].items()}
+            for name in ("provenance", "terms")
+        },
     }
 
 

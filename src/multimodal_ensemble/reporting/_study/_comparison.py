@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import Any
 
@@ -23,7 +24,7 @@ from multimodal_ensemble.reporting._study._parts import (
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 
 # The ROC-AUC of scores that are independent of the labels.
-_CHANCE = 0.5
+CHANCE = 0.5
 
 
 def comparison_html(results: StudyResults) -> str:
@@ -38,7 +39,8 @@ def comparison_html(results: StudyResults) -> str:
     how = (
         f"Difference of each model to <q>{escape(comparison.baseline)}</q> on the same test "
         f"{escape(results.unit)}, with its interval. Filled marks: the interval excludes 0. Hollow "
-        "marks: the difference is not resolved. An arrow points to a value outside the axis."
+        "marks: the difference is not resolved. The vertical line at 0 is the baseline. An arrow "
+        "points to a value outside the axis."
     )
     key = family_key(results.families, comparison.models)
     return "".join(
@@ -58,7 +60,8 @@ def _plot(results: StudyResults, metric: Any, rows: pd.DataFrame) -> str:
         family = families[row.model]
         name = model_name(results, row.model)
         if row.model == baseline.model:
-            dots.append(Dot(name, 0.0, text=f"baseline: {number(row.score)}", family=family))
+            # Its place is the vertical line: a mark would look like a difference.
+            dots.append(Dot(name, math.nan, text=f"baseline: {number(row.score)}", family=family))
             continue
         text = interval(row.difference, row.difference_low, row.difference_high, sign="+")
         dots.append(
@@ -74,8 +77,8 @@ def _plot(results: StudyResults, metric: Any, rows: pd.DataFrame) -> str:
             )
         )
     if metric == "mean_roc_auc":
-        chance = _CHANCE - float(baseline.score)
-        text = f"{number(chance, sign='+')}, that is {_CHANCE}"
+        chance = CHANCE - float(baseline.score)
+        text = f"{number(chance, sign='+')}, that is {CHANCE}"
         dots.append(Dot("chance", chance, text=text, filled=False, is_far=True))
     return (
         f"<h3>Difference in {metric_title(str(metric))}</h3>{dot_plot(dots, line=0.0, sign=True)}"
@@ -106,8 +109,9 @@ def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
     caption = "Scores with their intervals; the highest one of each column is bold."
     note = (
         paragraph(
-            "The standard deviation (sd) is over repeats: it comes from other seeds of training, "
-            "and from other test rows if the repeats have other splits."
+            "The standard deviation (sd) says how far the scores of single repeats lie apart. "
+            "Repeats differ in the seed of training and, if their splits differ, in the test rows. "
+            "The intervals in brackets do not contain it: they are about the draw of test rows."
         )
         if has_repeats
         else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
 from multimodal_ensemble.reporting._study._jpeg_size import jpeg_size
+from multimodal_ensemble.reporting._study._mistakes import mistakes_html
 from multimodal_ensemble.reporting._study._parts import threshold_text
 from multimodal_ensemble.reporting._study._reasons import signed, tokens_html, why_html
 from multimodal_ensemble.reporting._study._study_results import StudyResults
@@ -46,8 +47,9 @@ def gallery_html(results: StudyResults) -> str:
                 "above 0 for the label, below 0 against it. The text says why each label was "
                 "predicted, and why a true one was not, with the strongest tokens. The start is "
                 "what is left of the log-odds, mostly how frequent the label is; all parts add up "
-                "to the log-odds of the score, and those of the threshold are needed. Tokens that "
-                "change any label much, for it or against it, are coloured."
+                "to the log-odds of the score, and those of the threshold are needed. A coloured "
+                "token names the label that it changes most: + for it, - against it; the "
+                "stronger the colour, the larger the change."
             ]
             if has_contributions
             else []
@@ -59,9 +61,11 @@ def gallery_html(results: StudyResults) -> str:
         ),
         "Confidence is the score of a predicted label, and 1 minus the score of a label that is "
         "not predicted.",
+        f"Shown are {len(results.gallery):,} of the {unit}, in the order of the results.",
     ]
     return (
         f"<ul class='explained'>{''.join(f'<li>{text}</li>' for text in explained)}</ul>"
+        f"{mistakes_html(results.gallery, labels, results.unit)}"
         f"{_filters(labels)}<div class='gallery'>{''.join(cards)}</div>"
     )
 
@@ -101,10 +105,11 @@ def _card(number: int, row: GalleryRow, labels: Sequence[str]) -> str:
     kinds = "".join(code for code, _, _ in answers)
     named = [label for label, is_predicted in zip(labels, predicted, strict=True) if is_predicted]
     return (
-        f"<article data-k='{kinds}' data-c='{' '.join(f'{value:.3g}' for value in confidence)}'>"
+        f"<article id='row-{number}' data-k='{kinds}' "
+        f"data-c='{' '.join(f'{value:.3g}' for value in confidence)}'>"
         f"<h3>{escape(row.title)}</h3>{_pictures(number, row)}"
         f"<p>True: <b>{_join(row.labels)}</b><br>Predicted: <b>{_join(named)}</b></p>"
-        f"{''.join(tokens_html(name, tokens) for name, tokens in row.tokens.items())}"
+        f"{''.join(tokens_html(name, tokens, labels) for name, tokens in row.tokens.items())}"
         f"{why_html(row, labels, predicted)}"
         f"{_table(row, labels, answers)}</article>"
     )
@@ -156,10 +161,11 @@ def _table(row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, 
         )
         kind = f" class='{style}'" if style else ""
         answer = f" <i>{text}</i>" if text else ""
-        limit = _short_threshold(threshold)
+        digits = _digits(score, threshold)
+        limit = f"{threshold:.{digits}f}" if np.isfinite(threshold) else threshold_text(threshold)
         lines.append(
             f"<tr{kind}><th scope='row'>{escape(label)}{answer}</th>"
-            f"<td>{score:.2f}{_bar(score, threshold)}</td><td>{limit}</td>{cells}</tr>"
+            f"<td>{score:.{digits}f}{_bar(score, threshold)}</td><td>{limit}</td>{cells}</tr>"
         )
     return (
         f"<table aria-label='Scores of {escape(row.title)}'><thead><tr>{header}</tr></thead>"
@@ -167,8 +173,11 @@ def _table(row: GalleryRow, labels: Sequence[str], answers: Sequence[tuple[str, 
     )
 
 
-def _short_threshold(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else threshold_text(value)
+def _digits(score: float, threshold: float) -> int:
+    """Return two decimal places, or more where a score and its threshold would look equal."""
+    if score == threshold:
+        return 2
+    return next((n for n in (2, 3, 4, 5) if f"{score:.{n}f}" != f"{threshold:.{n}f}"), 6)
 
 
 def _bar(score: float, threshold: float) -> str:

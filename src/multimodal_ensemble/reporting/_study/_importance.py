@@ -33,12 +33,28 @@ def importance_html(results: StudyResults) -> str:
     importance = results.importance
     if importance is None:
         return ""
+    modalities = [name for name in dict.fromkeys(importance["modality"]) if name]
+    if len(modalities) == 2:
+        # Without one of two modalities, the other one is alone: one line says both.
+        other = dict(zip(modalities, modalities[::-1], strict=True))
+        is_same = importance["case"] == "alone"
+        is_same &= (
+            importance["modality"]
+            .map(other)
+            .isin(importance.loc[importance["case"] == "missing", "modality"])
+        )
+        importance = importance[~is_same]
     is_mean = importance["label"] == ""
     means, by_label = importance[is_mean], importance[~is_mean]
+    alone = (
+        "or receives nothing else (alone)"
+        if "alone" in set(importance["case"])
+        else "which leaves it the other one alone"
+    )
     explained = (
-        f"How the score of “{results.model}” changes if it does not receive a modality (without), "
-        "receives the modality of other rows instead (of other rows), or receives nothing else "
-        "(alone). The farther to the left, the more the model depends on what it loses."
+        f"How the score of “{results.model}” changes if it receives a modality of other rows "
+        f"instead of its own (of other rows), does not receive it (without), {alone}. The farther "
+        "to the left, the more the model depends on what it loses."
     )
     parts = [paragraph(explained)]
     if dots := _dots(means):

@@ -86,7 +86,13 @@ def interval(value: float, low: float, high: float, *, sign: str = "") -> str:
         return "undefined"
     if math.isnan(low) or math.isnan(high):
         return number(value, sign=sign)
-    return f"{number(value, sign=sign)} [{number(low, sign=sign)}, {number(high, sign=sign)}]"
+    # A bound that is not 0 must not be shown as 0, which would say that nothing is resolved.
+    shown = [3, 4, 5, 6]
+    digits = next(
+        (n for n in shown if all(not bound or round(bound, n) for bound in (low, high))), shown[-1]
+    )
+    middle, start, end = (number(each, digits, sign) for each in (value, low, high))
+    return f"{middle} [{start}, {end}]"
 
 
 def threshold_text(value: float) -> str:

@@ -19,7 +19,7 @@ _N_REASONS = 3
 _LEAST_SHARE = 0.05
 
 
-def tokens_html(modality: str, tokens: Mapping[str, Any]) -> str:
+def tokens_html(modality: str, tokens: Mapping[str, Any], labels: Sequence[str]) -> str:
     """Return the tokens of a modality, those with the largest contribution to any label first."""
     names = list(tokens)
     # A modality of a single column adds nothing to its own name.
@@ -32,9 +32,14 @@ def tokens_html(modality: str, tokens: Mapping[str, Any]) -> str:
     for token in np.argsort(-strength, kind="stable")[:_MAX_TOKENS].tolist():
         share = strength[token] / strongest
         style = f" style='background:rgb(var(--heat) / {share:.2f})'"
+        column = int(np.abs(values[token]).argmax())
+        change = signed(float(values[token, column]))
+        # The direction is written, because the colour shows the strength alone.
+        most = f" <small>{change} {escape(labels[column])}</small>" if change != "0.0" else ""
+        is_coloured = share >= _LEAST_SHARE
         items.append(
-            f"<span class='token'{style if share >= _LEAST_SHARE else ''}>"
-            f"{escape(names[token])}</span>"
+            f"<span class='token'{style if is_coloured else ''}>"
+            f"{escape(names[token])}{most if is_coloured else ''}</span>"
         )
     n_left = len(names) - len(items)
     rest = f" and {n_left} more" if n_left else ""

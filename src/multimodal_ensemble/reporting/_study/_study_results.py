@@ -58,6 +58,9 @@ class StudyResults:
         What readers must know about all figures, such as synthetic data or random weights.
     provenance : mapping of str to str, default={}
         What the results depend on: data, weights, seed, commit, versions, command.
+    terms : mapping of str to str, default={}
+        What words in the names of models and families mean; shown below the answer, with the
+        metrics of the comparison.
 
     Raises
     ------
@@ -96,6 +99,7 @@ class StudyResults:
     gallery: Sequence[GalleryRow] = ()
     notes: Sequence[str] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the fields, and fill in the defaults that depend on the scores."""

@@ -92,9 +92,11 @@ select { max-width: 100%; padding: 0.3rem; font: inherit; font-size: 0.95rem; }
 .pictures { display: flex; gap: 0.5rem; }
 .token { display: inline-block; margin: 0 0.2rem 0.15rem 0; padding: 0 0.3rem; border-radius: 4px;
   border: 1px solid var(--line); }
+.token small { font-size: 0.86em; }
 .bar { width: 4.5rem; height: 0.8rem; vertical-align: -1px; margin-left: 0.3rem; }
 .bar rect { fill: var(--f0); } .bar .all { fill: var(--line); }
 .bar line { stroke: var(--text); stroke-width: 2; }
+summary { font-weight: 600; cursor: pointer; }
 dl { display: grid; grid-template-columns: minmax(6rem, max-content) 1fr; gap: 0.3rem 1rem; }
 dt { font-weight: 600; }
 dd { margin: 0; overflow-wrap: anywhere; }

@@ -10,7 +10,15 @@ import pandas as pd
 
 from multimodal_ensemble.reporting._study._line_chart import Chart, Curve, draw_charts
 from multimodal_ensemble.reporting._study._marks import number_families
-from multimodal_ensemble.reporting._study._parts import Cell, Row, number, paragraph, rows_of, table
+from multimodal_ensemble.reporting._study._parts import (
+    Cell,
+    Row,
+    interval,
+    number,
+    paragraph,
+    rows_of,
+    table,
+)
 from multimodal_ensemble.reporting._study._scale import make_scale
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 
@@ -99,7 +107,7 @@ def learning_curve_html(results: StudyResults) -> str:
         [
             f"{letters[row.model]}: {row.model}",
             Cell(f"{row.n_rows:,.0f}", float(row.n_rows)),
-            Cell(f"{row.score:.3f} [{number(row.low)}, {number(row.high)}]", float(row.score)),
+            Cell(interval(row.score, row.low, row.high), float(row.score)),
         ]
         for row in rows_of(curve)
     ]
