@@ -236,6 +236,13 @@ def test_a_folder_of_other_fits_is_refused(change, message, tmp_path):
         run(**{"estimators": {"a": Recorder()}, "path": tmp_path, **change})
 
 
+def test_fits_of_another_version_are_refused(monkeypatch, tmp_path):
+    run({"a": Recorder()}, path=tmp_path)
+    monkeypatch.setattr("multimodal_ensemble.model_selection._compare.__version__", "99")
+    with pytest.raises(ValueError, match=r"library version: .* in the folder, 99 now"):
+        run({"a": Recorder()}, path=tmp_path)
+
+
 def test_a_damaged_file_is_refused_and_can_be_removed(tmp_path):
     run({"a": Recorder()}, path=tmp_path)
     (damaged, *_) = sorted(tmp_path.iterdir())
@@ -276,7 +283,10 @@ def test_an_ensemble_computes_its_features_once(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"estimators": [KNN]}, r"estimators must be a mapping with the name .* Received \["),
+        (
+            {"estimators": [KNN]},
+            r"estimators must be a mapping with the name .* Received list of length 1\.",
+        ),
         ({"estimators": {}}, r"estimators must be a mapping .* Received the names \[\]"),
         ({"estimators": {1: KNN}}, r"a string, as its key.* Received the names \[1\]"),
         ({"estimators": {"": KNN}}, r"Received the names \[''\]"),
