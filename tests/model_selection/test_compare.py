@@ -197,6 +197,17 @@ def test_progress_is_shown(capsys):
     assert "3/3" in capsys.readouterr().out
 
 
+def test_the_number_of_fits_is_shown_before_the_first_one(capsys):
+    class Watcher(Recorder):
+        def fit(self, X, y):
+            shown.append(capsys.readouterr().out)
+            return super().fit(X, y)
+
+    shown = []
+    run({"a": Watcher()}, verbose=1)
+    assert "0/3" in shown[0]
+
+
 def test_an_interrupted_comparison_goes_on(tmp_path):
     whole = run(repeats=2)
     n_fits = len(Recorder.fits)

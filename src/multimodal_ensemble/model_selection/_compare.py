@@ -229,6 +229,8 @@ def _run_fits(
         from multimodal_ensemble._progress import make_progress_bar
 
         bar = make_progress_bar(len(open_tasks), unit="fit")
+        # The first fit may take hours; how many are ahead is shown before it.
+        bar.update(0)
     with temporary_store(is_needed=is_needed) as folder:
         for number, (repeat, fold, model) in enumerate(open_tasks, start=1):
             seeded = with_seeds(estimators[model], fitter.random_state, repeat)
