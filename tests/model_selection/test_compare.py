@@ -197,6 +197,17 @@ def test_progress_is_shown(capsys):
     assert "3/3" in capsys.readouterr().out
 
 
+def test_the_number_of_fits_is_shown_before_the_first_one(capsys):
+    class Watcher(Recorder):
+        def fit(self, X, y):
+            shown.append(capsys.readouterr().out)
+            return super().fit(X, y)
+
+    shown = []
+    run({"a": Watcher()}, verbose=1)
+    assert "0/3" in shown[0]
+
+
 def test_an_interrupted_comparison_goes_on(tmp_path):
     whole = run(repeats=2)
     n_fits = len(Recorder.fits)
@@ -234,6 +245,13 @@ def test_a_folder_of_other_fits_is_refused(change, message, tmp_path):
         ValueError, match=f"fit of 'a', repeat 0, fold 0. What differs: .*{message}"
     ):
         run(**{"estimators": {"a": Recorder()}, "path": tmp_path, **change})
+
+
+def test_fits_of_another_version_are_refused(monkeypatch, tmp_path):
+    run({"a": Recorder()}, path=tmp_path)
+    monkeypatch.setattr("multimodal_ensemble.model_selection._compare.__version__", "99")
+    with pytest.raises(ValueError, match=r"library version: .* in the folder, 99 now"):
+        run({"a": Recorder()}, path=tmp_path)
 
 
 def test_a_damaged_file_is_refused_and_can_be_removed(tmp_path):
@@ -276,7 +294,10 @@ def test_an_ensemble_computes_its_features_once(monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"estimators": [KNN]}, r"estimators must be a mapping with the name .* Received \["),
+        (
+            {"estimators": [KNN]},
+            r"estimators must be a mapping with the name .* Received list of length 1\.",
+        ),
         ({"estimators": {}}, r"estimators must be a mapping .* Received the names \[\]"),
         ({"estimators": {1: KNN}}, r"a string, as its key.* Received the names \[1\]"),
         ({"estimators": {"": KNN}}, r"Received the names \[''\]"),

@@ -187,7 +187,7 @@ def test_text_has_a_sentence_per_difference():
 
 
 def test_markdown_and_latex_escape_names():
-    names = ["a|b", "50 % & $x_1$", r"[c]\{~^#}"]
+    names = ["a|b", "50 % & $x_1$", r"[c]\{~^#}", "<d>"]
     split = ComparisonSplit(
         range(N_ROWS), {name: Y * 1.0 for name in names}, dict.fromkeys(names, 0.5)
     )
@@ -200,7 +200,9 @@ def test_markdown_and_latex_escape_names():
     latex = result.to_latex()
     assert r"50 \% \& \$x\_1\$ & 1.000 [1.000, 1.000] & +0.000" in latex
     assert r"& [c]\textbackslash{}\{\textasciitilde{}\textasciicircum{}\#\} &" in latex
-    assert latex.count(r"\\") == 4
+    assert r"minus a\textbar{}b &" in latex
+    assert r"& \textless{}d\textgreater{} &" in latex
+    assert latex.count(r"\\") == 5
     assert "sd over repeats" in make(metrics="micro_f1").to_latex()
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import check_at_least, check_choice
+from multimodal_ensemble._version import __version__
 from multimodal_ensemble.metrics import CriterionFunction, CriterionName, check_criterion
 from multimodal_ensemble.model_selection._comparison_fit import Fit, Fitter, with_seeds
 from multimodal_ensemble.model_selection._comparison_inputs import check_models, check_options
@@ -109,7 +110,8 @@ def compare(
     ------
     ValueError
         If an argument is invalid, test rows are among the training rows of their split, or `path`
-        has fits of other estimators, rows or folds; the message lists what differs.
+        has fits of other estimators, rows or folds, or of another version of this library; the
+        message lists what differs.
     OSError
         If a file in `path` cannot be written or read.
 
@@ -227,6 +229,8 @@ def _run_fits(
         from multimodal_ensemble._progress import make_progress_bar
 
         bar = make_progress_bar(len(open_tasks), unit="fit")
+        # The first fit may take hours; how many are ahead is shown before it.
+        bar.update(0)
     with temporary_store(is_needed=is_needed) as folder:
         for number, (repeat, fold, model) in enumerate(open_tasks, start=1):
             seeded = with_seeds(estimators[model], fitter.random_state, repeat)
@@ -259,6 +263,8 @@ def _identify(fitter: Fitter) -> Identity:
     """Return what all fits depend on, as texts."""
     groups = fitter.groups
     return {
+        # Two versions may fit or score differently.
+        "library version": __version__,
         "X": digest_rows(fitter.X),
         "y": digest_rows(fitter.target),
         "groups": "None" if groups is None else digest_rows(list(groups)),

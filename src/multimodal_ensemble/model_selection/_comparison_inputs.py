@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -74,13 +74,20 @@ def check_models(given: Any, *, name: str) -> list[str]:
         isinstance(model, str) and model.strip() for model in given
     )
     if not is_named or not given:
-        received = f"the names {abbreviate(given)}" if isinstance(given, Mapping) else repr(given)
+        is_mapping = isinstance(given, Mapping)
+        received = f"the names {abbreviate(given)}" if is_mapping else _type_and_length(given)
         msg = (
             f"{name} must be a mapping with the name of each model, a string, as its key, such as "
             f"{{'tags': ..., 'posters and tags': ...}}. Received {received}."
         )
         raise ValueError(msg)
     return [str(model) for model in given]
+
+
+def _type_and_length(given: Any) -> str:
+    """Return a short text for a value whose own text may be pages long."""
+    length = f" of length {len(given)}" if isinstance(given, Sized) else ""
+    return f"{type(given).__name__}{length}"
 
 
 def check_options(
@@ -151,7 +158,7 @@ def _read_split(
     for field in ("y_scores", "thresholds"):
         given = getattr(split, field)
         if not isinstance(given, Mapping) or set(given) != set(models):
-            received = abbreviate(given) if isinstance(given, Mapping) else repr(given)
+            received = abbreviate(given) if isinstance(given, Mapping) else _type_and_length(given)
             msg = (
                 f"{field} of {name} must have one entry for each model of the first split, "
                 f"{list(models)}. Received {received}."
