@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from multimodal_ensemble.reporting._style import STYLE
-from multimodal_ensemble.saving import replacing
+from multimodal_ensemble.saving import naming_file, replacing
 
 
 def write_page(
@@ -50,7 +50,8 @@ def write_page(
         "</body>\n</html>",
     ]
     # UTF-8 cannot encode half of a surrogate pair; a character reference is written instead.
-    with replacing(Path(path)) as file:
+    path = Path(path)
+    with naming_file(path), replacing(path) as file:
         file.write(("\n".join(page) + "\n").encode("utf-8", "xmlcharrefreplace"))
 
 

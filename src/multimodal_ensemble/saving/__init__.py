@@ -8,6 +8,7 @@ from multimodal_ensemble.saving._files import (
     is_in_use,
     lock,
     make_token,
+    naming_file,
     replacing,
 )
 from multimodal_ensemble.saving._keras_file import check_keras_file, check_weights_file
@@ -30,6 +31,7 @@ __all__ = [
     "load_object",
     "lock",
     "make_token",
+    "naming_file",
     "pack_state",
     "read_archive",
     "replacing",

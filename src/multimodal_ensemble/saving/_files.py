@@ -58,6 +58,23 @@ def replacing(path: Path, *, tidy: bool = True) -> Iterator[BinaryIO]:
             os.close(descriptor)
 
 
+@contextmanager
+def naming_file(path: Path) -> Iterator[None]:
+    """Turn an OSError of `replacing` into one that names the file and says that it is unchanged."""
+    try:
+        yield
+    except OSError as error:
+        msg = (
+            f"The file could not be written ({error.strerror or error}); "
+            "an older file of that name is unchanged"
+        )
+        if error.errno is None:
+            msg = f"{msg}: {str(path)!r}"
+            raise type(error)(msg) from error
+        # With the error number, OSError creates the same subclass again.
+        raise OSError(error.errno, msg, str(path)) from error
+
+
 def make_token() -> str:
     """Return 32 new hexadecimal digits for the name of a temporary file.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import multimodal_ensemble.saving._archive_format as layout
-from multimodal_ensemble.saving._files import replacing
+from multimodal_ensemble.saving._files import naming_file, replacing
 
 # Zip files need a larger header for members from 4 GiB on; this limit is well below.
 _LARGE_BYTES = 2**30
@@ -43,30 +43,20 @@ def write_archive(
     path = Path(path)
     manifest = _encode_manifest(document)
     _check_arrays(arrays)
-    try:
-        with (
-            replacing(path, tidy=tidy) as file,
-            zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-        ):
-            with archive.open(_make_member(layout.MANIFEST), "w") as member:
-                member.write(manifest)
-            for name in sorted(arrays):
-                array = np.asarray(arrays[name], order="C")
-                info = _make_member(f"arrays/{name}.npy")
-                # The size of a member's header depends on this, so it must be known in advance.
-                is_large = array.nbytes >= _LARGE_BYTES
-                with archive.open(info, "w", force_zip64=is_large) as member:
-                    np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
-    except OSError as error:
-        msg = (
-            f"The file could not be written ({error.strerror or error}); "
-            "an older file of that name is unchanged"
-        )
-        if error.errno is None:
-            msg = f"{msg}: {str(path)!r}"
-            raise type(error)(msg) from error
-        # With the error number, OSError creates the same subclass again.
-        raise OSError(error.errno, msg, str(path)) from error
+    with (
+        naming_file(path),
+        replacing(path, tidy=tidy) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        with archive.open(_make_member(layout.MANIFEST), "w") as member:
+            member.write(manifest)
+        for name in sorted(arrays):
+            array = np.asarray(arrays[name], order="C")
+            info = _make_member(f"arrays/{name}.npy")
+            # The size of a member's header depends on this, so it must be known in advance.
+            is_large = array.nbytes >= _LARGE_BYTES
+            with archive.open(info, "w", force_zip64=is_large) as member:
+                np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
 
 
 def _encode_manifest(document: Mapping[str, Any]) -> bytes:
