@@ -86,7 +86,7 @@ LIBRARIES = {
     "features": {"numpy", "keras", "joblib"},
     "generators": {"numpy", "pandas", "scipy", "keras"},
     "training": {"numpy", "pandas", "sklearn", "keras"},
-    "explanation": {"numpy", "pandas", "keras", "tensorflow", "matplotlib"},
+    "explanation": {"numpy", "scipy", "pandas", "keras", "tensorflow", "matplotlib"},
     "estimators": {
         "numpy",
         "pandas",

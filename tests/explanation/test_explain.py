@@ -265,6 +265,7 @@ def test_chosen_labels_in_their_order(ensemble):
     explanation = ensemble.explain(TEST[:2], labels=["New", "Action"])
     assert explanation.labels == ["New", "Action"]
     assert ensemble.explain(TEST[:2], labels="New").labels == ["New"]
+    assert ensemble.explain(TEST[:2], labels=["New", "Action", "New"]).labels == ["New", "Action"]
     in_array = ensemble.classes_[:2]
     assert ensemble.explain(TEST[:2], labels=in_array).labels == list(in_array)
     whole = ensemble.explain(TEST[:2])
@@ -297,6 +298,7 @@ def test_text_and_figure(ensemble):
     ("call", "message"),
     [
         (lambda e: e.explain(TEST, labels=["Comedy"]), r"Labels must be among .*'Comedy'"),
+        (lambda e: e.explain(TEST, labels=[]), "Name at least one label of classes_"),
         (lambda e: e.explain(TEST[:1]).plot("film 7", "New"), "There is no row 'film 7'"),
         (lambda e: e.explain(TEST[:1]).top("film 90", "Old"), "There is no label 'Old'"),
     ],

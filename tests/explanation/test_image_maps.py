@@ -152,6 +152,8 @@ def test_bad_arguments_are_refused(network):
         network.explain_image(ROW, "Action", method="saliency")
     with pytest.raises(ValueError, match="n_regions"):
         network.explain_image(ROW, "Action", n_regions=1)
+    with pytest.raises(ValueError, match=r"'poster' has images of 8 x 8 pixels. Received 9"):
+        network.explain_image(ROW, "Action", n_regions=9)
     with pytest.raises(ModalityError, match=r"one of \['poster'\]. Received 'tags'"):
         network.explain_image(ROW, "Action", column="tags")
 

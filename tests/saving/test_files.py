@@ -44,6 +44,14 @@ def test_a_failure_leaves_the_old_file_unchanged(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_failure_names_the_file_and_not_the_temporary_one(tmp_path):
+    path = tmp_path / "absent" / "a.json"
+    with pytest.raises(FileNotFoundError) as raised, replacing(path):
+        pass
+    assert "could not be written (No such file or directory)" in str(raised.value)
+    assert str(raised.value).endswith(f": {str(path)!r}")
+
+
 def leave_behind(path, process, monkeypatch):
     """Return the temporary file of a process that was killed while it wrote to a path."""
     with monkeypatch.context() as patch:

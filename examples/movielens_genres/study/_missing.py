@@ -84,14 +84,7 @@ def _compare_on_split(
         table = unknown if is_for_all else known
         classifier = MultimodalClassifier(
             [encoders[name].set_params(optional=is_for_all) for name in names],
-            dropout=RECOMMENDED.dropout,
-            modality_dropout=RECOMMENDED.modality_dropout,
-            epochs=RECOMMENDED.epochs,
-            batch_size=RECOMMENDED.batch_size,
-            optimizer=RECOMMENDED.optimizer(),
-            loss=RECOMMENDED.loss,
-            evaluate_every=RECOMMENDED.evaluate_every,
-            patience=RECOMMENDED.patience,
+            **RECOMMENDED.classifier_options(),
             store=store,
             random_state=split.seed,
             verbose=0,

@@ -37,6 +37,15 @@ class Recipe:
     evaluate_every: int
     patience: int
 
+    def classifier_options(self) -> dict[str, Any]:
+        """Return the options of `MultimodalClassifier`, with a new optimizer."""
+        fields = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "encoders"
+        }
+        return fields | {"optimizer": self.optimizer()}
+
 
 @keras.saving.register_keras_serializable(package="movielens_genres")
 def sigmoid_categorical_crossentropy(y_true: Any, y_pred: Any) -> Any:

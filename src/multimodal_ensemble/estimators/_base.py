@@ -27,9 +27,10 @@ from multimodal_ensemble.estimators._explain import ExplainMixin
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._rows import check_same_length, read_table
-from multimodal_ensemble.estimators._thresholds import choose_labels, log_odds
+from multimodal_ensemble.estimators._thresholds import choose_labels
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.linear import log_odds
 from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
 
@@ -111,7 +112,7 @@ class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_labels)
             ``log(p / (1 - p))``, finite, float64.
         """
-        return log_odds(self.predict_proba(X).astype(np.float64))
+        return log_odds(self.predict_proba(X))
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return labels: 1 where a score is at least the threshold of its label.
@@ -179,10 +180,9 @@ class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator):
             The scores; ``print`` shows them as a table.
         """
         table, y_true = self._read_truth(X, y)
-        y_score = self._predict_scores(table)
         return evaluate_scores(
             y_true,
-            y_score,
+            self._predict_scores(table),
             self.thresholds_,
             labels=[str(label) for label in self.classes_.tolist()],
             label_shares=self.provenance_["label_shares"],

@@ -9,7 +9,7 @@ import pandas as pd
 
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.estimators._check_estimator import check_estimator
-from multimodal_ensemble.estimators._thresholds import log_odds
+from multimodal_ensemble.linear import log_odds
 from multimodal_ensemble.metrics import apply_thresholds
 
 KINDS = ("false positive", "false negative")

@@ -13,10 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._tables import abbreviate, named_rows
 from multimodal_ensemble.estimators._rows import read_table
-from multimodal_ensemble.estimators._thresholds import log_odds
 from multimodal_ensemble.explanation import Explanation, ImageMap, explain_rows, map_images
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.training import predict_scores
+from multimodal_ensemble.linear import log_odds
 
 
 class ExplainMixin(ABC):
@@ -61,7 +60,6 @@ class ExplainMixin(ABC):
         return explain_rows(
             self.model_,
             dataset,
-            y_score=predict_scores(self.model_, dataset),
             classes=list(self.classes_),
             prior=log_odds(shares),
             shown=shown,
@@ -144,7 +142,11 @@ class ExplainMixin(ABC):
         if unknown := [label for label in shown if label not in classes]:
             msg = f"Labels must be among classes_, {abbreviate(classes)}. Received {unknown}."
             raise ValueError(msg)
-        return [classes.index(label) for label in shown]
+        if not shown:
+            msg = f"Name at least one label of classes_, {abbreviate(classes)}. Received none."
+            raise ValueError(msg)
+        # A label that is named twice is explained once.
+        return list(dict.fromkeys(classes.index(label) for label in shown))
 
     @abstractmethod
     def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:

@@ -19,10 +19,10 @@ from sklearn.utils.validation import has_fit_parameter
 from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClassifier
-from multimodal_ensemble.estimators._thresholds import log_odds
 from multimodal_ensemble.estimators._training import training_store
 from multimodal_ensemble.exceptions import ArtefactError, ModalityError
 from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.linear import log_odds
 from multimodal_ensemble.model_selection import predict_label_scores
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from multimodal_ensemble._label_names import in_label_order
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.linear import log_odds
 from multimodal_ensemble.metrics import apply_thresholds, check_criterion, tune_thresholds
 
 
@@ -112,13 +113,3 @@ def choose_labels(
     best = np.zeros_like(predicted)
     np.put_along_axis(best, order[:, : at_least or top_k], values=True, axis=1)
     return best if top_k is not None else predicted | best
-
-
-def log_odds(p: NDArray[np.float64], *, finite: bool = True) -> NDArray[np.float64]:
-    """Return ``log(p / (1 - p))``, by default with p and 1 - p above the smallest float32."""
-    smallest = float(np.finfo(np.float32).tiny) if finite else 0.0
-    with np.errstate(divide="ignore"):
-        odds: NDArray[np.float64] = np.log(np.maximum(p, smallest)) - np.log(
-            np.maximum(1 - p, smallest)
-        )
-    return odds

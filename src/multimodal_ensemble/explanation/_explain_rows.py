@@ -30,7 +30,6 @@ def explain_rows(
     model: keras.Model,
     dataset: MultimodalDataset,
     *,
-    y_score: NDArray[Any],
     classes: Sequence[Any],
     prior: FloatArray,
     shown: Sequence[int],
@@ -46,8 +45,6 @@ def explain_rows(
         Made by `fuse_encoders` or `fuse_late`.
     dataset : MultimodalDataset
         The rows, encoded by the fitted encoders of the model.
-    y_score : array of shape (n_rows, n_labels)
-        The scores of the rows.
     classes : sequence of length n_labels
         The labels.
     prior : array of shape (n_labels,)
@@ -74,20 +71,18 @@ def explain_rows(
     Examples
     --------
     >>> import numpy as np
-    >>> from multimodal_ensemble import (
-    ...     DenseEncoder, MultimodalDataset, fuse_encoders, predict_scores)
+    >>> from multimodal_ensemble import DenseEncoder, MultimodalDataset, fuse_encoders
     >>> from multimodal_ensemble.explanation import explain_rows
     >>> year = DenseEncoder("year").fit([1977, 1997])
     >>> model = fuse_encoders([year], n_labels=2)
     >>> rows = MultimodalDataset({"year": [2001, 2002]}, [year])
     >>> explanation = explain_rows(
-    ...     model, rows, y_score=predict_scores(model, rows), classes=["Drama", "War"],
-    ...     prior=np.zeros(2), shown=[1], rows=[0, 1])
+    ...     model, rows, classes=["Drama", "War"], prior=np.zeros(2), shown=[1], rows=[0, 1])
     >>> explanation
     Explanation(2 rows, 1 label, shapley)
     """
     parts: Any = parts_of(model, dataset, random_state)
-    states = parts.read(dataset)
+    scores, states = parts.read(dataset)
     if isinstance(parts, NetworkParts) and parts.needs_background:
         parts.adopt_background(_read_background(model, states, len(rows), background, random_state))
     base, contributions = parts.split(states)
@@ -106,7 +101,7 @@ def explain_rows(
             collected.add(row, named, np.vstack([values, rest]))
     numbers = np.arange(len(rows))
     return Explanation(
-        table.make(numbers, {}, score=y_score, log_odds=log_odds, base=base, prior=prior),
+        table.make(numbers, {}, score=scores, log_odds=log_odds, base=base, prior=prior),
         modalities.make(table, ("modality", "columns", "is_missing")),
         by_kind["token"].make(table, ("modality", "columns", "token")),
         by_kind["column"].make(table, ("modality", "columns", "column")),
@@ -124,8 +119,8 @@ def _read_background(
     """Return the states of the rows that stand for absent modalities."""
     if background is not None:
         dataset = background(N_BACKGROUND)
-        return parts_of(model, dataset, random_state).read(dataset)
-    if n_rows == 1:
+        _, states = parts_of(model, dataset, random_state).read(dataset)
+    elif n_rows == 1:
         msg = (
             "A single row cannot stand for its own absent modalities, and the network was trained "
             "with neither optional modalities nor modality_dropout. Pass background=, rows like "

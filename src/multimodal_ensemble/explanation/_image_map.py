@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._figures import AGAINST, FOR, new_figure, shorten
 from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.explanation._occlusion import region_edges
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,14 +68,10 @@ class ImageMap:
             Rows and columns of `image`.
         """
         row, column = np.unravel_index(np.argmax(self.values), self.values.shape)
-        edges = [
-            np.linspace(0, pixels, regions + 1).round().astype(int)
-            for pixels, regions in zip(self.image.shape[:2], self.values.shape, strict=True)
-        ]
-        return (
-            slice(int(edges[0][row]), int(edges[0][row + 1])),
-            slice(int(edges[1][column]), int(edges[1][column + 1])),
-        )
+        height, width = self.image.shape[:2]
+        rows = region_edges(height, self.values.shape[0])
+        columns = region_edges(width, self.values.shape[1])
+        return slice(*rows[row : row + 2]), slice(*columns[column : column + 2])
 
     def plot(self) -> Figure:
         """Draw the image, and beside it the map over a grey copy of it.

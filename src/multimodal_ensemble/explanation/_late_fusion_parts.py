@@ -20,7 +20,7 @@ from multimodal_ensemble._layer_names import (
 )
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.explanation._recorded_graph import RecordedGraph
-from multimodal_ensemble.explanation._row_states import StateReader, less_each
+from multimodal_ensemble.explanation._row_states import StateReader, less_each, read_with_scores
 from multimodal_ensemble.fusion import LateFusion, TokenCount, fuse_evidence
 from multimodal_ensemble.generators import MultimodalDataset
 
@@ -108,8 +108,8 @@ class LateFusionParts:
             parts = np.split(kernel.astype(np.float64), ends)
             self._kernels.append(dict(zip(tensors, parts, strict=True)))
 
-    def read(self, dataset: MultimodalDataset) -> LateFusionStates:
-        """Return what the layers say about the rows of a data set."""
+    def read(self, dataset: MultimodalDataset) -> tuple[NDArray[np.float32], LateFusionStates]:
+        """Return the scores of the rows of a data set, and what the layers say about them."""
         spoken = {spoken_name(name): self._layer(spoken_name(name)) for name in self.modalities}
         counts = {}
         if self._fusion.counts_tokens:
@@ -120,8 +120,9 @@ class LateFusionParts:
                 _COUNT + name: TokenCount(dtype="float32")([bag])
                 for name, bag in zip(names, bags, strict=True)
             }
-        read = StateReader(self._graph, {**self._tensors, **spoken, **counts}).read(dataset)
-        return LateFusionStates(
+        tensors = {**self._tensors, **spoken, **counts}
+        scores, read = read_with_scores(self._graph, tensors, dataset)
+        return scores, LateFusionStates(
             {name: read[name] for name in self._tensors},
             {name: read[spoken_name(name)] for name in self.modalities},
             {name: dataset.present(name) for name in self.modalities},

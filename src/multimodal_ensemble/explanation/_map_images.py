@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import check_at_least, check_choice
+from multimodal_ensemble._validation import FloatArray, check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder, ImageEncoder, present_values
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.explanation._explain_rows import parts_of
-from multimodal_ensemble.explanation._grad_cam import grad_cam
+from multimodal_ensemble.explanation._grad_cam import GradCam
 from multimodal_ensemble.explanation._image_map import ImageMap
 from multimodal_ensemble.explanation._occlusion import occlusion_values
 from multimodal_ensemble.fusion import feature_model
 from multimodal_ensemble.generators import MultimodalDataset
 
 METHODS = ("occlusion", "grad_cam")
+
+_Images: TypeAlias = Mapping[str, NDArray[np.uint8]]
+# From the number of a row and its encoded images to the values of the map.
+_Explain: TypeAlias = Callable[[int, _Images], FloatArray]
 
 
 def map_images(
@@ -63,7 +68,7 @@ def map_images(
     ModalityError
         If there is no such column of images.
     ValueError
-        If `method` is unknown or `n_regions` is less than 2.
+        If `method` is unknown, or `n_regions` is less than 2 or more than an image has pixels.
 
     Examples
     --------
@@ -83,36 +88,59 @@ def map_images(
     check_at_least(n_regions, 2, name="n_regions")
     encoders = _encoders_of(dataset.encoders, column)
     values, present = present_values(encoders[0], encoders[0].select(dataset.raw))
-    states = parts_of(model, dataset, 0).read(dataset) if method == "occlusion" else None
-    parts = parts_of(model, None, 0) if method == "occlusion" else None
+    explain = (
+        _occlusion_of(model, dataset, n_regions, position)
+        if method == "occlusion"
+        else _grad_cam_of(model, dataset, encoders[0], position)
+    )
     maps = []
     for place, row in enumerate(np.flatnonzero(present).tolist()):
         value = values.iloc[place] if hasattr(values, "iloc") else values[place]
         images = {each.name: each.encode([value])[0] for each in encoders}
         shown = images[encoders[0].name]
-        if method == "occlusion":
-            found = occlusion_values(parts, states, row, images, n_regions)[:, :, position]
-        else:
-            found = _grad_cam_of(model, dataset, encoders[0], row, shown, position)
+        found = explain(row, images)
         maps.append(ImageMap(rows[row], label, encoders[0].columns[0], shown, found, method))
     return maps
 
 
+def _occlusion_of(
+    model: keras.Model, dataset: MultimodalDataset, n_regions: int, position: int
+) -> _Explain:
+    """Return a function that covers the encoded images of a row."""
+    parts: Any = parts_of(model, None, 0)
+    # Rows are read from the inputs that the data set has, which may be stored features.
+    reader = parts_of(model, dataset, 0) if dataset.features else parts
+    _, states = reader.read(dataset)
+
+    def explain(row: int, images: _Images) -> FloatArray:
+        for name, image in images.items():
+            if min(image.shape[:2]) < n_regions:
+                msg = (
+                    f"n_regions must be at most the number of pixels per side. {name!r} has images "
+                    f"of {image.shape[0]} x {image.shape[1]} pixels. Received {n_regions}."
+                )
+                raise ValueError(msg)
+        return occlusion_values(parts, states, row, images, n_regions)[:, :, position]
+
+    return explain
+
+
 def _grad_cam_of(
-    model: keras.Model,
-    dataset: MultimodalDataset,
-    encoder: Encoder,
-    row: int,
-    image: Any,
-    position: int,
-) -> Any:
+    model: keras.Model, dataset: MultimodalDataset, encoder: Encoder, position: int
+) -> _Explain:
+    """Return a function that takes the gradients of the encoded image of a row."""
     frozen = encoder.frozen_part()
     if frozen is None:
         msg = f"The network of {encoder.name!r} is trained; use method='occlusion'."
         raise ModalityError(msg)
     behind = feature_model(model, list({*dataset.features, encoder.name}))
-    inputs = dataset.encode_rows(np.array([row])) | {encoder.name: image[np.newaxis]}
-    return grad_cam(behind, frozen, encoder.name, inputs, position)
+    grad_cam = GradCam(behind, frozen, encoder.name)
+
+    def explain(row: int, images: _Images) -> FloatArray:
+        inputs = dataset.encode_rows(np.array([row]))
+        return grad_cam(inputs | {encoder.name: images[encoder.name][np.newaxis]}, position)
+
+    return explain
 
 
 def _encoders_of(encoders: Sequence[Encoder], column: str | None) -> list[ImageEncoder]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import expit
 
 from multimodal_ensemble._layer_names import CALIBRATION
 from multimodal_ensemble._validation import FloatArray
@@ -57,7 +58,7 @@ def modality_scores(
     [('', 'full'), ('year', 'missing'), ('year', 'alone')]
     """
     parts: Any = parts_of(model, dataset, random_state)
-    states = parts.read(dataset)
+    _, states = parts.read(dataset)
     if isinstance(parts, NetworkParts) and parts.needs_background:
         parts.adopt_background(states)
     rng = np.random.default_rng(random_state)
@@ -90,7 +91,7 @@ def _group_modalities(encoders: Sequence[Encoder]) -> dict[str, list[str]]:
 
 def _to_scores(model: keras.Model, log_odds: FloatArray) -> FloatArray:
     # As float32, in which the model returns them: otherwise, rounding would order equal rows.
-    scores: Any = (1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))).astype(np.float32)
+    scores: Any = expit(log_odds).astype(np.float32)
     if CALIBRATION in [layer.name for layer in model.layers]:
         scores = model.get_layer(CALIBRATION)(scores)
     return np.asarray(scores, dtype=np.float64)

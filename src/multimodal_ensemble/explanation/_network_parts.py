@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from multimodal_ensemble._layer_names import MODALITY_DROPOUT, SCORES
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.explanation._recorded_graph import RecordedGraph
-from multimodal_ensemble.explanation._row_states import StateReader, less_each
+from multimodal_ensemble.explanation._row_states import StateReader, less_each, read_with_scores
 from multimodal_ensemble.explanation._shapley import MAX_EXACT, shapley_values
 from multimodal_ensemble.fusion import fusion_parts
 from multimodal_ensemble.generators import MultimodalDataset
@@ -107,11 +107,11 @@ class NetworkParts:
         self._background = states.take(rows)
         return self
 
-    def read(self, dataset: MultimodalDataset) -> NetworkStates:
-        """Return what the heads say about the rows of a data set."""
-        embeddings = StateReader(self._graph, self._heads).read(dataset)
+    def read(self, dataset: MultimodalDataset) -> tuple[NDArray[np.float32], NetworkStates]:
+        """Return the scores of the rows of a data set, and what the heads say about them."""
+        scores, embeddings = read_with_scores(self._graph, self._heads, dataset)
         presences = {name: dataset.present(name) for name in self.modalities}
-        return self._with_missing(NetworkStates(embeddings, presences))
+        return scores, self._with_missing(NetworkStates(embeddings, presences))
 
     def log_odds(self, states: NetworkStates, present: Collection[str] | None = None) -> FloatArray:
         """Return log-odds of shape ``(n, n_labels)``, perhaps of rows with fewer modalities."""

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from multimodal_ensemble._validation import FloatArray
 
 
+def region_edges(n_pixels: int, n_regions: int) -> list[int]:
+    """Return the first pixel of each region along one side of an image, and the end of the last."""
+    edges: list[int] = np.linspace(0, n_pixels, n_regions + 1).round().astype(int).tolist()
+    return edges
+
+
 def occlude(image: NDArray[np.uint8], n_regions: int) -> NDArray[np.uint8]:
     """Return an image, and copies of it of which one region each has the image's mean colour.
 
@@ -26,9 +32,7 @@ def occlude(image: NDArray[np.uint8], n_regions: int) -> NDArray[np.uint8]:
     ndarray of shape (1 + n_regions**2, height, width, 3)
         The image comes first; the regions follow row by row.
     """
-    rows, columns = (
-        np.linspace(0, size, n_regions + 1).round().astype(int) for size in image.shape[:2]
-    )
+    rows, columns = (region_edges(size, n_regions) for size in image.shape[:2])
     copies = np.repeat(image[np.newaxis], 1 + n_regions**2, axis=0)
     colour = image.reshape(-1, image.shape[-1]).mean(axis=0).round().astype(image.dtype)
     for row in range(n_regions):

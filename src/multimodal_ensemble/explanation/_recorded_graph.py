@@ -33,12 +33,14 @@ class RecordedGraph:
         is_dict = isinstance(structure, dict)
         tensors: Any = self.inputs if is_dict else list(self.inputs.values())
         with using_dtype_policy(model.dtype_policy):
-            keras.models.clone_model(
+            cloned = keras.models.clone_model(
                 model,
                 input_tensors=tensors,
                 clone_function=lambda layer: layer,
                 call_function=self._call,
             )
+        # The scores, calibrated if the model is.
+        self.output: keras.KerasTensor = cloned.output
 
     def _call(self, layer: keras.Layer, *args: Any, **kwargs: Any) -> Any:
         output = layer(*args, **kwargs)

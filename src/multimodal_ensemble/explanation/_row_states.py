@@ -16,6 +16,8 @@ from multimodal_ensemble.generators import MultimodalDataset
 
 # Rows of vectors, and other rows such as images.
 _ROWS_PER_CALL, _ITEMS_PER_CALL = 1024, 32
+# No layer has an empty name.
+_OUTPUT = ""
 
 
 class StateReader:
@@ -75,6 +77,14 @@ class StateReader:
         ends = np.cumsum(list(self._sizes.values()))[:-1]
         parts = np.split(np.concatenate([*batches]).astype(np.float64), ends, axis=1)
         return dict(zip(self._sizes, parts, strict=True))
+
+
+def read_with_scores(
+    graph: RecordedGraph, tensors: Mapping[str, keras.KerasTensor], dataset: MultimodalDataset
+) -> tuple[NDArray[np.float32], dict[str, FloatArray]]:
+    """Return the scores of all rows of a data set, and tensors by name, from the same pass."""
+    read = StateReader(graph, {**tensors, _OUTPUT: graph.output}).read(dataset)
+    return read.pop(_OUTPUT).astype(np.float32), read
 
 
 def less_each(vectors: FloatArray, owners: NDArray[np.intp]) -> FloatArray:

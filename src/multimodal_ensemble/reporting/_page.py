@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 
 from multimodal_ensemble.reporting._style import STYLE
-from multimodal_ensemble.saving import naming_file, replacing
+from multimodal_ensemble.saving import replacing
 
 
 def write_page(
@@ -50,8 +50,7 @@ def write_page(
         "</body>\n</html>",
     ]
     # UTF-8 cannot encode half of a surrogate pair; a character reference is written instead.
-    path = Path(path)
-    with naming_file(path), replacing(path) as file:
+    with replacing(Path(path)) as file:
         file.write(("\n".join(page) + "\n").encode("utf-8", "xmlcharrefreplace"))
 
 

@@ -8,7 +8,6 @@ from multimodal_ensemble.saving._files import (
     is_in_use,
     lock,
     make_token,
-    naming_file,
     replacing,
 )
 from multimodal_ensemble.saving._keras_file import check_keras_file, check_weights_file
@@ -31,7 +30,6 @@ __all__ = [
     "load_object",
     "lock",
     "make_token",
-    "naming_file",
     "pack_state",
     "read_archive",
     "replacing",

@@ -33,6 +33,11 @@ def replacing(path: Path, *, tidy: bool = True) -> Iterator[BinaryIO]:
     new name in the same folder, so that several writers of one path do not collide: the last one
     to finish wins. A killed process leaves it behind as ``.<name>.<token>.tmp``; with `tidy`, the
     next writer of the same path removes it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; the message names `path` and not the temporary file.
     """
     # The beginning of the name identifies the file; the whole name could be too long.
     prefix = f".{path.name[:40]}."
@@ -46,23 +51,6 @@ def replacing(path: Path, *, tidy: bool = True) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-    # Make the new name survive a power failure, on systems that support it.
-    with suppress(OSError):
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-@contextmanager
-def naming_file(path: Path) -> Iterator[None]:
-    """Turn an OSError of `replacing` into one that names the file and says that it is unchanged."""
-    try:
-        yield
     except OSError as error:
         msg = (
             f"The file could not be written ({error.strerror or error}); "
@@ -73,6 +61,16 @@ def naming_file(path: Path) -> Iterator[None]:
             raise type(error)(msg) from error
         # With the error number, OSError creates the same subclass again.
         raise OSError(error.errno, msg, str(path)) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+    # Make the new name survive a power failure, on systems that support it.
+    with suppress(OSError):
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_token() -> str:

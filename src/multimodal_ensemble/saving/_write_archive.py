@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import multimodal_ensemble.saving._archive_format as layout
-from multimodal_ensemble.saving._files import naming_file, replacing
+from multimodal_ensemble.saving._files import replacing
 
 # Zip files need a larger header for members from 4 GiB on; this limit is well below.
 _LARGE_BYTES = 2**30
@@ -44,7 +44,6 @@ def write_archive(
     manifest = _encode_manifest(document)
     _check_arrays(arrays)
     with (
-        naming_file(path),
         replacing(path, tidy=tidy) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):

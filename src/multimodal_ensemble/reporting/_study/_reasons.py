@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.linear import log_odds
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
 
 _MAX_TOKENS = 40
@@ -59,19 +60,13 @@ def why_html(row: GalleryRow, labels: Sequence[str], predicted: NDArray[np.bool_
         ]
         if reasons:
             question = "Why not" if is_missed else "Why"
-            log_odds = _log_odds(float(row.y_score[column]))
-            reasons.append(f"start {signed(log_odds - sum(known.values()))}")
+            total = float(log_odds(row.y_score[column]))
+            reasons.append(f"start {signed(total - sum(known.values()))}")
             threshold = float(row.thresholds[column])
-            needed = f"; needed {signed(_log_odds(threshold))}" if 0 < threshold < 1 else ""
-            answer = f"{'; '.join(reasons)}: in all {signed(log_odds)}{needed}"
+            needed = f"; needed {signed(float(log_odds(threshold)))}" if 0 < threshold < 1 else ""
+            answer = f"{'; '.join(reasons)}: in all {signed(total)}{needed}"
             lines.append(f"<li>{question} <b>{escape(label)}</b>? {answer}</li>")
     return f"<ul class='why'>{''.join(lines)}</ul>" if lines else ""
-
-
-def _log_odds(score: float) -> float:
-    """Return the log-odds of a score, kept away from 0 and 1 by the smallest float32."""
-    tiny = float(np.finfo(np.float32).tiny)
-    return float(np.log(max(score, tiny)) - np.log(max(1 - score, tiny)))
 
 
 def signed(value: float) -> str:
