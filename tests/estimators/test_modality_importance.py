@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 
 from multimodal_ensemble import (
     DenseEncoder,
@@ -129,11 +130,26 @@ def test_calibrated_scores_are_compared_with_thresholds():
         ({"n_repeats": 0}, "n_repeats"),
         ({"n_resamples": 0}, "n_resamples"),
         ({"level": 1.0}, "level"),
+        ({"groups": TEST["year"][::-1]}, "The rows of groups and of X have different index labels"),
     ],
 )
 def test_bad_options_of_importance_are_refused(ensemble, options, message):
     with pytest.raises(ValueError, match=message):
         modality_importance(ensemble, TEST, TRUE, **options)
+
+
+@pytest.mark.parametrize("function", [errors, modality_importance])
+@pytest.mark.parametrize(
+    ("estimator", "received"),
+    [
+        (DummyClassifier(), "a DummyClassifier"),
+        (MultimodalEnsemble, "the class MultimodalEnsemble"),
+        (TEST, "a DataFrame"),
+    ],
+)
+def test_other_estimators_are_refused(function, estimator, received):
+    with pytest.raises(TypeError, match=f"MultimodalEnsemble. Received {received}."):
+        function(estimator, TEST, TRUE)
 
 
 def test_errors_are_the_most_confident_mistakes(ensemble):

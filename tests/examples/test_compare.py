@@ -123,6 +123,7 @@ def test_runs_on_other_movies_are_refused(tmp_path, changes, message, check_refu
         (["a"], "compare takes two or more runs"),
         (["a", "./a"], "Two runs are named 'a'; name them with NAME=FOLDER"),
         (["a", "nowhere"], "'nowhere' has no comparison.scores"),
+        (["a", "b: c=a"], "The run name 'b: c' has ': '; name the run with NAME=FOLDER"),
         (
             ["a", "b=a", "--baseline", "tags"],
             "--baseline 'tags' is none of the models; they are 'a",
@@ -132,6 +133,12 @@ def test_runs_on_other_movies_are_refused(tmp_path, changes, message, check_refu
 def test_a_wrong_argument_is_reported_in_one_sentence(tmp_path, runs, message, check_refused):
     save_run(tmp_path / "a", draw_scores("tags"))
     check_refused(["compare", *runs, "--out", "out"], message)
+
+
+def test_the_name_of_a_folder_may_have_an_equals_sign(tmp_path, capsys):
+    runs = [save_run(tmp_path / name, draw_scores("tags")) for name in ("a", "k=1")]
+    assert main(["compare", *map(str, runs), "--out", str(tmp_path / "out")]) == 0
+    assert "k=1: tags minus a: tags" in capsys.readouterr().out
 
 
 def test_a_damaged_file_is_reported(tmp_path, check_refused):

@@ -1,12 +1,15 @@
 """The command that answers and explains one movie with a model of a run."""
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from examples.movielens_genres.__main__ import main
+from examples.movielens_genres._errors import DataError, UsageError
 from examples.movielens_genres.study import _predict, list_saved_models, load_model
+from examples.movielens_genres.study._saved_models import read_background
 from multimodal_ensemble.explanation import Explanation
 
 BOTH = "posters and tags (MobileNet)"
@@ -80,11 +83,12 @@ def test_a_model_can_be_chosen_and_needs_only_what_it_sees(sample_run, known_tag
     [
         ([], "Describe the movie with --poster, --tags or --title"),
         (["--tags", "a", "--model", "best"], "--model 'best' is none of the saved models: "),
-        (["--tags", "a", "--model", BOTH], f"The model '{BOTH}' needs --poster; pass them"),
-        (["--title", "A", "--model", BOTH], "needs --poster and --tags"),
-        (["--tags", "a", "--poster", "mine.txt", "--model", BOTH], "mine.txt"),
+        (["--tags", "a", "--model", BOTH], f"The model '{BOTH}' needs --poster; pass it, or"),
+        (["--title", "A", "--model", BOTH], "needs --poster and --tags; pass them"),
+        (["--tags", "a", "--poster", "mine.txt", "--model", BOTH], "Here: another --poster."),
         (["--tags", "a", "--poster", "gone.jpg"], "--poster 'gone.jpg' is no file"),
         (["--tags", "a", "--out", "."], "--out '.' must be a file in a folder that exists"),
+        (["--tags", "a", "--out", "mine.txt"], "--out 'mine.txt' exists already; name a new file"),
         (["--tags", "a", "--out", "no/page.html"], "must be a file in a folder that exists"),
     ],
 )
@@ -102,6 +106,24 @@ def test_a_run_that_was_stopped_needs_the_name_of_a_model(tmp_path, check_refuse
     (models / "tags.network.mme").touch()
     message = "has no results.json, so that it is not known which model is best; choose one with "
     check_refused(["predict", "--run", "run", "--tags", "a"], f"{message}--model: 'tags'.")
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_damaged_files_of_a_run_are_reported(content, tmp_path, check_refused):
+    models = tmp_path / "run" / "models"
+    models.mkdir(parents=True)
+    (models / "tags.network.mme").touch()
+    (tmp_path / "run" / "results.json").write_text(content, encoding="utf-8")
+    check_refused(["predict", "--run", "run", "--tags", "a"], "results.json' is damaged")
+    (models / "background.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"background\.json' is damaged"):
+        read_background(tmp_path / "run")
+
+
+def test_an_option_that_fills_two_columns_is_named_once():
+    encoders = [SimpleNamespace(columns=[c], optional=False) for c in ("title_words", "title_text")]
+    with pytest.raises(UsageError, match="'a' needs --title; pass it, or choose another"):
+        _predict._check_given(SimpleNamespace(encoders_=encoders), "a", pd.DataFrame())
 
 
 def test_what_two_networks_see_in_a_poster_is_added():

@@ -42,6 +42,13 @@ def test_a_label_that_no_row_has_is_undefined():
     assert found.drop("Crime").notna().all(axis=None)
 
 
+def test_columns_are_paired_by_name():
+    true, predicted = pd.DataFrame(TRUE, columns=NAMES), pd.DataFrame(PREDICTED, columns=NAMES)
+    expected = label_confusion(TRUE, PREDICTED, NAMES)
+    pd.testing.assert_frame_equal(label_confusion(true, predicted[NAMES[::-1]]), expected)
+    pd.testing.assert_frame_equal(label_confusion(TRUE, predicted), expected)
+
+
 def test_the_figure_shows_the_numbers():
     figure = plot_label_confusion(TRUE, PREDICTED, NAMES, unit="films")
     axis = figure.axes[0]
@@ -58,6 +65,12 @@ def test_the_figure_shows_the_numbers():
         (TRUE, PREDICTED, {"normalize": "lift"}, "normalize"),
         (TRUE, PREDICTED, {"labels": ["Drama"]}, "labels"),
         (pd.DataFrame(TRUE), pd.DataFrame(PREDICTED)[::-1], {}, "index"),
+        (
+            pd.DataFrame(TRUE, columns=NAMES),
+            pd.DataFrame(PREDICTED, columns=[*NAMES[:3], "Western"]),
+            {},
+            r"Without a value: \['Crime'\]. Not a label: \['Western'\]",
+        ),
     ],
 )
 def test_bad_input_is_refused(true, predicted, options, message):

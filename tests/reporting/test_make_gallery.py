@@ -151,3 +151,17 @@ def test_200_rows_with_noise_as_pictures_are_smaller_than_3_megabytes(tmp_path):
 def test_wrong_arguments_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         make_gallery(**{"estimator": estimator(), "X": X, "y": Y, **change})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"estimator": None}, "classifier with predict_proba. Received None"),
+        ({"estimator": SimpleNamespace}, "Received <class 'types.SimpleNamespace'>"),
+        ({"images": "tags"}, r"The column 'tags' has something else in row 0.*heist"),
+        ({"maps": ["map"]}, r"maps must be .* Received str at position 0"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(change, message):
+    with pytest.raises(TypeError, match=message):
+        make_gallery(**{"estimator": estimator(), "X": X, "y": Y, **change})

@@ -486,6 +486,11 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     [
         ({"comparison": None}, "comparison must be a ComparisonResult.* Received NoneType"),
         ({"families": {"nobody": "x"}}, "families must name models .* Received .*nobody"),
+        ({"families": ["tags"]}, "families must be a mapping, by name. Received list"),
+        ({"histories": [history()]}, "histories must be a mapping"),
+        ({"provenance": None}, "provenance must be a mapping, by name. Received NoneType"),
+        ({"notes": "Random weights."}, "notes must be a sequence. Received 'Random weights.'"),
+        ({"claims": None}, "claims must be a sequence. Received None"),
         ({"trivial": "nobody"}, "trivial must name models"),
         ({"model": "nobody"}, "model must name models"),
         ({"claims": [("tags", "nobody")]}, "claims must name models"),

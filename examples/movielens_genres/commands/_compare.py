@@ -32,9 +32,14 @@ def _add_arguments(add: Add) -> None:
 def _parse(values: argparse.Namespace) -> CompareOptions:
     runs: dict[str, Path] = {}
     for value in values.runs:
-        name, _, folder = value.rpartition("=")
+        # The names of folders may have this sign also.
+        name, _, folder = ("", "", value) if Path(value).is_dir() else value.rpartition("=")
         path = Path(folder)
         name = name or path.resolve().name
+        if ": " in name:
+            # It stands between the names of runs and models.
+            msg = f"The run name {name!r} has ': '; name the run with NAME=FOLDER."
+            raise UsageError(msg)
         if name in runs:
             msg = f"Two runs are named {name!r}; name them with NAME=FOLDER."
             raise UsageError(msg)

@@ -7,7 +7,7 @@ answers.
 import argparse
 from pathlib import Path
 
-from multimodal_ensemble.exceptions import ModalityError, WeightsUnavailableError
+from multimodal_ensemble.exceptions import ImageReadError, ModalityError, WeightsUnavailableError
 
 from .._errors import UsageError
 from ..data import COLUMNS_BY_OPTION
@@ -23,7 +23,11 @@ def _add_arguments(add: Add) -> None:
     add("--title", help="title, for models that see titles")
     add("--year", type=int, help="release year, for models that see years")
     add("--language", help="original language, such as en, for models that see languages")
-    add("--out", metavar="FILE", help="also write a page with figures, such as movie.html")
+    add(
+        "--out",
+        metavar="FILE",
+        help="also write a page to a new file, such as movie.html",
+    )
 
 
 def _parse(values: argparse.Namespace) -> PredictOptions:
@@ -38,6 +42,9 @@ def _parse(values: argparse.Namespace) -> PredictOptions:
     page = None if values.out is None else Path(values.out)
     if page is not None and (page.is_dir() or not page.absolute().parent.is_dir()):
         msg = f"--out {values.out!r} must be a file in a folder that exists."
+        raise UsageError(msg)
+    if page is not None and page.exists():
+        msg = f"--out {values.out!r} exists already; name a new file."
         raise UsageError(msg)
     return PredictOptions(Path(values.run), values.model, movie, page, values.command_line)
 
@@ -61,6 +68,7 @@ PREDICT = Command(
     _parse,
     _execute,
     hints={
+        ImageReadError: " Here: another --poster.",
         ModalityError: " Choose another --model.",
         WeightsUnavailableError: " Put the file back: models refer to their weights.",
     },

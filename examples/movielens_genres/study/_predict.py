@@ -1,6 +1,6 @@
 """The answer of a saved model for one movie, and why it is that answer."""
 
-import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from multimodal_ensemble.reporting import ReportFigure, ReportTable, write_html_
 
 from ...report import Part, Report, Section
 from .._errors import DataError, UsageError
+from .._files import read_json
 from ..data import COLUMNS_BY_OPTION, make_movie
 from ..options import PredictOptions
 from ._report import RESULTS_FILE
@@ -92,9 +93,9 @@ def _choose_model(run: Path, names: Sequence[str]) -> str:
             f"best; choose one with --model: {', '.join(map(repr, names))}."
         )
         raise DataError(msg)
-    content = json.loads(path.read_text(encoding="utf-8"))
-    before = content["roc_auc_before_the_test"]
-    return max(names, key=before.__getitem__)
+    before = read_json(path, "roc_auc_before_the_test")
+    # A file may have been added since.
+    return max(names, key=lambda name: before.get(name, -math.inf))
 
 
 def _check_given(
@@ -107,8 +108,12 @@ def _check_given(
         if not encoder.optional and column not in movie
     }
     if needed:
-        options = " and ".join(f"--{option}" for option in NAMES.values() if option in needed)
-        msg = f"The model {name!r} needs {options}; pass them, or choose another --model."
+        options = [f"--{option}" for option in COLUMNS_BY_OPTION if option in needed]
+        them = "it" if len(options) == 1 else "them"
+        msg = (
+            f"The model {name!r} needs {' and '.join(options)}; pass {them}, or choose another "
+            "--model."
+        )
         raise UsageError(msg)
 
 

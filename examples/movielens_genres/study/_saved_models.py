@@ -8,7 +8,7 @@ import pandas as pd
 
 from multimodal_ensemble import MultimodalClassifier, MultimodalEnsemble
 
-from .._files import write_json
+from .._files import read_json, write_json
 from ..data import COLUMNS_BY_OPTION, Movies
 
 # In the folder of results.
@@ -57,6 +57,5 @@ def save_background(movies: Movies, rows: Sequence[int], folder: Path) -> None:
 
 
 def read_background(run: Path) -> pd.DataFrame:
-    """Return the movies that `save_background` wrote."""
-    content = json.loads((run / MODELS_FOLDER / BACKGROUND_FILE).read_text(encoding="utf-8"))
-    return pd.DataFrame(content["movies"])
+    """Return the movies that `save_background` wrote, or raise a DataError."""
+    return pd.DataFrame(read_json(run / MODELS_FOLDER / BACKGROUND_FILE, "movies"))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._validation import check_at_least, check_choice
+from multimodal_ensemble.estimators._check_estimator import check_estimator
 from multimodal_ensemble.linear import log_odds
 from multimodal_ensemble.metrics import apply_thresholds
 
@@ -46,6 +47,8 @@ def errors(
 
     Raises
     ------
+    TypeError
+        If `estimator` is of another kind.
     ValueError
         If there is no such label or kind.
 
@@ -65,6 +68,7 @@ def errors(
     >>> found[["row", "label", "kind"]].head(2).values.tolist()
     [[1, 'Action', 'false negative'], [1, 'Romance', 'false positive']]
     """
+    check_estimator(estimator)
     check_at_least(n, 1, name="n")
     if kind is not None:
         check_choice(kind, KINDS, name="kind")

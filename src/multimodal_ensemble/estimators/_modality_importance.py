@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._resamples import mean_of_defined, percentile_interval
+from multimodal_ensemble._tables import check_same_index, named_rows
 from multimodal_ensemble._validation import FloatArray, check_at_least, check_choice, check_level
+from multimodal_ensemble.estimators._check_estimator import check_estimator
 from multimodal_ensemble.explanation import modality_scores
 from multimodal_ensemble.metrics import bootstrap_counts, resample_scores
 
@@ -71,6 +73,8 @@ def modality_importance(
 
     Raises
     ------
+    TypeError
+        If `estimator` is of another kind.
     ValueError
         If an argument is invalid, or the labels do not fit the estimator.
 
@@ -106,11 +110,13 @@ def modality_importance(
     >>> float(mean["tags", "alone"]), bool(mean["year", "alone"] < 0.8)
     (1.0, True)
     """
+    check_estimator(estimator)
     check_choice(metric, METRICS, name="metric")
     check_at_least(n_repeats, 1, name="n_repeats")
     check_at_least(n_resamples, 1, name="n_resamples")
     check_level(level)
     table, y_true = estimator._read_truth(X, y)
+    check_same_index(X=named_rows(X, table), y=y, groups=groups)
     dataset = estimator._open_rows(table)
     scores = modality_scores(
         estimator.model_, dataset, n_repeats=n_repeats, random_state=random_state

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._label_names import in_label_order
 from multimodal_ensemble._tables import check_same_index, from_arrow
 from multimodal_ensemble._validation import check_choice, check_label_matrix, check_label_names
 from multimodal_ensemble.reporting._label_matrix import plot_label_matrix
@@ -33,10 +34,10 @@ def label_confusion(
     Parameters
     ----------
     y_true, y_pred : array-like of shape (n_samples, n_labels)
-        True and predicted labels, multi-hot, 0 or 1.
+        True and predicted labels, multi-hot, 0 or 1. Two DataFrames are paired by their columns.
     labels : sequence of n_labels str, optional
-        Names of the labels. None uses the columns of `y_true` if it is a DataFrame, and column
-        numbers otherwise.
+        Names of the labels. None uses the columns of `y_true` or else of `y_pred` if they are
+        DataFrames, and column numbers otherwise.
     normalize : {None, "row"}, default="row"
         None returns numbers of rows, and ``"row"`` divides them by the number of rows that have the
         label of the table's row; then the diagonal is the recall.
@@ -68,6 +69,10 @@ def label_confusion(
     check_choice(normalize, [None, "row"], name="normalize")
     y_true, y_pred = from_arrow(y_true, name="y_true"), from_arrow(y_pred, name="y_pred")
     check_same_index(y_true=y_true, y_pred=y_pred)
+    columns = getattr(y_true, "columns", None)
+    if hasattr(y_pred, "columns"):
+        y_pred = in_label_order(y_pred, columns, name="y_pred")
+        columns = y_pred.columns if columns is None else columns
     true, predicted = check_label_matrix(y_true), check_label_matrix(y_pred, name="y_pred")
     if true.shape != predicted.shape:
         msg = (
@@ -75,7 +80,7 @@ def label_confusion(
             f"{true.shape} and {predicted.shape}."
         )
         raise ValueError(msg)
-    names = check_label_names(labels, true.shape[1], columns=getattr(y_true, "columns", None))
+    names = check_label_names(labels, true.shape[1], columns=columns)
     # BLAS multiplies only floats; counts below 2**53 are exact.
     missed = (true & ~predicted).astype(np.float64)
     confused = missed.T @ (predicted & ~true).astype(np.float64)

@@ -43,6 +43,14 @@ def check_results(given: Mapping[str, Any]) -> dict[str, Any]:
             f"Received {type(comparison).__name__}."
         )
         raise ValueError(msg)
+    for name in ("families", "histories", "provenance"):
+        if not isinstance(given[name], Mapping):
+            msg = f"{name} must be a mapping, by name. Received {type(given[name]).__name__}."
+            raise ValueError(msg)
+    for name in ("claims", "gallery", "notes"):
+        if isinstance(given[name], str) or not isinstance(given[name], Iterable):
+            msg = f"{name} must be a sequence. Received {given[name]!r:.80}."
+            raise ValueError(msg)
     models = comparison.models
     trivial = given["trivial"]
     _check_models(given["families"], models, "families")

@@ -61,6 +61,8 @@ def make_gallery(
 
     Raises
     ------
+    TypeError
+        If `estimator`, the values of the column `images` or `maps` are of another kind.
     ValueError
         If `X`, `y` and `titles` have different rows, there is no column `images`, or a map is of
         another row.
@@ -82,6 +84,18 @@ def make_gallery(
     [('0', ['Action']), ('1', ['Romance'])]
     """
     check_at_least(n_rows, 1, name="n_rows")
+    if isinstance(estimator, type) or not hasattr(estimator, "predict_proba"):
+        msg = (
+            f"estimator must be a fitted classifier with predict_proba. Received {estimator!r:.80}."
+        )
+        raise TypeError(msg)
+    for number, each in enumerate(maps):
+        if not hasattr(each, "row"):
+            msg = (
+                "maps must be results of explain_image. Received "
+                f"{type(each).__name__} at position {number}."
+            )
+            raise TypeError(msg)
     X, y = from_arrow(X), from_arrow(y, name="y")
     check_same_index(X=X, y=y, titles=titles)
     table = X if isinstance(X, pd.DataFrame) else to_frame(X)
@@ -102,7 +116,7 @@ def make_gallery(
     numbered = shown.reset_index(drop=True)
     explanation = estimator.explain(numbered) if hasattr(estimator, "explain") else None
     contributions, tokens = _read_explanation(explanation, len(shown), classes)
-    pictures = [None] * len(shown) if images is None else [*map(_picture, shown[images])]
+    pictures = [None] * len(shown) if images is None else _read_pictures(shown[images])
     rows = [
         GalleryRow(
             names[row],
@@ -132,11 +146,20 @@ def _place_of(row: Any, index: pd.Index) -> int:
     return names.index(row)
 
 
-def _picture(source: Any) -> bytes | None:
-    try:
-        return make_thumbnail(source)
-    except ImageReadError:
-        return None
+def _read_pictures(column: pd.Series) -> list[bytes | None]:
+    pictures: list[bytes | None] = []
+    for row, source in enumerate(column):
+        try:
+            pictures.append(make_thumbnail(source))
+        except ImageReadError:
+            pictures.append(None)
+        except TypeError as error:
+            msg = (
+                f"images must name a column of images. The column {column.name!r} has something "
+                f"else in row {row}. {error}"
+            )
+            raise TypeError(msg) from error
+    return pictures
 
 
 def _read_explanation(
