@@ -275,6 +275,16 @@ def test_chosen_labels_in_their_order(ensemble):
         )
 
 
+def test_a_token_may_be_called_as_the_rest():
+    tags = [["(rest)", "war"], ["love"], ["(rest)"], ["love", "war"]] * 10
+    ensemble = MultimodalEnsemble([BagOfWordsEncoder("tags")], verbose=0)
+    ensemble.fit({"tags": tags}, [[1, 0], [0, 1], [1, 0], [0, 1]] * 10)
+    top = ensemble.explain({"tags": tags[:2]}, labels=ensemble.classes_[0]).top(
+        0, ensemble.classes_[0]
+    )
+    assert sorted(top["part"]) == ["(rest)", "war"]
+
+
 def test_top_parts_add_encoders_of_the_same_column(ensemble):
     explanation = ensemble.explain(TEST)
     row = next(name for name, tags in TEST["tags"].items() if "war" in tags)
@@ -298,6 +308,10 @@ def test_text_and_figure(ensemble):
     ("call", "message"),
     [
         (lambda e: e.explain(TEST, labels=["Comedy"]), r"Labels must be among .*'Comedy'"),
+        (lambda e: e.explain(TEST[:1]).top("film 90", "New", 0), "n must be a whole number"),
+        (lambda e: e.explain(TEST[:1]).plot("film 90", "New", n=-1), "n must be a whole number"),
+        (lambda e: e.explain(TEST[:2]).top(TEST.index[:2].to_numpy(), "New"), "There is no row"),
+        (lambda e: e.explain(TEST, background=TEST[:0]), "X has no rows"),
         (lambda e: e.explain(TEST, labels=[]), "Name at least one label of classes_"),
         (lambda e: e.explain(TEST[:1]).plot("film 7", "New"), "There is no row 'film 7'"),
         (lambda e: e.explain(TEST[:1]).top("film 90", "Old"), "There is no label 'Old'"),

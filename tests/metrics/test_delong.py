@@ -11,6 +11,18 @@ from sklearn.metrics import roc_auc_score
 
 from multimodal_ensemble.metrics import delong_test
 
+# Whether surgery did not help (1), albumin, total protein and K-G score of each patient.
+_PATIENTS = """
+0 3 5.8 10   1 3.2 6.3 5   1 3.9 6.8 3   0 2.8 4.8 6   1 3.2 5.8 3   0 0.9 4 5
+0 2.5 5.7 8   1 1.6 5.6 5   1 3.8 5.7 5   1 3.7 6.7 6   1 3.2 5.4 4   1 3.8 6.6 6
+1 4.1 6.6 5   1 3.6 5.7 5   1 4.3 7 4   0 3.6 6.7 4   1 2.3 4.4 6   0 4.2 7.6 4
+0 4 6.6 6   1 3.5 5.8 6   1 3.8 6.8 7   0 3 4.7 8   1 4.5 7.4 5   1 3.7 7.4 5
+1 3.1 6.6 6   1 4.1 8.2 6   1 4.3 7 5   1 4.3 6.5 4   1 3.2 5.1 5   1 2.6 4.7 6
+0 3.3 6.8 6   0 1.7 4 7   1 3.7 6.1 5   1 3.3 6.3 7   1 4.2 7.7 6   1 3.5 6.2 5
+0 2.9 5.7 9   1 2.1 4.8 7   0 2.8 6.2 8   1 4 7 7   1 3.3 5.7 6   1 3.7 6.9 5
+1 3.6 6.6 5
+"""
+
 
 @pytest.fixture(scope="module")
 def data():
@@ -49,6 +61,30 @@ def test_values_are_those_of_all_pairs(data):
         assert [row.low, row.high] == pytest.approx(
             norm.interval(0.9, difference, error), abs=1e-12
         )
+
+
+def test_values_are_those_of_a_published_example():
+    """SAS/STAT User's Guide, "Comparing Receiver Operating Characteristic Curves" (LOGISTIC).
+
+    It compares albumin and total protein with the K-G score, with data of DeLong, DeLong and
+    Clarke-Pearson (1988) on 43 patients.
+    """
+    popind, albumin, protein, score = np.array(_PATIENTS.split(), dtype=float).reshape(-1, 4).T
+    y_true = np.column_stack([popind, popind])
+    test = delong_test(
+        y_true, np.column_stack([albumin, protein]), np.column_stack([10 - score, 10 - score])
+    )
+    published = {
+        "roc_auc": [0.7366, 0.6478],
+        "roc_auc_other": [0.7258, 0.7258],
+        "difference": [0.0108, -0.0780],
+        "standard_error": [0.0953, 0.1046],
+        "low": [-0.1761, -0.2830],
+        "high": [0.1976, 0.1271],
+        "p_value": [0.9102, 0.4561],
+    }
+    for column, values in published.items():
+        np.testing.assert_allclose(test[column], values, atol=5.1e-5, err_msg=column)
 
 
 def test_p_values_are_corrected_as_by_rejecting_one_label_after_the_other(data):

@@ -56,6 +56,7 @@ class ExplainMixin(ABC):
         shown = self._positions_of(labels)
         table = read_table(self, X, reset=False)
         dataset = self._open_rows(table)
+        others = None if background is None else read_table(self, background, reset=False)
         shares = np.asarray(self.provenance_["label_shares"], dtype=np.float64)
         return explain_rows(
             self.model_,
@@ -64,7 +65,7 @@ class ExplainMixin(ABC):
             prior=log_odds(shares),
             shown=shown,
             rows=self._names_of_rows(X, table),
-            background=None if background is None else partial(self._open_background, background),
+            background=None if others is None else partial(self._open_background, others),
         )
 
     def explain_image(
@@ -120,9 +121,8 @@ class ExplainMixin(ABC):
             n_regions=n_regions,
         )
 
-    def _open_background(self, background: Any, n_rows: int) -> MultimodalDataset:
+    def _open_background(self, table: pd.DataFrame, n_rows: int) -> MultimodalDataset:
         """Return at most `n_rows` rows of a table, chosen at random."""
-        table = read_table(self, background, reset=False)
         rows = np.random.default_rng(0).choice(len(table), min(len(table), n_rows), replace=False)
         return self._open_rows(table.iloc[np.sort(rows)])
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._tables import abbreviate, counted
+from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble.explanation._explanation_figure import plot_explanation
 
 if TYPE_CHECKING:
@@ -121,8 +123,9 @@ class Explanation:
         Raises
         ------
         ValueError
-            If there is no such row or label.
+            If there is no such row or label, or `n` is less than 1.
         """
+        check_at_least(n, 1, name="n")
         return _largest(self._parts(row, label), n)
 
     def plot(self, row: Any, label: Any, *, n: int = 10) -> Figure:
@@ -147,8 +150,9 @@ class Explanation:
         ImportError
             If Matplotlib is not installed.
         ValueError
-            If there is no such row or label.
+            If there is no such row or label, or `n` is less than 1.
         """
+        check_at_least(n, 1, name="n")
         score = self._select(self.scores, row, label).iloc[0]
         modalities = self._select(self.modalities, row, label)
         parts = self._parts(row, label)
@@ -176,7 +180,8 @@ class Explanation:
 
     def _select(self, table: pd.DataFrame, row: Any, label: Any) -> pd.DataFrame:
         for name, value, known in (("row", row, self.rows), ("label", label, self.labels)):
-            if value not in known:
+            # An array would be compared element by element.
+            if isinstance(value, np.ndarray | list) or value not in known:
                 msg = f"There is no {name} {value!r}. The {name}s are {abbreviate(known)}."
                 raise ValueError(msg)
         selected: pd.DataFrame = table[(table["row"] == row) & (table["label"] == label)]
@@ -189,13 +194,17 @@ class Explanation:
             for table, name in ((self.tokens, "token"), (self.columns, "column"))
         ]
         known = {modality for part in parts for modality in part["modality"]}
+        # The rest comes last; a token may have the same name.
+        parts = [
+            part[(part["part"] != REST) | part.duplicated("modality", keep="last")]
+            for part in parts
+        ]
         whole = self._select(self.modalities, row, label)
         whole = whole[~whole["modality"].isin(known) & ~whole["is_missing"]]
         parts.append(whole.assign(part=whole["modality"]))
         # Older versions of pandas warn of empty tables.
         parts = [part for part in parts if len(part)] or parts[-1:]
         table = pd.concat([part[["part", "columns", "contribution"]] for part in parts])
-        table = table[table["part"] != REST]
         added: pd.DataFrame = table.groupby(["part", "columns"], sort=False, as_index=False).sum()
         return added
 

@@ -186,10 +186,12 @@ def _read_explanation(
     ):
         add(contributions[row], names[modality], label, value)
     for table in (explanation.tokens, explanation.columns.rename(columns={"column": "token"})):
-        for row, label, modality, token, value in _columns(table, ["modality", "token"]):
-            if token != _REST:
-                name = names.get(modality, str(modality))
-                add(tokens[row].setdefault(name, {}), token, label, value)
+        # The rest comes last; a token may have the same name.
+        is_last = ~table.duplicated(["row", "label", "modality"], keep="last")
+        named = table[~(is_last & (table["token"] == _REST))]
+        for row, label, modality, token, value in _columns(named, ["modality", "token"]):
+            name = names.get(modality, str(modality))
+            add(tokens[row].setdefault(name, {}), token, label, value)
     return contributions, tokens
 
 
