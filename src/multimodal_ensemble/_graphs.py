@@ -9,6 +9,11 @@ import keras
 import tensorflow as tf
 
 
+def has_gpu() -> bool:
+    """Return whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> Any:
     """Return what `keras.Model.predict_on_batch` returns, from one graph for batches of any size.
 
