@@ -21,11 +21,10 @@ from multimodal_ensemble.features._shards import ShardFolder
 
 
 def choose_known_dtype(request: Request, in_bfloat16: ShardFolder) -> Request:
-    """Return a request for features in the dtype of those that the store has, if it has many."""
+    """Return the request for features in bfloat16 if the store has any, or let a check decide."""
     if in_bfloat16.index():
         return request.using_bfloat16(in_bfloat16)
-    is_decided = len(request.shards.index()) >= LEAST_ROWS or has_lambda(request.backbone)
-    return request if is_decided else replace(request, in_bfloat16=in_bfloat16)
+    return request if has_lambda(request.backbone) else replace(request, in_bfloat16=in_bfloat16)
 
 
 def choose_dtypes(requests: Sequence[Request], verbose: int) -> list[Request]:
@@ -35,12 +34,13 @@ def choose_dtypes(requests: Sequence[Request], verbose: int) -> list[Request]:
     chosen = []
     for request in requests:
         folder, others = request.shards.folder, request.in_bfloat16
-        if others is None:
+        if others is None or len(request.rows) < LEAST_ROWS:
             chosen.append(request)
             continue
         if folder not in is_exact:
             positions = request.find_uncomputed()
-            is_exact[folder] = len(positions) >= LEAST_ROWS and _check_rows(
+            n_known = len(request.shards.recent_index())
+            is_exact[folder] = n_known < LEAST_ROWS <= len(positions) and _check_rows(
                 request, positions[:N_CHECKED], verbose
             )
         chosen.append(request.using_bfloat16(others) if is_exact[folder] else request)

@@ -127,7 +127,12 @@ def _show_progress(
         for position in positions
     )
     networks = " and ".join(
-        dict.fromkeys(f"{each.network_name} in {each.compute_dtype}" for each in requests)
+        dict.fromkeys(
+            each.network_name
+            if each.compute_dtype == "float32"
+            else f"{each.network_name} in {each.compute_dtype}"
+            for each in requests
+        )
     )
     # Several networks, and several views, make several features of a value.
     in_all = "" if total == len(positions) else f", {total} in all"
