@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+
+def has_gpu() -> bool:
+    """Return whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> Any:
@@ -45,6 +51,25 @@ def trace_only_once(model: keras.Model) -> None:
         return step(batch)
 
     model.train_function = train_function
+
+
+@contextmanager
+def releasing_graphs(model: keras.Model) -> Iterator[None]:
+    """Let the graphs of a training be freed with its model.
+
+    Keras sums the gradients over replicas, also where there is only one. TensorFlow registers the
+    gradient of that sum, with the graph of the whole step, for the life of the process.
+    """
+    optimizer = model.optimizer
+    name = "_all_reduce_sum_gradients"
+    if _is_distributed(model) or not hasattr(optimizer, name):
+        yield
+        return
+    object.__setattr__(optimizer, name, lambda pairs: pairs)
+    try:
+        yield
+    finally:
+        object.__delattr__(optimizer, name)
 
 
 def _is_distributed(model: keras.Model) -> bool:

@@ -119,9 +119,10 @@ def test_rows_are_split_into_shards(store, make_encoder, compute, tmp_path):
     encoder = make_encoder()
     images = [np.full((8, 8, 3), level, dtype="uint8") for level in range(256)] * 2
     images += [np.full((8, 8, 3), (level, 0, 9), dtype="uint8") for level in range(64)]
-    features = FeatureStore(tmp_path / "store", batch_size=50, dtype="float32").get_features(
-        encoder, images, verbose=0
+    store = FeatureStore(
+        tmp_path / "store", batch_size=50, dtype="float32", compute_dtype="float32"
     )
+    features = store.get_features(encoder, images, verbose=0)
     np.testing.assert_allclose(features[::37], compute(encoder, images[::37]), rtol=1e-5)
     assert len(list((tmp_path / "store").glob("*/*.shard"))) == 2
 
@@ -162,6 +163,7 @@ def test_the_folder_describes_its_features(store, make_encoder, posters):
         "network": "network",
         "input_shape": [8, 8, 3],
         "feature_shape": [4],
+        "compute_dtype": "float32",
         "dtype": "float32",
         "encoding": {"reader_version": 1, "resampling": "bilinear"},
     }

@@ -190,3 +190,15 @@ def _compute_slowly():
         return predict(self, batch)
 
     keras.Model.predict_on_batch = slowly
+
+
+@pytest.mark.slow
+def test_worker_processes_compute_in_bfloat16(tmp_path, make_encoder, posters):
+    encoder = make_encoder()
+    plain = FeatureStore(tmp_path / "plain", compute_dtype="bfloat16")
+    expected = plain.get_features(encoder, posters, verbose=0)
+    store = FeatureStore(tmp_path / "store", compute_dtype="bfloat16")
+    with joblib.parallel_config("loky", n_jobs=2):
+        features = store.get_features(encoder, posters, verbose=0)
+    np.testing.assert_allclose(features, expected, rtol=2**-7)
+    assert [entry.compute_dtype for entry in store.entries()] == ["bfloat16"]

@@ -1,5 +1,7 @@
 """The training step is one graph for batches of any size."""
 
+import gc
+import weakref
 from contextlib import nullcontext
 
 import keras
@@ -62,3 +64,25 @@ def test_a_model_of_a_strategy_is_left_to_keras(problem, fits_in_scope):
     with strategy.scope() if fits_in_scope else nullcontext():
         result = training.fit(epochs=1)
     assert len(result.history) > 0
+
+
+@pytest.mark.parametrize("with_images", [False, True])
+def test_nothing_of_a_training_stays_in_memory(problem, with_images):
+    """Trainings on vectors pass batches themselves; those on images pass a data set to Keras."""
+
+    def train():
+        training = problem.prepare(problem.numbers(), *([problem.poster()] if with_images else []))
+        step, seen = training.model.train_step, [training.model, training.train]
+
+        def train_step(data):
+            seen.append(tf.compat.v1.get_default_graph())
+            return step(data)
+
+        training.model.train_step = train_step
+        training.fit(epochs=1)
+        return [weakref.ref(each) for each in seen]
+
+    references = train()
+    gc.collect()
+    assert len(references) > 2
+    assert not [reference() for reference in references if reference() is not None]

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._tables import counted
 from multimodal_ensemble.encoders import join_backbones
+from multimodal_ensemble.features._compute_dtype import in_bfloat16
 from multimodal_ensemble.features._contents import DESCRIPTION
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Target, compute_chunks
 from multimodal_ensemble.features._files import write_json
@@ -92,16 +92,23 @@ def _make_targets(requests: Sequence[Request], *, joined: bool) -> list[Target]:
 
     Making a joined model takes a second or two, as long as a batch or less takes twice.
     """
-    requests = [request for request in requests if request.find_uncomputed()]
-    backbones = [request.backbone for request in requests]
-    models = (
-        join_backbones(backbones)
-        if joined
-        else [(backbone, [number]) for number, backbone in enumerate(backbones)]
-    )
-    return [
-        Target(model, [requests[number].shards for number in numbers]) for model, numbers in models
-    ]
+    targets = []
+    for dtype, convert in (("float32", None), ("bfloat16", in_bfloat16)):
+        here = [r for r in requests if r.compute_dtype == dtype and r.find_uncomputed()]
+        backbones = [request.backbone for request in here]
+        models = (
+            join_backbones(backbones)
+            if joined
+            else [(backbone, [number]) for number, backbone in enumerate(backbones)]
+        )
+        targets += [
+            Target(
+                model if convert is None else convert(model),
+                [here[number].shards for number in numbers],
+            )
+            for model, numbers in models
+        ]
+    return targets
 
 
 @contextmanager
@@ -119,7 +126,14 @@ def _show_progress(
         for digests in rows.variants
         for position in positions
     )
-    networks = " and ".join(dict.fromkeys(_network_name(each.backbone) for each in requests))
+    networks = " and ".join(
+        dict.fromkeys(
+            each.network_name
+            if each.compute_dtype == "float32"
+            else f"{each.network_name} in {each.compute_dtype}"
+            for each in requests
+        )
+    )
     # Several networks, and several views, make several features of a value.
     in_all = "" if total == len(positions) else f", {total} in all"
     unit = rows.reader.unit
@@ -152,15 +166,11 @@ def _describe(request: Request) -> None:
         encoder = request.rows.reader
         description = {
             "modality": encoder.name,
-            "network": _network_name(request.backbone),
+            "network": request.network_name,
+            "compute_dtype": request.compute_dtype,
             "input_shape": encoder.input_shape,
             "feature_shape": request.feature_shape,
             "dtype": request.shards.dtype,
             "encoding": encoder.encoding_config(),
         }
         write_json(path, description)
-
-
-def _network_name(backbone: keras.Model) -> str:
-    inner = [layer.name for layer in backbone.layers if isinstance(layer, keras.Model)]
-    return inner[0] if inner else str(backbone.name)

@@ -23,6 +23,8 @@ class StoreEntry:
         Name of the network.
     input_shape, feature_shape : tuple of int
         Shape of one value and of its features.
+    compute_dtype : str
+        Dtype in which the network computed: ``"float32"`` or ``"bfloat16"``.
     dtype : str
         Stored dtype of the features: ``"float16"`` or ``"float32"``.
     n_rows : int
@@ -60,6 +62,7 @@ class StoreEntry:
     network: str
     input_shape: tuple[int, ...]
     feature_shape: tuple[int, ...]
+    compute_dtype: str
     dtype: str
     n_rows: int
     n_files: int

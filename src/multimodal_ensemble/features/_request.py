@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -34,6 +34,10 @@ class Request:
     present: NDArray[np.bool_]
     # If rows are lists of items: their encoder, and the lists. `rows` are the items then.
     lists: tuple[ItemsEncoder, ItemLists] | None = None
+    # The dtype in which the backbone computes the features of this folder.
+    compute_dtype: str = "float32"
+    # The folder of the features in bfloat16, if it is not yet decided between the two.
+    in_bfloat16: ShardFolder | None = None
 
     @property
     def feature_shape(self) -> tuple[int, ...]:
@@ -56,6 +60,17 @@ class Request:
         for position, digest in enumerate(self.rows.digests):
             first.setdefault(digest, position)
         return [p for p in first.values() if any(keys[p] not in index for keys in variants)]
+
+    @property
+    def network_name(self) -> str:
+        """The name of the network, which other layers may surround."""
+        layers = self.backbone.layers
+        inner = [layer.name for layer in layers if isinstance(layer, keras.Model)]
+        return inner[0] if inner else str(self.backbone.name)
+
+    def using_bfloat16(self, shards: ShardFolder) -> Request:
+        """Return the same request for features in bfloat16, which are in another folder."""
+        return replace(self, shards=shards, compute_dtype="bfloat16", in_bfloat16=None)
 
     def n_bytes(self, itemsize: int) -> int:
         """Return the approximate size of the features in a store."""

@@ -18,6 +18,8 @@ import multimodal_ensemble.features._upkeep as upkeep
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
+from multimodal_ensemble.features._choose_dtype import choose_dtypes, choose_known_dtype
+from multimodal_ensemble.features._compute_dtype import COMPUTE_DTYPES, is_bfloat16_fast
 from multimodal_ensemble.features._compute_features import compute_features
 from multimodal_ensemble.features._contents import entry_folders
 from multimodal_ensemble.features._entry import StoreEntry
@@ -54,6 +56,12 @@ class FeatureStore:
         Number of rows that go through the backbone at once.
     dtype : {"float16", "float32"}, default="float16"
         ``"float16"`` keeps 11 significant bits, ``"float32"`` all. They are returned as float32.
+    compute_dtype : {"auto", "float32", "bfloat16"}, default="auto"
+        Dtype in which the backbone computes. ``"bfloat16"`` keeps 8 significant bits in each layer,
+        and takes about half the time on processors that multiply it (AVX512-BF16 or AMX).
+        ``"auto"`` takes it on such a processor, without a GPU, for 256 rows or more, if the
+        features of the first 16 rows have a cosine of at least 0.9999 with those in float32. An
+        entry of the store that exists is continued as it was begun.
     max_bytes : int, optional
         Maximum size of the files of the store: new features replace the least recently used ones.
         Processes that fill the store at once may exceed it until they end, because none removes
@@ -87,15 +95,18 @@ class FeatureStore:
         *,
         batch_size: int = 32,
         dtype: str = "float16",
+        compute_dtype: str = "auto",
         max_bytes: int | None = None,
     ) -> None:
         check_at_least(batch_size, 1, name="batch_size")
         check_choice(dtype, ("float16", "float32"), name="dtype")
+        check_choice(compute_dtype, COMPUTE_DTYPES, name="compute_dtype")
         if max_bytes is not None:
             check_at_least(max_bytes, 1, name="max_bytes")
         self.folder = Path(folder).expanduser()
         self.batch_size = batch_size
         self.dtype = dtype
+        self.compute_dtype = compute_dtype
         self.max_bytes = max_bytes
         self._opened: dict[str, ShardFolder] = {}
         open_folder(self.folder)
@@ -104,7 +115,8 @@ class FeatureStore:
         """Return the call that creates this store."""
         return (
             f"FeatureStore({str(self.folder)!r}, batch_size={self.batch_size}, "
-            f"dtype={self.dtype!r}, max_bytes={self.max_bytes})"
+            f"dtype={self.dtype!r}, compute_dtype={self.compute_dtype!r}, "
+            f"max_bytes={self.max_bytes})"
         )
 
     def get_features(
@@ -175,6 +187,7 @@ class FeatureStore:
         """
         distinct = {id(encoder): encoder for encoder in encoders}.values()
         requests = self._requests(distinct, data, augment=augment)
+        requests = choose_dtypes(requests, verbose)
         with self._lease() as lease:
             return self._compute(requests, lease, verbose)
 
@@ -338,12 +351,23 @@ class FeatureStore:
     ) -> Request:
         backbone = frozen_backbone(encoder)
         identity = [model_fingerprint(backbone), encoder.encoding_config(), self.dtype]
+        shards, others = (
+            self._open_shards([*identity, dtype]) for dtype in ("float32", "bfloat16")
+        )
+        request = make_request(encoder, backbone, shards, values, views, present)
+        if self.compute_dtype == "bfloat16":
+            return request.using_bfloat16(others)
+        if self.compute_dtype == "float32" or not is_bfloat16_fast():
+            return request
+        return choose_known_dtype(request, others)
+
+    def _open_shards(self, identity: Sequence[Any]) -> ShardFolder:
         key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        shards = self._opened.setdefault(key, ShardFolder(self.folder / key, self.dtype))
-        return make_request(encoder, backbone, shards, values, views, present)
+        return self._opened.setdefault(key, ShardFolder(self.folder / key, self.dtype))
 
     def _read(self, requests: Sequence[Request], verbose: int) -> list[NDArray[np.float32]]:
         """Return all features by request and variant, and compute those not in the store."""
+        requests = choose_dtypes(requests, verbose)
         with self._lease() as lease:
             for _ in range(_TRIES):
                 self._compute(requests, lease, verbose)

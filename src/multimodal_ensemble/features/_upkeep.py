@@ -27,6 +27,8 @@ from multimodal_ensemble.saving import file_system_time
 
 # An encoder of one's own may have long options.
 _MAX_DESCRIPTION_BYTES = 2**20
+# What an entry takes from a description as it is.
+_TEXTS = ("modality", "network", "compute_dtype", "dtype")
 _LATEST = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 
 
@@ -134,14 +136,14 @@ def _describe(folder: Path) -> dict[str, Any]:
         with open_regular(folder / DESCRIPTION) as file:
             described = json.loads(file.read(_MAX_DESCRIPTION_BYTES))
         return {
-            **{name: str(described[name]) for name in ("modality", "network", "dtype")},
+            **{name: str(described[name]) for name in _TEXTS},
             **{name: tuple(described[name]) for name in ("input_shape", "feature_shape")},
             "encoding": dict(described["encoding"]),
         }
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # The description is for people; features are found without it.
         return {
-            **dict.fromkeys(("modality", "network", "dtype"), "unknown"),
+            **dict.fromkeys(_TEXTS, "unknown"),
             **dict.fromkeys(("input_shape", "feature_shape"), ()),
             "encoding": {},
         }

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multimodal_ensemble._graphs import releasing_graphs
 from multimodal_ensemble._keras import get_optimizer
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble._warnings import warn
@@ -204,14 +205,15 @@ def fit_model(
         # Keras would build it within the first step, and would trace that step twice.
         trained.optimizer.build(trained.trainable_variables)
     try:
-        run_epochs(
-            trained,
-            train,
-            callbacks,
-            first_epoch=n_finished,
-            epochs=epochs,
-            show_progress=verbose == 2,
-        )
+        with releasing_graphs(trained):
+            run_epochs(
+                trained,
+                train,
+                callbacks,
+                first_epoch=n_finished,
+                epochs=epochs,
+                show_progress=verbose == 2,
+            )
     except KeyboardInterrupt as interrupt:
         state = evaluation.state
         line = f"Training was interrupted after {state.step} batches. {state.describe_weights()}."

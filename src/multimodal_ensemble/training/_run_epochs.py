@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import keras
 
@@ -28,16 +30,17 @@ def run_epochs(
     """
     has_lengths = any(None in tensor.shape[1:] for tensor in model.inputs)
     if not train.has_vectors_only and not has_lengths:
-        model.fit(
-            train,
-            initial_epoch=first_epoch,
-            epochs=epochs,
-            # The data set shuffles rows from its own seed. Keras would also shuffle the batches,
-            # from the global seed.
-            shuffle=False,
-            callbacks=[*callbacks],
-            verbose=int(show_progress),
-        )
+        with _lending(train) as batches:
+            model.fit(
+                batches,
+                initial_epoch=first_epoch,
+                epochs=epochs,
+                # The data set shuffles rows from its own seed. Keras would also shuffle the
+                # batches, from the global seed.
+                shuffle=False,
+                callbacks=[*callbacks],
+                verbose=int(show_progress),
+            )
         return
     events = keras.callbacks.CallbackList(
         [*callbacks],
@@ -76,3 +79,39 @@ def run_epochs(
     # Optimizers that average weights write the averages into the model here.
     model.optimizer.finalize_variable_values(model.trainable_weights)
     events.on_train_end(logs)
+
+
+@contextmanager
+def _lending(dataset: MultimodalDataset) -> Iterator[keras.utils.PyDataset]:
+    """Provide the batches of a data set for `keras.Model.fit`.
+
+    TensorFlow keeps what Keras passes to it for the life of the process. Without an object in
+    between, that would be all rows of the training and the backbones of their encoders.
+    """
+    lent = _LentDataset(dataset)
+    try:
+        yield lent
+    finally:
+        lent.dataset = None
+
+
+class _LentDataset(keras.utils.PyDataset):
+    def __init__(self, dataset: MultimodalDataset) -> None:
+        super().__init__(
+            workers=dataset.workers,
+            use_multiprocessing=dataset.use_multiprocessing,
+            max_queue_size=dataset.max_queue_size,
+        )
+        self.dataset: Any = dataset
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Any:
+        """Return one batch."""
+        return self.dataset[index]
+
+    def on_epoch_end(self) -> None:
+        """Shuffle the rows."""
+        self.dataset.on_epoch_end()
