@@ -129,5 +129,6 @@ def _incomplete(rows: pd.DataFrame) -> str:
 
 
 def model_name(results: StudyResults, model: str) -> str:
-    """Return the name of a model, with a mark for the trivial one."""
-    return f"{model} \N{EN DASH} trivial benchmark" if model == results.trivial else model
+    """Return the name of a model, where the trivial one says what it is."""
+    is_marked = model == results.trivial and "trivial" not in model.lower()
+    return f"{model} \N{EN DASH} trivial benchmark" if is_marked else model
