@@ -308,6 +308,21 @@ def test_a_trivial_model_that_says_so_is_not_called_trivial_twice(tmp_path):
     assert "trivial benchmark" not in page.text
 
 
+def test_scores_of_repeats_have_a_table_of_their_own(tmp_path):
+    splits = [
+        ComparisonSplit(range(N_TEST), {"a": y_score}, {"a": 0.5}, repeat)
+        for repeat, y_score in enumerate((SCORES["both"], SCORES["tags"]))
+    ]
+    comparison = ComparisonResult.from_scores(Y, splits, labels=LABELS, n_resamples=5)
+    page = write(StudyResults(comparison), tmp_path)
+    assert page.texts_of("th").count("mean ROC-AUC") == 2
+    assert "Standard deviation of the scores over repeats." in page.texts_of("caption")
+    spread = comparison.table.query("metric == 'mean_roc_auc'")["sd_repeats"].item()
+    assert f"{spread:.3f}" in page.texts_of("td")
+    single = write(StudyResults(compare({"a": SCORES["tags"]})), tmp_path)
+    assert "Standard deviation" not in single.text
+
+
 def test_infinite_thresholds_are_named_and_explained(page):
     assert {"never", "always"} <= set(page.texts_of("td"))
     assert "Never: no threshold gave better results than not predicting" in sentence_of(page.text)

@@ -50,6 +50,7 @@ svg text { fill: var(--soft); font-size: 12px; text-anchor: middle; }
 @media (min-width: 46rem) {
   td.n { white-space: nowrap; }
   .pictures { float: left; margin: 0 0.8rem 0.5rem 0; }
+  .pictures ~ p { display: flow-root; }
   .dots li { grid-template-columns: minmax(10rem, 17rem) 1fr 12.5rem; }
   .dots .track { grid-column: 2; grid-row: 1; min-height: 1.9rem; }
   .dots li:not(.axis):hover { background: var(--band); } }
@@ -109,7 +110,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
   tbody th { min-width: 5.2rem; }
   .matrix { font-size: 0.72rem; }
   .matrix td, .matrix thead th, .matrix tbody th { padding: 0.2rem 0.1rem; }
-  .matrix td { letter-spacing: -0.04em; } .matrix td b { letter-spacing: -0.1em; }
+  .matrix td { letter-spacing: -0.04em; } .matrix td b { letter-spacing: -0.07em; }
   .matrix tbody th { min-width: 4.2rem; max-width: 5.5rem; }
   main { padding: 1rem 0.6rem 3rem; }
   .bar { width: 3rem; margin: 0; }
