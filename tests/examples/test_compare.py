@@ -74,6 +74,12 @@ def test_equal_models_of_two_runs_are_paired_by_movie_and_genre(tmp_path, capsys
     row = table.iloc[0]
     assert row["mean_roc_auc"] == pytest.approx(expected)
     assert row["mean_roc_auc_low"] < expected < row["mean_roc_auc_high"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert f"recommended: {TRIVIAL}" in page
+    # It is the same in all runs, and said once.
+    assert f"old: {TRIVIAL}" not in page
+    assert "<dt>ensemble</dt><dd>one linear model per modality" in page
+    assert page.count("class='arrow'") >= 1
     joined = ComparisonResult.load(out / "comparison.scores")
     assert joined.models == [
         "recommended: tags", "recommended: ensemble", f"recommended: {TRIVIAL}",

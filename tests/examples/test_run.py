@@ -197,7 +197,9 @@ def test_the_page_explains_the_test_movies_of_the_first_seed(out, sample_folder)
     mapped = [row for row in page.gallery if row.picture_map is not None]
     assert 1 <= len(mapped) <= 6
     assert len({row.map_label for row in mapped}) == 1
-    assert set(page.gallery[0].contributions) >= {"tags"}
+    assert set(page.gallery[0].contributions) == {"poster", "tags"}
+    assert set(page.importance["modality"].dropna()) - {""} == {"poster", "tags"}
+    assert page.provenance["Explained model"].startswith(page.model)
     assert page.claims[1] == ("posters and tags (MobileNet)", "tags")
     assert page.families["linear, joined (MobileNet)"] == "linear controls"
     assert page.families["posters (MobileNet)"] == "one modality"

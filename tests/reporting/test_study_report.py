@@ -301,6 +301,28 @@ def test_chance_and_the_trivial_model_are_marked_and_do_not_stretch_the_axis(pat
     assert "that is 0.5" in plot
 
 
+def test_a_trivial_model_that_says_so_is_not_called_trivial_twice(tmp_path):
+    scores = {"tags": SCORES["tags"], "trivial (no scores)": SCORES["same"]}
+    page = write(StudyResults(compare(scores), trivial="trivial (no scores)"), tmp_path)
+    assert "trivial (no scores)" in page.texts_of("span")
+    assert "trivial benchmark" not in page.text
+
+
+def test_scores_of_repeats_have_a_table_of_their_own(tmp_path):
+    splits = [
+        ComparisonSplit(range(N_TEST), {"a": y_score}, {"a": 0.5}, repeat)
+        for repeat, y_score in enumerate((SCORES["both"], SCORES["tags"]))
+    ]
+    comparison = ComparisonResult.from_scores(Y, splits, labels=LABELS, n_resamples=5)
+    page = write(StudyResults(comparison), tmp_path)
+    assert page.texts_of("th").count("mean ROC-AUC") == 2
+    assert "Standard deviation of the scores over repeats." in page.texts_of("caption")
+    spread = comparison.table.query("metric == 'mean_roc_auc'")["sd_repeats"].item()
+    assert f"{spread:.3f}" in page.texts_of("td")
+    single = write(StudyResults(compare({"a": SCORES["tags"]})), tmp_path)
+    assert "Standard deviation" not in single.text
+
+
 def test_infinite_thresholds_are_named_and_explained(page):
     assert {"never", "always"} <= set(page.texts_of("td"))
     assert "Never: no threshold gave better results than not predicting" in sentence_of(page.text)
@@ -317,7 +339,9 @@ def test_the_threshold_in_use_is_written_on_top_of_the_curves(path):
 
 
 def test_the_importance_says_whose_it_is(page):
-    assert "How the score of “both” changes if" in sentence_of(page.text)
+    text = sentence_of(page.text)
+    assert "How the score of “both” changes if it receives a modality of other rows" in text
+    assert "or does not receive it (without), which leaves it the other one alone." in text
     assert "Mean over genres" in page.texts_of("h3")
 
 
@@ -614,7 +638,8 @@ def test_shades_are_png_files_that_pillow_reads():
     assert image.mode == "LA"
     pixels = np.asarray(image)
     np.testing.assert_array_equal(pixels[..., 1], np.round(255 * opacity))
-    assert not pixels[..., 0].any()
+    # Black would hide the clear parts of a dark picture.
+    assert set(pixels[..., 0].ravel()) == {128}
 
 
 # What a user of the keyboard sees: the names of models after the second and third button of the

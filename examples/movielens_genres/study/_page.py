@@ -1,6 +1,8 @@
 """The page of a finished run: what `write_report` shows, from the results of the run."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,8 @@ from ._split import SeedResult
 N_MAPS, N_REGIONS = 6, 5
 # A tag on fewer test movies marks a genre by chance.
 FEWEST_MOVIES = 3
+# Explanations name the column that several networks see.
+POSTER = {"poster_file": "poster"}
 FAMILIES = {"ensemble": "ensembles", "plain call": "plain calls", "linear": "linear controls"}
 # What the starts of the names of models mean.
 TERMS = {
@@ -61,11 +65,7 @@ def collect_results(
             if outcome.history is not None
         },
         "notes": notes,
-        "terms": {
-            term: meaning
-            for term, meaning in TERMS.items()
-            if any(model.startswith(term) for model in comparison.models)
-        },
+        "terms": list_terms(comparison.models),
         "provenance": provenance,
     }
     files = list_saved_models(options.out)
@@ -73,7 +73,21 @@ def collect_results(
         name = max(saved, key=lambda outcome: outcome.roc_auc).model
         model = load_model(files[name]).set_params(store=store, verbose=0)
         shown |= {"model": name, **_explain(model, movies, first.split.test)}
+        shown["provenance"] = {
+            **provenance,
+            "Explained model": f"{name}, the best of the saved models before the test",
+        }
     return StudyResults(comparison, **shown)
+
+
+def list_terms(models: Sequence[str]) -> dict[str, str]:
+    """Return what the names of models mean; the name of a run and ": " may be in front of them."""
+    names = [model.rpartition(": ")[2] for model in models]
+    return {
+        term: meaning
+        for term, meaning in TERMS.items()
+        if any(name.startswith(term) for name in names)
+    }
 
 
 def _find_family(model: str, modalities: Sequence[str]) -> str:
@@ -105,11 +119,22 @@ def _explain(
         images="poster_file" if sees_posters else None,
         maps=_map_posters(model, X) if sees_posters else (),
     )
+    gallery = [
+        replace(row, tokens=_rename(row.tokens), contributions=_rename(row.contributions))
+        for row in gallery
+    ]
+    importance = modality_importance(model, X, y) if len(model.encoders_) > 1 else None
+    if importance is not None:
+        importance["modality"] = importance["modality"].replace(POSTER)
     return {
         "gallery": gallery,
-        "importance": modality_importance(model, X, y) if len(model.encoders_) > 1 else None,
+        "importance": importance,
         "label_tokens": _mark_genres(gallery, list(y.columns)),
     }
+
+
+def _rename(by_modality: Mapping[str, Any]) -> dict[str, Any]:
+    return {POSTER.get(name, name): values for name, values in by_modality.items()}
 
 
 def _map_posters(

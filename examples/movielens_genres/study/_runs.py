@@ -1,7 +1,6 @@
 """Finished runs side by side, on the same test movies."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from .._errors import DataError, UsageError
 from ..options import CompareOptions
 from ._comparison import COMPARISON_FILE, SCORES, pair_differences, readable_differences
 from ._controls import TRIVIAL
+from ._page import list_terms
 
 
 def compare_runs(options: CompareOptions) -> Report:
@@ -81,20 +81,39 @@ def compare_runs(options: CompareOptions) -> Report:
         ],
     )
     (options.out / "report.md").write_text(report.to_markdown(), encoding="utf-8")
-    page = StudyResults(
-        comparison if options.baseline is None else replace(comparison, baseline=options.baseline),
+    write_report(
+        _collect_results(options, comparison, pairs + against), options.out / "report.html"
+    )
+    return report
+
+
+def _collect_results(
+    options: CompareOptions, comparison: ComparisonResult, claims: Sequence[tuple[str, str]]
+) -> StudyResults:
+    """Return what the page shows: all models, but the trivial one of a single run.
+
+    It is the same in all runs.
+    """
+    baseline = options.baseline or comparison.baseline
+    trivial = [model for model in comparison.models if model.endswith(f": {TRIVIAL}")]
+    trivial.sort(key=lambda model: model != baseline)
+    models = [model for model in comparison.models if model not in trivial[1:]]
+    return StudyResults(
+        comparison.select(models, baseline=baseline),
         title="Runs side by side",
         unit="movies",
         label_unit="genres",
-        families={model: model.partition(": ")[0] for model in comparison.models},
-        claims=pairs + against,
+        families={
+            model: "trivial" if model in trivial else model.partition(": ")[0] for model in models
+        },
+        trivial=trivial[0] if trivial else None,
+        claims=[pair for pair in claims if set(models).issuperset(pair)],
+        terms=list_terms(models),
         provenance={
             **{f"Run {name}": str(path) for name, path in options.runs.items()},
             "Command": options.command,
         },
     )
-    write_report(page, options.out / "report.html")
-    return report
 
 
 def read_comparison(folder: Path) -> ComparisonResult:

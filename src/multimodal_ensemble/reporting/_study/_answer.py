@@ -111,7 +111,10 @@ def _sentence(comparison: ComparisonResult, first: str, second: str) -> str:
     title = metric_title(metric)
     if not is_resolved(row):
         found = interval(row.difference, row.difference_low, row.difference_high, sign="+")
-        return f"{_name(first)} against {_name(second)} is <b>not resolved</b> in {title}: {found}."
+        return (
+            f"{_name(first)} against {_name(second)} is <b>not resolved</b> in {title}: "
+            f"<span>{found}</span>."
+        )
     better, worse = (first, second) if row.difference > 0 else (second, first)
     low, high = sorted((abs(row.difference_low), abs(row.difference_high)))
     by = interval(abs(row.difference), low, high)

@@ -47,6 +47,7 @@ def comparison_html(results: StudyResults) -> str:
         [
             *([f"<p>{how}</p>", key, *plots] if plots else []),
             _scores(results, rows),
+            _repeats(results, rows),
             _incomplete(rows),
         ]
     )
@@ -87,12 +88,8 @@ def _plot(results: StudyResults, metric: Any, rows: pd.DataFrame) -> str:
 
 def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
     comparison = results.comparison
-    has_repeats = bool(rows["sd_repeats"].notna().any())
     families = number_families(results.families)
-    header = ["model"]
-    for metric in comparison.metrics:
-        title = metric_title(metric)
-        header += [title, *([f"sd of {title}"] if has_repeats else [])]
+    header = ["model", *map(metric_title, comparison.metrics)]
     best = rows.groupby("metric")["score"].max()
     body = []
     for model in comparison.models:
@@ -103,20 +100,35 @@ def _scores(results: StudyResults, rows: pd.DataFrame) -> str:
             row = rows_of(found)[0]
             text = interval(row.score, row.low, row.high)
             cells.append(Cell(text, row.score, is_bold=bool(row.score == best[metric])))
-            if has_repeats:
-                cells.append(Cell(number(row.sd_repeats), row.sd_repeats))
         body.append(cells)
     caption = "Scores with their intervals; the highest one of each column is bold."
+    return table(header, body, caption, sortable=True)
+
+
+def _repeats(results: StudyResults, rows: pd.DataFrame) -> str:
+    """Return how far the scores of repeats lie apart, where there are repeats."""
+    if rows["sd_repeats"].isna().all():
+        return ""
+    comparison = results.comparison
+    found = rows.pivot(index="model", columns="metric", values="sd_repeats")
+    body: list[Row] = [
+        [
+            model_name(results, model),
+            *(
+                Cell(number(value), value)
+                for value in found.loc[model, comparison.metrics].to_numpy().tolist()
+            ),
+        ]
+        for model in comparison.models
+    ]
     note = (
-        paragraph(
-            "The standard deviation (sd) says how far the scores of single repeats lie apart. "
-            "Repeats differ in the seed of training and, if their splits differ, in the test rows. "
-            "The intervals in brackets do not contain it: they are about the draw of test rows."
-        )
-        if has_repeats
-        else ""
+        "The standard deviation says how far the scores of single repeats lie apart. Repeats "
+        "differ in the seed of training and, if their splits differ, in the test rows. The "
+        "intervals in brackets do not contain it: they are about the draw of test rows."
     )
-    return table(header, body, caption, sortable=True) + note
+    header = ["model", *map(metric_title, comparison.metrics)]
+    caption = "Standard deviation of the scores over repeats."
+    return paragraph(note) + table(header, body, caption, sortable=True)
 
 
 def _incomplete(rows: pd.DataFrame) -> str:
@@ -129,5 +141,6 @@ def _incomplete(rows: pd.DataFrame) -> str:
 
 
 def model_name(results: StudyResults, model: str) -> str:
-    """Return the name of a model, with a mark for the trivial one."""
-    return f"{model} \N{EN DASH} trivial benchmark" if model == results.trivial else model
+    """Return the name of a model, where the trivial one says what it is."""
+    is_marked = model == results.trivial and "trivial" not in model.lower()
+    return f"{model} \N{EN DASH} trivial benchmark" if is_marked else model

@@ -55,7 +55,10 @@ def gallery_html(results: StudyResults) -> str:
             else []
         ),
         *(
-            ["In the second picture, the parts that speak for the named label are bright."]
+            [
+                "In the second picture, grey covers what does not speak for the named label; the "
+                "clearer a part, the more it speaks for it."
+            ]
             if has_maps
             else []
         ),
@@ -129,13 +132,13 @@ def _pictures(number: int, row: GalleryRow) -> str:
     pictures = [_picture(f"Picture of {row.title}", size, image)]
     caption = ""
     if row.picture_map is not None:
-        # Only what speaks for the label is bright.
+        # Only what speaks for the label stays clear.
         support = np.clip(row.picture_map, 0, None)
         opacity = _SHADE * (1 - support / (support.max() or 1))
         shade = _image("png", shade_png(opacity), f"{size} preserveAspectRatio='none'")
-        alt = f"Picture of {row.title}: the parts that speak for {row.map_label} are bright"
+        alt = f"Picture of {row.title}: the parts that speak for {row.map_label} are clear"
         pictures.append(_picture(alt, size, f"<use href='#p{number}'/>{shade}"))
-        caption = f"<p>Bright: speaks for {escape(row.map_label)}</p>"
+        caption = f"<p>Not grey: speaks for {escape(row.map_label)}</p>"
     return f"<div class='pictures'>{''.join(pictures)}</div>{caption}"
 
 

@@ -46,15 +46,15 @@ def importance_html(results: StudyResults) -> str:
         importance = importance[~is_same]
     is_mean = importance["label"] == ""
     means, by_label = importance[is_mean], importance[~is_mean]
-    alone = (
-        "or receives nothing else (alone)"
+    others = (
+        ", does not receive it (without), or receives nothing else (alone)"
         if "alone" in set(importance["case"])
-        else "which leaves it the other one alone"
+        else " or does not receive it (without), which leaves it the other one alone"
     )
     explained = (
         f"How the score of “{results.model}” changes if it receives a modality of other rows "
-        f"instead of its own (of other rows), does not receive it (without), {alone}. The farther "
-        "to the left, the more the model depends on what it loses."
+        f"instead of its own (of other rows){others}. The farther to the left, the more the model "
+        "depends on what it loses."
     )
     parts = [paragraph(explained)]
     if dots := _dots(means):

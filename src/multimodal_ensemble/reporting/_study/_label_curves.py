@@ -44,8 +44,8 @@ def label_curves_html(results: StudyResults) -> str:
     of_split = "of the first split " if len(comparison.splits) > 1 else ""
     curves = (
         f"<h3>What a threshold does</h3><p>Rates of <q>{escape(model)}</q> on the test {unit} "
-        f"{of_split}for each possible threshold: A accuracy, P precision, R recall, F F1. The "
-        f"vertical line is the threshold in use; {labels} without it are never or always "
+        f"{of_split}for each possible threshold: A is accuracy, P precision, R recall and F the "
+        f"F1. The vertical line is the threshold in use; {labels} without it are never or always "
         "predicted.</p>"
     )
     return "".join(

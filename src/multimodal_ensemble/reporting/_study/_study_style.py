@@ -13,6 +13,7 @@ h3 { margin: 1.8rem 0 0.4rem; font-size: 1.08rem; }
   background: var(--band); }
 .answer p, .answer ul { max-width: none; margin: 0; }
 .answer .first { font-size: 1.25rem; line-height: 1.4; }
+.answer b, .answer span { white-space: nowrap; }
 .answer ul { margin-top: 0.6rem; padding-left: 1.2rem; }
 .note { padding: 0.5rem 0.8rem; border: 1px solid var(--bad); border-radius: 6px; }
 .soft, .soft span { color: var(--soft); font-size: 0.92rem; }
@@ -47,6 +48,9 @@ svg text { fill: var(--soft); font-size: 12px; text-anchor: middle; }
 .interval { stroke: var(--text); stroke-width: 2; }
 .arrow { fill: none; stroke: var(--text); stroke-width: 2; }
 @media (min-width: 46rem) {
+  td.n { white-space: nowrap; }
+  .pictures { float: left; margin: 0 0.8rem 0.5rem 0; }
+  .pictures ~ p { display: flow-root; }
   .dots li { grid-template-columns: minmax(10rem, 17rem) 1fr 12.5rem; }
   .dots .track { grid-column: 2; grid-row: 1; min-height: 1.9rem; }
   .dots li:not(.axis):hover { background: var(--band); } }
@@ -90,6 +94,7 @@ select { max-width: 100%; padding: 0.3rem; font: inherit; font-size: 0.95rem; }
 .explained { max-width: 46rem; padding-left: 1.2rem; }
 .why { margin: 0.3rem 0; padding-left: 1.1rem; }
 .pictures { display: flex; gap: 0.5rem; }
+.why, .gallery table { clear: both; }
 .token { display: inline-block; margin: 0 0.2rem 0.15rem 0; padding: 0 0.3rem; border-radius: 4px;
   border: 1px solid var(--line); }
 .token small { font-size: 0.86em; }
@@ -105,8 +110,9 @@ dd { margin: 0; overflow-wrap: anywhere; }
   tbody th { min-width: 5.2rem; }
   .matrix { font-size: 0.72rem; }
   .matrix td, .matrix thead th, .matrix tbody th { padding: 0.2rem 0.1rem; }
+  .matrix td { letter-spacing: -0.04em; } .matrix td b { letter-spacing: -0.07em; }
   .matrix tbody th { min-width: 4.2rem; max-width: 5.5rem; }
-  main { padding: 1rem 0.75rem 3rem; }
+  main { padding: 1rem 0.6rem 3rem; }
   .bar { width: 3rem; margin: 0; }
   .gallery tbody th { min-width: 4.4rem; }
   .gallery thead th:nth-child(n + 3) { writing-mode: vertical-rl; }

@@ -9,15 +9,18 @@ import numpy as np
 
 from multimodal_ensemble._validation import FloatArray
 
+# Black would hide the parts of dark pictures that it does not cover.
+_GREY = 128
+
 
 def shade_png(opacity: FloatArray) -> bytes:
-    """Return a black PNG file whose pixels have an opacity of 0..1, of shape (height, width).
+    """Return a grey PNG file whose pixels have an opacity of 0..1, of shape (height, width).
 
     The format is that of the W3C recommendation "Portable Network Graphics": 8 bits of grey and
     of alpha per pixel.
     """
     height, width = opacity.shape
-    pixels = np.zeros((height, width, 2), np.uint8)
+    pixels = np.full((height, width, 2), _GREY, np.uint8)
     pixels[..., 1] = np.round(255 * opacity)
     # Each line begins with the number of its filter.
     lines = b"".join(b"\0" + line.tobytes() for line in pixels)
