@@ -340,8 +340,9 @@ def test_the_threshold_in_use_is_written_on_top_of_the_curves(path):
 
 def test_the_importance_says_whose_it_is(page):
     text = sentence_of(page.text)
-    assert "How the score of “both” changes if it receives a modality of other rows" in text
-    assert "or does not receive it (without), which leaves it the other one alone." in text
+    assert "How the score of “both” changes if it receives a modality of other movies" in text
+    assert "or does not receive it, which leaves it the other one alone." in text
+    assert "tags of other movies" in page.texts_of("span")
     assert "Mean over genres" in page.texts_of("h3")
 
 

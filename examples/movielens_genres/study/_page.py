@@ -25,8 +25,6 @@ from ._split import SeedResult
 N_MAPS, N_REGIONS = 6, 5
 # A tag on fewer test movies marks a genre by chance.
 FEWEST_MOVIES = 3
-# Explanations name the column that several networks see.
-POSTER = {"poster_file": "poster"}
 FAMILIES = {"ensemble": "ensembles", "plain call": "plain calls", "linear": "linear controls"}
 # What the starts of the names of models mean.
 TERMS = {
@@ -125,7 +123,7 @@ def _explain(
     ]
     importance = modality_importance(model, X, y) if len(model.encoders_) > 1 else None
     if importance is not None:
-        importance["modality"] = importance["modality"].replace(POSTER)
+        importance["modality"] = importance["modality"].map(_name_modality, na_action="ignore")
     return {
         "gallery": gallery,
         "importance": importance,
@@ -134,7 +132,15 @@ def _explain(
 
 
 def _rename(by_modality: Mapping[str, Any]) -> dict[str, Any]:
-    return {POSTER.get(name, name): values for name, values in by_modality.items()}
+    return {_name_modality(name): values for name, values in by_modality.items()}
+
+
+def _name_modality(name: str) -> str:
+    """Return the name of a modality without that of a network or of the column of posters.
+
+    Explanations add what several networks say about the posters, so that one name is left.
+    """
+    return "poster" if name.startswith("poster_") else name
 
 
 def _map_posters(

@@ -103,9 +103,7 @@ def _collect_results(
         title="Runs side by side",
         unit="movies",
         label_unit="genres",
-        families={
-            model: "trivial" if model in trivial else model.partition(": ")[0] for model in models
-        },
+        families={model: model.partition(": ")[0] for model in models},
         trivial=trivial[0] if trivial else None,
         claims=[pair for pair in claims if set(models).issuperset(pair)],
         terms=list_terms(models),

@@ -110,13 +110,13 @@ def _repeats(results: StudyResults, rows: pd.DataFrame) -> str:
     if rows["sd_repeats"].isna().all():
         return ""
     comparison = results.comparison
-    found = rows.pivot(index="model", columns="metric", values="sd_repeats")
+    found = {(row.model, row.metric): row.sd_repeats for row in rows_of(rows)}
     body: list[Row] = [
         [
             model_name(results, model),
             *(
-                Cell(number(value), value)
-                for value in found.loc[model, comparison.metrics].to_numpy().tolist()
+                Cell(number(found[model, metric]), found[model, metric])
+                for metric in comparison.metrics
             ),
         ]
         for model in comparison.models

@@ -21,9 +21,9 @@ from multimodal_ensemble.reporting._study._parts import (
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 
 _CASES = {
-    "missing": "without {}",
-    "shuffled": "{} of other rows",
-    "alone": "{} alone",
+    "missing": "without {modality}",
+    "shuffled": "{modality} of other {unit}",
+    "alone": "{modality} alone",
 }
 _MAX_TOKENS = 12
 
@@ -47,30 +47,30 @@ def importance_html(results: StudyResults) -> str:
     is_mean = importance["label"] == ""
     means, by_label = importance[is_mean], importance[~is_mean]
     others = (
-        ", does not receive it (without), or receives nothing else (alone)"
+        ", does not receive it, or receives nothing else"
         if "alone" in set(importance["case"])
-        else " or does not receive it (without), which leaves it the other one alone"
+        else " or does not receive it, which leaves it the other one alone"
     )
     explained = (
-        f"How the score of “{results.model}” changes if it receives a modality of other rows "
-        f"instead of its own (of other rows){others}. The farther to the left, the more the model "
+        f"How the score of “{results.model}” changes if it receives a modality of other "
+        f"{results.unit} instead of its own{others}. The farther to the left, the more the model "
         "depends on what it loses."
     )
     parts = [paragraph(explained)]
-    if dots := _dots(means):
+    if dots := _dots(means, results.unit):
         parts += [
             f"<h3>Mean over {escape(results.label_unit)}</h3>",
             dot_plot(dots, line=0.0, sign=True),
         ]
-    parts += [_by_label(by_label)] if len(by_label) else []
+    parts += [_by_label(by_label, results.unit)] if len(by_label) else []
     return "".join(parts)
 
 
-def _dots(rows: pd.DataFrame) -> list[Dot]:
+def _dots(rows: pd.DataFrame, unit: str) -> list[Dot]:
     changed = rows[rows["case"].isin(_CASES)]
     return [
         Dot(
-            _title(row.case, row.modality),
+            _title(row.case, row.modality, unit),
             float(row.difference),
             float(row.difference_low),
             float(row.difference_high),
@@ -81,11 +81,11 @@ def _dots(rows: pd.DataFrame) -> list[Dot]:
     ]
 
 
-def _title(case: str, modality: str) -> str:
-    return _CASES[case].format(modality)
+def _title(case: str, modality: str, unit: str) -> str:
+    return _CASES[case].format(modality=modality, unit=unit)
 
 
-def _by_label(rows: pd.DataFrame) -> str:
+def _by_label(rows: pd.DataFrame, unit: str) -> str:
     """Return a heat map of the losses: one row per change, one column per label."""
     changed = rows[rows["case"].isin(_CASES)]
     labels = list(dict.fromkeys(rows["label"]))
@@ -95,7 +95,7 @@ def _by_label(rows: pd.DataFrame) -> str:
         found = part.set_index("label")["difference"].reindex(labels)
         body.append(
             [
-                _title(str(case), str(modality)),
+                _title(str(case), str(modality), unit),
                 *(
                     Cell(number(value, sign="+"), value, max(0.0, -value / strongest))
                     for value in found.to_numpy().tolist()
@@ -103,7 +103,7 @@ def _by_label(rows: pd.DataFrame) -> str:
             ]
         )
     caption = "Change of the score by label; the stronger the colour, the larger the loss."
-    return table(["the model sees", *labels], body, caption, style="matrix")
+    return table(["change", *labels], body, caption, style="matrix")
 
 
 def label_tokens_html(results: StudyResults) -> str:

@@ -51,7 +51,7 @@ svg text { fill: var(--soft); font-size: 12px; text-anchor: middle; }
   td.n { white-space: nowrap; }
   .pictures { float: left; margin: 0 0.8rem 0.5rem 0; }
   .pictures ~ p { display: flow-root; }
-  .dots li { grid-template-columns: minmax(10rem, 17rem) 1fr 12.5rem; }
+  .dots li { grid-template-columns: minmax(10rem, 20rem) 1fr 12.5rem; }
   .dots .track { grid-column: 2; grid-row: 1; min-height: 1.9rem; }
   .dots li:not(.axis):hover { background: var(--band); } }
 .charts { display: grid; gap: 0.6rem 1.4rem;
