@@ -47,11 +47,11 @@ svg text { fill: var(--soft); font-size: 12px; text-anchor: middle; }
 .zero { stroke: var(--text); stroke-width: 1.5; }
 .interval { stroke: var(--text); stroke-width: 2; }
 .arrow { fill: none; stroke: var(--text); stroke-width: 2; }
+@media (min-width: 64rem) { td.n { white-space: nowrap; } }
 @media (min-width: 46rem) {
-  td.n { white-space: nowrap; }
   .pictures { float: left; margin: 0 0.8rem 0.5rem 0; }
   .pictures ~ p { display: flow-root; }
-  .dots li { grid-template-columns: minmax(10rem, 20rem) 1fr 12.5rem; }
+  .dots li { grid-template-columns: minmax(10rem, 27%) 1fr 12.5rem; }
   .dots .track { grid-column: 2; grid-row: 1; min-height: 1.9rem; }
   .dots li:not(.axis):hover { background: var(--band); } }
 .charts { display: grid; gap: 0.6rem 1.4rem;
