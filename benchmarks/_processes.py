@@ -31,6 +31,29 @@ print(status.partition("VmHWM:")[2].split()[0])
 """
 
 
+# Prints the peak resident memory after the first fit and after the last, in kilobytes.
+FITS_SCRIPT = """
+import gc, os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+from pathlib import Path
+import numpy as np
+from multimodal_ensemble import BagOfWordsEncoder, ImageEncoder, MultimodalClassifier
+rng = np.random.default_rng(0)
+images = list(rng.integers(0, 256, (200, 40, 40, 3), dtype="uint8"))
+tags = [[str(tag) for tag in rng.choice(9, 2, replace=False)] for _ in images]
+labels = [["even" if len(set(row) & set("02468")) else "odd"] for row in tags]
+for number in range(int(sys.argv[1])):
+    poster = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
+    network = MultimodalClassifier([poster, BagOfWordsEncoder("tags")], epochs=2, verbose=0)
+    network.fit({"poster": images, "tags": tags}, labels)
+    del poster, network
+    gc.collect()
+    status = Path("/proc/self/status").read_text()
+    if number == 0 or number == int(sys.argv[1]) - 1:
+        print(status.partition("VmHWM:")[2].split()[0])
+"""
+
+
 def measure_import(repeats: int) -> Figure:
     """Return the figure of importing the package."""
     check = "import sys, multimodal_ensemble; assert 'tensorflow' not in sys.modules"
@@ -76,6 +99,18 @@ def measure_memory(counts: tuple[int, int]) -> list[Figure]:
                 )
             )
     return figures
+
+
+def measure_fits(n_fits: int) -> Figure:
+    """Return the figure of peak memory after many fits in one process."""
+    first, last = (int(peak) / 1024 for peak in _python("-c", FITS_SCRIPT, str(n_fits)).split())
+    return Figure(
+        f"peak memory of {n_fits} fits in one process",
+        "the same after the first fit",
+        1.05,
+        [last / first],
+        details={"peaks_mib": [first, last], "backbone": "MobileNet, random weights, 32 px"},
+    )
 
 
 def measure_store_size(store: FeatureStore, n_images: int, n_features: list[int]) -> Figure:
