@@ -7,14 +7,14 @@ import pytest
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.encoders import ImageEncoder
-from multimodal_ensemble.features import _choose_dtype, _compute_dtype, _store
+from multimodal_ensemble.features import _choose_dtype, _compute_dtype
 from multimodal_ensemble.features._compute_dtype import in_bfloat16, lowest_cosine
 
 
 @pytest.fixture
 def fast(monkeypatch):
     """A processor that multiplies bfloat16, and checks of a few rows."""
-    monkeypatch.setattr(_store, "is_bfloat16_fast", lambda: True)
+    monkeypatch.setattr(_choose_dtype, "is_bfloat16_fast", lambda: True)
     monkeypatch.setattr(_choose_dtype, "LEAST_ROWS", 6)
 
 
@@ -141,7 +141,7 @@ def test_networks_of_both_dtypes_are_computed_together(tmp_path, make_encoder, p
 
 
 def test_without_such_a_processor_auto_is_float32(tmp_path, make_encoder, posters, monkeypatch):
-    monkeypatch.setattr(_store, "is_bfloat16_fast", lambda: False)
+    monkeypatch.setattr(_choose_dtype, "is_bfloat16_fast", lambda: False)
     monkeypatch.setattr(_choose_dtype, "LEAST_ROWS", 6)
     store = FeatureStore(tmp_path / "store")
     store.get_features(make_encoder(), posters, verbose=0)

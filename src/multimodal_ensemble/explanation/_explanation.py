@@ -198,6 +198,7 @@ class Explanation:
         parts = [
             part[(part["part"] != REST) | part.duplicated("modality", keep="last")]
             for part in parts
+            if len(part)
         ]
         whole = self._select(self.modalities, row, label)
         whole = whole[~whole["modality"].isin(known) & ~whole["is_missing"]]

@@ -14,14 +14,22 @@ from multimodal_ensemble.features._compute_dtype import (
     LEAST_COSINE,
     LEAST_ROWS,
     N_CHECKED,
+    is_bfloat16_fast,
     lowest_cosine,
 )
 from multimodal_ensemble.features._request import Request
 from multimodal_ensemble.features._shards import ShardFolder
 
 
-def choose_known_dtype(request: Request, in_bfloat16: ShardFolder) -> Request:
-    """Return the request for features in bfloat16 if the store has any, or let a check decide."""
+def choose_known_dtype(request: Request, in_bfloat16: ShardFolder, compute_dtype: str) -> Request:
+    """Return the request for features in the given dtype.
+
+    With ``"auto"``, it is bfloat16 if the store has such features, or a check decides later.
+    """
+    if compute_dtype == "bfloat16":
+        return request.using_bfloat16(in_bfloat16)
+    if compute_dtype == "float32" or not is_bfloat16_fast():
+        return request
     if in_bfloat16.index():
         return request.using_bfloat16(in_bfloat16)
     return request if has_lambda(request.backbone) else replace(request, in_bfloat16=in_bfloat16)

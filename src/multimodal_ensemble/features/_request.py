@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +17,7 @@ from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder, ItemLists, ItemsEncoder
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Rows
+from multimodal_ensemble.features._fingerprint import model_fingerprint
 from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
 
 # Upper estimates: digest and exponent of a row; headers of a file; description of a folder.
@@ -122,6 +125,16 @@ def frozen_backbone(encoder: Encoder) -> keras.Model:
         msg = f"Modality {encoder.name!r} has {state}, so it has no features to store."
         raise ModalityError(msg)
     return backbone
+
+
+def entry_keys(backbone: keras.Model, encoder: Encoder, dtype: str) -> tuple[str, str]:
+    """Return the keys of features that are computed in float32 and in bfloat16."""
+    identity = [model_fingerprint(backbone), encoder.encoding_config(), dtype]
+    in_float32, in_bfloat16 = (
+        hashlib.sha256(json.dumps([*identity, each], sort_keys=True).encode()).hexdigest()
+        for each in ("float32", "bfloat16")
+    )
+    return in_float32, in_bfloat16
 
 
 def make_request(

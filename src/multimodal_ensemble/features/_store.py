@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,16 +17,16 @@ from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features._choose_dtype import choose_dtypes, choose_known_dtype
-from multimodal_ensemble.features._compute_dtype import COMPUTE_DTYPES, is_bfloat16_fast
+from multimodal_ensemble.features._compute_dtype import COMPUTE_DTYPES
 from multimodal_ensemble.features._compute_features import compute_features
 from multimodal_ensemble.features._contents import entry_folders
 from multimodal_ensemble.features._entry import StoreEntry
-from multimodal_ensemble.features._fingerprint import model_fingerprint
 from multimodal_ensemble.features._folder import open_folder
 from multimodal_ensemble.features._leases import Lease
 from multimodal_ensemble.features._request import (
     Request,
     check_limit,
+    entry_keys,
     frozen_backbone,
     make_request,
 )
@@ -350,20 +348,12 @@ class FeatureStore:
         present: NDArray[np.bool_] | None = None,
     ) -> Request:
         backbone = frozen_backbone(encoder)
-        identity = [model_fingerprint(backbone), encoder.encoding_config(), self.dtype]
         shards, others = (
-            self._open_shards([*identity, dtype]) for dtype in ("float32", "bfloat16")
+            self._opened.setdefault(key, ShardFolder(self.folder / key, self.dtype))
+            for key in entry_keys(backbone, encoder, self.dtype)
         )
         request = make_request(encoder, backbone, shards, values, views, present)
-        if self.compute_dtype == "bfloat16":
-            return request.using_bfloat16(others)
-        if self.compute_dtype == "float32" or not is_bfloat16_fast():
-            return request
-        return choose_known_dtype(request, others)
-
-    def _open_shards(self, identity: Sequence[Any]) -> ShardFolder:
-        key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-        return self._opened.setdefault(key, ShardFolder(self.folder / key, self.dtype))
+        return choose_known_dtype(request, others, self.compute_dtype)
 
     def _read(self, requests: Sequence[Request], verbose: int) -> list[NDArray[np.float32]]:
         """Return all features by request and variant, and compute those not in the store."""
