@@ -77,7 +77,8 @@ def explain_rows(
     >>> model = fuse_encoders([year], n_labels=2)
     >>> rows = MultimodalDataset({"year": [2001, 2002]}, [year])
     >>> explanation = explain_rows(
-    ...     model, rows, classes=["Drama", "War"], prior=np.zeros(2), shown=[1], rows=[0, 1])
+    ...     model, rows, classes=["Drama", "War"], prior=np.zeros(2), shown=[1],
+    ...     rows=[0, 1])
     >>> explanation
     Explanation(2 rows, 1 label, shapley)
     """
