@@ -93,7 +93,7 @@ def _make_targets(requests: Sequence[Request], *, joined: bool) -> list[Target]:
     Making a joined model takes a second or two, as long as a batch or less takes twice.
     """
     targets = []
-    for dtype, convert in (("float32", None), ("bfloat16", in_bfloat16)):
+    for dtype in ("float32", "bfloat16"):
         here = [r for r in requests if r.compute_dtype == dtype and r.find_uncomputed()]
         backbones = [request.backbone for request in here]
         models = (
@@ -103,7 +103,7 @@ def _make_targets(requests: Sequence[Request], *, joined: bool) -> list[Target]:
         )
         targets += [
             Target(
-                model if convert is None else convert(model),
+                in_bfloat16(model) if dtype == "bfloat16" else model,
                 [here[number].shards for number in numbers],
             )
             for model, numbers in models

@@ -10,9 +10,7 @@ import pandas as pd
 from multimodal_ensemble._figures import new_figure, shorten
 from multimodal_ensemble._resamples import is_resolved
 from multimodal_ensemble._text import metric_title
-from multimodal_ensemble.model_selection._comparison_text import (
-    format_difference,
-)
+from multimodal_ensemble.model_selection._comparison_text import format_difference
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -105,9 +105,9 @@ def _terms(results: StudyResults) -> str:
 
 
 def _sentence(comparison: ComparisonResult, first: str, second: str) -> str:
-    pair = comparison.select([second, first])
-    metric = pair.metrics[0]
-    row = next(row for row in rows_of(pair.table) if row.metric == metric and row.model == first)
+    metric = comparison.metrics[0]
+    pair = comparison.select([second, first], metrics=[metric])
+    row = next(row for row in rows_of(pair.table) if row.model == first)
     title = metric_title(metric)
     if not is_resolved(row):
         found = interval(row.difference, row.difference_low, row.difference_high, sign="+")

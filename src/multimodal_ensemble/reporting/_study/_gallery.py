@@ -13,6 +13,7 @@ from multimodal_ensemble.reporting._study._jpeg_size import jpeg_size
 from multimodal_ensemble.reporting._study._mistakes import mistakes_html
 from multimodal_ensemble.reporting._study._parts import threshold_text
 from multimodal_ensemble.reporting._study._reasons import signed, tokens_html, why_html
+from multimodal_ensemble.reporting._study._row_answers import read_answers
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 from multimodal_ensemble.reporting._study._tiny_png import shade_png
 
@@ -101,10 +102,8 @@ def _filters(labels: Sequence[str]) -> str:
 
 
 def _card(number: int, row: GalleryRow, labels: Sequence[str]) -> str:
-    true = np.isin(labels, list(row.labels))
-    predicted = row.y_score >= row.thresholds
+    true, predicted, confidence = read_answers(row, labels)
     answers = [_ANSWERS[bool(t), bool(p)] for t, p in zip(true, predicted, strict=True)]
-    confidence = np.where(predicted, row.y_score, 1 - row.y_score)
     kinds = "".join(code for code, _, _ in answers)
     named = [label for label, is_predicted in zip(labels, predicted, strict=True) if is_predicted]
     return (

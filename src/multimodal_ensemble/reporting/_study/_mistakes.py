@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from multimodal_ensemble.reporting._study._gallery_row import GalleryRow
+from multimodal_ensemble.reporting._study._row_answers import read_answers
 
 _N_MISTAKES = 5
 
@@ -16,23 +17,21 @@ def mistakes_html(gallery: Sequence[GalleryRow], labels: Sequence[str], unit: st
     """Return the wrong answers of the highest confidence, with links to their cards."""
     found = []
     for place, row in enumerate(gallery):
-        is_true = np.isin(labels, list(row.labels))
-        predicted = row.y_score >= row.thresholds
-        confidence = np.where(predicted, row.y_score, 1 - row.y_score)
+        is_true, predicted, confidence = read_answers(row, labels)
         found += [
-            (float(confidence[column]), place, int(column))
+            (float(confidence[column]), place, int(column), bool(predicted[column]))
             for column in np.flatnonzero(is_true != predicted)
         ]
     if not found:
         return ""
     items = []
-    for _, place, column in sorted(found, key=lambda each: -each[0])[:_N_MISTAKES]:
+    most_confident = sorted(found, key=lambda each: -each[0])[:_N_MISTAKES]
+    for _, place, column, is_predicted in most_confident:
         row = gallery[place]
-        score, threshold = float(row.y_score[column]), float(row.thresholds[column])
-        what = "predicted, but not true" if score >= threshold else "true, but not predicted"
+        what = "predicted, but not true" if is_predicted else "true, but not predicted"
         items.append(
             f"<li><a href='#row-{place}'>{escape(row.title)}</a>: {escape(labels[column])} is "
-            f"{what}; score {score:.3f}</li>"
+            f"{what}; score {float(row.y_score[column]):.3f}</li>"
         )
     shown = f"{len(items)} of {len(found):,}"
     return (
