@@ -76,7 +76,7 @@ def read_labels(
 def label_columns(X: Any, y: Any) -> list[str]:
     """Return the names of columns that X and y share."""
     columns = set(X if isinstance(X, Mapping) else table_names(X) or [])
-    names = table_names(y) or [getattr(y, "name", None)]
+    names = [y] if isinstance(y, str) else table_names(y) or [getattr(y, "name", None)]
     return [name for name in names if name in columns]
 
 

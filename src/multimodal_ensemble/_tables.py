@@ -115,7 +115,7 @@ def check_same_index(**parts: Any) -> None:
             raise ValueError(msg)
 
 
-def named_rows(data: Any, table: pd.DataFrame) -> pd.DataFrame | None:
+def named_rows(data: Any, table: Any) -> pd.DataFrame | None:
     """Return the table that was read from data if it has the index labels of data, else None."""
     has_labels = isinstance(data, pd.DataFrame) or (
         isinstance(data, Mapping) and any(isinstance(column, pd.Series) for column in data.values())

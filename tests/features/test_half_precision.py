@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from multimodal_ensemble import FeatureStore, ImageEncoder
-from multimodal_ensemble.features._half_precision import from_half, to_half
+from multimodal_ensemble._half_precision import from_half, to_half
 
 # Values around the limits of float32 and float16, besides those that hypothesis tries.
 SIZES = [0.0, -0.0, 1e-45, 1e-40, 1.2e-38, 1e-30, 6e-8, 6.1e-5, 1.0, 65504.0, 65520.0, 1e30, 3.4e38]

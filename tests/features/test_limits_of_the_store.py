@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
+from multimodal_ensemble._half_precision import from_half, to_half
 from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
-from multimodal_ensemble.features._half_precision import from_half, to_half
 
 
 def test_encoders_that_share_a_network_count_once(tmp_path, make_encoder, posters):

@@ -21,9 +21,9 @@ from multimodal_ensemble import (
     MultimodalDataset,
     fuse_encoders,
 )
+from multimodal_ensemble._half_precision import from_half, to_half
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import CheckpointError, MultimodalEnsembleError
-from multimodal_ensemble.features._half_precision import from_half, to_half
 from multimodal_ensemble.saving import read_archive, write_archive
 from multimodal_ensemble.training import read_checkpoint_metadata
 from multimodal_ensemble.training._checkpoint import read_checkpoint

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
 from os import PathLike
@@ -10,14 +9,13 @@ from typing import Any, Self
 
 import keras
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._label_names import classes_for_caller
-from multimodal_ensemble._labels import label_tuples, read_labels
-from multimodal_ensemble._tables import check_same_index, counted, from_arrow, named_rows
+from multimodal_ensemble._labels import read_labels
+from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
@@ -26,16 +24,17 @@ from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scor
 from multimodal_ensemble.estimators._explain import ExplainMixin
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._rows import check_same_length, read_table
-from multimodal_ensemble.estimators._thresholds import choose_labels
-from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.linear import log_odds
+from multimodal_ensemble.estimators._prediction import PredictionMixin
+from multimodal_ensemble.estimators._rows import (
+    check_same_length,
+    read_large_table,
+    read_table,
+    split_labels,
+)
 from multimodal_ensemble.metrics import apply_thresholds
-from multimodal_ensemble.training import predict_scores
 
 
-class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator):
+class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, BaseEstimator):
     """Base class of multilabel estimators over encoders.
 
     A subclass has the parameters `encoders`, `store` and `verbose`; `fit` ends with `_adopt`.
@@ -49,120 +48,7 @@ class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator):
     thresholds_: NDArray[np.float64]
     provenance_: dict[str, Any]
 
-    # -- prediction --------------------------------------------------------------------------
-
-    @property
-    @abstractmethod
-    def _rows_per_batch(self) -> int:
-        """Number of rows that are encoded at once for prediction."""
-
-    def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
-        size, store, verbose = self._rows_per_batch, self.store, min(self.verbose, 1)
-        dataset = MultimodalDataset(
-            table, self.encoders_, batch_size=size, store=store, verbose=verbose
-        )
-        if len(dataset.dropped):
-            row, reason = dataset.dropped.iloc[0]
-            msg = (
-                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first is row "
-                f"{row}: {reason}. With on_error='missing' and optional=True, or with "
-                "on_error='blank', their other modalities are used."
-            )
-            raise ImageReadError(msg)
-        return dataset
-
-    def _predict_scores(self, table: pd.DataFrame) -> NDArray[np.float32]:
-        """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
-        return predict_scores(self.model_, self._open_rows(table), verbose=min(self.verbose, 1))
-
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
-        """Return scores.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            Raw columns with the names that they have in training. The columns of optional
-            modalities may be absent.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_labels)
-            Scores in 0..1, float32, one column for each of `classes_`.
-
-        Raises
-        ------
-        ModalityError
-            If a column is absent or values do not fit an encoder.
-        ImageReadError
-            If an image cannot be read, unless its encoder has another `on_error`.
-        """
-        check_is_fitted(self)
-        return self._predict_scores(read_table(self, X, reset=False))
-
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the log-odds of the scores, which rank rows as the scores do.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            As for `predict_proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_labels)
-            ``log(p / (1 - p))``, finite, float64.
-        """
-        return log_odds(self.predict_proba(X))
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Return labels: 1 where a score is at least the threshold of its label.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            As for `predict_proba`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_labels)
-            Multi-hot, int64, one column for each of `classes_`.
-        """
-        return apply_thresholds(self.predict_proba(X), self.thresholds_).astype(np.int64)
-
-    def predict_labels(
-        self, X: Any, *, at_least: int = 0, top_k: int | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Return the names of the labels of each row.
-
-        Few scores reach the threshold of a rare label, so some rows have no label. `at_least` and
-        `top_k` give such rows their best labels.
-
-        The best labels of a row are those that reach their threshold. The others follow by
-        ``logit(score) - logit(threshold)``, so labels with a threshold of ``inf`` come last, in
-        order of their scores.
-
-        Parameters
-        ----------
-        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
-            As for `predict_proba`.
-        at_least : int, default=0
-            Minimum number of labels per row. Rows with fewer labels get their best ones.
-        top_k : int, optional
-            Exact number of labels per row, whether or not they reach their threshold.
-
-        Returns
-        -------
-        list of n_samples tuples
-            Elements of `classes_`, in the order of `classes_`.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer labels than `at_least` or `top_k`, or both are given.
-        """
-        y_score = self.predict_proba(X)
-        chosen = choose_labels(y_score, self.thresholds_, at_least=at_least, top_k=top_k)
-        return label_tuples(chosen, self.classes_)
+    # -- evaluation --------------------------------------------------------------------------
 
     def evaluate(self, X: Any, y: Any) -> Evaluation:
         """Return the scores on rows that were not used in training.
@@ -179,7 +65,7 @@ class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator):
         Evaluation
             The scores; ``print`` shows them as a table.
         """
-        table, y_true = self._read_truth(X, y)
+        table, y_true = self._read_truth(X, y, may_be_lazy=True)
         return evaluate_scores(
             y_true,
             self._predict_scores(table),
@@ -205,18 +91,20 @@ class BaseMultimodalEstimator(ExplainMixin, ClassifierMixin, BaseEstimator):
         float
             Share of rows in which every label is predicted correctly, 0..1.
         """
-        table, y_true = self._read_truth(X, y, sample_weight)
+        table, y_true = self._read_truth(X, y, sample_weight, may_be_lazy=True)
         sample_weight = from_arrow(sample_weight, name="sample_weight")
         weights = check_sample_weight(sample_weight, len(y_true))
         y_pred = apply_thresholds(self._predict_scores(table), self.thresholds_)
         return float(np.average((y_pred == y_true).all(axis=1), weights=weights))
 
     def _read_truth(
-        self, X: Any, y: Any, sample_weight: Any = None
-    ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-        """Return X as a table and the true labels of its rows."""
+        self, X: Any, y: Any, sample_weight: Any = None, *, may_be_lazy: bool = False
+    ) -> tuple[Any, NDArray[np.bool_]]:
+        """Return X as a table, in files only if it `may_be_lazy`, and the true labels."""
         check_is_fitted(self)
-        table = read_table(self, X, reset=False)
+        X, y = split_labels(X, y)
+        read = read_large_table if may_be_lazy else read_table
+        table = read(self, X, reset=False)
         check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight)
         y_true, _ = read_labels(y, self.classes_)
         check_same_length(table, y_true)

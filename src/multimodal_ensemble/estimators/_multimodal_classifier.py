@@ -267,7 +267,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             return self._train(model, self.encoders_, rows, seed, **options, continues=True)
         with seeded_layers(seed):
             encoders = fit_new_encoders(
-                self.encoders, rows.train, label_columns(X, y), verbose=self.verbose
+                self.encoders, rows.train, label_columns(X, y), seed=seed, verbose=self.verbose
             )
         model = self._build(encoders, len(rows.classes), seed)
         return self._train(model, encoders, rows, seed, **options)
@@ -323,8 +323,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         modalities = [modalities] if isinstance(modalities, str) else list(modalities)
         configured = self.encoders_ if isinstance(self.encoders, str) else self.encoders
         wanted = as_encoder_list(configured)
-        with seeded_layers(seed), rows.train.locating_errors():
-            encoders = refit_encoders(self.encoders_, wanted, modalities, rows.train.data)
+        some = rows.train.in_memory(seed)
+        with seeded_layers(seed), some.locating_errors():
+            encoders = refit_encoders(self.encoders_, wanted, modalities, some.frame)
         model = self._build(encoders, len(self.classes_), seed)
         kept = [encoder.name for encoder in encoders if encoder.name not in modalities]
         keep_heads(model, self.model_, kept)

@@ -220,6 +220,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
                 self.encoders,
                 rows.train,
                 excluded,
+                seed=seed,
                 verbose=self.verbose,
                 embed_tags=True,
                 unlabelled=unlabelled,
@@ -251,10 +252,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         connect_members(fitted.encoders, self.store)
         return super()._adopt(fitted)
 
-    def _open_rows(self, table: pd.DataFrame) -> MultimodalDataset:
+    def _open_rows(self, table: pd.DataFrame, *, verbose: int | None = None) -> MultimodalDataset:
         # `set_params` may have changed the store.
         connect_members(self.encoders_, self.store)
-        return super()._open_rows(table)
+        return super()._open_rows(table, verbose=verbose)
 
     @classmethod
     def _fitted_params(cls, fitted: Fitted) -> dict[str, Any]:

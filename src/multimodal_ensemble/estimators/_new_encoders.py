@@ -17,6 +17,7 @@ def fit_new_encoders(
     rows: Rows,
     excluded: Sequence[str],
     *,
+    seed: int,
     verbose: int,
     embed_tags: bool = False,
     unlabelled: Any = None,
@@ -24,7 +25,11 @@ def fit_new_encoders(
     """Return encoders that are fitted to the training rows; those that are given stay as is.
 
     `given` is the parameter `encoders` of an estimator, and `excluded` are the columns of labels.
+    Of many rows in files, some are taken at random.
     """
+    n_rows, rows = len(rows.y), rows.in_memory(seed)
+    if verbose and len(rows.y) < n_rows:
+        print(f"Encoders are fitted to {len(rows.y):,} of {n_rows:,} rows, chosen at random.")
     if isinstance(given, str):
         encoders = infer_encoders(
             rows.data, exclude=excluded, embed_tags=embed_tags, verbose=min(verbose, 1)

@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from multimodal_ensemble._table_files import TableFile, blocks_of
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.encoders import Encoder, ImageEncoder
 
 # Libraries that predictions depend on.
 _LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
+_ROWS_PER_PART = 32_768
 
 
 def describe_training(
-    encoders: Sequence[Encoder], tables: Sequence[pd.DataFrame], y: Any, seed: int
+    encoders: Sequence[Encoder], tables: Sequence[pd.DataFrame | TableFile], y: Any, seed: int
 ) -> dict[str, Any]:
     """Return what the provenance of all estimators has; `tables` are all rows, `y` the training."""
     return {
@@ -36,13 +38,18 @@ def describe_training(
 
 
 def _count_unreadable(
-    encoders: Sequence[Encoder], tables: Sequence[pd.DataFrame]
+    encoders: Sequence[Encoder], tables: Sequence[pd.DataFrame | TableFile]
 ) -> dict[str, dict[str, int]]:
     """Return the numbers of unreadable images, and of rows with one, by modality."""
     counts = {}
     for encoder in encoders:
         if isinstance(encoder, ImageEncoder) and encoder.unreadable:
-            values = [value for table in tables for value in encoder.select(table)]
+            values = [
+                value
+                for table in tables
+                for part in blocks_of(table, _ROWS_PER_PART)
+                for value in encoder.select(part)
+            ]
             n_images, n_rows = encoder.count_unreadable(values)
             counts[encoder.name] = {"n_images": n_images, "n_rows": n_rows}
     return counts

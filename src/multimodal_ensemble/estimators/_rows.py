@@ -6,6 +6,7 @@ import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from multimodal_ensemble._labels import read_labels
+from multimodal_ensemble._table_files import TableFile, open_table, read_tables
 from multimodal_ensemble._tables import (
+    abbreviate,
     check_columns,
     check_same_index,
     from_arrow,
     named_rows,
+    table_names,
     to_frame,
 )
 from multimodal_ensemble._validation import check_sample_weight
@@ -28,13 +32,19 @@ from multimodal_ensemble.model_selection import stratified_holdout
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
 _N_FOLDS = 5
+# Tables in files are read into memory if they take no more.
+_KEPT_BYTES = 2**27
+# Of larger ones, encoders are fitted to so many rows, at most and at least, or to those that take
+# so many bytes.
+_MAX_SAMPLE, _MIN_SAMPLE = 100_000, 10_000
+_SAMPLE_BYTES = 2**30
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
     """A table with its labels, row weights and groups, and the positions of its rows in X."""
 
-    data: pd.DataFrame
+    data: pd.DataFrame | TableFile
     y: NDArray[np.bool_]
     # None, or what becomes float64 of shape (n,).
     weight: Any = None
@@ -52,7 +62,23 @@ class Rows:
             None if each is None else each[positions] for each in (self.weight, self.groups)
         )
         in_x = positions if self.positions is None else self.positions[positions]
-        return Rows(self.data.iloc[positions], self.y[positions], weight, in_x, groups)
+        return Rows(self.data.take(positions), self.y[positions], weight, in_x, groups)
+
+    def in_memory(self, seed: int) -> Rows:
+        """Return these rows, or some of them at random if they are in files and too many."""
+        if not isinstance(self.data, TableFile):
+            return self
+        n_rows = len(self.data)
+        fitting = _SAMPLE_BYTES * n_rows // max(1, self.data.n_bytes)
+        n_taken = min(n_rows, _MAX_SAMPLE, max(_MIN_SAMPLE, fitting))
+        chosen = np.random.default_rng(seed).choice(n_rows, n_taken, replace=False)
+        some = self.take(np.sort(chosen))
+        return dataclasses.replace(some, data=self.data.take(np.sort(chosen)).frame())
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The table of these rows in memory."""
+        return self.data.frame() if isinstance(self.data, TableFile) else self.data
 
     @property
     def n_folds(self) -> int:
@@ -130,7 +156,8 @@ def read_all_rows(
     """Read and check rows of which none is held out; `estimator` is not changed."""
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
     checked = copy.copy(estimator)
-    table = read_table(checked, X, reset=True)
+    X, y = split_labels(X, y)
+    table = read_large_table(checked, X, reset=True)
     check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
     sample_weight = from_arrow(sample_weight, name="sample_weight")
     y_true, classes = read_labels(y, classes)
@@ -198,15 +225,66 @@ def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRo
     if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
         msg = f"validation_data must be a pair (X, y). Received {type(validation_data).__name__}."
         raise ValueError(msg)
-    X, y = validation_data
+    X, y = split_labels(*validation_data)
     # It has to have the columns of the training rows.
     checked = copy.copy(estimator)
     checked.n_features_in_ = read.n_features_in
     if read.feature_names_in is not None:
         checked.feature_names_in_ = read.feature_names_in
-    table = read_table(checked, X, reset=False)
+    table = read_large_table(checked, X, reset=False)
     check_same_index(X=named_rows(X, table), y=y)
     return Rows(table, read_labels(y, read.classes, name="y of validation_data")[0])
+
+
+def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return X without the column that y names, and that column; others as they are."""
+    if not isinstance(y, str):
+        return X, y
+    if is_lazy(X):
+        X = open_table(X)
+    names = table_names(X) if not isinstance(X, Mapping) else list(X)
+    if y not in (names or []):
+        msg = (
+            f"y={y!r} names a column of X, which X does not have. X has {abbreviate(names or [])}. "
+            "Otherwise, pass the labels of each row."
+        )
+        raise ValueError(msg)
+    if isinstance(X, TableFile):
+        return X.without(y), X.select([y]).frame()[y].tolist()
+    if isinstance(X, Mapping):
+        return {name: X[name] for name in X if name != y}, X[y]
+    X = from_arrow(X)
+    return X.drop(columns=y), X[y]
+
+
+def is_lazy(X: Any) -> bool:
+    """Return whether X is a table in files, or an iterator of tables."""
+    return isinstance(X, str | PathLike | Iterator | TableFile)
+
+
+def read_large_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame | TableFile:
+    """Return X as `read_table` does, but a table in files as it is if it is large."""
+    if not is_lazy(X):
+        return read_table(estimator, X, reset=reset)
+    table = open_table(X)
+    if not isinstance(table, TableFile) or table.n_bytes <= _KEPT_BYTES:
+        return read_table(estimator, table, reset=reset)
+    if not len(table):
+        msg = "Found 0 sample(s): X has no rows, at least 1 is needed."
+        raise ValueError(msg)
+    if reset:
+        validate_data(estimator, pd.DataFrame(columns=table.columns), skip_check_array=True)
+    return table
+
+
+def read_parts(estimator: Any, X: Any) -> Iterator[pd.DataFrame | TableFile]:
+    """Yield the rows of X as tables: one, or those of an iterator."""
+    if not isinstance(X, Iterator):
+        yield read_large_table(estimator, X, reset=False)
+        return
+    for table in read_tables(X):
+        if len(table):
+            yield read_table(estimator, table, reset=False)
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
@@ -215,12 +293,15 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     An array of numbers becomes one column of vectors. With `reset`, scikit-learn sets the
     `n_features_in_` and `feature_names_in_` of the estimator; without, it compares them.
     """
+    if is_lazy(X):
+        table = open_table(X)
+        X = table.frame() if isinstance(table, TableFile) else table
     X = from_arrow(X)
     # One kind of sparse matrix is also a mapping.
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):
         X = to_frame(X)
     is_rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
-    if isinstance(X, str | bytes | Iterator | pd.Series) or is_rows:
+    if isinstance(X, bytes | pd.Series) or is_rows:
         msg = (
             "X must be a DataFrame, a mapping of columns, or an array of numbers. Received "
             f"{type(X).__name__}; try pandas.DataFrame(X), or X.to_frame().T for a single row."

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._half_precision import from_half, to_half
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features._contents import FORMAT_NAME, list_shards
 from multimodal_ensemble.features._files import explaining_write_errors
-from multimodal_ensemble.features._half_precision import from_half, to_half
 from multimodal_ensemble.features._throttle import Throttle
 from multimodal_ensemble.saving import ArrayReader, read_archive, write_archive
 

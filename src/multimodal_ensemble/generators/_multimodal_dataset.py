@@ -8,28 +8,30 @@ from typing import Any
 
 import keras
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import presence_name
-from multimodal_ensemble._tables import (
-    check_same_index,
-    from_arrow,
-    locating_errors,
-    named_rows,
-    to_frame,
-)
+from multimodal_ensemble._table_files import open_table, take_rows
+from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import (
     check_at_least,
     check_label_matrix,
     check_label_names,
     check_sample_weight,
 )
-from multimodal_ensemble.encoders import Encoder, as_encoder_list, present_values
+from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import FeatureStore, open_store
 from multimodal_ensemble.generators._batch import Batch
-from multimodal_ensemble.generators._row_sources import EncodedRows, StoredRows
+from multimodal_ensemble.generators._read_rows import read_rows
+from multimodal_ensemble.generators._row_files import ROWS_PER_BLOCK
+from multimodal_ensemble.generators._row_order import (
+    BlockOrder,
+    FullOrder,
+    RowOrder,
+    SequentialOrder,
+)
+from multimodal_ensemble.generators._row_sources import FileRows, StoredRows
 
 
 class MultimodalDataset(keras.utils.PyDataset):
@@ -38,10 +40,15 @@ class MultimodalDataset(keras.utils.PyDataset):
     Raw values are encoded batch by batch. With a feature store, batches hold the output of frozen
     backbones or, if last layers are trained, the input of the first of these.
 
+    Features of up to 256 MiB are kept in memory, about 130,000 rows of VGG16. Larger ones are
+    written to a temporary file in half precision, in the folder that ``TMPDIR`` names, so that
+    memory does not grow with the number of rows. Shuffled batches then mix the rows of 256 blocks
+    of 256 rows (fewer, if 64 MiB hold fewer) that are chosen at random.
+
     Parameters
     ----------
-    data : DataFrame or mapping of str to sequence
-        The raw columns.
+    data : DataFrame, mapping of str to sequence, or path
+        The raw columns, or a Parquet file or a folder of these, which is read part by part.
     encoders : sequence of Encoder
         One fitted encoder per modality.
     y : array-like of shape (n_samples, n_labels), optional
@@ -70,7 +77,8 @@ class MultimodalDataset(keras.utils.PyDataset):
     Attributes
     ----------
     features : dict of str to ndarray of shape (n_samples, ...)
-        Features from the store, of the rows without augmentation, by modality.
+        Features from the store, of the rows without augmentation, by modality. Those in a file are
+        objects with a `shape` that return arrays for slices of rows.
     augment : bool
         Whether batches hold augmented views.
     dropped : DataFrame
@@ -100,8 +108,7 @@ class MultimodalDataset(keras.utils.PyDataset):
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalDataset
+    >>>     >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalDataset
     >>> data = pd.DataFrame({"tags": [["space", "war"], ["love"], []]})
     >>> tags = BagOfWordsEncoder("tags").fit(data["tags"])
     >>> dataset = MultimodalDataset(data, [tags], [[1, 0], [0, 1], [0, 1]], batch_size=2)
@@ -136,21 +143,19 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        table = from_arrow(data, name="data")
-        self.raw = table if isinstance(table, pd.DataFrame) else to_frame(table)
-        columns = {encoder.name: encoder.select(self.raw) for encoder in self.encoders}
+        table = open_table(data)
         wanted = [column for encoder in self.encoders for column in encoder.columns]
-        if not any(column in self.raw for column in wanted):
+        if not any(column in table.columns for column in wanted):
             # Optional modalities may be absent, but not all of them: this is the wrong table.
-            msg = f"The data has none of the columns {wanted}. It has {list(self.raw.columns)}."
+            msg = f"The data has none of the columns {wanted}. It has {list(table.columns)}."
             raise ModalityError(msg)
-        if not (n_rows := len(self.raw)):
+        if not (n_rows := len(table)):
             msg = "The data has no rows."
             raise ValueError(msg)
         if y is None and sample_weight is not None:
             msg = "sample_weight weights the loss, which needs labels. Pass y=... also."
             raise ValueError(msg)
-        check_same_index(data=named_rows(data, self.raw), y=y, sample_weight=sample_weight)
+        check_same_index(data=named_rows(data, table), y=y, sample_weight=sample_weight)
         y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
         self.y = None if y is None else _check_y(y, n_rows)
         self.labels: list[str] = []
@@ -159,29 +164,22 @@ class MultimodalDataset(keras.utils.PyDataset):
             self.labels = check_label_names(labels, self.y.shape[1], columns=named)
         weight = check_sample_weight(sample_weight, n_rows)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
-        columns, numbers = self._drop_unusable(columns)
-        self._n_samples = len(self.raw)
         has_views = any(encoder.augmentation is not None for encoder in self.encoders)
         self.augment = has_views and (shuffle if augment is None else augment)
-        self._y = None if self.y is None else self.y.astype(np.float32)
-        stored: dict[str, NDArray[np.float32]] = {}
-        if opened is not None:
-            with locating_errors(numbers):
-                stored = opened.load_features(
-                    self.encoders, self.raw, augment=self.augment, verbose=verbose
-                )
-        self.features: dict[str, NDArray[Any]] = {name: plain[0] for name, plain in stored.items()}
-        self._rows: dict[str, StoredRows | EncodedRows] = {}
-        self._present: dict[str, NDArray[np.bool_]] = {}
-        for encoder in self.encoders:
-            name = encoder.name
-            values, present = present_values(encoder, columns[name])
-            self._present[name] = present
-            self._rows[name] = (
-                StoredRows(encoder, stored[name])
-                if name in stored
-                else EncodedRows(encoder, values, present, numbers, augment=self.augment)
-            )
+        usable = read_rows(table, self.encoders, opened, augment=self.augment, verbose=verbose)
+        self.raw, self.dropped = usable.raw, usable.dropped
+        self._n_samples = len(usable.kept)
+        if self._n_samples < n_rows:
+            self.y = None if self.y is None else self.y[usable.kept]
+            weights = self.sample_weight
+            self.sample_weight = None if weights is None else weights[usable.kept]
+        self._rows, self._present = usable.sources, usable.present
+        self._blocks_per_group = usable.blocks_per_group
+        self.features: dict[str, Any] = {
+            name: source.features
+            for name, source in self._rows.items()
+            if isinstance(source, StoredRows | FileRows) and source.is_stored
+        }
         self.begin_pass(0)
 
     # -- methods that Keras calls ------------------------------------------------------------
@@ -199,8 +197,8 @@ class MultimodalDataset(keras.utils.PyDataset):
         }
         inputs |= self._presence(rows)
         parts: list[Any] = [inputs]
-        if self._y is not None:
-            parts.append(self._y[rows])
+        if self.y is not None:
+            parts.append(self.y[rows].astype(np.float32))
             if self.sample_weight is not None:
                 parts.append(self.sample_weight[rows])
         return tuple(parts)
@@ -250,7 +248,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         ndarray of shape (n_samples,)
             Row numbers.
         """
-        return self._draw(number)[0]
+        return self._draw(number)[0].rows(0, self.n_samples)
 
     def peek(self, index: int) -> Batch:
         """Return a batch together with its raw rows.
@@ -270,7 +268,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         names = np.asarray(self.labels, dtype=object)
         labels = None if self.y is None else [names[row].tolist() for row in self.y[rows]]
         y, weight = (*rest, None, None)[:2]
-        return Batch(inputs, y, weight, self.raw.iloc[rows], labels)
+        return Batch(inputs, y, weight, take_rows(self.raw, rows), labels)
 
     def encode_rows(
         self, rows: NDArray[np.intp], modalities: Sequence[str] | None = None
@@ -337,7 +335,7 @@ class MultimodalDataset(keras.utils.PyDataset):
             False if layers were frozen or unfrozen after the data set was made.
         """
         source = self._rows[encoder.name]
-        return isinstance(source, StoredRows) and source.is_current()
+        return isinstance(source, StoredRows | FileRows) and source.is_current()
 
     # -- internals ---------------------------------------------------------------------------
 
@@ -345,51 +343,36 @@ class MultimodalDataset(keras.utils.PyDataset):
         if not 0 <= index < len(self):
             msg = f"There are {len(self)} batches, numbered from 0. Received index {index}."
             raise IndexError(msg)
-        return self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self._order.rows(index * self.batch_size, (index + 1) * self.batch_size)
 
     def _presence(self, rows: NDArray[np.intp]) -> dict[str, NDArray[np.float32]]:
         """Return the inputs that are 1 where a row has an optional modality, else 0."""
         names = [encoder.name for encoder in self.encoders if encoder.optional]
         return {presence_name(n): self._present[n][rows, None].astype(np.float32) for n in names}
 
-    def _draw(self, number: int) -> tuple[NDArray[np.intp], dict[str, NDArray[np.intp]]]:
+    def _draw(self, number: int) -> tuple[RowOrder, dict[str, NDArray[np.intp]]]:
         """Return the order of rows in a pass and the augmented view of each row."""
         # From the seed and the pass alone, so that any pass can be repeated.
         generator = np.random.default_rng([self.seed, number])
         n = self.n_samples
-        order = generator.permutation(n) if self.shuffle else np.arange(n)
+        order: RowOrder
+        if not self.shuffle:
+            order = SequentialOrder(n)
+        elif self._blocks_per_group is None:
+            order = FullOrder(generator.permutation(n))
+        else:
+            order = BlockOrder(
+                n,
+                rows_per_block=ROWS_PER_BLOCK,
+                blocks_per_group=self._blocks_per_group,
+                seed=[self.seed, number],
+            )
         views = {
             encoder.name: generator.integers(encoder.augmentation.views, size=n)
             for encoder in self.encoders
             if self.augment and encoder.augmentation is not None
         }
         return order, views
-
-    def _drop_unusable(self, columns: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.intp]]:
-        """Drop the rows that an encoder cannot use; return the columns and numbers of the rest."""
-        reasons: dict[int, str] = {}
-        for encoder in self.encoders:
-            values, present = present_values(encoder, columns[encoder.name])
-            rows_of_values = np.flatnonzero(present)
-            for position, reason in encoder.find_unusable(values).items():
-                reasons[int(rows_of_values[position])] = reason
-        rows = sorted(reasons)
-        self.dropped = pd.DataFrame(
-            {"row": rows, "reason": [reasons[row] for row in rows]}, index=self.raw.index[rows]
-        )
-        kept = np.setdiff1d(np.arange(len(self.raw)), rows)
-        if not rows:
-            return columns, kept
-        if kept.size == 0:
-            msg = (
-                f"None of the {len(self.raw)} rows can be used. Reason for the first row: "
-                f"{reasons[rows[0]]}"
-            )
-            raise ValueError(msg)
-        self.raw = self.raw.iloc[kept]
-        self.y = None if self.y is None else self.y[kept]
-        self.sample_weight = None if self.sample_weight is None else self.sample_weight[kept]
-        return {encoder.name: encoder.select(self.raw) for encoder in self.encoders}, kept
 
 
 def _check_y(y: Any, n_rows: int) -> NDArray[np.bool_]:

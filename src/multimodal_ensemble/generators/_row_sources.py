@@ -1,8 +1,10 @@
-"""Sources of the rows of one modality: encoded batch by batch, or stored features."""
+"""Sources of the rows of one modality: encoded batch by batch, stored features, or a file."""
 
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from scipy.sparse import csr_array
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.generators._row_files import ROWS_PER_BLOCK, RowFile, RowsOnDisk
 
 # Vectors are encoded once if all of them take no more than this: 400 tags of 40,000 movies. Larger
 # ones are encoded batch by batch, which takes about 2 % of a training from a sparse matrix.
@@ -117,25 +120,94 @@ class EncodedRows:
 class StoredRows:
     """Features of rows, then of each augmented view, of shape ``(1 + views, n, ...)``."""
 
+    is_stored = True
+
     def __init__(self, encoder: Encoder, features: NDArray[np.float32]) -> None:
         self._encoder = encoder
-        self._features = features
+        self.variants = features
         self._frozen_weights = _frozen_weights(encoder)
 
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return the features of rows, or of the given view of each."""
-        taken: NDArray[Any] = self._features[0 if views is None else 1 + views, rows]
+        taken: NDArray[Any] = self.variants[0 if views is None else 1 + views, rows]
         return taken
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """The features of all rows, without augmentation."""
+        plain: NDArray[np.float32] = self.variants[0]
+        return plain
 
     def matrix(self) -> NDArray[np.float32]:
         """Return the features of all rows as vectors."""
-        plain = self._features[0]
+        plain = self.features
         vectors: NDArray[np.float32] = plain.reshape(len(plain), -1)
         return vectors
 
     def is_current(self) -> bool:
         """Return whether the frozen layers are still those that computed the features."""
         return _frozen_weights(self._encoder) == self._frozen_weights
+
+
+class FileRows:
+    """Rows in a file, of which the blocks that were read last are kept in memory.
+
+    The rows are stored features where `is_stored`, and encoded rows otherwise. At most `n_cached`
+    blocks are kept.
+    """
+
+    def __init__(self, encoder: Encoder, file: RowFile, *, is_stored: bool, n_cached: int) -> None:
+        self._encoder = encoder
+        self._file = file
+        self.is_stored = is_stored
+        self._frozen_weights = _frozen_weights(encoder) if is_stored else None
+        self._n_cached = n_cached
+        self._blocks: OrderedDict[int, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
+        """Return rows, or the given view of each."""
+        if views is None and len(rows) > 1 and (np.diff(rows) == 1).all():
+            read = self._file.read(int(rows[0]), int(rows[-1]) + 1)
+            dense: NDArray[Any] = read.toarray() if hasattr(read, "toarray") else read
+            return dense
+        order = np.argsort(rows, kind="stable")
+        numbers, starts = np.unique(rows[order] // ROWS_PER_BLOCK, return_index=True)
+        parts = [
+            (self._block(number), part % ROWS_PER_BLOCK)
+            for number, part in zip(
+                numbers.tolist(), np.split(rows[order], starts[1:]), strict=True
+            )
+        ]
+        taken = self._file.take(parts, None if views is None else 1 + views[order])
+        in_order = np.empty_like(taken)
+        in_order[order] = taken
+        return in_order
+
+    @property
+    def features(self) -> RowsOnDisk:
+        """The rows without augmentation, read slice by slice."""
+        return RowsOnDisk(self._file, self._file.shape)
+
+    def matrix(self) -> RowsOnDisk:
+        """Return the rows as vectors, read slice by slice."""
+        return RowsOnDisk(self._file, (math.prod(self._file.shape),))
+
+    def is_current(self) -> bool:
+        """Return whether the rows are features of the layers that are frozen now."""
+        return self.is_stored and _frozen_weights(self._encoder) == self._frozen_weights
+
+    def _block(self, number: int) -> Any:
+        with self._lock:
+            if number in self._blocks:
+                self._blocks.move_to_end(number)
+                return self._blocks[number]
+        block = self._file.read_block(number)
+        with self._lock:
+            self._blocks[number] = block
+            while len(self._blocks) > self._n_cached:
+                self._blocks.popitem(last=False)
+        return block
 
 
 def _frozen_weights(encoder: Encoder) -> list[int] | None:

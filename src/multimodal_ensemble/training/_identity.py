@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
@@ -27,7 +28,8 @@ from multimodal_ensemble.training._training_state import trained_variables
 
 Identity = dict[str, dict[str, Any]]
 
-# Encoded rows that are digested at once.
+# Raw rows of files, and encoded rows, that are digested at once.
+_ROWS_PER_PART = 32_768
 _ROWS_PER_DIGEST = 256
 
 
@@ -169,14 +171,18 @@ def _content(dataset: MultimodalDataset, encoder: Encoder) -> Iterator[NDArray[A
         return
     # Files are read, but not decoded. Stored features are not digested: the same network may
     # return other last bits in batches of another size.
-    values, present = present_values(encoder, encoder.select(dataset.raw))
-    if present.any():
-        digests = encoder.content_digests(encoder.prepare(values))
-        yield np.frombuffer(b"".join(digests), dtype=np.uint8)
+    raw = dataset.raw
+    for part in [raw] if isinstance(raw, pd.DataFrame) else raw.blocks(_ROWS_PER_PART):
+        values, present = present_values(encoder, encoder.select(part))
+        if present.any():
+            digests = encoder.content_digests(encoder.prepare(values))
+            yield np.frombuffer(b"".join(digests), dtype=np.uint8)
 
 
-def _is_half_precision(values: NDArray[Any]) -> bool:
+def _is_half_precision(values: Any) -> bool:
     """Return whether a store has rounded all features to the 11 significant bits of float16."""
+    if not isinstance(values, np.ndarray):
+        return bool(values.is_half)
     significant = (np.ldexp(np.frexp(row)[0], 11) for row in values)
     return all(np.array_equal(row, np.trunc(row)) for row in significant)
 

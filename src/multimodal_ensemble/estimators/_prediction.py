@@ -1,0 +1,250 @@
+"""Prediction of rows, part by part."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from multimodal_ensemble._labels import label_tuples
+from multimodal_ensemble._progress import make_progress_bar
+from multimodal_ensemble._table_files import TableFile, blocks_of
+from multimodal_ensemble._tables import counted, locating_errors
+from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._rows import read_parts
+from multimodal_ensemble.estimators._thresholds import choose_labels
+from multimodal_ensemble.estimators._write_predictions import PredictionWriter
+from multimodal_ensemble.exceptions import ImageReadError
+from multimodal_ensemble.generators import MultimodalDataset
+from multimodal_ensemble.linear import log_odds
+from multimodal_ensemble.metrics import apply_thresholds
+from multimodal_ensemble.training import predict_scores
+
+# Rows whose features are in memory at once.
+_ROWS_PER_PART = 32_768
+
+
+class PredictionMixin:
+    """Scores and labels of rows, which are read part by part if there are many."""
+
+    store: Any
+    verbose: int
+    classes_: Any
+    encoders_: list[Encoder]
+    model_: keras.Model
+    thresholds_: NDArray[np.float64]
+
+    @property
+    @abstractmethod
+    def _rows_per_batch(self) -> int:
+        """Number of rows that are encoded at once for prediction."""
+
+    def _open_rows(self, table: pd.DataFrame, *, verbose: int | None = None) -> MultimodalDataset:
+        shown = min(self.verbose, 1) if verbose is None else verbose
+        dataset = MultimodalDataset(
+            table,
+            self.encoders_,
+            batch_size=self._rows_per_batch,
+            store=self.store,
+            verbose=shown,
+        )
+        if len(dataset.dropped):
+            row, reason = dataset.dropped.iloc[0]
+            msg = (
+                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first is row "
+                f"{row}: {reason}. With on_error='missing' and optional=True, or with "
+                "on_error='blank', their other modalities are used."
+            )
+            raise ImageReadError(msg)
+        return dataset
+
+    def _predict_scores(self, table: pd.DataFrame | TableFile) -> NDArray[np.float32]:
+        """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
+        return np.concatenate([y_score for _, y_score in self._predict_parts(table)])
+
+    def _predict_parts(
+        self, table: pd.DataFrame | TableFile
+    ) -> Iterator[tuple[pd.DataFrame, NDArray[np.float32]]]:
+        """Yield parts of a table with their scores."""
+        n_rows, n_done = len(table), 0
+        # A single part shows the progress of its own.
+        is_whole = n_rows <= _ROWS_PER_PART
+        verbose = min(self.verbose, 1) if is_whole else 0
+        bar = make_progress_bar(n_rows, unit="row") if self.verbose and not is_whole else None
+        for part in blocks_of(table, _ROWS_PER_PART):
+            with locating_errors(np.arange(n_done, n_done + len(part))):
+                dataset = self._open_rows(part, verbose=verbose)
+                y_score = predict_scores(self.model_, dataset, verbose=verbose)
+            yield part, y_score
+            n_done += len(part)
+            if bar is not None:
+                bar.update(n_done)
+
+    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+        """Return scores.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, array-like of shape (n_samples, n_features), path
+            Raw columns with the names that they have in training. The columns of optional
+            modalities may be absent. A path is that of a Parquet file, or of a folder of these; an
+            iterator of tables is read as it comes. Both are read part by part.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            Scores in 0..1, float32, one column for each of `classes_`.
+
+        Raises
+        ------
+        ModalityError
+            If a column is absent or values do not fit an encoder.
+        ImageReadError
+            If an image cannot be read, unless its encoder has another `on_error`.
+        """
+        check_is_fitted(self)
+        parts = [self._predict_scores(table) for table in read_parts(self, X)]
+        if not parts:
+            msg = "The iterator X yields no table with rows."
+            raise ValueError(msg)
+        return np.concatenate(parts)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the log-odds of the scores, which rank rows as the scores do.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            ``log(p / (1 - p))``, finite, float64.
+        """
+        return log_odds(self.predict_proba(X))
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return labels: 1 where a score is at least the threshold of its label.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_labels)
+            Multi-hot, int64, one column for each of `classes_`.
+        """
+        return apply_thresholds(self.predict_proba(X), self.thresholds_).astype(np.int64)
+
+    def predict_labels(
+        self, X: Any, *, at_least: int = 0, top_k: int | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the names of the labels of each row.
+
+        Few scores reach the threshold of a rare label, so some rows have no label. `at_least` and
+        `top_k` give such rows their best labels.
+
+        The best labels of a row are those that reach their threshold. The others follow by
+        ``logit(score) - logit(threshold)``, so labels with a threshold of ``inf`` come last, in
+        order of their scores.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
+            As for `predict_proba`.
+        at_least : int, default=0
+            Minimum number of labels per row. Rows with fewer labels get their best ones.
+        top_k : int, optional
+            Exact number of labels per row, whether or not they reach their threshold.
+
+        Returns
+        -------
+        list of n_samples tuples
+            Elements of `classes_`, in the order of `classes_`.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer labels than `at_least` or `top_k`, or both are given.
+        """
+        y_score = self.predict_proba(X)
+        chosen = choose_labels(y_score, self.thresholds_, at_least=at_least, top_k=top_k)
+        return label_tuples(chosen, self.classes_)
+
+    def write_predictions(
+        self,
+        X: Any,
+        path: str | PathLike[str],
+        *,
+        columns: Sequence[str] = (),
+        at_least: int = 0,
+        top_k: int | None = None,
+    ) -> int:
+        """Write scores and labels to a file, part by part, so that memory does not grow with X.
+
+        The file has the `columns` of X, a column ``labels`` and, for each label, a column
+        ``score_<label>``. In a CSV file, the labels of a row are separated by ``|``.
+
+        Parameters
+        ----------
+        X : DataFrame, mapping of str to sequence, array-like of shape (n_samples, n_features), path
+            As for `predict_proba`, also an iterator of tables.
+        path : path
+            A file whose name ends in ``.csv`` or ``.parquet``. An existing one is replaced once the
+            new one is complete. Parquet needs the extra ``multimodal-ensemble[parquet]``.
+        columns : sequence of str, default=()
+            Columns of X to copy, such as one that identifies each row.
+        at_least, top_k : int, optional
+            Number of labels per row, as for `predict_labels`.
+
+        Returns
+        -------
+        int
+            Number of rows written.
+
+        Raises
+        ------
+        ValueError
+            If the file has another ending, X lacks one of the columns, or a label has a ``|``.
+        ModalityError, ImageReadError
+            As `predict_proba` does. An existing file is then unchanged.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import pandas as pd
+        >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalEnsemble
+        >>> X = {"tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25}
+        >>> y = [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25
+        >>> ensemble = MultimodalEnsemble([BagOfWordsEncoder("tags")], verbose=0).fit(X, y)
+        >>> rows = pd.DataFrame({"id": [7, 8], "tags": [["war"], ["love"]]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     n_rows = ensemble.write_predictions(
+        ...         rows, f"{folder}/rows.csv", columns=["id"])
+        ...     table = pd.read_csv(f"{folder}/rows.csv")
+        >>> list(table)
+        ['id', 'labels', 'score_Action', 'score_Romance']
+        >>> table["labels"].tolist()
+        ['Action', 'Romance']
+        """
+        check_is_fitted(self)
+        n_rows = 0
+        with PredictionWriter.open(path, self.classes_, list(columns)) as writer:
+            for table in read_parts(self, X):
+                for part, y_score in self._predict_parts(table):
+                    chosen = choose_labels(
+                        y_score, self.thresholds_, at_least=at_least, top_k=top_k
+                    )
+                    writer.write(part, label_tuples(chosen, self.classes_), y_score)
+                    n_rows += len(part)
+        return n_rows

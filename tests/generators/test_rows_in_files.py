@@ -1,0 +1,296 @@
+"""Rows that do not fit into memory: in files, in the order of the table, read block by block."""
+
+import tracemalloc
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings, strategies as st
+from scipy.sparse import csr_array, random_array
+
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    FeatureStore,
+    MultimodalDataset,
+)
+from multimodal_ensemble._table_files import TableFile
+from multimodal_ensemble.encoders import Augmentation
+from multimodal_ensemble.exceptions import ImageReadError
+from multimodal_ensemble.generators import _read_rows as module
+from multimodal_ensemble.generators._row_files import ROWS_PER_BLOCK, DenseRowFile, SparseRowFile
+from multimodal_ensemble.generators._row_order import BlockOrder
+from tests import toys
+
+N_ROWS = 600
+WORDS = ["space", "war", "love", "paris", "dog"]
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    """Keep no features in memory, and read few rows at once."""
+    monkeypatch.setattr(module, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(module, "_ROWS_PER_PART", 256)
+    monkeypatch.setattr(module, "_MIN_CACHED", 1)
+    monkeypatch.setattr(module, "_CACHED_BYTES", 0)
+
+
+@pytest.fixture(scope="module")
+def table():
+    generator = np.random.default_rng(1)
+    posters = [
+        np.full((8, 8, 3), level, dtype=np.uint8) for level in generator.integers(256, size=N_ROWS)
+    ]
+    tags = [
+        None if row % 7 == 0 or row < 300 else generator.choice(WORDS, size=row % 4).tolist()
+        for row in range(N_ROWS)
+    ]
+    numbers = generator.normal(size=N_ROWS)
+    return pd.DataFrame({"poster": posters, "tags": tags, "number": numbers})
+
+
+@pytest.fixture(scope="module")
+def y():
+    return np.stack([np.arange(N_ROWS) % 2 == 0, np.arange(N_ROWS) % 3 == 0], axis=1)
+
+
+@pytest.fixture(scope="module")
+def encoders(table):
+    return [
+        toys.make_poster(),
+        BagOfWordsEncoder("tags", optional=True).fit(table["tags"].dropna()),
+        DenseEncoder("number").fit(table["number"]),
+    ]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return FeatureStore(tmp_path_factory.mktemp("store"))
+
+
+def all_rows(dataset):
+    return dataset.encode_rows(np.arange(dataset.n_samples))
+
+
+def assert_same(inputs, others):
+    assert inputs.keys() == others.keys()
+    for name in inputs:
+        np.testing.assert_array_equal(inputs[name], others[name], strict=True)
+
+
+# -- files -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.data())
+def test_a_file_returns_the_rows_that_were_written(data):
+    sizes = data.draw(st.lists(st.integers(0, 300), min_size=1, max_size=4))
+    rows = random_array((sum(sizes), 7), density=0.2, rng=data.draw(st.integers(0, 9)))
+    rows = csr_array(rows, dtype=np.float32)
+    sparse = SparseRowFile(7)
+    dense = DenseRowFile((7,), np.float32, n_variants=2, is_half=False)
+    for start, size in zip(np.cumsum([0, *sizes]), sizes, strict=False):
+        part = rows[start : start + size]
+        sparse.append(part)
+        dense.append(np.stack([part.toarray(), -part.toarray()]))
+    start = data.draw(st.integers(0, len(dense_rows := rows.toarray())))
+    stop = data.draw(st.integers(start, len(dense_rows)))
+    np.testing.assert_array_equal(dense.read(start, stop), dense_rows[start:stop])
+    if sparse.n_rows:
+        np.testing.assert_array_equal(sparse.read(start, stop).toarray(), dense_rows[start:stop])
+
+
+def test_half_precision_is_that_of_the_store(store, table, small_memory):
+    poster = toys.make_poster()
+    features = store.get_features(poster, table["poster"], verbose=0)
+    dataset = MultimodalDataset(table, [poster], store=store, verbose=0)
+    stored = dataset.features["poster"]
+    assert stored.is_half
+    assert stored.shape == features.shape
+    np.testing.assert_array_equal(stored[100:400], features[100:400], strict=True)
+
+
+# -- order -----------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.integers(1, 60), st.integers(1, 7), st.integers(1, 5), st.data())
+def test_a_block_order_has_each_row_once(n_rows, rows_per_block, blocks_per_group, data):
+    order = BlockOrder(
+        n_rows, rows_per_block=rows_per_block, blocks_per_group=blocks_per_group, seed=[3, 1]
+    )
+    everything = order.rows(0, n_rows + 5)
+    assert sorted(everything.tolist()) == list(range(n_rows))
+    start = data.draw(st.integers(0, n_rows))
+    stop = data.draw(st.integers(start, n_rows))
+    np.testing.assert_array_equal(order.rows(start, stop), everything[start:stop])
+
+
+def test_a_block_order_needs_few_blocks_at_once():
+    order = BlockOrder(2000, rows_per_block=10, blocks_per_group=8, seed=[0])
+    for start in range(0, 2000, 80):
+        assert len(np.unique(order.rows(start, start + 80) // 10)) <= 8
+
+
+# -- data sets -------------------------------------------------------------------------------
+
+
+def test_rows_in_files_are_those_in_memory(table, y, encoders, store, small_memory, monkeypatch):
+    in_files = MultimodalDataset(table, encoders, y, store=store, shuffle=True, seed=2, verbose=0)
+    monkeypatch.undo()
+    in_memory = MultimodalDataset(table, encoders, y, store=store, shuffle=True, verbose=0)
+    assert isinstance(in_memory.features["poster"], np.ndarray)
+    assert not isinstance(in_files.features["poster"], np.ndarray)
+    assert in_files.has_vectors_only == in_memory.has_vectors_only
+    assert_same(all_rows(in_files), all_rows(in_memory))
+    in_files.begin_pass(3)
+    order = in_files.order_of(3)
+    assert sorted(order.tolist()) == list(range(N_ROWS))
+    assert order.tolist() != in_files.order_of(4).tolist()
+    seen = []
+    for batch in range(len(in_files)):
+        inputs, labels = in_files[batch]
+        rows = order[batch * 32 : (batch + 1) * 32]
+        assert_same(inputs, in_memory.encode_rows(rows))
+        np.testing.assert_array_equal(labels, y[rows])
+        seen += rows.tolist()
+    assert len(seen) == N_ROWS
+    matrix = in_files.feature_matrix("tags")
+    assert matrix.is_sparse
+    np.testing.assert_array_equal(
+        matrix[250:500].toarray(), in_memory.feature_matrix("tags")[250:500].toarray()
+    )
+
+
+def test_a_modality_may_be_missing_in_all_rows(table, y, encoders, store, small_memory):
+    absent = table.assign(tags=None)
+    dataset = MultimodalDataset(absent, encoders, y, store=store, verbose=0)
+    rows = all_rows(dataset)
+    assert not rows["tags"].any()
+    assert not dataset.present("tags").any()
+
+
+def test_views_are_those_in_memory(table, y, store, small_memory, monkeypatch):
+    poster = toys.make_poster(augmentation=Augmentation(keras.layers.RandomFlip(), views=2))
+    options = {"store": store, "shuffle": True, "verbose": 0}
+    in_files = MultimodalDataset(table[:300], [poster], y[:300], **options)
+    monkeypatch.undo()
+    in_memory = MultimodalDataset(table[:300], [poster], y[:300], **options)
+    rows, views = np.array([280, 3, 3, 257]), np.array([1, 0, 1, 0])
+    np.testing.assert_array_equal(
+        in_files._rows["poster"].take(rows, views), in_memory._rows["poster"].take(rows, views)
+    )
+
+
+def test_dropped_rows_have_their_positions(table, y, store, small_memory, tmp_path):
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"no image")
+    posters = table["poster"].tolist()
+    posters[3] = posters[257] = str(damaged)
+    poster = toys.make_poster(on_error="drop")
+    weight = np.arange(N_ROWS) + 1.0
+    with pytest.warns(UserWarning, match="unreadable|cannot be read"):
+        dataset = MultimodalDataset(
+            {"poster": posters}, [poster], y, store=store, sample_weight=weight, verbose=0
+        )
+    assert dataset.dropped["row"].tolist() == [3, 257]
+    assert dataset.n_samples == N_ROWS - 2
+    kept = np.delete(np.arange(N_ROWS), [3, 257])
+    np.testing.assert_array_equal(dataset.y, y[kept])
+    np.testing.assert_array_equal(dataset.sample_weight, weight[kept])
+    assert len(dataset.raw) == N_ROWS - 2
+
+
+def test_an_error_names_the_row_of_the_table(table, y, store, small_memory):
+    wrong = table["poster"].tolist()
+    wrong[301] = "absent.png"
+    with pytest.raises(ImageReadError, match="absent") as error:
+        MultimodalDataset({"poster": wrong}, [toys.make_poster()], y, store=store, verbose=0)
+    assert error.value.row == 301
+
+
+# -- tables in files -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parquet(table, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("parquet")
+    for start, stop in ((0, 250), (250, 260), (260, N_ROWS)):
+        part = table[["tags", "number"]].iloc[start:stop]
+        part.to_parquet(folder / f"part-{start:03d}.parquet", row_group_size=70)
+    return folder
+
+
+def test_a_table_in_files_has_the_rows_of_the_files(table, parquet):
+    opened = TableFile.open(parquet)
+    assert opened.columns == ["tags", "number"]
+    assert len(opened) == N_ROWS
+    blocks = list(opened.blocks(128))
+    assert [len(block) for block in blocks] == [128] * 4 + [88]
+    joined = pd.concat(blocks)
+    assert joined.index.tolist() == list(range(N_ROWS))
+    np.testing.assert_array_equal(joined["number"], table["number"])
+    assert joined["tags"].tolist() == table["tags"].tolist()
+
+
+@given(st.lists(st.integers(0, N_ROWS - 1), unique=True), st.integers(1, 200))
+@settings(deadline=None, max_examples=30)
+def test_some_rows_of_files(table, parquet, rows, n_rows):
+    rows = np.array(sorted(rows), dtype=int)
+    some = TableFile.open(parquet).take(rows)
+    assert len(some) == len(rows)
+    blocks = list(some.blocks(n_rows))
+    read = np.concatenate([np.zeros(0), *(block["number"] for block in blocks)])
+    np.testing.assert_array_equal(read, table["number"].iloc[rows])
+    assert all(len(block) == n_rows for block in blocks[:-1])
+    half = np.arange(0, len(rows), 2)
+    np.testing.assert_array_equal(
+        some.take(half).frame().get("number", []), table["number"].iloc[rows[half]]
+    )
+
+
+def test_a_data_set_of_a_parquet_folder(table, y, encoders, parquet, small_memory):
+    in_files = MultimodalDataset(parquet, encoders[1:], y, verbose=0)
+    in_memory = MultimodalDataset(table, encoders[1:], y, verbose=0)
+    assert_same(all_rows(in_files), all_rows(in_memory))
+    raw = in_files.peek(9).raw
+    assert raw.index.tolist() == list(range(288, 320))
+    assert raw["tags"].tolist() == table["tags"].iloc[288:320].tolist()
+
+
+def test_memory_does_not_grow_with_the_rows_of_files(tmp_path, small_memory):
+    peaks = []
+    for n_rows in (4_000, 16_000):
+        path = tmp_path / f"{n_rows}.parquet"
+        vectors = np.random.default_rng(0).normal(size=(n_rows, 100)).astype(np.float32)
+        pd.DataFrame({"vector": list(vectors)}).to_parquet(path, row_group_size=2_000)
+        encoder = DenseEncoder("vector", scaling=None).fit(list(vectors[:10]))
+        del vectors
+        tracemalloc.start()
+        dataset = MultimodalDataset(path, [encoder], shuffle=True, verbose=0)
+        for batch in range(len(dataset)):
+            dataset[batch]
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # All vectors would be 4.8 MB more.
+    assert peaks[1] - peaks[0] < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("absent.parquet", FileNotFoundError, "There is no file or folder"),
+        ("wrong.parquet", ValueError, "cannot be read as Parquet"),
+        ("empty", ValueError, "has no Parquet files"),
+    ],
+)
+def test_paths_without_a_table(tmp_path, name, error, message):
+    (tmp_path / "wrong.parquet").write_text("a,b\n1,2\n")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(error, match=message):
+        TableFile.open(tmp_path / name)
+
+
+def test_blocks_have_the_size_that_tests_assume():
+    assert ROWS_PER_BLOCK == 256
