@@ -30,7 +30,7 @@ def choose_known_dtype(request: Request, in_bfloat16: ShardFolder, compute_dtype
         return request.using_bfloat16(in_bfloat16)
     if compute_dtype == "float32" or not is_bfloat16_fast():
         return request
-    if in_bfloat16.index():
+    if len(in_bfloat16.index()):
         return request.using_bfloat16(in_bfloat16)
     return request if has_lambda(request.backbone) else replace(request, in_bfloat16=in_bfloat16)
 

@@ -121,10 +121,9 @@ def _show_progress(
         return
     rows = requests[0].rows
     total = sum(
-        any(digests[position] not in index for index in indices)
-        for indices in [[folder.index() for folder in target.folders] for target in targets]
-        for digests in rows.variants
-        for position in positions
+        int((~np.all([folder.index().has(wanted) for folder in target.folders], axis=0)).sum())
+        for target in targets
+        for wanted in [[digests[position] for position in positions] for digests in rows.variants]
     )
     networks = " and ".join(
         dict.fromkeys(

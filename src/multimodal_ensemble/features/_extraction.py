@@ -152,10 +152,7 @@ def _plan(
     for chunk in chunks:
         indices = [folder.recent_index() for folder in folders]
         # An array of shape (n_folders, n_variants, n_rows).
-        lacking = np.array(
-            [[[digest not in index for digest in row] for row in chunk.variants]
-             for index in indices]
-        )  # fmt: skip
+        lacking = ~np.array([[index.has(row) for row in chunk.variants] for index in indices])
         rows = np.flatnonzero(lacking.any(axis=(0, 1)))
         # A batch holds all variants of its rows, so that no row is encoded twice.
         step = max(1, batch_size // len(chunk.views))

@@ -18,7 +18,7 @@ from multimodal_ensemble.encoders import Encoder, ItemLists, ItemsEncoder
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Rows
 from multimodal_ensemble.features._fingerprint import model_fingerprint
-from multimodal_ensemble.features._shards import ShardFolder, ShardVanishedError
+from multimodal_ensemble.features._shards import ShardFolder
 
 # Upper estimates: digest and exponent of a row; headers of a file; description of a folder.
 _BYTES_PER_ROW = 34
@@ -58,11 +58,17 @@ class Request:
 
     def find_uncomputed(self) -> list[int]:
         """Return the first position of each distinct value without features of all variants."""
-        index, variants = self.shards.index(), self.rows.variants
+        index = self.shards.index()
         first: dict[bytes, int] = {}
         for position, digest in enumerate(self.rows.digests):
             first.setdefault(digest, position)
-        return [p for p in first.values() if any(keys[p] not in index for keys in variants)]
+        positions = list(first.values())
+        known = np.ones(len(positions), dtype=bool)
+        for keys in self.rows.variants:
+            known &= index.has([keys[position] for position in positions])
+        return [
+            position for position, is_known in zip(positions, known, strict=True) if not is_known
+        ]
 
     @property
     def network_name(self) -> str:
@@ -85,8 +91,11 @@ class Request:
     def stored_names(self) -> set[str]:
         """Return the names of the folder and of the shards with requested features, for a lease."""
         index, key = self.shards.index(), self.shards.folder.name
-        digests = {digest for digests in self.rows.variants for digest in digests}
-        shards = {index[digest][0] for digest in digests if digest in index}
+        digests = list({digest for digests in self.rows.variants for digest in digests})
+        known = [
+            digest for digest, is_known in zip(digests, index.has(digests), strict=True) if is_known
+        ]
+        shards = {shard for shard, _ in index.find(known)}
         return {f"{key}/", *(f"{key}/{shard}" for shard in shards)}
 
     def read(self) -> NDArray[np.float32]:
@@ -96,14 +105,9 @@ class Request:
         """
         shape = (len(self.rows.variants), len(self.rows), *self.feature_shape)
         features = np.empty(shape, dtype=np.float32)
-        index = self.shards.index()
+        self.shards.index()
         for digests, row in zip(self.rows.variants, features, strict=True):
-            try:
-                places = [index[digest] for digest in digests]
-            except KeyError as error:
-                raise ShardVanishedError from error
-            self.shards.read(places, row)
-            self.shards.touch({name for name, _ in places})
+            self.shards.touch(self.shards.read(digests, row))
         if self.lists is not None:
             encoder, lists = self.lists
             features = np.stack([encoder.pool_items(of_items, lists) for of_items in features])

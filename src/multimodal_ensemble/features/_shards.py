@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from multimodal_ensemble._half_precision import from_half, to_half
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features._contents import FORMAT_NAME, list_shards
+from multimodal_ensemble.features._digest_index import DigestIndex
 from multimodal_ensemble.features._files import explaining_write_errors
 from multimodal_ensemble.features._throttle import Throttle
 from multimodal_ensemble.saving import ArrayReader, read_archive, write_archive
-
-# File name and row.
-Place = tuple[str, int]
 
 _VERSION = 1
 _ADVICE = (
@@ -54,32 +52,29 @@ class ShardFolder:
     def __init__(self, folder: Path, dtype: str = "float32") -> None:
         self.folder = folder
         self.dtype = dtype
-        self._places: dict[bytes, Place] = {}
-        # The digests of each known shard, and the further places of those in several shards.
-        self._digests: dict[str, list[bytes]] = {}
-        self._duplicates: dict[bytes, list[Place]] = {}
+        self._index = DigestIndex()
         self._throttle = Throttle()
 
-    def index(self) -> dict[bytes, Place]:
+    def index(self) -> DigestIndex:
         """Return the shard and row of each digest; open only shards new since the last call."""
         with _INDEXING:
             with self._throttle.timing():
                 found = set(list_shards(self.folder))
-            for name in self._digests.keys() - found:
-                self._forget(name)
-            for name in sorted(found - self._digests.keys()):
+            for name in self._index.names - found:
+                self._index.remove(name)
+            for name in sorted(found - self._index.names):
                 try:
-                    self._remember(name, self._read_digests(name))
+                    self._index.add(name, self._read_digests(name))
                 except ShardVanishedError:
                     continue
-            return self._places
+            return self._index
 
-    def recent_index(self) -> dict[bytes, Place]:
+    def recent_index(self) -> DigestIndex:
         """Return the index, which may lack the latest changes by other processes.
 
         Listing a large folder for each new shard would take longer than computing the features.
         """
-        return self.index() if self._throttle.is_due else self._places
+        return self.index() if self._throttle.is_due else self._index
 
     def write(self, digests: Sequence[bytes], features: NDArray[np.float32]) -> Path:
         """Add one shard and return its path; if it cannot be written, leave nothing behind."""
@@ -97,31 +92,43 @@ class ShardFolder:
         with explaining_write_errors(path):
             write_archive(path, document, arrays, tidy=False)
         with _INDEXING:
-            self._remember(path.name, list(digests))
+            self._index.add(path.name, digests)
         return path
 
-    def read(self, places: Sequence[Place], features: NDArray[np.float32]) -> None:
-        """Read the features at places into the rows of an array, one shard in memory at a time.
+    def read(self, digests: Sequence[bytes], features: NDArray[np.float32]) -> set[str]:
+        """Read the features of digests into the rows of an array, one shard in memory at a time.
+
+        Returns the names of the shards.
 
         A ShardVanishedError says that some are not there any more, or are not those of the indexed
         values and of this shape. The index then no longer has them.
         """
+        with _INDEXING:
+            try:
+                places = self._index.find(digests)
+            except KeyError as error:
+                raise ShardVanishedError from error
         positions: dict[str, list[int]] = {}
         for position, (name, _) in enumerate(places):
             positions.setdefault(name, []).append(position)
         unusable = []
         for name, here in positions.items():
-            digests, shard = self._read_shard(name)
-            if shard.shape[1:] == features.shape[1:] and digests == self._digests.get(name):
-                features[here] = shard[[places[position][1] for position in here]]
+            in_shard, shard = self._read_shard(name)
+            rows = [places[position][1] for position in here]
+            wanted = [digests[position] for position in here]
+            are_wanted = max(rows) < len(in_shard) and [in_shard[row] for row in rows] == wanted
+            if shard.shape[1:] == features.shape[1:] and are_wanted:
+                features[here] = shard[rows]
             else:
                 unusable.append(name)
         if unusable:
             with _INDEXING:
                 for name in unusable:
-                    self._forget(name)
-                    self._remember(name, [])
+                    self._index.remove(name)
+                    # It is not read again.
+                    self._index.add(name, [])
             raise ShardVanishedError(", ".join(unusable))
+        return set(positions)
 
     def touch(self, names: Iterable[str]) -> None:
         """Mark shards as used, so that they are pruned last."""
@@ -139,26 +146,6 @@ class ShardFolder:
             if not self._is_ours(document):
                 msg = f"its features are those of the backbone {document['key']!r}"
                 raise ValueError(msg)
-
-    def _remember(self, name: str, digests: list[bytes]) -> None:
-        if name in self._digests:
-            return
-        self._digests[name] = digests
-        for row, digest in enumerate(digests):
-            if digest in self._places:
-                self._duplicates.setdefault(digest, []).append((name, row))
-            else:
-                self._places[digest] = (name, row)
-
-    def _forget(self, name: str) -> None:
-        for digest in self._digests.pop(name, ()):
-            others = [place for place in self._duplicates.pop(digest, ()) if place[0] != name]
-            if digest in self._places and self._places[digest][0] == name:
-                del self._places[digest]
-                if others:
-                    self._places[digest] = others.pop(0)
-            if others:
-                self._duplicates[digest] = others
 
     def _is_ours(self, document: dict[str, Any]) -> bool:
         return bool(document.get("key", self.folder.name) == self.folder.name)
