@@ -11,6 +11,7 @@ from multimodal_ensemble import (
     MultimodalClassifier,
     MultimodalEnsemble,
 )
+from multimodal_ensemble._labels import read_labels
 from multimodal_ensemble.estimators import _prediction, _rows
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.generators import _read_rows
@@ -52,6 +53,7 @@ def file(table, tmp_path_factory):
 def small_memory(monkeypatch):
     """Read all tables in files part by part."""
     monkeypatch.setattr(_rows, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(_rows, "_ROWS_PER_PART", 128)
     monkeypatch.setattr(_read_rows, "_KEPT_BYTES", 0)
     monkeypatch.setattr(_read_rows, "_ROWS_PER_PART", 128)
     monkeypatch.setattr(_prediction, "_ROWS_PER_PART", 128)
@@ -86,6 +88,34 @@ def test_y_may_name_a_column(table, fitted):
 def test_a_column_of_labels_must_exist(table):
     with pytest.raises(ValueError, match=r"y='genre' names a column of X, which X does not have"):
         MultimodalEnsemble(make_encoders(), verbose=0).fit(table, "genre")
+
+
+def test_labels_of_a_file_are_those_of_the_table(table, tmp_path, small_memory):
+    lists = [[], *([["war"]] * 130), ["love"], *([[]] * 140), ["art", "war"]]
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"number": range(len(lists)), "genres": lists}).to_parquet(path)
+    X, y = _rows.split_labels(path, "genres")
+    assert X.columns == ["number"]
+    matrix, classes = _rows.read_label_column(y, None)
+    expected, expected_classes = read_labels(lists)
+    np.testing.assert_array_equal(matrix, expected)
+    assert classes.tolist() == expected_classes.tolist() == ["art", "love", "war"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (["war|love"] * 300, "list of labels in each row"),
+        ([["war"]] * 200 + [None] * 100, "an empty list where a row has no label"),
+        ([[]] * 300, "has no labels"),
+    ],
+)
+def test_labels_of_a_file_are_lists(tmp_path, small_memory, values, message):
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"number": range(300), "genres": values}).to_parquet(path)
+    _, y = _rows.split_labels(path, "genres")
+    with pytest.raises(ValueError, match=message):
+        _rows.read_label_column(y, None)
 
 
 # -- training --------------------------------------------------------------------------------

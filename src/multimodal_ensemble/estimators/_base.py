@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._label_names import classes_for_caller
-from multimodal_ensemble._labels import read_labels
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.encoders import Encoder
@@ -27,6 +26,7 @@ from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._prediction import PredictionMixin
 from multimodal_ensemble.estimators._rows import (
     check_same_length,
+    read_label_column,
     read_large_table,
     read_table,
     split_labels,
@@ -106,7 +106,7 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         read = read_large_table if may_be_lazy else read_table
         table = read(self, X, reset=False)
         check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight)
-        y_true, _ = read_labels(y, self.classes_)
+        y_true, _ = read_label_column(y, self.classes_)
         check_same_length(table, y_true)
         return table, y_true
 

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from multimodal_ensemble._labels import read_labels
+from multimodal_ensemble._labels import label_array, read_labels
 from multimodal_ensemble._table_files import TableFile, open_table, read_tables
 from multimodal_ensemble._tables import (
     abbreviate,
@@ -32,6 +32,8 @@ from multimodal_ensemble.model_selection import stratified_holdout
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
 _N_FOLDS = 5
+# Rows of which labels are read at once.
+_ROWS_PER_PART = 32_768
 # Tables in files are read into memory if they take no more.
 _KEPT_BYTES = 2**27
 # Of larger ones, encoders are fitted to so many rows, at most and at least, or to those that take
@@ -160,7 +162,7 @@ def read_all_rows(
     table = read_large_table(checked, X, reset=True)
     check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
     sample_weight = from_arrow(sample_weight, name="sample_weight")
-    y_true, classes = read_labels(y, classes)
+    y_true, classes = read_label_column(y, classes)
     rows = Rows(table, y_true, sample_weight)
     return TrainingRows(
         rows,
@@ -233,7 +235,7 @@ def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRo
         checked.feature_names_in_ = read.feature_names_in
     table = read_large_table(checked, X, reset=False)
     check_same_index(X=named_rows(X, table), y=y)
-    return Rows(table, read_labels(y, read.classes, name="y of validation_data")[0])
+    return Rows(table, read_label_column(y, read.classes, name="y of validation_data")[0])
 
 
 def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
@@ -250,11 +252,40 @@ def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
         )
         raise ValueError(msg)
     if isinstance(X, TableFile):
-        return X.without(y), X.select([y]).frame()[y].tolist()
+        return X.without(y), X.select([y])
     if isinstance(X, Mapping):
         return {name: X[name] for name in X if name != y}, X[y]
     X = from_arrow(X)
     return X.drop(columns=y), X[y]
+
+
+def read_label_column(
+    y: Any, classes: NDArray[Any] | None, *, name: str = "y"
+) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Return labels as `read_labels` does, those of a table in files part by part."""
+    if not isinstance(y, TableFile):
+        return read_labels(y, classes, name=name)
+    if classes is None:
+        found: set[Any] = set()
+        for rows in _label_parts(y):
+            # A part in which no row has a label is no reason to refuse the others.
+            if any(np.size(row) for row in rows if row is not None):
+                found.update(read_labels(rows, name=name)[1].tolist())
+        classes = label_array(sorted(found)) if found else None
+    parts = []
+    for number, rows in enumerate(_label_parts(y)):
+        try:
+            parts.append(read_labels(rows, classes, name=name)[0])
+        except ValueError as error:
+            first = number * _ROWS_PER_PART
+            error.add_note(f"Rows of y are counted from row {first} of X here.")
+            raise
+    return np.concatenate(parts), np.asarray(classes)
+
+
+def _label_parts(y: TableFile) -> Iterator[list[Any]]:
+    for part in y.blocks(_ROWS_PER_PART):
+        yield part.iloc[:, 0].tolist()
 
 
 def is_lazy(X: Any) -> bool:
