@@ -85,26 +85,36 @@ def _sort_with_weights(scores: ScoreArray, weights: FloatArray) -> tuple[ScoreAr
     return scores[order], weights[order]
 
 
+def rank_rows(
+    scores: ScoreArray,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return the ascending order of rows, and where each run of equal scores starts and ends.
+
+    The last array holds the length of each run.
+    """
+    order = np.argsort(scores)
+    ranked = scores[order]
+    is_first = np.ones(len(scores), dtype=bool)
+    np.not_equal(ranked[1:], ranked[:-1], out=is_first[1:])
+    starts = np.flatnonzero(is_first)
+    ends = np.append(starts[1:], len(scores))
+    return order, starts, ends, ends - starts
+
+
 def count_other_class_below(positive: NDArray[np.bool_], scores: ScoreArray) -> NDArray[np.int64]:
     """Return, for each row, twice the number of rows of the other class with a lower score.
 
     Rows of the other class with the same score count once, so that the numbers are exact.
     """
-    order = np.argsort(scores)
-    ranked, true = scores[order], positive[order]
-    n_positives = np.zeros(len(scores) + 1, dtype=np.int64)
-    np.cumsum(true, out=n_positives[1:])
-    # A run of equal scores starts at its position and ends before that of the next run.
-    is_first = np.ones(len(scores), dtype=bool)
-    np.not_equal(ranked[1:], ranked[:-1], out=is_first[1:])
-    del ranked
-    starts = np.flatnonzero(is_first)
-    ends = np.append(starts[1:], len(scores))
-    of_positives = n_positives[starts] + n_positives[ends]
-    of_all = starts + ends
+    order, starts, ends, lengths = rank_rows(scores)
+    true = positive[order]
+    found = np.zeros(len(scores) + 1, dtype=np.int64)
+    np.cumsum(true, out=found[1:])
+    of_positives = found[starts] + found[ends]
+    of_negatives = starts + ends - of_positives
     if len(starts) < len(scores):
-        runs = ends - starts
-        of_positives, of_all = np.repeat(of_positives, runs), np.repeat(of_all, runs)
+        of_positives = np.repeat(of_positives, lengths)
+        of_negatives = np.repeat(of_negatives, lengths)
     counts = np.empty(len(scores), dtype=np.int64)
-    counts[order] = np.where(true, of_all - of_positives, of_positives)
+    counts[order] = np.where(true, of_negatives, of_positives)
     return counts
