@@ -35,6 +35,22 @@ def sort_by_class(positive: NDArray[np.bool_], scores: ScoreArray) -> tuple[Scor
     return positives, negatives
 
 
+def ascending_order(scores: ScoreArray) -> NDArray[np.int64]:
+    """Return the order of `numpy.argsort`; rows of equal float32 scores stay in their order."""
+    if scores.dtype != np.float32 or len(scores) >= 2**32:
+        return np.argsort(scores)
+    # Numbers of 64 bits, which hold the score above the row, sort several times faster.
+    bits = (scores + np.float32(0)).view(np.int32)
+    # As unsigned numbers, the bits of floats ascend once those of negative ones are inverted.
+    keys = bits.view(np.uint32) ^ ((bits >> 31).view(np.uint32) | np.uint32(2**31))
+    packed = keys.astype(np.uint64)
+    packed <<= np.uint64(32)
+    packed |= np.arange(len(scores), dtype=np.uint32)
+    packed.sort()
+    packed &= np.uint64(2**32 - 1)
+    return packed.view(np.int64)
+
+
 def count_at_positives(
     positives: ScoreArray, negatives: ScoreArray
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -81,7 +97,7 @@ def weighted_roc_auc(positive: NDArray[np.bool_], scores: ScoreArray, weights: F
 
 
 def _sort_with_weights(scores: ScoreArray, weights: FloatArray) -> tuple[ScoreArray, FloatArray]:
-    order = np.argsort(scores)
+    order = ascending_order(scores)
     return scores[order], weights[order]
 
 
@@ -92,7 +108,7 @@ def rank_rows(
 
     The last array holds the length of each run.
     """
-    order = np.argsort(scores)
+    order = ascending_order(scores)
     ranked = scores[order]
     is_first = np.ones(len(scores), dtype=bool)
     np.not_equal(ranked[1:], ranked[:-1], out=is_first[1:])

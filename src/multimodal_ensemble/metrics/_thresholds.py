@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._validation import FloatArray, ScoreArray, check_not_masked
 from multimodal_ensemble.metrics._columns import (
+    ascending_order,
     count_at_positives,
     read_columns,
     sort_by_class,
@@ -247,7 +248,7 @@ def _all_weighted_candidates(
     scores: ScoreArray, positive: NDArray[np.bool_], weights: FloatArray
 ) -> tuple[ScoreArray, tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
     """Return what `_all_candidates` returns, with sums of weights as counts."""
-    order = np.argsort(scores)[::-1]
+    order = ascending_order(scores)[::-1]
     ranked = scores[order]
     ends = _ends_of_runs(ranked)
     ranked_positive, ranked_weights = positive[order], weights[order]
