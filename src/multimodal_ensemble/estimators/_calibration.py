@@ -65,9 +65,11 @@ def apply_calibration(
     """Return the scores that a model with this last layer returns."""
     if calibration is None:
         return y_score
-    chunks = range(0, len(y_score), _ROWS_PER_CHUNK)
-    parts = [np.asarray(calibration(y_score[start : start + _ROWS_PER_CHUNK])) for start in chunks]
-    return np.concatenate(parts)
+    calibrated = np.empty_like(y_score)
+    for start in range(0, len(y_score), _ROWS_PER_CHUNK):
+        rows = slice(start, start + _ROWS_PER_CHUNK)
+        calibrated[rows] = calibration(y_score[rows])
+    return calibrated
 
 
 def with_calibration(model: keras.Model, calibration: keras.Layer | None) -> keras.Model:
