@@ -44,7 +44,7 @@ browser:
 	@test -f $(AXE) || npm install --silent --no-save --no-package-lock --fetch-retries=0 axe-core@4 || \
 		echo "axe-core cannot be installed; the tests of pages in a browser are skipped."
 
-# All ratios; about 20 minutes on two cores. BENCH="--data FOLDER --weights NAME=FILE ..." uses real data.
+# All ratios; about 25 minutes on two cores. BENCH="--data FOLDER --weights NAME=FILE ..." uses real data.
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(BENCH)
 

@@ -17,6 +17,7 @@ from benchmarks._machine import describe_machine
 
 GROUPS = (
     "metrics",
+    "large-metrics",
     "import",
     "loading",
     "models",
@@ -101,6 +102,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
     # Imported late, because TensorFlow takes seconds and invalid options should be reported first.
     from benchmarks import (
         _ensemble,
+        _large_metrics,
         _loading,
         _many_rows,
         _metrics,
@@ -144,6 +146,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
 
     return {
         "metrics": lambda: _metrics.measure_metrics(options.repeats, options.scale),
+        "large-metrics": lambda: _large_metrics.measure_large_metrics(options.scale),
         "import": lambda: [_processes.measure_import(options.repeats)],
         "loading": lambda: _loading.measure_loading(movies, options.repeats, options.scale),
         "models": lambda: _models.measure_models(movies, setting),

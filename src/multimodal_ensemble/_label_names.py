@@ -91,7 +91,8 @@ def in_label_order(
         raise ValueError(msg)
     order = [known[label] for label in wanted]
     if isinstance(values, pd.DataFrame):
-        return values.iloc[:, order]
+        # Selecting all columns would copy them.
+        return values if order == list(range(len(order))) else values.iloc[:, order]
     if isinstance(values, pd.Series):
         return values.iloc[order]
     given = list(values.values())

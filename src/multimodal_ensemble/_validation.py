@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,6 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+ScoreArray = NDArray[np.float32 | np.float64]
+
+# About this many entries of a matrix are processed at once, so that what is computed from them is
+# small and stays in the cache.
+_BLOCK = 2**18
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield slices of consecutive rows that cover an array of this shape, whose rows are short."""
+    size = max(1, _BLOCK // max(1, math.prod(shape[1:])))
+    return (slice(start, start + size) for start in range(0, shape[0], size))
 
 
 def check_not_masked(values: Any, *, name: str) -> None:
@@ -49,27 +62,44 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
         raise ValueError(msg)
     if array.dtype == np.bool_:
         return array
+    is_byte = array.dtype in (np.uint8, np.int8)
+    matrix = array.view(np.bool_) if is_byte else np.empty_like(array, dtype=np.bool_)
+    for rows in row_blocks(array.shape):
+        block = array[rows]
+        is_one = _is_equal(block, 1)
+        is_binary = is_one | _is_equal(block, 0)
+        if not is_binary.all():
+            row, column = np.argwhere(~is_binary)[0]
+            # Show a Python value, because the repr of NumPy scalars differs between versions.
+            value = block[row, column].item() if array.dtype != object else block[row, column]
+            msg = (
+                f"{name} must hold only 0 and 1. Received {value!r} in row {rows.start + row}, "
+                f"column {column}."
+            )
+            raise ValueError(msg)
+        # The bytes of zeros and ones are those of booleans, so they need no copy.
+        if not is_byte:
+            matrix[rows] = is_one
+    return matrix
+
+
+def _is_equal(array: NDArray[Any], number: int) -> NDArray[np.bool_]:
+    equal: NDArray[np.bool_]
     if array.dtype == object:
         # Comparing pandas.NA with a number does not yield a boolean.
-        is_binary = np.vectorize(_is_zero_or_one, otypes=[bool])(array)
+        equal = np.vectorize(partial(_is_number, number), otypes=[bool])(array)
     elif array.dtype.kind in "cmM":
         # Complex numbers, time spans and dates are no labels, even if they are equal to 0 or 1.
-        is_binary = np.zeros(array.shape, dtype=bool)
+        equal = np.zeros(array.shape, dtype=bool)
     else:
-        is_binary = (array == 0) | (array == 1)
-    if not np.all(is_binary):
-        row, column = np.argwhere(~is_binary)[0]
-        # Show a Python value, because the repr of NumPy scalars differs between versions.
-        value = array[row, column].item() if array.dtype != object else array[row, column]
-        msg = f"{name} must hold only 0 and 1. Received {value!r} in row {row}, column {column}."
-        raise ValueError(msg)
-    return array.astype(bool)
+        equal = array == number
+    return equal
 
 
-def _is_zero_or_one(value: Any) -> bool:
+def _is_number(number: int, value: Any) -> bool:
     # NumPy's time spans are a subclass of its integers.
-    is_number = isinstance(value, Real | np.bool_) and not isinstance(value, np.timedelta64)
-    return is_number and value in (0, 1)
+    is_real = isinstance(value, Real | np.bool_) and not isinstance(value, np.timedelta64)
+    return is_real and bool(value == number)
 
 
 def find_repeated(names: Iterable[Any]) -> list[str]:
@@ -77,8 +107,11 @@ def find_repeated(names: Iterable[Any]) -> list[str]:
     return sorted(str(name) for name, number in Counter(names).items() if number > 1)
 
 
-def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArray:
-    """Return scores as float64 of shape ``(n_samples, n_labels)``, all of them finite."""
+def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> ScoreArray:
+    """Return scores of shape ``(n_samples, n_labels)``, all of them finite.
+
+    float32 and float64 scores are returned as they are, without a copy, and others as float64.
+    """
     check_not_masked(y_score, name="y_score")
     array = np.asarray(y_score)
     if array.dtype.kind not in "biuf":
@@ -96,16 +129,19 @@ def check_scores(y_score: Any, shape: tuple[int, int] | None = None) -> FloatArr
             f"Received shape {array.shape}. For a single label, pass y_score.reshape(-1, 1)."
         )
         raise ValueError(msg)
-    scores = array.astype(np.float64, copy=False)
-    finite = np.isfinite(scores)
-    if not finite.all():
-        row, column = np.argwhere(~finite)[0]
-        msg = (
-            f"y_score must be finite. Received {scores[row, column]} in row {row}, "
-            f"column {column} ({(~finite).sum()} such values in total). "
-            "NaN and infinite scores usually mean that training diverged."
-        )
-        raise ValueError(msg)
+    scores = array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
+    for rows in row_blocks(scores.shape):
+        finite = np.isfinite(scores[rows])
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            row += rows.start
+            n_bad = sum((~np.isfinite(scores[each])).sum() for each in row_blocks(scores.shape))
+            msg = (
+                f"y_score must be finite. Received {scores[row, column]} in row {row}, "
+                f"column {column} ({n_bad} such values in total). "
+                "NaN and infinite scores usually mean that training diverged."
+            )
+            raise ValueError(msg)
     return scores
 
 

@@ -7,6 +7,7 @@ from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve
 
 from multimodal_ensemble.metrics import label_report, reliability_curve
+from multimodal_ensemble.metrics._calibration import bin_rows
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +92,16 @@ def test_columns_are_paired_by_name(scored):
 def test_invalid_input_raises(y_score, options, message):
     with pytest.raises(ValueError, match=message):
         reliability_curve([[0], [1]], y_score, **options)
+
+
+@pytest.mark.parametrize("n_bins", [1, 2, 7, 10, 40])
+@pytest.mark.parametrize("digits", [1, 2, 6])
+def test_the_bin_of_a_row_is_that_of_the_first_row_of_equal_score(n_bins, digits):
+    generator = np.random.default_rng(digits)
+    for n_rows in (1, 2, 9, 50, 203):
+        scores = generator.random(n_rows).round(digits)
+        first = (scores[:, np.newaxis] > scores).sum(axis=1)
+        _, expected = np.unique(first * n_bins // n_rows, return_inverse=True)
+        bins, n_in_bin = bin_rows(scores, n_bins)
+        np.testing.assert_array_equal(bins, expected)
+        np.testing.assert_array_equal(n_in_bin, np.bincount(expected))

@@ -12,7 +12,7 @@ from sklearn.isotonic import isotonic_regression
 from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._layer_names import CALIBRATION, SCORES
 from multimodal_ensemble._tables import abbreviate, counted
-from multimodal_ensemble._validation import check_choice
+from multimodal_ensemble._validation import check_choice, row_blocks
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.fusion import IsotonicCalibration, PlattCalibration
@@ -43,7 +43,8 @@ def learn_calibration(
     """
     if method is None:
         return None
-    n_fewer = np.minimum(y_true.sum(axis=0), (~y_true).sum(axis=0))
+    n_positive = y_true.sum(axis=0)
+    n_fewer = np.minimum(n_positive, len(y_true) - n_positive)
     enough = n_fewer >= _MIN_ROWS[method]
     if not enough.all():
         least = counted(_MIN_ROWS[method], "row")
@@ -64,9 +65,11 @@ def apply_calibration(
     """Return the scores that a model with this last layer returns."""
     if calibration is None:
         return y_score
-    chunks = range(0, len(y_score), _ROWS_PER_CHUNK)
-    parts = [np.asarray(calibration(y_score[start : start + _ROWS_PER_CHUNK])) for start in chunks]
-    return np.concatenate(parts)
+    calibrated = np.empty_like(y_score)
+    for start in range(0, len(y_score), _ROWS_PER_CHUNK):
+        rows = slice(start, start + _ROWS_PER_CHUNK)
+        calibrated[rows] = calibration(y_score[rows])
+    return calibrated
 
 
 def with_calibration(model: keras.Model, calibration: keras.Layer | None) -> keras.Model:
@@ -114,8 +117,11 @@ def _learn_platt(
     calibration = PlattCalibration(name=CALIBRATION)
     calibration.build((None, len(enough)))
     slope, intercept = np.ones(len(enough)), np.zeros(len(enough))
-    log_odds = np.asarray(calibration.log_odds(y_score[:, enough]), dtype=np.float64)
-    scaling = PlattScaling.fit(log_odds, y_true[:, enough], sample_weight)
+    log_odds = np.empty((len(y_score), enough.sum()), dtype=np.float32)
+    for rows in row_blocks(y_score.shape):
+        log_odds[rows] = calibration.log_odds(y_score[rows, enough])
+    true = y_true if enough.all() else y_true[:, enough]
+    scaling = PlattScaling.fit(log_odds, true, sample_weight)
     slope[enough], intercept[enough] = scaling.slope, scaling.intercept
     calibration.set_weights([slope, intercept])
     return calibration

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.metrics import coverage_error, label_ranking_loss
 
-from multimodal_ensemble.metrics import apply_thresholds, compute_score, label_report
+from multimodal_ensemble._validation import row_blocks
+from multimodal_ensemble.metrics import apply_thresholds, label_report
 
 
 @dataclass(frozen=True)
@@ -102,24 +102,53 @@ def evaluate_scores(
 ) -> Evaluation:
     """Return the evaluation of scores; `label_shares` are those of the training rows."""
     report = label_report(y_true, y_score, thresholds, labels=labels)
-    y_pred = apply_thresholds(y_score, thresholds).astype(bool)
-    is_correct = y_pred == y_true
     majority = np.asarray(label_shares) > 0.5
-    n_either = int(y_pred.sum() + y_true.sum())
-    # scikit-learn refuses a single label, although there is no pair to order wrongly.
-    is_ranked = y_true.shape[1] > 1
+    n_correct = n_trivial = n_whole = n_either = n_both = n_covered = 0
+    ranking_loss = 0.0
+    # In blocks, because these figures need all labels of a row, and would copy the whole matrix.
+    for rows in row_blocks(y_true.shape):
+        true, score = y_true[rows], y_score[rows]
+        predicted = apply_thresholds(score, thresholds).astype(bool)
+        is_correct = predicted == true
+        n_correct += int(is_correct.sum())
+        n_whole += int(is_correct.all(axis=1).sum())
+        n_trivial += int((true == majority).sum())
+        n_either += int(predicted.sum() + true.sum())
+        n_both += int((predicted & true).sum())
+        n_covered += _count_covered(true, score)
+        ranking_loss += float(_ranking_losses(true, score).sum())
+    n_rows, n_entries = len(y_true), y_true.size
+    has_classes = report["roc_auc"].notna()
     return Evaluation(
-        n_samples=len(y_true),
+        n_samples=n_rows,
         mean_roc_auc=float(report["roc_auc"].mean()),
-        mean_average_precision=compute_score("mean_average_precision", y_true, y_score),
-        mean_accuracy=float(is_correct.mean()),
-        trivial_accuracy=float((y_true == majority).mean()),
-        subset_accuracy=float(is_correct.all(axis=1).mean()),
+        mean_average_precision=float(report["average_precision"][has_classes].mean()),
+        mean_accuracy=n_correct / n_entries,
+        trivial_accuracy=n_trivial / n_entries,
+        subset_accuracy=n_whole / n_rows,
         macro_f1=float(report["f1"].mean()),
-        micro_f1=2 * int((y_pred & y_true).sum()) / n_either if n_either else 0.0,
-        ranking_loss=float(label_ranking_loss(y_true, y_score)) if is_ranked else 0.0,
-        coverage_error=float(coverage_error(y_true, y_score) if is_ranked else y_true.mean()),
+        micro_f1=2 * n_both / n_either if n_either else 0.0,
+        ranking_loss=ranking_loss / n_rows,
+        coverage_error=n_covered / n_rows,
         brier_score=float(report["brier_score"].mean()),
         calibration_error=float(report["calibration_error"].mean()),
         report=report,
     )
+
+
+def _count_covered(true: NDArray[np.bool_], score: NDArray[np.float32]) -> int:
+    """Return the sum over rows of the number of labels that score at least as any true label."""
+    least = np.where(true, score, np.inf).min(axis=1, keepdims=True)
+    return int((score >= least).sum())
+
+
+def _ranking_losses(true: NDArray[np.bool_], score: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the share of pairs in wrong order of each row, 0 without pairs; ties are wrong."""
+    # Of equal scores, those of true labels come first.
+    order = np.lexsort((~true, score), axis=1)
+    ranked = np.take_along_axis(true, order, axis=1)
+    n_true = np.cumsum(ranked, axis=1)
+    n_wrong = np.where(ranked, 0, n_true).sum(axis=1)
+    n_pairs = n_true[:, -1] * (true.shape[1] - n_true[:, -1])
+    losses: NDArray[np.float64] = n_wrong / np.maximum(n_pairs, 1)
+    return losses

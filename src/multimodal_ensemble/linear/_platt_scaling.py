@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from multimodal_ensemble._validation import FloatArray, ScoreArray, row_blocks
 from multimodal_ensemble.linear._rare_labels import own_share
 
 _N_STEPS = 60
@@ -41,7 +43,7 @@ class PlattScaling:
 
     @classmethod
     def fit(
-        cls, y_score: NDArray[np.float64], y_true: NDArray[np.bool_], sample_weight: Any = None
+        cls, y_score: ScoreArray, y_true: NDArray[np.bool_], sample_weight: Any = None
     ) -> PlattScaling:
         """Fit slope and intercept by maximum likelihood, with Platt's smoothed targets [1]_.
 
@@ -51,8 +53,9 @@ class PlattScaling:
 
         Parameters
         ----------
-        y_score : ndarray of shape (n_samples, n_labels)
-            Scores of rows from a model that was not trained on them.
+        y_score : ndarray of shape (n_samples, n_labels), float32 or float64
+            Scores of rows from a model that was not trained on them. Rows are read in blocks, so
+            that memory does not grow with their number.
         y_true : ndarray of shape (n_samples, n_labels)
             True labels.
         sample_weight : ndarray of shape (n_samples,), optional
@@ -69,29 +72,19 @@ class PlattScaling:
            iteration with step halving follows H.-T. Lin, C.-J. Lin and R. C. Weng, "A note on
            Platt's probabilistic outputs for support vector machines", Machine Learning 68, 2007.
         """
-        weight = np.ones(len(y_true)) if sample_weight is None else np.asarray(sample_weight)
-        weight = (weight / weight.mean())[:, np.newaxis]
-        positives = (weight * y_true).sum(axis=0)
-        negatives = (weight * ~y_true).sum(axis=0)
-        target = np.where(y_true, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-        # The slope of standardised scores has a size that does not depend on their unit.
-        centre = y_score.mean(axis=0)
-        spread = y_score.std(axis=0)
-        is_constant = spread <= 1e-12 * np.maximum(np.abs(y_score).max(axis=0, initial=0), 1e-300)
-        unit = np.where(is_constant, 1.0, spread)
-        scores = np.where(is_constant, 0.0, (y_score - centre) / unit)
+        rows = _Rows(y_score, y_true, sample_weight)
         prior = prior_log_odds(y_true, sample_weight)
-        slope, intercept = _newton(scores, target, weight, prior)
+        slope, intercept = _newton(rows, prior)
         # A negative slope is chance: a score that ranks rows worse than at random says nothing.
-        slope = np.where(is_constant, 0.0, np.maximum(slope, 0.0))
-        fewer = np.where(is_constant, 0.0, np.minimum(positives, negatives))
+        slope = np.where(rows.is_constant, 0.0, np.maximum(slope, 0.0))
+        fewer = np.where(rows.is_constant, 0.0, np.minimum(rows.positives, rows.negatives))
         if (n_rows := fewer.sum()) > 0:
             trust = own_share(fewer)
             drawn = trust * slope + (1 - trust) * (fewer @ slope / n_rows)
             slope = np.where(fewer > 0, drawn, slope)
-        intercept = _fit_intercept(slope * scores, target, weight, intercept)
-        slope /= unit
-        intercept = np.where(slope > 0, intercept - slope * centre, prior)
+        intercept = _fit_intercept(rows, slope, intercept)
+        slope /= rows.unit
+        intercept = np.where(slope > 0, intercept - slope * rows.centre, prior)
         return cls(slope, intercept)
 
     def log_odds(self, y_score: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,58 +125,103 @@ def prior_log_odds(y_true: NDArray[np.bool_], sample_weight: Any = None) -> NDAr
     >>> prior_log_odds(np.array([[True, False], [False, False]])).round(3).tolist()
     [0.0, -1.609]
     """
-    weight = np.ones(len(y_true)) if sample_weight is None else np.asarray(sample_weight)
-    weight = weight / weight.mean()
-    log_odds: NDArray[np.float64] = np.log(weight @ y_true + 0.5) - np.log(weight @ ~y_true + 0.5)
+    weight = _normalise(sample_weight, len(y_true))
+    blocks = list(row_blocks(y_true.shape))
+    positives = sum(weight[rows] @ y_true[rows] for rows in blocks)
+    negatives = sum(weight[rows] @ ~y_true[rows] for rows in blocks)
+    log_odds: FloatArray = np.log(positives + 0.5) - np.log(negatives + 0.5)
     return log_odds
 
 
-def _log_loss(
-    log_odds: NDArray[np.float64], target: NDArray[Any], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _normalise(sample_weight: Any, n_rows: int) -> FloatArray:
+    """Return weights with mean 1."""
+    weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight)
+    normalised: FloatArray = weight / weight.mean()
+    return normalised
+
+
+class _Rows:
+    """Standardised scores and Platt's targets, block by block: copies of all rows may not fit."""
+
+    def __init__(self, y_score: ScoreArray, y_true: NDArray[np.bool_], sample_weight: Any) -> None:
+        self._y_score, self._y_true = y_score, y_true
+        self._weight = _normalise(sample_weight, len(y_true))[:, np.newaxis]
+        self._blocks = list(row_blocks(y_true.shape))
+        self.positives = self._sum(lambda rows: self._weight[rows] * y_true[rows])
+        self.negatives = self._sum(lambda rows: self._weight[rows] * ~y_true[rows])
+        self._target_of_positive = (self.positives + 1) / (self.positives + 2)
+        self._target_of_negative = 1 / (self.negatives + 2)
+        # The slope of standardised scores has a size that does not depend on their unit.
+        self.centre = self._sum(self._scores) / len(y_true)
+        squares = self._sum(lambda rows: (self._scores(rows) - self.centre) ** 2)
+        spread = np.sqrt(squares / len(y_true))
+        largest = np.zeros(y_true.shape[1])
+        for rows in self._blocks:
+            np.maximum(largest, np.abs(self._scores(rows)).max(axis=0), out=largest)
+        self.is_constant = spread <= 1e-12 * np.maximum(largest, 1e-300)
+        self.unit = np.where(self.is_constant, 1.0, spread)
+
+    def read(self) -> Iterator[tuple[FloatArray, FloatArray, FloatArray]]:
+        """Yield the standardised scores, targets and weights of blocks of rows."""
+        for rows in self._blocks:
+            scores = self._scores(rows) - self.centre
+            scores /= self.unit
+            scores[:, self.is_constant] = 0.0
+            is_positive = self._y_true[rows]
+            target = np.where(is_positive, self._target_of_positive, self._target_of_negative)
+            yield scores, target, self._weight[rows]
+
+    def _scores(self, rows: slice) -> FloatArray:
+        return self._y_score[rows].astype(np.float64, copy=False)
+
+    def _sum(self, values: Callable[[slice], FloatArray]) -> FloatArray:
+        total: FloatArray = sum(
+            (values(rows).sum(axis=0) for rows in self._blocks), np.zeros(self._y_true.shape[1])
+        )
+        return total
+
+
+def _log_loss(rows: _Rows, slope: FloatArray, intercept: FloatArray) -> FloatArray:
     """Return the weighted sum of the logistic loss of each label."""
-    total: NDArray[np.float64] = (weight * (np.logaddexp(0, log_odds) - target * log_odds)).sum(
-        axis=0
-    )
+    total = np.zeros_like(slope)
+    for scores, target, weight in rows.read():
+        log_odds = slope * scores + intercept
+        total += (weight * (np.logaddexp(0, log_odds) - target * log_odds)).sum(axis=0)
     return total
 
 
-def _fit_intercept(
-    offset: NDArray[np.float64],
-    target: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    intercept: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _fit_intercept(rows: _Rows, slope: FloatArray, intercept: FloatArray) -> FloatArray:
     """Minimise the logistic loss of all labels over the intercept alone."""
     for _ in range(_N_STEPS):
-        share = expit(offset + intercept)
-        curvature = (weight * share * (1 - share)).sum(axis=0) + 1e-10
+        curvature, gradient = np.zeros_like(slope), np.zeros_like(slope)
+        for scores, target, weight in rows.read():
+            share = expit(slope * scores + intercept)
+            curvature += (weight * share * (1 - share)).sum(axis=0)
+            gradient += (weight * (share - target)).sum(axis=0)
         # Newton's steps could overshoot far from the minimum.
-        step = np.clip((weight * (share - target)).sum(axis=0) / curvature, -1, 1)
+        step = np.clip(gradient / (curvature + 1e-10), -1, 1)
         intercept = intercept - step
         if (np.abs(step) < 1e-9).all():
             break
     return intercept
 
 
-def _newton(
-    scores: NDArray[np.float64],
-    target: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    prior: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _newton(rows: _Rows, prior: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Minimise the logistic loss of all labels at once."""
     slope, intercept = np.zeros_like(prior), prior.copy()
-    loss = _log_loss(slope * scores + intercept, target, weight)
+    loss = _log_loss(rows, slope, intercept)
     for _ in range(_N_STEPS):
-        log_odds = slope * scores + intercept
-        share = expit(log_odds)
-        curvature = weight * share * (1 - share)
-        residual = weight * (share - target)
-        by_slope, by_intercept = (residual * scores).sum(axis=0), residual.sum(axis=0)
-        a = (curvature * scores**2).sum(axis=0) + 1e-10
-        b = (curvature * scores).sum(axis=0)
-        c = curvature.sum(axis=0) + 1e-10
+        by_slope, by_intercept, a, b, c = np.zeros((5, len(prior)))
+        for scores, target, weight in rows.read():
+            share = expit(slope * scores + intercept)
+            curvature = weight * share * (1 - share)
+            residual = weight * (share - target)
+            by_slope += (residual * scores).sum(axis=0)
+            by_intercept += residual.sum(axis=0)
+            a += (curvature * scores**2).sum(axis=0)
+            b += (curvature * scores).sum(axis=0)
+            c += curvature.sum(axis=0)
+        a, c = a + 1e-10, c + 1e-10
         determinant = a * c - b**2
         step_slope = (c * by_slope - b * by_intercept) / determinant
         step_intercept = (a * by_intercept - b * by_slope) / determinant
@@ -191,7 +229,7 @@ def _newton(
         for _ in range(_N_HALVINGS):
             new_slope = slope - size * step_slope
             new_intercept = intercept - size * step_intercept
-            new_loss = _log_loss(new_slope * scores + new_intercept, target, weight)
+            new_loss = _log_loss(rows, new_slope, new_intercept)
             if (better := new_loss <= loss).all():
                 break
             size = np.where(better, size, size / 2)

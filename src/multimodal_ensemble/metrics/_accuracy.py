@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from multimodal_ensemble._validation import row_blocks
 from multimodal_ensemble.metrics._inputs import read_inputs
-from multimodal_ensemble.metrics._thresholds import apply_thresholds
+from multimodal_ensemble.metrics._thresholds import check_thresholds, predict_labels
 
 
 def mean_accuracy(
@@ -65,6 +66,9 @@ def mean_accuracy(
     0.75
     """
     given = read_inputs(y_true, y_score, sample_weight=sample_weight)
-    predicted = apply_thresholds(given.scores, given.read_thresholds(thresholds))
-    correct = predicted == given.positive
-    return float(np.average(correct.mean(axis=1), weights=given.weights))
+    limits = check_thresholds(given.read_thresholds(thresholds), given.scores.shape)
+    accuracies = np.empty(len(given.positive))
+    for rows in row_blocks(given.positive.shape):
+        correct = predict_labels(given.scores[rows], limits) == given.positive[rows]
+        np.mean(correct, axis=1, out=accuracies[rows])
+    return float(np.average(accuracies, weights=given.weights))

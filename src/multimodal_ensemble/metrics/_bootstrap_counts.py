@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -74,7 +76,7 @@ def bootstrap_counts(
     [2, 2, 2]
     """
     units, strata = number_units(n_rows, stratify=stratify, groups=groups)
-    return draw_units(units, strata, n_resamples, random_state)
+    return next(draw_units(units, strata, n_resamples, random_state))
 
 
 def draw_units(
@@ -82,18 +84,38 @@ def draw_units(
     stratum_of_unit: NDArray[np.intp],
     n_resamples: int,
     random_state: int,
-) -> NDArray[np.int32]:
-    """Return the counts of `bootstrap_counts` for the units and strata of `number_units`."""
+    *,
+    n_held: int | None = None,
+) -> Iterator[NDArray[np.int32]]:
+    """Yield the counts of `bootstrap_counts` for the units and strata of `number_units`.
+
+    Each part has `n_held` resamples, by default all of them. The counts do not depend on it.
+    """
     check_at_least(n_resamples, 1, name="n_resamples")
+    n_held = n_resamples if n_held is None else n_held
+    n_strata = int(stratum_of_unit.max()) + 1
+    units = [np.flatnonzero(stratum_of_unit == stratum) for stratum in range(n_strata)]
     rng = np.random.default_rng(random_state)
-    counts = np.empty((n_resamples, len(stratum_of_unit)), dtype=np.int32)
-    for stratum in range(int(stratum_of_unit.max()) + 1):
-        units = np.flatnonzero(stratum_of_unit == stratum)
-        for resample in range(n_resamples):
-            drawn = rng.integers(len(units), size=len(units))
-            counts[resample, units] = np.bincount(drawn, minlength=len(units))
+    generators = [rng] * n_strata
+    if n_held < n_resamples:
+        # All draws of a stratum precede those of the next one.
+        for stratum in range(1, n_strata):
+            generators[stratum - 1] = copy.deepcopy(rng)
+            for _ in range(n_resamples):
+                _draw(rng, len(units[stratum - 1]))
     has_groups = len(stratum_of_unit) < len(unit_of_row)
-    return counts[:, unit_of_row] if has_groups else counts
+    for start in range(0, n_resamples, n_held):
+        shape = min(n_held, n_resamples - start), len(stratum_of_unit)
+        counts = np.empty(shape, dtype=np.int32)
+        for of_stratum, generator in zip(units, generators, strict=True):
+            for resample in counts:
+                drawn = _draw(generator, len(of_stratum))
+                resample[of_stratum] = np.bincount(drawn, minlength=len(of_stratum))
+        yield counts[:, unit_of_row] if has_groups else counts
+
+
+def _draw(rng: np.random.Generator, n_units: int) -> NDArray[np.int64]:
+    return rng.integers(n_units, size=n_units)
 
 
 def number_units(

@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble._validation import FloatArray, ScoreArray
 
 # The number of bins that published calibration errors mostly use.
 N_BINS = 10
 
 
-def are_probabilities(scores: FloatArray) -> bool:
+def are_probabilities(scores: ScoreArray) -> bool:
     """Return whether all scores are in 0..1."""
-    return bool(((scores >= 0) & (scores <= 1)).all())
+    return bool(scores.min() >= 0 and scores.max() <= 1)
 
 
-def brier_scores(positive: NDArray[np.bool_], scores: FloatArray) -> FloatArray:
-    """Return the Brier score of each label; NaN for scores that are no probabilities."""
-    if not are_probabilities(scores):
-        return np.full(scores.shape[1], np.nan)
-    mean: FloatArray = ((scores - positive) ** 2).mean(axis=0)
-    return mean
+def calibration_error(excess: FloatArray, scores: ScoreArray) -> float:
+    """Return the calibration error of a label whose scores are probabilities.
+
+    `excess` is the score minus 0 or 1.
+    """
+    bins, _ = bin_rows(scores, N_BINS)
+    return float(np.abs(np.bincount(bins, weights=excess)).sum() / len(bins))
 
 
-def calibration_errors(positive: NDArray[np.bool_], scores: FloatArray) -> FloatArray:
-    """Return the calibration error of each label; NaN for scores that are no probabilities."""
-    errors = np.full(scores.shape[1], np.nan)
-    if are_probabilities(scores):
-        for column in range(len(errors)):
-            bins, _ = bin_rows(scores[:, column], N_BINS)
-            excess = scores[:, column] - positive[:, column]
-            errors[column] = np.abs(np.bincount(bins, weights=excess)).sum() / len(bins)
-    return errors
-
-
-def bin_rows(scores: FloatArray, n_bins: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def bin_rows(scores: ScoreArray, n_bins: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the bin of each row, and the number of rows in each bin.
 
     Bins hold about equally many rows in the order of their scores. Rows of equal score share a
     bin, that of the first of them, so that the order of the rows does not matter. Empty bins are
     left out.
     """
-    first = np.searchsorted(np.sort(scores), scores, side="left")
-    _, bins, n_rows = np.unique(
-        first * n_bins // len(scores), return_inverse=True, return_counts=True
-    )
-    return bins, n_rows
+    ranked = np.sort(scores)
+    # A bin after the first one starts at this position or at the next that has another score.
+    positions = -(-len(scores) * np.arange(1, n_bins) // n_bins)
+    positions = positions[positions < len(scores)]
+    starts = np.searchsorted(ranked, ranked[positions], side="left")
+    later = np.searchsorted(ranked, ranked[positions], side="right")
+    starts = np.where(starts < positions, later, positions)
+    limits = ranked[np.unique(starts[starts < len(scores)])]
+    # A comparison with each of a few limits is faster than a binary search per row.
+    bins = np.zeros(len(scores), dtype=np.intp)
+    for limit in limits:
+        bins += scores >= limit
+    return bins, np.bincount(bins)

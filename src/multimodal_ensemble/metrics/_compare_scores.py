@@ -28,7 +28,7 @@ def compare_scores(
     thresholds: Any = None,
     baseline: str | None = None,
     n_resamples: int = 2000,
-    method: IntervalMethod = "percentile",
+    method: IntervalMethod | None = None,
     level: float = 0.95,
     stratify: Any = None,
     groups: Any = None,
@@ -57,9 +57,11 @@ def compare_scores(
         The model that the others are compared with. None takes the first one.
     n_resamples : int, default=2000
         The number of resamples.
-    method : {"percentile", "bca"}, default="percentile"
-        The percentile interval, or the bias-corrected and accelerated interval, which also scores
-        each model once without each row or group.
+    method : {"percentile", "bca", "normal"}, default=None
+        The percentile interval; the bias-corrected and accelerated interval, which also scores
+        each model once without each row or group; or the normal interval, which needs no
+        resamples. None takes ``"percentile"`` up to 100,000 rows and for callables, and
+        ``"normal"`` beyond. See `bootstrap_interval`.
     level : float, default=0.95
         The coverage of each interval, between 0 and 1.
     stratify, groups : sequence of length n_samples, default=None
@@ -125,6 +127,7 @@ def compare_scores(
     first = given[models[0]]
     bootstrap = Bootstrap(
         len(first.positive),
+        metrics=metrics.values(),
         n_resamples=n_resamples,
         method=method,
         level=level,
@@ -135,13 +138,17 @@ def compare_scores(
     tables = []
     without_class: set[str] = set()
     for name, function in metrics.items():
-        resampled = {}
-        for model in models:
-            resampled[model], undefined = bootstrap.resample(given[model], function, limits[model])
-            if len(undefined) == len(first.names) and not callable(function):
-                without_class.update(np.array(first.names)[undefined].tolist())
-        label_names: list[Any] = [*first.names] if name in PER_LABEL else [None]
-        tables.append(_table_of_metric(name, label_names, resampled, baseline, bootstrap))
+        for part in bootstrap.parts(function, len(first.names)):
+            names = first.names[part]
+            resampled = {}
+            for model in models:
+                resampled[model], undefined = bootstrap.resample(
+                    given[model], function, limits[model], part
+                )
+                if len(undefined) == len(names) and not callable(function):
+                    without_class.update(np.array(names)[undefined].tolist())
+            labels_of_rows: list[Any] = [*names] if function in PER_LABEL else [None]
+            tables.append(_table_of_metric(name, labels_of_rows, resampled, baseline, bootstrap))
     if without_class:
         listed = abbreviate([label for label in first.names if label in without_class])
         msg = f"Labels without rows of both classes are left out where metrics need both: {listed}."
@@ -149,9 +156,9 @@ def compare_scores(
     return ScoreComparison(
         table=pd.concat(tables, ignore_index=True),
         baseline=baseline,
-        method=method,
+        method=bootstrap.method,
         level=float(level),
-        n_resamples=len(bootstrap.counts),
+        n_resamples=bootstrap.n_resamples,
         n_rows=len(first.positive),
         n_units=len(bootstrap.strata),
     )

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
-from scipy.stats import rankdata
 
-from multimodal_ensemble._validation import FloatArray, check_level
+from multimodal_ensemble._validation import FloatArray, ScoreArray, check_level
+from multimodal_ensemble.metrics._columns import count_other_class_below, read_columns
 from multimodal_ensemble.metrics._inputs import read_inputs
-from multimodal_ensemble.metrics._roc_auc import roc_auc_by_label, warn_of_one_class_labels
+from multimodal_ensemble.metrics._roc_auc import warn_of_one_class_labels
 
 
 def delong_test(
@@ -102,16 +102,15 @@ def delong_test(
     check_level(level)
     given = read_inputs(y_true, y_score, labels=labels)
     other = read_inputs(y_true, y_score_other, labels=labels)
-    roc_auc = roc_auc_by_label(given.positive, given.scores)
-    warn_of_one_class_labels(roc_auc, given.names, numbered=given.labels is None)
-    roc_auc_other = roc_auc_by_label(other.positive, other.scores)
-    difference = roc_auc - roc_auc_other
-    standard_error = np.array(
-        [
-            _standard_error(true, one, two)
-            for true, one, two in zip(given.positive.T, given.scores.T, other.scores.T, strict=True)
-        ]
+    pairs = zip(
+        read_columns(given.positive, given.scores),
+        read_columns(other.positive, other.scores),
+        strict=True,
     )
+    compared = [_compare(true, one, two) for (true, one), (_, two) in pairs]
+    roc_auc, roc_auc_other, standard_error = np.array(compared).T
+    warn_of_one_class_labels(roc_auc, given.names, numbered=given.labels is None)
+    difference = roc_auc - roc_auc_other
     # Equal models have a difference and a standard error of 0.
     z = difference / np.where(standard_error == 0, 1, standard_error)
     p_value = 2 * ndtr(-np.abs(z))
@@ -131,27 +130,28 @@ def delong_test(
     )
 
 
-def _standard_error(true: NDArray[np.bool_], score: FloatArray, score_other: FloatArray) -> float:
-    """Return the standard error of the difference of two ROC-AUCs; NaN if it is undefined."""
-    n_positives, n_negatives = int(true.sum()), int((~true).sum())
+def _compare(
+    true: NDArray[np.bool_], score: ScoreArray, score_other: ScoreArray
+) -> tuple[float, float, float]:
+    """Return two ROC-AUCs and the standard error of their difference; NaN if undefined."""
+    n_positives = int(true.sum())
+    n_negatives = len(true) - n_positives
+    if not n_positives or not n_negatives:
+        return np.nan, np.nan, np.nan
+    # Twice the numbers of pairs, in which ties count half, so they are exact.
+    counts = count_other_class_below(true, score)
+    roc_auc = float(counts[true].sum()) / (2 * n_positives * n_negatives)
+    counts_other = count_other_class_below(true, score_other)
+    roc_auc_other = float(counts_other[true].sum()) / (2 * n_positives * n_negatives)
+    counts -= counts_other
     if min(n_positives, n_negatives) < 2:
-        return np.nan
-    counts, counts_other = _count_pairs(true, score), _count_pairs(true, score_other)
-    of_positives, of_negatives = (a - b for a, b in zip(counts, counts_other, strict=True))
-    if not of_positives.any() and not of_negatives.any():
-        return 0.0
-    variance = of_positives.var(ddof=1) / n_negatives**2 / n_positives
-    variance += of_negatives.var(ddof=1) / n_positives**2 / n_negatives
-    return float(np.sqrt(variance)) if variance > 0 else np.nan
-
-
-def _count_pairs(true: NDArray[np.bool_], score: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the number of negatives below each positive, and of positives below each negative.
-
-    Ties count half, so the numbers are exact.
-    """
-    ranks = rankdata(score)
-    return ranks[true] - rankdata(score[true]), ranks[~true] - rankdata(score[~true])
+        return roc_auc, roc_auc_other, np.nan
+    if not counts.any():
+        return roc_auc, roc_auc_other, 0.0
+    differences = counts / 2
+    variance = differences[true].var(ddof=1) / n_negatives**2 / n_positives
+    variance += differences[~true].var(ddof=1) / n_positives**2 / n_negatives
+    return roc_auc, roc_auc_other, float(np.sqrt(variance)) if variance > 0 else np.nan
 
 
 def _holm(p_value: FloatArray) -> FloatArray:

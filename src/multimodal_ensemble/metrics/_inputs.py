@@ -13,6 +13,7 @@ from multimodal_ensemble._label_names import in_label_order, names_of
 from multimodal_ensemble._tables import check_same_index, from_arrow
 from multimodal_ensemble._validation import (
     FloatArray,
+    ScoreArray,
     check_label_matrix,
     check_label_names,
     check_sample_weight,
@@ -25,7 +26,8 @@ class Inputs:
     """Checked inputs, with the columns of all of them in the order of `y_true`."""
 
     positive: NDArray[np.bool_]
-    scores: FloatArray
+    # float32 or float64, as given.
+    scores: ScoreArray
     weights: FloatArray | None
     # Names for messages and tables.
     names: list[str]
@@ -56,7 +58,7 @@ def read_inputs(
     return Inputs(positive, scores, weights, names, None if named is None else list(named))
 
 
-def read_scores(y_score: Any, thresholds: Any) -> tuple[FloatArray, Any]:
+def read_scores(y_score: Any, thresholds: Any) -> tuple[ScoreArray, Any]:
     """Return checked scores, and thresholds in the order of their columns."""
     y_score = from_arrow(y_score, name="y_score")
     labels = names_of(y_score) if hasattr(y_score, "columns") else None

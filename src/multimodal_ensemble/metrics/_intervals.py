@@ -54,6 +54,38 @@ def bca_interval(
     return column_quantiles(values, corrected(tail)), column_quantiles(values, corrected(-tail))
 
 
+def normal_interval(
+    estimates: FloatArray, influence: FloatArray, strata: NDArray[np.intp], level: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the bounds of the normal interval of each column.
+
+    Parameters
+    ----------
+    estimates : ndarray of shape (n_columns,)
+        Each statistic on all rows.
+    influence : ndarray of shape (n_units, n_columns)
+        The derivative of each statistic by the weight of each unit that is drawn.
+    strata : ndarray of shape (n_units,)
+        The number of each unit's stratum.
+    level : float
+        The coverage.
+
+    Notes
+    -----
+    The variance is that of bootstrap resamples of the linearised statistic, which needs none: the
+    infinitesimal jackknife of Efron and Tibshirani, "An Introduction to the Bootstrap", 1993,
+    section 21.3.
+    """
+    n_units = np.bincount(strata)
+    variances = [
+        (np.bincount(strata, column**2) - np.bincount(strata, column) ** 2 / n_units).sum()
+        for column in influence.T
+    ]
+    # Rounding may leave a variance of 0 slightly negative.
+    margin = ndtri((1 + level) / 2) * np.sqrt(np.maximum(variances, 0.0))
+    return estimates - margin, estimates + margin
+
+
 def _acceleration(jackknife: FloatArray, strata: NDArray[np.intp]) -> FloatArray:
     cubes = np.zeros(jackknife.shape[1])
     squares = np.zeros(jackknife.shape[1])

@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from multimodal_ensemble._validation import FloatArray, check_at_least
 from multimodal_ensemble.metrics._calibration import N_BINS, are_probabilities, bin_rows
+from multimodal_ensemble.metrics._columns import read_columns
 from multimodal_ensemble.metrics._inputs import read_inputs
 
 _CONFIDENCE = 0.95
@@ -83,17 +84,17 @@ def reliability_curve(
     check_at_least(n_bins, 1, name="n_bins")
     given = read_inputs(y_true, y_score, labels=labels)
     if not are_probabilities(given.scores):
-        outside = given.scores[(given.scores < 0) | (given.scores > 1)]
-        row, column = np.argwhere((given.scores < 0) | (given.scores > 1))[0]
+        outside = (given.scores < 0) | (given.scores > 1)
+        row, column = np.argwhere(outside)[0]
         msg = (
-            f"y_score must hold probabilities, from 0 to 1. Received {outside[0]} for label "
-            f"{given.names[column]!r} in row {row}, and {len(outside)} such values in total. Use "
-            "predict_proba, or calibrate the scores."
+            "y_score must hold probabilities, from 0 to 1. Received "
+            f"{given.scores[row, column]} for label {given.names[column]!r} in row {row}, and "
+            f"{outside.sum()} such values in total. Use predict_proba, or calibrate the scores."
         )
         raise ValueError(msg)
     tables = []
-    for column, name in enumerate(given.names):
-        scores, positive = given.scores[:, column], given.positive[:, column]
+    columns = read_columns(given.positive, given.scores)
+    for name, (positive, scores) in zip(given.names, columns, strict=True):
         bins, n_rows = bin_rows(scores, n_bins)
         share = np.bincount(bins, weights=positive) / n_rows
         low, high = _wilson_interval(share, n_rows)

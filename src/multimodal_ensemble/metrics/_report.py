@@ -7,13 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import average_precision_score
 
 from multimodal_ensemble._validation import FloatArray
-from multimodal_ensemble.metrics._calibration import brier_scores, calibration_errors
+from multimodal_ensemble.metrics._calibration import are_probabilities, calibration_error
+from multimodal_ensemble.metrics._columns import (
+    average_precision,
+    read_columns,
+    roc_auc,
+    sort_by_class,
+)
 from multimodal_ensemble.metrics._inputs import read_inputs
-from multimodal_ensemble.metrics._roc_auc import roc_auc_by_label, warn_of_one_class_labels
-from multimodal_ensemble.metrics._thresholds import apply_thresholds
+from multimodal_ensemble.metrics._roc_auc import warn_of_one_class_labels
+from multimodal_ensemble.metrics._thresholds import check_thresholds
 
 
 def label_report(
@@ -104,35 +109,44 @@ def label_report(
     """
     given = read_inputs(y_true, y_score, labels=labels)
     positive, scores, names = given.positive, given.scores, given.names
-    thresholds = given.read_thresholds(thresholds)
-    predicted = apply_thresholds(scores, thresholds).astype(bool)
+    limits = check_thresholds(given.read_thresholds(thresholds), scores.shape)
 
-    roc_auc = roc_auc_by_label(positive, scores)
-    warn_of_one_class_labels(roc_auc, names, numbered=labels is None)
-
-    average_precision = np.full(len(names), np.nan)
-    for column in np.flatnonzero(positive.any(axis=0)):
-        # scikit-learn subtracts neighbouring scores; an overflow there does not change the result.
-        with np.errstate(over="ignore"):
-            average_precision[column] = average_precision_score(
-                positive[:, column], scores[:, column]
-            )
-
-    support = positive.sum(axis=0)
-    n_predicted = predicted.sum(axis=0)
-    tp = (predicted & positive).sum(axis=0)
+    n_labels = len(names)
+    roc_aucs, precisions = np.full(n_labels, np.nan), np.full(n_labels, np.nan)
+    accuracies, brier_scores, errors = (np.empty(n_labels) for _ in range(3))
+    support, n_predicted, tp = (np.empty(n_labels, dtype=np.int64) for _ in range(3))
+    have_probabilities = are_probabilities(scores)
+    for column, (true, score) in enumerate(read_columns(positive, scores)):
+        positives, negatives = sort_by_class(true, score)
+        support[column] = len(positives)
+        if len(positives):
+            precisions[column] = average_precision(positives, negatives)
+        if len(positives) and len(negatives):
+            roc_aucs[column] = roc_auc(positives, negatives)
+        del positives, negatives
+        predicted = score >= limits[column]
+        n_predicted[column], tp[column] = predicted.sum(), (predicted & true).sum()
+        accuracies[column] = (predicted == true).mean()
+        if have_probabilities:
+            excess = score.astype(np.float64)
+            excess -= true
+            errors[column] = calibration_error(excess, score)
+            brier_scores[column] = (excess @ excess) / len(excess)
+    if not have_probabilities:
+        brier_scores[:] = errors[:] = np.nan
+    warn_of_one_class_labels(roc_aucs, names, numbered=labels is None)
     return pd.DataFrame(
         {
-            "support": support.astype(np.int64),
-            "roc_auc": roc_auc,
-            "average_precision": average_precision,
-            "threshold": np.broadcast_to(np.asarray(thresholds, dtype=np.float64), len(names)),
-            "accuracy": (predicted == positive).mean(axis=0),
+            "support": support,
+            "roc_auc": roc_aucs,
+            "average_precision": precisions,
+            "threshold": limits,
+            "accuracy": accuracies,
             "precision": _ratio(tp, n_predicted),
             "recall": _ratio(tp, support),
             "f1": _ratio(2 * tp, n_predicted + support),
-            "brier_score": brier_scores(positive, scores),
-            "calibration_error": calibration_errors(positive, scores),
+            "brier_score": brier_scores,
+            "calibration_error": errors,
         },
         index=pd.Index(names, name="label"),
     )

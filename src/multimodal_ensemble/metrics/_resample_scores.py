@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._resamples import mean_of_defined
-from multimodal_ensemble._validation import FloatArray, check_choice
+from multimodal_ensemble._validation import FloatArray, ScoreArray, check_choice
 from multimodal_ensemble.metrics._inputs import read_inputs
 from multimodal_ensemble.metrics._resampled_metrics import (
     accuracy,
@@ -19,20 +19,19 @@ from multimodal_ensemble.metrics._resampled_metrics import (
     roc_auc,
 )
 from multimodal_ensemble.metrics._scoring import ScoringFunction, check_scoring, compute_score
-from multimodal_ensemble.metrics._thresholds import apply_thresholds
+from multimodal_ensemble.metrics._thresholds import check_thresholds
 
-_Resampled = Callable[[NDArray[np.bool_], Any, NDArray[Any]], FloatArray]
-
-# One value per label, from the scores or from the labels that are predicted at thresholds.
-_OF_SCORES: dict[str, _Resampled] = {
+# One value per label.
+_OF_LABEL: dict[str, Callable[..., FloatArray]] = {
     "roc_auc": roc_auc,
     "average_precision": average_precision,
-}
-_OF_PREDICTIONS: dict[str, _Resampled] = {
     "accuracy": accuracy,
     "f1": f1,
     "micro_f1": micro_f1,
 }
+_OF_PREDICTIONS = ("accuracy", "f1", "micro_f1")
+# About this many counts are held as float64 at once.
+N_HELD = 2**25
 # Means over labels.
 _MEANS = {
     "mean_roc_auc": "roc_auc",
@@ -98,8 +97,9 @@ def resample_scores(
     for a label without a positive; a mean leaves that label out of that resample. Which labels
     these are depends on the rows alone, so they are the same ones for all models.
 
-    The scores of each label are sorted once. Weighted ranks then are cumulative sums of counts,
-    so that a resample takes O(n) per label.
+    The scores of each label are sorted once per 33 million counts. Weighted ranks then are
+    cumulative sums of counts, so that a resample takes O(n) per label. One label is in memory at a
+    time.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def check_metric(metric: Any) -> None:
 
 def score_labels(
     positive: NDArray[np.bool_],
-    scores: FloatArray,
+    scores: ScoreArray,
     counts: NDArray[Any],
     *,
     metric: str | ScoringFunction,
@@ -146,25 +146,37 @@ def score_labels(
     """
     if callable(metric):
         return _call_on_resamples(metric, positive, scores, counts)
-    of_label = _MEANS.get(metric, metric)
-    if of_label in _OF_SCORES:
-        return _OF_SCORES[of_label](positive, scores, counts)
+    limits = limits_of(metric, thresholds, scores.shape)
+    size = max(1, N_HELD // len(positive))
+    parts = [counts[start : start + size] for start in range(0, max(1, len(counts)), size)]
+    of_label = _OF_LABEL[metric_of_label(metric)]
+    return np.concatenate([of_label(positive, scores, limits, part) for part in parts])
+
+
+def metric_of_label(metric: str) -> str:
+    """Return the metric of one label that a metric is the mean of, or the metric itself."""
+    return _MEANS.get(metric, metric)
+
+
+def limits_of(metric: str, thresholds: Any, shape: tuple[int, ...]) -> FloatArray | None:
+    """Return checked thresholds, or None if the metric depends on the scores alone."""
+    if metric_of_label(metric) not in _OF_PREDICTIONS:
+        return None
     if thresholds is None:
         msg = (
             f"metric={metric!r} depends on the predicted labels. Pass thresholds, one per label, "
             "such as those of tune_thresholds on validation rows."
         )
         raise ValueError(msg)
-    predicted = apply_thresholds(scores, thresholds).astype(bool)
-    return _OF_PREDICTIONS[of_label](positive, predicted, counts)
+    return check_thresholds(thresholds, shape)
 
 
 def _call_on_resamples(
-    metric: ScoringFunction, positive: NDArray[np.bool_], scores: FloatArray, counts: NDArray[Any]
+    metric: ScoringFunction, positive: NDArray[np.bool_], scores: ScoreArray, counts: NDArray[Any]
 ) -> FloatArray:
     samples = (np.repeat(np.arange(len(positive)), drawn) for drawn in counts)
     values = [
-        compute_score(metric, positive[sample], scores[sample], name="metric")
+        compute_score(metric, positive[sample], scores[sample].astype(np.float64), name="metric")
         if len(sample)
         else np.nan
         for sample in samples
@@ -186,7 +198,7 @@ def _check_counts(counts: ArrayLike, n_rows: int) -> NDArray[Any]:
             f"Received shape {array.shape}."
         )
         raise ValueError(msg)
-    if (array < 0).any():
+    if array.size and array.min() < 0:
         resample, row = np.argwhere(array < 0)[0]
         msg = (
             f"counts must not be negative. Received {array[resample, row]} in resample {resample}, "

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble._validation import FloatArray, ScoreArray, row_blocks
+from multimodal_ensemble.metrics._columns import read_columns
+from multimodal_ensemble.metrics._thresholds import predict_labels
 
 # About this many counts are processed at once, so that the tables of a block stay in the cache.
 _BLOCK = 2**18
@@ -22,18 +24,18 @@ def in_blocks(counts: NDArray[Any]) -> Iterator[tuple[slice, FloatArray]]:
         yield block, np.ascontiguousarray(counts[block].T, dtype=np.float64)
 
 
-def roc_auc(positive: NDArray[np.bool_], scores: FloatArray, counts: NDArray[Any]) -> FloatArray:
+def roc_auc(
+    positive: NDArray[np.bool_], scores: ScoreArray, limits: Any, counts: NDArray[Any]
+) -> FloatArray:
     """Return the ROC-AUC of each label on each resample; NaN where a class was not drawn."""
-    columns = []
-    for true, score in zip(positive.T, scores.T, strict=True):
+    blocks = list(in_blocks(counts))
+    values = np.empty((len(counts), positive.shape[1]))
+    for column, (true, score) in enumerate(read_columns(positive, scores)):
         positives, negatives = np.flatnonzero(true), np.flatnonzero(~true)
         negatives = negatives[np.argsort(score[negatives])]
         n_below = np.searchsorted(score[negatives], score[positives], side="left")
         n_not_above = np.searchsorted(score[negatives], score[positives], side="right")
-        columns.append((positives, negatives, n_below, n_not_above))
-    values = np.empty((len(counts), positive.shape[1]))
-    for block, drawn in in_blocks(counts):
-        for column, (positives, negatives, n_below, n_not_above) in enumerate(columns):
+        for block, drawn in blocks:
             below = _cumulate(drawn[negatives])
             of_positives = drawn[positives]
             # Twice the number of pairs in the right order, in which ties count half.
@@ -45,20 +47,18 @@ def roc_auc(positive: NDArray[np.bool_], scores: FloatArray, counts: NDArray[Any
 
 
 def average_precision(
-    positive: NDArray[np.bool_], scores: FloatArray, counts: NDArray[Any]
+    positive: NDArray[np.bool_], scores: ScoreArray, limits: Any, counts: NDArray[Any]
 ) -> FloatArray:
     """Return the average precision of each label; NaN where a class was not drawn."""
-    columns = []
-    for true, score in zip(positive.T, scores.T, strict=True):
+    blocks = list(in_blocks(counts))
+    values = np.empty((len(counts), positive.shape[1]))
+    for column, (true, score) in enumerate(read_columns(positive, scores)):
         # In descending order of the scores, as the threshold falls.
         order = np.argsort(-score)
         positives = order[true[order]]
         n_predicted = np.searchsorted(-score[order], -score[positives], side="right")
         n_found = np.searchsorted(-score[positives], -score[positives], side="right")
-        columns.append((order, positives, n_predicted, n_found))
-    values = np.empty((len(counts), positive.shape[1]))
-    for block, drawn in in_blocks(counts):
-        for column, (order, positives, n_predicted, n_found) in enumerate(columns):
+        for block, drawn in blocks:
             of_positives = drawn[positives]
             found = _cumulate(of_positives)
             predicted = _cumulate(drawn[order])
@@ -72,30 +72,38 @@ def average_precision(
 
 
 def accuracy(
-    positive: NDArray[np.bool_], predicted: NDArray[np.bool_], counts: NDArray[Any]
+    positive: NDArray[np.bool_], scores: ScoreArray, limits: FloatArray, counts: NDArray[Any]
 ) -> FloatArray:
     """Return the accuracy of each label on each resample; NaN where no row was drawn."""
-    (n_correct,) = _sum_over_rows(counts, predicted == positive)
+
+    def tables(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+        return [predicted == true]
+
+    (n_correct,) = _sum_over_rows(positive, scores, limits, counts, tables)
     return _ratio(n_correct, np.broadcast_to(_n_drawn(counts), n_correct.shape))
 
 
 def f1(
-    positive: NDArray[np.bool_], predicted: NDArray[np.bool_], counts: NDArray[Any]
+    positive: NDArray[np.bool_], scores: ScoreArray, limits: FloatArray, counts: NDArray[Any]
 ) -> FloatArray:
     """Return F1 of each label on each resample; NaN where no positive row was drawn."""
-    tp, n_positive, n_predicted = _sum_over_rows(counts, predicted & positive, positive, predicted)
+    tp, n_positive, n_predicted = _sum_over_rows(positive, scores, limits, counts, _of_f1)
     return _ratio(2 * tp, np.where(n_positive > 0, n_positive + n_predicted, 0))
 
 
 def micro_f1(
-    positive: NDArray[np.bool_], predicted: NDArray[np.bool_], counts: NDArray[Any]
+    positive: NDArray[np.bool_], scores: ScoreArray, limits: FloatArray, counts: NDArray[Any]
 ) -> FloatArray:
     """Return F1 over all entries on each resample, in one column; NaN without a positive entry."""
     tp, n_positive, n_predicted = (
         sums.sum(axis=1, keepdims=True)
-        for sums in _sum_over_rows(counts, predicted & positive, positive, predicted)
+        for sums in _sum_over_rows(positive, scores, limits, counts, _of_f1)
     )
     return _ratio(2 * tp, np.where(n_positive > 0, n_positive + n_predicted, 0))
+
+
+def _of_f1(true: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    return [predicted & true, true, predicted]
 
 
 def _cumulate(drawn: FloatArray) -> FloatArray:
@@ -105,13 +113,24 @@ def _cumulate(drawn: FloatArray) -> FloatArray:
     return sums
 
 
-def _sum_over_rows(counts: NDArray[Any], *tables: NDArray[np.bool_]) -> list[FloatArray]:
-    """Return how many drawn rows are True in each column of each table, by resample."""
-    joined = np.concatenate(tables, axis=1).astype(np.float64)
-    sums = np.empty((len(counts), joined.shape[1]))
-    for block, drawn in in_blocks(counts):
-        sums[block] = drawn.T @ joined
-    return np.split(sums, len(tables), axis=1)
+def _sum_over_rows(
+    positive: NDArray[np.bool_],
+    scores: ScoreArray,
+    limits: FloatArray,
+    counts: NDArray[Any],
+    tables: Callable[[NDArray[np.bool_], NDArray[np.bool_]], list[NDArray[np.bool_]]],
+) -> list[FloatArray]:
+    """Return how many drawn rows are True in each column of each table, by resample.
+
+    The sums are whole numbers, so that they do not depend on the blocks of rows.
+    """
+    n_tables = len(tables(positive[:1], positive[:1]))
+    sums = np.zeros((len(counts), n_tables * positive.shape[1]))
+    for rows in row_blocks((len(positive), max(sums.shape))):
+        true = positive[rows]
+        joined = np.concatenate(tables(true, predict_labels(scores[rows], limits)), axis=1)
+        sums += counts[:, rows].astype(np.float64) @ joined.astype(np.float64)
+    return np.split(sums, n_tables, axis=1)
 
 
 def _n_drawn(counts: NDArray[Any]) -> FloatArray:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics import roc_auc_score
 
-from multimodal_ensemble._validation import FloatArray, check_choice
+from multimodal_ensemble._validation import FloatArray, ScoreArray, check_choice
 from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.metrics._columns import (
+    read_columns,
+    roc_auc,
+    sort_by_class,
+    weighted_roc_auc,
+)
 from multimodal_ensemble.metrics._inputs import read_inputs
 
 
@@ -86,7 +91,8 @@ def mean_roc_auc(
     -----
     The area under the ROC curve is the fraction of pairs of a positive and a negative row in which
     the positive row has the higher score; ties count half [1]_. It is counted exactly from the
-    sorted scores of both classes. With weights, `sklearn.metrics.roc_auc_score` computes it.
+    sorted scores of both classes. With weights, a pair counts as the product of its weights. One
+    label is sorted at a time, so that memory does not grow with the number of labels.
 
     References
     ----------
@@ -113,30 +119,19 @@ def mean_roc_auc(
 
 
 def roc_auc_by_label(
-    positive: NDArray[np.bool_], scores: FloatArray, weights: FloatArray | None = None
+    positive: NDArray[np.bool_], scores: ScoreArray, weights: FloatArray | None = None
 ) -> FloatArray:
     """Return the ROC-AUC of each label from checked inputs; NaN for a label with one class."""
-    used = slice(None) if weights is None else weights > 0
-    both_classes = positive[used].any(axis=0) & ~positive[used].all(axis=0)
     values = np.full(positive.shape[1], np.nan)
-    for column in np.flatnonzero(both_classes):
-        if weights is None:
-            values[column] = _roc_auc(*sort_by_class(scores[:, column], positive[:, column]))
-            continue
-        # scikit-learn subtracts neighbouring scores; an overflow there does not change the result.
-        with np.errstate(over="ignore"):
-            values[column] = roc_auc_score(
-                positive[:, column], scores[:, column], sample_weight=weights
+    used = None if weights is None else weights[weights > 0]
+    for column, (true, score) in enumerate(read_columns(positive, scores, weights)):
+        if true.any() and not true.all():
+            values[column] = (
+                roc_auc(*sort_by_class(true, score))
+                if used is None
+                else weighted_roc_auc(true, score, used)
             )
     return values
-
-
-def _roc_auc(positives: FloatArray, negatives: FloatArray) -> float:
-    """Return the fraction of pairs with the higher score for the positive; ties count half."""
-    below = np.searchsorted(negatives, positives, side="left").sum()
-    not_above = np.searchsorted(negatives, positives, side="right").sum()
-    # The counts are whole numbers, so that only the division rounds.
-    return float(below + not_above) / (2 * len(positives) * len(negatives))
 
 
 def warn_of_one_class_labels(values: FloatArray, names: Sequence[str], *, numbered: bool) -> None:
@@ -151,15 +146,3 @@ def warn_of_one_class_labels(values: FloatArray, names: Sequence[str], *, number
         "the same value in y_true."
     )
     warn(msg, UndefinedMetricWarning)
-
-
-def sort_by_class(
-    scores: NDArray[Any], positive: NDArray[np.bool_]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the scores of the positive rows and of the negative rows, both in ascending order.
-
-    Sorting values is several times faster than `numpy.argsort` followed by indexing.
-    """
-    # Contiguous copies, because selecting from a strided column takes as long as sorting it.
-    scores, positive = np.ascontiguousarray(scores), np.ascontiguousarray(positive)
-    return np.sort(scores[positive]), np.sort(scores[~positive])

@@ -27,11 +27,11 @@ class ScoreComparison:
     baseline : str
         The model that the others are compared with.
     method : str
-        ``"percentile"`` or ``"bca"``.
+        ``"percentile"``, ``"bca"`` or ``"normal"``.
     level : float
         The coverage of the intervals.
     n_resamples : int
-        The number of resamples.
+        The number of resamples; 0 for ``"normal"``.
     n_rows : int
         The number of rows.
     n_units : int
@@ -73,9 +73,9 @@ class ScoreComparison:
         if not shown["label"].any():
             shown = shown.drop(columns="label")
         unit = "rows" if self.n_units == self.n_rows else f"rows in {self.n_units:,} groups"
+        resamples = f"{self.n_resamples:,} resamples, " if self.n_resamples else ""
         lines = [
-            f"{self.n_rows:,} {unit}, {self.n_resamples:,} resamples, "
-            f"{100 * self.level:g} % intervals ({self.method})",
+            f"{self.n_rows:,} {unit}, {resamples}{100 * self.level:g} % intervals ({self.method})",
             "",
             *(line.rstrip() for line in shown.to_string(index=False).splitlines()),
         ]

@@ -10,7 +10,7 @@ from typing import Any
 class ScoreInterval:
     """A score with the bounds of its confidence interval, from `bootstrap_interval`.
 
-    For a metric of one label, each field is an ndarray of shape (n_labels,).
+    For a metric of one label, each number is an ndarray of shape (n_labels,).
 
     Parameters
     ----------
@@ -19,7 +19,10 @@ class ScoreInterval:
     low, high : float or ndarray
         The bounds of the interval.
     n_incomplete : int or ndarray
-        The number of resamples that left the score undefined, or left a label out of the mean.
+        The number of resamples that left the score undefined, or left a label out of the mean; 0
+        without resamples.
+    method : str
+        ``"percentile"``, ``"bca"`` or ``"normal"``.
 
     Examples
     --------
@@ -35,3 +38,4 @@ class ScoreInterval:
     low: Any
     high: Any
     n_incomplete: Any
+    method: str

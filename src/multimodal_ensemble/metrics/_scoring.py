@@ -8,30 +8,36 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 
-from multimodal_ensemble._validation import check_choice
-from multimodal_ensemble.metrics._roc_auc import mean_roc_auc
-from multimodal_ensemble.metrics._thresholds import apply_thresholds, tune_thresholds
+from multimodal_ensemble._validation import (
+    ScoreArray,
+    check_choice,
+    check_label_matrix,
+    check_scores,
+)
+from multimodal_ensemble.metrics._columns import (
+    average_precision,
+    count_at_positives,
+    read_columns,
+    roc_auc,
+    sort_by_class,
+)
 
 ScoringFunction: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
-def _mean_average_precision(y_true: NDArray[np.bool_], y_score: NDArray[Any]) -> float:
-    return float(average_precision_score(y_true, y_score, average="macro"))
+def _f1(positives: ScoreArray, negatives: ScoreArray) -> float:
+    """Return the highest F1 that a threshold reaches, from the sorted scores of both classes."""
+    starts, n_below = count_at_positives(positives, negatives)
+    tp, fp = len(positives) - starts, len(negatives) - n_below
+    return float((2 * tp / (tp + fp + len(positives))).max())
 
 
-def _mean_f1(y_true: NDArray[np.bool_], y_score: NDArray[Any]) -> float:
-    thresholds = tune_thresholds(y_true, y_score, criterion="f1")
-    predicted = apply_thresholds(y_score, thresholds).astype(bool)
-    n_either = predicted.sum(axis=0) + y_true.sum(axis=0)
-    return float((2 * (predicted & y_true).sum(axis=0) / n_either).mean())
-
-
-_FUNCTIONS: dict[str, ScoringFunction] = {
-    "mean_roc_auc": mean_roc_auc,
-    "mean_average_precision": _mean_average_precision,
-    "f1": _mean_f1,
+# The scores of one label, of which the mean over labels is taken.
+_OF_LABEL: dict[str, Callable[[ScoreArray, ScoreArray], float]] = {
+    "mean_roc_auc": roc_auc,
+    "mean_average_precision": average_precision,
+    "f1": _f1,
 }
 
 
@@ -62,7 +68,7 @@ def check_scoring(scoring: Any, *, name: str = "scoring", others: Sequence[str] 
     ValueError: scoring must be one of 'mean_roc_auc', ... Received scoring='f2'.
     """
     if not callable(scoring):
-        check_choice(scoring, (*_FUNCTIONS, *others), name=name)
+        check_choice(scoring, (*_OF_LABEL, *others), name=name)
         return
     try:
         inspect.signature(scoring).bind(None, None)
@@ -120,10 +126,13 @@ def compute_score(
     0.5
     """
     if isinstance(scoring, str):
-        columns = y_true.any(axis=0) & ~y_true.all(axis=0)
-        if not columns.any():
-            return float("nan")
-        return _FUNCTIONS[scoring](y_true[:, columns], y_score[:, columns])
+        columns = read_columns(check_label_matrix(y_true), check_scores(y_score, y_true.shape))
+        values = [
+            _OF_LABEL[scoring](*sort_by_class(true, score))
+            for true, score in columns
+            if true.any() and not true.all()
+        ]
+        return float(np.mean(values)) if values else float("nan")
     # Copies, so that the callable cannot change the labels or the scores.
     value = scoring(y_true.astype(np.int64), y_score.copy())
     number = np.asarray(value)

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from multimodal_ensemble._validation import FloatArray, check_not_masked
+from multimodal_ensemble._validation import FloatArray, ScoreArray, check_not_masked
+from multimodal_ensemble.metrics._columns import (
+    ascending_order,
+    count_at_positives,
+    read_columns,
+    sort_by_class,
+)
 from multimodal_ensemble.metrics._criteria import (
     CRITERIA,
     LOWERED_BY_FALSE_POSITIVES,
@@ -17,7 +23,6 @@ from multimodal_ensemble.metrics._criteria import (
     evaluate_callable,
 )
 from multimodal_ensemble.metrics._inputs import read_inputs, read_scores
-from multimodal_ensemble.metrics._roc_auc import sort_by_class
 
 
 def tune_thresholds(
@@ -109,25 +114,23 @@ def tune_thresholds(
     [0.5, inf]
     """
     given = read_inputs(y_true, y_score, sample_weight=sample_weight)
-    positive, weights = given.positive, given.weights
     if not callable(criterion):
         check_criterion(criterion)
-    # float32 scores keep their order when converted to float64, and sort faster.
-    is_single = np.asarray(y_score).dtype == np.float32
-    ranking = given.scores.astype(np.float32) if is_single else given.scores
-    if weights is not None and not weights.all():
-        used = weights > 0
-        positive, ranking, weights = positive[used], ranking[used], weights[used]
-
-    thresholds = np.empty(positive.shape[1])
-    for column in range(positive.shape[1]):
-        column_scores, column_positive = ranking[:, column], positive[:, column]
-        if weights is None and not callable(criterion) and criterion in LOWERED_BY_FALSE_POSITIVES:
-            thresholds[column] = _tune_at_positives(
-                column_scores, column_positive, CRITERIA[criterion]
-            )
+    weights = None if given.weights is None else given.weights[given.weights > 0]
+    thresholds = np.empty(given.positive.shape[1])
+    columns = read_columns(given.positive, given.scores, given.weights)
+    for column, (positive, scores) in enumerate(columns):
+        if weights is None and not callable(criterion):
+            if criterion in LOWERED_BY_FALSE_POSITIVES:
+                thresholds[column] = _tune_at_positives(scores, positive, CRITERIA[criterion])
+            else:
+                thresholds[column] = _tune_prevalence(scores, int(positive.sum()))
             continue
-        distinct, counts = _all_candidates(column_scores, column_positive, weights)
+        distinct, counts = (
+            _all_candidates(scores, positive)
+            if weights is None
+            else _all_weighted_candidates(scores, positive, weights)
+        )
         if callable(criterion):
             values = evaluate_callable(criterion, counts, column=column)
         else:
@@ -167,25 +170,28 @@ def apply_thresholds(y_score: ArrayLike, thresholds: ArrayLike) -> NDArray[np.in
     [[1, 0], [1, 0]]
     """
     scores, thresholds = read_scores(y_score, thresholds)
-    limits = _check_thresholds(thresholds, scores.shape)
-    return (scores >= limits).view(np.int8)
+    return predict_labels(scores, check_thresholds(thresholds, scores.shape)).view(np.int8)
+
+
+def predict_labels(scores: ScoreArray, limits: FloatArray) -> NDArray[np.bool_]:
+    """Return whether checked scores reach the limits of `check_thresholds`."""
+    # The ufunc converts float32 scores to float64 piece by piece.
+    predicted: NDArray[np.bool_] = np.greater_equal(scores, limits)
+    return predicted
 
 
 def _tune_at_positives(
-    scores: NDArray[Any], positive: NDArray[np.bool_], criterion: CriterionFunction
+    scores: ScoreArray, positive: NDArray[np.bool_], criterion: CriterionFunction
 ) -> float:
     """Return the best threshold for a criterion that false positives never increase.
 
     It then lies just below the score of a positive row, or above all scores.
     """
-    positives, negatives = sort_by_class(scores, positive)
-    is_first = np.ones(len(positives), dtype=bool)
-    np.not_equal(positives[1:], positives[:-1], out=is_first[1:])
-    starts = np.flatnonzero(is_first)
+    positives, negatives = sort_by_class(positive, scores)
+    starts, n_below = count_at_positives(positives, negatives)
     tp = np.zeros(len(starts) + 1)
     fp = np.zeros(len(starts) + 1)
     tp[1:] = (len(positives) - starts)[::-1]
-    n_below = np.searchsorted(negatives, positives[starts], side="left")
     fp[1:] = (len(negatives) - n_below)[::-1]
     best = int(np.argmax(criterion(tp, fp, len(positives) - tp, len(negatives) - fp)))
     if best == 0:
@@ -198,30 +204,66 @@ def _tune_at_positives(
     return _midpoint(lower, float(positives[start]))
 
 
+def _tune_prevalence(scores: ScoreArray, n_positive: int) -> float:
+    """Return the highest threshold whose number of predictions is closest to that of positives.
+
+    Only two candidates are close: just above and just below the score of the rank `n_positive`.
+    """
+    if n_positive == 0:
+        return np.inf
+    # The position in ascending order of the last row to predict.
+    rank = len(scores) - n_positive
+    at_rank = np.partition(scores, rank)[rank]
+    is_above = scores > at_rank
+    n_above = int(is_above.sum())
+    n_from = int((scores >= at_rank).sum())
+    if n_positive - n_above <= n_from - n_positive:
+        return _midpoint(float(at_rank), float(scores[is_above].min())) if n_above else np.inf
+    below = scores[scores < at_rank]
+    return _midpoint(float(below.max()) if len(below) else -np.inf, float(at_rank))
+
+
 def _all_candidates(
-    scores: NDArray[Any], positive: NDArray[np.bool_], weights: FloatArray | None
-) -> tuple[NDArray[Any], tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
+    scores: ScoreArray, positive: NDArray[np.bool_]
+) -> tuple[ScoreArray, tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
     """Return the distinct scores in descending order, and tp, fp, fn, tn at each candidate.
 
     The first candidate predicts no row positive; one candidate follows for each distinct score.
     """
-    order = np.argsort(scores)[::-1]
-    ranked = scores[order]
-    # Only the last row of a run of equal scores, because a threshold cannot divide such a run.
-    is_end = np.ones(len(ranked), dtype=bool)
-    np.not_equal(ranked[1:], ranked[:-1], out=is_end[:-1])
-    ends = np.flatnonzero(is_end)
-    ranked_positive = positive[order]
+    positives, negatives = sort_by_class(positive, scores)
+    ranked = np.sort(scores)[::-1]
+    ends = _ends_of_runs(ranked)
+    distinct = ranked[ends]
     tp = np.zeros(len(ends) + 1)
     fp = np.zeros(len(ends) + 1)
-    if weights is None:
-        tp[1:] = np.cumsum(ranked_positive, dtype=np.int64)[ends]
-        np.subtract(ends + 1, tp[1:], out=fp[1:])
-    else:
-        ranked_weights = weights[order]
-        tp[1:] = np.cumsum(np.where(ranked_positive, ranked_weights, 0.0))[ends]
-        fp[1:] = np.cumsum(np.where(ranked_positive, 0.0, ranked_weights))[ends]
+    # One of the two classes has few rows, which are quick to find among the distinct scores.
+    fewer, of_fewer = (positives, tp) if len(positives) <= len(negatives) else (negatives, fp)
+    at = len(distinct) - np.searchsorted(distinct[::-1], fewer)
+    np.cumsum(np.bincount(at, minlength=len(of_fewer)), out=of_fewer)
+    np.subtract(ends + 1, of_fewer[1:], out=(fp if of_fewer is tp else tp)[1:])
+    return distinct, (tp, fp, tp[-1] - tp, fp[-1] - fp)
+
+
+def _all_weighted_candidates(
+    scores: ScoreArray, positive: NDArray[np.bool_], weights: FloatArray
+) -> tuple[ScoreArray, tuple[FloatArray, FloatArray, FloatArray, FloatArray]]:
+    """Return what `_all_candidates` returns, with sums of weights as counts."""
+    order = ascending_order(scores)[::-1]
+    ranked = scores[order]
+    ends = _ends_of_runs(ranked)
+    ranked_positive, ranked_weights = positive[order], weights[order]
+    tp = np.zeros(len(ends) + 1)
+    fp = np.zeros(len(ends) + 1)
+    tp[1:] = np.cumsum(np.where(ranked_positive, ranked_weights, 0.0))[ends]
+    fp[1:] = np.cumsum(np.where(ranked_positive, 0.0, ranked_weights))[ends]
     return ranked[ends], (tp, fp, tp[-1] - tp, fp[-1] - fp)
+
+
+def _ends_of_runs(ranked: ScoreArray) -> NDArray[np.intp]:
+    """Return the last position of each run of equal scores, which a threshold cannot divide."""
+    is_end = np.ones(len(ranked), dtype=bool)
+    np.not_equal(ranked[1:], ranked[:-1], out=is_end[:-1])
+    return np.flatnonzero(is_end)
 
 
 def _best_threshold(distinct: NDArray[Any], values: NDArray[Any]) -> float:
@@ -243,7 +285,8 @@ def _midpoint(lower: float, upper: float) -> float:
     return middle if lower < middle <= upper else upper
 
 
-def _check_thresholds(thresholds: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+def check_thresholds(thresholds: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    """Return one threshold per label as float64."""
     check_not_masked(thresholds, name="thresholds")
     array = np.asarray(thresholds)
     if array.dtype.kind not in "biuf":
@@ -265,4 +308,5 @@ def _check_thresholds(thresholds: ArrayLike, shape: tuple[int, ...]) -> FloatArr
             "Use float('inf') to never predict a label and float('-inf') to always predict it."
         )
         raise ValueError(msg)
-    return limits
+    # NumPy 1 would compare float32 scores with a single number as float32.
+    return np.broadcast_to(limits, shape[1:])

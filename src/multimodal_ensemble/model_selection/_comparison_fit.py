@@ -68,7 +68,8 @@ class Fitter:
             )
             raise ValueError(msg)
         seconds = time.perf_counter() - start
-        return Fit(check_scores(y_score), np.asarray(thresholds, dtype=np.float64), seconds)
+        scores = check_scores(y_score).astype(np.float64, copy=False)
+        return Fit(scores, np.asarray(thresholds, dtype=np.float64), seconds)
 
     def _choose_thresholds(self, estimator: Any, train: NDArray[np.intp], method: str) -> Any:
         """Return thresholds for an estimator without its own, from the training rows alone."""

@@ -191,7 +191,7 @@ def _read_scores(
         check_same_index(**{"y_true": truth, name: given})
         given = in_label_order(given, labels, name=name)
     try:
-        scores = check_scores(given)
+        scores = check_scores(given).astype(np.float64, copy=False)
     except ValueError as error:
         msg = f"{where}: {error}"
         raise ValueError(msg) from error

@@ -111,6 +111,7 @@ def make_gallery(
     shown = table.iloc[:n_rows]
     classes = [str(label) for label in estimator.classes_]
     y_score = check_scores(estimator.predict_proba(shown), (len(shown), len(classes)))
+    y_score = y_score.astype(np.float64, copy=False)
     thresholds = np.broadcast_to(getattr(estimator, "thresholds_", 0.5), len(classes))
     # Explanations name rows by the index, whose names may be equal.
     numbered = shown.reset_index(drop=True)
