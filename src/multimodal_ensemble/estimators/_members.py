@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 
+from multimodal_ensemble._row_sample import sample_rows
+from multimodal_ensemble._row_views import MappedRows, SelectedRows, is_lazy, take_rows
 from multimodal_ensemble._validation import check_scores
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._member_encoder import (
@@ -33,7 +35,18 @@ from multimodal_ensemble.linear import (
 )
 from multimodal_ensemble.model_selection import out_of_fold_scores
 
-_ROWS_PER_CHUNK = 4096
+# Transformed features that take no more bytes are kept in memory if the features are.
+_MAX_KEPT_BYTES = 2**30
+# Of a sample of rows, every tenth is enough to choose 500 centres.
+_STEP_OF_CENTRES = 10
+_ROWS_PER_CHUNK = 2**16
+
+
+class Standardization(NamedTuple):
+    """The mean and the factor that standardise features."""
+
+    mean: NDArray[np.float64]
+    factor: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +54,8 @@ class FeatureBlock:
     """Standardised features of a modality, and the radial features if there are any."""
 
     block: Block
-    # Of a backbone: its features, of which the block holds the directions.
-    features: Block | None = None
+    # Of the features of a backbone, of which the block has the directions.
+    features: Standardization | None = None
     radial: RadialFeatures | None = None
     radial_block: Block | None = None
 
@@ -51,16 +64,12 @@ class FeatureBlock:
         """What turns rows of the block into rows of the mean squared norm of their features."""
         return math.sqrt(max(1, int(np.count_nonzero(self.block.factor))))
 
-    def unit_rows(self) -> NDArray[np.float64]:
-        """Return standardised features with a variance of 1 on average."""
-        return self.block.rows(slice(None)) * self.unit
-
 
 @dataclass(frozen=True, eq=False)
 class FittedMember:
-    """A fitted member: its coefficients, calibration, and scores of the training rows.
+    """A fitted member: its coefficients, calibration, and scores of the scored rows.
 
-    `log_odds` are those of each training row from a model without the row, less those of the
+    `log_odds` are those of each scored row from a model without the row, less those of the
     labels' shares.
     """
 
@@ -73,89 +82,125 @@ class FittedMember:
     is_exact: bool = True
 
 
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The rows whose leave-one-out scores give weights, calibration and thresholds.
+
+    All training rows or, if there are more than 200,000, a random sample of them.
+    """
+
+    positions: NDArray[np.intp]
+    y: NDArray[np.bool_]
+    weight: NDArray[np.float64] | None
+
+    @classmethod
+    def choose(cls, rows: Rows, seed: int) -> Scored:
+        """Choose rows, with whole groups."""
+        positions = sample_rows(len(rows.y), groups=rows.groups, seed=seed)
+        if len(positions) == len(rows.y):
+            return cls(positions, rows.y, rows.weight)
+        weight = None if rows.weight is None else rows.weight[positions]
+        return cls(positions, rows.y[positions], weight)
+
+
 def make_blocks(
     dataset: MultimodalDataset,
     encoders: Sequence[Encoder],
     radial: Sequence[str],
     weight: NDArray[np.float64] | None,
     seed: int,
-) -> tuple[dict[str, FeatureBlock], dict[str, NDArray[np.float64]]]:
-    """Return the features of all modalities, and which rows have them, of shape (n, 1)."""
+    *,
+    external: Sequence[str] = (),
+) -> tuple[dict[str, FeatureBlock], dict[str, NDArray[np.int8]]]:
+    """Return the features of all modalities, and which rows have them, of shape (n, 1).
+
+    `external` are the names of members that need all features in memory.
+    """
     blocks, presence = {}, {}
     for encoder in encoders:
         name = encoder.name
         matrix = dataset.feature_matrix(name)
+        _check_in_memory(matrix, name, external)
         has_backbone = encoder.get_backbone() is not None
         if has_backbone:
-            # In one copy: sign(x) * log(1 + |x|).
-            logarithms = np.abs(matrix)
-            matrix = np.copysign(np.log1p(logarithms, out=logarithms), matrix, out=logarithms)
-        here = dataset.present(name).copy()
-        if encoder.zeros_are_empty:
-            here &= np.asarray(abs(matrix).sum(axis=1)).ravel() > 0
-        _check_finite(matrix, encoder)
-        options: dict[str, Any] = {"present": here, "sample_weight": weight}
-        presence[name] = here.astype(np.float64)[:, np.newaxis]
-        if has_backbone:
-            features = Block.fit(matrix, standardize=True, **options)
-            directions = Block.fit(row_directions(features), standardize=False, **options)
-            blocks[name] = FeatureBlock(directions, features)
-            continue
+            matrix = _mapped(matrix, _logarithms, matrix.shape[1])
         # Frequent and rare tokens keep their weights; numbers have none.
-        block = Block.fit(matrix, standardize=not encoder.values_are_scaled, **options)
-        if name not in radial:
+        block = Block.fit(
+            matrix,
+            standardize=has_backbone or not encoder.values_are_scaled,
+            present=dataset.present(name),
+            sample_weight=weight,
+            zeros_are_missing=encoder.zeros_are_empty,
+        )
+        _check_finite(block, encoder)
+        options: dict[str, Any] = {"present": block.present, "sample_weight": weight}
+        presence[name] = block.present.view(np.int8)[:, np.newaxis]
+        if has_backbone:
+            directions = Block.fit(row_directions(block), standardize=False, **options)
+            features = Standardization(block.mean, block.factor)
+            blocks[name] = FeatureBlock(directions, features)
+        elif name in radial:
+            blocks[name] = _with_radial_features(block, seed, options)
+        else:
             blocks[name] = FeatureBlock(block)
-            continue
-        rows = FeatureBlock(block).unit_rows()
-        # If rows were dropped, none may be left that has the modality.
-        basis = RadialFeatures.fit(rows[here] if here.any() else rows, seed=seed)
-        radial_block = Block.fit(basis(rows), standardize=False, **options)
-        blocks[name] = FeatureBlock(block, radial=basis, radial_block=radial_block)
     return blocks, presence
 
 
 def count_tokens(
     encoders: Sequence[Encoder],
     blocks: Mapping[str, FeatureBlock],
-    presence: Mapping[str, NDArray[np.float64]],
-    n_rows: int,
+    presence: Mapping[str, NDArray[np.int8]],
+    positions: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """Return the number of tokens of each row in all bags, of shape (n, 1)."""
-    counts = np.zeros((n_rows, 1))
+    """Return the number of tokens of some rows in all bags, of shape (n, 1)."""
+    counts = np.zeros((len(positions), 1))
     for name in [encoder.name for encoder in encoders if encoder.values_are_tokens]:
-        held = (blocks[name].block.matrix != 0).sum(axis=1)
-        counts += np.asarray(held).reshape(-1, 1) * presence[name]
+        matrix = take_rows(blocks[name].block.matrix, positions)
+        for start in range(0, len(positions), _ROWS_PER_CHUNK):
+            part = slice(start, start + _ROWS_PER_CHUNK)
+            held = np.asarray((matrix[part] != 0).sum(axis=1)).reshape(-1, 1)
+            counts[part] += held * presence[name][positions[part]]
     return counts
 
 
 def fit_linear_member(
     layout: MemberLayout,
     blocks: Mapping[str, FeatureBlock],
-    presence: Mapping[str, NDArray[np.float64]],
+    presence: Mapping[str, NDArray[np.int8]],
     rows: Rows,
+    scored: Scored,
     seed: int,
 ) -> FittedMember:
     """Fit the linear model of one member to the rows that have any of its modalities."""
     used = [blocks[name].block for name in layout.encoders]
     used += [block for name in layout.radial if (block := blocks[name].radial_block) is not None]
-    here = np.asarray(np.hstack([presence[name] for name in layout.takes]).any(axis=1))
-    y = rows.y[here]
-    weight = None if rows.weight is None else rows.weight[here]
-    if here.sum() < 2:
+    here = np.logical_or.reduce([presence[name][:, 0] for name in layout.takes])
+    log_odds = np.zeros(scored.y.shape)
+    if np.count_nonzero(here) < 2:
         zeros = np.zeros(rows.y.shape[1])
         kernel = np.zeros((sum(len(block.mean) for block in used), len(zeros)))
-        scaling = PlattScaling(zeros, zeros)
-        return FittedMember(layout, kernel, scaling, np.zeros(rows.y.shape), zeros)
+        return FittedMember(layout, kernel, PlattScaling(zeros, zeros), log_odds, zeros)
+    # Beside the scored rows of the ensemble, others if few of these have the modalities.
+    own = sample_rows(len(here), groups=rows.groups, here=here, seed=seed)
+    y: Any = rows.y
+    weight, groups, own_in_fit = rows.weight, rows.groups, own
+    if not here.all():
+        positions = np.flatnonzero(here)
+        own_in_fit = np.searchsorted(positions, own)
+        y = SelectedRows(rows.y, positions)
+        weight, groups = (None if each is None else each[positions] for each in (weight, groups))
     fit = fit_ridge(
         [block.take(here) for block in used],
         y,
         sample_weight=weight,
-        groups=None if rows.groups is None else rows.groups[here],
+        groups=groups,
+        scored=own_in_fit,
         seed=seed,
     )
-    scaling = _calibrate(fit.scores, y, weight)
-    log_odds = np.zeros(rows.y.shape)
-    log_odds[here] = scaling.log_odds(fit.scores)
+    scaling = _calibrate(fit.scores, rows.y[own], None if rows.weight is None else rows.weight[own])
+    is_here = here[scored.positions]
+    of_ensemble = np.searchsorted(own, scored.positions[is_here])
+    log_odds[is_here] = scaling.log_odds(fit.scores[of_ensemble])
     # The layers of the model return rows that are scaled otherwise than the blocks.
     units: list[Any] = [1 / blocks[name].unit for name in layout.encoders]
     units += [block.factor[:, np.newaxis] for block in used[len(units) :]]
@@ -171,6 +216,7 @@ def fit_external_member(
     inputs: Sequence[Encoder],
     layout: MemberLayout,
     rows: Rows,
+    scored: Scored,
     store: Any,
     seed: int,
 ) -> FittedMember:
@@ -198,8 +244,9 @@ def fit_external_member(
         # The store may be a temporary one.
         results.append((fitted.set_params(**dict.fromkeys(own)), y_score))
     encoder.adopt([fitted for fitted, _ in results])
-    scores = to_log_odds(np.mean([y_score for _, y_score in results], axis=0))
-    scaling = _calibrate(scores, rows.y, rows.weight)
+    y_score = np.mean([y_score[scored.positions] for _, y_score in results], axis=0)
+    scores = to_log_odds(y_score)
+    scaling = _calibrate(scores, scored.y, scored.weight)
     return FittedMember(layout, None, scaling, scaling.log_odds(scores), None)
 
 
@@ -211,19 +258,62 @@ def _calibrate(
     return PlattScaling(scaling.slope, scaling.intercept - prior_log_odds(y, weight))
 
 
-def row_directions(block: Block) -> NDArray[np.float32]:
-    """Return rows scaled to length 1, in chunks of little memory; a row of zeros stays."""
-    n_rows = block.matrix.shape[0]
-    directions = np.empty(block.matrix.shape, dtype=np.float32)
-    for start in range(0, n_rows, _ROWS_PER_CHUNK):
-        chunk = slice(start, min(start + _ROWS_PER_CHUNK, n_rows))
-        directions[chunk] = normalize(block.rows(chunk))
-    return directions
+def row_directions(features: Block) -> Any:
+    """Return standardised features, each row scaled to length 1; a row of zeros stays."""
+
+    def directions(rows: NDArray[Any]) -> NDArray[np.float32]:
+        unit_rows: NDArray[Any] = normalize((rows - features.mean) * features.factor)
+        return unit_rows.astype(np.float32)
+
+    return _mapped(features.matrix, directions, len(features.mean))
 
 
-def _check_finite(matrix: Any, encoder: Encoder) -> None:
-    values = matrix.data if hasattr(matrix, "tocsr") else matrix
-    if not np.isfinite(values).all():
+def _logarithms(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return ``sign(x) * log(1 + |x|)``."""
+    logarithms = np.abs(rows)
+    signed: NDArray[Any] = np.copysign(np.log1p(logarithms, out=logarithms), rows, out=logarithms)
+    return signed
+
+
+def _with_radial_features(block: Block, seed: int, options: Mapping[str, Any]) -> FeatureBlock:
+    """Return a block with the radial features of its rows."""
+    unit = FeatureBlock(block).unit
+    # If rows were dropped, none may be left that has the modality.
+    here = block.present if block.present.any() else np.ones_like(block.present)
+    chosen = sample_rows(len(here), here=here, seed=seed)
+    if len(chosen) < np.count_nonzero(here):
+        chosen = chosen[::_STEP_OF_CENTRES]
+    rows = block.take(chosen).rows(slice(0, len(chosen))) * unit
+    basis = RadialFeatures.fit(rows, seed=seed)
+
+    def features(rows: NDArray[Any]) -> NDArray[np.float64]:
+        return basis((rows - block.mean) * (block.factor * unit))
+
+    mapped = _mapped(block.matrix, features, basis.projection.shape[1])
+    radial_block = Block.fit(mapped, standardize=False, **options)
+    return FeatureBlock(block, radial=basis, radial_block=radial_block)
+
+
+def _mapped(matrix: Any, function: Callable[[NDArray[Any]], NDArray[Any]], n_outputs: int) -> Any:
+    """Return a function of all rows: in memory if the rows are and it is small."""
+    mapped = MappedRows(matrix, function, n_outputs)
+    is_small = 4 * len(matrix) * n_outputs <= _MAX_KEPT_BYTES if not is_lazy(matrix) else False
+    return mapped.in_memory() if is_small else mapped
+
+
+def _check_in_memory(matrix: Any, name: str, external: Sequence[str]) -> None:
+    if external and is_lazy(matrix):
+        msg = (
+            f"The member(s) {list(external)} need the features of all rows in memory, and those of "
+            f"modality {name!r} are read from a file because they are too large: shape "
+            f"{tuple(matrix.shape)}. Leave the members out, or fit to fewer rows."
+        )
+        raise ModalityError(msg)
+
+
+def _check_finite(block: Block, encoder: Encoder) -> None:
+    # One number that is not finite makes the mean of its feature NaN or infinite.
+    if not np.isfinite(block.mean).all():
         msg = (
             f"Features of modality {encoder.name!r} are not all finite. The backbone, or the "
             "encoder, returned NaN or infinity."

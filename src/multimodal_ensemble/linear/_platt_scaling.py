@@ -13,6 +13,8 @@ from multimodal_ensemble.linear._rare_labels import own_share
 
 _N_STEPS = 60
 _N_HALVINGS = 12
+# Numbers of several matrices that are held at once: 32 MiB each.
+_NUMBERS_PER_CHUNK = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,8 @@ class PlattScaling:
 
         The slope of a label that n rows have (or lack, if these are fewer) is then drawn towards
         the mean of all labels, with the weights ``n / (n + 30)`` and ``30 / (n + 30)``, in units of
-        the standard deviation of the scores. Few rows cannot tell a useful score from chance.
+        the standard deviation of the scores. Few rows cannot tell a useful score from chance. A
+        label of one class has the mean slope, unless its scores are constant.
 
         Parameters
         ----------
@@ -69,27 +72,36 @@ class PlattScaling:
            iteration with step halving follows H.-T. Lin, C.-J. Lin and R. C. Weng, "A note on
            Platt's probabilistic outputs for support vector machines", Machine Learning 68, 2007.
         """
-        weight = np.ones(len(y_true)) if sample_weight is None else np.asarray(sample_weight)
+        n_rows, n_labels = y_true.shape
+        weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight)
         weight = (weight / weight.mean())[:, np.newaxis]
-        positives = (weight * y_true).sum(axis=0)
-        negatives = (weight * ~y_true).sum(axis=0)
-        target = np.where(y_true, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-        # The slope of standardised scores has a size that does not depend on their unit.
-        centre = y_score.mean(axis=0)
-        spread = y_score.std(axis=0)
-        is_constant = spread <= 1e-12 * np.maximum(np.abs(y_score).max(axis=0, initial=0), 1e-300)
-        unit = np.where(is_constant, 1.0, spread)
-        scores = np.where(is_constant, 0.0, (y_score - centre) / unit)
         prior = prior_log_odds(y_true, sample_weight)
-        slope, intercept = _newton(scores, target, weight, prior)
+        # The slope of standardised scores has a size that does not depend on their unit.
+        centre, unit, fewer, slope, intercept = np.empty((5, n_labels))
+        is_constant = np.empty(n_labels, dtype=bool)
+        batches = _batches(n_rows, n_labels)
+        for labels in batches:
+            part, y = y_score[:, labels], y_true[:, labels]
+            centre[labels], spread = part.mean(axis=0), part.std(axis=0)
+            largest = np.abs(part).max(axis=0, initial=0)
+            is_constant[labels] = spread <= 1e-12 * np.maximum(largest, 1e-300)
+            unit[labels] = np.where(is_constant[labels], 1.0, spread)
+            positives, negatives = (weight * y).sum(axis=0), (weight * ~y).sum(axis=0)
+            fewer[labels] = np.where(is_constant[labels], 0.0, np.minimum(positives, negatives))
+            scores = np.where(is_constant[labels], 0.0, (part - centre[labels]) / unit[labels])
+            slope[labels], intercept[labels] = _newton(
+                scores, _smoothed(y, weight), weight, prior[labels]
+            )
         # A negative slope is chance: a score that ranks rows worse than at random says nothing.
         slope = np.where(is_constant, 0.0, np.maximum(slope, 0.0))
-        fewer = np.where(is_constant, 0.0, np.minimum(positives, negatives))
-        if (n_rows := fewer.sum()) > 0:
+        if (n_fewer := fewer.sum()) > 0:
             trust = own_share(fewer)
-            drawn = trust * slope + (1 - trust) * (fewer @ slope / n_rows)
-            slope = np.where(fewer > 0, drawn, slope)
-        intercept = _fit_intercept(slope * scores, target, weight, intercept)
+            drawn = trust * slope + (1 - trust) * (fewer @ slope / n_fewer)
+            slope = np.where(is_constant, 0.0, drawn)
+        for labels in batches:
+            offset = slope[labels] * (y_score[:, labels] - centre[labels]) / unit[labels]
+            target = _smoothed(y_true[:, labels], weight)
+            intercept[labels] = _fit_intercept(offset, target, weight, intercept[labels])
         slope /= unit
         intercept = np.where(slope > 0, intercept - slope * centre, prior)
         return cls(slope, intercept)
@@ -136,6 +148,21 @@ def prior_log_odds(y_true: NDArray[np.bool_], sample_weight: Any = None) -> NDAr
     weight = weight / weight.mean()
     log_odds: NDArray[np.float64] = np.log(weight @ y_true + 0.5) - np.log(weight @ ~y_true + 0.5)
     return log_odds
+
+
+def _batches(n_rows: int, n_labels: int) -> list[slice]:
+    """Return slices of so many labels that their scores have no more numbers than a chunk."""
+    step = max(1, _NUMBERS_PER_CHUNK // max(1, n_rows))
+    return [slice(start, start + step) for start in range(0, n_labels, step)]
+
+
+def _smoothed(y_true: NDArray[np.bool_], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Platt's targets, which are a little above 0 and below 1."""
+    positives, negatives = (weight * y_true).sum(axis=0), (weight * ~y_true).sum(axis=0)
+    targets: NDArray[np.float64] = np.where(
+        y_true, (positives + 1) / (positives + 2), 1 / (negatives + 2)
+    )
+    return targets
 
 
 def _log_loss(
