@@ -34,7 +34,7 @@ from multimodal_ensemble import (
     TagEmbeddingEncoder,
 )
 from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
-from multimodal_ensemble.estimators._members import row_directions
+from multimodal_ensemble.estimators._feature_blocks import row_directions
 from multimodal_ensemble.estimators._rows import Rows as LabelledRows
 from multimodal_ensemble.fusion import MemberLayout
 from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge, prior_log_odds
@@ -86,7 +86,9 @@ class Split:
                 features = _fit_block(matrix, present, train, standardize=True)
                 matrix = row_directions(features)
             self.blocks[encoder.name] = _fit_block(matrix, present, train, standardize=False)
-        self.presence = {name: block.present[:, None] for name, block in self.blocks.items()}
+        self.presence = {
+            name: block.present[:, None].astype(float) for name, block in self.blocks.items()
+        }
         tokens = np.diff(self.blocks[BAG].matrix.indptr)
         self.n_tokens = tokens[:, np.newaxis].astype(float)
         self._known: dict[tuple[object, ...], np.ndarray] = {}
@@ -207,7 +209,7 @@ def train_network(
 def _fit_block(matrix: Any, present: np.ndarray, train: np.ndarray, *, standardize: bool) -> Block:
     """Return a block of all rows, with what was learned from training rows."""
     fit = Block.fit(matrix[train], standardize=standardize, present=present[train])
-    return Block(matrix, fit.mean, fit.factor, present.astype(float))
+    return Block(matrix, fit.mean, fit.factor, present)
 
 
 def roc_auc(y: np.ndarray, scores: np.ndarray) -> np.ndarray:

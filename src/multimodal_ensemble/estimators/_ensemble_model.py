@@ -17,8 +17,9 @@ from multimodal_ensemble._layer_names import (
     standardized_name,
 )
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._feature_blocks import FeatureBlock, Standardization
 from multimodal_ensemble.estimators._member_weights import MemberWeights
-from multimodal_ensemble.estimators._members import FeatureBlock, FittedMember, Standardization
+from multimodal_ensemble.estimators._members import FittedMember
 from multimodal_ensemble.fusion import fuse_late
 from multimodal_ensemble.linear import Block, PlattScaling
 

@@ -17,6 +17,7 @@ from multimodal_ensemble.estimators._calibration import (
     with_calibration,
 )
 from multimodal_ensemble.estimators._ensemble_model import make_ensemble_model
+from multimodal_ensemble.estimators._feature_blocks import count_tokens, make_blocks
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._member_encoder import external_encoders
 from multimodal_ensemble.estimators._member_plan import (
@@ -26,16 +27,11 @@ from multimodal_ensemble.estimators._member_plan import (
 )
 from multimodal_ensemble.estimators._member_report import describe_member, print_member
 from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
-from multimodal_ensemble.estimators._members import (
-    Scored,
-    count_tokens,
-    fit_external_member,
-    fit_linear_member,
-    make_blocks,
-)
+from multimodal_ensemble.estimators._members import fit_external_member, fit_linear_member
 from multimodal_ensemble.estimators._new_encoders import warn_of_leakage
 from multimodal_ensemble.estimators._provenance import describe_training
 from multimodal_ensemble.estimators._rows import TrainingRows
+from multimodal_ensemble.estimators._scored import Scored
 from multimodal_ensemble.estimators._thresholds import (
     describe_never_predicted,
     given_thresholds,

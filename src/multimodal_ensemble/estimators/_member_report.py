@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble.estimators._members import FittedMember, Scored
+from multimodal_ensemble.estimators._members import FittedMember
+from multimodal_ensemble.estimators._scored import Scored
 from multimodal_ensemble.metrics import compute_score
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from multimodal_ensemble.estimators._members import Scored
+from multimodal_ensemble.estimators._scored import Scored
 from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
 from multimodal_ensemble.linear import prior_log_odds
 
