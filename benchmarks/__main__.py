@@ -27,6 +27,7 @@ GROUPS = (
     "retrieval",
     "preparation",
     "ensemble",
+    "lazy",
 )
 
 
@@ -100,6 +101,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
     # Imported late, because TensorFlow takes seconds and invalid options should be reported first.
     from benchmarks import (
         _ensemble,
+        _lazy_ensemble,
         _loading,
         _metrics,
         _models,
@@ -154,6 +156,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
             folder / "movielens", options.repeats, options.scale
         ),
         "ensemble": lambda: _ensemble.measure_ensemble(options.scale),
+        "lazy": lambda: _lazy_ensemble.measure_lazy_ensemble(options.scale),
     }
 
 

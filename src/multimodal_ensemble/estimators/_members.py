@@ -70,13 +70,15 @@ def fit_linear_member(
     own = sample_rows(len(here), groups=rows.groups, here=here, seed=seed)
     y: Any = rows.y
     weight, groups, own_in_fit = rows.weight, rows.groups, own
+    fitted = used
     if not here.all():
         positions = np.flatnonzero(here)
+        fitted = [block.take(positions) for block in used]
         own_in_fit = np.searchsorted(positions, own)
         y = SelectedRows(rows.y, positions)
         weight, groups = (None if each is None else each[positions] for each in (weight, groups))
     fit = fit_ridge(
-        [block.take(here) for block in used],
+        fitted,
         y,
         sample_weight=weight,
         groups=groups,
