@@ -33,9 +33,9 @@ from multimodal_ensemble import (
     MultimodalDataset,
     TagEmbeddingEncoder,
 )
-from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
 from multimodal_ensemble.estimators._feature_blocks import row_directions
-from multimodal_ensemble.estimators._rows import Rows as LabelledRows
+from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
+from multimodal_ensemble.estimators._scored import Scored as ScoredRows
 from multimodal_ensemble.fusion import MemberLayout
 from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge, prior_log_odds
 from multimodal_ensemble.model_selection import stratified_holdout
@@ -142,7 +142,7 @@ class Split:
         learned = MemberWeights.constant(np.ones(len(layouts)))
         if weights != "equal":
             odds, here = ([each[self.train] for each in many] for many in (said, presences))
-            part = LabelledRows(self.table.iloc[self.train], self.y[self.train])
+            part = ScoredRows(self.train, self.y[self.train], None)
             learned = learn_weights(layouts, odds, here, n_tokens[self.train], part, 0)
         evidence = learned.weigh(layouts, said, presences, n_tokens)
         y = self.y[self.train]

@@ -95,7 +95,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     history_ : DataFrame
         One row per member: its modalities, the number of rows that have them, the mean ROC-AUC of
         these rows (on leave-one-out scores of the scored rows, or on those of five folds), the
-        median penalty, and its weight, which is multiplied by ``(k / k_0) ** exponent`` in a row of k tokens.
+        median penalty, and its weight, which is multiplied by ``(k / k_0) ** exponent`` in a row of
+        k tokens.
     provenance_ : dict
         Number of rows (``n_train``) and of those with leave-one-out scores (``n_scored``), number
         of unreadable images, seed, seconds, calibration, ``mean_roc_auc`` and ``mean_accuracy`` of

@@ -145,8 +145,9 @@ def _group_scores(
 ) -> NDArray[np.float64]:
     """Return the scores of the rows of groups, (n_groups, n, n_labels), without their group."""
     root = root_weight[:, :, np.newaxis]
-    hat = (left * shrinkage) @ left.transpose(0, 2, 1) + root @ (root.transpose(0, 2, 1) / total)
-    without = np.linalg.solve((1 + _TINY) * np.eye(hat.shape[1]) - hat, residual)
+    # The hat matrix of each group is `wide @ wide.T`.
+    wide = np.concatenate([left * np.sqrt(shrinkage), root / np.sqrt(total)], axis=2)
+    without = _solve_without_hat(wide, residual)
     of_group = (root * target).sum(axis=1, keepdims=True)
     rest = total - (root**2).sum(axis=1, keepdims=True)
     fitted = (target - without) / root + _divide(of_group, rest, total)
@@ -154,6 +155,23 @@ def _group_scores(
     # A model of no rows knows nothing.
     known: NDArray[np.float64] = np.where(_has_others(rest, total), scores, 0.0)
     return known
+
+
+def _solve_without_hat(
+    wide: NDArray[np.float64], residual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return ``inv((1 + tiny) * I - wide @ wide.T) @ residual`` of each group."""
+    tall = wide.transpose(0, 2, 1)
+    n, rank = wide.shape[1:]
+    if n <= rank:
+        solved: NDArray[np.float64] = np.linalg.solve(
+            (1 + _TINY) * np.eye(n) - wide @ tall, residual
+        )
+        return solved
+    # By Woodbury's identity, a large group needs no matrix of all pairs of its rows.
+    inner = np.linalg.solve((1 + _TINY) * np.eye(rank) - tall @ wide, tall @ residual)
+    solved = (residual + wide @ inner) / (1 + _TINY)
+    return solved
 
 
 def _divide(
