@@ -164,14 +164,10 @@ def _solve_without_hat(
     tall = wide.transpose(0, 2, 1)
     n, rank = wide.shape[1:]
     if n <= rank:
-        solved: NDArray[np.float64] = np.linalg.solve(
-            (1 + _TINY) * np.eye(n) - wide @ tall, residual
-        )
-        return solved
+        return np.asarray(np.linalg.solve((1 + _TINY) * np.eye(n) - wide @ tall, residual))
     # By Woodbury's identity, a large group needs no matrix of all pairs of its rows.
     inner = np.linalg.solve((1 + _TINY) * np.eye(rank) - tall @ wide, tall @ residual)
-    solved = (residual + wide @ inner) / (1 + _TINY)
-    return solved
+    return np.asarray((residual + wide @ inner) / (1 + _TINY))
 
 
 def _divide(
