@@ -16,7 +16,7 @@ from multimodal_ensemble.linear._targets import Targets
 _MAX_KEPT = 2**28
 # Scores of all penalties that are held at once, if directions are kept and if not.
 _MAX_SCORES = {True: 2**23, False: 2**26}
-# Numbers of the directions of rows without groups that are computed at once.
+# Numbers of directions, or of scores, of rows without groups that are computed at once.
 _NUMBERS_PER_CHUNK = 2**22
 
 
@@ -62,14 +62,14 @@ class ScoredRows:
             for start in range(0, n_labels, n_at_once)
         ]
         self._chunks: list[tuple[NDArray[np.intp], Sequence[NDArray[np.intp]]]]
+        n_columns = max(rank, len(penalties) * min(n_at_once, n_labels))
+        step = max(1, _NUMBERS_PER_CHUNK // n_columns)
         if groups is None:
-            step = max(
-                1, _NUMBERS_PER_CHUNK // max(rank, len(penalties) * min(n_at_once, n_labels))
-            )
             numbers = np.arange(len(positions))
             self._chunks = [(numbers[i : i + step], ()) for i in range(0, len(numbers), step)]
         else:
-            self._chunks = list(_chunks_of_groups(groups[positions], _MAX_KEPT // row_bytes))
+            # Fewer and larger chunks, because rows of a group may be far apart.
+            self._chunks = list(_chunks_of_groups(groups[positions], 8 * step))
         self._kept: list[NDArray[Any]] | None = None
         if is_kept:
             self._kept = [parts.left_rows(positions[chunk]) for chunk, _ in self._chunks]
