@@ -29,6 +29,7 @@ GROUPS = (
     "retrieval",
     "preparation",
     "ensemble",
+    "lazy",
 )
 
 
@@ -103,6 +104,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
     from benchmarks import (
         _ensemble,
         _large_metrics,
+        _lazy_ensemble,
         _loading,
         _many_rows,
         _metrics,
@@ -160,6 +162,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
             folder / "movielens", options.repeats, options.scale
         ),
         "ensemble": lambda: _ensemble.measure_ensemble(options.scale),
+        "lazy": lambda: _lazy_ensemble.measure_lazy_ensemble(options.scale),
     }
 
 

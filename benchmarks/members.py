@@ -33,9 +33,9 @@ from multimodal_ensemble import (
     MultimodalDataset,
     TagEmbeddingEncoder,
 )
+from multimodal_ensemble.estimators._feature_blocks import row_directions
 from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
-from multimodal_ensemble.estimators._members import row_directions
-from multimodal_ensemble.estimators._rows import Rows as LabelledRows
+from multimodal_ensemble.estimators._scored import Scored as ScoredRows
 from multimodal_ensemble.fusion import MemberLayout
 from multimodal_ensemble.linear import Block, PlattScaling, fit_ridge, prior_log_odds
 from multimodal_ensemble.model_selection import stratified_holdout
@@ -86,7 +86,9 @@ class Split:
                 features = _fit_block(matrix, present, train, standardize=True)
                 matrix = row_directions(features)
             self.blocks[encoder.name] = _fit_block(matrix, present, train, standardize=False)
-        self.presence = {name: block.present[:, None] for name, block in self.blocks.items()}
+        self.presence = {
+            name: block.present[:, None].astype(float) for name, block in self.blocks.items()
+        }
         tokens = np.diff(self.blocks[BAG].matrix.indptr)
         self.n_tokens = tokens[:, np.newaxis].astype(float)
         self._known: dict[tuple[object, ...], np.ndarray] = {}
@@ -140,7 +142,7 @@ class Split:
         learned = MemberWeights.constant(np.ones(len(layouts)))
         if weights != "equal":
             odds, here = ([each[self.train] for each in many] for many in (said, presences))
-            part = LabelledRows(self.table.iloc[self.train], self.y[self.train])
+            part = ScoredRows(self.train, self.y[self.train], None)
             learned = learn_weights(layouts, odds, here, n_tokens[self.train], part, 0)
         evidence = learned.weigh(layouts, said, presences, n_tokens)
         y = self.y[self.train]
@@ -207,7 +209,7 @@ def train_network(
 def _fit_block(matrix: Any, present: np.ndarray, train: np.ndarray, *, standardize: bool) -> Block:
     """Return a block of all rows, with what was learned from training rows."""
     fit = Block.fit(matrix[train], standardize=standardize, present=present[train])
-    return Block(matrix, fit.mean, fit.factor, present.astype(float))
+    return Block(matrix, fit.mean, fit.factor, present)
 
 
 def roc_auc(y: np.ndarray, scores: np.ndarray) -> np.ndarray:

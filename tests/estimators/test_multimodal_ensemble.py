@@ -26,7 +26,7 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.estimators._member_encoder import MemberEncoder, as_multilabel
 from multimodal_ensemble.estimators._member_weights import learn_weights
-from multimodal_ensemble.estimators._rows import Rows
+from multimodal_ensemble.estimators._scored import Scored
 from multimodal_ensemble.exceptions import ArtefactError, ModalityError
 from multimodal_ensemble.fusion import MemberLayout
 from multimodal_ensemble.linear import PlattScaling
@@ -186,7 +186,7 @@ def test_learned_weights_minimise_the_penalised_loss(counted):
     layouts = [MemberLayout(name, (name,), evidence=name) for name in ("a", "b")]
     n_tokens = generator.integers(0, 30, (50, 1)) * float(counted)
     weight = generator.uniform(0.5, 2, 50)
-    part = Rows(pd.DataFrame({"a": y[:, 0]}), y, weight)
+    part = Scored(np.arange(50), y, weight)
     learned = learn_weights(layouts, odds, [np.ones((50, 1))] * 2, n_tokens, part, 0)
 
     def loss(weights, exponents):

@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 import multimodal_ensemble.linear._decomposition as decomposition
 import multimodal_ensemble.linear._ridge as ridge
 from multimodal_ensemble.linear import Block, fit_ridge
-from multimodal_ensemble.linear._block import JoinedBlocks
 from multimodal_ensemble.linear._decomposition import decompose
+from multimodal_ensemble.linear._joined_blocks import JoinedBlocks
 from multimodal_ensemble.linear._leave_one_out import leave_one_out
 
 
@@ -166,15 +166,22 @@ def test_leading_directions_agree_where_few_matter(monkeypatch, n_rows, max_inne
     )
 
 
-def test_the_rank_is_limited_by_memory(monkeypatch):
-    monkeypatch.setattr(decomposition, "_MAX_BYTES", 4 * 50 * 10)
-    rows = JoinedBlocks([Block.fit(make_rows(50, 30), standardize=True)], np.ones(50))
-    parts = decompose(rows)
-    assert parts.left.shape == (50, 10)
-    assert not parts.is_exact
-    # All directions in the precision that takes half the memory.
-    monkeypatch.setattr(decomposition, "_MAX_BYTES", 4 * 50 * 30)
-    assert decompose(rows).is_exact
+def test_many_rows_are_multiplied_in_single_precision_and_keep_all_directions(monkeypatch):
+    y, weight = make_labels(500), np.random.default_rng(3).uniform(0.5, 2, 500)
+    blocks = [
+        Block.fit(make_rows(500, 30), standardize=True, sample_weight=weight),
+        Block.fit(make_rows(500, 20, sparse=True), standardize=False, sample_weight=weight),
+    ]
+    exact = fit_ridge(blocks, y, sample_weight=weight)
+    monkeypatch.setattr(decomposition, "_MAX_BYTES", 8 * 500 * 50 - 1)
+    monkeypatch.setattr("multimodal_ensemble.linear._row_parts._NUMBERS_PER_CHUNK", 3000)
+    assert decompose(JoinedBlocks(blocks, np.ones(500)), np.ones((500, 1))).dtype == np.float32
+    single = fit_ridge(blocks, y, sample_weight=weight)
+    assert single.is_exact
+    assert np.abs(single.scores - exact.scores).max() > 0
+    np.testing.assert_allclose(single.scores, exact.scores, atol=1e-5)
+    for one, other in zip(single.coefficients, exact.coefficients, strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-5)
 
 
 def test_all_labels_share_one_decomposition(monkeypatch):
@@ -195,14 +202,17 @@ def test_blocks_have_mean_0_and_mean_squared_norm_1(blocks):
 
 
 def test_products_are_those_of_the_dense_rows(blocks, monkeypatch):
-    monkeypatch.setattr("multimodal_ensemble.linear._block._NUMBERS_PER_CHUNK", 50)
+    monkeypatch.setattr("multimodal_ensemble.linear._row_parts._NUMBERS_PER_CHUNK", 50)
     root = np.random.default_rng(0).uniform(0.5, 2, blocks[0].matrix.shape[0])
     X = dense(blocks) * root[:, None]
     rows = JoinedBlocks(blocks, root)
     right, left = make_rows(X.shape[1], 2), make_rows(X.shape[0], 2)
     assert rows.shape == X.shape
+    gram, along = rows.inner_products(left)
     for product, expected in (
-        (rows.gram(), X.T @ X),
+        (gram, X.T @ X),
+        (along, X.T @ left),
+        (rows.squared_dot(right), X.T @ (X @ right)),
         (rows.outer(), X @ X.T),
         (rows.dot(right), X @ right),
         (rows.transposed_dot(left), X.T @ left),
@@ -243,5 +253,5 @@ def test_the_spread_of_sparse_features_does_not_suffer_from_single_precision():
 
 def test_a_row_that_alone_determines_its_value_has_the_mean_without_it():
     target = np.array([[1.0], [2.0], [3.0]])
-    [scores] = leave_one_out(np.eye(3), np.ones((1, 3)), target, np.ones(3))
+    [scores] = leave_one_out(np.eye(3), np.ones((1, 3)), target, target, np.ones(3), 3.0)
     assert np.isfinite(scores).all()

@@ -17,8 +17,9 @@ from multimodal_ensemble._layer_names import (
     standardized_name,
 )
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._feature_blocks import FeatureBlock, Standardization
 from multimodal_ensemble.estimators._member_weights import MemberWeights
-from multimodal_ensemble.estimators._members import FeatureBlock, FittedMember
+from multimodal_ensemble.estimators._members import FittedMember
 from multimodal_ensemble.fusion import fuse_late
 from multimodal_ensemble.linear import Block, PlattScaling
 
@@ -64,7 +65,7 @@ def make_ensemble_model(
     return model
 
 
-def _scaling(block: Block, unit: float) -> list[NDArray[np.float64]]:
+def _scaling(block: Block | Standardization, unit: float) -> list[NDArray[np.float64]]:
     """Return the mean and the scale that turn features into `unit` times the rows of a block."""
     factor = block.factor * unit
     scale = np.divide(1, factor, out=np.full_like(factor, _NO_INFLUENCE), where=factor > 0)

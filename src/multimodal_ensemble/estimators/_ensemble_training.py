@@ -17,6 +17,7 @@ from multimodal_ensemble.estimators._calibration import (
     with_calibration,
 )
 from multimodal_ensemble.estimators._ensemble_model import make_ensemble_model
+from multimodal_ensemble.estimators._feature_blocks import count_tokens, make_blocks
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._member_encoder import external_encoders
 from multimodal_ensemble.estimators._member_plan import (
@@ -26,15 +27,11 @@ from multimodal_ensemble.estimators._member_plan import (
 )
 from multimodal_ensemble.estimators._member_report import describe_member, print_member
 from multimodal_ensemble.estimators._member_weights import MemberWeights, learn_weights
-from multimodal_ensemble.estimators._members import (
-    count_tokens,
-    fit_external_member,
-    fit_linear_member,
-    make_blocks,
-)
+from multimodal_ensemble.estimators._members import fit_external_member, fit_linear_member
 from multimodal_ensemble.estimators._new_encoders import warn_of_leakage
 from multimodal_ensemble.estimators._provenance import describe_training
 from multimodal_ensemble.estimators._rows import TrainingRows
+from multimodal_ensemble.estimators._scored import Scored
 from multimodal_ensemble.estimators._thresholds import (
     describe_never_predicted,
     given_thresholds,
@@ -85,47 +82,54 @@ def train_ensemble(
             dataset = MultimodalDataset(part.data, encoders, part.y, store=store, verbose=verbose)
         if n_dropped := len(dataset.dropped):
             part = part.take(np.delete(np.arange(len(part.y)), dataset.dropped["row"]))
-        blocks, presence = make_blocks(dataset, encoders, [*radial], part.weight, seed)
+        blocks, presence = make_blocks(
+            dataset, encoders, [*radial], part.weight, seed, external=[*estimators]
+        )
         # The blocks hold all that is needed, in less memory.
         del dataset
+        scored_rows = Scored.choose(part, seed)
         members, presences, described = [], [], []
         for layout in layouts:
             began = time.perf_counter()
             if layout.is_scored:
-                member = fit_external_member(*estimators[layout.name], layout, part, store, seed)
-                presence[layout.name] = np.ones((len(part.y), 1))
+                member = fit_external_member(
+                    *estimators[layout.name], layout, part, scored_rows, store, seed
+                )
+                presence[layout.name] = np.ones((len(part.y), 1), dtype=np.int8)
             else:
-                member = fit_linear_member(layout, blocks, presence, part, seed)
+                member = fit_linear_member(layout, blocks, presence, part, scored_rows, seed)
             seconds = time.perf_counter() - began
             members.append(member)
-            presences.append(layout.presence(presence))
-            described.append(describe_member(member, part, presences[-1]))
+            here = layout.presence(presence)
+            presences.append(here[scored_rows.positions].astype(np.float64))
+            described.append(describe_member(member, scored_rows, here))
             if verbose:
                 print_member(described[-1], seconds, is_exact=member.is_exact)
+        n_tokens = count_tokens(encoders, blocks, presence, scored_rows.positions)
     said = [member.log_odds for member in members]
     weights = MemberWeights.constant(given_weights)
-    n_tokens = count_tokens(encoders, blocks, presence, len(part.y))
     if isinstance(params["weights"], str) and params["weights"] == "learned":
-        weights = learn_weights(layouts, said, presences, n_tokens, part, seed)
+        weights = learn_weights(layouts, said, presences, n_tokens, scored_rows, seed)
     evidence = weights.weigh(layouts, said, presences, n_tokens)
-    scaling = PlattScaling.fit(evidence, part.y, part.weight)
+    y = scored_rows.y
+    scaling = PlattScaling.fit(evidence, y, scored_rows.weight)
     # As float32, because predicted scores are.
     y_score = expit(scaling.log_odds(evidence)).astype(np.float32)
     # Platt scaling of a sum that has it would change nothing.
     method = "isotonic" if params["calibration"] == "isotonic" else None
-    calibration = learn_calibration(method, rows.classes, part.y, y_score, part.weight)
+    calibration = learn_calibration(method, rows.classes, y, y_score, scored_rows.weight)
     y_score = apply_calibration(calibration, y_score)
-    thresholds = learn_thresholds(threshold, rows.classes, part.y, y_score)
+    thresholds = learn_thresholds(threshold, rows.classes, y, y_score)
     if is_criterion(threshold):
-        # Scores of labels that no training row has are meaningless.
-        thresholds[~part.y.any(axis=0)] = np.inf
+        # Scores of labels that no scored row has say nothing about where to predict them.
+        thresholds[~y.any(axis=0)] = np.inf
     never = describe_never_predicted(
         threshold, rows.classes, thresholds, fix="train with more rows that have them"
     )
     if verbose and never is not None:
         print(never, flush=True)
     model = make_ensemble_model([*encoders, *scored], members, blocks, weights, scaling)
-    roc_auc = compute_score("mean_roc_auc", part.y, y_score)
+    roc_auc = compute_score("mean_roc_auc", y, y_score)
     if verbose:
         print(f"Ensemble: mean ROC-AUC {roc_auc:.3f} on leave-one-out scores.", flush=True)
     return Fitted(
@@ -136,12 +140,13 @@ def train_ensemble(
         history=pd.DataFrame(described).assign(weight=weights.weights, exponent=weights.exponents),
         provenance={
             "n_train": len(part.y),
+            "n_scored": len(y),
             "n_dropped": n_dropped,
             "calibration": params["calibration"] or "platt",
             "seconds": time.perf_counter() - start,
             "thresholds_from": "leave-one-out scores" if is_criterion(threshold) else "given",
             "mean_roc_auc": roc_auc,
-            "mean_accuracy": float(mean_accuracy(part.y, y_score, thresholds)),
+            "mean_accuracy": float(mean_accuracy(y, y_score, thresholds)),
             **describe_training(encoders, [rows.train.data], part.y, seed),
         },
         n_features_in=rows.n_features_in,

@@ -8,21 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble.estimators._members import FittedMember
-from multimodal_ensemble.estimators._rows import Rows
+from multimodal_ensemble.estimators._scored import Scored
 from multimodal_ensemble.metrics import compute_score
 
 
 def describe_member(
-    member: FittedMember, rows: Rows, presence: NDArray[np.float64]
+    member: FittedMember, scored: Scored, presence: NDArray[np.int8]
 ) -> dict[str, Any]:
-    """Return what a member sees, and its mean ROC-AUC on the rows where it has something to say."""
+    """Return what a member sees, and its mean ROC-AUC on the rows where it has something to say.
+
+    `presence` is that of all training rows, and the ROC-AUC that of the scored ones among them.
+    """
     here = presence[:, 0] > 0
+    of_scored = here[scored.positions]
     penalties = member.penalties
     return {
         "member": member.layout.name,
         "modalities": ", ".join(member.layout.takes),
         "n_rows": int(here.sum()),
-        "mean_roc_auc": compute_score("mean_roc_auc", rows.y[here], member.log_odds[here]),
+        "mean_roc_auc": compute_score(
+            "mean_roc_auc", scored.y[of_scored], member.log_odds[of_scored]
+        ),
         "median_penalty": np.nan if penalties is None else float(np.median(penalties)),
     }
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from multimodal_ensemble.estimators._rows import Rows
+from multimodal_ensemble.estimators._scored import Scored
 from multimodal_ensemble.fusion import MemberLayout, fuse_evidence
 from multimodal_ensemble.linear import prior_log_odds
 
@@ -21,6 +21,8 @@ _SHRINKAGE = 30.0
 _LARGEST_EXPONENT = 2.0
 # Scores that are read: a few numbers per member do not get better with more.
 _MAX_SCORES = 300_000
+# Log-odds of all members that are weighed at once.
+_MAX_NUMBERS = 2**22
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,7 @@ class MemberWeights:
     """How much each member counts, and how that changes with the tokens of a row.
 
     The weight of a member in a row of k tokens is ``weight * (k / k_0) ** exponent``, where the
-    logarithm of k_0 is the mean of the training rows with tokens. k is limited to the range of
+    logarithm of k_0 is the mean of the scored rows with tokens. k is limited to the range of
     these rows. In a row without tokens, it is the weight itself.
 
     Parameters
@@ -38,7 +40,7 @@ class MemberWeights:
     exponents : ndarray of shape (n_members,)
         Exponents, 0 where weights are not learned or no row has tokens.
     log_counts : ndarray of shape (3,)
-        Mean, smallest and largest logarithm of the number of tokens in a training row.
+        Mean, smallest and largest logarithm of the number of tokens in a scored row.
     """
 
     weights: NDArray[np.float64]
@@ -58,12 +60,21 @@ class MemberWeights:
         n_tokens: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Return the evidence of all members for each label, of shape (n, n_labels)."""
-        amounts = _amounts(n_tokens, self.log_counts)
-        weighted = [
-            odds * (weight * np.exp(exponent * amounts))
-            for odds, weight, exponent in zip(log_odds, self.weights, self.exponents, strict=True)
-        ]
-        evidence: NDArray[np.float64] = fuse_evidence(layouts, weighted, presences)
+        n_rows, n_labels = log_odds[0].shape
+        evidence = np.empty((n_rows, n_labels))
+        # Each member needs a few copies of its log-odds.
+        step = max(1, _MAX_NUMBERS // max(1, len(layouts) * n_labels))
+        for start in range(0, n_rows, step):
+            part = slice(start, start + step)
+            amounts = _amounts(n_tokens[part], self.log_counts)
+            weighted = [
+                odds[part] * (weight * np.exp(exponent * amounts))
+                for odds, weight, exponent in zip(
+                    log_odds, self.weights, self.exponents, strict=True
+                )
+            ]
+            here = [presence[part] for presence in presences]
+            evidence[part] = fuse_evidence(layouts, weighted, here)
         return evidence
 
 
@@ -72,7 +83,7 @@ def learn_weights(
     log_odds: Sequence[NDArray[np.float64]],
     presences: Sequence[NDArray[np.float64]],
     n_tokens: NDArray[np.float64],
-    rows: Rows,
+    rows: Scored,
     seed: int,
 ) -> MemberWeights:
     """Return the weights that make the labels of the rows most likely.

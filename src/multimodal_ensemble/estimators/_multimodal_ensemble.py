@@ -40,7 +40,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     Every member is fitted in closed form to all rows, with the penalty of each label chosen by
     exact leave-one-out scores. No rows are held out, nothing is searched, and a training takes
     seconds once features are stored. Thresholds are learned from the leave-one-out scores of the
-    sum.
+    sum. Beyond 200,000 rows, leave-one-out scores are those of a random sample.
 
     Parameters
     ----------
@@ -94,11 +94,13 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         The whole ensemble, from pixels and bags to scores.
     history_ : DataFrame
         One row per member: its modalities, the number of rows that have them, the mean ROC-AUC of
-        these rows (on leave-one-out scores, or on those of five folds), the median penalty, and its
-        weight, which is multiplied by ``(k / k_0) ** exponent`` in a row of k tokens.
+        these rows (on leave-one-out scores of the scored rows, or on those of five folds), the
+        median penalty, and its weight, which is multiplied by ``(k / k_0) ** exponent`` in a row of
+        k tokens.
     provenance_ : dict
-        Number of rows and of unreadable images, seed, seconds, calibration, leave-one-out scores
-        of the ensemble, date and library versions.
+        Number of rows (``n_train``) and of those with leave-one-out scores (``n_scored``), number
+        of unreadable images, seed, seconds, calibration, ``mean_roc_auc`` and ``mean_accuracy`` of
+        the leave-one-out scores of the ensemble, date and library versions.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_columns,)
@@ -121,7 +123,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     Learned weights, one per member, minimise the log-loss of leave-one-out scores over all labels,
     with a penalty of 30 times the squared distance from 1. A row of many tokens says more by them,
     and less is left for other modalities to say: the weight of a member in a row of k tokens is
-    ``weight * (k / k_0) ** exponent``, where k_0 is the geometric mean of the training rows, and k
+    ``weight * (k / k_0) ** exponent``, where k_0 is the geometric mean of the scored rows, and k
     is limited to the range of these. Exponents are learned together with the weights.
 
     In a row that lacks a modality, or whose bag holds no known token, the member of that modality
@@ -129,6 +131,13 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
 
     With more than 2,500 rows and 2,500 features of a member, the 1,500 leading directions of its
     features are used, and a line says so.
+
+    Coefficients are always learned from all rows. With more than 200,000 of them, a random sample
+    of 200,000, or of groups with so many rows, has the leave-one-out scores that choose penalties,
+    weights, calibration and thresholds. A member that few of these rows have scores others also. A
+    label that no sampled row has is never predicted by a learned threshold. Features that do not
+    fit in memory are read part by part, a few times per member, so that memory does not grow with
+    the rows. External members need all features in memory.
 
     A `fit` that fails or is interrupted leaves the ensemble as it was.
 

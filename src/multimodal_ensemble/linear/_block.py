@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-# Numbers that are converted to float64 at once: 32 MiB.
-_NUMBERS_PER_CHUNK = 2**22
+from multimodal_ensemble._row_views import is_sparse, take_rows
+from multimodal_ensemble.linear._row_parts import row_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +22,15 @@ class Block:
 
     Parameters
     ----------
-    matrix : ndarray or sparse matrix of shape (n_samples, n_features)
-        Features.
+    matrix : ndarray, sparse matrix or lazy matrix of shape (n_samples, n_features)
+        Features. A lazy matrix has the attributes ``shape`` and ``is_sparse``, and returns slices
+        of rows as arrays or sparse matrices; it is read once or more for each fit.
     mean : ndarray of shape (n_features,)
         What is subtracted.
     factor : ndarray of shape (n_features,)
         What the difference is multiplied by; 0 for constant features.
     present : ndarray of shape (n_samples,)
-        1 where a row has the modality, else 0.
+        Whether each row has the modality, bool.
 
     Examples
     --------
@@ -44,17 +44,23 @@ class Block:
     matrix: Any
     mean: NDArray[np.float64]
     factor: NDArray[np.float64]
-    present: NDArray[np.float64]
+    present: NDArray[np.bool_]
 
     @classmethod
     def fit(
-        cls, matrix: Any, *, standardize: bool, present: Any = None, sample_weight: Any = None
+        cls,
+        matrix: Any,
+        *,
+        standardize: bool,
+        present: Any = None,
+        sample_weight: Any = None,
+        zeros_are_missing: bool = False,
     ) -> Block:
-        """Learn mean and factor from the rows of a matrix.
+        """Learn mean and factor from the rows of a matrix, which are read once.
 
         Parameters
         ----------
-        matrix : ndarray or sparse matrix of shape (n_samples, n_features)
+        matrix : ndarray, sparse matrix or lazy matrix of shape (n_samples, n_features)
             Features of the training rows.
         standardize : bool
             Whether each feature is divided by its standard deviation before the whole block is
@@ -63,6 +69,8 @@ class Block:
             Whether each row has the modality; the others are rows of zeros. Default: all have it.
         sample_weight : ndarray of shape (n_samples,), optional
             Weights of the rows.
+        zeros_are_missing : bool, default=False
+            Whether a row of zeros lacks the modality.
 
         Returns
         -------
@@ -72,10 +80,15 @@ class Block:
         if hasattr(matrix, "tocsr"):
             matrix = matrix.tocsr()
         n_rows = matrix.shape[0]
-        present = np.ones(n_rows) if present is None else np.asarray(present, dtype=np.float64)
-        weight = present if sample_weight is None else sample_weight * present
-        share = weight / max(weight.sum(), np.finfo(np.float64).tiny)
-        mean, variance = _moments(matrix, share)
+        present = np.ones(n_rows, dtype=bool) if present is None else np.array(present, dtype=bool)
+        moments = _Moments(matrix.shape[1], is_sparse=is_sparse(matrix))
+        for part in row_parts(n_rows, 0 if is_sparse(matrix) else matrix.shape[1]):
+            rows = matrix[part]
+            if zeros_are_missing:
+                present[part] &= np.asarray((rows != 0).sum(axis=1)).ravel() > 0
+            weight = present[part].astype(np.float64)
+            moments.add(rows, weight if sample_weight is None else weight * sample_weight[part])
+        mean, variance = moments.mean, moments.variance
         # Rounding leaves a variance of about 1e-16 of the square in a constant column.
         constant = variance <= np.maximum(1e-12 * mean**2, 1e-60)
         variance = np.where(constant, 0.0, variance)
@@ -91,21 +104,23 @@ class Block:
         Parameters
         ----------
         rows : ndarray
-            Positions, or True for the rows to take.
+            Positions, ascending for a lazy matrix, or True for the rows to take.
 
         Returns
         -------
         Block
             The block itself if all rows are True.
         """
-        if rows.dtype == bool and rows.all():
-            return self
-        return Block(self.matrix[rows], self.mean, self.factor, self.present[rows])
+        if rows.dtype == bool:
+            if rows.all():
+                return self
+            rows = np.flatnonzero(rows)
+        return Block(take_rows(self.matrix, rows), self.mean, self.factor, self.present[rows])
 
     @property
     def is_sparse(self) -> bool:
         """Whether the matrix is sparse."""
-        return hasattr(self.matrix, "tocsr")
+        return is_sparse(self.matrix)
 
     @property
     def offset(self) -> NDArray[np.float64]:
@@ -155,151 +170,41 @@ class Block:
         return dense
 
 
-@dataclass(frozen=True, eq=False)
-class JoinedBlocks:
-    """Blocks side by side, with rows multiplied by the roots of their weights.
+class _Moments:
+    """Weighted mean and variance of each column, from parts of the rows."""
 
-    Parameters
-    ----------
-    blocks : sequence of Block
-        Blocks with the same rows.
-    root_weight : ndarray of shape (n_samples,)
-        Square roots of the weights of the rows.
+    def __init__(self, n_columns: int, *, is_sparse: bool) -> None:
+        self._is_sparse = is_sparse
+        self._weight = 0.0
+        self.mean = np.zeros(n_columns)
+        # About the mean; of sparse rows about 0.
+        self._squares = np.zeros(n_columns)
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from multimodal_ensemble.linear._block import Block, JoinedBlocks
-    >>> block = Block.fit(np.array([[1.0], [3.0]]), standardize=True)
-    >>> JoinedBlocks([block, block], np.ones(2)).gram().tolist()
-    [[2.0, 2.0], [2.0, 2.0]]
-    """
-
-    blocks: Sequence[Block]
-    root_weight: NDArray[np.float64]
+    def add(self, rows: Any, weight: NDArray[np.float64]) -> None:
+        """Add rows with their weights."""
+        here = float(weight.sum())
+        share = weight / max(here, np.finfo(np.float64).tiny)
+        # In float32, the difference of two close numbers would be rounding.
+        rows = rows.astype(np.float64)
+        mine = here / max(self._weight + here, np.finfo(np.float64).tiny)
+        with np.errstate(invalid="ignore"):
+            # Of numbers that are not finite, the mean is NaN or infinite.
+            mean = np.asarray(rows.T @ share).ravel()
+            difference = mean - self.mean
+            if self._is_sparse:
+                squares = np.asarray(rows.multiply(rows).T @ share).ravel()
+                self._squares += mine * (squares - self._squares)
+            else:
+                rows -= mean
+                squares = share @ np.square(rows, out=rows)
+                self._squares += mine * (squares - self._squares)
+                self._squares += mine * (1 - mine) * difference**2
+            self.mean = mean if mine == 1 else self.mean + mine * difference
+        self._weight += here
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Numbers of rows and of features."""
-        return len(self.root_weight), sum(len(block.mean) for block in self.blocks)
-
-    def gram(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-        """Return the inner products of all pairs of features."""
-        n_features = self.shape[1]
-        total = np.zeros((n_features, n_features), dtype=dtype)
-        along = np.zeros((n_features, len(self.blocks)), dtype=dtype)
-        places = self._places()
-        for part in self._parts():
-            scaled = [self._scaled(block, part, dtype) for block in self.blocks]
-            here = self._here(part).astype(dtype)
-            for place, one in zip(places, scaled, strict=True):
-                along[place] += one.T @ here
-                for other_place, other in zip(places, scaled, strict=True):
-                    if other_place.start <= place.start:
-                        total[place, other_place] += _dense(one.T @ other)
-        # Rows of sparse blocks are centred here: (S - H O')'(S - H O').
-        offsets = self._offsets().astype(dtype)
-        here = self._here(slice(None))
-        total -= along @ offsets.T
-        total -= offsets @ (along - offsets @ (here.T @ here).astype(dtype)).T
-        for place in places:
-            total[: place.start, place] = total[place, : place.start].T
-        return total
-
-    def outer(self, dtype: DTypeLike = np.float64) -> NDArray[Any]:
-        """Return the inner products of all pairs of rows."""
-        n_rows = self.shape[0]
-        total = np.zeros((n_rows, n_rows), dtype=dtype)
-        everything = slice(None)
-        for block in self.blocks:
-            scaled = self._scaled(block, everything, dtype)
-            total += _dense(scaled @ scaled.T)
-            if block.is_sparse:
-                here = (self.root_weight * block.present).astype(dtype)
-                along = scaled @ block.offset.astype(dtype)
-                total -= np.outer(along, here)
-                total -= np.outer(here, along - here * float(block.offset @ block.offset))
-        return total
-
-    def dot(self, right: NDArray[Any]) -> NDArray[Any]:
-        """Return the product of the rows and a matrix of shape (n_features, k), in its dtype."""
-        product = np.empty((self.shape[0], right.shape[1]), dtype=right.dtype)
-        places = self._places()
-        centre = self._offsets().astype(right.dtype).T @ right
-        for part in self._parts(right.shape[1]):
-            product[part] = self._here(part).astype(right.dtype) @ -centre
-            for place, block in zip(places, self.blocks, strict=True):
-                product[part] += self._scaled(block, part, right.dtype) @ right[place]
-        return product
-
-    def transposed_dot(self, right: NDArray[Any]) -> NDArray[Any]:
-        """Return the product of the transposed rows and a matrix of shape (n_samples, k)."""
-        here = self._here(slice(None)).astype(right.dtype)
-        product: NDArray[Any] = -self._offsets().astype(right.dtype) @ (here.T @ right)
-        places = self._places()
-        for part in self._parts(right.shape[1]):
-            for place, block in zip(places, self.blocks, strict=True):
-                product[place] += self._scaled(block, part, right.dtype).T @ right[part]
-        return product
-
-    def split(self, joined: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Return the rows of a matrix of shape (n_features, k) that belong to each block."""
-        ends = np.cumsum([len(block.mean) for block in self.blocks])
-        return np.split(joined, ends[:-1])
-
-    def _places(self) -> list[slice]:
-        """Return where the features of each block are."""
-        ends = [int(end) for end in np.cumsum([len(block.mean) for block in self.blocks])]
-        return [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-
-    def _offsets(self) -> NDArray[np.float64]:
-        """Return the offset of each block in a column of its own, (n_features, n_blocks)."""
-        offsets = np.zeros((self.shape[1], len(self.blocks)))
-        for column, (place, block) in enumerate(zip(self._places(), self.blocks, strict=True)):
-            offsets[place, column] = block.offset
-        return offsets
-
-    def _here(self, part: slice) -> NDArray[np.float64]:
-        """Return the root weights of the rows that have each modality, (n, n_blocks)."""
-        present = np.stack([block.present[part] for block in self.blocks], axis=1)
-        weighted: NDArray[np.float64] = present * self.root_weight[part, np.newaxis]
-        return weighted
-
-    def _scaled(self, block: Block, part: slice, dtype: DTypeLike) -> Any:
-        scaled = block.scaled(part, dtype)
-        weight = self.root_weight[part, np.newaxis].astype(dtype)
-        return scaled.multiply(weight).tocsr() if block.is_sparse else scaled * weight
-
-    def _parts(self, n_columns: int = 0) -> Iterator[slice]:
-        """Yield slices of rows that are small enough to be converted at once."""
-        dense = sum(len(block.mean) for block in self.blocks if not block.is_sparse)
-        return _parts(self.shape[0], max(dense, n_columns))
-
-
-def _dense(product: Any) -> NDArray[Any]:
-    dense: NDArray[Any] = product.toarray() if hasattr(product, "toarray") else product
-    return dense
-
-
-def _moments(
-    matrix: Any, share: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the weighted mean and variance of each column."""
-    if hasattr(matrix, "tocsr"):
-        # The difference of two close numbers below would be rounding in float32.
-        matrix = matrix.astype(np.float64)
-        mean = np.asarray(matrix.T @ share).ravel()
-        squares = np.asarray(matrix.multiply(matrix).T @ share).ravel()
-        return mean, np.maximum(squares - mean**2, 0.0)
-    mean = np.zeros(matrix.shape[1])
-    for part in _parts(*matrix.shape):
-        mean += share[part] @ np.asarray(matrix[part], dtype=np.float64)
-    variance = np.zeros(matrix.shape[1])
-    for part in _parts(*matrix.shape):
-        variance += share[part] @ (np.asarray(matrix[part], dtype=np.float64) - mean) ** 2
-    return mean, variance
-
-
-def _parts(n_rows: int, n_columns: int) -> Iterator[slice]:
-    step = max(1, _NUMBERS_PER_CHUNK // max(1, n_columns))
-    return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
+    def variance(self) -> NDArray[np.float64]:
+        """The variance of each column."""
+        with np.errstate(invalid="ignore"):
+            squares = self._squares - self.mean**2 if self._is_sparse else self._squares
+        return np.maximum(squares, 0.0)

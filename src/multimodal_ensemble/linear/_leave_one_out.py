@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +14,21 @@ _LARGEST_LEVERAGE = 1 - 1e-9
 _TINY = 1e-14
 # Of scores of targets 0 and 1, by the size of the numbers of the directions in bytes.
 _ROUNDING = {8: 1e-10, 4: 1e-6}
-# So that squares or copies of the directions are never held for all rows.
+# So that the matrices of groups are never held for all rows.
 _ROWS_AT_ONCE = 1024
 
 
 def leave_one_out(
     left: NDArray[Any],
     shrinkages: NDArray[Any],
+    along: NDArray[np.float64],
     target: NDArray[np.float64],
     root_weight: NDArray[np.float64],
+    total_weight: float,
     *,
     groups: Sequence[NDArray[np.intp]] = (),
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the score of each row from ridge regression without the row, for each penalty.
+) -> NDArray[np.float64]:
+    """Return the scores of some rows from ridge regressions without the row, for each penalty.
 
     The regression without the row has its own intercept. The score is the product of the row, less
     the mean of all rows, and the coefficients. It leaves the intercept out, which is the lower the
@@ -35,20 +37,26 @@ def leave_one_out(
 
     Parameters
     ----------
-    left : ndarray of shape (n_samples, rank)
-        Orthonormal directions of the centred rows, times the roots of their weights.
+    left : ndarray of shape (n, rank)
+        Some rows of the orthonormal directions of the centred rows, times the roots of their
+        weights.
     shrinkages : ndarray of shape (n_penalties, rank)
         ``squares / (squares + penalty)`` of each penalty, in 0..1.
-    target : ndarray of shape (n_samples, n_labels)
-        Centred targets, times the roots of the weights.
-    root_weight : ndarray of shape (n_samples,)
-        Roots of the weights of the rows.
+    along : ndarray of shape (rank, n_labels)
+        Inner products of the directions and the targets of all rows.
+    target : ndarray of shape (n, n_labels)
+        Centred targets of these rows, times the roots of the weights.
+    root_weight : ndarray of shape (n,)
+        Roots of the weights of these rows.
+    total_weight : float
+        Sum of the weights of all rows.
     groups : sequence of ndarray, default=()
-        Rows that are left out together, each as row numbers.
+        Rows that are left out together, each as positions in `left`, which has all rows of each
+        group.
 
-    Yields
-    ------
-    ndarray of shape (n_samples, n_labels)
+    Returns
+    -------
+    ndarray of shape (n_penalties, n, n_labels)
         Scores.
 
     Notes
@@ -68,32 +76,45 @@ def leave_one_out(
     >>> from multimodal_ensemble.linear._leave_one_out import leave_one_out
     >>> left = np.array([[0.5], [0.5], [-0.5], [-0.5]])
     >>> target = np.array([[0.5], [0.5], [-0.5], [-0.5]])
-    >>> [scores] = leave_one_out(left, np.array([[0.5]]), target, np.ones(4))
+    >>> along = left.T @ target
+    >>> [scores] = leave_one_out(left, np.array([[0.5]]), along, target, np.ones(4), 4.0)
     >>> scores.round(3).tolist()
     [[0.2], [0.2], [-0.2], [-0.2]]
     """
-    along = left.T @ target.astype(left.dtype)
-    leverages = np.empty((len(left), len(shrinkages)))
-    for start in range(0, len(left), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        leverages[part] = left[part] ** 2 @ shrinkages.T.astype(left.dtype)
+    n_penalties, (n_rows, n_labels) = len(shrinkages), target.shape
+    shrunk = shrinkages.T[:, :, np.newaxis] * along[:, np.newaxis]
+    fitted = left @ shrunk.reshape(len(along), n_penalties * n_labels).astype(left.dtype)
+    fitted = fitted.reshape(n_rows, n_penalties, n_labels)
+    leverages = np.square(left) @ shrinkages.T.astype(left.dtype)
+    same_sizes = _by_size(groups)
+    scores = np.empty((n_penalties, *target.shape))
+    for number, shrinkage in enumerate(shrinkages):
+        residual = target - fitted[:, number]
+        leverage = leverages[:, number].astype(np.float64)
+        scores[number] = _single_scores(leverage, residual, target, root_weight, total_weight)
+        for same in same_sizes:
+            n_parts = min(len(same), -(-same.size // _ROWS_AT_ONCE))
+            for rows in np.array_split(same, n_parts):
+                scores[number, rows] = _group_scores(
+                    left[rows],
+                    shrinkage,
+                    residual[rows],
+                    target[rows],
+                    root_weight[rows],
+                    total_weight,
+                )
+    # What is left of 0 by rounding would rank the rows by their own labels.
+    scores[np.abs(scores) < _ROUNDING[left.itemsize]] = 0
+    return scores
+
+
+def _by_size(groups: Sequence[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """Return the groups of more than one row, stacked with those of the same size."""
     by_size: dict[int, list[NDArray[np.intp]]] = {}
     for rows in groups:
         if len(rows) > 1:
             by_size.setdefault(len(rows), []).append(rows)
-    same_sizes = [np.stack(same) for same in by_size.values()]
-    for shrinkage, leverage in zip(shrinkages, leverages.T, strict=True):
-        residual = target - left @ (shrinkage[:, np.newaxis] * along).astype(left.dtype)
-        scores = _single_scores(leverage, residual, target, root_weight)
-        for same in same_sizes:
-            n_parts = min(len(same), -(-same.size // _ROWS_AT_ONCE))
-            for rows in np.array_split(same, n_parts):
-                scores[rows] = _group_scores(
-                    left[rows], shrinkage, residual[rows], target[rows], root_weight, rows
-                )
-        # What is left of 0 by rounding would rank the rows by their own labels.
-        scores[np.abs(scores) < _ROUNDING[left.itemsize]] = 0
-        yield scores
+    return [np.stack(same) for same in by_size.values()]
 
 
 def _single_scores(
@@ -101,10 +122,11 @@ def _single_scores(
     residual: NDArray[np.float64],
     target: NDArray[np.float64],
     root_weight: NDArray[np.float64],
+    total: float,
 ) -> NDArray[np.float64]:
     """Return the score of each row from a model without this row alone."""
     root = root_weight[:, np.newaxis]
-    weight, total = root**2, float((root_weight**2).sum())
+    weight = root**2
     rest = 1 - leverage[:, np.newaxis] - weight / total
     without = residual / np.maximum(rest, 1 - _LARGEST_LEVERAGE)
     # Fitted values less the mean of the other rows' targets.
@@ -119,13 +141,13 @@ def _group_scores(
     residual: NDArray[np.float64],
     target: NDArray[np.float64],
     root_weight: NDArray[np.float64],
-    rows: NDArray[np.intp],
+    total: float,
 ) -> NDArray[np.float64]:
     """Return the scores of the rows of groups, (n_groups, n, n_labels), without their group."""
-    total = float((root_weight**2).sum())
-    root = root_weight[rows][:, :, np.newaxis]
-    hat = (left * shrinkage) @ left.transpose(0, 2, 1) + root @ (root.transpose(0, 2, 1) / total)
-    without = np.linalg.solve((1 + _TINY) * np.eye(rows.shape[1]) - hat, residual)
+    root = root_weight[:, :, np.newaxis]
+    # The hat matrix of each group is `wide @ wide.T`.
+    wide = np.concatenate([left * np.sqrt(shrinkage), root / np.sqrt(total)], axis=2)
+    without = _solve_without_hat(wide, residual)
     of_group = (root * target).sum(axis=1, keepdims=True)
     rest = total - (root**2).sum(axis=1, keepdims=True)
     fitted = (target - without) / root + _divide(of_group, rest, total)
@@ -133,6 +155,19 @@ def _group_scores(
     # A model of no rows knows nothing.
     known: NDArray[np.float64] = np.where(_has_others(rest, total), scores, 0.0)
     return known
+
+
+def _solve_without_hat(
+    wide: NDArray[np.float64], residual: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return ``inv((1 + tiny) * I - wide @ wide.T) @ residual`` of each group."""
+    tall = wide.transpose(0, 2, 1)
+    n, rank = wide.shape[1:]
+    if n <= rank:
+        return np.asarray(np.linalg.solve((1 + _TINY) * np.eye(n) - wide @ tall, residual))
+    # By Woodbury's identity, a large group needs no matrix of all pairs of its rows.
+    inner = np.linalg.solve((1 + _TINY) * np.eye(rank) - tall @ wide, tall @ residual)
+    return np.asarray((residual + wide @ inner) / (1 + _TINY))
 
 
 def _divide(

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble.linear._block import Block, JoinedBlocks
+from multimodal_ensemble._row_sample import sample_rows
+from multimodal_ensemble.linear._block import Block
 from multimodal_ensemble.linear._decomposition import decompose
-from multimodal_ensemble.linear._leave_one_out import leave_one_out
+from multimodal_ensemble.linear._joined_blocks import JoinedBlocks
 from multimodal_ensemble.linear._rare_labels import own_share
+from multimodal_ensemble.linear._scored_rows import ScoredRows
+from multimodal_ensemble.linear._targets import Targets
 from multimodal_ensemble.metrics import mean_roc_auc
 
 # Candidates, in units of a hundredth of the number of rows: the mean squared norm of a block is 1.
@@ -27,8 +30,10 @@ class RidgeFit:
     ----------
     coefficients : list of ndarray of shape (n_features, n_labels)
         Of the standardised features of each block; the intercept is the mean of the labels.
-    scores : ndarray of shape (n_samples, n_labels)
-        The score of each row from a model without the row, which leaves out the intercept.
+    scores : ndarray of shape (n_scored, n_labels)
+        The score of each scored row from a model without the row, which leaves out the intercept.
+    scored : ndarray of shape (n_scored,)
+        Positions of the scored rows, ascending.
     penalties : ndarray of shape (n_labels,)
         The penalty of each label, in the units of the candidates.
     is_exact : bool
@@ -45,16 +50,18 @@ class RidgeFit:
 
     coefficients: list[NDArray[np.float64]]
     scores: NDArray[np.float64]
+    scored: NDArray[np.intp]
     penalties: NDArray[np.float64]
     is_exact: bool
 
 
 def fit_ridge(
     blocks: Sequence[Block],
-    y: NDArray[np.bool_],
+    y: Any,
     *,
     sample_weight: NDArray[np.float64] | None = None,
     groups: NDArray[np.intp] | None = None,
+    scored: NDArray[np.intp] | None = None,
     penalties: Sequence[float] = PENALTIES,
     seed: int = 0,
 ) -> RidgeFit:
@@ -64,6 +71,9 @@ def fit_ridge(
     a label that n rows have (or lack, if these are fewer) is first drawn towards the mean of all
     labels, with the weights ``n / (n + 30)`` and ``30 / (n + 30)``, because that of a rare label
     has few steps.
+
+    Coefficients come from all rows, which are read part by part. Beyond 200,000 rows, only a random
+    sample of so many has leave-one-out scores, so that memory does not grow with the rows.
 
     Parameters
     ----------
@@ -75,10 +85,15 @@ def fit_ridge(
         Positive weights of the rows.
     groups : ndarray of shape (n_samples,), optional
         Number of the group of each row. Rows of a group are left out together.
+    scored : ndarray of shape (n_scored,), optional
+        Positions of the rows that have leave-one-out scores, ascending, with whole groups.
+        Default: all rows or, if there are more than 200,000, a random sample of so many, or of
+        groups with so many.
     penalties : sequence of float, default=PENALTIES
         Candidates, in units of ``n_samples / 100``.
     seed : int, default=0
-        Seed of the decomposition, which matters with more than 6,000 rows and features.
+        Seed of the sample, and of the decomposition, which matters with more than 6,000 rows and
+        features.
 
     Returns
     -------
@@ -94,49 +109,51 @@ def fit_ridge(
     >>> fit.scores.shape, fit.coefficients[0].shape
     ((20, 1), (1, 1))
     """
-    n_rows = len(y)
-    weight = np.ones(n_rows) if sample_weight is None else sample_weight / sample_weight.mean()
-    root_weight = np.sqrt(weight)
-    centred: NDArray[np.float64] = y - np.average(y, axis=0, weights=weight)
-    rows = JoinedBlocks(blocks, root_weight)
-    parts = decompose(rows, seed=seed)
-    target = root_weight[:, np.newaxis] * centred
-    together = [] if groups is None else _rows_by_group(groups)
-    best_quality = np.full(y.shape[1], -np.inf)
-    best_penalty = np.zeros(y.shape[1])
-    scores = np.zeros(y.shape)
+    n_rows, n_labels = y.shape
+    if scored is None:
+        scored = sample_rows(n_rows, groups=groups, seed=seed)
+    target = Targets.fit(y, sample_weight)
+    rows = JoinedBlocks(blocks, target.root_weight)
+    parts = decompose(rows, target, seed=seed)
     candidates = np.sort(penalties)
-    shrinkages = parts.squares / (parts.squares + candidates[:, np.newaxis] * n_rows / 100)
-    each = leave_one_out(parts.left, shrinkages, target, root_weight, groups=together)
-    for penalty, without in zip(candidates, each, strict=True):
-        quality = _rate(without, y, sample_weight)
-        # With equal quality, the larger penalty.
-        better = quality >= best_quality
-        best_quality[better] = quality[better]
-        best_penalty[better] = penalty
-        scores[:, better] = without[:, better]
+    units = candidates * n_rows / 100
+    scorer = ScoredRows(parts, target, scored, groups, units)
+    weight = None if sample_weight is None else sample_weight[scored]
+    roc_auc = np.empty((len(candidates), n_labels))
+    for labels in scorer.batches:
+        every = scorer.of_all_penalties(labels)
+        for number, without in enumerate(every):
+            roc_auc[number, labels] = _roc_auc(without, scorer.y[:, labels], weight)
+    quality = _draw_to_mean(roc_auc, scorer.y)
+    # With equal quality, the larger penalty.
+    best = len(candidates) - 1 - np.argmax(quality[::-1], axis=0)
+    if len(scorer.batches) == 1:
+        scores = np.ascontiguousarray(every[best, :, np.arange(n_labels)].T)
+    else:
+        scores = scorer.of_each_label(best)
     squares = parts.squares[:, np.newaxis]
-    along = parts.left.T @ target.astype(parts.left.dtype)
-    shrunk = squares / (squares + best_penalty * n_rows / 100) * along
-    coefficients = parts.coefficients(shrunk)
-    return RidgeFit(rows.split(coefficients), scores, best_penalty, parts.is_exact)
+    coefficients = parts.coefficients(squares / (squares + units[best]) * parts.along)
+    return RidgeFit(rows.split(coefficients), scores, scored, candidates[best], parts.is_exact)
 
 
-def _rate(scores: NDArray[np.float64], y: NDArray[np.bool_], weight: Any) -> NDArray[np.float64]:
-    """Return the ROC-AUC of each label, drawn towards the mean of all labels if it is rare."""
+def _roc_auc(scores: NDArray[np.float64], y: NDArray[np.bool_], weight: Any) -> NDArray[np.float64]:
+    """Return the ROC-AUC of each label, 0 for a label of one class."""
+    has_both = y.any(axis=0) & ~y.all(axis=0)
+    quality = np.zeros(y.shape[1])
+    if has_both.any():
+        quality[has_both] = mean_roc_auc(
+            y[:, has_both], scores[:, has_both], average=None, sample_weight=weight
+        )
+    return quality
+
+
+def _draw_to_mean(quality: NDArray[np.float64], y: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Draw the ROC-AUC of rare labels, of each penalty, towards the mean of all labels."""
     fewer = np.minimum(y.sum(axis=0), (~y).sum(axis=0))
     has_both = fewer > 0
     if not has_both.any():
-        return np.zeros(y.shape[1])
-    quality = np.zeros(y.shape[1])
-    quality[has_both] = mean_roc_auc(
-        y[:, has_both], scores[:, has_both], average=None, sample_weight=weight
-    )
+        return quality
     trust = own_share(fewer)
-    rated: NDArray[np.float64] = trust * quality + (1 - trust) * quality[has_both].mean()
-    return rated
-
-
-def _rows_by_group(groups: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    order = np.argsort(groups, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    mean = quality[:, has_both].mean(axis=1, keepdims=True)
+    drawn: NDArray[np.float64] = trust * quality + (1 - trust) * mean
+    return drawn
