@@ -80,7 +80,7 @@ LIBRARIES = {
     "metrics": {"numpy", "pandas", "scipy", "sklearn"},
     "linear": {"numpy", "scipy", "sklearn"},
     "model_selection": {"numpy", "pandas", "sklearn", "joblib", "optuna", "matplotlib"},
-    "images": {"numpy", "PIL"},
+    "images": {"numpy", "PIL", "fsspec"},
     "encoders": {"numpy", "scipy", "pandas", "sklearn", "keras", "PIL"},
     "fusion": {"numpy", "keras"},
     "features": {"numpy", "keras", "joblib"},
