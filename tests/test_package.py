@@ -63,6 +63,7 @@ LIBRARIES = {
     "_resamples": {"numpy"},
     "_random": set(),
     "_digest": {"numpy"},
+    "_joblib": {"joblib", "sklearn"},
     "_regular_files": set(),
     "_tables": {"numpy", "pandas"},
     "_text": set(),

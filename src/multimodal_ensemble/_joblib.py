@@ -1,0 +1,30 @@
+"""Calls in the worker processes of the joblib backend that the caller chose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import joblib
+from sklearn.utils.parallel import Parallel, delayed
+
+
+def has_worker_processes() -> bool:
+    """Return whether the caller chose workers in other processes with `joblib.parallel_config`."""
+    backend, _ = joblib.parallel.get_active_backend()
+    # Threads of this process gain nothing, because TensorFlow uses all cores.
+    if getattr(backend, "supports_sharedmem", False):
+        return False
+    is_joblibs_own = type(backend).__module__.startswith("joblib._parallel_backends")
+    return not is_joblibs_own or joblib.effective_n_jobs(None) > 1
+
+
+def call_in_workers(
+    function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]
+) -> Iterator[Any]:
+    """Yield the results of calls as they finish; a worker takes one whenever it is free."""
+    backend, _ = joblib.parallel.get_active_backend()
+    streams = getattr(backend, "supports_return_generator", False)
+    # joblib would join short calls, and a slow worker would then hold several.
+    parallel = Parallel(return_as="generator_unordered" if streams else "list", batch_size=1)
+    yield from parallel(delayed(function)(*each) for each in arguments)
