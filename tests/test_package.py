@@ -72,7 +72,7 @@ LIBRARIES = {
     "_label_strings": set(),
     "_labels": {"numpy", "pandas", "sklearn"},
     "_keras": {"keras"},
-    "_graphs": {"keras", "tensorflow"},
+    "_graphs": {"numpy", "keras", "tensorflow"},
     "_progress": {"keras"},
     "_layer_names": set(),
     "_figures": {"matplotlib"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -13,10 +14,25 @@ def has_worker_processes() -> bool:
     """Return whether the caller chose workers in other processes with `joblib.parallel_config`."""
     backend, _ = joblib.parallel.get_active_backend()
     # Threads of this process gain nothing, because TensorFlow uses all cores.
-    if getattr(backend, "supports_sharedmem", False):
+    if getattr(backend, "supports_sharedmem", False) or _is_in_dask_worker():
         return False
     is_joblibs_own = type(backend).__module__.startswith("joblib._parallel_backends")
     return not is_joblibs_own or joblib.effective_n_jobs(None) > 1
+
+
+def _is_in_dask_worker() -> bool:
+    """Return whether this is a task on Dask, such as a fold of a cross-validation.
+
+    joblib would send its calls to the other workers, which are busy with such tasks themselves.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 def call_in_workers(
