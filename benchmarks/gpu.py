@@ -58,10 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Peak: {peak / 1e12:.3g} TFLOPS of a matrix product in {dtype}")
     rows = [COLUMNS, tuple("-" * len(name) for name in COLUMNS)]
     for name, backbone in _backbones(options):
-        mixed = keras.models.clone_model(
-            backbone, clone_function=lambda layer: _with_policy(layer, _half(options))
-        )
-        mixed.set_weights(backbone.get_weights())
+        mixed = _with_policy(backbone, _half(options))
         for model, policy, with_xla in (
             (backbone, "float32", False),
             (backbone, "float32", True),
@@ -107,8 +104,17 @@ def _backbones(options: argparse.Namespace) -> Iterator[tuple[str, keras.Model]]
         yield name, encoder.get_backbone()
 
 
-def _with_policy(layer: keras.Layer, policy: str) -> keras.Layer:
-    return type(layer).from_config({**layer.get_config(), "dtype": policy})
+def _with_policy(model: keras.Model, policy: str) -> keras.Model:
+    """Return a copy of a model, and of the models in it, with a dtype policy and equal weights."""
+
+    def copy(layer: keras.Layer) -> keras.Layer:
+        # Operations, such as a sum, take the dtype of their inputs.
+        dtype = {"dtype": policy} if isinstance(layer, keras.Layer) else {}
+        return type(layer).from_config({**layer.get_config(), **dtype})
+
+    changed = keras.models.clone_model(model, clone_function=copy, recursive=True)
+    changed.set_weights(model.get_weights())
+    return changed
 
 
 def _measure(

@@ -1,10 +1,9 @@
-"""Comparisons and searches in the workers of a joblib backend equal those without, in one store."""
+"""Comparisons and searches in workers of a joblib backend, with one store, equal those without."""
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import cross_val_score
 
 from multimodal_ensemble import BagOfWordsEncoder, FeatureStore, MultimodalEnsemble, tune
@@ -46,21 +45,8 @@ def run_all(folder):
     return {"cv": scores, "compare": compared.table["score"], "tune": found.best_score}
 
 
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    return run_all(tmp_path_factory.mktemp("plain"))
-
-
-def check(results, expected, folder):
-    for name, values in expected.items():
-        np.testing.assert_allclose(results[name], values, rtol=1e-4, err_msg=name)
-    (entry,) = FeatureStore(folder).entries()
-    assert entry.n_rows >= N_ROWS
-    assert FeatureStore(folder).verify() == {}
-
-
 @pytest.mark.slow
-def test_two_dask_workers_share_one_store(tmp_path, expected):
+def test_two_dask_workers_share_one_store(tmp_path):
     dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     start_server()
     with (
@@ -72,12 +58,8 @@ def test_two_dask_workers_share_one_store(tmp_path, expected):
         joblib.parallel_config("dask"),
     ):
         results = run_all(tmp_path / "store")
-    check(results, expected, tmp_path / "store")
-
-
-@pytest.mark.slow
-def test_two_loky_workers_share_one_store(tmp_path, expected):
-    with joblib.parallel_config("loky", n_jobs=2):
-        results = run_all(tmp_path / "store")
-    get_reusable_executor().shutdown(wait=True)
-    check(results, expected, tmp_path / "store")
+    for name, values in run_all(tmp_path / "plain").items():
+        np.testing.assert_allclose(results[name], values, rtol=1e-4, err_msg=name)
+    (entry,) = FeatureStore(tmp_path / "store").entries()
+    assert entry.n_rows >= N_ROWS
+    assert FeatureStore(tmp_path / "store").verify() == {}
