@@ -27,6 +27,7 @@ ROOMS = [
     "_resamples",
     "_random",
     "_digest",
+    "_joblib",
     "_regular_files",
     "_tables",
     "_text",

@@ -93,10 +93,11 @@ def _divide_batches(model: keras.Model) -> Any:
     """
     strategy, n_replicas = model.distribute_strategy, count_replicas(model)
 
-    @tf.function(reduce_retracing=True)
     def step(parts: Any) -> Any:
         logs = strategy.run(model.train_step, args=(parts,))
         return {"loss": strategy.reduce("MEAN", logs["loss"], axis=None)}
+
+    traced_step = tf.function(step, reduce_retracing=True)
 
     def train_function(batches: Iterator[Any]) -> Any:
         inputs, y, weight = next(batches)
@@ -116,7 +117,7 @@ def _divide_batches(model: keras.Model) -> Any:
             )
             return keras.tree.map_structure(tf.convert_to_tensor, part)
 
-        logs = step(strategy.experimental_distribute_values_from_function(take_part))
+        logs = traced_step(strategy.experimental_distribute_values_from_function(take_part))
         # The replicas have counted their rows without the weights that are theirs here.
         tracker = next(metric for metric in model.metrics if metric.name == "loss")
         tracker.total.assign(logs["loss"] * n_rows)

@@ -16,8 +16,12 @@ def has_worker_processes() -> bool:
     # Threads of this process gain nothing, because TensorFlow uses all cores.
     if getattr(backend, "supports_sharedmem", False) or _is_in_dask_worker():
         return False
-    is_joblibs_own = type(backend).__module__.startswith("joblib._parallel_backends")
-    return not is_joblibs_own or joblib.effective_n_jobs(None) > 1
+    # Backends of joblib, and that of Ray, which extends one, do a single job in this process.
+    classes = type(backend).__mro__
+    does_one_job_here = classes[0].__module__.startswith("joblib._parallel_backends") or any(
+        each.__name__ == "MultiprocessingBackend" for each in classes
+    )
+    return not does_one_job_here or joblib.effective_n_jobs(None) > 1
 
 
 def _is_in_dask_worker() -> bool:

@@ -6,9 +6,10 @@ import joblib
 import keras
 import numpy as np
 import pytest
-from joblib._parallel_backends import ThreadingBackend
+from joblib._parallel_backends import MultiprocessingBackend, ThreadingBackend
 
 from multimodal_ensemble import FeatureStore
+from multimodal_ensemble._joblib import has_worker_processes
 from multimodal_ensemble.features import _compute_features, _extraction, _joblib_backend
 
 N_SECONDS = 30
@@ -121,3 +122,13 @@ def test_workers_load_a_network_once_for_all_passes(
 def test_all_workers_get_several_blocks(n_rows, n_workers, size, monkeypatch):
     monkeypatch.setattr(joblib, "effective_n_jobs", lambda n_jobs: n_workers)
     assert _joblib_backend.choose_block_size(n_rows, 256, 32) == size
+
+
+@pytest.mark.parametrize(("n_jobs", "expected"), [(1, False), (2, True)])
+def test_a_pool_with_one_job_has_no_worker_processes(n_jobs, expected):
+    """The backend of Ray extends that of multiprocessing in this way."""
+    pool = type("Pool", (MultiprocessingBackend,), {})
+    joblib.register_parallel_backend("pool", pool)
+    with joblib.parallel_config("pool", n_jobs=n_jobs):
+        assert has_worker_processes() is expected
+    del joblib.parallel.BACKENDS["pool"]
