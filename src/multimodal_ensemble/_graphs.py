@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -21,6 +22,9 @@ def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> 
     Keras would trace a graph for the first batch, and another one for a batch of another size.
     Without `any_size`, the first graph is that for the size of the first batch.
     """
+    if count_replicas(model) > 1:
+        # Keras would give all rows to each replica, and join the results.
+        return keras.tree.map_structure(keras.ops.convert_to_numpy, model(inputs, training=False))
     is_first = model.predict_function is None
     if is_first and not model.run_eagerly:
         model.make_predict_function()
@@ -37,8 +41,11 @@ def trace_only_once(model: keras.Model) -> None:
     Keras would trace a graph for the first batch, and another one for a shorter last batch, each
     of which takes about a second. The results are the same.
     """
+    if count_replicas(model) > 1:
+        model.train_function = _divide_batches(model)
+        return
     if model.run_eagerly or model.jit_compile or _is_distributed(model):
-        # XLA compiles each size on its own, and a strategy divides the batch.
+        # XLA compiles each size on its own.
         return
     step = tf.function(model.train_step, reduce_retracing=True)
 
@@ -70,6 +77,54 @@ def releasing_graphs(model: keras.Model) -> Iterator[None]:
         yield
     finally:
         object.__delattr__(optimizer, name)
+
+
+def count_replicas(model: keras.Model) -> int:
+    """Return how many devices of a `tf.distribute` strategy a model has copies on."""
+    return int(model.distribute_strategy.num_replicas_in_sync)
+
+
+def _divide_batches(model: keras.Model) -> Any:
+    """Return a training step that divides each batch over the replicas of a model.
+
+    `keras.Model.train_on_batch` would give all rows to each replica. Keras averages the mean losses
+    of the replicas. The weights of the rows make this the mean over all rows, however they are
+    divided: as many rows of each replica count R times their share, for R replicas.
+    """
+    strategy, n_replicas = model.distribute_strategy, count_replicas(model)
+
+    def step(parts: Any) -> Any:
+        logs = strategy.run(model.train_step, args=(parts,))
+        return {"loss": strategy.reduce("MEAN", logs["loss"], axis=None)}
+
+    traced_step = tf.function(step, reduce_retracing=True)
+
+    def train_function(batches: Iterator[Any]) -> Any:
+        inputs, y, weight = next(batches)
+        n_rows = len(y)
+        weight = np.ones(n_rows, np.float32) if weight is None else np.asarray(weight, np.float32)
+
+        def take_part(context: Any) -> Any:
+            rows = np.array_split(np.arange(n_rows), n_replicas)[context.replica_id_in_sync_group]
+            here = weight[rows] * (len(rows) * n_replicas / n_rows)
+            if not len(rows):
+                # The mean over no rows is not a number.
+                rows, here = np.arange(1), np.zeros(1)
+            part = (
+                keras.tree.map_structure(lambda array: array[rows], inputs),
+                y[rows],
+                here.astype(np.float32),
+            )
+            return keras.tree.map_structure(tf.convert_to_tensor, part)
+
+        logs = traced_step(strategy.experimental_distribute_values_from_function(take_part))
+        # The replicas have counted their rows without the weights that are theirs here.
+        tracker = next(metric for metric in model.metrics if metric.name == "loss")
+        tracker.total.assign(logs["loss"] * n_rows)
+        tracker.count.assign(n_rows)
+        return logs
+
+    return train_function
 
 
 def _is_distributed(model: keras.Model) -> bool:

@@ -202,3 +202,24 @@ def test_worker_processes_compute_in_bfloat16(tmp_path, make_encoder, posters):
         features = store.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(features, expected, rtol=2**-7)
     assert [entry.compute_dtype for entry in store.entries()] == ["bfloat16"]
+
+
+@pytest.mark.slow
+def test_ray_workers_return_the_features_of_a_plain_pass(tmp_path, make_encoder, posters):
+    # 240 MB, so the test group lacks it: pip install ray, then pytest -m slow -k ray.
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    encoder = make_encoder()
+    expected = FeatureStore(tmp_path / "plain").get_features(encoder, posters, verbose=0)
+    store = FeatureStore(tmp_path / "store")
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    try:
+        register_ray()
+        with joblib.parallel_config("ray", n_jobs=-1):
+            features = store.get_features(encoder, posters, verbose=0)
+    finally:
+        ray.shutdown()
+    np.testing.assert_allclose(features, expected, rtol=2**-9)
+    assert store.verify() == {}
+    assert left_behind(store) == []

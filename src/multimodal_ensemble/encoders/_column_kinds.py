@@ -95,8 +95,8 @@ def _find_images(values: Sequence[Any], root: Path) -> ColumnKind | None:
     first = [str(value) for value in values[:_N_INSPECTED]]
     if sum(Path(value).suffix.lower() in IMAGE_SUFFIXES for value in first) <= len(first) / 2:
         return None
-    # Path.is_file raises an error for a name that is too long.
-    if any(os.path.isfile(root / value) for value in first):  # noqa: PTH113
+    # Path.is_file raises an error for a name that is too long. Addresses are not opened here.
+    if any("://" in value or os.path.isfile(root / value) for value in first):  # noqa: PTH113
         options = {} if root == Path() else {"root": str(root)}
         return ColumnKind("paths of image files", ImageEncoder, options)
     where = f"{str(root)!r}; pass root=..."

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from multimodal_ensemble._joblib import has_worker_processes
 from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._tables import counted
@@ -18,7 +19,7 @@ from multimodal_ensemble.features._compute_dtype import in_bfloat16
 from multimodal_ensemble.features._contents import DESCRIPTION
 from multimodal_ensemble.features._extraction import ROWS_PER_SHARD, Target, compute_chunks
 from multimodal_ensemble.features._files import write_json
-from multimodal_ensemble.features._joblib_backend import compute_in_workers, has_worker_processes
+from multimodal_ensemble.features._joblib_backend import choose_block_size, compute_in_workers
 from multimodal_ensemble.features._leases import Lease
 from multimodal_ensemble.features._request import Request
 from multimodal_ensemble.features._size_limit import SizeLimit
@@ -69,9 +70,11 @@ def compute_features(
         in_workers = has_worker_processes() and not any(
             has_lambda(request.backbone) for request in same_rows
         )
+        size = ROWS_PER_SHARD
         if in_workers:
             rows = replace(rows, reader=rows.reader.without_backbone())
-        chunks = rows.take(np.array(positions, dtype=np.intp)).split(ROWS_PER_SHARD)
+            size = choose_block_size(len(positions) * len(rows.views), size, batch_size)
+        chunks = rows.take(np.array(positions, dtype=np.intp)).split(size)
         targets = _make_targets(same_rows, joined=len(positions) > batch_size)
         if not targets:
             # Another thread or process has computed the rest meanwhile.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -94,12 +95,13 @@ def compute_chunks(
     report: Callable[[int], None] = lambda count: None,
     *,
     on_write: Callable[[Path], None],
+    predicting: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it has no state
 ) -> int:
     """Compute the features that the targets lack, and write one shard per chunk and folder.
 
     Each value is encoded once for all targets, in another thread, while the models process the
-    previous batch. Each new shard is passed to `on_write`. Returns the number of rows that went
-    through a model.
+    previous batch. Each new shard is passed to `on_write`. The models are used inside `predicting`,
+    a lock where threads share them. Returns the number of rows that went through a model.
     """
     folders = [folder for target in targets for folder in target.folders]
     waiting: list[list[tuple[list[bytes], NDArray[np.float32]]]] = [[] for _ in folders]
@@ -123,7 +125,8 @@ def compute_chunks(
                     continue
                 # A target usually lacks all rows of a batch, and a slice copies nothing.
                 rows = slice(None) if needed.all() else needed
-                outputs = predict_batch(target.model, batch.encoded[rows])
+                with predicting:
+                    outputs = predict_batch(target.model, batch.encoded[rows])
                 outputs = outputs if isinstance(outputs, list) else [outputs]
                 for declared, output, (lacking, parts) in zip(
                     target.model.outputs, outputs, wanted, strict=True

@@ -33,8 +33,9 @@ def read_image(
     Parameters
     ----------
     source : str, os.PathLike, bytes, PIL.Image.Image or ndarray
-        A path, the bytes of an encoded file, a PIL image, or an array. A PIL image is not
-        changed; the current frame of an animated one is read. An array has shape
+        A path, an address such as ``"s3://bucket/4.jpg"``, the bytes of an encoded file, a PIL
+        image, or an array. A PIL image is not changed; the current frame of an animated one is
+        read. An array has shape
         ``(height, width)`` or ``(height, width, channels)`` with 1, 3 (RGB) or 4 (RGBA)
         channels, and dtype uint8 (0..255) or uint16 (0..65535).
     size : int or tuple of int
@@ -58,6 +59,8 @@ def read_image(
         holds the reason alone and ``__cause__`` the original exception.
     TypeError
         If the type of `source`, or the dtype of an array, is not supported.
+    ImportError
+        If an address is read and fsspec, or the package for its scheme, is not installed.
     ValueError
         If `size` or `resampling` is not one of the values above.
 
@@ -67,6 +70,10 @@ def read_image(
 
     Notes
     -----
+    Addresses are read with `fsspec <https://filesystem-spec.readthedocs.io>`_ (extra ``remote``). A
+    process downloads each file once, keeps up to 1 GiB of them in a temporary folder, and takes
+    them as unchanged.
+
     The EXIF orientation is applied; damaged EXIF data is ignored. Transparent pixels are
     composited over white. The first frame of an animated file is read. Grey images of 16 bits
     are scaled to 8 bits as ``round(value / 257)``; Pillow reduces colour images of 16 bits to

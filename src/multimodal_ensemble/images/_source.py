@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,10 @@ from PIL import Image
 from multimodal_ensemble._regular_files import open_regular
 from multimodal_ensemble._tables import is_missing
 from multimodal_ensemble.exceptions import ImageReadError
+from multimodal_ensemble.images._remote import check_remote, is_remote, read_remote
 
-# A path, the bytes of an encoded file, a PIL image, or an array; None is a missing image.
+# A path or an address, the bytes of an encoded file, a PIL image, or an array; None is a missing
+# image.
 ImageSource: TypeAlias = (
     str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | NDArray[np.uint16] | None
 )
@@ -29,14 +32,14 @@ IMAGE_SUFFIXES = frozenset(
 
 
 def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Return whether a source is a path."""
+    """Return whether a source is a path or an address."""
     return isinstance(source, str | os.PathLike)
 
 
 def with_root(source: ImageSource, root: str | os.PathLike[str] | None) -> ImageSource:
     """Join a relative path to `root`; return any other source unchanged."""
     # Joining an empty path to a folder would yield the folder and hide the mistake.
-    if root is None or not is_path(source) or not os.fspath(source):
+    if root is None or not is_path(source) or not os.fspath(source) or is_remote(source):
         return source
     return Path(root) / source
 
@@ -129,6 +132,9 @@ def unreadable(source: object, cause: Exception | str) -> ImageReadError:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return error.strerror
+    if isinstance(error, FileNotFoundError):
+        # File systems of fsspec give only the path.
+        return os.strerror(errno.ENOENT)
     text = str(error).strip().rstrip(".")
     # The message of a Pillow plugin is often clear only together with the exception's type.
     is_worded = type(error) in {OSError, ValueError} and len(text.split()) > 2
@@ -142,6 +148,14 @@ def check_source(source: object) -> None:
     if is_path(source):
         if not os.fspath(source):
             raise unreadable(source, "the path is empty")
+        if is_remote(source):
+            try:
+                check_remote(source)
+            except (ImportError, MemoryError):
+                raise
+            except Exception as error:
+                # Whatever a file system raises when it connects.
+                raise unreadable(source, error) from error
     elif isinstance(source, np.ndarray):
         _check_array(source)
     elif not isinstance(source, bytes | Image.Image):
@@ -173,6 +187,9 @@ def open_encoded(source: str | os.PathLike[str] | bytes) -> Iterator[BytesIO | B
     """Open the encoded content of a path or bytes for the duration of the block."""
     if isinstance(source, bytes):
         yield BytesIO(source)
+        return
+    if is_remote(source):
+        yield BytesIO(read_remote(source))
         return
     with open_regular(source) as file:
         yield file

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from multimodal_ensemble._joblib import call_in_workers, has_worker_processes
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble._version import __version__
@@ -127,6 +130,9 @@ def compare(
     are set already. An estimator without such a parameter may be the same in all repeats. The
     column ``sd_repeats`` is the standard deviation over these seeds, on the same folds and rows.
 
+    Inside ``joblib.parallel_config(...)``, joblib's workers do the fits, and each computes the
+    features that it needs and finds in no store. Workers on other machines need a shared `store`.
+
     The intervals cover other test rows. Each row is tested in each repeat, and the models of two
     folds share most of their training rows, so that the spread between folds does not estimate the
     variance of a score without bias [1]_.
@@ -232,21 +238,41 @@ def _run_fits(
         # The first fit may take hours; how many are ahead is shown before it.
         bar.update(0)
     with temporary_store(is_needed=is_needed) as folder:
-        for number, (repeat, fold, model) in enumerate(open_tasks, start=1):
-            seeded = with_seeds(estimators[model], fitter.random_state, repeat)
-            own = store_params(seeded, folder if store is None else store, deep=True)
-            quiet = quiet_params(seeded, deep=True)
-            try:
-                fit = fitter.fit(seeded.set_params(**own, **quiet), splits[fold])
-            except Exception as error:
-                error.add_note(f"This was estimator {model!r} in repeat {repeat}, fold {fold}.")
-                raise
+        kept = folder if store is None else store
+        calls = ((task, estimators[task[2]], fitter, splits[task[1]], kept) for task in open_tasks)
+        done = (
+            call_in_workers(_run_in_worker, calls)
+            if len(open_tasks) > 1 and has_worker_processes()
+            else itertools.starmap(_run_fit, calls)
+        )
+        for number, ((repeat, fold, model), fit) in enumerate(done, start=1):
             fits[repeat, fold, model] = fit
             if finished is not None:
                 finished.write(model, repeat, fold, identities[repeat, fold, model], fit)
             if bar is not None:
                 bar.update(number)
     return fits
+
+
+def _run_fit(
+    task: tuple[int, int, str], estimator: Any, fitter: Fitter, split: Split, store: Any
+) -> tuple[tuple[int, int, str], Fit]:
+    """Return the repeat, fold and model of a fit, and the fit."""
+    repeat, fold, model = task
+    seeded = with_seeds(estimator, fitter.random_state, repeat)
+    own = store_params(seeded, store, deep=True)
+    quiet = quiet_params(seeded, deep=True)
+    try:
+        return task, fitter.fit(seeded.set_params(**own, **quiet), split)
+    except Exception as error:
+        error.add_note(f"This was estimator {model!r} in repeat {repeat}, fold {fold}.")
+        raise
+
+
+def _run_in_worker(*call: Any) -> tuple[tuple[int, int, str], Fit]:
+    # The workers are busy with fits, so each computes the features of its own.
+    with joblib.parallel_config("sequential"):
+        return _run_fit(*call)
 
 
 def _join_fits(fits: Mapping[str, Fit], test: NDArray[np.intp], repeat: int) -> ComparisonSplit:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._graphs import trace_only_once
+from multimodal_ensemble._graphs import count_replicas, trace_only_once
 from multimodal_ensemble.generators import MultimodalDataset
 
 
@@ -26,10 +26,11 @@ def run_epochs(
     That method sets up a data pipeline for each epoch, which takes as long as about fifty batches
     of vectors. A pipeline only helps where batches take time to make, as images do, so vectors are
     passed on directly. So are rows that differ in length, because the pipeline would expect the
-    lengths of the first two batches in all others.
+    lengths of the first two batches in all others. So are batches that several devices share,
+    because Keras would weight the rows of a batch by how they are divided.
     """
     has_lengths = any(None in tensor.shape[1:] for tensor in model.inputs)
-    if not train.has_vectors_only and not has_lengths:
+    if not train.has_vectors_only and not has_lengths and count_replicas(model) == 1:
         with _lending(train) as batches:
             model.fit(
                 batches,
