@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
@@ -139,6 +140,22 @@ def test_a_network_learns_from_a_table_in_files(table, file, small_memory, capsy
     assert classifier.evaluate(others, "genres").mean_roc_auc > 0.9
     assert classifier.provenance_["n_train"] == 360
     assert classifier.feature_names_in_.tolist() == ["id", "tags", "number"]
+
+
+def test_an_ensemble_of_a_table_in_files_is_that_of_the_table(table, file, fitted, small_memory):
+    ensemble = MultimodalEnsemble(make_encoders(), random_state=1, verbose=0)
+    ensemble.fit(file, "genres")
+    np.testing.assert_allclose(
+        ensemble.predict_proba(table), fitted.predict_proba(table), rtol=0, atol=1e-4
+    )
+    assert ensemble.provenance_["n_train"] == N_ROWS
+
+
+def test_members_need_rows_in_memory(file, small_memory):
+    members = [("forest", RandomForestClassifier(n_estimators=2), ["number"])]
+    ensemble = MultimodalEnsemble(make_encoders(), members=members, verbose=0)
+    with pytest.raises(ValueError, match="members"):
+        ensemble.fit(file, "genres")
 
 
 def test_an_order_of_blocks_trains_as_well_as_any_order(small_memory, monkeypatch, tmp_path):
