@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._validation import FloatArray, ScoreArray
 from multimodal_ensemble.metrics._columns import count_other_class_below, rank_rows, read_columns
+from multimodal_ensemble.metrics._thresholds import predict_labels
 
 # The value of a label and the influence of each row, which sums to 0; NaN and zeros if undefined.
 _Influence = tuple[float, FloatArray]
@@ -30,7 +31,7 @@ def influences(
         yield _micro_f1(positive, scores, limits)
         return
     for column, (true, score) in enumerate(read_columns(positive, scores)):
-        limit = None if limits is None else limits[column]
+        limit = None if limits is None else limits[column : column + 1]
         yield _OF_LABEL[metric](true, score, limit)
 
 
@@ -80,20 +81,20 @@ def _average_precision(true: NDArray[np.bool_], score: ScoreArray, limit: Any) -
 
 
 def _accuracy(true: NDArray[np.bool_], score: ScoreArray, limit: Any) -> _Influence:
-    correct = (score >= limit) == true
+    correct = predict_labels(score, limit) == true
     value = float(correct.mean())
     return value, (correct - value) / len(true)
 
 
 def _f1(true: NDArray[np.bool_], score: ScoreArray, limit: Any) -> _Influence:
-    predicted = score >= limit
+    predicted = predict_labels(score, limit)
     return _ratio_of_counts(predicted & true, np.add(predicted, true, dtype=np.int8), true.any())
 
 
 def _micro_f1(positive: NDArray[np.bool_], scores: ScoreArray, limits: Any) -> _Influence:
     tp, n_either = np.zeros((2, len(positive)), dtype=np.int32)
-    for (true, score), limit in zip(read_columns(positive, scores), limits, strict=True):
-        predicted = score >= limit
+    for column, (true, score) in enumerate(read_columns(positive, scores)):
+        predicted = predict_labels(score, limits[column : column + 1])
         tp += predicted & true
         n_either += predicted
         n_either += true

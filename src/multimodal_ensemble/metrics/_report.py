@@ -18,7 +18,7 @@ from multimodal_ensemble.metrics._columns import (
 )
 from multimodal_ensemble.metrics._inputs import read_inputs
 from multimodal_ensemble.metrics._roc_auc import warn_of_one_class_labels
-from multimodal_ensemble.metrics._thresholds import check_thresholds
+from multimodal_ensemble.metrics._thresholds import check_thresholds, predict_labels
 
 
 def label_report(
@@ -124,7 +124,7 @@ def label_report(
         if len(positives) and len(negatives):
             roc_aucs[column] = roc_auc(positives, negatives)
         del positives, negatives
-        predicted = score >= limits[column]
+        predicted = predict_labels(score, limits[column : column + 1])
         n_predicted[column], tp[column] = predicted.sum(), (predicted & true).sum()
         accuracies[column] = (predicted == true).mean()
         if have_probabilities:

@@ -175,7 +175,8 @@ def apply_thresholds(y_score: ArrayLike, thresholds: ArrayLike) -> NDArray[np.in
 
 def predict_labels(scores: ScoreArray, limits: FloatArray) -> NDArray[np.bool_]:
     """Return whether checked scores reach the limits of `check_thresholds`."""
-    # The ufunc converts float32 scores to float64 piece by piece.
+    # The ufunc converts float32 scores to float64 piece by piece, because the limits are an array:
+    # NumPy 1 would compare them with a single number as float32.
     predicted: NDArray[np.bool_] = np.greater_equal(scores, limits)
     return predicted
 
@@ -308,5 +309,4 @@ def check_thresholds(thresholds: ArrayLike, shape: tuple[int, ...]) -> FloatArra
             "Use float('inf') to never predict a label and float('-inf') to always predict it."
         )
         raise ValueError(msg)
-    # NumPy 1 would compare float32 scores with a single number as float32.
     return np.broadcast_to(limits, shape[1:])
