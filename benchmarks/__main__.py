@@ -27,6 +27,7 @@ GROUPS = (
     "retrieval",
     "preparation",
     "ensemble",
+    "processor",
 )
 
 
@@ -105,6 +106,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         _models,
         _preparation,
         _processes,
+        _processor,
         _retrieval,
     )
     from benchmarks._data import N_TAGS, make_movies
@@ -154,6 +156,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
             folder / "movielens", options.repeats, options.scale
         ),
         "ensemble": lambda: _ensemble.measure_ensemble(options.scale),
+        "processor": lambda: _processor.measure_processor(movies, setting, options.scale),
     }
 
 
