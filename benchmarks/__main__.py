@@ -30,6 +30,7 @@ GROUPS = (
     "preparation",
     "ensemble",
     "lazy",
+    "processor",
 )
 
 
@@ -111,6 +112,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         _models,
         _preparation,
         _processes,
+        _processor,
         _retrieval,
     )
     from benchmarks._data import N_TAGS, make_movies
@@ -163,6 +165,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         ),
         "ensemble": lambda: _ensemble.measure_ensemble(options.scale),
         "lazy": lambda: _lazy_ensemble.measure_lazy_ensemble(options.scale),
+        "processor": lambda: _processor.measure_processor(movies, setting, options.scale),
     }
 
 

@@ -98,7 +98,7 @@ def test_auto_keeps_float32_where_features_change(
     encoder = make_encoder()
     store = FeatureStore(tmp_path / "store")
     features = store.get_features(encoder, posters)
-    assert "computes in float32: the features of 10 images have a cosine of less than" in (
+    assert "computes in float32: the features of 8 images have a cosine of less than" in (
         capsys.readouterr().out
     )
     exact = FeatureStore(tmp_path / "exact", compute_dtype="float32")
@@ -123,6 +123,26 @@ def test_auto_keeps_float32_where_a_layer_cannot_be_copied(
     store.get_features(make_encoder(), posters)
     assert dtypes_of(store) == ["float32"]
     assert "a layer cannot be copied (no configuration)" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("fast")
+def test_auto_checks_no_network_with_depthwise_convolutions(
+    tmp_path, make_encoder, posters, monkeypatch, capsys
+):
+    """They gain too little. What was computed in bfloat16 on request is used nevertheless."""
+    # Any check would pass.
+    monkeypatch.setattr(_choose_dtype, "LEAST_COSINE", -1)
+    inputs = keras.Input((8, 8, 3))
+    maps = keras.layers.DepthwiseConv2D(3)(inputs)
+    inner = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(maps))
+    encoder = make_encoder(network=inner)
+    store = FeatureStore(tmp_path / "store")
+    store.get_features(encoder, posters)
+    assert dtypes_of(store) == ["float32"]
+    assert "computes in" not in capsys.readouterr().out
+    known = FeatureStore(tmp_path / "known", compute_dtype="bfloat16")
+    known.get_features(encoder, posters, verbose=0)
+    assert FeatureStore(tmp_path / "known").count_uncomputed(encoder, posters) == 0
 
 
 @pytest.mark.usefixtures("fast")

@@ -14,6 +14,7 @@ from multimodal_ensemble.features._compute_dtype import (
     LEAST_COSINE,
     LEAST_ROWS,
     N_CHECKED,
+    gains_from_bfloat16,
     is_bfloat16_fast,
     lowest_cosine,
 )
@@ -32,7 +33,9 @@ def choose_known_dtype(request: Request, in_bfloat16: ShardFolder, compute_dtype
         return request
     if len(in_bfloat16.index()):
         return request.using_bfloat16(in_bfloat16)
-    return request if has_lambda(request.backbone) else replace(request, in_bfloat16=in_bfloat16)
+    if has_lambda(request.backbone) or not gains_from_bfloat16(request.backbone):
+        return request
+    return replace(request, in_bfloat16=in_bfloat16)
 
 
 def choose_dtypes(requests: Sequence[Request], verbose: int) -> list[Request]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._graphs import has_gpu, predict_batch
+from multimodal_ensemble._keras import all_layers
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
@@ -22,7 +23,7 @@ LEAST_COSINE = 0.9999
 # decide about later ones.
 LEAST_ROWS = 256
 # A check of more rows would take longer and finds hardly more: rows of a backbone are alike in it.
-N_CHECKED = 16
+N_CHECKED = 8
 
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 # The attribute in which a model keeps its copy in bfloat16.
@@ -42,6 +43,14 @@ def is_bfloat16_fast() -> bool:
     except OSError:
         return False
     return not _CPU_FLAGS.isdisjoint(flags) and not has_gpu()
+
+
+def gains_from_bfloat16(model: keras.Model) -> bool:
+    """Return whether bfloat16 shortens the pass of a model by more than a check takes.
+
+    Depthwise convolutions take most of the time of their networks and are limited by memory.
+    """
+    return not any(isinstance(layer, keras.layers.DepthwiseConv2D) for layer in all_layers(model))
 
 
 def in_bfloat16(model: keras.Model) -> keras.Model:
@@ -74,9 +83,10 @@ def in_bfloat16(model: keras.Model) -> keras.Model:
 
 def lowest_cosine(model: keras.Model, encoded: NDArray[Any]) -> float:
     """Return the least cosine of a row's features in bfloat16 with those in float32, -1..1."""
+    # Without a graph, which takes longer to trace than it saves. The pass needs the other one.
+    outputs = model(encoded, training=False), predict_batch(in_bfloat16(model), encoded)
     exact, rounded = (
-        np.asarray(predict_batch(each, encoded), dtype=np.float64).reshape(len(encoded), -1)
-        for each in (model, in_bfloat16(model))
+        np.asarray(each, dtype=np.float64).reshape(len(encoded), -1) for each in outputs
     )
     norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(rounded, axis=1)
     products = (exact * rounded).sum(axis=1)

@@ -57,9 +57,9 @@ class FeatureStore:
     compute_dtype : {"auto", "float32", "bfloat16"}, default="auto"
         Dtype in which the backbone computes. ``"bfloat16"`` keeps 8 significant bits in each layer,
         and takes about half the time on processors that multiply it (AVX512-BF16 or AMX).
-        ``"auto"`` takes it on such a processor, without a GPU, for 256 rows or more, if the
-        features of the first 16 rows have a cosine of at least 0.9999 with those in float32. An
-        entry of the store that exists is continued as it was begun.
+        ``"auto"`` takes it on such a processor, without a GPU, for 256 rows or more, if no layer
+        is a depthwise convolution and the features of the first 8 rows have a cosine of at least
+        0.9999 with those in float32. An existing entry of the store is continued as it was begun.
     max_bytes : int, optional
         Maximum size of the files of the store: new features replace the least recently used ones.
         Processes that fill the store at once may exceed it until they end, because none removes
