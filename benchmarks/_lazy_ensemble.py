@@ -15,6 +15,8 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from benchmarks._figure import Figure
+from multimodal_ensemble import _row_sample
+from multimodal_ensemble._row_sample import MAX_SCORED
 
 ROOT = Path(__file__).parents[1]
 SIZES = (200_000, 2_000_000)
@@ -25,7 +27,9 @@ ROWS_PER_SEED = 8192
 
 def measure_lazy_ensemble(scale: float) -> Iterable[Figure]:
     """Yield the figures of many rows against few, each measured in a process of its own."""
-    few, many = (_run(max(400, int(n_rows * scale))) for n_rows in SIZES)
+    # The number of scored rows also, so that a trial run has the same proportions.
+    *sizes, max_scored = (max(400, int(number * scale)) for number in (*SIZES, MAX_SCORED))
+    few, many = (_run(n_rows, max_scored) for n_rows in sizes)
     details = {"few": few, "many": many}
     yield Figure(
         f"peak memory of an ensemble on rows read part by part, {many['rows']:,} rows",
@@ -44,9 +48,9 @@ def measure_lazy_ensemble(scale: float) -> Iterable[Figure]:
     )
 
 
-def _run(n_rows: int) -> dict[str, Any]:
+def _run(n_rows: int, max_scored: int) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks._lazy_ensemble", str(n_rows)],
+        [sys.executable, "-m", "benchmarks._lazy_ensemble", str(n_rows), str(max_scored)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -129,8 +133,8 @@ def make_labels(n_rows: int) -> np.ndarray:
     return y
 
 
-def _measure_here(n_rows: int) -> dict[str, Any]:
-    """Fit in this process."""
+def _measure_here(n_rows: int, max_scored: int) -> dict[str, Any]:
+    """Fit in this process, with leave-one-out scores of `max_scored` rows."""
     from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder
     from multimodal_ensemble.estimators import _ensemble_training
     from multimodal_ensemble.estimators._rows import Rows, TrainingRows
@@ -154,7 +158,10 @@ def _measure_here(n_rows: int) -> dict[str, Any]:
     }
     measured: dict[str, Any] = {"rows": n_rows, "before_mib": _peak_mib()}
     seconds, cpu = time.perf_counter(), time.process_time()
-    with mock.patch.object(_ensemble_training, "MultimodalDataset", InventedDataset):
+    with (
+        mock.patch.object(_ensemble_training, "MultimodalDataset", InventedDataset),
+        mock.patch.object(_row_sample, "MAX_SCORED", max_scored),
+    ):
         fitted = _ensemble_training.train_ensemble(encoders, training, params, [], [], 0)
     measured["seconds"] = time.perf_counter() - seconds
     measured["cpu_seconds"] = time.process_time() - cpu
@@ -175,4 +182,4 @@ def _peak_mib() -> float:
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    print(json.dumps(_measure_here(int(sys.argv[1]))))
+    print(json.dumps(_measure_here(*map(int, sys.argv[1:]))))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from multimodal_ensemble import DenseEncoder, MultimodalClassifier
-from multimodal_ensemble.estimators._rows import Rows, hold_out, read_table, read_training_rows
+from multimodal_ensemble.estimators._read_table import read_table
+from multimodal_ensemble.estimators._rows import Rows, hold_out, read_training_rows
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 

@@ -13,7 +13,7 @@ from multimodal_ensemble import (
     MultimodalEnsemble,
 )
 from multimodal_ensemble._labels import read_labels
-from multimodal_ensemble.estimators import _prediction, _rows
+from multimodal_ensemble.estimators import _prediction, _read_table, _rows
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.generators import _read_rows
 from tests import toys
@@ -53,8 +53,8 @@ def file(table, tmp_path_factory):
 @pytest.fixture
 def small_memory(monkeypatch):
     """Read all tables in files part by part."""
-    monkeypatch.setattr(_rows, "_KEPT_BYTES", 0)
-    monkeypatch.setattr(_rows, "_ROWS_PER_PART", 128)
+    monkeypatch.setattr(_read_table, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(_read_table, "_ROWS_PER_PART", 128)
     monkeypatch.setattr(_read_rows, "_KEPT_BYTES", 0)
     monkeypatch.setattr(_read_rows, "_ROWS_PER_PART", 128)
     monkeypatch.setattr(_prediction, "_ROWS_PER_PART", 128)
@@ -95,9 +95,9 @@ def test_labels_of_a_file_are_those_of_the_table(table, tmp_path, small_memory):
     lists = [[], *([["war"]] * 130), ["love"], *([[]] * 140), ["art", "war"]]
     path = tmp_path / "rows.parquet"
     pd.DataFrame({"number": range(len(lists)), "genres": lists}).to_parquet(path)
-    X, y = _rows.split_labels(path, "genres")
+    X, y = _read_table.split_labels(path, "genres")
     assert X.columns == ["number"]
-    matrix, classes = _rows.read_label_column(y, None)
+    matrix, classes = _read_table.read_label_column(y, None)
     expected, expected_classes = read_labels(lists)
     np.testing.assert_array_equal(matrix, expected)
     assert classes.tolist() == expected_classes.tolist() == ["art", "love", "war"]
@@ -114,9 +114,9 @@ def test_labels_of_a_file_are_those_of_the_table(table, tmp_path, small_memory):
 def test_labels_of_a_file_are_lists(tmp_path, small_memory, values, message):
     path = tmp_path / "rows.parquet"
     pd.DataFrame({"number": range(300), "genres": values}).to_parquet(path)
-    _, y = _rows.split_labels(path, "genres")
+    _, y = _read_table.split_labels(path, "genres")
     with pytest.raises(ValueError, match=message):
-        _rows.read_label_column(y, None)
+        _read_table.read_label_column(y, None)
 
 
 # -- training --------------------------------------------------------------------------------

@@ -154,17 +154,6 @@ def test_rows_are_read_together_and_only_where_they_are_needed(monkeypatch):
     assert take_rows(lazy, positions)[5:5].shape == (0, 2)
 
 
-def test_platt_scaling_in_batches_of_labels_is_the_same(monkeypatch):
-    generator = np.random.default_rng(0)
-    y = generator.random((200, 5)) < [0.5, 0.3, 0.1, 0.02, 0]
-    scores = y + generator.normal(size=y.shape)
-    whole = PlattScaling.fit(scores, y)
-    monkeypatch.setattr("multimodal_ensemble.linear._platt_scaling._NUMBERS_PER_CHUNK", 400)
-    parts = PlattScaling.fit(scores, y)
-    np.testing.assert_allclose(parts.slope, whole.slope, rtol=1e-5)
-    np.testing.assert_allclose(parts.intercept, whole.intercept, rtol=1e-5)
-
-
 def test_the_scores_of_a_label_without_rows_are_scaled_like_those_of_the_others():
     generator = np.random.default_rng(0)
     y = generator.random((200, 2)) < [0.5, 0]

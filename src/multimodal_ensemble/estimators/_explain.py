@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._tables import abbreviate, named_rows
-from multimodal_ensemble.estimators._rows import read_table
+from multimodal_ensemble.estimators._read_table import read_table
 from multimodal_ensemble.explanation import Explanation, ImageMap, explain_rows, map_images
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.linear import log_odds

@@ -18,7 +18,7 @@ from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._table_files import TableFile, blocks_of
 from multimodal_ensemble._tables import counted, locating_errors
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.estimators._rows import read_parts
+from multimodal_ensemble.estimators._read_table import read_parts
 from multimodal_ensemble.estimators._thresholds import choose_labels
 from multimodal_ensemble.estimators._write_predictions import PredictionWriter
 from multimodal_ensemble.exceptions import ImageReadError

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import presence_name
-from multimodal_ensemble._table_files import open_table, take_rows
+from multimodal_ensemble._open_table import open_table
+from multimodal_ensemble._table_files import take_rows
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import (
     check_at_least,

@@ -10,20 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._table_files import TableFile, blocks_of
 from multimodal_ensemble._tables import locating_errors
-from multimodal_ensemble.encoders import Encoder, ItemsEncoder, present_values
+from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.generators._row_files import (
     ROWS_PER_BLOCK,
-    DenseRowFile,
-    RowFile,
-    SparseRowFile,
 )
 from multimodal_ensemble.generators._row_sources import EncodedRows, FileRows, StoredRows
+from multimodal_ensemble.generators._row_writer import RowWriter, is_stored
 
 # Rows are kept in memory if their stored features, and for a table in files also their vectors,
 # take no more than this: 130,000 rows of VGG16.
@@ -146,7 +143,7 @@ def _read_to_files(
     """
     written = [each for each in encoders if _can_be_written(each, store, augment=augment)]
     others = [each for each in encoders if each not in written]
-    writers = {each.name: _Writer(each, store) for each in written}
+    writers = {each.name: RowWriter(each, store) for each in written}
     present: dict[str, list[NDArray[np.bool_]]] = {each.name: [] for each in encoders}
     kept, dropped = [], [pd.DataFrame({"row": [], "reason": []})]
     for start, part in _parts(table, n_rows, verbose):
@@ -175,8 +172,8 @@ def _read_to_files(
     for encoder in encoders if len(all_kept) else ():
         name = encoder.name
         if name in files:
-            is_stored = _is_stored(encoder, store)
-            sources[name] = FileRows(encoder, files[name], is_stored=is_stored, n_cached=n_cached)
+            stored = is_stored(encoder, store)
+            sources[name] = FileRows(encoder, files[name], is_stored=stored, n_cached=n_cached)
         else:
             held, here = present_values(encoder, encoder.select(values))
             sources[name] = EncodedRows(encoder, held, here, all_kept, augment=augment)
@@ -198,12 +195,8 @@ def _parts(
             bar.update(start)
 
 
-def _is_stored(encoder: Encoder, store: FeatureStore | None) -> bool:
-    return store is not None and encoder.frozen_part() is not None
-
-
 def _can_be_written(encoder: Encoder, store: FeatureStore | None, *, augment: bool) -> bool:
-    if _is_stored(encoder, store):
+    if is_stored(encoder, store):
         return True
     shape = encoder.input_shape
     has_views = augment and encoder.augmentation is not None
@@ -220,59 +213,3 @@ def _bytes_per_row(
     if in_files and _can_be_written(encoder, store, augment=augment):
         return min(4 * int(encoder.input_shape[0] or 1), _BYTES_PER_VECTOR)
     return 0
-
-
-class _Writer:
-    """Writes the rows of one modality to a file, once it is known whether they are sparse."""
-
-    def __init__(self, encoder: Encoder, store: FeatureStore | None) -> None:
-        self._encoder = encoder
-        self._store = store
-        self._file: RowFile | None = None
-        # Rows that lack the modality, before the first one that has it.
-        self._n_missing = 0
-
-    def append(self, source: EncodedRows | StoredRows | FileRows, *, has_any: bool) -> None:
-        """Write the rows of a source, some of which have the modality if `has_any`."""
-        rows: Any = source.variants if isinstance(source, StoredRows) else source.matrix()
-        if isinstance(source, EncodedRows) and not has_any:
-            self._write_missing(rows.shape[0])
-            return
-        is_sparse = hasattr(rows, "tocsr")
-        rows = rows if is_sparse or isinstance(source, StoredRows) else rows[np.newaxis]
-        if self._file is None:
-            self._file = (
-                SparseRowFile(rows.shape[1])
-                if is_sparse
-                else DenseRowFile(
-                    rows.shape[2:], rows.dtype, n_variants=len(rows), is_half=self._is_half()
-                )
-            )
-            self._write_missing(self._n_missing)
-        self._file.append(rows)
-
-    def finish(self) -> RowFile:
-        """Return the complete file."""
-        if self._file is None:
-            self._file = SparseRowFile(int(self._encoder.input_shape[0] or 1))
-            self._write_missing(self._n_missing)
-        return self._file
-
-    def _write_missing(self, n_rows: int) -> None:
-        if self._file is None:
-            self._n_missing += n_rows
-        elif isinstance(self._file, SparseRowFile):
-            self._file.append(csr_array((n_rows, *self._file.shape), dtype=np.float32))
-        else:
-            self._file.append(np.zeros((1, n_rows, *self._file.shape), self._file.dtype))
-
-    def _is_half(self) -> bool:
-        # Means of the features of several items have more digits than those of the store.
-        encoder, store = self._encoder, self._store
-        is_pooled = isinstance(encoder, ItemsEncoder) and encoder.items is not None
-        return (
-            store is not None
-            and _is_stored(encoder, store)
-            and store.dtype == "float16"
-            and not is_pooled
-        )

@@ -81,7 +81,7 @@ class PlattScaling:
         if (n_rows := fewer.sum()) > 0:
             trust = own_share(fewer)
             drawn = trust * slope + (1 - trust) * (fewer @ slope / n_rows)
-            slope = np.where(fewer > 0, drawn, slope)
+            slope = np.where(rows.is_constant, 0.0, drawn)
         intercept = _fit_intercept(rows, slope, intercept)
         slope /= rows.unit
         intercept = np.where(slope > 0, intercept - slope * rows.centre, prior)
