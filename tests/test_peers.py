@@ -128,6 +128,21 @@ def test_a_run_past_its_limit_is_stopped(splits: list[Split], tmp_path: Path) ->
     assert outcome.failure == "not finished after 0.2 s"
 
 
+def test_a_finished_run_is_not_repeated(
+    rows: dict[str, dict], movies: Movies, splits: list[Split], tmp_path: Path
+) -> None:
+    resumed = {"counts": contestant(tmp_path, "counts", FAILS, ("cold", "warm"))}
+    outcomes = run_all(resumed, splits, None, install_limit=1, run_limit=60)
+    (cold, _) = summarize(movies, splits, outcomes, [])
+    assert cold["cpu_seconds"] == rows["counts, cold"]["cpu_seconds"]
+    assert cold["mean_roc_auc"] == rows["counts, cold"]["mean_roc_auc"]
+
+
+def test_a_folder_of_another_job_is_refused(movies: Movies, splits: list[Split]) -> None:
+    with pytest.raises(SystemExit, match="holds another job"):
+        write_split(movies, splits[0].inputs, n_rows=60, seed=1, settings={"epochs": 2})
+
+
 def test_no_label_of_a_test_row_is_written(splits: list[Split]) -> None:
     (first, _) = splits
     assert first.n_train == 48

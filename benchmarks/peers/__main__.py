@@ -164,7 +164,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--install-limit", type=float, default=600, help="seconds")
     parser.add_argument("--run-limit", type=float, default=900, help="seconds")
     parser.add_argument(
-        "--work", type=Path, help="new folder for inputs, scores and logs (default: temporary)"
+        "--work",
+        type=Path,
+        help="folder for inputs, scores and logs (default: temporary); an interrupted run resumes",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/peers.json"))
     return parser.parse_args()

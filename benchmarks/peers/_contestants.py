@@ -68,7 +68,7 @@ CONTESTANTS = {
         "AutoKeras",
         SCRIPTS / "autokeras_model.py",
         "autokeras",
-        ("autokeras", *_KERAS[0]),
+        ("autokeras", "scikit-learn", *_KERAS[0]),
         ("autokeras", "keras-tuner", "keras", "tensorflow"),
     ),
     "ludwig": Contestant(

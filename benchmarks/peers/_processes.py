@@ -61,28 +61,30 @@ def install(contestant: Contestant, environments: Path, limit: float) -> Path:
 def run(
     contestant: Contestant, python: Path, inputs: Path, folder: Path, out: Path, limit: float
 ) -> Run:
-    """Run a contestant's script and measure it.
+    """Run a contestant's script and measure it, unless `out` holds a finished run.
 
     Raises
     ------
     ContestantError
         If it fails, or is not finished within the limit, in seconds.
     """
-    for path in (folder, out):
-        path.mkdir(parents=True, exist_ok=True)
-    # The folder of this file would hide packages of the same names.
-    paths = [contestant.script, inputs, folder, out]
-    command = [str(python), "-P", str(CHILD), *map(str, paths), *contestant.packages]
-    start = time.perf_counter()
-    usage = _run(command, out / "log", limit)
-    wall = time.perf_counter() - start
-    return Run(
-        np.load(out / "scores.npy"),
-        usage.ru_utime + usage.ru_stime,
-        wall,
-        int((out / "peak_kib").read_text()) / 1024,
-        json.loads((out / "versions.json").read_text()),
-    )
+    finished = out / "run.json"
+    if not finished.exists():
+        for path in (folder, out):
+            path.mkdir(parents=True, exist_ok=True)
+        # The folder of this file would hide packages of the same names.
+        paths = [contestant.script, inputs, folder, out]
+        command = [str(python), "-P", str(CHILD), *map(str, paths), *contestant.packages]
+        start = time.perf_counter()
+        usage = _run(command, out / "log", limit)
+        used = {
+            "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            "wall_seconds": time.perf_counter() - start,
+            "peak_mib": int((out / "peak_kib").read_text()) / 1024,
+            "versions": json.loads((out / "versions.json").read_text()),
+        }
+        finished.write_text(json.dumps(used))
+    return Run(np.load(out / "scores.npy"), **json.loads(finished.read_text()))
 
 
 def _run(command: list[str], log: Path, limit: float) -> "os.struct_rusage":  # type: ignore[name-defined]

@@ -49,14 +49,27 @@ def write_split(
     """Draw rows and a stratified split with a seed, and write what the contestants read.
 
     All rows are taken if `n_rows` is 0. The labels of the test rows are not written.
+
+    Raises
+    ------
+    SystemExit
+        If the folder holds other files, whose runs must not be resumed.
     """
-    folder.mkdir(parents=True)
     rows = np.random.default_rng(seed).permutation(len(movies.table))[: n_rows or None]
     rows.sort()
     parts = stratified_holdout(movies.labels.to_numpy()[rows], TEST_SHARE, random_state=seed)
     train, test = (rows[part] for part in parts)
-    movies.table.iloc[train].to_csv(folder / "train.csv", index=False)
-    movies.table.iloc[test].to_csv(folder / "test.csv", index=False)
-    movies.labels.iloc[train].to_csv(folder / "labels.csv", index=False)
-    (folder / "settings.json").write_text(json.dumps({**settings, "seed": seed}))
+    files = {
+        "train.csv": movies.table.iloc[train].to_csv(index=False),
+        "test.csv": movies.table.iloc[test].to_csv(index=False),
+        "labels.csv": movies.labels.iloc[train].to_csv(index=False),
+        "settings.json": json.dumps({**settings, "seed": seed}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = folder / name
+        if path.exists() and path.read_text() != content:
+            msg = f"{folder} holds another job; choose another --work."
+            raise SystemExit(msg)
+        path.write_text(content)
     return Split(seed, test, len(train), movies.labels.shape[1], folder)
