@@ -138,6 +138,14 @@ def test_a_finished_run_is_not_repeated(
     assert cold["mean_roc_auc"] == rows["counts, cold"]["mean_roc_auc"]
 
 
+def test_a_cold_store_is_empty_after_an_interruption(splits: list[Split], tmp_path: Path) -> None:
+    (splits[0].inputs / "again" / "work" / "left").mkdir(parents=True)
+    again = {"again": contestant(tmp_path, "again", COUNTS)}
+    (outcome,) = run_all(again, splits[:1], None, install_limit=1, run_limit=60)
+    # The script adds 0.1 for each file that it finds.
+    assert outcome.runs[1].scores.min() == 0
+
+
 def test_a_folder_of_another_job_is_refused(movies: Movies, splits: list[Split]) -> None:
     with pytest.raises(SystemExit, match="holds another job"):
         write_split(movies, splits[0].inputs, n_rows=60, seed=1, settings={"epochs": 2})

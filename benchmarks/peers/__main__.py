@@ -8,6 +8,7 @@ environment of its own, and each run is a process of its own. The order changes 
 import argparse
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks._machine import describe_machine
 from benchmarks.peers._contestants import CONTESTANTS, Contestant
-from benchmarks.peers._processes import ContestantError, Run, install, run
+from benchmarks.peers._processes import ContestantError, Run, install, is_finished, run
 from benchmarks.peers._results import Outcome, summarize, to_markdown
 from benchmarks.peers._task import Split, read_movies, write_split
 
@@ -111,13 +112,17 @@ def run_all(
             for kind, title in enumerate(contestant.titles()):
                 if name in failures:
                     continue
+                out = folder / f"run-{kind}"
+                if kind == 0 and not is_finished(out):
+                    # A cold store is empty, also after an interrupted run.
+                    shutil.rmtree(folder / "work", ignore_errors=True)
                 try:
                     done = run(
                         contestant,
                         pythons[name],
                         split.inputs,
                         folder / "work",
-                        folder / f"run-{kind}",
+                        out,
                         run_limit,
                     )
                     expected = (len(split.test), split.n_labels)

@@ -17,6 +17,7 @@ from benchmarks.peers._contestants import Contestant
 
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).parent / "_child.py"
+FINISHED = "run.json"
 
 
 class ContestantError(Exception):
@@ -63,13 +64,15 @@ def run(
 ) -> Run:
     """Run a contestant's script and measure it, unless `out` holds a finished run.
 
+    The script may write to `folder`, and finds there what its earlier runs have written.
+
     Raises
     ------
     ContestantError
         If it fails, or is not finished within the limit, in seconds.
     """
-    finished = out / "run.json"
-    if not finished.exists():
+    finished = out / FINISHED
+    if not is_finished(out):
         for path in (folder, out):
             path.mkdir(parents=True, exist_ok=True)
         # The folder of this file would hide packages of the same names.
@@ -85,6 +88,11 @@ def run(
         }
         finished.write_text(json.dumps(used))
     return Run(np.load(out / "scores.npy"), **json.loads(finished.read_text()))
+
+
+def is_finished(out: Path) -> bool:
+    """Return whether a folder holds a finished run."""
+    return (out / FINISHED).exists()
 
 
 def _run(command: list[str], log: Path, limit: float) -> "os.struct_rusage":  # type: ignore[name-defined]

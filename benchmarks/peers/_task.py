@@ -68,8 +68,9 @@ def write_split(
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         path = folder / name
-        if path.exists() and path.read_text() != content:
+        if not path.exists():
+            path.write_text(content)
+        elif path.read_text() != content:
             msg = f"{folder} holds another job; choose another --work."
             raise SystemExit(msg)
-        path.write_text(content)
     return Split(seed, test, len(train), movies.labels.shape[1], folder)
