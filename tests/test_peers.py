@@ -33,6 +33,7 @@ def fit_predict(task):
     raise ValueError("no weights")
     # end of user code
 """
+NOT_FINITE = COUNTS.replace("runs * 0.1", "np.nan")
 WRONG_SHAPE = """
 def fit_predict(task):
     # user code
@@ -76,6 +77,7 @@ def rows(
         "counts": contestant(folder, "counts", COUNTS, ("cold", "warm")),
         "fails": contestant(folder, "fails", FAILS),
         "shape": contestant(folder, "shape", WRONG_SHAPE),
+        "nan": contestant(folder, "nan", NOT_FINITE),
     }
     outcomes = run_all(contestants, splits, None, install_limit=60, run_limit=60)
     found = summarize(movies, splits, outcomes, ["counts, cold"])
@@ -115,9 +117,10 @@ def test_costs_lines_and_versions_are_reported(rows: dict[str, dict]) -> None:
 def test_a_failure_is_a_row_with_its_reason(rows: dict[str, dict]) -> None:
     assert rows["fails"]["failure"] == "ValueError: no weights"
     assert rows["shape"]["failure"] == "scores of shape (1, 1), not (12, 2)"
+    assert rows["nan"]["failure"] == "scores that are not finite"
     table = to_markdown([*rows.values()], ["counts, cold"]).splitlines()
     assert [line.split(" | ")[0] for line in table[2:]] == [
-        "| counts, cold", "| counts, warm", "| fails", "| shape",
+        "| counts, cold", "| counts, warm", "| fails", "| shape", "| nan",
     ]  # fmt: skip
     assert "ValueError: no weights" in table[4]
 

@@ -17,6 +17,8 @@ from pathlib import Path
 # Set before TensorFlow is imported, because its start-up messages would hide the table.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy as np
+
 from benchmarks._machine import describe_machine
 from benchmarks.peers._contestants import CONTESTANTS, Contestant
 from benchmarks.peers._processes import ContestantError, Run, install, is_finished, run
@@ -129,6 +131,9 @@ def run_all(
                     if done.scores.shape != expected:
                         msg = f"scores of shape {done.scores.shape}, not {expected}"
                         raise ContestantError(msg)
+                    if not np.isfinite(done.scores).all():
+                        msg = "scores that are not finite"
+                        raise ContestantError(msg)
                 except ContestantError as error:
                     failures[name] = str(error)
                     print(f"seed {split.seed}, {title}: {error}", flush=True)
@@ -171,7 +176,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--work",
         type=Path,
-        help="folder for inputs, scores and logs (default: temporary); an interrupted run resumes",
+        help="folder for inputs, scores and logs (default: temporary); an interrupted run resumes, "
+        "and a contestant whose folder was removed repeats its runs",
     )
     parser.add_argument("--out", type=Path, default=Path("runs/peers.json"))
     return parser.parse_args()
