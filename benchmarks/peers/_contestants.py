@@ -36,6 +36,7 @@ class Contestant:
 
 _OURS = (("-e", "."), ("multimodal-ensemble", "keras", "tensorflow", "scikit-learn"))
 _KERAS = (("tensorflow", "pandas", "pillow"), ("keras", "tensorflow"))
+_SCIKIT_LEARN = (("scikit-learn", *_KERAS[0]), ("scikit-learn", *_KERAS[1]))
 _COLD_AND_WARM = ("cold store", "warm store")
 
 CONTESTANTS = {
@@ -51,11 +52,10 @@ CONTESTANTS = {
         "Keras, cached, early stopping", SCRIPTS / "keras_early_stopping.py", "keras", *_KERAS
     ),
     "scikit-learn": Contestant(
-        "scikit-learn",
-        SCRIPTS / "scikit_learn.py",
-        "scikit-learn",
-        ("scikit-learn", *_KERAS[0]),
-        ("scikit-learn", "keras", "tensorflow"),
+        "scikit-learn", SCRIPTS / "scikit_learn.py", "scikit-learn", *_SCIKIT_LEARN
+    ),
+    "scikit-learn-scaled": Contestant(
+        "scikit-learn, scaled", SCRIPTS / "scikit_learn_scaled.py", "scikit-learn", *_SCIKIT_LEARN
     ),
     "widedeep": Contestant(
         "pytorch-widedeep",
