@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import presence_name
@@ -145,6 +146,10 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.seed = seed
         table = open_table(data)
+        if isinstance(table, pd.DataFrame):
+            # Refuse a table that lacks a column before anything is read.
+            for encoder in self.encoders:
+                encoder.select(table)
         wanted = [column for encoder in self.encoders for column in encoder.columns]
         if not any(column in table.columns for column in wanted):
             # Optional modalities may be absent, but not all of them: this is the wrong table.

@@ -126,6 +126,8 @@ def compute_score(
     0.5
     """
     if isinstance(scoring, str):
+        if not y_true.size:
+            return float("nan")
         columns = read_columns(check_label_matrix(y_true), check_scores(y_score, y_true.shape))
         values = [
             _OF_LABEL[scoring](*sort_by_class(true, score))
