@@ -12,7 +12,13 @@ from PIL import Image
 
 from multimodal_ensemble import FeatureStore, infer_encoders
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import _remote, content_digest, read_image, read_images
+from multimodal_ensemble.images import (
+    _remote,
+    content_digest,
+    is_remote,
+    read_image,
+    read_images,
+)
 from tests import toys
 
 
@@ -120,3 +126,10 @@ def test_a_missing_package_is_named_whatever_the_policy(monkeypatch):
 def test_a_column_of_addresses_is_one_of_images():
     encoders = infer_encoders({"poster": [f"memory://{row}.jpg" for row in range(4)]}, verbose=0)
     assert [type(encoder).__name__ for encoder in encoders] == ["ImageEncoder"]
+
+
+@pytest.mark.parametrize("address", ["https://example.org/4.jpg", "HTTP://example.org/4.jpg"])
+def test_pages_of_the_web_are_not_fetched(address):
+    assert not is_remote(address)
+    with pytest.raises(ImageReadError, match="No such file"):
+        read_image(address, (8, 8))

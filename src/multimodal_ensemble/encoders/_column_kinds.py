@@ -22,7 +22,7 @@ from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._numbers import LARGEST, is_number
 from multimodal_ensemble.encoders._token_encoder import is_count
-from multimodal_ensemble.images import IMAGE_SUFFIXES, looks_like_image
+from multimodal_ensemble.images import IMAGE_SUFFIXES, is_remote, looks_like_image
 
 _DATES = {"date", "datetime", "datetime64", "period", "timedelta", "timedelta64"}
 _DELIMITERS = ("|", ";")
@@ -95,8 +95,8 @@ def _find_images(values: Sequence[Any], root: Path) -> ColumnKind | None:
     first = [str(value) for value in values[:_N_INSPECTED]]
     if sum(Path(value).suffix.lower() in IMAGE_SUFFIXES for value in first) <= len(first) / 2:
         return None
-    # Path.is_file raises an error for a name that is too long. Addresses are not opened here.
-    if any("://" in value or os.path.isfile(root / value) for value in first):  # noqa: PTH113
+    # Path.is_file raises an error for a name that is too long.
+    if any(is_remote(value) or os.path.isfile(root / value) for value in first):  # noqa: PTH113
         options = {} if root == Path() else {"root": str(root)}
         return ColumnKind("paths of image files", ImageEncoder, options)
     where = f"{str(root)!r}; pass root=..."

@@ -150,7 +150,7 @@ def _with_radial_features(block: Block, seed: int, options: Mapping[str, Any]) -
 def _mapped(matrix: Any, function: Callable[[NDArray[Any]], NDArray[Any]], n_outputs: int) -> Any:
     """Return a function of all rows: in memory if the rows are and it is small."""
     mapped = MappedRows(matrix, function, n_outputs)
-    is_small = 4 * len(matrix) * n_outputs <= _MAX_KEPT_BYTES if not is_lazy(matrix) else False
+    is_small = 4 * matrix.shape[0] * n_outputs <= _MAX_KEPT_BYTES if not is_lazy(matrix) else False
     return mapped.in_memory() if is_small else mapped
 
 

@@ -110,7 +110,8 @@ class MultimodalDataset(keras.utils.PyDataset):
 
     Examples
     --------
-    >>>     >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalDataset
+    >>> import pandas as pd
+    >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalDataset
     >>> data = pd.DataFrame({"tags": [["space", "war"], ["love"], []]})
     >>> tags = BagOfWordsEncoder("tags").fit(data["tags"])
     >>> dataset = MultimodalDataset(data, [tags], [[1, 0], [0, 1], [0, 1]], batch_size=2)

@@ -61,7 +61,7 @@ class BlockOrder(RowOrder):
     >>> from multimodal_ensemble.generators._row_order import BlockOrder
     >>> order = BlockOrder(6, rows_per_block=2, blocks_per_group=2, seed=[0])
     >>> order.rows(0, 6).tolist()
-    [0, 4, 1, 5, 2, 3]
+    [0, 4, 5, 1, 2, 3]
     """
 
     def __init__(

@@ -12,6 +12,7 @@ from multimodal_ensemble.images._batch import (
 )
 from multimodal_ensemble.images._digest import content_digest
 from multimodal_ensemble.images._read import check_image_size, read_image
+from multimodal_ensemble.images._remote import is_remote
 from multimodal_ensemble.images._source import (
     IMAGE_SUFFIXES,
     ImageSource,
@@ -28,6 +29,7 @@ __all__ = [
     "UnreadableImageWarning",
     "check_image_size",
     "content_digest",
+    "is_remote",
     "looks_like_image",
     "make_thumbnail",
     "read_image",

@@ -13,13 +13,33 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 # One letter before the colon is a drive of Windows.
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
+_ADDRESS = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]+://", re.IGNORECASE)
 # About 20,000 posters.
 _KEPT_BYTES = 2**30
 
 
 def is_remote(source: object) -> TypeGuard[str]:
-    """Return whether a source is an address; a `pathlib.Path` would join its slashes."""
+    """Return whether a source is an address that fsspec may read.
+
+    A `pathlib.Path` is none, because it joins slashes. Neither are addresses of web pages, which
+    are not fetched: a table of unknown origin could name any server.
+
+    Parameters
+    ----------
+    source : object
+        What a table has in place of an image.
+
+    Returns
+    -------
+    bool
+        True for a string such as ``"s3://bucket/4.jpg"``.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.images import is_remote
+    >>> is_remote("s3://bucket/4.jpg"), is_remote("posters/4.jpg")
+    (True, False)
+    """
     return isinstance(source, str) and _ADDRESS.match(source) is not None
 
 
