@@ -49,7 +49,7 @@ class SelectedRows:
 class MappedRows:
     """A function of each row of a matrix, computed when rows are read.
 
-    The function takes some rows, an array of shape (n, n_inputs), and returns one of shape
+    The function takes some rows, a dense array of shape (n, n_inputs), and returns one of shape
     (n, n_outputs).
     """
 
@@ -64,7 +64,8 @@ class MappedRows:
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return the function of the rows."""
-        return self.function(self.matrix[rows])
+        read = self.matrix[rows]
+        return self.function(read.toarray() if hasattr(read, "toarray") else read)
 
     def take_rows(self, positions: NDArray[np.intp]) -> MappedRows:
         """Return the function of some of the rows, which is computed for these alone."""

@@ -152,6 +152,8 @@ def test_rows_are_read_together_and_only_where_they_are_needed(monkeypatch):
     assert calls == [3]
     np.testing.assert_array_equal(squares.in_memory(), matrix**2)
     assert take_rows(lazy, positions)[5:5].shape == (0, 2)
+    sparse = MappedRows(sp.csr_matrix(matrix), lambda rows: rows**2, 2)
+    np.testing.assert_array_equal(sparse.in_memory(), matrix**2)
 
 
 def test_the_scores_of_a_label_without_rows_are_scaled_like_those_of_the_others():
