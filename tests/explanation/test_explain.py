@@ -189,7 +189,7 @@ def test_rows_are_explained_alike_alone_and_together(estimator):
         for name in ("scores", "modalities", "tokens", "columns"):
             table = getattr(together, name)
             same = table[table["row"] == row].reset_index(drop=True)
-            pd.testing.assert_frame_equal(same, getattr(alone, name), atol=1e-4, check_dtype=False)
+            pd.testing.assert_frame_equal(same, getattr(alone, name), atol=5e-4, check_dtype=False)
 
 
 def test_a_tag_of_rounding_errors_has_no_contribution_of_its_own():

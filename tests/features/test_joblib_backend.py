@@ -153,7 +153,7 @@ def test_a_killed_worker_loses_no_features(tmp_path, make_encoder, monkeypatch):
     with (
         dask.config.set({"distributed.worker.multiprocessing-method": METHOD}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):

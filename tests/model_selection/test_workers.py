@@ -52,7 +52,7 @@ def test_two_dask_workers_share_one_store(tmp_path):
     with (
         dask.config.set({"distributed.worker.multiprocessing-method": METHOD}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         distributed.Client(cluster),
         joblib.parallel_config("dask"),
