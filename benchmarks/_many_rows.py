@@ -152,7 +152,7 @@ def main() -> None:
         "verbose": 0,
     }
     estimator = (
-        MultimodalClassifier(encoders, epochs=1, **options)
+        MultimodalClassifier(encoders, epochs=1, batch_size=1024, **options)
         if model == "network"
         else MultimodalEnsemble(encoders, **options)
     )

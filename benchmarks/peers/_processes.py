@@ -15,7 +15,6 @@ import numpy as np
 
 from benchmarks.peers._contestants import Contestant
 
-ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).parent / "_child.py"
 FINISHED = "run.json"
 
@@ -77,7 +76,8 @@ def run(
             path.mkdir(parents=True, exist_ok=True)
         # The folder of this file would hide packages of the same names.
         paths = [contestant.script, inputs, folder, out]
-        command = [str(python), "-P", str(CHILD), *map(str, paths), *contestant.packages]
+        paths = [path.absolute() for path in paths]
+        command = [str(python.absolute()), "-P", str(CHILD), *map(str, paths), *contestant.packages]
         start = time.perf_counter()
         usage = _run(command, out / "log", limit)
         used = {
@@ -101,7 +101,8 @@ def _run(command: list[str], log: Path, limit: float) -> "os.struct_rusage":  # 
     with log.open("w") as file:
         process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            # Some libraries write to the current folder.
+            cwd=log.parent,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
