@@ -58,6 +58,21 @@ def test_each_label_has_its_share_of_the_validation_rows():
     assert validation.y.sum(axis=0).tolist() == [30, 20]
 
 
+def test_validation_rows_of_many_rows_are_random(monkeypatch):
+    monkeypatch.setattr("multimodal_ensemble.estimators._rows._MAX_STRATIFIED", 599)
+    rows = make_rows(600)
+    train, validation = hold_out(rows, 0.1, 1)
+    assert len(validation.y) == 60
+    both = [*train.data["row"], *validation.data["row"]]
+    assert sorted(both) == list(range(600))
+    assert validation.data["row"].is_monotonic_increasing
+    assert hold_out(rows, 0.1, 2)[1].data["row"].tolist() != validation.data["row"].tolist()
+    # With groups, all of their rows stay together.
+    groups = np.arange(600) // 3
+    _, grouped = hold_out(rows, 0.1, 1, groups=groups)
+    assert (np.bincount(groups[grouped.positions])[np.unique(groups[grouped.positions])] == 3).all()
+
+
 def test_the_seed_chooses_the_validation_rows():
     def held_out(seed):
         return hold_out(make_rows(60), 0.2, seed)[1].data["row"].tolist()

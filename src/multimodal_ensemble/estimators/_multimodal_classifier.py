@@ -89,7 +89,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         place of a callable, a saved file has the default.
     validation_fraction : float or None, default=0.1
         Share of the training rows, and of each label, that is held out if `fit` receives no
-        validation rows. None validates on the training rows and warns that this is optimistic.
+        validation rows. Of more than 250,000 rows without groups, they are drawn at random. None
+        validates on the training rows and warns that this is optimistic.
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     warm_start : bool, default=False

@@ -190,7 +190,7 @@ class PredictionMixin:
         at_least: int = 0,
         top_k: int | None = None,
     ) -> int:
-        """Write scores and labels to a file, part by part, so that memory does not grow with X.
+        """Write scores and labels to a file, part by part, so that few rows are in memory.
 
         The file has the `columns` of X, a column ``labels`` and, for each label, a column
         ``score_<label>``. In a CSV file, the labels of a row are separated by ``|``.

@@ -28,6 +28,8 @@ from multimodal_ensemble.estimators._read_table import (
 from multimodal_ensemble.model_selection import stratified_holdout
 
 _N_FOLDS = 5
+# Of more rows, labels have about the same shares in a random part, and stratifying takes minutes.
+_MAX_STRATIFIED = 250_000
 # Encoders are fitted to so many rows of a large table in files, at most and at least, or to those
 # that take so many bytes.
 _MAX_SAMPLE, _MIN_SAMPLE = 100_000, 10_000
@@ -178,7 +180,10 @@ def warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
 def hold_out(
     rows: Rows, fraction: float | None, seed: int, *, groups: Any = None
 ) -> tuple[Rows, Rows]:
-    """Return training and validation rows, with each label's share in both; None does not split."""
+    """Return training and validation rows, with each label's share in both; None does not split.
+
+    Of very many rows without groups, the validation rows are random.
+    """
     if len(rows.y) < 2:
         msg = (
             "n_samples=1: one row cannot be split into training and validation rows. Pass more "
@@ -187,7 +192,11 @@ def hold_out(
         raise ValueError(msg)
     if fraction is None:
         return rows, rows
-    train, validation = stratified_holdout(rows.y, fraction, groups=groups, random_state=seed)
+    if groups is None and len(rows.y) > _MAX_STRATIFIED:
+        order = np.random.default_rng(seed).permutation(len(rows.y))
+        validation, train = np.split(order, [round(fraction * len(order))])
+    else:
+        train, validation = stratified_holdout(rows.y, fraction, groups=groups, random_state=seed)
     if not _has_mixed_label(rows.y[validation]):
         fix = "Pass validation_data=(X, y)"
         if _has_mixed_label(rows.y):
