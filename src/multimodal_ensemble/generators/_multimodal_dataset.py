@@ -43,8 +43,9 @@ class MultimodalDataset(keras.utils.PyDataset):
     backbones or, if last layers are trained, the input of the first of these.
 
     Features of up to 256 MiB are kept in memory, about 130,000 rows of VGG16. Larger ones are
-    written to a temporary file in half precision, in the folder that ``TMPDIR`` names. Shuffled batches then mix the rows of 256 blocks
-    of 256 rows (fewer, if 64 MiB hold fewer) that are chosen at random.
+    written to a temporary file in half precision, in the folder that ``TMPDIR`` names. Shuffled
+    batches then mix the rows of 256 blocks of 256 rows (fewer, if 64 MiB hold fewer) that are
+    chosen at random.
 
     Parameters
     ----------
