@@ -69,7 +69,7 @@ class Rows:
         n_taken = min(n_rows, _MAX_SAMPLE, max(_MIN_SAMPLE, fitting))
         chosen = np.random.default_rng(seed).choice(n_rows, n_taken, replace=False)
         some = self.take(np.sort(chosen))
-        return dataclasses.replace(some, data=self.data.take(np.sort(chosen)).frame())
+        return dataclasses.replace(some, data=some.frame)
 
     @property
     def frame(self) -> pd.DataFrame:
