@@ -2,19 +2,17 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmarks._figure import Figure
+from benchmarks._new_process import measure_module, peak_mib
 
-ROOT = Path(__file__).parents[1]
 # Rows and labels; the first is what the growth is compared with.
 SIZES = ((2_000, 7), (10_000, 7), (10_000, 200), (10_000, 500), (50_000, 7), (200_000, 7))
 # The largest number of rows and labels for which scikit-learn's models take minutes at most.
@@ -28,7 +26,7 @@ def measure_ensemble(scale: float) -> Iterable[Figure]:
     """Yield the figures of all sizes, each measured in a process of its own."""
     first: dict[str, Any] = {}
     for n_rows, n_labels in SIZES:
-        measured = _run(max(200, int(n_rows * scale)), n_labels)
+        measured = measure_module("benchmarks._ensemble", max(200, int(n_rows * scale)), n_labels)
         name = f"{measured['rows']:,} rows, {n_labels} labels"
         if "cpu_seconds_against" in measured:
             yield Figure(
@@ -57,20 +55,6 @@ def measure_ensemble(scale: float) -> Iterable[Figure]:
 
 def _per_row_and_label(measured: dict[str, Any]) -> float:
     return float(measured["cpu_seconds"] / measured["rows"] / measured["labels"])
-
-
-def _run(n_rows: int, n_labels: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks._ensemble", str(n_rows), str(n_labels)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
 
 
 def make_rows(n_rows: int, n_labels: int) -> tuple[pd.DataFrame, np.ndarray]:
@@ -117,7 +101,7 @@ def _measure_here(n_rows: int, n_labels: int) -> dict[str, Any]:
         "rows": n_rows,
         "labels": n_labels,
         "features_mib": n_rows * (N_LARGE + N_SMALL) * 4 / 2**20,
-        "before_mib": _peak_mib(),
+        "before_mib": peak_mib(),
     }
     ensemble = MultimodalEnsemble(encoders, random_state=0)
     seconds, cpu = time.perf_counter(), time.process_time()
@@ -125,7 +109,7 @@ def _measure_here(n_rows: int, n_labels: int) -> dict[str, Any]:
     measured["seconds"] = time.perf_counter() - seconds
     measured["cpu_seconds"] = time.process_time() - cpu
     measured["rows_per_cpu_second"] = n_rows / measured["cpu_seconds"]
-    measured["peak_mib"] = _peak_mib()
+    measured["peak_mib"] = peak_mib()
     ensemble.predict_proba(test.head(10))
     cpu = time.process_time()
     scores = ensemble.predict_proba(test)
@@ -170,11 +154,6 @@ def _measure_against(
         "cpu_seconds_against": seconds,
         "mean_roc_auc_against": mean_roc_auc(y_test, model.predict_proba(x)),
     }
-
-
-def _peak_mib() -> float:
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -2,11 +2,9 @@
 
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -15,10 +13,10 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from benchmarks._figure import Figure
+from benchmarks._new_process import measure_module, peak_mib
 from multimodal_ensemble import _row_sample
 from multimodal_ensemble._row_sample import MAX_SCORED
 
-ROOT = Path(__file__).parents[1]
 SIZES = (200_000, 2_000_000)
 N_NUMBERS, N_TAGS, TAGS_PER_ROW, N_LABELS = 512, 300, 5, 20
 # Rows that one seed makes.
@@ -29,7 +27,9 @@ def measure_lazy_ensemble(scale: float) -> Iterable[Figure]:
     """Yield the figures of many rows against few, each measured in a process of its own."""
     # The number of scored rows also, so that a trial run has the same proportions.
     *sizes, max_scored = (max(400, int(number * scale)) for number in (*SIZES, MAX_SCORED))
-    few, many = (_run(n_rows, max_scored) for n_rows in sizes)
+    few, many = (
+        measure_module("benchmarks._lazy_ensemble", n_rows, max_scored) for n_rows in sizes
+    )
     details = {"few": few, "many": many}
     yield Figure(
         f"peak memory of an ensemble on rows read part by part, {many['rows']:,} rows",
@@ -46,20 +46,6 @@ def measure_lazy_ensemble(scale: float) -> Iterable[Figure]:
         at_least=True,
         details=details,
     )
-
-
-def _run(n_rows: int, max_scored: int) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks._lazy_ensemble", str(n_rows), str(max_scored)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return measured
 
 
 class InventedRows:
@@ -156,7 +142,7 @@ def _measure_here(n_rows: int, max_scored: int) -> dict[str, Any]:
         "store": None,
         "calibration": None,
     }
-    measured: dict[str, Any] = {"rows": n_rows, "before_mib": _peak_mib()}
+    measured: dict[str, Any] = {"rows": n_rows, "before_mib": peak_mib()}
     seconds, cpu = time.perf_counter(), time.process_time()
     with (
         mock.patch.object(_ensemble_training, "MultimodalDataset", InventedDataset),
@@ -166,18 +152,13 @@ def _measure_here(n_rows: int, max_scored: int) -> dict[str, Any]:
     measured["seconds"] = time.perf_counter() - seconds
     measured["cpu_seconds"] = time.process_time() - cpu
     measured["rows_per_cpu_second"] = n_rows / measured["cpu_seconds"]
-    measured["peak_mib"] = _peak_mib()
+    measured["peak_mib"] = peak_mib()
     measured["labels_mib"] = y.nbytes / 2**20
     measured["features_mib"] = n_rows * N_NUMBERS * 4 / 2**20
     measured["n_scored"] = fitted.provenance["n_scored"]
     measured["mean_roc_auc"] = fitted.provenance["mean_roc_auc"]
     measured["members"] = fitted.history[["member", "mean_roc_auc"]].to_dict("records")
     return measured
-
-
-def _peak_mib() -> float:
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ tags.
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks._figure import Figure
+from benchmarks._new_process import measure_module, peak_mib
 
-ROOT = Path(__file__).parents[1]
 SIZES = (2_000, 20_000, 200_000, 2_000_000)
 MODELS = ("network", "ensemble")
 N_FEATURES, N_TOKENS, N_LABELS = 512, 2_000, 20
@@ -99,17 +98,7 @@ def write_table(path: Path, n_rows: int) -> None:
 def _run(model: str, path: Path) -> dict[str, float]:
     """Train and predict in a new process; return its peak memory and speed."""
     with tempfile.TemporaryDirectory(prefix="rows-") as folder:
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks._many_rows", model, str(path), folder],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
+        return measure_module("benchmarks._many_rows", model, path, folder)
 
 
 def main() -> None:
@@ -164,11 +153,10 @@ def main() -> None:
     fitted = time.perf_counter()
     n_rows = estimator.write_predictions(path, Path(folder) / "predictions.parquet")
     end = time.perf_counter()
-    status = Path("/proc/self/status").read_text()
     print(
         json.dumps(
             {
-                "peak_mib": int(status.partition("VmHWM:")[2].split()[0]) / 1024,
+                "peak_mib": peak_mib(),
                 "fit_rows_per_second": n_rows / (fitted - start),
                 "predict_rows_per_second": n_rows / (end - fitted),
             }

@@ -1,16 +1,13 @@
 """Measurements in separate processes: import time, memory and a Dask worker; size of a store."""
 
 import itertools
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from benchmarks._data import Movies, write_posters
 from benchmarks._figure import Figure, time_pairs
+from benchmarks._new_process import run_python
 from multimodal_ensemble import FeatureStore, ImageEncoder
-
-ROOT = Path(__file__).parents[1]
 
 # Prints the peak resident memory of feature extraction, in kilobytes. getrusage is not used,
 # because its value in a new process starts at that of the parent process.
@@ -57,10 +54,10 @@ for number in range(int(sys.argv[1])):
 def measure_import(repeats: int) -> Figure:
     """Return the figure of importing the package."""
     check = "import sys, multimodal_ensemble; assert 'tensorflow' not in sys.modules"
-    _python("-c", check)
+    run_python("-c", check)
     ratios, seconds = time_pairs(
-        lambda: _python("-c", "import multimodal_ensemble"),
-        lambda: _python("-c", "import numpy"),
+        lambda: run_python("-c", "import multimodal_ensemble"),
+        lambda: run_python("-c", "import numpy"),
         repeats=max(11, repeats),
     )
     return Figure(
@@ -82,7 +79,7 @@ def measure_memory(counts: tuple[int, int]) -> list[Figure]:
             peaks = []
             for count in counts:
                 with tempfile.TemporaryDirectory() as store:
-                    printed = _python("-c", MEMORY_SCRIPT, folder, store, str(count), how)
+                    printed = run_python("-c", MEMORY_SCRIPT, folder, store, str(count), how)
                 peaks.append(int(printed.split()[-1]) / 1024)
             returned = many * 1024 * 4 / 2**20
             figures.append(
@@ -103,7 +100,7 @@ def measure_memory(counts: tuple[int, int]) -> list[Figure]:
 
 def measure_fits(n_fits: int) -> Figure:
     """Return the figure of peak memory after many fits in one process."""
-    first, last = (int(peak) / 1024 for peak in _python("-c", FITS_SCRIPT, str(n_fits)).split())
+    first, last = (int(peak) / 1024 for peak in run_python("-c", FITS_SCRIPT, str(n_fits)).split())
     return Figure(
         f"peak memory of {n_fits} fits in one process",
         "the same after the first fit",
@@ -156,12 +153,3 @@ def measure_dask(movies: Movies, encoder: ImageEncoder, folder: Path, repeats: i
         ratios,
         details=seconds | {"images": len(paths)},
     )
-
-
-def _python(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return done.stdout
