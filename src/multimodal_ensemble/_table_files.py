@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from multimodal_ensemble._tables import from_arrow
 from multimodal_ensemble._validation import find_repeated
 
+# What a text takes in memory beyond its characters: a Python object and the place in its list.
+_BYTES_PER_TEXT = 64
 NEEDS_PYARROW = (
     "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or pass a DataFrame."
 )
@@ -29,14 +31,14 @@ class TableFile:
 
     def __init__(
         self,
-        parts: Sequence[tuple[Any, int]],
+        parts: Sequence[tuple[Any, int, int]],
         schema: Any,
         columns: Sequence[str],
         *,
         rows: NDArray[np.intp] | None = None,
         owner: Any = None,
     ) -> None:
-        # Pieces of the files with their numbers of rows.
+        # Pieces of the files with their numbers of rows and of bytes in memory.
         self._parts = parts
         self._schema = schema
         self.columns = list(columns)
@@ -63,7 +65,7 @@ class TableFile:
             schemas = [files.schema, *(each.physical_schema for each in files.get_fragments())]
             schema = pa.unify_schemas(schemas, promote_options="permissive")
             parts = [
-                (part, sum(group.num_rows for group in part.row_groups))
+                (part, *_size_of(part))
                 for fragment in files.get_fragments()
                 for part in fragment.split_by_row_group()
             ]
@@ -88,15 +90,17 @@ class TableFile:
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return sum(n for _, n in self._parts) if self._rows is None else len(self._rows)
+        return self._n_in_files if self._rows is None else len(self._rows)
 
     @property
     def n_bytes(self) -> int:
-        """Approximate size of the values of all columns, as the files state it."""
-        groups = [group for part, _ in self._parts for group in part.row_groups]
-        n_rows = sum(n for _, n in self._parts)
-        total = sum(int(group.total_byte_size) for group in groups)
-        return total * len(self) // max(1, n_rows)
+        """Approximate size of the values of all columns in memory."""
+        total = sum(n_bytes for _, _, n_bytes in self._parts)
+        return total * len(self) // max(1, self._n_in_files)
+
+    @property
+    def _n_in_files(self) -> int:
+        return sum(n_rows for _, n_rows, _ in self._parts)
 
     def take(self, rows: NDArray[np.intp]) -> TableFile:
         """Return the table of the rows at ascending positions."""
@@ -149,7 +153,7 @@ class TableFile:
         import pyarrow as pa
 
         start = 0
-        for part, n_part in self._parts:
+        for part, n_part, _ in self._parts:
             stop = start + n_part
             if self._rows is not None:
                 first, last = np.searchsorted(self._rows, [start, stop])
@@ -172,6 +176,23 @@ class TableFile:
                 start = end
                 if batch.num_rows:
                     yield batch
+
+
+def _size_of(part: Any) -> tuple[int, int]:
+    """Return the number of rows of a part of a Parquet file, and their approximate size in memory.
+
+    In the file, equal texts may be written once, so that its own sizes say little.
+    """
+    n_rows = n_bytes = 0
+    for group in part.row_groups:
+        described = part.metadata.row_group(group.id)
+        n_rows += described.num_rows
+        for number in range(described.num_columns):
+            column = described.column(number)
+            is_text = column.physical_type in ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+            n_each = _BYTES_PER_TEXT if is_text else 8
+            n_bytes += column.total_uncompressed_size + n_each * column.num_values
+    return n_rows, n_bytes
 
 
 def blocks_of(table: pd.DataFrame | TableFile, n_rows: int) -> Iterator[pd.DataFrame]:

@@ -218,6 +218,9 @@ HOSTILE = {
     "a member without a file": (
         put("encoders", 2, "state", "dict", "saved_", []), "no estimator of the member 'network'",
     ),
+    "a member with inputs that are no names": (
+        put("encoders", 2, "config", "inputs", [{}]), "'network' must be a list of names",
+    ),
     "a member of another class": (put("encoders", 2, "class", "os.system"), "not registered here"),
 }  # fmt: skip
 

@@ -48,6 +48,10 @@ class MemberEncoder(Encoder):
         super().__init__(name, column=list(column))
         self.n_labels = n_labels
         self.inputs = list(inputs)
+        # A damaged file may hold anything here.
+        if not all(isinstance(each, str) for each in self.inputs):
+            msg = f"The inputs of the member {name!r} must be a list of names."
+            raise ModalityError(msg)
         self._estimators: list[Any] = []
         # Files of estimators that are not loaded yet.
         self._saved: list[Any] = []
