@@ -22,8 +22,8 @@ from multimodal_ensemble.generators._row_files import (
 from multimodal_ensemble.generators._row_sources import EncodedRows, FileRows, StoredRows
 from multimodal_ensemble.generators._row_writer import RowWriter, is_stored
 
-# Rows are kept in memory if their stored features, and for a table in files also their vectors,
-# take no more than this: 130,000 rows of VGG16.
+# Rows are kept in memory if their stored features, and for a table in files also their vectors and
+# raw values, take no more than this: 130,000 rows of VGG16.
 _KEPT_BYTES = 2**28
 # The upper estimate of a vector in a file: a sparse one is smaller.
 _BYTES_PER_VECTOR = 256
@@ -63,11 +63,12 @@ def read_rows(
     """Read the rows of a table, or raise a ValueError if none can be used."""
     in_files = isinstance(table, TableFile)
     n_bytes = [_bytes_per_row(encoder, store, augment, in_files=in_files) for encoder in encoders]
-    if len(table) * sum(n_bytes) <= _KEPT_BYTES:
+    n_of_table = table.n_bytes if isinstance(table, TableFile) else 0
+    if n_of_table + len(table) * sum(n_bytes) <= _KEPT_BYTES:
         frame = table.frame() if isinstance(table, TableFile) else table
         rows = _read_frame(frame, encoders, store, augment=augment, verbose=verbose)
     else:
-        n_rows = max(ROWS_PER_BLOCK, min(_ROWS_PER_PART, _BYTES_PER_PART // sum(n_bytes)))
+        n_rows = max(ROWS_PER_BLOCK, min(_ROWS_PER_PART, _BYTES_PER_PART // max(1, sum(n_bytes))))
         rows = _read_to_files(table, encoders, store, n_rows, augment=augment, verbose=verbose)
     if not rows.kept.size:
         msg = (
