@@ -607,16 +607,43 @@ def _(folder):
     make().fit(data, y["first"])
 
 
-@case("delimited strings as y")
+@case("delimited strings as y, padded or with empty names")
 def _(folder):
     data, _ = table()
-    make().fit(data, pd.Series(["first|second"] * 40))
+    y = pd.Series(["first | second", "second|", None, " "] * 10)
+    classifier = make().fit(data, y)
+    assert classifier.classes_.tolist() == ["first", "second"]
+    return "are split where a line says, without white space and empty names"
 
 
-@case("""printed lists as y, such as `"['A', 'B']"`""")
+@case("""lists as text as y, such as `"['A', 'B']"`""")
 def _(folder):
     data, _ = table()
-    make().fit(data, pd.Series(["['first', 'second']", "[]"] * 20))
+    classifier = make().fit(data, pd.Series(["['first', 'second']", "[]"] * 20))
+    assert classifier.classes_.tolist() == ["first", "second"]
+    return "are read as lists"
+
+
+@case("""lists as text that cannot be read, such as `"['A' 'B']"`""")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.Series(["['first' 'second']", "[]"] * 20))
+
+
+@case("strings as y that nothing separates")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.Series(["first", "second"] * 20))
+
+
+@case("a `label_delimiter` that is no string")
+def _(folder):
+    make(label_delimiter=1).fit(*table())
+
+
+@case("a `min_label_count` that no label has")
+def _(folder):
+    make(min_label_count=21).fit(*table())
 
 
 @case("a printed list, or a part of one, as a label")

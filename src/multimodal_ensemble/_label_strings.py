@@ -2,58 +2,36 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from multimodal_ensemble._tables import abbreviate, is_missing
+from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._text import without_invisible
 from multimodal_ensemble._warnings import warn
 
-_DELIMITERS = "|;,/\t\n"
-# Two quoted strings without a comma between them, as NumPy prints them, are one string in Python.
-_WITHOUT_COMMA = re.compile(r"""(['"])\s+\1""")
 
-
-def advise(rows: Sequence[Any], *, is_series: bool) -> str:
-    """Return how to convert strings, one per row of y, to lists of labels."""
+def are_printed(rows: Sequence[Any]) -> bool:
+    """Return whether the strings among some rows look like printed lists."""
     strings = [row for row in rows if isinstance(row, str) and row.strip()]
-    # Rows without labels need an empty list, which a method of a Series does not give them.
-    has_lists = not all(isinstance(row, str) or is_missing(row) for row in rows)
-    has_gaps = len(strings) < len(rows) and not has_lists
-    gap = " if isinstance(row, str) and row.strip() else []" if has_gaps else ""
-    is_series = is_series and not has_gaps
-    if any(map(_is_printed, strings)) or (strings and all(map(_is_bracketed, strings))):
-        if not all(map(_is_readable, strings)):
-            return (
-                "The string is a printed list whose labels cannot be separated reliably. Read the "
-                "lists from their source, or store them in a format that keeps lists, such as "
-                "JSON or Parquet."
-            )
-        how = f"[ast.literal_eval(row){gap} for row in y]"
-        how = "y.map(ast.literal_eval)" if is_series else how
-        return f"The string is a printed list. Convert it to a list, for example with {how}."
-    found = "\0".join(strings)
-    delimiter = next((each for each in _DELIMITERS if each in found), None)
-    if delimiter is None:
-        if has_gaps:
-            return f"If each string is one label, pass [[row]{gap} for row in y]."
+    return any(map(_is_printed, strings)) or (bool(strings) and all(map(_is_bracketed, strings)))
+
+
+def advise(rows: Sequence[Any]) -> str:
+    """Return how to convert strings, one per row of y, to lists of labels."""
+    if are_printed(rows):
         return (
-            "If each string is one label, pass [[label] for label in y], with an empty list for a "
-            "row without labels."
+            "The string is a printed list whose labels cannot be separated reliably. Read the "
+            "lists from their source, or store them in a format that keeps lists, such as "
+            "JSON or Parquet."
         )
-    pattern = rf"\s*{re.escape(delimiter)}\s*"
-    used = set(re.findall(pattern, found))
-    if len(used) == 1:
-        how = f"split({used.pop()!r})"
-        how = f"y.str.{how}" if is_series else f"[row.{how}{gap} for row in y]"
-    elif is_series:
-        how = f"y.str.split(r'{pattern}', regex=True)"
-    else:
-        how = f"[re.split(r'{pattern}', row){gap} for row in y]"
-    return f"Split delimited strings first, for example with {how}."
+    has_gaps = not all(isinstance(row, str) and row.strip() for row in rows)
+    gap = " if isinstance(row, str) and row.strip() else []" * has_gaps
+    return (
+        f"If each string is one label, pass [[row]{gap} for row in y]; if each holds several, pass "
+        "what separates them as label_delimiter."
+    )
 
 
 def check_label_strings(
@@ -107,17 +85,6 @@ def _is_cut(string: str) -> bool:
     string = string.strip()
     is_start, is_end = string.startswith("["), string.endswith("]")
     return is_start != is_end and string.count("[") != string.count("]")
-
-
-def _is_readable(string: str) -> bool:
-    """Return whether Python reads a string as the list that was printed."""
-    if _WITHOUT_COMMA.search(string):
-        return False
-    try:
-        value = ast.literal_eval(string.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return isinstance(value, list | tuple | set)
 
 
 def _clean(label: str) -> str:

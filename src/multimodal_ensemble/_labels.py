@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from multimodal_ensemble._label_format import LabelFormat, are_strings, find_label_format
 from multimodal_ensemble._label_names import as_strings, match_names
-from multimodal_ensemble._label_strings import advise, check_label_strings
+from multimodal_ensemble._label_strings import advise, are_printed, check_label_strings
 from multimodal_ensemble._tables import (
     abbreviate,
     counted,
@@ -28,31 +30,48 @@ _WRITTEN_BOOLEANS = frozenset(("0", "1", "0.0", "1.0", "False", "True", "false",
 
 
 def read_labels(
-    y: Any, classes: NDArray[Any] | None = None, *, name: str = "y"
+    y: Any,
+    classes: NDArray[Any] | None = None,
+    *,
+    name: str = "y",
+    delimiter: str | None = None,
+    min_count: int = 1,
+    report: Callable[[str], object] = lambda line: None,
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Return a multi-hot matrix and the label of each of its columns.
 
     Parameters
     ----------
     y : array-like, sparse matrix or DataFrame of shape (n_samples, n_labels), or label lists
-        Multi-hot labels, or a sequence with a list, tuple or set of labels for each row.
+        Multi-hot labels, or a sequence with a list, tuple or set of labels for each row, or with a
+        string that holds several labels.
     classes : ndarray of shape (n_labels,), optional
         The known labels, in the order of the columns to return. Default: the labels of `y`.
     name : str
         Name of `y` in messages.
+    delimiter : str, optional
+        What separates labels in strings. Default: what is found.
+    min_count : int
+        Labels of fewer rows are left out, unless the labels are known.
+    report : callable
+        Receives a line about what was found in strings, and about labels that are left out.
     """
     y = from_arrow(y, name=name)
     if y is None:
         msg = f"This classifier requires y to be passed, but the target {name} is None."
         raise ValueError(msg)
-    if isinstance(y, pd.DataFrame) and y.shape[1] == 1 and any(map(_is_label_list, y.iloc[:, 0])):
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1 and any(map(_has_labels, y.iloc[:, 0])):
         msg = (
-            f"{name} is a table of one column that holds lists of labels. Pass the column "
-            f"itself: {name}[{y.columns[0]!r}]."
+            f"{name} is a table of one column that holds lists or strings of labels. Pass the "
+            f"column itself: {name}[{y.columns[0]!r}]."
         )
         raise ValueError(msg)
-    lists = _as_label_lists(y, name)
+    lists = _as_label_lists(y, name, delimiter, classes, report)
     if lists is not None:
+        if classes is None and min_count > 1:
+            counts = Counter(label for row in lists for label in {*map(to_python, row)})
+            rare = find_rare(counts, min_count, name, report)
+            lists = [[label for label in row if to_python(label) not in rare] for row in lists]
         return _read_lists(lists, classes, name)
     matrix = check_label_matrix(y, name=name)
     columns = list(range(matrix.shape[1]))
@@ -60,7 +79,10 @@ def read_labels(
         columns = _check_distinct(list(y.columns), name)
         check_label_strings(columns, classes, name=name)
     if classes is None:
-        return matrix, label_array(columns)
+        counts = Counter(dict(zip(columns, matrix.sum(axis=0).tolist(), strict=True)))
+        rare = find_rare(counts, min_count, name, report)
+        kept = [place for place, column in enumerate(columns) if column not in rare]
+        return matrix[:, kept] if rare else matrix, label_array([columns[place] for place in kept])
     known = match_names(columns, classes) if isinstance(y, pd.DataFrame) else None
     if known is not None:
         return _reorder(matrix, columns, known, classes, name), classes
@@ -86,7 +108,61 @@ def label_tuples(y_pred: NDArray[Any], classes: NDArray[Any]) -> list[tuple[Any,
     return [tuple(names[column] for column in np.flatnonzero(row)) for row in y_pred]
 
 
-def _as_label_lists(y: Any, name: str) -> list[Any] | None:
+def find_rare(
+    counts: Counter[Any], min_count: int, name: str, report: Callable[[str], object]
+) -> set[Any]:
+    """Return the labels of fewer rows than `min_count`, with a line about them.
+
+    Raises
+    ------
+    ValueError
+        If no label has so many rows.
+    """
+    # Labels without any row are known from a table, and are learned as such.
+    rare = (
+        {label for label, count in counts.items() if count < min_count} if min_count > 1 else set()
+    )
+    if counts and len(rare) == len(counts):
+        label, count = counts.most_common(1)[0]
+        msg = (
+            f"No label of {name} has min_label_count={min_count} rows. The most frequent one, "
+            f"{label!r}, has {count}; pass a smaller number."
+        )
+        raise ValueError(msg)
+    if rare:
+        report(
+            f"{name}: {counted(len(rare), 'label')} of {len(counts)} left out, with fewer than "
+            f"{min_count} rows: {abbreviate(sorted(rare, key=str))}"
+        )
+    return rare
+
+
+def label_format(
+    rows: Sequence[Any],
+    delimiter: str | None,
+    classes: NDArray[Any] | None,
+    name: str,
+    report: Callable[[str], object],
+) -> LabelFormat | None:
+    """Return how strings, one per row, hold labels, and report it; None for other rows."""
+    if not are_strings(rows):
+        return None
+    known = None if classes is None else as_strings(classes)
+    found = find_label_format(rows, delimiter=delimiter, classes=known)
+    if found is None or (found.delimiter is not None and delimiter is None and are_printed(rows)):
+        return None
+    if classes is None and delimiter is None:
+        report(f"{name}: strings of labels, {found.evidence}")
+    return found
+
+
+def _as_label_lists(
+    y: Any,
+    name: str,
+    delimiter: str | None,
+    classes: NDArray[Any] | None,
+    report: Callable[[str], object],
+) -> list[Any] | None:
     """Return label lists as a list, or None where `y` does not hold label lists."""
     if isinstance(y, pd.DataFrame) or hasattr(y, "toarray"):
         return None
@@ -96,6 +172,8 @@ def _as_label_lists(y: Any, name: str) -> list[Any] | None:
     if not is_column and not isinstance(y, list | tuple):
         return None
     rows = list(y)
+    if (found := label_format(rows, delimiter, classes, name, report)) is not None:
+        return found.split(rows)
     is_list = [_is_label_list(row) for row in rows]
     if all(is_list):
         has_names = any(isinstance(label, str) for row in rows for label in row)
@@ -107,7 +185,7 @@ def _as_label_lists(y: Any, name: str) -> list[Any] | None:
     position = is_list.index(False)
     row = to_python(rows[position])
     if any(isinstance(row, str) for row in rows):
-        fix = advise(rows, is_series=isinstance(y, pd.Series))
+        fix = advise(rows)
     else:
         how = ", as [row if numpy.iterable(row) else [] for row in y] does" * is_missing(row)
         fix = f"Give an empty list where a row has no label{how}."
@@ -116,6 +194,11 @@ def _as_label_lists(y: Any, name: str) -> list[Any] | None:
         f"{row!r} in row {position}. {fix}"
     )
     raise ValueError(msg)
+
+
+def _has_labels(row: Any) -> bool:
+    """Return whether a value is a list of labels, or a string that is no number."""
+    return _is_label_list(row) or (isinstance(row, str) and row not in _WRITTEN_BOOLEANS)
 
 
 def _is_label_list(row: Any) -> bool:

@@ -103,10 +103,41 @@ def test_labels_of_a_file_are_those_of_the_table(table, tmp_path, small_memory):
     assert classes.tolist() == expected_classes.tolist() == ["art", "love", "war"]
 
 
+def test_strings_of_a_file_are_split_as_those_of_a_table(tmp_path, small_memory):
+    strings = [None] * 130 + ["war"] * 140 + ["war | love|", "art|war", "art"] * 10
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"number": range(len(strings)), "genres": strings}).to_parquet(path)
+    _, y = _read_table.split_labels(path, "genres")
+    for min_count in (1, 15):
+        said = []
+        matrix, classes = _read_table.read_label_column(y, None, min_count=min_count)
+        expected, expected_classes = read_labels(strings, min_count=min_count, report=said.append)
+        np.testing.assert_array_equal(matrix, expected)
+        assert classes.tolist() == expected_classes.tolist()
+        if min_count == 1:
+            known, _ = _read_table.read_label_column(y, classes[::-1])
+            np.testing.assert_array_equal(known, expected[:, ::-1])
+    assert classes.tolist() == ["art", "war"]
+
+
+def test_an_estimator_splits_strings_and_leaves_rare_labels_out(table, fitted, capsys):
+    strings = table["genres"].str.join(" / ")
+    strings[0] += " / odd"
+    ensemble = MultimodalEnsemble(make_encoders(), min_label_count=2, random_state=1)
+    ensemble.fit(table.assign(genres=strings), "genres")
+    said = capsys.readouterr().out
+    assert "y: strings of labels, split at '/', which " in said
+    assert "y: 1 label of 3 left out, with fewer than 2 rows: ['odd']" in said
+    np.testing.assert_array_equal(ensemble.predict_proba(table), fitted.predict_proba(table))
+    with pytest.warns(UserWarning, match=r"1 label that no training row has.*\['odd'\]"):
+        score = ensemble.score(table, strings)
+    assert score == fitted.score(table, table["genres"])
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["war|love"] * 300, "list of labels in each row"),
+        (["war"] * 300, "what separates them as label_delimiter"),
         ([["war"]] * 200 + [None] * 100, "an empty list where a row has no label"),
         ([[]] * 300, "has no labels"),
     ],

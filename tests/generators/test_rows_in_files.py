@@ -259,6 +259,22 @@ def test_a_data_set_of_a_parquet_folder(table, y, encoders, parquet, small_memor
     assert raw["tags"].tolist() == table["tags"].iloc[288:320].tolist()
 
 
+def test_the_size_of_a_file_is_that_of_its_values_in_memory(tmp_path):
+    """Parquet writes equal texts once, and memory holds each of them."""
+    tags = [[WORDS[row % 5], WORDS[row % 3], "a longer word"] for row in range(5_000)]
+    table = pd.DataFrame({"number": np.arange(5_000.0), "tags": tags, "title": ["word"] * 5_000})
+    table.to_parquet(tmp_path / "rows.parquet")
+    file = TableFile.open(tmp_path / "rows.parquet")
+    tracemalloc.start()
+    frame = file.frame()
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(frame) == 5_000
+    assert 0.5 * held < file.n_bytes < 2 * held
+    some = file.take(np.arange(1_000))
+    assert some.n_bytes == file.n_bytes // 5
+
+
 def test_memory_does_not_grow_with_the_rows_of_files(tmp_path, small_memory):
     peaks = []
     for n_rows in (4_000, 16_000):

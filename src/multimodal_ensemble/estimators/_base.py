@@ -37,10 +37,13 @@ from multimodal_ensemble.metrics import apply_thresholds
 class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, BaseEstimator):
     """Base class of multilabel estimators over encoders.
 
-    A subclass has the parameters `encoders`, `store` and `verbose`; `fit` ends with `_adopt`.
+    A subclass has the parameters `encoders`, `label_delimiter`, `min_label_count`, `store` and
+    `verbose`; `fit` ends with `_adopt`.
     """
 
     encoders: Any
+    label_delimiter: str | None
+    min_label_count: int
     store: Any
     verbose: int
     encoders_: list[Encoder]
@@ -106,7 +109,7 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         read = read_large_table if may_be_lazy else read_table
         table = read(self, X, reset=False)
         check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight)
-        y_true, _ = read_label_column(y, self.classes_)
+        y_true, _ = read_label_column(y, self.classes_, delimiter=self.label_delimiter)
         check_same_length(table, y_true)
         return table, y_true
 

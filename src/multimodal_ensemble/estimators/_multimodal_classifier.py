@@ -17,6 +17,7 @@ from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
 from multimodal_ensemble.estimators._calibration import check_calibration, without_calibration
 from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
+from multimodal_ensemble.estimators._read_table import check_label_options
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
 from multimodal_ensemble.estimators._rows import (
     TrainingRows,
@@ -91,6 +92,12 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         Share of the training rows, and of each label, that is held out if `fit` receives no
         validation rows. Of more than 250,000 rows without groups, they are drawn at random. None
         validates on the training rows and warns that this is optimistic.
+    label_delimiter : str, optional
+        What separates the labels of a row where `y` holds strings, such as ``"|"``. By default, it
+        is found, and a line says what was found. Lists as text, such as ``'["war", "love"]'``, are
+        read as lists.
+    min_label_count : int, default=1
+        Labels that fewer rows have are left out, and a line names them.
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     warm_start : bool, default=False
@@ -171,6 +178,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         patience: int | None = 10,
         monitor: str | MonitorFunction = "mean_roc_auc",
         validation_fraction: float | None = 0.1,
+        label_delimiter: str | None = None,
+        min_label_count: int = 1,
         store: FeatureStore | str | PathLike[str] | None = None,
         warm_start: bool = False,
         random_state: Any = None,
@@ -191,6 +200,8 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         self.patience = patience
         self.monitor = monitor
         self.validation_fraction = validation_fraction
+        self.label_delimiter = label_delimiter
+        self.min_label_count = min_label_count
         self.store = store
         self.warm_start = warm_start
         self.random_state = random_state
@@ -216,8 +227,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         ----------
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
             The raw columns. An array of numbers is one modality, ``"features"``.
-        y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-            Multi-hot labels, or the labels of each row.
+        y : array-like or DataFrame of shape (n_samples, n_labels), sequence of label lists, or str
+            Multi-hot labels, or the labels of each row: lists, or strings such as ``"war|love"``
+            (see `label_delimiter`). A name is that of a column of X that holds them.
         validation_data : tuple of (X, y), optional
             Rows that stop the training and choose weights and thresholds. Default: rows held out
             from the training rows; see `validation_fraction`.
@@ -341,6 +353,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         return self.batch_size or BATCH_SIZE
 
     def _check_params(self) -> None:
+        check_label_options(self.label_delimiter, self.min_label_count)
         check_threshold(self.threshold)
         check_calibration(self.calibration)
         check_monitor(self.monitor)

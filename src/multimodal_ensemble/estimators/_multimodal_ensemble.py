@@ -24,6 +24,7 @@ from multimodal_ensemble.estimators._member_encoder import (
 )
 from multimodal_ensemble.estimators._member_plan import check_groups
 from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
+from multimodal_ensemble.estimators._read_table import check_label_options
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import draw_seed
 from multimodal_ensemble.features import FeatureStore
@@ -72,6 +73,12 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         always passes through a logistic function per label. ``"isotonic"`` adds an increasing
         curve per label, learned from leave-one-out scores before thresholds are. It does not
         change ranks. Labels that fewer than five rows have or lack do without it, with a warning.
+    label_delimiter : str, optional
+        What separates the labels of a row where `y` holds strings, such as ``"|"``. By default, it
+        is found, and a line says what was found. Lists as text, such as ``'["war", "love"]'``, are
+        read as lists.
+    min_label_count : int, default=1
+        Labels that fewer rows have are left out, and a line names them.
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     random_state : int, RandomState instance or None, default=None
@@ -167,6 +174,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         weights: str | Mapping[str, float] = "learned",
         threshold: Any = "prevalence",
         calibration: str | None = None,
+        label_delimiter: str | None = None,
+        min_label_count: int = 1,
         store: FeatureStore | str | PathLike[str] | None = None,
         random_state: Any = None,
         verbose: int = 1,
@@ -178,6 +187,8 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         self.weights = weights
         self.threshold = threshold
         self.calibration = calibration
+        self.label_delimiter = label_delimiter
+        self.min_label_count = min_label_count
         self.store = store
         self.random_state = random_state
         self.verbose = verbose
@@ -197,8 +208,9 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         ----------
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
             The raw columns. An array of numbers is one modality, ``"features"``.
-        y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-            Multi-hot labels, or the labels of each row.
+        y : array-like or DataFrame of shape (n_samples, n_labels), sequence of label lists, or str
+            Multi-hot labels, or the labels of each row: lists, or strings such as ``"war|love"``
+            (see `label_delimiter`). A name is that of a column of X that holds them.
         unlabelled : DataFrame or mapping of str to sequence, optional
             Further rows without labels, and no test rows. Encoders that learn without labels, such
             as `TagEmbeddingEncoder`, also learn from these. If there is none of
@@ -238,6 +250,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         return self._adopt(train_ensemble(encoders, rows, params, external, excluded, seed))
 
     def _check_params(self) -> None:
+        check_label_options(self.label_delimiter, self.min_label_count)
         check_threshold(self.threshold)
         check_calibration(self.calibration)
         check_groups(self.groups)

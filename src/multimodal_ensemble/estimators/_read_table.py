@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any
 
@@ -11,17 +12,38 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from multimodal_ensemble._labels import label_array, read_labels
+from multimodal_ensemble._labels import find_rare, label_array, label_format, read_labels
 from multimodal_ensemble._open_table import open_table, read_tables
 from multimodal_ensemble._table_files import TableFile
-from multimodal_ensemble._tables import abbreviate, check_columns, from_arrow, table_names, to_frame
+from multimodal_ensemble._tables import (
+    abbreviate,
+    check_columns,
+    from_arrow,
+    is_missing,
+    table_names,
+    to_frame,
+)
+from multimodal_ensemble._validation import check_at_least
 
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
 # Tables in files are read into memory if they take no more.
 _KEPT_BYTES = 2**27
+# Distinct strings of labels that show how they are split.
+_MAX_DISTINCT = 10_000
 # Rows of which labels are read at once.
 _ROWS_PER_PART = 32_768
+
+
+def check_label_options(delimiter: Any, min_count: Any) -> None:
+    """Raise a ValueError unless these can say how strings hold labels and which labels are kept."""
+    if delimiter is not None and not (isinstance(delimiter, str) and delimiter):
+        msg = (
+            "label_delimiter must be a string that is not empty, such as '|', or None. Received "
+            f"label_delimiter={delimiter!r}."
+        )
+        raise ValueError(msg)
+    check_at_least(min_count, 1, name="min_label_count")
 
 
 def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
@@ -46,27 +68,58 @@ def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
 
 
 def read_label_column(
-    y: Any, classes: NDArray[Any] | None, *, name: str = "y"
+    y: Any,
+    classes: NDArray[Any] | None,
+    *,
+    name: str = "y",
+    delimiter: str | None = None,
+    min_count: int = 1,
+    report: Callable[[str], object] = lambda line: None,
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Return labels as `read_labels` does, those of a table in files part by part."""
     if not isinstance(y, TableFile):
-        return read_labels(y, classes, name=name)
-    if classes is None:
-        found: set[Any] = set()
+        return read_labels(
+            y, classes, name=name, delimiter=delimiter, min_count=min_count, report=report
+        )
+    found = label_format(_distinct_strings(y), delimiter, classes, name, report)
+
+    def parts() -> Iterator[list[Any]]:
         for rows in _label_parts(y):
+            # A part may have no strings but missing ones.
+            yield rows if found is None else found.split(rows)
+
+    rare: set[Any] = set()
+    if classes is None:
+        counts: Counter[Any] = Counter()
+        for rows in parts():
             # A part in which no row has a label is no reason to refuse the others.
             if any(np.size(row) for row in rows if row is not None):
-                found.update(read_labels(rows, name=name)[1].tolist())
-        classes = label_array(sorted(found)) if found else None
-    parts = []
-    for number, rows in enumerate(_label_parts(y)):
+                matrix, columns = read_labels(rows, name=name)
+                counts.update(dict(zip(columns.tolist(), matrix.sum(axis=0).tolist(), strict=True)))
+        rare = find_rare(counts, min_count, name, report)
+        classes = label_array(sorted(counts.keys() - rare)) if counts else None
+    positive = []
+    for number, rows in enumerate(parts()):
+        kept = [[label for label in row if label not in rare] for row in rows] if rare else rows
         try:
-            parts.append(read_labels(rows, classes, name=name)[0])
+            positive.append(read_labels(kept, classes, name=name)[0])
         except ValueError as error:
-            first = number * _ROWS_PER_PART
-            error.add_note(f"Rows of y are counted from row {first} of X here.")
+            start = number * _ROWS_PER_PART
+            error.add_note(f"Rows of y are counted from row {start} of X here.")
             raise
-    return np.concatenate(parts), np.asarray(classes)
+    return np.concatenate(positive), np.asarray(classes)
+
+
+def _distinct_strings(y: TableFile) -> list[str]:
+    """Return many distinct strings of a column, or none if it holds anything else."""
+    distinct: set[str] = set()
+    for rows in _label_parts(y):
+        if not all(isinstance(row, str) or is_missing(row) for row in rows):
+            return []
+        distinct.update(row for row in rows if isinstance(row, str))
+        if len(distinct) > _MAX_DISTINCT:
+            break
+    return sorted(distinct)
 
 
 def _label_parts(y: TableFile) -> Iterator[list[Any]]:

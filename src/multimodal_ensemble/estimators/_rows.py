@@ -156,7 +156,13 @@ def read_all_rows(
     table = read_large_table(checked, X, reset=True)
     check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
     sample_weight = from_arrow(sample_weight, name="sample_weight")
-    y_true, classes = read_label_column(y, classes)
+    y_true, classes = read_label_column(
+        y,
+        classes,
+        delimiter=estimator.label_delimiter,
+        min_count=estimator.min_label_count,
+        report=print if estimator.verbose else _say_nothing,
+    )
     rows = Rows(table, y_true, sample_weight)
     return TrainingRows(
         rows,
@@ -236,4 +242,11 @@ def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRo
         checked.feature_names_in_ = read.feature_names_in
     table = read_large_table(checked, X, reset=False)
     check_same_index(X=named_rows(X, table), y=y)
-    return Rows(table, read_label_column(y, read.classes, name="y of validation_data")[0])
+    y_true, _ = read_label_column(
+        y, read.classes, name="y of validation_data", delimiter=estimator.label_delimiter
+    )
+    return Rows(table, y_true)
+
+
+def _say_nothing(line: str) -> None:
+    """Receive a line that is not printed."""
