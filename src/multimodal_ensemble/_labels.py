@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from multimodal_ensemble._label_format import LabelFormat, are_strings, find_label_format
 from multimodal_ensemble._label_names import as_strings, match_names
@@ -211,50 +211,60 @@ def _read_lists(
     if not rows:
         msg = f"{name} has no rows."
         raise ValueError(msg)
-    rows = [[to_python(label) for label in row] for row in rows]
-    kinds = {type(label) for row in rows for label in row}
+    lengths = np.array([len(row) for row in rows])
+    owners = np.repeat(np.arange(len(rows)), lengths)
+    flat = [*itertools.chain.from_iterable(rows)]
+    if not {*map(type, flat)} <= {str, int}:
+        flat = [to_python(label) for label in flat]
+    kinds = {*map(type, flat)}
     if not kinds <= {str} and not kinds <= {int}:
         named = sorted(kind.__name__ for kind in kinds)
         msg = f"The labels of {name} must be all strings or all whole numbers. Received {named}."
         raise ValueError(msg)
-    for position, row in enumerate(rows):
-        if kinds == {int} and len(set(row)) < len(row):
-            msg = (
-                f"{name} has a label more than once in row {position}: {row}. If these are "
-                f"multi-hot rows, pass them as one matrix: numpy.stack({name})."
-            )
-            raise ValueError(msg)
-    present = {label for row in rows for label in row}
-    lengths = [len(row) for row in rows]
-    if present <= _WRITTEN_BOOLEANS and min(lengths) == max(lengths) > 1:
+    present = {label: number for number, label in enumerate(dict.fromkeys(flat))}
+    numbers = np.fromiter(map(present.__getitem__, flat), dtype=np.intp, count=len(flat))
+    if kinds == {int}:
+        _refuse_repeated(owners, numbers, rows, name)
+    if present.keys() <= _WRITTEN_BOOLEANS and lengths.min() == lengths.max() > 1:
         msg = (
             f"{name} has lists of one length that hold only {sorted(present)}, which look like the "
             "rows of a multi-hot matrix read as strings. Convert them to numbers 0 and 1, and pass "
             "them as one matrix."
         )
         raise ValueError(msg)
-    if classes is not None:
-        # Names are compared as strings.
-        known = dict(zip(as_strings(classes), classes.tolist(), strict=True))
-        rows = [[known.get(str(label), label) for label in row] for row in rows]
-        present = {label for row in rows for label in row}
-    check_label_strings(present, classes, name=name)
+    # Names are compared as strings.
+    known = {} if classes is None else dict(zip(as_strings(classes), classes.tolist(), strict=True))
+    labels = [known.get(str(label), label) for label in present]
+    check_label_strings(labels, classes, name=name)
     if classes is None:
         if not present:
             msg = f"{name} has no labels: all of its {len(rows)} lists are empty."
             raise ValueError(msg)
         classes = label_array(sorted(present))
-    unseen = present - set(classes.tolist())
-    known = {str(label): label for label in classes.tolist()} if unseen else {}
-    if not known.keys().isdisjoint(as_strings(unseen)):
-        # Names are compared as strings, here as in tables.
-        rows = [[known.get(str(label), label) for label in row] for row in rows]
-        unseen = {label for label in unseen if str(label) not in known}
-    if unseen:
+    column_of = {label: column for column, label in enumerate(classes.tolist())}
+    if unseen := {label for label in labels if label not in column_of}:
         _warn_of_unseen(unseen, name)
-        rows = [[label for label in row if label not in unseen] for row in rows]
-    binarizer = MultiLabelBinarizer(classes=classes.tolist())
-    return binarizer.fit_transform(rows).astype(bool), classes
+    columns = np.array([column_of.get(label, -1) for label in labels], dtype=np.intp)[numbers]
+    matrix = np.zeros((len(rows), len(classes)), dtype=bool)
+    matrix[owners[columns >= 0], columns[columns >= 0]] = True
+    return matrix, classes
+
+
+def _refuse_repeated(
+    owners: NDArray[np.intp], numbers: NDArray[np.intp], rows: list[Any], name: str
+) -> None:
+    """Raise a ValueError if some row has a number more than once."""
+    pairs = np.stack([owners, numbers])
+    _, firsts = np.unique(pairs, axis=1, return_index=True)
+    repeated = np.setdiff1d(np.arange(len(numbers)), firsts)
+    if len(repeated):
+        position = int(owners[repeated[0]])
+        row = [to_python(label) for label in rows[position]]
+        msg = (
+            f"{name} has a label more than once in row {position}: {row}. If these are "
+            f"multi-hot rows, pass them as one matrix: numpy.stack({name})."
+        )
+        raise ValueError(msg)
 
 
 def _reorder(
