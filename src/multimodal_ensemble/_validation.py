@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
@@ -39,6 +40,31 @@ def check_not_masked(values: Any, *, name: str) -> None:
 
 def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_]:
     """Return a multi-hot label matrix as booleans of shape ``(n_samples, n_labels)``."""
+    return _to_booleans(_read_label_array(y_true, name), name)
+
+
+def read_known_labels(
+    y_true: Any, *, name: str = "y_true"
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Return a multi-hot label matrix, and which entries are known, or None if all of them are.
+
+    Entries that are NaN or missing are unknown, and False in the matrix.
+    """
+    array = _read_label_array(y_true, name)
+    if array.dtype.kind not in "fO":
+        return _to_booleans(array, name), None
+    # pandas tells None, NaN and pandas.NA in arrays of objects.
+    if not any(pd.isna(array[rows]).any() for rows in row_blocks(array.shape)):
+        return _to_booleans(array, name), None
+    known = ~pd.isna(array)
+    if not known.any():
+        msg = f"{name} has no known label: all of its entries are missing."
+        raise ValueError(msg)
+    return _to_booleans(np.where(known, array, 0), name), known
+
+
+def _read_label_array(y_true: Any, name: str) -> NDArray[Any]:
+    """Return a label matrix as an array of any type, which has rows and labels."""
     check_not_masked(y_true, name=name)
     # MultiLabelBinarizer(sparse_output=True) returns a sparse matrix.
     try:
@@ -60,6 +86,10 @@ def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_
     if 0 in array.shape:
         msg = f"{name} must have at least one row and one label. Received shape {array.shape}."
         raise ValueError(msg)
+    return array
+
+
+def _to_booleans(array: NDArray[Any], name: str) -> NDArray[np.bool_]:
     if array.dtype == np.bool_:
         return array
     is_byte = array.dtype in (np.uint8, np.int8)
@@ -173,8 +203,13 @@ def check_label_names(
     return names
 
 
-def check_sample_weight(sample_weight: Any, n_samples: int) -> FloatArray | None:
-    """Return weights as float64 of shape ``(n_samples,)``, or None."""
+def check_sample_weight(
+    sample_weight: Any, n_samples: int, n_labels: int | None = None
+) -> FloatArray | None:
+    """Return weights as float64 of shape ``(n_samples,)``, or None.
+
+    With `n_labels`, they may also have the shape ``(n_samples, n_labels)``.
+    """
     if sample_weight is None:
         return None
     check_not_masked(sample_weight, name="sample_weight")
@@ -184,8 +219,9 @@ def check_sample_weight(sample_weight: Any, n_samples: int) -> FloatArray | None
         msg = f"sample_weight must be numeric. Received {received}."
         raise ValueError(msg)
     weights = given.astype(np.float64)
-    if weights.shape != (n_samples,):
-        msg = f"sample_weight must have shape ({n_samples},). Received shape {weights.shape}."
+    if weights.shape != (n_samples,) and weights.shape != (n_samples, n_labels):
+        shapes = f"({n_samples},)" + (f" or ({n_samples}, {n_labels})" if n_labels else "")
+        msg = f"sample_weight must have shape {shapes}. Received shape {weights.shape}."
         raise ValueError(msg)
     with np.errstate(over="ignore"):
         total = weights.sum()

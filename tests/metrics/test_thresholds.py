@@ -300,7 +300,7 @@ def test_thresholds_survive_json():
         (np.empty((0, 2)), np.empty((0, 2)), {}, "at least one row and one label"),
         (np.empty((2, 0)), np.empty((2, 0)), {}, "at least one row and one label"),
         ([[0], [2]], [[0.1], [0.2]], {}, "only 0 and 1.*row 1, column 0"),
-        ([[0], [math.nan]], [[0.1], [0.2]], {}, "only 0 and 1.*row 1, column 0"),
+        ([[0], [0.5]], [[0.1], [0.2]], {}, "only 0 and 1.*row 1, column 0"),
         ([[0], [1]], [[0.1], [math.nan]], {}, "must be finite. Received nan in row 1, column 0"),
         ([[0], [1]], [[INF], [0.1]], {}, "must be finite. Received inf in row 0, column 0"),
         ([[0], [1]], [["a"], ["b"]], {}, "must be numeric"),

@@ -25,13 +25,14 @@ def mean_accuracy(
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
-        Multi-hot labels, 0 or 1.
+        Multi-hot labels, 0 or 1, or NaN where it is unknown whether a row has a label. The row is
+        then left out for this label.
     y_score : array-like of shape (n_samples, n_labels)
         Finite scores, of any range.
     thresholds : float or array-like of shape (n_labels,)
         One threshold per label, or a single threshold for all labels; see `tune_thresholds`.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Non-negative weights of the rows.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+        Non-negative weights of the rows, or of the rows for each label.
 
     Returns
     -------
@@ -65,10 +66,14 @@ def mean_accuracy(
     >>> mean_accuracy(y_true, y_score, [0.5, 0.25])
     0.75
     """
-    given = read_inputs(y_true, y_score, sample_weight=sample_weight)
+    given = read_inputs(y_true, y_score, sample_weight=sample_weight, may_be_unknown=True)
     limits = check_thresholds(given.read_thresholds(thresholds), given.scores.shape)
-    accuracies = np.empty(len(given.positive))
+    n_correct = n_entries = 0.0
     for rows in row_blocks(given.positive.shape):
         correct = predict_labels(given.scores[rows], limits) == given.positive[rows]
-        np.mean(correct, axis=1, out=accuracies[rows])
-    return float(np.average(accuracies, weights=given.weights))
+        weights = np.ones(1) if given.weights is None else given.weights[rows]
+        weights = np.broadcast_to(weights if weights.ndim == 2 else weights[:, None], correct.shape)
+        known = slice(None) if given.known is None else given.known[rows]
+        n_correct += float(weights[known][correct[known]].sum())
+        n_entries += float(weights[known].sum())
+    return n_correct / n_entries if n_entries else float("nan")

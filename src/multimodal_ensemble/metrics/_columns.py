@@ -11,17 +11,33 @@ from multimodal_ensemble._validation import FloatArray, ScoreArray
 
 
 def read_columns(
-    positive: NDArray[np.bool_], scores: ScoreArray, weights: FloatArray | None = None
+    positive: NDArray[np.bool_], scores: ScoreArray, known: NDArray[np.bool_] | None = None
 ) -> Iterator[tuple[NDArray[np.bool_], ScoreArray]]:
-    """Yield the rows with a positive weight of each label: what is true, and the scores.
+    """Yield the known rows of each label: what is true, and the scores.
 
     Both are contiguous, because selecting from a strided column takes as long as sorting it.
     """
-    used = None if weights is None or weights.all() else weights > 0
     for column in range(positive.shape[1]):
         true = np.ascontiguousarray(positive[:, column])
         score = np.ascontiguousarray(scores[:, column])
-        yield (true, score) if used is None else (true[used], score[used])
+        yield (true, score) if known is None else (true[known[:, column]], score[known[:, column]])
+
+
+def read_weighted_columns(
+    positive: NDArray[np.bool_],
+    scores: ScoreArray,
+    weights: FloatArray | None = None,
+    known: NDArray[np.bool_] | None = None,
+) -> Iterator[tuple[NDArray[np.bool_], ScoreArray, FloatArray | None]]:
+    """Yield the known rows with a positive weight of each label, and their weights."""
+    for column, (true, score) in enumerate(read_columns(positive, scores, known)):
+        if weights is None:
+            yield true, score, None
+            continue
+        weight = weights if weights.ndim == 1 else np.ascontiguousarray(weights[:, column])
+        weight = weight if known is None else weight[known[:, column]]
+        used = slice(None) if weight.all() else weight > 0
+        yield true[used], score[used], weight[used]
 
 
 def sort_by_class(positive: NDArray[np.bool_], scores: ScoreArray) -> tuple[ScoreArray, ScoreArray]:

@@ -32,7 +32,8 @@ def delong_test(
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
-        Multi-hot labels, 0 or 1.
+        Multi-hot labels, 0 or 1, or NaN where it is unknown whether a row has a label. The row is
+        then left out for this label.
     y_score : array-like of shape (n_samples, n_labels)
         Finite scores of one model, of any range, higher for the positive class.
     y_score_other : array-like of shape (n_samples, n_labels)
@@ -100,11 +101,11 @@ def delong_test(
     Drama       0.406           0.254     0.11
     """
     check_level(level)
-    given = read_inputs(y_true, y_score, labels=labels)
-    other = read_inputs(y_true, y_score_other, labels=labels)
+    given = read_inputs(y_true, y_score, labels=labels, may_be_unknown=True)
+    other = read_inputs(y_true, y_score_other, labels=labels, may_be_unknown=True)
     pairs = zip(
-        read_columns(given.positive, given.scores),
-        read_columns(other.positive, other.scores),
+        read_columns(given.positive, given.scores, given.known),
+        read_columns(other.positive, other.scores, other.known),
         strict=True,
     )
     compared = [_compare(true, one, two) for (true, one), (_, two) in pairs]

@@ -18,6 +18,7 @@ from multimodal_ensemble._validation import (
     check_label_names,
     check_sample_weight,
     check_scores,
+    read_known_labels,
 )
 
 
@@ -28,11 +29,14 @@ class Inputs:
     positive: NDArray[np.bool_]
     # float32 or float64, as given.
     scores: ScoreArray
+    # Of rows, or of rows and labels.
     weights: FloatArray | None
     # Names for messages and tables.
     names: list[str]
     # What the labels are called, or None if nobody says.
     labels: list[Any] | None
+    # Which entries of `positive` are known; None for all of them.
+    known: NDArray[np.bool_] | None = None
 
     def read_thresholds(self, thresholds: Any) -> Any:
         """Return thresholds in the order of the labels."""
@@ -40,9 +44,17 @@ class Inputs:
 
 
 def read_inputs(
-    y_true: Any, y_score: Any, *, sample_weight: Any = None, labels: Sequence[str] | None = None
+    y_true: Any,
+    y_score: Any,
+    *,
+    sample_weight: Any = None,
+    labels: Sequence[str] | None = None,
+    may_be_unknown: bool = False,
 ) -> Inputs:
-    """Check inputs, and pair rows and columns by name where both sides have names."""
+    """Check inputs, and pair rows and columns by name where both sides have names.
+
+    Where labels `may_be_unknown`, entries of `y_true` may be NaN.
+    """
     check_same_index(y_true=y_true, y_score=y_score, sample_weight=sample_weight)
     y_true, y_score = from_arrow(y_true, name="y_true"), from_arrow(y_score, name="y_score")
     sample_weight = from_arrow(sample_weight, name="sample_weight")
@@ -50,12 +62,14 @@ def read_inputs(
     if hasattr(y_score, "columns"):
         y_score = in_label_order(y_score, columns, name="y_score")
         columns = y_score.columns if columns is None else columns
-    positive = check_label_matrix(y_true)
+    positive, known = (
+        read_known_labels(y_true) if may_be_unknown else (check_label_matrix(y_true), None)
+    )
     scores = check_scores(y_score, positive.shape)
-    weights = check_sample_weight(sample_weight, len(positive))
+    weights = check_sample_weight(sample_weight, *positive.shape)
     names = check_label_names(labels, positive.shape[1], columns=columns)
     named = names if labels is not None else columns
-    return Inputs(positive, scores, weights, names, None if named is None else list(named))
+    return Inputs(positive, scores, weights, names, None if named is None else list(named), known)
 
 
 def read_scores(y_score: Any, thresholds: Any) -> tuple[ScoreArray, Any]:

@@ -32,7 +32,8 @@ def reliability_curve(
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
-        Multi-hot labels, 0 or 1.
+        Multi-hot labels, 0 or 1, or NaN where it is unknown whether a row has a label. The row is
+        then left out for this label.
     y_score : array-like of shape (n_samples, n_labels)
         Probabilities, from 0 to 1.
     n_bins : int, default=10
@@ -82,7 +83,7 @@ def reliability_curve(
     1  Drama        0.77   0.67       3  0.21  0.94
     """
     check_at_least(n_bins, 1, name="n_bins")
-    given = read_inputs(y_true, y_score, labels=labels)
+    given = read_inputs(y_true, y_score, labels=labels, may_be_unknown=True)
     if not are_probabilities(given.scores):
         outside = (given.scores < 0) | (given.scores > 1)
         row, column = np.argwhere(outside)[0]
@@ -93,7 +94,7 @@ def reliability_curve(
         )
         raise ValueError(msg)
     tables = []
-    columns = read_columns(given.positive, given.scores)
+    columns = read_columns(given.positive, given.scores, given.known)
     for name, (positive, scores) in zip(given.names, columns, strict=True):
         bins, n_rows = bin_rows(scores, n_bins)
         share = np.bincount(bins, weights=positive) / n_rows

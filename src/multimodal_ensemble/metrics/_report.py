@@ -36,7 +36,8 @@ def label_report(
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
-        Multi-hot labels, 0 or 1.
+        Multi-hot labels, 0 or 1, or NaN where it is unknown whether a row has a label. The row is
+        then left out for this label.
     y_score : array-like of shape (n_samples, n_labels)
         Finite scores of any range, higher for the positive class.
     thresholds : float or array-like of shape (n_labels,)
@@ -107,16 +108,16 @@ def label_report(
     Drama         2     0.75      0.75     1.0
     Comedy        2     1.00      1.00     1.0
     """
-    given = read_inputs(y_true, y_score, labels=labels)
+    given = read_inputs(y_true, y_score, labels=labels, may_be_unknown=True)
     positive, scores, names = given.positive, given.scores, given.names
     limits = check_thresholds(given.read_thresholds(thresholds), scores.shape)
 
     n_labels = len(names)
     roc_aucs, precisions = np.full(n_labels, np.nan), np.full(n_labels, np.nan)
-    accuracies, brier_scores, errors = (np.empty(n_labels) for _ in range(3))
+    accuracies, brier_scores, errors = (np.full(n_labels, np.nan) for _ in range(3))
     support, n_predicted, tp = (np.empty(n_labels, dtype=np.int64) for _ in range(3))
     have_probabilities = are_probabilities(scores)
-    for column, (true, score) in enumerate(read_columns(positive, scores)):
+    for column, (true, score) in enumerate(read_columns(positive, scores, given.known)):
         positives, negatives = sort_by_class(true, score)
         support[column] = len(positives)
         if len(positives):
@@ -126,14 +127,14 @@ def label_report(
         del positives, negatives
         predicted = predict_labels(score, limits[column : column + 1])
         n_predicted[column], tp[column] = predicted.sum(), (predicted & true).sum()
+        if not len(true):
+            continue
         accuracies[column] = (predicted == true).mean()
         if have_probabilities:
             excess = score.astype(np.float64)
             excess -= true
             errors[column] = calibration_error(excess, score)
             brier_scores[column] = (excess @ excess) / len(excess)
-    if not have_probabilities:
-        brier_scores[:] = errors[:] = np.nan
     warn_of_one_class_labels(roc_aucs, names, numbered=labels is None)
     return pd.DataFrame(
         {

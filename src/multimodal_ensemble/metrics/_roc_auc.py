@@ -12,7 +12,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from multimodal_ensemble._validation import FloatArray, ScoreArray, check_choice
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.metrics._columns import (
-    read_columns,
+    read_weighted_columns,
     roc_auc,
     sort_by_class,
     weighted_roc_auc,
@@ -54,14 +54,16 @@ def mean_roc_auc(
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
-        Multi-hot labels, 0 or 1.
+        Multi-hot labels, 0 or 1, or NaN where it is unknown whether a row has a label. The row is
+        then left out for this label.
     y_score : array-like of shape (n_samples, n_labels)
         Finite scores of any range, higher for the positive class.
     average : {"macro", None}, default="macro"
         "macro" returns the unweighted mean over the labels with both classes. None returns one
         value per label.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Non-negative weights of the rows. Rows with weight 0 are ignored.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+        Non-negative weights of the rows, or of the rows for each label. Rows with weight 0 are
+        ignored.
     labels : sequence of str of length n_labels, default=None
         Names for the warning. None uses the columns of `y_true` if it is a DataFrame, and column
         numbers otherwise.
@@ -109,8 +111,10 @@ def mean_roc_auc(
     [0.75, 1.0]
     """
     check_choice(average, ("macro", None), name="average")
-    given = read_inputs(y_true, y_score, sample_weight=sample_weight, labels=labels)
-    values = roc_auc_by_label(given.positive, given.scores, given.weights)
+    given = read_inputs(
+        y_true, y_score, sample_weight=sample_weight, labels=labels, may_be_unknown=True
+    )
+    values = roc_auc_by_label(given.positive, given.scores, given.weights, given.known)
     warn_of_one_class_labels(values, given.names, numbered=given.labels is None)
     if average is None:
         return values
@@ -119,17 +123,20 @@ def mean_roc_auc(
 
 
 def roc_auc_by_label(
-    positive: NDArray[np.bool_], scores: ScoreArray, weights: FloatArray | None = None
+    positive: NDArray[np.bool_],
+    scores: ScoreArray,
+    weights: FloatArray | None = None,
+    known: NDArray[np.bool_] | None = None,
 ) -> FloatArray:
     """Return the ROC-AUC of each label from checked inputs; NaN for a label with one class."""
     values = np.full(positive.shape[1], np.nan)
-    used = None if weights is None else weights[weights > 0]
-    for column, (true, score) in enumerate(read_columns(positive, scores, weights)):
+    columns = read_weighted_columns(positive, scores, weights, known)
+    for column, (true, score, weight) in enumerate(columns):
         if true.any() and not true.all():
             values[column] = (
                 roc_auc(*sort_by_class(true, score))
-                if used is None
-                else weighted_roc_auc(true, score, used)
+                if weight is None
+                else weighted_roc_auc(true, score, weight)
             )
     return values
 

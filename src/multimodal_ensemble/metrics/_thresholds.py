@@ -11,7 +11,7 @@ from multimodal_ensemble._validation import FloatArray, ScoreArray, check_not_ma
 from multimodal_ensemble.metrics._columns import (
     ascending_order,
     count_at_positives,
-    read_columns,
+    read_weighted_columns,
     sort_by_class,
 )
 from multimodal_ensemble.metrics._criteria import (
@@ -40,7 +40,8 @@ def tune_thresholds(
     Parameters
     ----------
     y_true : array-like of shape (n_samples, n_labels)
-        Multi-hot labels, 0 or 1.
+        Multi-hot labels, 0 or 1, or NaN where it is unknown whether a row has a label. The row is
+        then left out for this label.
     y_score : array-like of shape (n_samples, n_labels)
         Finite scores of any range, higher for the positive class. They are compared as float64.
     criterion : str or callable, default="accuracy"
@@ -50,9 +51,9 @@ def tune_thresholds(
         from the highest threshold (never positive) to the lowest (always positive). It returns
         an array of the same shape. NaN ranks below any number, and warnings about divisions by
         zero are suppressed.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Non-negative weights of the rows. Counts become sums of weights, and rows with weight 0
-        are ignored.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), default=None
+        Non-negative weights of the rows, or of the rows for each label. Counts become sums of
+        weights, and rows with weight 0 are ignored.
 
     Returns
     -------
@@ -113,13 +114,15 @@ def tune_thresholds(
     >>> tune_thresholds(y_true, y_score).tolist()
     [0.5, inf]
     """
-    given = read_inputs(y_true, y_score, sample_weight=sample_weight)
+    given = read_inputs(y_true, y_score, sample_weight=sample_weight, may_be_unknown=True)
     if not callable(criterion):
         check_criterion(criterion)
-    weights = None if given.weights is None else given.weights[given.weights > 0]
-    thresholds = np.empty(given.positive.shape[1])
-    columns = read_columns(given.positive, given.scores, given.weights)
-    for column, (positive, scores) in enumerate(columns):
+    # A label that is known in no row is never predicted.
+    thresholds = np.full(given.positive.shape[1], np.inf)
+    columns = read_weighted_columns(given.positive, given.scores, given.weights, given.known)
+    for column, (positive, scores, weights) in enumerate(columns):
+        if not len(scores):
+            continue
         if weights is None and not callable(criterion):
             if criterion in LOWERED_BY_FALSE_POSITIVES:
                 thresholds[column] = _tune_at_positives(scores, positive, CRITERIA[criterion])
