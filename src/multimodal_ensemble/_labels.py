@@ -22,7 +22,12 @@ from multimodal_ensemble._tables import (
     table_names,
     to_python,
 )
-from multimodal_ensemble._validation import check_label_matrix, find_repeated
+from multimodal_ensemble._validation import (
+    check_label_matrix,
+    find_repeated,
+    known_labels,
+    read_known_labels,
+)
 from multimodal_ensemble._warnings import warn
 
 # How rows of a multi-hot matrix look when they are read as strings.
@@ -36,9 +41,12 @@ def read_labels(
     name: str = "y",
     delimiter: str | None = None,
     min_count: int = 1,
+    may_be_unknown: bool = False,
     report: Callable[[str], object] = lambda line: None,
-) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return a multi-hot matrix and the label of each of its columns.
+
+    Where labels `may_be_unknown` and some are, the matrix is float32 with NaN, and bool otherwise.
 
     Parameters
     ----------
@@ -73,13 +81,17 @@ def read_labels(
             rare = find_rare(counts, min_count, name, report)
             lists = [[label for label in row if to_python(label) not in rare] for row in lists]
         return _read_lists(lists, classes, name)
-    matrix = check_label_matrix(y, name=name)
+    matrix: NDArray[Any]
+    if may_be_unknown:
+        matrix = known_labels(*read_known_labels(y, name=name))
+    else:
+        matrix = check_label_matrix(y, name=name)
     columns = list(range(matrix.shape[1]))
     if isinstance(y, pd.DataFrame):
         columns = _check_distinct(list(y.columns), name)
         check_label_strings(columns, classes, name=name)
     if classes is None:
-        counts = Counter(dict(zip(columns, matrix.sum(axis=0).tolist(), strict=True)))
+        counts = Counter(dict(zip(columns, (matrix == 1).sum(axis=0).tolist(), strict=True)))
         rare = find_rare(counts, min_count, name, report)
         kept = [place for place, column in enumerate(columns) if column not in rare]
         return matrix[:, kept] if rare else matrix, label_array([columns[place] for place in kept])
@@ -268,12 +280,12 @@ def _refuse_repeated(
 
 
 def _reorder(
-    matrix: NDArray[np.bool_],
+    matrix: NDArray[Any],
     columns: list[Any],
     known: dict[str, int],
     classes: NDArray[Any],
     name: str,
-) -> NDArray[np.bool_]:
+) -> NDArray[Any]:
     wanted = as_strings(classes)
     known_names = set(wanted)
     if absent := [label for label in classes.tolist() if str(label) not in known]:

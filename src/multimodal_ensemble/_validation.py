@@ -63,6 +63,22 @@ def read_known_labels(
     return _to_booleans(np.where(known, array, 0), name), known
 
 
+def known_labels(y: NDArray[np.bool_], weight: NDArray[Any] | None) -> NDArray[Any]:
+    """Return labels for metrics: float32 with NaN where a row has no weight for a label."""
+    if weight is None or weight.ndim == 1 or weight.all():
+        return y
+    known: NDArray[np.float32] = np.where(weight > 0, y, np.float32(np.nan))
+    return known
+
+
+def label_shares(y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the share of rows that have each label, among those where it is known; else 0."""
+    if y.dtype == np.bool_:
+        return np.asarray(y.mean(axis=0))
+    known = ~np.isnan(y)
+    return np.asarray(np.where(known, y, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+
+
 def _read_label_array(y_true: Any, name: str) -> NDArray[Any]:
     """Return a label matrix as an array of any type, which has rows and labels."""
     check_not_masked(y_true, name=name)

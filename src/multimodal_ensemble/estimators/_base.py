@@ -98,7 +98,9 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         sample_weight = from_arrow(sample_weight, name="sample_weight")
         weights = check_sample_weight(sample_weight, len(y_true))
         y_pred = apply_thresholds(self._predict_scores(table), self.thresholds_)
-        return float(np.average((y_pred == y_true).all(axis=1), weights=weights))
+        # Unknown labels are NaN, which is not equal to itself.
+        is_right = (y_pred == y_true) | (y_true != y_true)
+        return float(np.average(is_right.all(axis=1), weights=weights))
 
     def _read_truth(
         self, X: Any, y: Any, sample_weight: Any = None, *, may_be_lazy: bool = False

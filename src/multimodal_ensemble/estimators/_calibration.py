@@ -34,7 +34,7 @@ def learn_calibration(
     classes: NDArray[Any],
     y_true: NDArray[np.bool_],
     y_score: NDArray[np.float32],
-    sample_weight: NDArray[np.float64] | None = None,
+    sample_weight: NDArray[Any] | None = None,
 ) -> keras.Layer | None:
     """Return a layer that calibrates scores, learned from rows that no score was trained on.
 
@@ -43,8 +43,8 @@ def learn_calibration(
     """
     if method is None:
         return None
-    n_positive = y_true.sum(axis=0)
-    n_fewer = np.minimum(n_positive, len(y_true) - n_positive)
+    is_used = np.True_ if sample_weight is None else sample_weight.reshape(len(y_true), -1) > 0
+    n_fewer = np.minimum((y_true & is_used).sum(axis=0), (~y_true & is_used).sum(axis=0))
     enough = n_fewer >= _MIN_ROWS[method]
     if not enough.all():
         least = counted(_MIN_ROWS[method], "row")
@@ -112,7 +112,7 @@ def _learn_platt(
     y_true: NDArray[np.bool_],
     y_score: NDArray[np.float32],
     enough: NDArray[np.bool_],
-    sample_weight: NDArray[np.float64] | None,
+    sample_weight: NDArray[Any] | None,
 ) -> keras.Layer:
     calibration = PlattCalibration(name=CALIBRATION)
     calibration.build((None, len(enough)))
@@ -121,6 +121,8 @@ def _learn_platt(
     for rows in row_blocks(y_score.shape):
         log_odds[rows] = calibration.log_odds(y_score[rows, enough])
     true = y_true if enough.all() else y_true[:, enough]
+    if sample_weight is not None and sample_weight.ndim == 2:
+        sample_weight = sample_weight[:, enough]
     scaling = PlattScaling.fit(log_odds, true, sample_weight)
     slope[enough], intercept[enough] = scaling.slope, scaling.intercept
     calibration.set_weights([slope, intercept])
@@ -131,11 +133,13 @@ def _learn_isotonic(
     y_true: NDArray[np.bool_],
     y_score: NDArray[np.float32],
     enough: NDArray[np.bool_],
-    sample_weight: NDArray[np.float64] | None,
+    sample_weight: NDArray[Any] | None,
 ) -> keras.Layer:
     weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
+    weights = np.broadcast_to(weight.reshape(len(y_true), -1), y_true.shape)
+    used = weights > 0
     curves = [
-        _isotonic_curve(y_true[:, label], y_score[:, label], weight)
+        _isotonic_curve(*(each[used[:, label], label] for each in (y_true, y_score, weights)))
         if enough[label]
         else np.array([[0, 1], [0, 1]], dtype=np.float32)
         for label in range(len(enough))

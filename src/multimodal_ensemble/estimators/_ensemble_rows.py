@@ -32,8 +32,9 @@ def read_ensemble_rows(
 def _take_used(rows: Rows, groups: Any) -> Rows:
     if groups is not None:
         rows = dataclasses.replace(rows, groups=number_groups(groups, len(rows.y)))
-    if rows.weight is not None and not rows.weight.all():
-        rows = rows.take(np.flatnonzero(rows.weight))
+    if rows.weight is not None:
+        is_used = rows.weight.reshape(len(rows.y), -1).any(axis=1)
+        rows = rows if is_used.all() else rows.take(np.flatnonzero(is_used))
     if rows.groups is not None and not np.ptp(rows.groups):
         msg = (
             "groups must hold at least two groups, because each is left out in turn. Received one "

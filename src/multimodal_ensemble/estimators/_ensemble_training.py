@@ -63,6 +63,13 @@ def train_ensemble(
         given_thresholds(threshold, rows.classes)
     for encoder in encoders:
         check_can_be_linear(encoder)
+    if external and rows.train.weight is not None and rows.train.weight.ndim == 2:
+        names = [name for name, *_ in external]
+        msg = (
+            f"The members {names} cannot leave out unknown labels (NaN in y) or weigh rows for "
+            "each label, which only the linear members of the encoders do. Train without them."
+        )
+        raise ValueError(msg)
     estimators = external_encoders(
         external,
         encoders,
@@ -119,7 +126,7 @@ def train_ensemble(
     method = "isotonic" if params["calibration"] == "isotonic" else None
     calibration = learn_calibration(method, rows.classes, y, y_score, scored_rows.weight)
     y_score = apply_calibration(calibration, y_score)
-    thresholds = learn_thresholds(threshold, rows.classes, y, y_score)
+    thresholds = learn_thresholds(threshold, rows.classes, scored_rows.truth, y_score)
     if is_criterion(threshold):
         # Scores of labels that no scored row has say nothing about where to predict them.
         thresholds[~y.any(axis=0)] = np.inf
@@ -129,7 +136,7 @@ def train_ensemble(
     if verbose and never is not None:
         print(never, flush=True)
     model = make_ensemble_model([*encoders, *scored], members, blocks, weights, scaling)
-    roc_auc = compute_score("mean_roc_auc", y, y_score)
+    roc_auc = compute_score("mean_roc_auc", scored_rows.truth, y_score)
     if verbose:
         print(f"Ensemble: mean ROC-AUC {roc_auc:.3f} on leave-one-out scores.", flush=True)
     return Fitted(
@@ -146,8 +153,8 @@ def train_ensemble(
             "seconds": time.perf_counter() - start,
             "thresholds_from": "leave-one-out scores" if is_criterion(threshold) else "given",
             "mean_roc_auc": roc_auc,
-            "mean_accuracy": float(mean_accuracy(y, y_score, thresholds)),
-            **describe_training(encoders, [rows.train.data], part.y, seed),
+            "mean_accuracy": float(mean_accuracy(scored_rows.truth, y_score, thresholds)),
+            **describe_training(encoders, [rows.train.data], part.truth, seed),
         },
         n_features_in=rows.n_features_in,
         feature_names_in=rows.feature_names_in,

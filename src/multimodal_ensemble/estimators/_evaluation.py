@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ class Evaluation:
     Parameters
     ----------
     n_samples : int
-        Number of rows.
+        Number of rows with a known label. Labels that are unknown (NaN) are left out.
     mean_roc_auc : float
         Mean over the labels that are both present and absent in these rows.
     mean_average_precision : float
@@ -93,31 +94,37 @@ class Evaluation:
 
 
 def evaluate_scores(
-    y_true: NDArray[np.bool_],
+    y_true: NDArray[Any],
     y_score: NDArray[np.float32],
     thresholds: NDArray[np.float64],
     *,
     labels: Sequence[str],
     label_shares: Sequence[float],
 ) -> Evaluation:
-    """Return the evaluation of scores; `label_shares` are those of the training rows."""
+    """Return the evaluation of scores; `label_shares` are those of the training rows.
+
+    Entries of `y_true` that are NaN are unknown and left out, and so are rows without a known one.
+    """
     report = label_report(y_true, y_score, thresholds, labels=labels)
     majority = np.asarray(label_shares) > 0.5
-    n_correct = n_trivial = n_whole = n_either = n_both = n_covered = 0
+    n_correct = n_trivial = n_whole = n_either = n_both = n_covered = n_rows = n_entries = 0
     ranking_loss = 0.0
     # In blocks, because these figures need all labels of a row, and would copy the whole matrix.
     for rows in row_blocks(y_true.shape):
-        true, score = y_true[rows], y_score[rows]
-        predicted = apply_thresholds(score, thresholds).astype(bool)
+        known = y_true[rows] == y_true[rows]
+        used = known.any(axis=1)
+        known, true, score = known[used], y_true[rows][used] == 1, y_score[rows][used]
+        predicted = apply_thresholds(score, thresholds).astype(bool) & known
         is_correct = predicted == true
-        n_correct += int(is_correct.sum())
+        n_rows += len(true)
+        n_entries += int(known.sum())
+        n_correct += int((is_correct & known).sum())
         n_whole += int(is_correct.all(axis=1).sum())
-        n_trivial += int((true == majority).sum())
+        n_trivial += int(((true == majority) & known).sum())
         n_either += int(predicted.sum() + true.sum())
         n_both += int((predicted & true).sum())
-        n_covered += _count_covered(true, score)
-        ranking_loss += float(_ranking_losses(true, score).sum())
-    n_rows, n_entries = len(y_true), y_true.size
+        n_covered += _count_covered(true, score, known)
+        ranking_loss += float(_ranking_losses(true, score, known).sum())
     has_classes = report["roc_auc"].notna()
     return Evaluation(
         n_samples=n_rows,
@@ -136,19 +143,24 @@ def evaluate_scores(
     )
 
 
-def _count_covered(true: NDArray[np.bool_], score: NDArray[np.float32]) -> int:
+def _count_covered(
+    true: NDArray[np.bool_], score: NDArray[np.float32], known: NDArray[np.bool_]
+) -> int:
     """Return the sum over rows of the number of labels that score at least as any true label."""
     least = np.where(true, score, np.inf).min(axis=1, keepdims=True)
-    return int((score >= least).sum())
+    return int(((score >= least) & known).sum())
 
 
-def _ranking_losses(true: NDArray[np.bool_], score: NDArray[np.float32]) -> NDArray[np.float64]:
+def _ranking_losses(
+    true: NDArray[np.bool_], score: NDArray[np.float32], known: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """Return the share of pairs in wrong order of each row, 0 without pairs; ties are wrong."""
     # Of equal scores, those of true labels come first.
     order = np.lexsort((~true, score), axis=1)
     ranked = np.take_along_axis(true, order, axis=1)
     n_true = np.cumsum(ranked, axis=1)
-    n_wrong = np.where(ranked, 0, n_true).sum(axis=1)
-    n_pairs = n_true[:, -1] * (true.shape[1] - n_true[:, -1])
+    is_false = np.take_along_axis(known & ~true, order, axis=1)
+    n_wrong = np.where(is_false, n_true, 0).sum(axis=1)
+    n_pairs = n_true[:, -1] * is_false.sum(axis=1)
     losses: NDArray[np.float64] = n_wrong / np.maximum(n_pairs, 1)
     return losses

@@ -62,8 +62,11 @@ def make_blocks(
 ) -> tuple[dict[str, FeatureBlock], dict[str, NDArray[np.int8]]]:
     """Return the features of all modalities, and which rows have them, of shape (n, 1).
 
+    Weights for each label are averaged, because all labels share the features.
+
     `external` are the names of members that need all features in memory.
     """
+    weight = weight.mean(axis=1) if weight is not None and weight.ndim == 2 else weight
     blocks, presence = {}, {}
     for encoder in encoders:
         name = encoder.name

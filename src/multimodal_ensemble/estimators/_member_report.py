@@ -27,7 +27,7 @@ def describe_member(
         "modalities": ", ".join(member.layout.takes),
         "n_rows": int(here.sum()),
         "mean_roc_auc": compute_score(
-            "mean_roc_auc", scored.y[of_scored], member.log_odds[of_scored]
+            "mean_roc_auc", scored.truth[of_scored], member.log_odds[of_scored]
         ),
         "median_penalty": np.nan if penalties is None else float(np.median(penalties)),
     }

@@ -97,13 +97,17 @@ def learn_weights(
     n_rows = max(1000, _MAX_SCORES // max(1, y.shape[1]))
     if len(y) > n_rows:
         use = np.sort(np.random.default_rng(seed).choice(len(y), n_rows, replace=False))
-    labels = np.flatnonzero(y[use].any(axis=0) & ~y[use].all(axis=0))
+    weight = np.ones((len(y), 1)) if weight is None else weight.reshape(len(y), -1)
+    is_used = weight[use] > 0
+    has_both = (y[use] & is_used).any(axis=0) & (~y[use] & is_used).any(axis=0)
+    labels = np.flatnonzero(has_both)
     log_counts = _describe_counts(n_tokens)
     if not len(labels) or (n_members == 1 and not n_tokens.any()):
         return MemberWeights(np.ones(n_members), np.zeros(n_members), log_counts)
     amounts = _amounts(n_tokens[use], log_counts)[:, 0]
     y = y[np.ix_(use, labels)]
-    weight = np.ones(len(use)) if weight is None else weight[use] / weight[use].mean()
+    weight = weight[use] if weight.shape[1] == 1 else weight[np.ix_(use, labels)]
+    weight = weight / weight[weight > 0].mean()
     shares = _shares(
         layouts, [odds[np.ix_(use, labels)] for odds in log_odds], [p[use] for p in presences]
     )
@@ -114,8 +118,8 @@ def learn_weights(
         odds = np.broadcast_to(values[2 * n_members :], y.shape).copy()
         for share, factor in zip(shares, weights[:, np.newaxis] * powers, strict=True):
             odds += share * factor[:, np.newaxis]
-        residual = weight[:, np.newaxis] * (expit(odds) - y)
-        total = weight @ (np.logaddexp(0, odds) - y * odds).sum(axis=1)
+        residual = weight * (expit(odds) - y)
+        total = (weight * (np.logaddexp(0, odds) - y * odds)).sum()
         distance = np.concatenate([weights - 1, exponents])
         per_row = powers * np.stack([(share * residual).sum(axis=1) for share in shares])
         gradient = np.concatenate([per_row.sum(axis=1), weights * (per_row @ amounts)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,10 +58,54 @@ def fit_linear_member(
     scored: Scored,
     seed: int,
 ) -> FittedMember:
-    """Fit the linear model of one member to the rows that have any of its modalities."""
+    """Fit the linear model of one member to the rows that have any of its modalities.
+
+    Labels with the same weights share one decomposition of the rows.
+    """
+    if rows.weight is None or rows.weight.ndim == 1:
+        return _fit_labels(layout, blocks, presence, rows, scored, seed)
+    columns, number = np.unique(rows.weight, axis=1, return_inverse=True)
+    parts, places = [], []
+    for pattern, weight in enumerate(columns.T):
+        labels = np.flatnonzero(number.ravel() == pattern)
+        places.append(labels)
+        known = dataclasses.replace(rows, y=rows.y[:, labels], weight=None)
+        of_labels = Scored(scored.positions, scored.y[:, labels], None)
+        parts.append(_fit_labels(layout, blocks, presence, known, of_labels, seed, weight))
+    order = np.argsort(np.concatenate(places))
+
+    def join(arrays: list[Any]) -> NDArray[Any]:
+        return np.concatenate(arrays, axis=-1)[..., order]
+
+    return FittedMember(
+        layout,
+        join([part.kernel for part in parts]),
+        PlattScaling(
+            join([part.scaling.slope for part in parts]),
+            join([part.scaling.intercept for part in parts]),
+        ),
+        join([part.log_odds for part in parts]),
+        join([part.penalties for part in parts]),
+        all(part.is_exact for part in parts),
+    )
+
+
+def _fit_labels(
+    layout: MemberLayout,
+    blocks: Mapping[str, FeatureBlock],
+    presence: Mapping[str, NDArray[np.int8]],
+    rows: Rows,
+    scored: Scored,
+    seed: int,
+    weight_of_labels: NDArray[np.float64] | None = None,
+) -> FittedMember:
+    """Fit the labels of rows, which all have the same weights; rows of weight 0 are left out."""
+    all_weights = rows.weight if weight_of_labels is None else weight_of_labels
     used = [blocks[name].block for name in layout.encoders]
     used += [block for name in layout.radial if (block := blocks[name].radial_block) is not None]
     here = np.logical_or.reduce([presence[name][:, 0] for name in layout.takes])
+    if weight_of_labels is not None:
+        here = here & (weight_of_labels > 0)
     log_odds = np.zeros(scored.y.shape)
     if np.count_nonzero(here) < 2:
         zeros = np.zeros(rows.y.shape[1])
@@ -69,7 +114,8 @@ def fit_linear_member(
     # Beside the scored rows of the ensemble, others if few of these have the modalities.
     own = sample_rows(len(here), groups=rows.groups, here=here, seed=seed)
     y: Any = rows.y
-    weight, groups, own_in_fit = rows.weight, rows.groups, own
+    weight: Any = all_weights
+    groups, own_in_fit = rows.groups, own
     fitted = used
     if not here.all():
         positions = np.flatnonzero(here)
@@ -77,6 +123,8 @@ def fit_linear_member(
         own_in_fit = np.searchsorted(positions, own)
         y = SelectedRows(rows.y, positions)
         weight, groups = (None if each is None else each[positions] for each in (weight, groups))
+    if weight_of_labels is not None:
+        fitted = [block.recentre(weight) for block in fitted]
     fit = fit_ridge(
         fitted,
         y,
@@ -85,10 +133,15 @@ def fit_linear_member(
         scored=own_in_fit,
         seed=seed,
     )
-    scaling = _calibrate(fit.scores, rows.y[own], None if rows.weight is None else rows.weight[own])
+    own_weight = None if all_weights is None else all_weights[own]
+    scaling = _calibrate(fit.scores, rows.y[own], own_weight)
     is_here = here[scored.positions]
     of_ensemble = np.searchsorted(own, scored.positions[is_here])
     log_odds[is_here] = scaling.log_odds(fit.scores[of_ensemble])
+    for own_block, block, part in zip(fitted, used, fit.coefficients, strict=True):
+        # The layers of the model subtract the mean of all rows.
+        shift = ((own_block.mean - block.mean) * block.factor) @ part
+        scaling = dataclasses.replace(scaling, intercept=scaling.intercept - scaling.slope * shift)
     # The layers of the model return rows that are scaled otherwise than the blocks.
     units: list[Any] = [1 / blocks[name].unit for name in layout.encoders]
     units += [block.factor[:, np.newaxis] for block in used[len(units) :]]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._table_files import TableFile, blocks_of
+from multimodal_ensemble._validation import label_shares
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.encoders import Encoder, ImageEncoder
 
@@ -26,7 +27,7 @@ def describe_training(
     """Return what the provenance of all estimators has; `tables` are all rows, `y` the training."""
     return {
         "unreadable": _count_unreadable(encoders, tables),
-        "label_shares": np.asarray(y).mean(axis=0).tolist(),
+        "label_shares": label_shares(np.asarray(y)).tolist(),
         "seed": seed,
         "trained_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {

@@ -75,11 +75,20 @@ def read_label_column(
     delimiter: str | None = None,
     min_count: int = 1,
     report: Callable[[str], object] = lambda line: None,
-) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Return labels as `read_labels` does, those of a table in files part by part."""
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return labels as `read_labels` does, those of a table in files part by part.
+
+    They are float32 with NaN where some are unknown.
+    """
     if not isinstance(y, TableFile):
         return read_labels(
-            y, classes, name=name, delimiter=delimiter, min_count=min_count, report=report
+            y,
+            classes,
+            name=name,
+            delimiter=delimiter,
+            min_count=min_count,
+            may_be_unknown=True,
+            report=report,
         )
     found = label_format(_distinct_strings(y), delimiter, classes, name, report)
 

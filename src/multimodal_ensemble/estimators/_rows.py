@@ -18,7 +18,7 @@ from multimodal_ensemble._tables import (
     from_arrow,
     named_rows,
 )
-from multimodal_ensemble._validation import check_sample_weight
+from multimodal_ensemble._validation import check_sample_weight, known_labels
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._read_table import (
     read_label_column,
@@ -42,7 +42,7 @@ class Rows:
 
     data: pd.DataFrame | TableFile
     y: NDArray[np.bool_]
-    # None, or what becomes float64 of shape (n,).
+    # None, or what becomes float64 of shape (n,) or, with weights for each label, (n, n_labels).
     weight: Any = None
     positions: NDArray[np.intp] | None = None
     # The number of each row's group, where rows of a group are left out together.
@@ -50,7 +50,18 @@ class Rows:
 
     def __post_init__(self) -> None:
         check_same_length(self.data, self.y)
-        object.__setattr__(self, "weight", check_sample_weight(self.weight, len(self.data)))
+        object.__setattr__(self, "weight", check_sample_weight(self.weight, *self.y.shape))
+
+    @classmethod
+    def of(cls, data: pd.DataFrame | TableFile, y_true: NDArray[Any], weight: Any = None) -> Rows:
+        """Return rows whose labels are NaN where they are unknown, which then have no weight."""
+        if y_true.dtype == np.bool_:
+            return cls(data, y_true, weight)
+        known = ~np.isnan(y_true)
+        weight = check_sample_weight(weight, *y_true.shape)
+        # A row with a weight has it for each label.
+        of_rows: Any = 1.0 if weight is None else weight.reshape(len(known), -1)
+        return cls(data, y_true == 1, known * of_rows)
 
     def take(self, positions: NDArray[np.intp]) -> Rows:
         """Return the rows at these positions."""
@@ -70,6 +81,11 @@ class Rows:
         chosen = np.random.default_rng(seed).choice(n_rows, n_taken, replace=False)
         some = self.take(np.sort(chosen))
         return dataclasses.replace(some, data=some.frame)
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """The labels, NaN where they are unknown or have no weight."""
+        return known_labels(self.y, self.weight)
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -163,7 +179,7 @@ def read_all_rows(
         min_count=estimator.min_label_count,
         report=print if estimator.verbose else _say_nothing,
     )
-    rows = Rows(table, y_true, sample_weight)
+    rows = Rows.of(table, y_true, sample_weight)
     return TrainingRows(
         rows,
         rows,
@@ -245,7 +261,7 @@ def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRo
     y_true, _ = read_label_column(
         y, read.classes, name="y of validation_data", delimiter=estimator.label_delimiter
     )
-    return Rows(table, y_true)
+    return Rows.of(table, y_true)
 
 
 def _say_nothing(line: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._row_sample import sample_rows
+from multimodal_ensemble._validation import known_labels
 from multimodal_ensemble.estimators._rows import Rows
 
 
@@ -20,6 +22,7 @@ class Scored:
 
     positions: NDArray[np.intp]
     y: NDArray[np.bool_]
+    # Of rows, or of rows and labels.
     weight: NDArray[np.float64] | None
 
     @classmethod
@@ -30,3 +33,8 @@ class Scored:
             return cls(positions, rows.y, rows.weight)
         weight = None if rows.weight is None else rows.weight[positions]
         return cls(positions, rows.y[positions], weight)
+
+    @property
+    def truth(self) -> NDArray[Any]:
+        """The labels, NaN where they are unknown or have no weight."""
+        return known_labels(self.y, self.weight)

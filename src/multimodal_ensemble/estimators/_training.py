@@ -119,9 +119,15 @@ def train_model(
         train, validation = _make_datasets(encoders, rows, params, seed, store)
 
         def finish(result: FitResult) -> Fitted:
-            y_true = np.asarray(validation.y)
+            y_true = np.asarray(validation.truth)
             y_score = predict_scores(model, validation)
-            calibration = learn_calibration(params["calibration"], rows.classes, y_true, y_score)
+            calibration = learn_calibration(
+                params["calibration"],
+                rows.classes,
+                np.asarray(validation.y),
+                y_score,
+                validation.sample_weight,
+            )
             y_score = apply_calibration(calibration, y_score)
             thresholds = learn_thresholds(threshold, rows.classes, y_true, y_score)
             if is_criterion(threshold):
@@ -150,7 +156,7 @@ def train_model(
                 "thresholds_from": learned_from if is_criterion(threshold) else "given",
                 "validation_mean_roc_auc": result.best_roc_auc,
                 "validation_mean_accuracy": float(mean_accuracy(y_true, y_score, thresholds)),
-                **describe_training(encoders, tables, train.y, seed),
+                **describe_training(encoders, tables, train.truth, seed),
             }
             return Fitted(
                 classes=rows.classes,
@@ -218,7 +224,9 @@ def _make_datasets(
             part.data, encoders, part.y, sample_weight=part.weight, shuffle=True, seed=seed, **both
         )
     with rows.validation.locating_errors():
-        validation = MultimodalDataset(rows.validation.data, encoders, rows.validation.y, **both)
+        # Weights choose nothing here, but labels without a weight are unknown.
+        held_out = rows.validation
+        validation = MultimodalDataset(held_out.data, encoders, held_out.truth, **both)
     if absent := [e.name for e in encoders if not validation.present(e.name).any()]:
         warn(
             f"No validation row has the modalities {absent}, so weights and thresholds are chosen "

@@ -17,9 +17,10 @@ from multimodal_ensemble._table_files import take_rows
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import (
     check_at_least,
-    check_label_matrix,
     check_label_names,
     check_sample_weight,
+    known_labels,
+    read_known_labels,
 )
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
@@ -54,15 +55,16 @@ class MultimodalDataset(keras.utils.PyDataset):
     encoders : sequence of Encoder
         One fitted encoder per modality.
     y : array-like of shape (n_samples, n_labels), optional
-        Multi-hot labels, 0 or 1. Without them, batches are ``({modality: array},)``.
+        Multi-hot labels, 0 or 1, or NaN where a label is unknown, which then has no weight. Without
+        them, batches are ``({modality: array},)``.
     batch_size : int, default=32
         Number of rows per batch; the last batch of a pass may be smaller.
     shuffle : bool, default=False
         Whether each pass over the rows has a new random order.
     seed : int, default=0
         Seed of the orders and of the choice of augmented views.
-    sample_weight : array-like of shape (n_samples,), optional
-        Weight of each row in the loss, not negative.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), optional
+        Weight of each row in the loss, or of each row for each label, not negative.
     labels : sequence of str, optional
         Names of the labels. Default: the columns of a DataFrame `y`, else numbers.
     augment : bool, optional
@@ -87,7 +89,7 @@ class MultimodalDataset(keras.utils.PyDataset):
         Rows dropped by an encoder such as ``ImageEncoder(on_error="drop")``, with the index of the
         data and the columns ``row`` (position in the data, from 0) and ``reason``.
     y : ndarray of shape (n_samples, n_labels) or None
-        Multi-hot labels of the rows that are not dropped, bool.
+        Multi-hot labels of the rows that are not dropped, bool; False where a label is unknown.
     labels : list of str
         Names of the labels; empty without `y`.
     pass_number : int
@@ -164,12 +166,18 @@ class MultimodalDataset(keras.utils.PyDataset):
             raise ValueError(msg)
         check_same_index(data=named_rows(data, table), y=y, sample_weight=sample_weight)
         y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
-        self.y = None if y is None else _check_y(y, n_rows)
+        self.y: NDArray[np.bool_] | None = None
+        known = None
+        if y is not None:
+            self.y, known = _read_y(y, n_rows)
         self.labels: list[str] = []
         if self.y is not None:
             named = getattr(y, "columns", None)
             self.labels = check_label_names(labels, self.y.shape[1], columns=named)
-        weight = check_sample_weight(sample_weight, n_rows)
+        n_labels = None if self.y is None else self.y.shape[1]
+        weight: Any = check_sample_weight(sample_weight, n_rows, n_labels)
+        if known is not None:
+            weight = known if weight is None else known * weight.reshape(n_rows, -1)
         self.sample_weight = None if weight is None else weight.astype(np.float32)
         has_views = any(encoder.augmentation is not None for encoder in self.encoders)
         self.augment = has_views and (shuffle if augment is None else augment)
@@ -220,6 +228,11 @@ class MultimodalDataset(keras.utils.PyDataset):
     def n_samples(self) -> int:
         """Number of rows."""
         return self._n_samples
+
+    @property
+    def truth(self) -> NDArray[Any] | None:
+        """Labels as metrics take them: `y`, or float32 with NaN where a label has no weight."""
+        return None if self.y is None else known_labels(self.y, self.sample_weight)
 
     @property
     def has_vectors_only(self) -> bool:
@@ -382,9 +395,9 @@ class MultimodalDataset(keras.utils.PyDataset):
         return order, views
 
 
-def _check_y(y: Any, n_rows: int) -> NDArray[np.bool_]:
-    checked = check_label_matrix(y, name="y")
-    if len(checked) != n_rows:
-        msg = f"y must have one row for each row of the data ({n_rows}). Received {len(checked)}."
+def _read_y(y: Any, n_rows: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+    labels, known = read_known_labels(y, name="y")
+    if len(labels) != n_rows:
+        msg = f"y must have one row for each row of the data ({n_rows}). Received {len(labels)}."
         raise ValueError(msg)
-    return checked
+    return labels, known

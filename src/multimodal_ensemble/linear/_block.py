@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +116,25 @@ class Block:
                 return self
             rows = np.flatnonzero(rows)
         return Block(take_rows(self.matrix, rows), self.mean, self.factor, self.present[rows])
+
+    def recentre(self, sample_weight: NDArray[np.float64]) -> Block:
+        """Return a block whose mean is that of its own rows, with the same factor.
+
+        Parameters
+        ----------
+        sample_weight : ndarray of shape (n_samples,)
+            Weights of the rows.
+
+        Returns
+        -------
+        Block
+            The same rows, less another mean.
+        """
+        n_rows, n_features = self.matrix.shape
+        moments = _Moments(n_features, is_sparse=self.is_sparse)
+        for part in row_parts(n_rows, 0 if self.is_sparse else n_features):
+            moments.add(self.matrix[part], self.present[part] * sample_weight[part])
+        return replace(self, mean=moments.mean)
 
     @property
     def is_sparse(self) -> bool:

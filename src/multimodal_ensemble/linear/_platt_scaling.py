@@ -58,8 +58,8 @@ class PlattScaling:
             that memory does not grow with their number.
         y_true : ndarray of shape (n_samples, n_labels)
             True labels.
-        sample_weight : ndarray of shape (n_samples,), optional
-            Weights of the rows.
+        sample_weight : ndarray of shape (n_samples,) or (n_samples, n_labels), optional
+            Weights of the rows, or of the rows for each label.
 
         Returns
         -------
@@ -110,8 +110,8 @@ def prior_log_odds(y_true: NDArray[np.bool_], sample_weight: Any = None) -> NDAr
     ----------
     y_true : ndarray of shape (n_samples, n_labels)
         True labels.
-    sample_weight : ndarray of shape (n_samples,), optional
-        Weights of the rows, in any unit.
+    sample_weight : ndarray of shape (n_samples,) or (n_samples, n_labels), optional
+        Weights of the rows, or of the rows for each label, in any unit.
 
     Returns
     -------
@@ -125,18 +125,25 @@ def prior_log_odds(y_true: NDArray[np.bool_], sample_weight: Any = None) -> NDAr
     >>> prior_log_odds(np.array([[True, False], [False, False]])).round(3).tolist()
     [0.0, -1.609]
     """
-    weight = _normalise(sample_weight, len(y_true))
+    weight = _normalise(sample_weight, y_true.shape)
     blocks = list(row_blocks(y_true.shape))
-    positives = sum(weight[rows] @ y_true[rows] for rows in blocks)
-    negatives = sum(weight[rows] @ ~y_true[rows] for rows in blocks)
+    positives = sum((weight[rows] * y_true[rows]).sum(axis=0) for rows in blocks)
+    negatives = sum((weight[rows] * ~y_true[rows]).sum(axis=0) for rows in blocks)
     log_odds: FloatArray = np.log(positives + 0.5) - np.log(negatives + 0.5)
     return log_odds
 
 
-def _normalise(sample_weight: Any, n_rows: int) -> FloatArray:
-    """Return weights with mean 1."""
-    weight = np.ones(n_rows) if sample_weight is None else np.asarray(sample_weight)
-    normalised: FloatArray = weight / weight.mean()
+def _normalise(sample_weight: Any, shape: tuple[int, int]) -> FloatArray:
+    """Return weights of rows, or of rows and labels, with two axes.
+
+    The mean of those that are positive is 1.
+    """
+    if sample_weight is None:
+        return np.broadcast_to(np.ones(1), (shape[0], 1))
+    weight = np.asarray(sample_weight)
+    weight = weight[:, np.newaxis] if weight.ndim == 1 else weight
+    n_used = np.count_nonzero(weight, axis=0)
+    normalised: FloatArray = weight * (n_used / np.maximum(weight.sum(axis=0), 1e-300))
     return normalised
 
 
@@ -145,7 +152,7 @@ class _Rows:
 
     def __init__(self, y_score: ScoreArray, y_true: NDArray[np.bool_], sample_weight: Any) -> None:
         self._y_score, self._y_true = y_score, y_true
-        self._weight = _normalise(sample_weight, len(y_true))[:, np.newaxis]
+        self._weight = _normalise(sample_weight, y_true.shape)
         self._blocks = list(row_blocks(y_true.shape))
         self.positives = self._sum(lambda rows: self._weight[rows] * y_true[rows])
         self.negatives = self._sum(lambda rows: self._weight[rows] * ~y_true[rows])

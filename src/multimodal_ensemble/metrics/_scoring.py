@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from multimodal_ensemble._validation import (
     ScoreArray,
     check_choice,
-    check_label_matrix,
     check_scores,
+    read_known_labels,
 )
 from multimodal_ensemble.metrics._columns import (
     average_precision,
@@ -128,13 +128,17 @@ def compute_score(
     if isinstance(scoring, str):
         if not y_true.size:
             return float("nan")
-        columns = read_columns(check_label_matrix(y_true), check_scores(y_score, y_true.shape))
+        positive, known = read_known_labels(y_true)
+        columns = read_columns(positive, check_scores(y_score, positive.shape), known)
         values = [
             _OF_LABEL[scoring](*sort_by_class(true, score))
             for true, score in columns
             if true.any() and not true.all()
         ]
         return float(np.mean(values)) if values else float("nan")
+    if y_true.dtype.kind == "f" and np.isnan(y_true).any():
+        msg = f"A callable {name} needs labels that are known in all rows, and some are NaN."
+        raise ValueError(msg)
     # Copies, so that the callable cannot change the labels or the scores.
     value = scoring(y_true.astype(np.int64), y_score.copy())
     number = np.asarray(value)

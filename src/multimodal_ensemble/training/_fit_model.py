@@ -224,7 +224,7 @@ def fit_model(
     finally:
         # An interrupted training also leaves the best weights so far.
         evaluation.restore_best()
-        if label_weight is not None:
+        if trained_loss is not loss:
             # A model that is saved with the weighted loss loads only where this package has been
             # imported.
             trained.compile(optimizer=trained.optimizer, loss=loss)

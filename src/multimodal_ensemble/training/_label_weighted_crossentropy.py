@@ -75,13 +75,28 @@ class LabelWeightedCrossentropy(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the loss of each row."""
+        return keras.ops.mean(self.entries(y_true, y_pred), axis=-1)
+
+    def entries(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each label of each row.
+
+        Parameters
+        ----------
+        y_true, y_pred : tensor of shape (n, n_labels)
+            Labels and scores.
+
+        Returns
+        -------
+        tensor of shape (n, n_labels)
+            The losses, of which `call` returns the mean over labels.
+        """
         ops = keras.ops
         y_pred = ops.convert_to_tensor(y_pred)
         y_true = ops.cast(y_true, y_pred.dtype)
         positive = ops.convert_to_tensor(self.positive_weight, dtype=y_pred.dtype)
         negative = ops.convert_to_tensor(self.negative_weight, dtype=y_pred.dtype)
         weight = y_true * positive + (1 - y_true) * negative
-        return ops.mean(weight * ops.binary_crossentropy(y_true, y_pred), axis=-1)
+        return weight * ops.binary_crossentropy(y_true, y_pred)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._keras import check_loss
 from multimodal_ensemble._label_names import values_by_label
-from multimodal_ensemble._validation import check_label_matrix
+from multimodal_ensemble._validation import read_known_labels
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._check_datasets import required_labels
+from multimodal_ensemble.training._entry_loss import EntryLoss
 from multimodal_ensemble.training._label_weighted_crossentropy import (
     LabelWeightedCrossentropy,
     check_weights,
@@ -30,7 +31,7 @@ def balanced_label_weights(y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
     Parameters
     ----------
     y : array-like of shape (n_samples, n_labels)
-        Multi-hot labels of the training rows, 0 or 1.
+        Multi-hot labels of the training rows, 0 or 1, or NaN where a label is unknown.
 
     Returns
     -------
@@ -61,8 +62,8 @@ def balanced_label_weights(y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[n
     >>> positive.tolist(), [round(weight, 3) for weight in negative.tolist()]
     ([2.0, 1.0], [0.667, 1.0])
     """
-    present = check_label_matrix(y, name="y")
-    n_rows = len(present)
+    present, known = read_known_labels(y, name="y")
+    n_rows = len(present) if known is None else known.sum(axis=0)
     n_positive = present.sum(axis=0)
     has_both = (n_positive > 0) & (n_positive < n_rows)
     n_positive = np.where(has_both, n_positive, n_rows / 2)
@@ -73,8 +74,10 @@ def resolve_loss(loss: Any, label_weight: Any, train: MultimodalDataset) -> Any:
     """Return the loss to train with, for the `loss` and `label_weight` of `fit_model`."""
     y = required_labels(train, "training")
     check_loss(loss)
+    has_weights_of_labels = train.sample_weight is not None and train.sample_weight.ndim == 2
     if label_weight is not None:
-        return _weighted_loss(label_weight, y, train.labels, loss=loss)
+        weighted = _weighted_loss(label_weight, train.truth, train.labels, loss=loss)
+        return EntryLoss(weighted) if has_weights_of_labels else weighted
     is_categorical = loss == "categorical_crossentropy" or isinstance(
         loss, keras.losses.CategoricalCrossentropy
     )
@@ -85,11 +88,11 @@ def resolve_loss(loss: Any, label_weight: Any, train: MultimodalDataset) -> Any:
             "scores approach 1. Use loss='binary_crossentropy'."
         )
         raise ValueError(msg)
-    return loss
+    return EntryLoss(loss) if has_weights_of_labels else loss
 
 
 def _weighted_loss(
-    label_weight: Any, y: NDArray[np.bool_], labels: Sequence[str], *, loss: Any
+    label_weight: Any, y: Any, labels: Sequence[str], *, loss: Any
 ) -> LabelWeightedCrossentropy:
     if not (isinstance(loss, str) and loss == "binary_crossentropy"):
         msg = (

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
 from multimodal_ensemble._text import metric_title
-from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble._validation import check_at_least, label_shares
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import mean_accuracy, mean_roc_auc, tune_thresholds
 from multimodal_ensemble.training._check_datasets import required_labels
+from multimodal_ensemble.training._entry_loss import EntryLoss
 from multimodal_ensemble.training._monitor import (
     MonitorFunction,
     check_monitor,
@@ -140,7 +141,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
         # A known column keeps its place, and a new one comes before the last.
         self.columns = {**HISTORY_COLUMNS, monitor_column(monitor): float, "best": bool}
         self.columns["best"] = self.columns.pop("best")
-        self._y_true = required_labels(validation, "validation")
+        required_labels(validation, "validation")
+        self._y_true = np.asarray(validation.truth)
         self._has_both_classes = _find_two_class_labels(self._y_true, validation.labels)
         self._inputs: list[dict[str, NDArray[Any]]] | None = None
         self.state = self._new_state()
@@ -236,12 +238,16 @@ class ValidationEvaluation(keras.callbacks.Callback):
         return float(total), float(count)
 
     def _loss(self, y_score: NDArray[np.float32]) -> float:
-        loss = keras.losses.get(self.model.loss)(self._y_true.astype(y_score.dtype), y_score)
-        return float(keras.ops.mean(loss))
+        y_true = self._y_true.astype(y_score.dtype)
+        known = ~np.isnan(y_true)
+        if known.all():
+            return float(keras.ops.mean(keras.losses.get(self.model.loss)(y_true, y_score)))
+        entries = EntryLoss(self.model.loss).call(np.where(known, y_true, 0), y_score)
+        return float(keras.ops.convert_to_numpy(entries)[known].mean())
 
     def _constant_loss(self) -> float:
         """Return the validation loss of the best constant scores: the frequency of each label."""
-        frequency = self._y_true.mean(axis=0, dtype=np.float32)
+        frequency = label_shares(self._y_true).astype(np.float32)
         positive = np.asarray(getattr(self.model.loss, "positive_weight", 1), np.float32)
         negative = np.asarray(getattr(self.model.loss, "negative_weight", 1), np.float32)
         total = positive * frequency + negative * (1 - frequency)
@@ -309,9 +315,8 @@ def should_stop(
     return n_waited >= patience and not any(entry["best"] for entry in history[-patience:])
 
 
-def _find_two_class_labels(y_true: NDArray[np.bool_], labels: Sequence[str]) -> NDArray[np.bool_]:
-    positives = y_true.sum(axis=0)
-    has_both: NDArray[np.bool_] = (positives > 0) & (positives < len(y_true))
+def _find_two_class_labels(y_true: NDArray[Any], labels: Sequence[str]) -> NDArray[np.bool_]:
+    has_both: NDArray[np.bool_] = (y_true == 1).any(axis=0) & (y_true == 0).any(axis=0)
     if not has_both.any():
         msg = (
             "No label is both present and absent in the validation rows, so the ROC-AUC is "

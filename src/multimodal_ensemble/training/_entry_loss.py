@@ -1,0 +1,42 @@
+"""The loss of each label, for weights of rows that differ between labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+class EntryLoss(keras.losses.Loss):
+    """A loss of shape ``(n, n_labels)``, from one that is a mean over the labels of each row.
+
+    It is used during training only, so that no model is saved with it.
+
+    Parameters
+    ----------
+    loss : str, callable or keras.losses.Loss
+        A loss as `keras.Model.compile` takes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.training._entry_loss import EntryLoss
+    >>> loss = EntryLoss("binary_crossentropy")
+    >>> y, p = np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])
+    >>> loss.call(y, p).numpy().round(3).tolist()
+    [[0.693, 0.693]]
+    """
+
+    def __init__(self, loss: Any) -> None:
+        super().__init__(name="entry_loss")
+        self.loss: Any = loss.loss if isinstance(loss, EntryLoss) else loss
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Return the loss of each label of each row."""
+        loss = keras.losses.get(self.loss)
+        if hasattr(loss, "entries"):
+            return loss.entries(y_true, y_pred)
+        function = loss.call if isinstance(loss, keras.losses.Loss) else loss
+        # The mean over a single label is its loss.
+        expand = keras.ops.expand_dims
+        return function(expand(y_true, -1), expand(y_pred, -1))
