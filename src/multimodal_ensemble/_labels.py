@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -11,7 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._known_labels import known_labels, read_known_labels
 from multimodal_ensemble._label_format import LabelFormat, are_strings, find_label_format
+from multimodal_ensemble._label_lists import (
+    WRITTEN_BOOLEANS,
+    label_array,
+    read_lists,
+    warn_of_unseen,
+)
 from multimodal_ensemble._label_names import as_strings, match_names
 from multimodal_ensemble._label_strings import advise, are_printed, check_label_strings
 from multimodal_ensemble._tables import (
@@ -22,16 +28,7 @@ from multimodal_ensemble._tables import (
     table_names,
     to_python,
 )
-from multimodal_ensemble._validation import (
-    check_label_matrix,
-    find_repeated,
-    known_labels,
-    read_known_labels,
-)
-from multimodal_ensemble._warnings import warn
-
-# How rows of a multi-hot matrix look when they are read as strings.
-_WRITTEN_BOOLEANS = frozenset(("0", "1", "0.0", "1.0", "False", "True", "false", "true"))
+from multimodal_ensemble._validation import check_label_matrix, find_repeated
 
 
 def read_labels(
@@ -80,7 +77,7 @@ def read_labels(
             counts = Counter(label for row in lists for label in {*map(to_python, row)})
             rare = find_rare(counts, min_count, name, report)
             lists = [[label for label in row if to_python(label) not in rare] for row in lists]
-        return _read_lists(lists, classes, name)
+        return read_lists(lists, classes, name)
     matrix: NDArray[Any]
     if may_be_unknown:
         matrix = known_labels(*read_known_labels(y, name=name))
@@ -210,73 +207,11 @@ def _as_label_lists(
 
 def _has_labels(row: Any) -> bool:
     """Return whether a value is a list of labels, or a string that is no number."""
-    return _is_label_list(row) or (isinstance(row, str) and row not in _WRITTEN_BOOLEANS)
+    return _is_label_list(row) or (isinstance(row, str) and row not in WRITTEN_BOOLEANS)
 
 
 def _is_label_list(row: Any) -> bool:
     return isinstance(row, Collection) and not isinstance(row, str | bytes | dict)
-
-
-def _read_lists(
-    rows: list[Any], classes: NDArray[Any] | None, name: str
-) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    if not rows:
-        msg = f"{name} has no rows."
-        raise ValueError(msg)
-    lengths = np.array([len(row) for row in rows])
-    owners = np.repeat(np.arange(len(rows)), lengths)
-    flat = [*itertools.chain.from_iterable(rows)]
-    if not {*map(type, flat)} <= {str, int}:
-        flat = [to_python(label) for label in flat]
-    kinds = {*map(type, flat)}
-    if not kinds <= {str} and not kinds <= {int}:
-        named = sorted(kind.__name__ for kind in kinds)
-        msg = f"The labels of {name} must be all strings or all whole numbers. Received {named}."
-        raise ValueError(msg)
-    present = {label: number for number, label in enumerate(dict.fromkeys(flat))}
-    numbers = np.fromiter(map(present.__getitem__, flat), dtype=np.intp, count=len(flat))
-    if kinds == {int}:
-        _refuse_repeated(owners, numbers, rows, name)
-    if present.keys() <= _WRITTEN_BOOLEANS and lengths.min() == lengths.max() > 1:
-        msg = (
-            f"{name} has lists of one length that hold only {sorted(present)}, which look like the "
-            "rows of a multi-hot matrix read as strings. Convert them to numbers 0 and 1, and pass "
-            "them as one matrix."
-        )
-        raise ValueError(msg)
-    # Names are compared as strings.
-    known = {} if classes is None else dict(zip(as_strings(classes), classes.tolist(), strict=True))
-    labels = [known.get(str(label), label) for label in present]
-    check_label_strings(labels, classes, name=name)
-    if classes is None:
-        if not present:
-            msg = f"{name} has no labels: all of its {len(rows)} lists are empty."
-            raise ValueError(msg)
-        classes = label_array(sorted(present))
-    column_of = {label: column for column, label in enumerate(classes.tolist())}
-    if unseen := {label for label in labels if label not in column_of}:
-        _warn_of_unseen(unseen, name)
-    columns = np.array([column_of.get(label, -1) for label in labels], dtype=np.intp)[numbers]
-    matrix = np.zeros((len(rows), len(classes)), dtype=bool)
-    matrix[owners[columns >= 0], columns[columns >= 0]] = True
-    return matrix, classes
-
-
-def _refuse_repeated(
-    owners: NDArray[np.intp], numbers: NDArray[np.intp], rows: list[Any], name: str
-) -> None:
-    """Raise a ValueError if some row has a number more than once."""
-    pairs = np.stack([owners, numbers])
-    _, firsts = np.unique(pairs, axis=1, return_index=True)
-    repeated = np.setdiff1d(np.arange(len(numbers)), firsts)
-    if len(repeated):
-        position = int(owners[repeated[0]])
-        row = [to_python(label) for label in rows[position]]
-        msg = (
-            f"{name} has a label more than once in row {position}: {row}. If these are "
-            f"multi-hot rows, pass them as one matrix: numpy.stack({name})."
-        )
-        raise ValueError(msg)
 
 
 def _reorder(
@@ -295,16 +230,8 @@ def _reorder(
         )
         raise ValueError(msg)
     if unseen := {column for column in columns if str(column) not in known_names}:
-        _warn_of_unseen(unseen, name)
+        warn_of_unseen(unseen, name)
     return matrix[:, [known[label] for label in wanted]]
-
-
-def _warn_of_unseen(unseen: set[Any], name: str) -> None:
-    warn(
-        f"{name} has {counted(len(unseen), 'label')} that no training row has and that cannot be "
-        f"predicted: {abbreviate(sorted(unseen, key=str))}. "
-        f"{'It is' if len(unseen) == 1 else 'They are'} left out."
-    )
 
 
 def _check_distinct(names: list[Any], what: str) -> list[Any]:
@@ -319,15 +246,3 @@ def _check_distinct(names: list[Any], what: str) -> list[Any]:
         msg = f"The columns of {what} must have distinct names. Received {repeated} more than once."
         raise ValueError(msg)
     return names
-
-
-def label_array(labels: list[Any]) -> NDArray[Any]:
-    """Return whole numbers as an integer array, and other labels as an object array."""
-    are_whole = all(isinstance(label, int) for label in labels)
-    if are_whole and (large := [label for label in labels if not -(2**63) <= label < 2**63]):
-        msg = (
-            "Labels that are whole numbers must fit 64 bits, from -2**63 to 2**63 - 1. Received "
-            f"{abbreviate(large)}; pass the labels as strings."
-        )
-        raise ValueError(msg)
-    return np.array(labels, dtype=None if are_whole else object)

@@ -10,7 +10,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
@@ -40,46 +39,10 @@ def check_not_masked(values: Any, *, name: str) -> None:
 
 def check_label_matrix(y_true: Any, *, name: str = "y_true") -> NDArray[np.bool_]:
     """Return a multi-hot label matrix as booleans of shape ``(n_samples, n_labels)``."""
-    return _to_booleans(_read_label_array(y_true, name), name)
+    return to_booleans(read_label_array(y_true, name), name)
 
 
-def read_known_labels(
-    y_true: Any, *, name: str = "y_true"
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """Return a multi-hot label matrix, and which entries are known, or None if all of them are.
-
-    Entries that are NaN or missing are unknown, and False in the matrix.
-    """
-    array = _read_label_array(y_true, name)
-    if array.dtype.kind not in "fO":
-        return _to_booleans(array, name), None
-    # pandas tells None, NaN and pandas.NA in arrays of objects.
-    if not any(pd.isna(array[rows]).any() for rows in row_blocks(array.shape)):
-        return _to_booleans(array, name), None
-    known = ~pd.isna(array)
-    if not known.any():
-        msg = f"{name} has no known label: all of its entries are missing."
-        raise ValueError(msg)
-    return _to_booleans(np.where(known, array, 0), name), known
-
-
-def known_labels(y: NDArray[np.bool_], weight: NDArray[Any] | None) -> NDArray[Any]:
-    """Return labels for metrics: float32 with NaN where a row has no weight for a label."""
-    if weight is None or weight.ndim == 1 or weight.all():
-        return y
-    known: NDArray[np.float32] = np.where(weight > 0, y, np.float32(np.nan))
-    return known
-
-
-def label_shares(y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the share of rows that have each label, among those where it is known; else 0."""
-    if y.dtype == np.bool_:
-        return np.asarray(y.mean(axis=0))
-    known = ~np.isnan(y)
-    return np.asarray(np.where(known, y, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
-
-
-def _read_label_array(y_true: Any, name: str) -> NDArray[Any]:
+def read_label_array(y_true: Any, name: str) -> NDArray[Any]:
     """Return a label matrix as an array of any type, which has rows and labels."""
     check_not_masked(y_true, name=name)
     # MultiLabelBinarizer(sparse_output=True) returns a sparse matrix.
@@ -105,7 +68,8 @@ def _read_label_array(y_true: Any, name: str) -> NDArray[Any]:
     return array
 
 
-def _to_booleans(array: NDArray[Any], name: str) -> NDArray[np.bool_]:
+def to_booleans(array: NDArray[Any], name: str) -> NDArray[np.bool_]:
+    """Return a label matrix as booleans, or raise a ValueError unless it holds only 0 and 1."""
     if array.dtype == np.bool_:
         return array
     is_byte = array.dtype in (np.uint8, np.int8)

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import using_dtype_policy
-from multimodal_ensemble._labels import label_array
+from multimodal_ensemble._label_lists import label_array
 from multimodal_ensemble._layer_names import CALIBRATION
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._version import __version__

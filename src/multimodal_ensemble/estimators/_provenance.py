@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from multimodal_ensemble._known_labels import label_shares
 from multimodal_ensemble._table_files import TableFile, blocks_of
-from multimodal_ensemble._validation import label_shares
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.encoders import Encoder, ImageEncoder
 

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from multimodal_ensemble._labels import find_rare, label_array, label_format, read_labels
+from multimodal_ensemble._label_lists import label_array
+from multimodal_ensemble._labels import find_rare, label_format, read_labels
 from multimodal_ensemble._open_table import open_table, read_tables
 from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble._tables import (

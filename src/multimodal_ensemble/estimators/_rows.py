@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._known_labels import known_labels
 from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble._tables import (
     check_same_index,
     from_arrow,
     named_rows,
 )
-from multimodal_ensemble._validation import check_sample_weight, known_labels
+from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._read_table import (
     read_label_column,

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._known_labels import known_labels
 from multimodal_ensemble._row_sample import sample_rows
-from multimodal_ensemble._validation import known_labels
 from multimodal_ensemble.estimators._rows import Rows
 
 

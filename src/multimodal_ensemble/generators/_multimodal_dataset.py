@@ -11,17 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._known_labels import known_labels, read_known_labels
 from multimodal_ensemble._layer_names import presence_name
 from multimodal_ensemble._open_table import open_table
 from multimodal_ensemble._table_files import take_rows
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
-from multimodal_ensemble._validation import (
-    check_at_least,
-    check_label_names,
-    check_sample_weight,
-    known_labels,
-    read_known_labels,
-)
+from multimodal_ensemble._validation import check_at_least, check_label_names, check_sample_weight
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import FeatureStore, open_store

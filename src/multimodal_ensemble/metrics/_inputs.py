@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._known_labels import read_known_labels
 from multimodal_ensemble._label_names import in_label_order, names_of
 from multimodal_ensemble._tables import check_same_index, from_arrow
 from multimodal_ensemble._validation import (
@@ -18,7 +19,6 @@ from multimodal_ensemble._validation import (
     check_label_names,
     check_sample_weight,
     check_scores,
-    read_known_labels,
 )
 
 

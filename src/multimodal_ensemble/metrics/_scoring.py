@@ -9,12 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import (
-    ScoreArray,
-    check_choice,
-    check_scores,
-    read_known_labels,
-)
+from multimodal_ensemble._known_labels import read_known_labels
+from multimodal_ensemble._validation import ScoreArray, check_choice, check_scores
 from multimodal_ensemble.metrics._columns import (
     average_precision,
     count_at_positives,

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from multimodal_ensemble._keras import check_loss
+from multimodal_ensemble._known_labels import read_known_labels
 from multimodal_ensemble._label_names import values_by_label
-from multimodal_ensemble._validation import read_known_labels
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._check_datasets import required_labels
 from multimodal_ensemble.training._entry_loss import EntryLoss

@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
+from multimodal_ensemble._known_labels import label_shares
 from multimodal_ensemble._text import metric_title
-from multimodal_ensemble._validation import check_at_least, label_shares
+from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import mean_accuracy, mean_roc_auc, tune_thresholds
