@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,14 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
 from multimodal_ensemble._labels import label_array, read_labels
-from multimodal_ensemble._open_table import open_table, read_tables
-from multimodal_ensemble._table_files import TableFile
-from multimodal_ensemble._tables import abbreviate, check_columns, from_arrow, table_names, to_frame
+from multimodal_ensemble._open_table import as_table, is_lazy, open_lazy, read_tables
+from multimodal_ensemble._table_files import TableFile, blocks_of
+from multimodal_ensemble._tables import abbreviate, check_columns, from_arrow, table_names
 
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
 # Tables in files are read into memory if they take no more.
 _KEPT_BYTES = 2**27
-# Rows of which labels are read at once.
-_ROWS_PER_PART = 32_768
 
 
 def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
@@ -29,7 +26,7 @@ def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
     if not isinstance(y, str):
         return X, y
     if is_lazy(X):
-        X = open_table(X)
+        X = open_lazy(X)
     names = table_names(X) if not isinstance(X, Mapping) else list(X)
     if y not in (names or []):
         msg = (
@@ -58,33 +55,28 @@ def read_label_column(
             if any(np.size(row) for row in rows if row is not None):
                 found.update(read_labels(rows, name=name)[1].tolist())
         classes = label_array(sorted(found)) if found else None
-    parts = []
-    for number, rows in enumerate(_label_parts(y)):
+    parts: list[NDArray[np.bool_]] = []
+    for rows in _label_parts(y):
         try:
             parts.append(read_labels(rows, classes, name=name)[0])
         except ValueError as error:
-            first = number * _ROWS_PER_PART
+            first = sum(map(len, parts))
             error.add_note(f"Rows of y are counted from row {first} of X here.")
             raise
     return np.concatenate(parts), np.asarray(classes)
 
 
 def _label_parts(y: TableFile) -> Iterator[list[Any]]:
-    for part in y.blocks(_ROWS_PER_PART):
+    for part in blocks_of(y):
         yield part.iloc[:, 0].tolist()
-
-
-def is_lazy(X: Any) -> bool:
-    """Return whether X is a table in files, or an iterator of tables."""
-    return isinstance(X, str | PathLike | Iterator | TableFile)
 
 
 def read_large_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame | TableFile:
     """Return X as `read_table` does, but a table in files as it is if it is large."""
     if not is_lazy(X):
         return read_table(estimator, X, reset=reset)
-    table = open_table(X)
-    if not isinstance(table, TableFile) or table.n_bytes <= _KEPT_BYTES:
+    table = open_lazy(X)
+    if table.n_bytes <= _KEPT_BYTES:
         return read_table(estimator, table, reset=reset)
     if not len(table):
         msg = "Found 0 sample(s): X has no rows, at least 1 is needed."
@@ -100,8 +92,7 @@ def read_parts(estimator: Any, X: Any) -> Iterator[pd.DataFrame | TableFile]:
         yield read_large_table(estimator, X, reset=False)
         return
     for table in read_tables(X):
-        if len(table):
-            yield read_table(estimator, table, reset=False)
+        yield read_table(estimator, table, reset=False)
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
@@ -110,13 +101,7 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     An array of numbers becomes one column of vectors. With `reset`, scikit-learn sets the
     `n_features_in_` and `feature_names_in_` of the estimator; without, it compares them.
     """
-    if is_lazy(X):
-        table = open_table(X)
-        X = table.frame() if isinstance(table, TableFile) else table
-    X = from_arrow(X)
-    # One kind of sparse matrix is also a mapping.
-    if isinstance(X, Mapping) and not hasattr(X, "toarray"):
-        X = to_frame(X)
+    X = open_lazy(X).frame() if is_lazy(X) else as_table(X)
     is_rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
     if isinstance(X, bytes | pd.Series) or is_rows:
         msg = (
