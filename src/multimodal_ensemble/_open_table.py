@@ -19,25 +19,31 @@ from multimodal_ensemble._tables import abbreviate, from_arrow, to_frame
 _ROWS_PER_WRITE = 65_536
 
 
-def open_table(data: Any) -> pd.DataFrame | TableFile:
-    """Return the table of a container, a path or an iterator of tables."""
-    if isinstance(data, str | os.PathLike):
-        return TableFile.open(data)
-    if isinstance(data, Iterator):
-        return write_tables(read_tables(data))
+def is_lazy(data: Any) -> bool:
+    """Return whether data is a table in files, or an iterator of tables."""
+    return isinstance(data, str | os.PathLike | Iterator | TableFile)
+
+
+def open_lazy(data: Any) -> TableFile:
+    """Return the table in files of data for which `is_lazy` is true."""
     if isinstance(data, TableFile):
         return data
-    table = from_arrow(data, name="data")
-    return table if isinstance(table, pd.DataFrame) else to_frame(table)
+    return write_tables(read_tables(data)) if isinstance(data, Iterator) else TableFile.open(data)
+
+
+def as_table(data: Any, *, name: str = "X") -> Any:
+    """Return columns of any container as a DataFrame, and other data as it is."""
+    data = from_arrow(data, name=name)
+    # One kind of sparse matrix is also a mapping.
+    is_columns = isinstance(data, Mapping) and not hasattr(data, "toarray")
+    return to_frame(data) if is_columns else data
 
 
 def read_tables(tables: Iterator[Any]) -> Iterator[pd.DataFrame]:
-    """Yield the tables of an iterator as DataFrames, or raise a ValueError."""
-    columns = None
+    """Yield the tables of an iterator that have rows as DataFrames, or raise a ValueError."""
+    columns, n_rows = None, 0
     for number, table in enumerate(tables):
-        frame = from_arrow(table)
-        if isinstance(frame, Mapping) and not hasattr(frame, "toarray"):
-            frame = to_frame(frame)
+        frame = as_table(table)
         if not isinstance(frame, pd.DataFrame):
             msg = (
                 "An iterator as X must yield tables: DataFrames, or mappings of columns. Its item "
@@ -51,7 +57,12 @@ def read_tables(tables: Iterator[Any]) -> Iterator[pd.DataFrame]:
                 f"has {abbreviate(columns)}, and item {number} has {abbreviate(frame.columns)}."
             )
             raise ValueError(msg)
-        yield frame
+        if len(frame):
+            n_rows += len(frame)
+            yield frame
+    if not n_rows:
+        msg = "The iterator X yields no table with rows."
+        raise ValueError(msg)
 
 
 def write_tables(tables: Iterator[pd.DataFrame]) -> TableFile:
@@ -63,8 +74,7 @@ def write_tables(tables: Iterator[pd.DataFrame]) -> TableFile:
         msg = f"An iterator as X is written to a temporary file. {NEEDS_PYARROW}"
         raise ImportError(msg) from error
     folder = _TemporaryFolder()
-    n_files = 0
-    for part in _in_large_parts(tables):
+    for number, part in enumerate(_in_large_parts(tables)):
         try:
             table = pa.Table.from_pandas(part, preserve_index=False)
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -73,11 +83,7 @@ def write_tables(tables: Iterator[pd.DataFrame]) -> TableFile:
                 f"hold these values: {error}. Pass images as paths or bytes."
             )
             raise ValueError(msg) from error
-        parquet.write_table(table, folder.path / f"{n_files:09d}.parquet")
-        n_files += 1
-    if not n_files:
-        msg = "The iterator X yields no table with rows."
-        raise ValueError(msg)
+        parquet.write_table(table, folder.path / f"{number:09d}.parquet")
     return TableFile.open(folder.path, owner=folder)
 
 

@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 from multimodal_ensemble._tables import from_arrow
 from multimodal_ensemble._validation import find_repeated
 
+# Rows of a table that are read at once, and how much memory those of a table in files take.
+_ROWS_PER_PART = 32_768
+_BYTES_PER_PART = 2**27
+# Of each column of a file.
+_BUFFER_BYTES = 2**20
 # What a text takes in memory beyond its characters: a Python object and the place in its list.
 _BYTES_PER_TEXT = 64
 NEEDS_PYARROW = (
@@ -126,6 +131,10 @@ class TableFile:
         """
         import pyarrow as pa
 
+        if not self.columns:
+            for start in range(0, len(self), n_rows):
+                yield pd.DataFrame(index=pd.RangeIndex(start, min(start + n_rows, len(self))))
+            return
         waiting: list[Any] = []
         n_waiting = n_done = 0
         for batch in itertools.chain(self._batches(n_rows), [None]):
@@ -160,15 +169,7 @@ class TableFile:
                 if first == last:
                     start = stop
                     continue
-            # Without readahead, which would hold many batches in memory.
-            batches = part.to_batches(
-                schema=self._schema,
-                columns=self.columns,
-                batch_size=n_rows,
-                batch_readahead=1,
-                fragment_readahead=1,
-            )
-            for batch in batches:
+            for batch in _read_part(part, self._schema, self.columns, n_rows):
                 end = start + batch.num_rows
                 if self._rows is not None:
                     first, last = np.searchsorted(self._rows, [start, end])
@@ -176,6 +177,38 @@ class TableFile:
                 start = end
                 if batch.num_rows:
                     yield batch
+
+
+def _read_part(part: Any, schema: Any, columns: Sequence[str], n_rows: int) -> Iterator[Any]:
+    """Yield batches of a part of a Parquet file, with columns of the types of a schema.
+
+    The methods of the part itself would hold all its rows in memory, twice.
+    """
+    import pyarrow as pa
+    from pyarrow import dataset, parquet
+
+    fields = [schema.field(name) for name in columns]
+    in_file = set(part.physical_schema.names)
+    # Folders such as "year=2020" name the values of further columns.
+    of_folder = dataset.get_partition_keys(part.partition_expression)
+    with part.open() as source:
+        file = parquet.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        batches = file.iter_batches(
+            n_rows,
+            row_groups=[group.id for group in part.row_groups],
+            columns=[name for name in columns if name in in_file],
+        )
+        for batch in batches:
+            values = [
+                batch.column(field.name)
+                if field.name in in_file
+                else pa.repeat(pa.scalar(of_folder.get(field.name)), batch.num_rows)
+                for field in fields
+            ]
+            yield pa.RecordBatch.from_arrays(
+                [each.cast(field.type) for each, field in zip(values, fields, strict=True)],
+                schema=pa.schema(fields),
+            )
 
 
 def _size_of(part: Any) -> tuple[int, int]:
@@ -195,8 +228,20 @@ def _size_of(part: Any) -> tuple[int, int]:
     return n_rows, n_bytes
 
 
-def blocks_of(table: pd.DataFrame | TableFile, n_rows: int) -> Iterator[pd.DataFrame]:
-    """Yield the rows of a table in tables of `n_rows`, the last of which may be shorter."""
+def rows_per_part(table: pd.DataFrame | TableFile) -> int:
+    """Return how many rows of a table are read at once, so that they take little memory."""
+    if not isinstance(table, TableFile):
+        return _ROWS_PER_PART
+    n_bytes = max(1, table.n_bytes // max(1, len(table)))
+    return max(1, min(_ROWS_PER_PART, _BYTES_PER_PART // n_bytes))
+
+
+def blocks_of(table: pd.DataFrame | TableFile, n_rows: int | None = None) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a table in tables of `n_rows`, the last of which may be shorter.
+
+    Default: as many as `rows_per_part` returns.
+    """
+    n_rows = rows_per_part(table) if n_rows is None else n_rows
     if isinstance(table, TableFile):
         yield from table.blocks(n_rows)
         return

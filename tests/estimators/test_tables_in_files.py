@@ -1,5 +1,8 @@
 """Tables that are read part by part: Parquet files and iterators of tables."""
 
+import errno
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -11,9 +14,11 @@ from multimodal_ensemble import (
     DenseEncoder,
     MultimodalClassifier,
     MultimodalEnsemble,
+    _table_files,
 )
 from multimodal_ensemble._labels import read_labels
 from multimodal_ensemble.estimators import _prediction, _read_table, _rows
+from multimodal_ensemble.estimators._write_predictions import PredictionWriter
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.generators import _read_rows
 from tests import toys
@@ -54,10 +59,8 @@ def file(table, tmp_path_factory):
 def small_memory(monkeypatch):
     """Read all tables in files part by part."""
     monkeypatch.setattr(_read_table, "_KEPT_BYTES", 0)
-    monkeypatch.setattr(_read_table, "_ROWS_PER_PART", 128)
     monkeypatch.setattr(_read_rows, "_KEPT_BYTES", 0)
-    monkeypatch.setattr(_read_rows, "_ROWS_PER_PART", 128)
-    monkeypatch.setattr(_prediction, "_ROWS_PER_PART", 128)
+    monkeypatch.setattr(_table_files, "_ROWS_PER_PART", 128)
 
 
 @pytest.fixture(scope="module")
@@ -277,6 +280,36 @@ def test_rows_without_labels_are_written(fitted, tmp_path):
     assert len(pd.read_parquet(tmp_path / "none.parquet")["labels"].iloc[0]) == 0
 
 
+def test_labels_that_are_numbers_are_written_as_numbers(tmp_path):
+    path = tmp_path / "predictions.parquet"
+    scores = np.zeros((2, 2), np.float32)
+    rows = pd.DataFrame({"id": [1, 2]})
+    with PredictionWriter.open(path, np.array([3, 5]), ["id"]) as writer:
+        writer.write(rows, [(), ()], scores)
+        writer.write(rows, [(5,), (3, 5)], scores)
+    assert [each.tolist() for each in pd.read_parquet(path)["labels"]] == [[], [], [5], [3, 5]]
+
+
+def test_first_rows_may_lack_a_copied_value(tmp_path):
+    path = tmp_path / "predictions.parquet"
+    scores = np.zeros((1, 1), np.float32)
+    with PredictionWriter.open(path, ["war"], ["title"]) as writer:
+        for title in (None, "Heat"):
+            titles = pd.DataFrame({"title": pd.Series([title], dtype=object)})
+            writer.write(titles, [("war",)], scores)
+    assert pd.read_parquet(path)["title"].tolist()[1:] == ["Heat"]
+
+
+def test_copied_values_of_two_types(tmp_path):
+    path = tmp_path / "predictions.parquet"
+    scores = np.zeros((1, 1), np.float32)
+    whole, half = (pd.DataFrame({"value": [value]}) for value in (1, 1.5))
+    with PredictionWriter.open(path, ["war"], ["value"]) as writer:
+        writer.write(whole, [("war",)], scores)
+        with pytest.raises(ValueError, match=r"different types.*Convert the column to one type, "):
+            writer.write(half, [("war",)], scores)
+
+
 # -- bad inputs ------------------------------------------------------------------------------
 
 
@@ -285,6 +318,10 @@ def test_a_failure_leaves_the_older_file(fitted, table, tmp_path):
     path.write_text("older")
     with pytest.raises(ModalityError, match="tags"):
         fitted.write_predictions(table[["number"]], path)
+    with pytest.raises(ValueError, match="yields no table with rows"):
+        fitted.write_predictions(iter([table[:0]]), path)
+    with pytest.raises(FileNotFoundError, match=r"^There is no file or folder 'absent\.parquet'"):
+        fitted.write_predictions("absent.parquet", path)
     assert path.read_text() == "older"
     assert [each.name for each in tmp_path.iterdir()] == ["predictions.csv"]
 
@@ -293,7 +330,8 @@ def test_a_failure_leaves_the_older_file(fitted, table, tmp_path):
     ("name", "columns", "message"),
     [
         ("predictions.txt", [], r"must end in \.csv or \.parquet"),
-        ("predictions.csv", ["year"], "X has no columns"),
+        ("predictions.csv", ["year"], r"X has no columns \['year'\]"),
+        ("predictions.csv", "year", r"X has no columns \['year'\]"),
         ("predictions.csv", ["labels"], r"columns \['labels'\] more than once"),
     ],
 )
@@ -302,15 +340,44 @@ def test_files_that_cannot_be_written(fitted, table, tmp_path, name, columns, me
         fitted.write_predictions(table, tmp_path / name, columns=columns)
 
 
-def test_an_error_names_the_row_of_the_whole_table(table, small_memory):
+@pytest.mark.filterwarnings("ignore:Modality 'poster'. 1 image cannot be read")
+@pytest.mark.parametrize("on_error", ["raise", "drop"])
+def test_an_error_names_the_row_of_the_whole_table(table, small_memory, tmp_path, on_error):
     posters = [np.full((8, 8, 3), 9, dtype=np.uint8)] * N_ROWS
     X = pd.DataFrame({"poster": posters})
-    classifier = MultimodalClassifier([toys.make_poster()], epochs=1, random_state=0, verbose=0)
+    poster = toys.make_poster(on_error=on_error)
+    classifier = MultimodalClassifier([poster], epochs=1, random_state=0, verbose=0)
     classifier.fit(X, table["genres"])
     X.at[300, "poster"] = "absent.png"
-    with pytest.raises(ImageReadError, match="absent") as error:
-        classifier.predict_proba(X)
-    assert error.value.row == 300
+    path = tmp_path / "predictions.csv"
+    for predict in (
+        lambda: classifier.predict_proba(X),
+        lambda: classifier.predict_proba(tables_of(X)),
+        lambda: classifier.write_predictions(X, path),
+    ):
+        with pytest.raises(ImageReadError) as error:
+            predict()
+        assert error.value.row == 300
+        assert "in row 300" in str(error.value)
+        assert "written" not in str(error.value)
+    assert not path.exists()
+
+
+def test_a_full_disk_is_an_error_of_writing(fitted, table, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    with pytest.raises(OSError, match=r"The file could not be written \(No space left"):
+        fitted.write_predictions(table, tmp_path / "predictions.csv")
+
+
+def test_an_absent_column_is_noticed_before_rows_are_predicted(
+    fitted, table, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(_prediction, "predict_scores", None)
+    with pytest.raises(ValueError, match=r"X has no columns \['year'\]"):
+        fitted.write_predictions(table, tmp_path / "predictions.csv", columns=["year"])
 
 
 @pytest.mark.parametrize(

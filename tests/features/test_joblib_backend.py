@@ -119,7 +119,9 @@ def test_the_error_of_a_worker_names_the_unreadable_image(store, make_encoder, p
     encoder = make_encoder()
     with (
         joblib.parallel_config("loky", n_jobs=2),
-        pytest.raises(ImageReadError, match=r"'poster': the image '.*9\.png' cannot be read"),
+        pytest.raises(
+            ImageReadError, match=r"'poster': the image '.*9\.png' in row \d+ cannot be read"
+        ),
     ):
         store.get_features(encoder, posters, verbose=0)
     # After an error, joblib kills the other workers, possibly while they write.

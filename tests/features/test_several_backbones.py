@@ -217,7 +217,9 @@ def test_an_interrupted_pass_keeps_the_features_of_both_backbones(store, pair, p
 
 def test_the_error_names_the_unreadable_image(store, pair, posters):
     posters[3].write_bytes(b"not an image")
-    with pytest.raises(ImageReadError, match=r"Modality 'a': the image '.*3\.png' cannot be read"):
+    with pytest.raises(
+        ImageReadError, match=r"Modality 'a': the image '.*3\.png' in row 3 cannot be read"
+    ):
         store.compute_features(pair, {"path": posters}, verbose=0)
 
 

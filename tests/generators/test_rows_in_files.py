@@ -1,10 +1,14 @@
 """Rows that do not fit into memory: in files, in the order of the table, read block by block."""
 
+import errno
+import os
 import tracemalloc
+from unittest.mock import Mock
 
 import keras
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.sparse import csr_array
@@ -14,6 +18,7 @@ from multimodal_ensemble import (
     DenseEncoder,
     FeatureStore,
     MultimodalDataset,
+    _table_files,
 )
 from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble.encoders import Augmentation
@@ -21,6 +26,8 @@ from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.generators import _read_rows as module
 from multimodal_ensemble.generators._row_files import ROWS_PER_BLOCK, DenseRowFile, SparseRowFile
 from multimodal_ensemble.generators._row_order import BlockOrder
+from multimodal_ensemble.generators._row_sources import EncodedRows
+from multimodal_ensemble.generators._row_writer import RowWriter
 from tests import toys
 
 N_ROWS = 600
@@ -31,7 +38,7 @@ WORDS = ["space", "war", "love", "paris", "dog"]
 def small_memory(monkeypatch):
     """Keep no features in memory, and read few rows at once."""
     monkeypatch.setattr(module, "_KEPT_BYTES", 0)
-    monkeypatch.setattr(module, "_ROWS_PER_PART", 256)
+    monkeypatch.setattr(_table_files, "_ROWS_PER_PART", 256)
     monkeypatch.setattr(module, "_MIN_CACHED", 1)
     monkeypatch.setattr(module, "_CACHED_BYTES", 0)
 
@@ -111,6 +118,31 @@ def test_half_precision_is_that_of_the_store(store, table, small_memory):
     np.testing.assert_array_equal(stored[100:400], features[100:400], strict=True)
 
 
+def test_processes_that_share_a_file_read_independently():
+    # A forked process shares the position of an open file.
+    file = DenseRowFile((2,), np.float32, n_variants=1, is_half=False)
+    file.append(np.arange(20, dtype=np.float32).reshape(1, 10, 2))
+    before = os.lseek(file._file.fileno(), 0, os.SEEK_CUR)
+    assert file.read(3, 5).tolist() == [[6, 7], [8, 9]]
+    assert os.lseek(file._file.fileno(), 0, os.SEEK_CUR) == before
+
+
+def test_a_full_disk_is_explained():
+    file = DenseRowFile((1,), np.float32, n_variants=1, is_half=False)
+    file._file = Mock(write=Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+    with pytest.raises(OSError, match=r"No space left.* TMPDIR name a folder") as error:
+        file.append(np.zeros((1, 5, 1), np.float32))
+    assert error.value.errno == errno.ENOSPC
+
+
+def test_values_of_one_place_of_a_sparse_row_are_added():
+    rows = csr_array((np.ones(3, np.float32), np.array([1, 1, 0]), np.array([0, 2, 3])), (2, 3))
+    file = SparseRowFile(3)
+    file.append(rows)
+    taken = file.take([(file.read_block(0), np.array([0, 1]))], None)
+    assert taken.tolist() == file.read(0, 2).toarray().tolist() == [[0, 2, 0], [1, 0, 0]]
+
+
 # -- order -----------------------------------------------------------------------------------
 
 
@@ -169,6 +201,26 @@ def test_a_modality_may_be_missing_in_all_rows(table, y, encoders, store, small_
     rows = all_rows(dataset)
     assert not rows["tags"].any()
     assert not dataset.present("tags").any()
+
+
+def test_rows_without_a_bag_take_no_memory():
+    tags = BagOfWordsEncoder("tags", optional=True).fit([[f"t{n}" for n in range(20_000)]])
+    absent = EncodedRows(tags, [], np.zeros(256, dtype=bool), np.arange(256), augment=False)
+    writer = RowWriter(tags, None)
+    tracemalloc.start()
+    writer.append(absent, has_any=False)
+    file = writer.finish()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert file.n_rows == 256
+    # A dense matrix would take 20 MB.
+    assert peak < 1_000_000
+
+
+def test_no_rows_are_encoded_as_no_rows(table, encoders, store, small_memory):
+    dataset = MultimodalDataset(table, encoders, store=store, verbose=0)
+    nothing = dataset.encode_rows(np.zeros(0, dtype=int))
+    assert {name: len(rows) for name, rows in nothing.items()} == dict.fromkeys(nothing, 0)
 
 
 def test_views_are_those_in_memory(table, y, store, small_memory, monkeypatch):
@@ -273,6 +325,55 @@ def test_the_size_of_a_file_is_that_of_its_values_in_memory(tmp_path):
     assert 0.5 * held < file.n_bytes < 2 * held
     some = file.take(np.arange(1_000))
     assert some.n_bytes == file.n_bytes // 5
+
+
+def test_an_optional_column_may_be_absent_from_files(parquet, encoders, small_memory):
+    poster = toys.make_poster(optional=True)
+    dataset = MultimodalDataset(parquet, [encoders[2], poster], verbose=0)
+    rows = all_rows(dataset)
+    assert rows["poster"].shape == (N_ROWS, 8, 8, 3)
+    assert not dataset.present("poster").any()
+
+
+def test_files_may_differ_in_types_and_have_values_in_folder_names(tmp_path):
+    for year, values in ((2020, [1, 2]), (2021, [None, 2.5])):
+        (tmp_path / f"year={year}").mkdir()
+        part = pd.DataFrame({"value": values, "tags": [[], [] if year == 2020 else ["a"]]})
+        part.to_parquet(tmp_path / f"year={year}" / "part.parquet")
+    pd.DataFrame({"value": [7]}).to_parquet(tmp_path / "year=2021" / "tail.parquet")
+    rows = TableFile.open(tmp_path).frame()
+    assert rows["year"].tolist() == [2020, 2020, 2021, 2021, 2021]
+    np.testing.assert_array_equal(rows["value"], [1, 2, np.nan, 2.5, 7])
+    assert rows["tags"].tolist() == [[], [], [], ["a"], None]
+    [narrow] = TableFile.open(tmp_path).select(["year"]).blocks(10)
+    assert narrow["year"].tolist() == rows["year"].tolist()
+
+
+def test_a_part_of_a_file_is_not_read_as_a_whole(tmp_path):
+    path = tmp_path / "rows.parquet"
+    contents = [np.random.default_rng(row).bytes(2_000) for row in range(10_000)]
+    pd.DataFrame({"content": contents}).to_parquet(path)
+    table = TableFile.open(path)
+    before, peak = pa.total_allocated_bytes(), 0
+    for number, block in enumerate(table.blocks(500)):
+        assert block["content"].iloc[0] == contents[500 * number]
+        peak = max(peak, pa.total_allocated_bytes() - before)
+    # All rows are one part of the file, of 20 MB.
+    assert peak < 10_000_000
+
+
+def test_rows_of_large_values_are_read_in_smaller_parts(tmp_path, monkeypatch):
+    path = tmp_path / "rows.parquet"
+    vectors = list(np.zeros((2_000, 100), np.float32))
+    pd.DataFrame({"vector": vectors}).to_parquet(path, use_dictionary=False, compression=None)
+    encoder = DenseEncoder("vector", scaling=None).fit(vectors[:10])
+    monkeypatch.setattr(module, "_KEPT_BYTES", 2**20)
+    dataset = MultimodalDataset(path, [encoder], verbose=0)
+    assert not isinstance(dataset.feature_matrix("vector"), np.ndarray)
+    monkeypatch.setattr(_table_files, "_BYTES_PER_PART", 2**18)
+    n_rows = [len(block) for block in _table_files.blocks_of(TableFile.open(path))]
+    assert sum(n_rows) == 2_000
+    assert max(n_rows) < 500
 
 
 def test_memory_does_not_grow_with_the_rows_of_files(tmp_path, small_memory):

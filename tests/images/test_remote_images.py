@@ -99,7 +99,7 @@ def test_errors_name_the_address_and_the_row(bucket):
     with pytest.raises(ImageReadError, match=r"'memory:/.*b\.png': No such file.* number 1 "):
         read_images([good, absent], 4)
     damaged = write("c.png", b"no image")
-    with pytest.raises(ImageReadError, match=r"'poster': the image 'memory.*c\.png' cannot"):
+    with pytest.raises(ImageReadError, match=r"the image 'memory.*c\.png' in row 1 cannot"):
         toys.make_poster().encode([good, damaged])
     assert read_images([good, absent, damaged], 4, on_error="drop", warn=False).kept.tolist() == [0]
 
@@ -109,6 +109,7 @@ def test_errors_name_the_address_and_the_row(bucket):
     [
         ("nowhere://a.png", "Protocol not known"),
         ("file:///a.png", "pass the path of a local file without a scheme"),
+        ("zip://a.png::https://b/c.zip", "'::' joins it to another address"),
     ],
 )
 def test_schemes_that_are_not_remote_are_refused(address, reason):

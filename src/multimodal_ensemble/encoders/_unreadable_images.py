@@ -108,10 +108,10 @@ class UnreadableImages:
         value = values[position]
         where = f" (relative paths start at {root})" if root and _is_path(value) else ""
         msg = (
-            f"Modality {self.modality!r}: the image {source_name(value)!r} cannot be read: "
-            f"{reason}{where}. To go on without such images, pass on_error='blank' (black images "
-            "in their place), on_error='drop' (their rows are left out), or on_error='missing' and "
-            "optional=True (they count as missing) to the encoder."
+            f"Modality {self.modality!r}: the image {source_name(value)!r} in row {position} "
+            f"cannot be read: {reason}{where}. To go on without such images, pass on_error='blank' "
+            "(black images in their place), on_error='drop' (their rows are left out), or "
+            "on_error='missing' and optional=True (they count as missing) to the encoder."
         )
         error = ImageReadError(msg, row=position)
         error.strerror = reason

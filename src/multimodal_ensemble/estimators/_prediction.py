@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import Any
 
@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._labels import label_tuples
 from multimodal_ensemble._progress import make_progress_bar
-from multimodal_ensemble._table_files import TableFile, blocks_of
+from multimodal_ensemble._table_files import TableFile, blocks_of, rows_per_part
 from multimodal_ensemble._tables import counted, locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._read_table import read_parts
@@ -26,9 +26,6 @@ from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.linear import log_odds
 from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.training import predict_scores
-
-# Rows whose features are in memory at once.
-_ROWS_PER_PART = 32_768
 
 
 class PredictionMixin:
@@ -58,34 +55,38 @@ class PredictionMixin:
         if len(dataset.dropped):
             row, reason = dataset.dropped.iloc[0]
             msg = (
-                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first is row "
-                f"{row}: {reason}. With on_error='missing' and optional=True, or with "
-                "on_error='blank', their other modalities are used."
+                f"{counted(len(dataset.dropped), 'row')} cannot be predicted, the first because of "
+                f"an image in row {row}: {reason}. With on_error='missing' and optional=True, or "
+                "with on_error='blank', their other modalities are used."
             )
-            raise ImageReadError(msg)
+            raise ImageReadError(msg, row=int(row))
         return dataset
 
     def _predict_scores(self, table: pd.DataFrame | TableFile) -> NDArray[np.float32]:
         """Return scores of shape ``(n_samples, n_labels)`` for a table of raw columns."""
-        return np.concatenate([y_score for _, y_score in self._predict_parts(table)])
+        return np.concatenate([y_score for _, y_score in self._predict_parts([table])])
 
     def _predict_parts(
-        self, table: pd.DataFrame | TableFile
+        self, tables: Iterable[pd.DataFrame | TableFile]
     ) -> Iterator[tuple[pd.DataFrame, NDArray[np.float32]]]:
-        """Yield parts of a table with their scores."""
-        n_rows, n_done = len(table), 0
-        # A single part shows the progress of its own.
-        is_whole = n_rows <= _ROWS_PER_PART
-        verbose = min(self.verbose, 1) if is_whole else 0
-        bar = make_progress_bar(n_rows, unit="row") if self.verbose and not is_whole else None
-        for part in blocks_of(table, _ROWS_PER_PART):
-            with locating_errors(np.arange(n_done, n_done + len(part))):
-                dataset = self._open_rows(part, verbose=verbose)
-                y_score = predict_scores(self.model_, dataset, verbose=verbose)
-            yield part, y_score
-            n_done += len(part)
-            if bar is not None:
-                bar.update(n_done)
+        """Yield parts of tables with their scores."""
+        n_before = 0
+        for table in tables:
+            n_rows, n_done = len(table), 0
+            # A single part shows the progress of its own.
+            is_whole = n_rows <= rows_per_part(table)
+            verbose = min(self.verbose, 1) if is_whole else 0
+            bar = make_progress_bar(n_rows, unit="row") if self.verbose and not is_whole else None
+            for part in blocks_of(table):
+                start = n_before + n_done
+                with locating_errors(range(start, start + len(part))):
+                    dataset = self._open_rows(part, verbose=verbose)
+                    y_score = predict_scores(self.model_, dataset, verbose=verbose)
+                yield part, y_score
+                n_done += len(part)
+                if bar is not None:
+                    bar.update(n_done)
+            n_before += n_rows
 
     def predict_proba(self, X: Any) -> NDArray[np.float32]:
         """Return scores.
@@ -110,11 +111,8 @@ class PredictionMixin:
             If an image cannot be read, unless its encoder has another `on_error`.
         """
         check_is_fitted(self)
-        parts = [self._predict_scores(table) for table in read_parts(self, X)]
-        if not parts:
-            msg = "The iterator X yields no table with rows."
-            raise ValueError(msg)
-        return np.concatenate(parts)
+        parts = self._predict_parts(read_parts(self, X))
+        return np.concatenate([y_score for _, y_score in parts])
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the log-odds of the scores, which rank rows as the scores do.
@@ -238,13 +236,12 @@ class PredictionMixin:
         ['Action', 'Romance']
         """
         check_is_fitted(self)
+        columns = [columns] if isinstance(columns, str) else list(columns)
         n_rows = 0
-        with PredictionWriter.open(path, self.classes_, list(columns)) as writer:
-            for table in read_parts(self, X):
-                for part, y_score in self._predict_parts(table):
-                    chosen = choose_labels(
-                        y_score, self.thresholds_, at_least=at_least, top_k=top_k
-                    )
-                    writer.write(part, label_tuples(chosen, self.classes_), y_score)
-                    n_rows += len(part)
+        with PredictionWriter.open(path, self.classes_, columns) as writer:
+            tables = map(writer.checked, read_parts(self, X))
+            for part, y_score in self._predict_parts(tables):
+                chosen = choose_labels(y_score, self.thresholds_, at_least=at_least, top_k=top_k)
+                writer.write(part, label_tuples(chosen, self.classes_), y_score)
+                n_rows += len(part)
         return n_rows

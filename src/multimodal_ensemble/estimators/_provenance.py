@@ -18,7 +18,6 @@ from multimodal_ensemble.encoders import Encoder, ImageEncoder
 
 # Libraries that predictions depend on.
 _LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pandas", "pillow")
-_ROWS_PER_PART = 32_768
 
 
 def describe_training(
@@ -48,7 +47,7 @@ def _count_unreadable(
             values = [
                 value
                 for table in tables
-                for part in blocks_of(table, _ROWS_PER_PART)
+                for part in blocks_of(table)
                 for value in encoder.select(part)
             ]
             n_images, n_rows = encoder.count_unreadable(values)

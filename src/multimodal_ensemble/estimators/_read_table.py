@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,14 @@ from sklearn.utils.validation import validate_data
 
 from multimodal_ensemble._label_lists import label_array
 from multimodal_ensemble._labels import find_rare, label_format, read_labels
-from multimodal_ensemble._open_table import open_table, read_tables
-from multimodal_ensemble._table_files import TableFile
+from multimodal_ensemble._open_table import as_table, is_lazy, open_lazy, read_tables
+from multimodal_ensemble._table_files import TableFile, blocks_of
 from multimodal_ensemble._tables import (
     abbreviate,
     check_columns,
     from_arrow,
     is_missing,
     table_names,
-    to_frame,
 )
 from multimodal_ensemble._validation import check_at_least
 
@@ -32,8 +30,6 @@ _ARRAY_COLUMN = "features"
 _KEPT_BYTES = 2**27
 # Distinct strings of labels that show how they are split.
 _MAX_DISTINCT = 10_000
-# Rows of which labels are read at once.
-_ROWS_PER_PART = 32_768
 
 
 def check_label_options(delimiter: Any, min_count: Any) -> None:
@@ -52,7 +48,7 @@ def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
     if not isinstance(y, str):
         return X, y
     if is_lazy(X):
-        X = open_table(X)
+        X = open_lazy(X)
     names = table_names(X) if not isinstance(X, Mapping) else list(X)
     if y not in (names or []):
         msg = (
@@ -108,14 +104,14 @@ def read_label_column(
                 counts.update(dict(zip(columns.tolist(), matrix.sum(axis=0).tolist(), strict=True)))
         rare = find_rare(counts, min_count, name, report)
         classes = label_array(sorted(counts.keys() - rare)) if counts else None
-    positive = []
-    for number, rows in enumerate(parts()):
+    positive: list[NDArray[Any]] = []
+    for rows in parts():
         kept = [[label for label in row if label not in rare] for row in rows] if rare else rows
         try:
             positive.append(read_labels(kept, classes, name=name)[0])
         except ValueError as error:
-            start = number * _ROWS_PER_PART
-            error.add_note(f"Rows of y are counted from row {start} of X here.")
+            first = sum(map(len, positive))
+            error.add_note(f"Rows of y are counted from row {first} of X here.")
             raise
     return np.concatenate(positive), np.asarray(classes)
 
@@ -133,21 +129,16 @@ def _distinct_strings(y: TableFile) -> list[str]:
 
 
 def _label_parts(y: TableFile) -> Iterator[list[Any]]:
-    for part in y.blocks(_ROWS_PER_PART):
+    for part in blocks_of(y):
         yield part.iloc[:, 0].tolist()
-
-
-def is_lazy(X: Any) -> bool:
-    """Return whether X is a table in files, or an iterator of tables."""
-    return isinstance(X, str | PathLike | Iterator | TableFile)
 
 
 def read_large_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame | TableFile:
     """Return X as `read_table` does, but a table in files as it is if it is large."""
     if not is_lazy(X):
         return read_table(estimator, X, reset=reset)
-    table = open_table(X)
-    if not isinstance(table, TableFile) or table.n_bytes <= _KEPT_BYTES:
+    table = open_lazy(X)
+    if table.n_bytes <= _KEPT_BYTES:
         return read_table(estimator, table, reset=reset)
     if not len(table):
         msg = "Found 0 sample(s): X has no rows, at least 1 is needed."
@@ -163,8 +154,7 @@ def read_parts(estimator: Any, X: Any) -> Iterator[pd.DataFrame | TableFile]:
         yield read_large_table(estimator, X, reset=False)
         return
     for table in read_tables(X):
-        if len(table):
-            yield read_table(estimator, table, reset=False)
+        yield read_table(estimator, table, reset=False)
 
 
 def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
@@ -173,13 +163,7 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     An array of numbers becomes one column of vectors. With `reset`, scikit-learn sets the
     `n_features_in_` and `feature_names_in_` of the estimator; without, it compares them.
     """
-    if is_lazy(X):
-        table = open_table(X)
-        X = table.frame() if isinstance(table, TableFile) else table
-    X = from_arrow(X)
-    # One kind of sparse matrix is also a mapping.
-    if isinstance(X, Mapping) and not hasattr(X, "toarray"):
-        X = to_frame(X)
+    X = open_lazy(X).frame() if is_lazy(X) else as_table(X)
     is_rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
     if isinstance(X, bytes | pd.Series) or is_rows:
         msg = (

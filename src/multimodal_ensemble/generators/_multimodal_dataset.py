@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._known_labels import known_labels, read_known_labels
 from multimodal_ensemble._layer_names import presence_name
-from multimodal_ensemble._open_table import open_table
-from multimodal_ensemble._table_files import take_rows
-from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
-from multimodal_ensemble._validation import check_at_least, check_label_names, check_sample_weight
+from multimodal_ensemble._open_table import as_table, is_lazy, open_lazy
+from multimodal_ensemble._table_files import TableFile, take_rows
+from multimodal_ensemble._tables import check_columns, check_same_index, from_arrow, named_rows
+from multimodal_ensemble._validation import (
+    check_at_least,
+    check_label_names,
+    check_sample_weight,
+)
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.features import FeatureStore, open_store
@@ -143,13 +147,12 @@ class MultimodalDataset(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        table = open_table(data)
-        if isinstance(table, pd.DataFrame):
-            # Refuse a table that lacks a column before anything is read.
-            for encoder in self.encoders:
-                encoder.select(table)
+        table = open_lazy(data) if is_lazy(data) else as_table(data, name="data")
+        if not isinstance(table, pd.DataFrame | TableFile):
+            check_columns(table)
         wanted = [column for encoder in self.encoders for column in encoder.columns]
-        if not any(column in table.columns for column in wanted):
+        is_optional = all(encoder.optional for encoder in self.encoders)
+        if is_optional and not any(column in table.columns for column in wanted):
             # Optional modalities may be absent, but not all of them: this is the wrong table.
             msg = f"The data has none of the columns {wanted}. It has {list(table.columns)}."
             raise ModalityError(msg)

@@ -12,24 +12,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._progress import make_progress_bar
-from multimodal_ensemble._table_files import TableFile, blocks_of
+from multimodal_ensemble._table_files import TableFile, blocks_of, rows_per_part
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.features import FeatureStore
-from multimodal_ensemble.generators._row_files import (
-    ROWS_PER_BLOCK,
-)
+from multimodal_ensemble.generators._row_files import ROWS_PER_BLOCK
 from multimodal_ensemble.generators._row_sources import EncodedRows, FileRows, StoredRows
 from multimodal_ensemble.generators._row_writer import RowWriter, is_stored
 
-# Rows are kept in memory if their stored features, and for a table in files also their vectors and
-# raw values, take no more than this: 130,000 rows of VGG16.
+# Rows are kept in memory if their stored features, and for a table in files also their raw values
+# and vectors, take no more than this: 130,000 rows of VGG16.
 _KEPT_BYTES = 2**28
 # The upper estimate of a vector in a file: a sparse one is smaller.
 _BYTES_PER_VECTOR = 256
 # Of the rows that are read, encoded and written to files at once.
 _BYTES_PER_PART = 2**25
-_ROWS_PER_PART = 32_768
 # Blocks of files that are kept in memory, whose rows are mixed.
 _CACHED_BYTES = 2**26
 _MIN_CACHED, _MAX_CACHED = 8, 256
@@ -62,13 +59,14 @@ def read_rows(
 ) -> UsableRows:
     """Read the rows of a table, or raise a ValueError if none can be used."""
     in_files = isinstance(table, TableFile)
-    n_bytes = [_bytes_per_row(encoder, store, augment, in_files=in_files) for encoder in encoders]
-    n_of_table = table.n_bytes if isinstance(table, TableFile) else 0
-    if n_of_table + len(table) * sum(n_bytes) <= _KEPT_BYTES:
+    n_each = sum(_bytes_per_row(each, store, augment, in_files=in_files) for each in encoders)
+    n_raw = table.n_bytes if isinstance(table, TableFile) else 0
+    if len(table) * n_each + n_raw <= _KEPT_BYTES:
         frame = table.frame() if isinstance(table, TableFile) else table
         rows = _read_frame(frame, encoders, store, augment=augment, verbose=verbose)
     else:
-        n_rows = max(ROWS_PER_BLOCK, min(_ROWS_PER_PART, _BYTES_PER_PART // max(1, sum(n_bytes))))
+        n_rows = min(rows_per_part(table), _BYTES_PER_PART // max(1, n_each))
+        n_rows = max(ROWS_PER_BLOCK, n_rows)
         rows = _read_to_files(table, encoders, store, n_rows, augment=augment, verbose=verbose)
     if not rows.kept.size:
         msg = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 import weakref
@@ -59,15 +60,36 @@ class RowFile(ABC):
     ) -> NDArray[Any]:
         """Return the given rows of blocks as one array."""
 
+    def _block_range(self, number: int) -> tuple[int, int]:
+        """Return the first row of a block, and the first one after it."""
+        start = number * ROWS_PER_BLOCK
+        return start, min(start + ROWS_PER_BLOCK, self.n_rows)
+
     def _append_bytes(self, records: NDArray[Any]) -> None:
-        self.n_bytes += self._file.write(records.tobytes())
+        try:
+            self.n_bytes += self._file.write(records.tobytes())
+            self._file.flush()
+        except OSError as error:
+            msg = (
+                f"Rows that do not fit in memory cannot be written to a temporary file in "
+                f"{tempfile.gettempdir()!r}: {error.strerror}. Let the environment variable TMPDIR "
+                "name a folder with more space"
+            )
+            raise OSError(error.errno, msg) from error
 
     def _read_records(self, dtype: np.dtype[Any], start: int, stop: int) -> NDArray[Any]:
-        n_bytes = (stop - start) * dtype.itemsize
-        with self._lock:
-            self._file.seek(start * dtype.itemsize)
-            read = self._file.read(n_bytes)
-        return np.frombuffer(read, dtype)
+        records = np.empty(stop - start, dtype)
+        buffer, first = records.view(np.uint8).data, start * dtype.itemsize
+        if hasattr(os, "preadv"):
+            # Forked processes share the position of the file, so none is used.
+            n_read = 0
+            while n_read < len(buffer):
+                n_read += os.preadv(self._file.fileno(), [buffer[n_read:]], first + n_read)
+        else:
+            with self._lock:
+                self._file.seek(first)
+                self._file.readinto(buffer)
+        return records
 
 
 class DenseRowFile(RowFile):
@@ -102,8 +124,7 @@ class DenseRowFile(RowFile):
 
     def read_block(self, number: int) -> NDArray[Any]:
         """Return a block of rows as it is in the file."""
-        start = number * ROWS_PER_BLOCK
-        return self._read_records(self._record, start, min(start + ROWS_PER_BLOCK, self.n_rows))
+        return self._read_records(self._record, *self._block_range(number))
 
     def take(
         self, blocks: list[tuple[Any, NDArray[np.intp]]], variants: NDArray[np.intp] | None
@@ -132,6 +153,7 @@ class SparseRowFile(RowFile):
     def append(self, rows: Any) -> None:
         """Write the rows of a sparse matrix after those that are there."""
         rows = rows.tocsr()
+        rows.sum_duplicates()
         records = np.empty(rows.nnz, dtype=self._RECORD)
         records["column"], records["value"] = rows.indices, rows.data
         self._append_bytes(records)
@@ -147,8 +169,7 @@ class SparseRowFile(RowFile):
 
     def read_block(self, number: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Return a block of rows: where each ends, and the columns and values of all."""
-        start = number * ROWS_PER_BLOCK
-        return self._read_rows(start, min(start + ROWS_PER_BLOCK, self.n_rows))
+        return self._read_rows(*self._block_range(number))
 
     def take(
         self, blocks: list[tuple[Any, NDArray[np.intp]]], variants: NDArray[np.intp] | None

@@ -60,6 +60,10 @@ class EncodedRows:
             else:
                 self._prepared = prepared
 
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._present)
+
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return encoded rows, or the given view of each; zeros where the modality is missing."""
         present = self._present[rows]
@@ -167,8 +171,9 @@ class FileRows:
 
     def take(self, rows: NDArray[np.intp], views: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return rows, or the given view of each."""
-        if views is None and len(rows) > 1 and (np.diff(rows) == 1).all():
-            read = self._file.read(int(rows[0]), int(rows[-1]) + 1)
+        if views is None and len(rows) != 1 and (np.diff(rows) == 1).all():
+            start = int(rows[0]) if len(rows) else 0
+            read = self._file.read(start, start + len(rows))
             dense: NDArray[Any] = read.toarray() if hasattr(read, "toarray") else read
             return dense
         order = np.argsort(rows, kind="stable")

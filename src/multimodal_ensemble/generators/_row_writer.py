@@ -30,10 +30,11 @@ class RowWriter:
 
     def append(self, source: EncodedRows | StoredRows | FileRows, *, has_any: bool) -> None:
         """Write the rows of a source, some of which have the modality if `has_any`."""
-        rows: Any = source.variants if isinstance(source, StoredRows) else source.matrix()
         if isinstance(source, EncodedRows) and not has_any:
-            self._write_missing(rows.shape[0])
+            # Their matrix would be dense.
+            self._write_missing(len(source))
             return
+        rows: Any = source.variants if isinstance(source, StoredRows) else source.matrix()
         is_sparse = hasattr(rows, "tocsr")
         rows = rows if is_sparse or isinstance(source, StoredRows) else rows[np.newaxis]
         if self._file is None:

@@ -81,6 +81,10 @@ def _locate(address: str) -> tuple[Any, str]:
             "s3://. Install them with: pip install 'multimodal-ensemble[remote]' s3fs."
         )
         raise ImportError(msg) from error
+    if "::" in address:
+        # The other address may be that of a web page.
+        msg = "'::' joins it to another address; extract the image and pass an address of its own"
+        raise ValueError(msg)
     # An ImportError of fsspec names the package that a scheme needs.
     system, path = url_to_fs(address)
     if isinstance(system, LocalFileSystem):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
+from multimodal_ensemble._table_files import blocks_of
 from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.features import model_fingerprint
@@ -28,8 +29,7 @@ from multimodal_ensemble.training._training_state import trained_variables
 
 Identity = dict[str, dict[str, Any]]
 
-# Raw rows of files, and encoded rows, that are digested at once.
-_ROWS_PER_PART = 32_768
+# Encoded rows that are digested at once.
 _ROWS_PER_DIGEST = 256
 
 
@@ -172,7 +172,7 @@ def _content(dataset: MultimodalDataset, encoder: Encoder) -> Iterator[NDArray[A
     # Files are read, but not decoded. Stored features are not digested: the same network may
     # return other last bits in batches of another size.
     raw = dataset.raw
-    for part in [raw] if isinstance(raw, pd.DataFrame) else raw.blocks(_ROWS_PER_PART):
+    for part in [raw] if isinstance(raw, pd.DataFrame) else blocks_of(raw):
         values, present = present_values(encoder, encoder.select(part))
         if present.any():
             digests = encoder.content_digests(encoder.prepare(values))
