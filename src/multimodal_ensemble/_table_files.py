@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import from_arrow
-from multimodal_ensemble._validation import find_repeated
 
 # What a text takes in memory beyond its characters: a Python object and the place in its list.
 _BYTES_PER_TEXT = 64
+# Size, time of the last change and number of a file.
+_Stamp = tuple[int, int, int]
 NEEDS_PYARROW = (
     "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or pass a DataFrame."
 )
@@ -31,14 +32,15 @@ class TableFile:
 
     def __init__(
         self,
-        parts: Sequence[tuple[Any, int, int]],
+        parts: Sequence[tuple[Any, int, int, _Stamp | None]],
         schema: Any,
         columns: Sequence[str],
         *,
         rows: NDArray[np.intp] | None = None,
         owner: Any = None,
     ) -> None:
-        # Pieces of the files with their numbers of rows and of bytes in memory.
+        # Pieces of the files with their numbers of rows and of bytes in memory, and their file's
+        # state when it was opened.
         self._parts = parts
         self._schema = schema
         self.columns = list(columns)
@@ -51,7 +53,8 @@ class TableFile:
     def open(cls, path: str | os.PathLike[str], *, owner: Any = None) -> Self:
         """Open a Parquet file, or all Parquet files of a folder in the order of their names."""
         found = Path(path).expanduser()
-        if not found.exists():
+        # An empty string would be the current folder.
+        if not os.fspath(path) or not (found.is_file() or found.is_dir()):
             msg = f"There is no file or folder {str(path)!r}."
             raise FileNotFoundError(msg)
         try:
@@ -65,27 +68,25 @@ class TableFile:
             schemas = [files.schema, *(each.physical_schema for each in files.get_fragments())]
             schema = pa.unify_schemas(schemas, promote_options="permissive")
             parts = [
-                (part, *_size_of(part))
+                (part, *_size_of(part), stamp)
                 for fragment in files.get_fragments()
+                for stamp in [_stamp(fragment.path)]
                 for part in fragment.split_by_row_group()
             ]
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            msg = (
-                f"{str(path)!r} cannot be read as Parquet: {error}. Read other files with pandas, "
-                "and pass the DataFrame."
+            fix = (
+                "All files of a folder must be Parquet files, and a column must have the same type "
+                "in all of them. Move other files away, or convert the column."
+                if found.is_dir()
+                else "Read other files with pandas, and pass the DataFrame."
             )
+            msg = f"{str(path)!r} cannot be read as Parquet with distinct columns: {error}. {fix}"
             raise ValueError(msg) from error
         if not parts:
             msg = f"The folder {str(path)!r} has no Parquet files."
             raise ValueError(msg)
         index = (files.schema.pandas_metadata or {}).get("index_columns", ())
         columns = [name for name in schema.names if name not in index]
-        if repeated := find_repeated(columns):
-            msg = (
-                f"The columns of {str(path)!r} must have distinct names. {repeated} occur more "
-                "than once."
-            )
-            raise ValueError(msg)
         return cls(parts, schema, columns, owner=owner)
 
     def __len__(self) -> int:
@@ -95,12 +96,12 @@ class TableFile:
     @property
     def n_bytes(self) -> int:
         """Approximate size of the values of all columns in memory."""
-        total = sum(n_bytes for _, _, n_bytes in self._parts)
+        total = sum(n_bytes for _, _, n_bytes, _ in self._parts)
         return total * len(self) // max(1, self._n_in_files)
 
     @property
     def _n_in_files(self) -> int:
-        return sum(n_rows for _, n_rows, _ in self._parts)
+        return sum(n_rows for _, n_rows, *_ in self._parts)
 
     def take(self, rows: NDArray[np.intp]) -> TableFile:
         """Return the table of the rows at ascending positions."""
@@ -118,6 +119,13 @@ class TableFile:
     def select(self, columns: Sequence[str]) -> TableFile:
         """Return the table of some columns."""
         return self._like(columns, self._rows)
+
+    @property
+    def schema(self) -> Any:
+        """The names and types of the columns, as pyarrow has them."""
+        import pyarrow as pa
+
+        return pa.schema([self._schema.field(column) for column in self.columns])
 
     def blocks(self, n_rows: int) -> Iterator[pd.DataFrame]:
         """Yield the rows in tables of `n_rows`, the last of which may be shorter.
@@ -153,7 +161,7 @@ class TableFile:
         import pyarrow as pa
 
         start = 0
-        for part, n_part, _ in self._parts:
+        for part, n_part, _, stamp in self._parts:
             stop = start + n_part
             if self._rows is not None:
                 first, last = np.searchsorted(self._rows, [start, stop])
@@ -168,7 +176,7 @@ class TableFile:
                 batch_readahead=1,
                 fragment_readahead=1,
             )
-            for batch in batches:
+            for batch in _read_unchanged(part.path, batches, stamp):
                 end = start + batch.num_rows
                 if self._rows is not None:
                     first, last = np.searchsorted(self._rows, [start, end])
@@ -176,6 +184,36 @@ class TableFile:
                 start = end
                 if batch.num_rows:
                     yield batch
+
+
+def _stamp(path: str) -> _Stamp | None:
+    """Return what changes when a file is written again, or None for a file that is gone."""
+    try:
+        state = Path(path).stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns, state.st_ino
+
+
+def _read_unchanged(path: str, batches: Iterator[Any], stamp: _Stamp | None) -> Iterator[Any]:
+    """Yield the batches of a file, or raise an OSError that names it."""
+    try:
+        _check_unchanged(path, stamp)
+        yield from batches
+    except (OSError, ValueError) as error:
+        _check_unchanged(path, stamp)
+        msg = f"The Parquet file {path!r} is damaged ({error}). Write it again."
+        raise OSError(msg) from error
+    _check_unchanged(path, stamp)
+
+
+def _check_unchanged(path: str, stamp: _Stamp | None) -> None:
+    if _stamp(path) != stamp:
+        msg = (
+            f"The Parquet file {path!r} was changed or removed while its rows were in use. Start "
+            "again, and change it afterwards."
+        )
+        raise OSError(msg)
 
 
 def _size_of(part: Any) -> tuple[int, int]:

@@ -68,7 +68,14 @@ def from_arrow(data: Any, *, name: str = "X") -> Any:
             )
             raise ValueError(msg)
         columns = {column: _python_values(data[column]) for column in names}
-        return to_frame(columns).infer_objects()
+        frame = to_frame(columns)
+        inferred = frame.infer_objects()
+        for column in inferred.columns[inferred.dtypes == np.float64]:
+            # Whole numbers and missing ones would become floats, which round large numbers.
+            if pd.api.types.infer_dtype(frame[column], skipna=True) == "integer":
+                is_large = frame[column].max() > np.iinfo(np.int64).max
+                inferred[column] = frame[column].astype("UInt64" if is_large else "Int64")
+        return inferred
     if hasattr(data, "__dataframe__") or names is not None:
         msg = (
             f"{name} is a table of type {type(data).__module__}.{type(data).__name__}, which is "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._labels import label_tuples
+from multimodal_ensemble._open_table import NO_ROWS, open_table
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._table_files import TableFile, blocks_of
 from multimodal_ensemble._tables import counted, locating_errors
@@ -112,8 +113,7 @@ class PredictionMixin:
         check_is_fitted(self)
         parts = [self._predict_scores(table) for table in read_parts(self, X)]
         if not parts:
-            msg = "The iterator X yields no table with rows."
-            raise ValueError(msg)
+            raise ValueError(NO_ROWS)
         return np.concatenate(parts)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
@@ -215,7 +215,8 @@ class PredictionMixin:
         Raises
         ------
         ValueError
-            If the file has another ending, X lacks one of the columns, or a label has a ``|``.
+            If the file has another ending or X is read from it, X lacks one of the columns or has
+            no rows, or a label has a ``|``.
         ModalityError, ImageReadError
             As `predict_proba` does. An existing file is then unchanged.
 
@@ -239,12 +240,17 @@ class PredictionMixin:
         """
         check_is_fitted(self)
         n_rows = 0
-        with PredictionWriter.open(path, self.classes_, list(columns)) as writer:
-            for table in read_parts(self, X):
+        with PredictionWriter.open(path, self.classes_, columns, source=X) as writer:
+            rows = open_table(X) if isinstance(X, str | PathLike) else X
+            for table in read_parts(self, rows):
+                # In memory, a column does not have the type that it has in its file.
+                writer.begin(rows if isinstance(rows, TableFile) else table)
                 for part, y_score in self._predict_parts(table):
                     chosen = choose_labels(
                         y_score, self.thresholds_, at_least=at_least, top_k=top_k
                     )
                     writer.write(part, label_tuples(chosen, self.classes_), y_score)
                     n_rows += len(part)
+            if not n_rows:
+                raise ValueError(NO_ROWS)
         return n_rows

@@ -14,7 +14,14 @@ from sklearn.utils.validation import validate_data
 from multimodal_ensemble._labels import label_array, read_labels
 from multimodal_ensemble._open_table import open_table, read_tables
 from multimodal_ensemble._table_files import TableFile
-from multimodal_ensemble._tables import abbreviate, check_columns, from_arrow, table_names, to_frame
+from multimodal_ensemble._tables import (
+    abbreviate,
+    as_object_array,
+    check_columns,
+    from_arrow,
+    table_names,
+    to_frame,
+)
 
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
@@ -40,9 +47,17 @@ def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
     if isinstance(X, TableFile):
         return X.without(y), X.select([y])
     if isinstance(X, Mapping):
-        return {name: X[name] for name in X if name != y}, X[y]
+        labels = from_arrow(X[y], name=repr(y))
+        # A list of lists would be a matrix if all lists had the same length.
+        labels = as_object_array(labels) if isinstance(labels, list | tuple) else labels
+        return {name: X[name] for name in X if name != y}, labels
     X = from_arrow(X)
-    return X.drop(columns=y), X[y]
+    return X.drop(columns=y), X[y].map(_as_list)
+
+
+def _as_list(row: Any) -> Any:
+    """Return a list of labels that pandas or pyarrow has read as an array."""
+    return row.tolist() if isinstance(row, np.ndarray) else row
 
 
 def read_label_column(
@@ -56,22 +71,27 @@ def read_label_column(
         for rows in _label_parts(y):
             # A part in which no row has a label is no reason to refuse the others.
             if any(np.size(row) for row in rows if row is not None):
-                found.update(read_labels(rows, name=name)[1].tolist())
-        classes = label_array(sorted(found)) if found else None
-    parts = []
-    for number, rows in enumerate(_label_parts(y)):
-        try:
-            parts.append(read_labels(rows, classes, name=name)[0])
-        except ValueError as error:
-            first = number * _ROWS_PER_PART
-            error.add_note(f"Rows of y are counted from row {first} of X here.")
-            raise
+                found.update(_read_part(rows, None, name)[1].tolist())
+        if not found:
+            return read_labels(pd.concat(_label_parts(y)), name=name)
+        classes = label_array(sorted(found))
+    parts = [_read_part(rows, classes, name)[0] for rows in _label_parts(y)]
     return np.concatenate(parts), np.asarray(classes)
 
 
-def _label_parts(y: TableFile) -> Iterator[list[Any]]:
+def _label_parts(y: TableFile) -> Iterator[pd.Series]:
     for part in y.blocks(_ROWS_PER_PART):
-        yield part.iloc[:, 0].tolist()
+        yield part.iloc[:, 0].map(_as_list)
+
+
+def _read_part(
+    rows: pd.Series, classes: NDArray[Any] | None, name: str
+) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    try:
+        return read_labels(rows, classes, name=name)
+    except ValueError as error:
+        error.add_note(f"Rows of {name} are counted from row {rows.index[0]} of the file here.")
+        raise
 
 
 def is_lazy(X: Any) -> bool:
@@ -117,7 +137,15 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     # One kind of sparse matrix is also a mapping.
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):
         X = to_frame(X)
-    is_rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
+    first = X[0] if isinstance(X, list | tuple) and len(X) > 0 else None
+    is_rows = isinstance(first, Mapping)
+    if isinstance(first, str | PathLike) or table_names(first) is not None:
+        msg = (
+            f"X must be one table. Received a {type(X).__name__} of {type(first).__name__}. For "
+            "several tables, pass an iterator of them, such as map(pandas.read_parquet, paths), or "
+            "the folder of their Parquet files."
+        )
+        raise ValueError(msg)
     if isinstance(X, bytes | pd.Series) or is_rows:
         msg = (
             "X must be a DataFrame, a mapping of columns, or an array of numbers. Received "

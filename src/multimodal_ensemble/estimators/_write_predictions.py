@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble._tables import abbreviate
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.saving import replacing
@@ -26,19 +27,30 @@ class PredictionWriter:
         self, file: BinaryIO, classes: Any, columns: Sequence[str], *, is_csv: bool
     ) -> None:
         self._file = file
+        self._classes = classes
         self._scores = [f"score_{label}" for label in classes]
         self._columns = list(columns)
         self._is_csv = is_csv
         self._is_first = True
+        self._schema: Any = None
         self._parquet: Any = None
+        # Why rows could not be written, such as a full disk.
+        self._fault: OSError | None = None
 
     @classmethod
     @contextmanager
     def open(
-        cls, path: str | PathLike[str], classes: Any, columns: Sequence[str]
+        cls, path: str | PathLike[str], classes: Any, columns: Sequence[str], *, source: Any
     ) -> Iterator[Self]:
-        """Provide a writer of a file that replaces the one at `path` when all is written."""
+        """Provide a writer of a file that replaces the one at `path` when all is written.
+
+        The rows are read from `source`.
+        """
         target = Path(path).expanduser()
+        _check_target(target, source)
+        if isinstance(columns, str):
+            msg = f"columns must be a list of names. Received {columns!r}; pass [{columns!r}]."
+            raise ValueError(msg)
         suffix = target.suffix.lower()
         if suffix not in (".csv", ".parquet"):
             msg = f"The name of the file must end in .csv or .parquet. Received {str(path)!r}."
@@ -53,20 +65,34 @@ class PredictionWriter:
         if repeated := find_repeated(names):
             msg = f"The file would have the columns {repeated} more than once; rename those of X."
             raise ValueError(msg)
-        with replacing(target) as file:
+        unread: OSError | None = None
+        with suppress(_UnreadError), replacing(target) as file:
             writer = cls(file, classes, columns, is_csv=suffix == ".csv")
             try:
                 yield writer
+            except OSError as error:
+                if error is writer._fault:
+                    raise
+                # `replacing` would report that the file cannot be written.
+                unread = error
+                raise _UnreadError from error
             finally:
                 writer.close()
+        if unread is not None:
+            raise unread
+
+    def begin(self, table: pd.DataFrame | TableFile) -> None:
+        """Check the columns of a table whose rows follow."""
+        if absent := [column for column in self._columns if column not in table.columns]:
+            msg = f"X has no columns {absent}. It has {abbreviate(table.columns)}."
+            raise ValueError(msg)
+        if not self._is_csv and self._schema is None:
+            self._schema = self._make_schema(table)
 
     def write(
         self, rows: pd.DataFrame, labels: Sequence[tuple[Any, ...]], y_score: NDArray[np.float32]
     ) -> None:
         """Add rows."""
-        if absent := [column for column in self._columns if column not in rows]:
-            msg = f"X has no columns {absent}. It has {abbreviate(rows.columns)}."
-            raise ValueError(msg)
         said: list[Any] = (
             [_SEPARATOR.join(map(str, each)) for each in labels]
             if self._is_csv
@@ -75,11 +101,15 @@ class PredictionWriter:
         table = rows[self._columns].reset_index(drop=True)
         scores = pd.DataFrame(y_score, columns=self._scores)
         table = pd.concat([table, pd.Series(said, name="labels", dtype=object), scores], axis=1)
-        if self._is_csv:
-            text = table.to_csv(index=False, header=self._is_first, lineterminator="\n")
-            self._file.write(text.encode())
-        else:
-            self._write_parquet(table)
+        try:
+            if self._is_csv:
+                text = table.to_csv(index=False, header=self._is_first, lineterminator="\n")
+                self._file.write(text.encode())
+            else:
+                self._write_parquet(table)
+        except OSError as error:
+            self._fault = error
+            raise
         self._is_first = False
 
     def close(self) -> None:
@@ -87,21 +117,68 @@ class PredictionWriter:
         if self._parquet is not None:
             self._parquet.close()
 
-    def _write_parquet(self, table: pd.DataFrame) -> None:
+    def _make_schema(self, table: pd.DataFrame | TableFile) -> Any:
+        """Return the types of all columns, so that they do not depend on the first rows."""
         try:
             import pyarrow as pa
-            from pyarrow import parquet
         except ImportError as error:
             msg = (
                 "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or write "
                 "a .csv file."
             )
             raise ImportError(msg) from error
-        rows = pa.Table.from_pandas(table, preserve_index=False)
+        with _explaining_types():
+            copied = (
+                table.select(self._columns).schema
+                if isinstance(table, TableFile)
+                else pa.Schema.from_pandas(table[self._columns], preserve_index=False)
+            )
+        label = pa.int64() if isinstance(self._classes[0], int | np.integer) else pa.string()
+        return pa.schema(
+            [
+                *copied,
+                pa.field("labels", pa.list_(label)),
+                *(pa.field(name, pa.float32()) for name in self._scores),
+            ]
+        )
+
+    def _write_parquet(self, table: pd.DataFrame) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        with _explaining_types():
+            rows = pa.Table.from_pandas(table, self._schema, preserve_index=False)
         if self._parquet is None:
-            # The first rows may have no label.
-            place = rows.schema.get_field_index("labels")
-            kind = pa.int64() if table["labels"].explode().dtype.kind == "i" else pa.string()
-            schema = rows.schema.set(place, pa.field("labels", pa.list_(kind)))
-            self._parquet = parquet.ParquetWriter(self._file, schema)
-        self._parquet.write_table(rows.cast(self._parquet.schema))
+            self._parquet = parquet.ParquetWriter(self._file, self._schema)
+        self._parquet.write_table(rows)
+
+
+class _UnreadError(Exception):
+    """The rows of X could not be read, so that the file is not complete."""
+
+
+def _check_target(target: Path, source: Any) -> None:
+    """Refuse a file that the rows are read from, or that would become one of these."""
+    if not isinstance(source, str | PathLike):
+        return
+    rows, file = Path(source).expanduser().resolve(), target.resolve()
+    if rows == file or rows in file.parents:
+        msg = (
+            f"X is read from {str(source)!r}, so its predictions cannot be written to "
+            f"{str(target)!r}. Choose a file elsewhere."
+        )
+        raise ValueError(msg)
+
+
+@contextmanager
+def _explaining_types() -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        msg = (
+            f"The columns to copy do not fit into a Parquet file: {error}. Convert each of them to "
+            "one type, or write a .csv file."
+        )
+        raise ValueError(msg) from error

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import weakref
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from multimodal_ensemble._half_precision import from_half, to_half
+from multimodal_ensemble._temporary_files import explaining_temporary_files
 
 # Rows that are read at once. Fewer rows would be mixed better, and more rows need fewer reads.
 ROWS_PER_BLOCK = 256
@@ -37,9 +37,17 @@ class RowFile(ABC):
         self.n_rows = 0
         self.n_bytes = 0
         # Without a name on Linux and macOS, so that not even a killed process leaves it behind.
-        self._file = tempfile.TemporaryFile(prefix="rows-")
+        with explaining_temporary_files():
+            self._file = tempfile.TemporaryFile(prefix="rows-", buffering=0)
         weakref.finalize(self, self._file.close)
-        self._lock = threading.Lock()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse copies, which would share a file that only this object owns."""
+        msg = (
+            "Rows that do not fit into memory are in a temporary file, which can be neither copied "
+            "nor sent to another process. Create the data set there from its table."
+        )
+        raise TypeError(msg)
 
     @abstractmethod
     def append(self, rows: Any) -> None:
@@ -60,14 +68,19 @@ class RowFile(ABC):
         """Return the given rows of blocks as one array."""
 
     def _append_bytes(self, records: NDArray[Any]) -> None:
-        self.n_bytes += self._file.write(records.tobytes())
+        waiting = memoryview(records.tobytes())
+        with explaining_temporary_files():
+            while waiting:
+                n_written = self._file.write(waiting)
+                self.n_bytes += n_written
+                waiting = waiting[n_written:]
 
     def _read_records(self, dtype: np.dtype[Any], start: int, stop: int) -> NDArray[Any]:
-        n_bytes = (stop - start) * dtype.itemsize
-        with self._lock:
-            self._file.seek(start * dtype.itemsize)
-            read = self._file.read(n_bytes)
-        return np.frombuffer(read, dtype)
+        if start == stop:
+            return np.empty(0, dtype)
+        # Unlike a position in the file, this is shared with neither threads nor forked processes.
+        mapped = np.memmap(self._file, dtype, "r", start * dtype.itemsize, (stop - start,))
+        return np.array(mapped)
 
 
 class DenseRowFile(RowFile):
