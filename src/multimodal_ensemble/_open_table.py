@@ -13,10 +13,15 @@ from typing import Any
 import pandas as pd
 
 from multimodal_ensemble._table_files import NEEDS_PYARROW, TableFile, blocks_of
-from multimodal_ensemble._tables import abbreviate, from_arrow, to_frame
+from multimodal_ensemble._tables import abbreviate, check_columns, from_arrow, to_frame
+from multimodal_ensemble._temporary_files import explaining_temporary_files
 
 # Rows of tables from an iterator that are written at once.
 _ROWS_PER_WRITE = 65_536
+NO_ROWS = (
+    "The iterator X yields no table with rows. An iterator can be read only once; create a new one "
+    "for each call."
+)
 
 
 def is_lazy(data: Any) -> bool:
@@ -50,6 +55,7 @@ def read_tables(tables: Iterator[Any]) -> Iterator[pd.DataFrame]:
                 f"{number} is of type {type(table).__name__}."
             )
             raise ValueError(msg)
+        check_columns(frame)
         columns = list(frame.columns) if columns is None else columns
         if list(frame.columns) != columns:
             msg = (
@@ -61,8 +67,7 @@ def read_tables(tables: Iterator[Any]) -> Iterator[pd.DataFrame]:
             n_rows += len(frame)
             yield frame
     if not n_rows:
-        msg = "The iterator X yields no table with rows."
-        raise ValueError(msg)
+        raise ValueError(NO_ROWS)
 
 
 def write_tables(tables: Iterator[pd.DataFrame]) -> TableFile:
@@ -77,21 +82,31 @@ def write_tables(tables: Iterator[pd.DataFrame]) -> TableFile:
     for number, part in enumerate(_in_large_parts(tables)):
         try:
             table = pa.Table.from_pandas(part, preserve_index=False)
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (ValueError, TypeError, pa.ArrowException) as error:
             msg = (
                 "The tables of an iterator are written to temporary Parquet files, which cannot "
-                f"hold these values: {error}. Pass images as paths or bytes."
+                f"hold these values: {error}. Convert the column to one type, paths of images to "
+                "strings, and images to bytes."
             )
             raise ValueError(msg) from error
-        parquet.write_table(table, folder.path / f"{number:09d}.parquet")
-    return TableFile.open(folder.path, owner=folder)
+        with explaining_temporary_files():
+            parquet.write_table(table, folder.path / f"{number:09d}.parquet")
+    try:
+        return TableFile.open(folder.path, owner=folder)
+    except ValueError as error:
+        msg = (
+            "A column must have the same type in all tables of an iterator. Convert it in each of "
+            f"them. {error.__cause__}"
+        )
+        raise ValueError(msg) from error
 
 
 class _TemporaryFolder:
     """A folder that is deleted with the last table that needs it."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="rows-"))
+        with explaining_temporary_files():
+            self.path = Path(tempfile.mkdtemp(prefix="rows-"))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
 
 

@@ -12,16 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._parquet_parts import Stamp, read_part, read_unchanged, size_of, stamp_of
 from multimodal_ensemble._tables import from_arrow
-from multimodal_ensemble._validation import find_repeated
 
 # Rows of a table that are read at once, and how much memory those of a table in files take.
 _ROWS_PER_PART = 32_768
 _BYTES_PER_PART = 2**27
-# Of each column of a file.
-_BUFFER_BYTES = 2**20
-# What a text takes in memory beyond its characters: a Python object and the place in its list.
-_BYTES_PER_TEXT = 64
 NEEDS_PYARROW = (
     "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or pass a DataFrame."
 )
@@ -36,14 +32,15 @@ class TableFile:
 
     def __init__(
         self,
-        parts: Sequence[tuple[Any, int, int]],
+        parts: Sequence[tuple[Any, int, int, Stamp | None]],
         schema: Any,
         columns: Sequence[str],
         *,
         rows: NDArray[np.intp] | None = None,
         owner: Any = None,
     ) -> None:
-        # Pieces of the files with their numbers of rows and of bytes in memory.
+        # Pieces of the files with their numbers of rows and of bytes in memory, and their file's
+        # state when it was opened.
         self._parts = parts
         self._schema = schema
         self.columns = list(columns)
@@ -56,7 +53,8 @@ class TableFile:
     def open(cls, path: str | os.PathLike[str], *, owner: Any = None) -> Self:
         """Open a Parquet file, or all Parquet files of a folder in the order of their names."""
         found = Path(path).expanduser()
-        if not found.exists():
+        # An empty string would be the current folder.
+        if not os.fspath(path) or not (found.is_file() or found.is_dir()):
             msg = f"There is no file or folder {str(path)!r}."
             raise FileNotFoundError(msg)
         try:
@@ -70,27 +68,25 @@ class TableFile:
             schemas = [files.schema, *(each.physical_schema for each in files.get_fragments())]
             schema = pa.unify_schemas(schemas, promote_options="permissive")
             parts = [
-                (part, *_size_of(part))
+                (part, *size_of(part), stamp)
                 for fragment in files.get_fragments()
+                for stamp in [stamp_of(fragment.path)]
                 for part in fragment.split_by_row_group()
             ]
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            msg = (
-                f"{str(path)!r} cannot be read as Parquet: {error}. Read other files with pandas, "
-                "and pass the DataFrame."
+            fix = (
+                "All files of a folder must be Parquet files, and a column must have the same type "
+                "in all of them. Move other files away, or convert the column."
+                if found.is_dir()
+                else "Read other files with pandas, and pass the DataFrame."
             )
+            msg = f"{str(path)!r} cannot be read as Parquet with distinct columns: {error}. {fix}"
             raise ValueError(msg) from error
         if not parts:
             msg = f"The folder {str(path)!r} has no Parquet files."
             raise ValueError(msg)
         index = (files.schema.pandas_metadata or {}).get("index_columns", ())
         columns = [name for name in schema.names if name not in index]
-        if repeated := find_repeated(columns):
-            msg = (
-                f"The columns of {str(path)!r} must have distinct names. {repeated} occur more "
-                "than once."
-            )
-            raise ValueError(msg)
         return cls(parts, schema, columns, owner=owner)
 
     def __len__(self) -> int:
@@ -100,12 +96,12 @@ class TableFile:
     @property
     def n_bytes(self) -> int:
         """Approximate size of the values of all columns in memory."""
-        total = sum(n_bytes for _, _, n_bytes in self._parts)
+        total = sum(n_bytes for _, _, n_bytes, _ in self._parts)
         return total * len(self) // max(1, self._n_in_files)
 
     @property
     def _n_in_files(self) -> int:
-        return sum(n_rows for _, n_rows, _ in self._parts)
+        return sum(n_rows for _, n_rows, *_ in self._parts)
 
     def take(self, rows: NDArray[np.intp]) -> TableFile:
         """Return the table of the rows at ascending positions."""
@@ -123,6 +119,13 @@ class TableFile:
     def select(self, columns: Sequence[str]) -> TableFile:
         """Return the table of some columns."""
         return self._like(columns, self._rows)
+
+    @property
+    def schema(self) -> Any:
+        """The names and types of the columns, as pyarrow has them."""
+        import pyarrow as pa
+
+        return pa.schema([self._schema.field(column) for column in self.columns])
 
     def blocks(self, n_rows: int) -> Iterator[pd.DataFrame]:
         """Yield the rows in tables of `n_rows`, the last of which may be shorter.
@@ -162,14 +165,15 @@ class TableFile:
         import pyarrow as pa
 
         start = 0
-        for part, n_part, _ in self._parts:
+        for part, n_part, _, stamp in self._parts:
             stop = start + n_part
             if self._rows is not None:
                 first, last = np.searchsorted(self._rows, [start, stop])
                 if first == last:
                     start = stop
                     continue
-            for batch in _read_part(part, self._schema, self.columns, n_rows):
+            batches = read_part(part, self._schema, self.columns, n_rows)
+            for batch in read_unchanged(part.path, batches, stamp):
                 end = start + batch.num_rows
                 if self._rows is not None:
                     first, last = np.searchsorted(self._rows, [start, end])
@@ -177,55 +181,6 @@ class TableFile:
                 start = end
                 if batch.num_rows:
                     yield batch
-
-
-def _read_part(part: Any, schema: Any, columns: Sequence[str], n_rows: int) -> Iterator[Any]:
-    """Yield batches of a part of a Parquet file, with columns of the types of a schema.
-
-    The methods of the part itself would hold all its rows in memory, twice.
-    """
-    import pyarrow as pa
-    from pyarrow import dataset, parquet
-
-    fields = [schema.field(name) for name in columns]
-    in_file = set(part.physical_schema.names)
-    # Folders such as "year=2020" name the values of further columns.
-    of_folder = dataset.get_partition_keys(part.partition_expression)
-    with part.open() as source:
-        file = parquet.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
-        batches = file.iter_batches(
-            n_rows,
-            row_groups=[group.id for group in part.row_groups],
-            columns=[name for name in columns if name in in_file],
-        )
-        for batch in batches:
-            values = [
-                batch.column(field.name)
-                if field.name in in_file
-                else pa.repeat(pa.scalar(of_folder.get(field.name)), batch.num_rows)
-                for field in fields
-            ]
-            yield pa.RecordBatch.from_arrays(
-                [each.cast(field.type) for each, field in zip(values, fields, strict=True)],
-                schema=pa.schema(fields),
-            )
-
-
-def _size_of(part: Any) -> tuple[int, int]:
-    """Return the number of rows of a part of a Parquet file, and their approximate size in memory.
-
-    In the file, equal texts may be written once, so that its own sizes say little.
-    """
-    n_rows = n_bytes = 0
-    for group in part.row_groups:
-        described = part.metadata.row_group(group.id)
-        n_rows += described.num_rows
-        for number in range(described.num_columns):
-            column = described.column(number)
-            is_text = column.physical_type in ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
-            n_each = _BYTES_PER_TEXT if is_text else 8
-            n_bytes += column.total_uncompressed_size + n_each * column.num_values
-    return n_rows, n_bytes
 
 
 def rows_per_part(table: pd.DataFrame | TableFile) -> int:

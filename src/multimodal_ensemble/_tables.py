@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._column_types import infer_types
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
@@ -68,7 +69,7 @@ def from_arrow(data: Any, *, name: str = "X") -> Any:
             )
             raise ValueError(msg)
         columns = {column: _python_values(data[column]) for column in names}
-        return to_frame(columns).infer_objects()
+        return infer_types(to_frame(columns))
     if hasattr(data, "__dataframe__") or names is not None:
         msg = (
             f"{name} is a table of type {type(data).__module__}.{type(data).__name__}, which is "

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,11 @@ from multimodal_ensemble import (
     DenseEncoder,
     MultimodalClassifier,
     MultimodalEnsemble,
+    _open_table,
     _table_files,
 )
 from multimodal_ensemble._labels import read_labels
-from multimodal_ensemble.estimators import _prediction, _read_table, _rows
+from multimodal_ensemble.estimators import _label_column, _prediction, _read_table, _rows
 from multimodal_ensemble.estimators._write_predictions import PredictionWriter
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.generators import _read_rows
@@ -100,7 +102,7 @@ def test_labels_of_a_file_are_those_of_the_table(table, tmp_path, small_memory):
     pd.DataFrame({"number": range(len(lists)), "genres": lists}).to_parquet(path)
     X, y = _read_table.split_labels(path, "genres")
     assert X.columns == ["number"]
-    matrix, classes = _read_table.read_label_column(y, None)
+    matrix, classes = _label_column.read_label_column(y, None)
     expected, expected_classes = read_labels(lists)
     np.testing.assert_array_equal(matrix, expected)
     assert classes.tolist() == expected_classes.tolist() == ["art", "love", "war"]
@@ -113,12 +115,12 @@ def test_strings_of_a_file_are_split_as_those_of_a_table(tmp_path, small_memory)
     _, y = _read_table.split_labels(path, "genres")
     for min_count in (1, 15):
         said = []
-        matrix, classes = _read_table.read_label_column(y, None, min_count=min_count)
+        matrix, classes = _label_column.read_label_column(y, None, min_count=min_count)
         expected, expected_classes = read_labels(strings, min_count=min_count, report=said.append)
         np.testing.assert_array_equal(matrix, expected)
         assert classes.tolist() == expected_classes.tolist()
         if min_count == 1:
-            known, _ = _read_table.read_label_column(y, classes[::-1])
+            known, _ = _label_column.read_label_column(y, classes[::-1])
             np.testing.assert_array_equal(known, expected[:, ::-1])
     assert classes.tolist() == ["art", "war"]
 
@@ -142,7 +144,7 @@ def test_an_estimator_splits_strings_and_leaves_rare_labels_out(table, fitted, c
     [
         (["war"] * 300, "what separates them as label_delimiter"),
         ([["war"]] * 200 + [None] * 100, "an empty list where a row has no label"),
-        ([[]] * 300, "has no labels"),
+        ([[]] * 300, "has no labels: all of its 300 lists"),
     ],
 )
 def test_labels_of_a_file_are_lists(tmp_path, small_memory, values, message):
@@ -150,7 +152,34 @@ def test_labels_of_a_file_are_lists(tmp_path, small_memory, values, message):
     pd.DataFrame({"number": range(300), "genres": values}).to_parquet(path)
     _, y = _read_table.split_labels(path, "genres")
     with pytest.raises(ValueError, match=message):
-        _read_table.read_label_column(y, None)
+        _label_column.read_label_column(y, None)
+
+
+def test_an_error_says_from_where_rows_of_labels_are_counted(tmp_path, small_memory):
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"genres": [["war"]] * 200 + [None] * 100}).to_parquet(path)
+    _, y = _read_table.split_labels(path, "genres")
+    with pytest.raises(ValueError, match="Received None in row 72") as error:
+        _label_column.read_label_column(y, None)
+    assert error.value.__notes__ == ["Rows of y are counted from row 128 of the file here."]
+
+
+@pytest.mark.parametrize("source", ["file", "pandas", "pyarrow", "mapping"])
+def test_numbers_in_a_column_are_label_lists(tmp_path, source):
+    # As a matrix, they would be multi-hot labels.
+    lists = [[number % 2] for number in range(20)]
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"number": range(20), "genres": lists}).to_parquet(path)
+    X = {
+        "file": path,
+        "pandas": pd.read_parquet(path),
+        "pyarrow": pq.read_table(path),
+        "mapping": {"number": list(range(20)), "genres": lists},
+    }[source]
+    _, y = _read_table.split_labels(X, "genres")
+    matrix, classes = _label_column.read_label_column(y, None)
+    assert classes.tolist() == [0, 1]
+    assert matrix[:2].tolist() == [[True, False], [False, True]]
 
 
 # -- training --------------------------------------------------------------------------------
@@ -285,29 +314,10 @@ def test_labels_that_are_numbers_are_written_as_numbers(tmp_path):
     scores = np.zeros((2, 2), np.float32)
     rows = pd.DataFrame({"id": [1, 2]})
     with PredictionWriter.open(path, np.array([3, 5]), ["id"]) as writer:
+        writer.begin(rows)
         writer.write(rows, [(), ()], scores)
         writer.write(rows, [(5,), (3, 5)], scores)
     assert [each.tolist() for each in pd.read_parquet(path)["labels"]] == [[], [], [5], [3, 5]]
-
-
-def test_first_rows_may_lack_a_copied_value(tmp_path):
-    path = tmp_path / "predictions.parquet"
-    scores = np.zeros((1, 1), np.float32)
-    with PredictionWriter.open(path, ["war"], ["title"]) as writer:
-        for title in (None, "Heat"):
-            titles = pd.DataFrame({"title": pd.Series([title], dtype=object)})
-            writer.write(titles, [("war",)], scores)
-    assert pd.read_parquet(path)["title"].tolist()[1:] == ["Heat"]
-
-
-def test_copied_values_of_two_types(tmp_path):
-    path = tmp_path / "predictions.parquet"
-    scores = np.zeros((1, 1), np.float32)
-    whole, half = (pd.DataFrame({"value": [value]}) for value in (1, 1.5))
-    with PredictionWriter.open(path, ["war"], ["value"]) as writer:
-        writer.write(whole, [("war",)], scores)
-        with pytest.raises(ValueError, match=r"different types.*Convert the column to one type, "):
-            writer.write(half, [("war",)], scores)
 
 
 # -- bad inputs ------------------------------------------------------------------------------
@@ -338,6 +348,51 @@ def test_a_failure_leaves_the_older_file(fitted, table, tmp_path):
 def test_files_that_cannot_be_written(fitted, table, tmp_path, name, columns, message):
     with pytest.raises(ValueError, match=message):
         fitted.write_predictions(table, tmp_path / name, columns=columns)
+
+
+def test_predictions_are_not_written_where_rows_are_read(fitted, table, tmp_path):
+    path = tmp_path / "rows.parquet"
+    table.to_parquet(path)
+    for X, name in ((path, "rows.parquet"), (tmp_path, "predictions.csv")):
+        with pytest.raises(ValueError, match="Choose a file elsewhere"):
+            fitted.write_predictions(X, tmp_path / name)
+    assert pd.read_parquet(path).columns.tolist() == table.columns.tolist()
+    assert [each.name for each in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+def test_a_failure_to_read_is_none_to_write(fitted, table, tmp_path):
+    path = tmp_path / "predictions.csv"
+    path.write_text("older")
+
+    def tables():
+        yield table
+        message = "The database is gone."
+        raise ConnectionError(message)
+
+    with pytest.raises(ConnectionError, match=r"^The database is gone\.$"):
+        fitted.write_predictions(tables(), path)
+    with pytest.raises(ValueError, match="yields no table with rows"):
+        fitted.write_predictions(iter([]), path)
+    assert path.read_text() == "older"
+
+
+def test_copied_columns_have_the_types_of_all_rows(fitted, table, small_memory, tmp_path):
+    rows = table.assign(
+        year=pd.array([None] * 200 + [2000] * 200, dtype="Int16"),
+        price=[Decimal("1.5")] * 200 + [Decimal("1000.25")] * 200,
+        cast=[[]] * 200 + [[{"name": "Ann"}]] * 200,
+    )
+    rows.to_parquet(tmp_path / "rows.parquet")
+    expected = pq.read_table(tmp_path / "rows.parquet", columns=["year", "price", "cast"])
+    path = tmp_path / "predictions.parquet"
+    fitted.write_predictions(tmp_path / "rows.parquet", path, columns=expected.column_names)
+    assert pq.read_table(path, columns=expected.column_names).equals(expected)
+    fitted.write_predictions(rows, path, columns=["year", "price", "cast"])
+    assert pq.read_table(path, columns=expected.column_names).equals(expected)
+    mixed = table.assign(id=["a"] + [1] * (N_ROWS - 1))
+    with pytest.raises(ValueError, match=r"Convert each of them to one type, or write a \.csv"):
+        fitted.write_predictions(mixed, path, columns=["id"])
+    assert pq.read_table(path).num_rows == N_ROWS
 
 
 @pytest.mark.filterwarnings("ignore:Modality 'poster'. 1 image cannot be read")
@@ -386,6 +441,7 @@ def test_an_absent_column_is_noticed_before_rows_are_predicted(
         ([["a", "b"]], "must yield tables"),
         ([], "yields no table"),
         ([{"tags": [["a"]], "number": [1.0]}, {"tags": [["a"]]}], "the same columns"),
+        ([pd.DataFrame([[1, 2]], columns=["tags", "tags"])], "must have distinct names"),
     ],
 )
 def test_iterators_without_tables(fitted, items, message):
@@ -395,6 +451,33 @@ def test_iterators_without_tables(fitted, items, message):
         MultimodalEnsemble(make_encoders(), verbose=0).fit(iter(items), [["a"]])
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([1, "one"], "which cannot hold these values"),
+        (pd.arrays.SparseArray([0, 1]), "which cannot hold these values"),
+    ],
+)
+def test_iterators_whose_tables_are_no_files(values, message):
+    with pytest.raises(ValueError, match=message):
+        _open_table.open_lazy(iter([pd.DataFrame({"x": values})]))
+
+
+def test_tables_of_an_iterator_have_the_same_types(monkeypatch):
+    monkeypatch.setattr(_open_table, "_ROWS_PER_WRITE", 1)
+    tables = [pd.DataFrame({"x": values}) for values in ([1], ["one"])]
+    with pytest.raises(ValueError, match="the same type in all tables of an iterator"):
+        _open_table.open_lazy(iter(tables))
+
+
+def test_lists_are_no_tables(fitted, table):
+    with pytest.raises(ValueError, match="pass an iterator of them"):
+        fitted.predict_proba([table, table])
+    with pytest.raises(ValueError, match=r"map\(pandas\.read_parquet, paths\)"):
+        fitted.predict_proba(["a.parquet", "b.parquet"])
+
+
 def test_a_path_without_a_table(fitted):
-    with pytest.raises(FileNotFoundError, match=r"There is no file or folder 'absent\.parquet'"):
-        fitted.predict_proba("absent.parquet")
+    for path in ("absent.parquet", ""):
+        with pytest.raises(FileNotFoundError, match=f"There is no file or folder '{path}'"):
+            fitted.predict_proba(path)

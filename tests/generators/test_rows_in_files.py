@@ -1,7 +1,9 @@
 """Rows that do not fit into memory: in files, in the order of the table, read block by block."""
 
+import copy
 import errno
 import os
+import tempfile
 import tracemalloc
 from unittest.mock import Mock
 
@@ -9,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings, strategies as st
 from scipy.sparse import csr_array
@@ -21,6 +24,7 @@ from multimodal_ensemble import (
     _table_files,
 )
 from multimodal_ensemble._table_files import TableFile
+from multimodal_ensemble._tables import from_arrow
 from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.generators import _read_rows as module
@@ -130,7 +134,7 @@ def test_processes_that_share_a_file_read_independently():
 def test_a_full_disk_is_explained():
     file = DenseRowFile((1,), np.float32, n_variants=1, is_half=False)
     file._file = Mock(write=Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
-    with pytest.raises(OSError, match=r"No space left.* TMPDIR name a folder") as error:
+    with pytest.raises(OSError, match=r"No space left.* TMPDIR to a folder") as error:
         file.append(np.zeros((1, 5, 1), np.float32))
     assert error.value.errno == errno.ENOSPC
 
@@ -407,6 +411,75 @@ def test_paths_without_a_table(tmp_path, name, error, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(error, match=message):
         TableFile.open(tmp_path / name)
+
+
+def test_files_that_are_no_table_of_one_type(tmp_path):
+    pd.DataFrame({"x": [1]}).to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").mkdir()
+    pd.DataFrame({"x": ["one"]}).to_parquet(tmp_path / "b.parquet" / "c.parquet")
+    with pytest.raises(ValueError, match="must have the same type"):
+        TableFile.open(tmp_path)
+    column = pa.array([1])
+    pq.write_table(pa.table([column, column], names=["x", "x"]), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="with distinct columns"):
+        TableFile.open(tmp_path / "a.parquet")
+
+
+def test_a_changed_file_is_not_mixed_with_the_one_that_was_opened(tmp_path):
+    path = tmp_path / "rows.parquet"
+    table = pd.DataFrame({"x": range(100)})
+    table.to_parquet(path)
+    opened = TableFile.open(path)
+    table.iloc[::-1].to_parquet(path, index=False)
+    with pytest.raises(OSError, match=r"rows\.parquet' was changed or removed"):
+        opened.frame()
+    path.unlink()
+    with pytest.raises(OSError, match=r"rows\.parquet' was changed or removed"):
+        opened.frame()
+
+
+def test_an_error_names_the_damaged_file(tmp_path):
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"x": [f"{row}" * 50 for row in range(100)]}).to_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[200:900] = b"\xff" * 700
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"rows\.parquet' is damaged"):
+        TableFile.open(path).frame()
+
+
+def test_whole_numbers_stay_exact_where_some_are_missing():
+    numbers = [2**60 + 1, None]
+    large = pa.array([2**63 + 5, None], pa.uint64())
+    frame = from_arrow(pa.table({"id": numbers, "large": large, "share": [0.5, None]}))
+    assert frame["id"].tolist() == [2**60 + 1, pd.NA]
+    assert frame["large"].tolist() == [2**63 + 5, pd.NA]
+    assert frame["share"].dtype == np.float64
+
+
+def test_a_failure_to_write_names_the_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    with pytest.raises(FileNotFoundError, match=r"environment variable TMPDIR.*absent"):
+        SparseRowFile(3)
+
+
+def test_rows_in_a_temporary_file_are_not_copied():
+    with pytest.raises(TypeError, match="Create the data set there"):
+        copy.deepcopy(SparseRowFile(3))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_forked_processes_read_the_same_file():
+    file = DenseRowFile((500,), np.float32, n_variants=1, is_half=False)
+    file.append(np.repeat(np.arange(2000, dtype=np.float32), 500).reshape(1, 2000, 500))
+    child = os.fork()
+    rows = np.random.default_rng(child).integers(2000, size=500).tolist()
+    is_right = all(file.read(row, row + 1)[0, 0] == row for row in rows)
+    if not child:
+        os._exit(0 if is_right else 1)
+    assert is_right
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_blocks_have_the_size_that_tests_assume():

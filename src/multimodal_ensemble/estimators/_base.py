@@ -23,13 +23,9 @@ from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scor
 from multimodal_ensemble.estimators._explain import ExplainMixin
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._label_column import read_label_column
 from multimodal_ensemble.estimators._prediction import PredictionMixin
-from multimodal_ensemble.estimators._read_table import (
-    read_label_column,
-    read_large_table,
-    read_table,
-    split_labels,
-)
+from multimodal_ensemble.estimators._read_table import read_large_table, read_table, split_labels
 from multimodal_ensemble.estimators._rows import check_same_length
 from multimodal_ensemble.metrics import apply_thresholds
 

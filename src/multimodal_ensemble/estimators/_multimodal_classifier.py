@@ -16,13 +16,10 @@ from multimodal_ensemble._validation import check_at_least, check_choice, check_
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
 from multimodal_ensemble.estimators._calibration import check_calibration, without_calibration
+from multimodal_ensemble.estimators._label_column import check_label_options
 from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
-from multimodal_ensemble.estimators._read_table import check_label_options
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
-from multimodal_ensemble.estimators._rows import (
-    TrainingRows,
-    read_training_rows,
-)
+from multimodal_ensemble.estimators._rows import TrainingRows, read_training_rows
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import (
     BATCH_SIZE,

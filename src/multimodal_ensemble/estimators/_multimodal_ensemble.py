@@ -17,6 +17,7 @@ from multimodal_ensemble.estimators._calibration import check_calibration
 from multimodal_ensemble.estimators._ensemble_rows import read_ensemble_rows
 from multimodal_ensemble.estimators._ensemble_training import train_ensemble
 from multimodal_ensemble.estimators._fitted import Fitted
+from multimodal_ensemble.estimators._label_column import check_label_options
 from multimodal_ensemble.estimators._member_encoder import (
     MemberEncoder,
     check_member,
@@ -24,7 +25,6 @@ from multimodal_ensemble.estimators._member_encoder import (
 )
 from multimodal_ensemble.estimators._member_plan import check_groups
 from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
-from multimodal_ensemble.estimators._read_table import check_label_options
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import draw_seed
 from multimodal_ensemble.features import FeatureStore

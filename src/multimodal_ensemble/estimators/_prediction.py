@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._labels import label_tuples
+from multimodal_ensemble._open_table import open_lazy
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._table_files import TableFile, blocks_of, rows_per_part
 from multimodal_ensemble._tables import counted, locating_errors
@@ -213,7 +214,8 @@ class PredictionMixin:
         Raises
         ------
         ValueError
-            If the file has another ending, X lacks one of the columns, or a label has a ``|``.
+            If the file has another ending or X is read from it, X lacks one of the columns or has
+            no rows, or a label has a ``|``.
         ModalityError, ImageReadError
             As `predict_proba` does. An existing file is then unchanged.
 
@@ -238,9 +240,16 @@ class PredictionMixin:
         check_is_fitted(self)
         columns = [columns] if isinstance(columns, str) else list(columns)
         n_rows = 0
-        with PredictionWriter.open(path, self.classes_, columns) as writer:
-            tables = map(writer.checked, read_parts(self, X))
-            for part, y_score in self._predict_parts(tables):
+        with PredictionWriter.open(path, self.classes_, columns, source=X) as writer:
+            rows = open_lazy(X) if isinstance(X, str | PathLike) else X
+
+            def checked_tables() -> Iterator[pd.DataFrame | TableFile]:
+                for table in read_parts(self, rows):
+                    # In memory, a column does not have the type that it has in its file.
+                    writer.begin(rows if isinstance(rows, TableFile) else table)
+                    yield table
+
+            for part, y_score in self._predict_parts(checked_tables()):
                 chosen = choose_labels(y_score, self.thresholds_, at_least=at_least, top_k=top_k)
                 writer.write(part, label_tuples(chosen, self.classes_), y_score)
                 n_rows += len(part)

@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from multimodal_ensemble._label_lists import label_array
-from multimodal_ensemble._labels import find_rare, label_format, read_labels
 from multimodal_ensemble._open_table import as_table, is_lazy, open_lazy, read_tables
-from multimodal_ensemble._table_files import TableFile, blocks_of
+from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble._tables import (
     abbreviate,
+    as_object_array,
     check_columns,
     from_arrow,
-    is_missing,
     table_names,
 )
-from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.estimators._label_column import as_list
 
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
 # Tables in files are read into memory if they take no more.
 _KEPT_BYTES = 2**27
-# Distinct strings of labels that show how they are split.
-_MAX_DISTINCT = 10_000
-
-
-def check_label_options(delimiter: Any, min_count: Any) -> None:
-    """Raise a ValueError unless these can say how strings hold labels and which labels are kept."""
-    if delimiter is not None and not (isinstance(delimiter, str) and delimiter):
-        msg = (
-            "label_delimiter must be a string that is not empty, such as '|', or None. Received "
-            f"label_delimiter={delimiter!r}."
-        )
-        raise ValueError(msg)
-    check_at_least(min_count, 1, name="min_label_count")
 
 
 def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
@@ -59,78 +43,12 @@ def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
     if isinstance(X, TableFile):
         return X.without(y), X.select([y])
     if isinstance(X, Mapping):
-        return {name: X[name] for name in X if name != y}, X[y]
+        labels = from_arrow(X[y], name=repr(y))
+        # A list of lists would be a matrix if all lists had the same length.
+        labels = as_object_array(labels) if isinstance(labels, list | tuple) else labels
+        return {name: X[name] for name in X if name != y}, labels
     X = from_arrow(X)
-    return X.drop(columns=y), X[y]
-
-
-def read_label_column(
-    y: Any,
-    classes: NDArray[Any] | None,
-    *,
-    name: str = "y",
-    delimiter: str | None = None,
-    min_count: int = 1,
-    report: Callable[[str], object] = lambda line: None,
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return labels as `read_labels` does, those of a table in files part by part.
-
-    They are float32 with NaN where some are unknown.
-    """
-    if not isinstance(y, TableFile):
-        return read_labels(
-            y,
-            classes,
-            name=name,
-            delimiter=delimiter,
-            min_count=min_count,
-            may_be_unknown=True,
-            report=report,
-        )
-    found = label_format(_distinct_strings(y), delimiter, classes, name, report)
-
-    def parts() -> Iterator[list[Any]]:
-        for rows in _label_parts(y):
-            # A part may have no strings but missing ones.
-            yield rows if found is None else found.split(rows)
-
-    rare: set[Any] = set()
-    if classes is None:
-        counts: Counter[Any] = Counter()
-        for rows in parts():
-            # A part in which no row has a label is no reason to refuse the others.
-            if any(np.size(row) for row in rows if row is not None):
-                matrix, columns = read_labels(rows, name=name)
-                counts.update(dict(zip(columns.tolist(), matrix.sum(axis=0).tolist(), strict=True)))
-        rare = find_rare(counts, min_count, name, report)
-        classes = label_array(sorted(counts.keys() - rare)) if counts else None
-    positive: list[NDArray[Any]] = []
-    for rows in parts():
-        kept = [[label for label in row if label not in rare] for row in rows] if rare else rows
-        try:
-            positive.append(read_labels(kept, classes, name=name)[0])
-        except ValueError as error:
-            first = sum(map(len, positive))
-            error.add_note(f"Rows of y are counted from row {first} of X here.")
-            raise
-    return np.concatenate(positive), np.asarray(classes)
-
-
-def _distinct_strings(y: TableFile) -> list[str]:
-    """Return many distinct strings of a column, or none if it holds anything else."""
-    distinct: set[str] = set()
-    for rows in _label_parts(y):
-        if not all(isinstance(row, str) or is_missing(row) for row in rows):
-            return []
-        distinct.update(row for row in rows if isinstance(row, str))
-        if len(distinct) > _MAX_DISTINCT:
-            break
-    return sorted(distinct)
-
-
-def _label_parts(y: TableFile) -> Iterator[list[Any]]:
-    for part in blocks_of(y):
-        yield part.iloc[:, 0].tolist()
+    return X.drop(columns=y), X[y].map(as_list)
 
 
 def read_large_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame | TableFile:
@@ -164,7 +82,15 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame:
     `n_features_in_` and `feature_names_in_` of the estimator; without, it compares them.
     """
     X = open_lazy(X).frame() if is_lazy(X) else as_table(X)
-    is_rows = isinstance(X, list | tuple) and len(X) > 0 and isinstance(X[0], Mapping)
+    first = X[0] if isinstance(X, list | tuple) and len(X) > 0 else None
+    is_rows = isinstance(first, Mapping)
+    if isinstance(first, str | PathLike) or table_names(first) is not None:
+        msg = (
+            f"X must be one table. Received a {type(X).__name__} of {type(first).__name__}. For "
+            "several tables, pass an iterator of them, such as map(pandas.read_parquet, paths), or "
+            "the folder of their Parquet files."
+        )
+        raise ValueError(msg)
     if isinstance(X, bytes | pd.Series) or is_rows:
         msg = (
             "X must be a DataFrame, a mapping of columns, or an array of numbers. Received "

@@ -21,11 +21,8 @@ from multimodal_ensemble._tables import (
 )
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.estimators._read_table import (
-    read_label_column,
-    read_large_table,
-    split_labels,
-)
+from multimodal_ensemble.estimators._label_column import read_label_column
+from multimodal_ensemble.estimators._read_table import read_large_table, split_labels
 from multimodal_ensemble.model_selection import stratified_holdout
 
 _N_FOLDS = 5

@@ -20,38 +20,34 @@ from multimodal_ensemble.saving import replacing
 _SEPARATOR = "|"
 
 
-class _NotWriting(Exception):  # noqa: N818 - it reports no error of its own
-    """Ends `replacing` after an error of reading, which it would report as one of writing."""
-
-
 class PredictionWriter:
     """Writes columns of the data, labels and scores to a CSV or Parquet file."""
 
     def __init__(
-        self,
-        file: BinaryIO,
-        columns: Sequence[str],
-        scores: Sequence[str],
-        *,
-        is_csv: bool,
-        labels_are_numbers: bool,
+        self, file: BinaryIO, classes: Any, columns: Sequence[str], *, is_csv: bool
     ) -> None:
         self._file = file
+        self._classes = classes
+        self._scores = [f"score_{label}" for label in classes]
         self._columns = list(columns)
-        self._scores = list(scores)
         self._is_csv = is_csv
-        self._labels_are_numbers = labels_are_numbers
         self._is_first = True
-        self._is_writing = False
+        self._schema: Any = None
         self._parquet: Any = None
+        # Why rows could not be written, such as a full disk.
+        self._fault: OSError | None = None
 
     @classmethod
     @contextmanager
     def open(
-        cls, path: str | PathLike[str], classes: Any, columns: Sequence[str]
+        cls, path: str | PathLike[str], classes: Any, columns: Sequence[str], *, source: Any = None
     ) -> Iterator[Self]:
-        """Provide a writer of a file that replaces the one at `path` when all is written."""
+        """Provide a writer of a file that replaces the one at `path` when all is written.
+
+        The rows are read from `source`.
+        """
         target = Path(path).expanduser()
+        _check_target(target, source)
         suffix = target.suffix.lower()
         if suffix not in (".csv", ".parquet"):
             msg = f"The name of the file must end in .csv or .parquet. Received {str(path)!r}."
@@ -62,88 +58,124 @@ class PredictionWriter:
                 f"{abbreviate(odd)} contain it. Write a .parquet file, which has lists of labels."
             )
             raise ValueError(msg)
-        scores = [f"score_{label}" for label in classes]
-        if repeated := find_repeated([*columns, "labels", *scores]):
+        names = [*columns, "labels", *(f"score_{label}" for label in classes)]
+        if repeated := find_repeated(names):
             msg = f"The file would have the columns {repeated} more than once; rename those of X."
             raise ValueError(msg)
-        are_numbers = np.asarray(classes).dtype.kind in "iu"
-        error_of_reading = None
-        with suppress(_NotWriting), replacing(target) as file:
-            writer = cls(
-                file, columns, scores, is_csv=suffix == ".csv", labels_are_numbers=are_numbers
-            )
+        unread: OSError | None = None
+        with suppress(_UnreadError), replacing(target) as file:
+            writer = cls(file, classes, columns, is_csv=suffix == ".csv")
             try:
                 yield writer
             except OSError as error:
-                if writer._is_writing:
+                if error is writer._fault:
                     raise
-                error_of_reading = error
-                raise _NotWriting from error
+                # `replacing` would report that the file cannot be written.
+                unread = error
+                raise _UnreadError from error
             finally:
                 writer.close()
-        if error_of_reading is not None:
-            raise error_of_reading
+        if unread is not None:
+            raise unread
 
-    def checked(self, table: pd.DataFrame | TableFile) -> pd.DataFrame | TableFile:
-        """Return a table, or raise a ValueError if it lacks a column that is copied."""
+    def begin(self, table: pd.DataFrame | TableFile) -> None:
+        """Check the columns of a table whose rows follow."""
         if absent := [column for column in self._columns if column not in table.columns]:
             msg = f"X has no columns {absent}. It has {abbreviate(table.columns)}."
             raise ValueError(msg)
-        return table
+        if not self._is_csv and self._schema is None:
+            self._schema = self._make_schema(table)
 
     def write(
         self, rows: pd.DataFrame, labels: Sequence[tuple[Any, ...]], y_score: NDArray[np.float32]
     ) -> None:
         """Add rows."""
-        self._is_writing = True
-        said: list[Any] = [
-            list(each) if self._labels_are_numbers else [str(label) for label in each]
-            for each in labels
-        ]
-        if self._is_csv:
-            said = [_SEPARATOR.join(map(str, each)) for each in said]
+        said: list[Any] = (
+            [_SEPARATOR.join(map(str, each)) for each in labels]
+            if self._is_csv
+            else [list(each) for each in labels]
+        )
         table = rows[self._columns].reset_index(drop=True)
         scores = pd.DataFrame(y_score, columns=self._scores)
         table = pd.concat([table, pd.Series(said, name="labels", dtype=object), scores], axis=1)
-        if self._is_csv:
-            text = table.to_csv(index=False, header=self._is_first, lineterminator="\n")
-            self._file.write(text.encode())
-        else:
-            self._write_parquet(table)
+        try:
+            if self._is_csv:
+                text = table.to_csv(index=False, header=self._is_first, lineterminator="\n")
+                self._file.write(text.encode())
+            else:
+                self._write_parquet(table)
+        except OSError as error:
+            self._fault = error
+            raise
         self._is_first = False
-        self._is_writing = False
 
     def close(self) -> None:
         """Complete the file."""
         if self._parquet is not None:
             self._parquet.close()
 
-    def _write_parquet(self, table: pd.DataFrame) -> None:
+    def _make_schema(self, table: pd.DataFrame | TableFile) -> Any:
+        """Return the types of all columns, so that they do not depend on the first rows."""
         try:
             import pyarrow as pa
-            from pyarrow import parquet
         except ImportError as error:
             msg = (
                 "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or write "
                 "a .csv file."
             )
             raise ImportError(msg) from error
-        try:
-            rows = pa.Table.from_pandas(table, preserve_index=False)
-            if self._parquet is None:
-                # The first rows may have no label, and no value in a column.
-                types = {field.name: field.type for field in rows.schema}
-                types["labels"] = pa.list_(pa.int64() if self._labels_are_numbers else pa.string())
-                schema = pa.schema(
-                    (name, pa.string() if pa.types.is_null(kind) else kind)
-                    for name, kind in types.items()
-                )
-                self._parquet = parquet.ParquetWriter(self._file, schema)
-            rows = rows.cast(self._parquet.schema)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            msg = (
-                f"A column of X has values of different types, which a Parquet file cannot hold: "
-                f"{error}. Convert the column to one type, or write a .csv file."
+        with _explaining_types():
+            copied = (
+                table.select(self._columns).schema
+                if isinstance(table, TableFile)
+                else pa.Schema.from_pandas(table[self._columns], preserve_index=False)
             )
-            raise ValueError(msg) from error
+        label = pa.int64() if isinstance(self._classes[0], int | np.integer) else pa.string()
+        return pa.schema(
+            [
+                *copied,
+                pa.field("labels", pa.list_(label)),
+                *(pa.field(name, pa.float32()) for name in self._scores),
+            ]
+        )
+
+    def _write_parquet(self, table: pd.DataFrame) -> None:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        with _explaining_types():
+            rows = pa.Table.from_pandas(table, self._schema, preserve_index=False)
+        if self._parquet is None:
+            self._parquet = parquet.ParquetWriter(self._file, self._schema)
         self._parquet.write_table(rows)
+
+
+class _UnreadError(Exception):
+    """The rows of X could not be read, so that the file is not complete."""
+
+
+def _check_target(target: Path, source: Any) -> None:
+    """Refuse a file that the rows are read from, or that would become one of these."""
+    if not isinstance(source, str | PathLike):
+        return
+    rows, file = Path(source).expanduser().resolve(), target.resolve()
+    if rows == file or rows in file.parents:
+        msg = (
+            f"X is read from {str(source)!r}, so its predictions cannot be written to "
+            f"{str(target)!r}. Choose a file elsewhere."
+        )
+        raise ValueError(msg)
+
+
+@contextmanager
+def _explaining_types() -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        msg = (
+            f"The columns to copy do not fit into a Parquet file: {error}. Convert each of them to "
+            "one type, or write a .csv file."
+        )
+        raise ValueError(msg) from error

@@ -164,10 +164,7 @@ class MultimodalDataset(keras.utils.PyDataset):
             raise ValueError(msg)
         check_same_index(data=named_rows(data, table), y=y, sample_weight=sample_weight)
         y, sample_weight = from_arrow(y, name="y"), from_arrow(sample_weight, name="sample_weight")
-        self.y: NDArray[np.bool_] | None = None
-        known = None
-        if y is not None:
-            self.y, known = _read_y(y, n_rows)
+        self.y, known = _read_y(y, n_rows)
         self.labels: list[str] = []
         if self.y is not None:
             named = getattr(y, "columns", None)
@@ -393,7 +390,9 @@ class MultimodalDataset(keras.utils.PyDataset):
         return order, views
 
 
-def _read_y(y: Any, n_rows: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_] | None]:
+def _read_y(y: Any, n_rows: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
+    if y is None:
+        return None, None
     labels, known = read_known_labels(y, name="y")
     if len(labels) != n_rows:
         msg = f"y must have one row for each row of the data ({n_rows}). Received {len(labels)}."

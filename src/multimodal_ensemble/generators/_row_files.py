@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-import threading
 import weakref
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from multimodal_ensemble._half_precision import from_half, to_half
+from multimodal_ensemble._temporary_files import explaining_temporary_files
 
 # Rows that are read at once. Fewer rows would be mixed better, and more rows need fewer reads.
 ROWS_PER_BLOCK = 256
@@ -38,9 +37,17 @@ class RowFile(ABC):
         self.n_rows = 0
         self.n_bytes = 0
         # Without a name on Linux and macOS, so that not even a killed process leaves it behind.
-        self._file = tempfile.TemporaryFile(prefix="rows-")
+        with explaining_temporary_files():
+            self._file = tempfile.TemporaryFile(prefix="rows-", buffering=0)
         weakref.finalize(self, self._file.close)
-        self._lock = threading.Lock()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse copies, which would share a file that only this object owns."""
+        msg = (
+            "Rows that do not fit into memory are in a temporary file, which can be neither copied "
+            "nor sent to another process. Create the data set there from its table."
+        )
+        raise TypeError(msg)
 
     @abstractmethod
     def append(self, rows: Any) -> None:
@@ -66,30 +73,19 @@ class RowFile(ABC):
         return start, min(start + ROWS_PER_BLOCK, self.n_rows)
 
     def _append_bytes(self, records: NDArray[Any]) -> None:
-        try:
-            self.n_bytes += self._file.write(records.tobytes())
-            self._file.flush()
-        except OSError as error:
-            msg = (
-                f"Rows that do not fit in memory cannot be written to a temporary file in "
-                f"{tempfile.gettempdir()!r}: {error.strerror}. Let the environment variable TMPDIR "
-                "name a folder with more space"
-            )
-            raise OSError(error.errno, msg) from error
+        waiting = memoryview(records.tobytes())
+        with explaining_temporary_files():
+            while waiting:
+                n_written = self._file.write(waiting)
+                self.n_bytes += n_written
+                waiting = waiting[n_written:]
 
     def _read_records(self, dtype: np.dtype[Any], start: int, stop: int) -> NDArray[Any]:
-        records = np.empty(stop - start, dtype)
-        buffer, first = records.view(np.uint8).data, start * dtype.itemsize
-        if hasattr(os, "preadv"):
-            # Forked processes share the position of the file, so none is used.
-            n_read = 0
-            while n_read < len(buffer):
-                n_read += os.preadv(self._file.fileno(), [buffer[n_read:]], first + n_read)
-        else:
-            with self._lock:
-                self._file.seek(first)
-                self._file.readinto(buffer)
-        return records
+        if start == stop:
+            return np.empty(0, dtype)
+        # Unlike a position in the file, this is shared with neither threads nor forked processes.
+        mapped = np.memmap(self._file, dtype, "r", start * dtype.itemsize, (stop - start,))
+        return np.array(mapped)
 
 
 class DenseRowFile(RowFile):

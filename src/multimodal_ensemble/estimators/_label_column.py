@@ -1,0 +1,113 @@
+"""Labels of rows, also those in a column of a table in files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multimodal_ensemble._label_lists import label_array
+from multimodal_ensemble._labels import find_rare, label_format, read_labels
+from multimodal_ensemble._table_files import TableFile, blocks_of
+from multimodal_ensemble._tables import is_missing
+from multimodal_ensemble._validation import check_at_least
+
+# Distinct strings of labels that show how they are split.
+_MAX_DISTINCT = 10_000
+
+
+def check_label_options(delimiter: Any, min_count: Any) -> None:
+    """Raise a ValueError unless these can say how strings hold labels and which labels are kept."""
+    if delimiter is not None and not (isinstance(delimiter, str) and delimiter):
+        msg = (
+            "label_delimiter must be a string that is not empty, such as '|', or None. Received "
+            f"label_delimiter={delimiter!r}."
+        )
+        raise ValueError(msg)
+    check_at_least(min_count, 1, name="min_label_count")
+
+
+def read_label_column(
+    y: Any,
+    classes: NDArray[Any] | None,
+    *,
+    name: str = "y",
+    delimiter: str | None = None,
+    min_count: int = 1,
+    report: Callable[[str], object] = lambda line: None,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return labels as `read_labels` does, those of a table in files part by part.
+
+    They are float32 with NaN where some are unknown.
+    """
+    if not isinstance(y, TableFile):
+        return read_labels(
+            y,
+            classes,
+            name=name,
+            delimiter=delimiter,
+            min_count=min_count,
+            may_be_unknown=True,
+            report=report,
+        )
+    found = label_format(_distinct_strings(y), delimiter, classes, name, report)
+
+    def parts() -> Iterator[pd.Series]:
+        for rows in _label_parts(y):
+            # A part may have no strings but missing ones.
+            yield rows if found is None else pd.Series(found.split([*rows]), rows.index, object)
+
+    rare: set[Any] = set()
+    if classes is None:
+        counts: Counter[Any] = Counter()
+        for rows in parts():
+            # A part in which no row has a label is no reason to refuse the others.
+            if any(np.size(row) for row in rows if row is not None):
+                matrix, columns = _read_part(rows, None, name)
+                counts.update(dict(zip(columns.tolist(), matrix.sum(axis=0).tolist(), strict=True)))
+        if not counts:
+            msg = f"{name} has no labels: all of its {len(y)} lists are empty."
+            raise ValueError(msg)
+        rare = find_rare(counts, min_count, name, report)
+        classes = label_array(sorted(counts.keys() - rare))
+    matrices = []
+    for rows in parts():
+        kept = rows.map(lambda row: [each for each in row if each not in rare]) if rare else rows
+        matrices.append(_read_part(kept, classes, name)[0])
+    return np.concatenate(matrices), classes
+
+
+def as_list(row: Any) -> Any:
+    """Return a list of labels that pandas or pyarrow has read as an array."""
+    return row.tolist() if isinstance(row, np.ndarray) else row
+
+
+def _distinct_strings(y: TableFile) -> list[str]:
+    """Return many distinct strings of a column, or none if it holds anything else."""
+    distinct: set[str] = set()
+    for rows in _label_parts(y):
+        if not all(isinstance(row, str) or is_missing(row) for row in rows):
+            return []
+        distinct.update(row for row in rows if isinstance(row, str))
+        if len(distinct) > _MAX_DISTINCT:
+            break
+    return sorted(distinct)
+
+
+def _label_parts(y: TableFile) -> Iterator[pd.Series]:
+    for part in blocks_of(y):
+        yield part.iloc[:, 0].map(as_list)
+
+
+def _read_part(
+    rows: pd.Series, classes: NDArray[Any] | None, name: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    try:
+        return read_labels(rows, classes, name=name)
+    except ValueError as error:
+        error.add_note(f"Rows of {name} are counted from row {rows.index[0]} of the file here.")
+        raise
