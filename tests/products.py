@@ -54,7 +54,7 @@ def write_products(folder: str | Path, n_rows: int = 200, *, seed: int = 0) -> P
 
 def _draw_product(folder: Path, row: int, rng: random.Random) -> list[str]:
     labels = [label for label in _LABELS if rng.random() < 0.4]
-    own = [word for label in labels for word in rng.sample(_LABELS[label][0], 2)]
+    own = [rng.choice(_LABELS[label][0]) for label in labels if rng.random() < 0.7]
     keywords = [*own, *rng.sample(_OTHER_KEYWORDS, 2)]
     rng.shuffle(keywords)
     photo = f"images/{row}.png" if row % 20 != 7 else f"images/lost/{row}.png"
@@ -62,7 +62,8 @@ def _draw_product(folder: Path, row: int, rng: random.Random) -> list[str]:
         _draw_picture(folder / photo, labels, rng)
     if row == 11:
         (folder / photo).write_bytes(b"no image")
-    use = " and ".join(label.lower() for label in labels) or "everyday life"
+    named = [label.lower() for label in labels if rng.random() < 0.3]
+    use = " and ".join(named) or "everyday life"
     return [
         f"P-{row:05d}",
         f"{rng.choice(['Fine', 'Big', 'Old'])} {rng.choice(['bowl', 'lamp', 'box', 'tool'])} {row}",
@@ -93,5 +94,5 @@ def _maybe(rng: random.Random, value: str, share: float, missing: str = "") -> s
 def _draw_picture(path: Path, labels: list[str], rng: random.Random) -> None:
     colours = [_LABELS[label][1] for label in labels] or [(128, 128, 128)]
     mean = [sum(part) // len(colours) for part in zip(*colours, strict=True)]
-    noisy = tuple(min(255, max(0, value + rng.randint(-20, 20))) for value in mean)
+    noisy = tuple(min(255, max(0, value + rng.randint(-80, 80))) for value in mean)
     Image.new("RGB", (12, 16), noisy).save(path)

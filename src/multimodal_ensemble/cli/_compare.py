@@ -74,6 +74,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         excluded=aside,
         root=root_of(values, values.data),
         embed_tags=True,
+        verbose=console.verbose,
     )
     from multimodal_ensemble.model_selection import compare
 

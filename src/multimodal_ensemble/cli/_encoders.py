@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from multimodal_ensemble.cli._arguments import KINDS
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError, UsageError
-from multimodal_ensemble.cli._values import find_list_delimiter, read_numbers
+from multimodal_ensemble.cli._values import as_column, find_list_delimiter, read_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ def choose_encoders(
     excluded: Iterable[str],
     root: str,
     embed_tags: bool,
+    verbose: int,
 ) -> list[Encoder]:
     """Return an encoder for each column to read, and turn texts that show numbers into numbers.
 
@@ -40,18 +41,19 @@ def choose_encoders(
         msg = f"The column {both[0]!r} is named for two purposes; name it once."
         raise UsageError(msg)
     if given:
+        _read_named_numbers(table, named["numbers"], console)
         encoders = _make_encoders(table, named, values, embed_tags=embed_tags)
     else:
         from multimodal_ensemble.encoders import infer_encoders
 
-        read_numbers(table, [name for name in table if name not in excluded], only_whole=True)
+        read_numbers(table, [name for name in map(str, table) if name not in excluded], only_whole=True)
         encoders = infer_encoders(
             table,
             exclude=excluded,
             embed_tags=embed_tags,
             text_backbone=values.text_backbone,
             root=root,
-            verbose=console.verbose,
+            verbose=verbose,
         )
     _set_image_options(encoders, values, root)
     _allow_missing(encoders)
@@ -64,6 +66,22 @@ def check_columns(table: pd.DataFrame, columns: Iterable[str]) -> None:
         if column not in table:
             msg = f"There is no column {column!r}. The file has {', '.join(map(str, table))}."
             raise CommandError(msg)
+
+
+def _read_named_numbers(table: pd.DataFrame, columns: Iterable[str], console: Console) -> None:
+    """Turn texts into numbers, in place; texts that show none count as missing."""
+    read_numbers(table, columns, only_whole=False)
+    for column in columns:
+        values = table[column].tolist()
+        texts = [place for place, value in enumerate(values) if isinstance(value, str)]
+        if texts:
+            first = texts[0]
+            console.warn(
+                f"{column}: {len(texts):,} values are no numbers and count as missing, such as "
+                f"{values[first]!r} in row {table.index[first]}."
+            )
+            numbers = [None if isinstance(value, str) else value for value in values]
+            table[column] = as_column(numbers, table)
 
 
 def _make_encoders(
@@ -101,7 +119,6 @@ def _make_encoders(
         if embed_tags:
             encoders.append(TagEmbeddingEncoder(names(f"{column}_embedding"), **options))
     if named["numbers"]:
-        read_numbers(table, named["numbers"], only_whole=False)
         encoders.append(DenseEncoder(names("numbers"), column=named["numbers"]))
     if named["categories"]:
         encoders.append(CategoryEncoder(names("categories"), column=named["categories"]))

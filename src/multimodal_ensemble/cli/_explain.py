@@ -118,7 +118,8 @@ def _list_parts(explanation: Any) -> pd.DataFrame:
     }
     names = ["row", "label", "kind", "modality", "part", "contribution"]
     parts = [table.assign(kind=kind)[names] for kind, table in tables.items() if len(table)]
-    return pd.concat(parts, ignore_index=True)
+    listed: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return listed
 
 
 EXPLAIN = Command(

@@ -10,6 +10,7 @@ from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._encoders import choose_encoders
 from multimodal_ensemble.cli._errors import CommandError, UsageError
 from multimodal_ensemble.cli._row_reader import read_table
+from multimodal_ensemble.cli._scores import naming_rows
 
 
 def _add_arguments(add: Add) -> None:
@@ -33,6 +34,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         excluded=aside,
         root=root_of(values, values.data),
         embed_tags=False,
+        verbose=console.verbose,
     )
     from multimodal_ensemble.encoders import fit_encoders
     from multimodal_ensemble.features import FeatureStore
@@ -43,7 +45,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         raise CommandError(msg)
     import joblib
 
-    fit_encoders(encoders, table)
+    with naming_rows(table):
+        fit_encoders(encoders, table)
     store = FeatureStore(values.store)
     console.kept = f"features that are finished are kept in {values.store}"
     backend = "loky" if values.backend is None and values.jobs is not None else values.backend

@@ -36,7 +36,7 @@ def _add_arguments(add: Add) -> None:
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
     table = read_table(values.data, values, console)
-    described = [_describe_column(name, table[name]) for name in table]
+    described = [_describe_column(name, table[name]) for name in map(str, table)]
     aside = [*(values.labels or ()), *([] if values.id is None else [values.id])]
     check_columns(table, aside)
     counts: dict[str, int] = {}
@@ -49,10 +49,11 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         encoders = choose_encoders(
             table,
             values,
-            Console(as_json=False, is_quiet=False),
+            console,
             excluded=aside,
             root=root_of(values, values.data),
             embed_tags=False,
+            verbose=1,
         )
     chosen = reasons.getvalue().strip()
     lines = [_format(described)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._arguments import add_model_and_data, parse_count, root_of
@@ -14,13 +15,20 @@ from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._models import check_output, load_model, thresholds_of, training_of
 from multimodal_ensemble.cli._prediction_file import PredictionFile, check_prediction_path
 from multimodal_ensemble.cli._row_reader import RowReader, open_rows, report_bad_rows
-from multimodal_ensemble.cli._scores import find_absent_columns, prepare_rows, score_rows
+from multimodal_ensemble.cli._scores import (
+    ScoredRows,
+    find_absent_columns,
+    prepare_rows,
+    score_rows,
+)
 from multimodal_ensemble.cli._text_rows import BadRow
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _ROWS_PER_BLOCK = 1024
+# Rows without a prediction that the JSON result lists.
+_N_KEPT = 1000
 
 
 def _add_arguments(add: Add) -> None:
@@ -38,6 +46,8 @@ def _add_arguments(add: Add) -> None:
 
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
+    from multimodal_ensemble.images import UnreadableImageWarning
+
     out = check_output(values.out)
     reader = open_rows(values.data, values)
     model = load_model(values.model, store=values.store)
@@ -45,9 +55,12 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     check_prediction_path(out, classes)
     file = PredictionFile(out)
     try:
-        bad = _write_rows(file, model, classes, reader, values, console)
-        if not file.n_rows:
-            msg = f"{values.data!r} has no rows."
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnreadableImageWarning)
+            bad = _write_rows(file, model, classes, reader, values, console)
+        if bad.count == file.n_rows:
+            reason = f"No row can be predicted; {bad.first[0]}" if bad.first else "It has no rows"
+            msg = f"{values.data}: {reason}."
             raise CommandError(msg)
         file.finish()
     except KeyboardInterrupt:
@@ -65,18 +78,38 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         "labels": classes,
         "thresholds": thresholds_of(model),
         "predicate": "a label is predicted where its score >= its threshold",
-        "bad_rows": [vars(each) for each in bad],
+        "n_bad": bad.count,
+        "bad_rows": [vars(each) for each in bad.first],
     }
     described = out.with_name(f"{out.name}.json")
     described.write_text(
         json.dumps(to_json(result), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
-    report_bad_rows(bad, console, what="without a prediction, with the reason in the column error")
+    _report_images(model, console)
+    report_bad_rows(
+        bad.first,
+        console,
+        what="without a prediction, with the reason in the column error",
+        n_bad=bad.count,
+    )
     console.show(
-        f"The predictions of {file.n_rows - len(bad):,} of {file.n_rows:,} rows are in {out}; "
+        f"The predictions of {file.n_rows - bad.count:,} of {file.n_rows:,} rows are in {out}; "
         f"the thresholds are in {described}.",
         result,
     )
+
+
+class _BadRows:
+    """The number of rows without a prediction, and the first of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[BadRow] = []
+
+    def add(self, rows: list[BadRow]) -> None:
+        """Count rows, and keep them if there are few."""
+        self.count += len(rows)
+        self.first += rows[: _N_KEPT - len(self.first)]
 
 
 def _write_rows(
@@ -86,10 +119,11 @@ def _write_rows(
     reader: RowReader,
     values: argparse.Namespace,
     console: Console,
-) -> list[BadRow]:
+) -> _BadRows:
     """Write the predictions of all rows, and return the rows that have none."""
-    bad: list[BadRow] = []
-    n_reported = 0
+    import pandas as pd
+
+    bad = _BadRows()
     progress = Progress(console)
     root = root_of(values, values.data)
     copied: list[str] = []
@@ -99,22 +133,17 @@ def _write_rows(
         prepared = block.copy()
         prepare_rows(model, prepared, root)
         scored = score_rows(model, prepared)
-        of_block = [*reader.bad[n_reported:], *scored.bad]
-        n_reported = len(reader.bad)
-        file.write(_make_rows(block, copied, model, classes, scored, of_block))
-        bad += of_block
+        without = sorted([*reader.take_bad(), *scored.bad], key=lambda each: each.row)
+        file.write(_make_rows(block[copied], model, classes, scored, without))
+        bad.add(without)
         progress.update(file.n_rows, reader.share)
-    if rest := reader.bad[n_reported:]:
-        # The last rows of the file, or all, are damaged.
-        import pandas as pd
-
-        from multimodal_ensemble.cli._scores import ScoredRows
-
+    if without := reader.take_bad():
+        # The last rows of the file are damaged, or all.
         empty = pd.DataFrame(columns=copied)
-        file.write(_make_rows(empty, copied, model, classes, ScoredRows(), rest))
-        bad += rest
+        file.write(_make_rows(empty, model, classes, ScoredRows(), without))
+        bad.add(without)
     progress.close()
-    return sorted(bad, key=lambda each: each.row)
+    return bad
 
 
 def _columns_to_copy(
@@ -138,12 +167,7 @@ def _columns_to_copy(
 
 
 def _make_rows(
-    block: pd.DataFrame,
-    copied: list[str],
-    model: Any,
-    classes: list[str],
-    scored: Any,
-    bad: list[BadRow],
+    copied: pd.DataFrame, model: Any, classes: list[str], scored: ScoredRows, bad: list[BadRow]
 ) -> pd.DataFrame:
     """Return the rows of the file of predictions in order, also those without a prediction."""
     import numpy as np
@@ -151,25 +175,35 @@ def _make_rows(
 
     from multimodal_ensemble.metrics import apply_thresholds
 
-    y_score = np.full((len(block), len(classes)), np.nan)
-    y_pred = np.zeros_like(y_score, dtype=bool)
+    reasons = {each.row: each.reason for each in bad}
+    numbers = sorted({*copied.index, *reasons})
+    y_score = np.full((len(numbers), len(classes)), np.nan)
+    y_pred = np.zeros(y_score.shape, dtype=bool)
     if scored.parts:
         found = np.concatenate(scored.parts)
-        y_score[scored.positions] = found
-        y_pred[scored.positions] = apply_thresholds(found, model.thresholds_).astype(bool)
-    rows = pd.DataFrame({"row": block.index, **{name: block[name].tolist() for name in copied}})
-    rows["labels"] = [
-        [label for label, is_there in zip(classes, row, strict=True) if is_there] for row in y_pred
-    ]
-    scores = pd.DataFrame(y_score, columns=[f"score_{label}" for label in classes])
-    rows = pd.concat([rows, scores], axis=1)
-    reasons = {each.row: each.reason for each in bad}
-    damaged = [number for number in reasons if number not in set(block.index)]
-    if damaged:
-        extra = pd.DataFrame({"row": damaged, "labels": [[] for _ in damaged]})
-        rows = pd.concat([rows, extra]).sort_values("row", ignore_index=True)
-    rows["error"] = [reasons.get(number) for number in rows["row"]]
-    return rows
+        places = np.searchsorted(numbers, copied.index[scored.positions])
+        y_score[places] = found
+        y_pred[places] = apply_thresholds(found, model.thresholds_).astype(bool)
+    names = np.array(classes, dtype=object)
+    rows = copied.reindex(numbers)
+    rows.insert(0, "row", numbers)
+    rows["labels"] = [names[row].tolist() for row in y_pred]
+    scores = pd.DataFrame(y_score, columns=[f"score_{name}" for name in classes], index=numbers)
+    errors = pd.Series([reasons.get(number) for number in numbers], numbers, object, "error")
+    return pd.concat([rows, scores, errors], axis=1)
+
+
+def _report_images(model: Any, console: Console) -> None:
+    """Warn of images that could not be read, once for all blocks."""
+    from multimodal_ensemble.encoders import ImageEncoder
+
+    for encoder in model.encoders_:
+        if isinstance(encoder, ImageEncoder) and (reasons := encoder.unreadable):
+            name, reason = next(iter(reasons.items()))
+            console.warn(
+                f"{', '.join(encoder.columns)}: {len(reasons):,} images cannot be read, and their "
+                f"rows are predicted without; the first is {name} ({reason})."
+            )
 
 
 PREDICT = Command(

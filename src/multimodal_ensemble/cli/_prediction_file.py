@@ -70,10 +70,11 @@ class PredictionFile:
         import pyarrow as pa
         from pyarrow import parquet
 
-        copied = rows.astype({name: str for name in rows if rows[name].dtype == object} | {})
-        copied["labels"] = rows["labels"]
-        copied["error"] = rows["error"]
-        table = pa.Table.from_pandas(copied, preserve_index=False)
+        # Values of a column may have several types in a text file.
+        rows = rows.copy()
+        for name in rows.columns[rows.dtypes == object].drop("labels"):
+            rows[name] = [None if value is None else str(value) for value in rows[name]]
+        table = pa.Table.from_pandas(rows, preserve_index=False)
         if self._parquet is None:
             # The first rows may have no label, and no row may have an error.
             schema = table.schema

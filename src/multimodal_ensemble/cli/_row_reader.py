@@ -44,7 +44,7 @@ class RowReader:
     """The rows of a file.
 
     Each block is a DataFrame whose index has the numbers of the rows, from 1. Rows that are
-    damaged are left out and are listed in `bad`.
+    damaged are left out; `take_bad` returns them.
 
     Parameters
     ----------
@@ -69,10 +69,15 @@ class RowReader:
         self._delimiter = delimiter
         self._encoding = encoding
         self.columns: list[str] = []
-        self.bad: list[BadRow] = []
+        self._bad: list[BadRow] = []
         # The part of the file that has been read, 0..1.
         self.share = 0.0
         self.description = "Parquet" if self._kind == "parquet" else "JSON lines"
+
+    def take_bad(self) -> list[BadRow]:
+        """Return the damaged rows since the last call."""
+        taken, self._bad = self._bad, []
+        return taken
 
     def blocks(self, n_rows: int = _ROWS_PER_BLOCK) -> Iterator[pd.DataFrame]:
         """Yield the rows in tables of at most `n_rows`."""
@@ -100,12 +105,13 @@ class RowReader:
         if self._delimiter is None:
             is_tab = self.path.suffix.lower() == ".tsv"
             self._delimiter = "\t" if is_tab else find_delimiter(file)
-        self.description = f"{file.encoding.upper()}, delimiter {name_delimiter(self._delimiter)}"
+        encoding = file.encoding.upper().replace("-SIG", " with a byte order mark")
+        self.description = f"{encoding}, delimiter {name_delimiter(self._delimiter)}"
         records = read_delimited(file, self._delimiter, str(self.path))
         self.columns = list(next(records))  # type: ignore[arg-type]
         for number, record in enumerate(records, start=1):
             if isinstance(record, BadRow):
-                self.bad.append(record)
+                self._bad.append(record)
                 continue
             stripped = (value.strip() for value in record)
             values = (None if value in MISSING else value for value in stripped)
@@ -114,7 +120,7 @@ class RowReader:
     def _lines(self, file: TextIO) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, record in enumerate(read_json_lines(file), start=1):
             if isinstance(record, BadRow):
-                self.bad.append(record)
+                self._bad.append(record)
                 continue
             self.columns.extend(name for name in record if name not in self.columns)
             yield number, record
@@ -162,7 +168,7 @@ def read_table(path: str, values: argparse.Namespace, console: Console) -> pd.Da
 
     reader = open_rows(path, values)
     blocks = list(reader.blocks())
-    report_bad_rows(reader.bad, console, what="damaged and left out")
+    report_bad_rows(reader.take_bad(), console, what="damaged and left out")
     if not blocks:
         msg = f"{path!r} has no rows."
         raise CommandError(msg)
@@ -173,14 +179,17 @@ def read_table(path: str, values: argparse.Namespace, console: Console) -> pd.Da
     return table
 
 
-def report_bad_rows(bad: list[BadRow], console: Console, *, what: str) -> None:
-    """Warn of rows that cannot be used, with the numbers of the first."""
-    if not bad:
+def report_bad_rows(
+    bad: list[BadRow], console: Console, *, what: str, n_bad: int | None = None
+) -> None:
+    """Warn of rows that cannot be used, with the first of them; there may be more, `n_bad`."""
+    n_bad = len(bad) if n_bad is None else n_bad
+    if not n_bad:
         return
-    count = "1 row is" if len(bad) == 1 else f"{len(bad):,} rows are"
+    count = "1 row is" if n_bad == 1 else f"{n_bad:,} rows are"
     lines = [f"{count} {what}:", *(f"  {each}" for each in bad[:_N_LISTED])]
-    if len(bad) > _N_LISTED:
-        lines.append(f"  and {len(bad) - _N_LISTED:,} more")
+    if n_bad > _N_LISTED:
+        lines.append(f"  and {n_bad - _N_LISTED:,} more")
     console.warn("\n".join(lines))
 
 

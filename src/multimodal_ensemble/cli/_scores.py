@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._text_rows import BadRow
 from multimodal_ensemble.cli._values import read_numbers
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Result = TypeVar("Result")
+
+# If so many rows fail and none before them can be predicted, the others are of the same kind.
+_MAX_FIRST_FAILURES = 100
 
 
 @dataclass
@@ -46,6 +51,9 @@ def score_rows(model: Any, table: pd.DataFrame) -> ScoredRows:
                 raise
             place = start + error.row
             scored.bad.append(_bad_row(error, table.index[place]))
+            if not scored.parts and len(scored.bad) == _MAX_FIRST_FAILURES:
+                msg = f"{len(scored.bad)} rows in succession cannot be read. {scored.bad[0].reason}"
+                raise CommandError(msg) from error
             waiting += [(place + 1, stop), (start, place)]
         else:
             scored.positions += range(start, stop)
@@ -69,6 +77,17 @@ def without_bad_rows(
             bad.append(_bad_row(error, table.index[error.row]))
             table = table.drop(index=table.index[error.row])
     return None, table, bad
+
+
+@contextmanager
+def naming_rows(table: pd.DataFrame) -> Iterator[None]:
+    """Raise errors about rows of a table with the numbers that these have in the file."""
+    try:
+        yield
+    except (ImageReadError, ModalityError) as error:
+        if error.row is None or error.row >= len(table):
+            raise
+        raise CommandError(_bad_row(error, table.index[error.row]).reason) from error
 
 
 def _bad_row(error: Any, number: Any) -> BadRow:

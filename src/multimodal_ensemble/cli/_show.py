@@ -86,8 +86,8 @@ def _describe_encoder(encoder: Any) -> str:
 SHOW = Command(
     "show",
     "Show what a model is.\n"
-    "What it reads, its labels and thresholds, the rows that it was trained on, and the figures "
-    "of the test rows of train.",
+    "Prints the columns that it reads, its labels and thresholds, the rows that it was trained "
+    "on, and the figures of the test rows of train.",
     _add_arguments,
     _execute,
 )

@@ -30,6 +30,7 @@ from multimodal_ensemble.cli._models import (
     thresholds_of,
 )
 from multimodal_ensemble.cli._row_reader import read_table
+from multimodal_ensemble.cli._scores import naming_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         excluded=aside,
         root=root_of(values, values.data),
         embed_tags=values.model == "ensemble",
+        verbose=console.verbose,
     )
     model = make_model(values.model, encoders, values)
     kept = {
@@ -93,7 +95,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.store is not None:
         console.kept = f"features that are finished are kept in {values.store}"
     try:
-        model.fit(train.drop(columns=aside), [labels[row] for row in rows])
+        with naming_rows(train):
+            model.fit(train.drop(columns=aside), [labels[row] for row in rows])
     except KeyboardInterrupt:
         if hasattr(model, "thresholds_"):
             model.provenance_[TRAINED] = {**kept, "is_interrupted": True}
