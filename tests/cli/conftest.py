@@ -69,3 +69,13 @@ def trained(folder, products):
             *SMALL_IMAGES,
         )
     return Trained(path, result, fitted, scored)
+
+
+@pytest.fixture(scope="package")
+def plain(folder, products):
+    """Return the path of a model without images, which loads and predicts quickly."""
+    path = folder / "plain.mme"
+    columns = ("--tags", "keywords", "--numbers", "price", "year", "discount")
+    result = run("train", products, "--labels", "labels", "--id", "sku", "--out", path, *columns)
+    assert result.status == 0, result.err
+    return path

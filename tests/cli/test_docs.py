@@ -20,6 +20,7 @@ def commands_of(text):
     return [shlex.split(line)[1:] for line in lines if line.startswith("multimodal-ensemble ")]
 
 
+@pytest.mark.slow
 def test_the_commands_run(folder, monkeypatch):
     monkeypatch.chdir(folder)
     commands = commands_of(PAGE)

@@ -44,7 +44,7 @@ def test_the_encoding_is_found(encoding, tmp_path):
 
 def test_another_encoding_is_named(tmp_path):
     path = write(tmp_path, "ort\nKöln\n", encoding="cp1252")
-    with pytest.raises(CommandError, match="is no text in utf-8.*--encoding cp1252"):
+    with pytest.raises(CommandError, match=r"is no text in utf-8.*--encoding cp1252"):
         read(path)
     table, _ = read(path, encoding="cp1252")
     assert table["ort"].tolist() == ["Köln"]

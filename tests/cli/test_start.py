@@ -70,12 +70,12 @@ def test_an_unexpected_error_is_one_sentence(monkeypatch, tmp_path):
     (tmp_path / "model.mme").touch()
 
     def fail(path):
-        raise KeyError("a fault")
+        raise KeyError(path.name)
 
     monkeypatch.setattr("multimodal_ensemble.cli._serve.check_exists", fail)
     result = run("serve", tmp_path / "model.mme")
     assert result.status == 1
     assert result.err == (
-        "error: KeyError: 'a fault'. This was not expected; the option --debug shows where it "
+        "error: KeyError: 'model.mme'. This was not expected; the option --debug shows where it "
         "happened.\n"
     )

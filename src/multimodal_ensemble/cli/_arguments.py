@@ -91,6 +91,7 @@ def add_columns(add: Add) -> None:
         help="language model for sentences; needs the extra text (default: words are counted)",
     )
     add("--store", metavar="FOLDER", help="keeps features of networks for later commands")
+    add_seed(add)
 
 
 def add_training(add: Add) -> None:
@@ -102,7 +103,6 @@ def add_training(add: Add) -> None:
         help="what the decision threshold of each label maximises",
     )
     add("--epochs", type=parse_count, metavar="N", help="most passes over the rows of a network")
-    add_seed(add)
 
 
 def add_seed(add: Add) -> None:

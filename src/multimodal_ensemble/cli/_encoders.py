@@ -46,7 +46,9 @@ def choose_encoders(
     else:
         from multimodal_ensemble.encoders import infer_encoders
 
-        read_numbers(table, [name for name in map(str, table) if name not in excluded], only_whole=True)
+        read_numbers(
+            table, [name for name in map(str, table) if name not in excluded], only_whole=True
+        )
         encoders = infer_encoders(
             table,
             exclude=excluded,
@@ -158,7 +160,9 @@ def _set_image_options(encoders: Sequence[Encoder], values: argparse.Namespace, 
             msg = f"--weights {given} is for no column of images; name these with --image."
             raise UsageError(msg)
         for encoder in chosen:
-            encoder.set_params(weights=None if weights == "random" else weights)
+            # Commands with the same seed share features of random weights.
+            random = {"weights": None, "seed": values.seed}
+            encoder.set_params(**(random if weights == "random" else {"weights": weights}))
 
 
 def _names_of(encoder: Any) -> set[str]:

@@ -20,7 +20,7 @@ from multimodal_ensemble.cli._labels import read_row_labels
 from multimodal_ensemble.cli._models import list_encoders
 from multimodal_ensemble.cli._row_reader import read_table
 from multimodal_ensemble.cli._text_rows import name_delimiter
-from multimodal_ensemble.cli._values import find_list_delimiter
+from multimodal_ensemble.cli._values import find_list_delimiter, read_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,15 +81,16 @@ def _describe_column(name: str, column: pd.Series) -> dict[str, Any]:
 
     values = [value for value in column if not is_missing(value)]
     distinct = list(dict.fromkeys(map(str, values)))
-    n_texts = sum(isinstance(value, str) for value in values)
-    delimiter = find_list_delimiter(values)
-    n_delimited = sum(isinstance(each, str) and str(delimiter) in each for each in values)
+    # The commas of "1,234" separate no names.
+    texts = [each for each in values if isinstance(each, str) and read_number(each) is None]
+    delimiter = find_list_delimiter(texts)
+    n_delimited = sum(str(delimiter) in each for each in texts)
     return {
         "column": name,
         "n_values": len(values),
         "n_missing": len(column) - len(values),
         "n_distinct": len(distinct),
-        "delimiter": delimiter if n_delimited > n_texts / 10 else None,
+        "delimiter": delimiter if n_delimited > len(texts) / 10 else None,
         "examples": distinct[:2],
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._arguments import add_model_and_data, parse_count, root_of
@@ -14,7 +15,12 @@ from multimodal_ensemble.cli._encoders import check_columns
 from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._models import check_output, load_model, thresholds_of, training_of
 from multimodal_ensemble.cli._prediction_file import PredictionFile, check_prediction_path
-from multimodal_ensemble.cli._row_reader import RowReader, open_rows, report_bad_rows
+from multimodal_ensemble.cli._row_reader import (
+    RowReader,
+    check_exists,
+    open_rows,
+    report_bad_rows,
+)
 from multimodal_ensemble.cli._scores import (
     ScoredRows,
     find_absent_columns,
@@ -46,10 +52,11 @@ def _add_arguments(add: Add) -> None:
 
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
-    from multimodal_ensemble.images import UnreadableImageWarning
-
     out = check_output(values.out)
     reader = open_rows(values.data, values)
+    check_exists(Path(values.model))
+    from multimodal_ensemble.images import UnreadableImageWarning
+
     model = load_model(values.model, store=values.store)
     classes = [str(label) for label in model.classes_.tolist()]
     check_prediction_path(out, classes)

@@ -68,12 +68,14 @@ class PredictionFile:
 
     def _write_parquet(self, rows: pd.DataFrame) -> None:
         import pyarrow as pa
+        from pandas.api.types import is_object_dtype
         from pyarrow import parquet
 
         # Values of a column may have several types in a text file.
         rows = rows.copy()
-        for name in rows.columns[rows.dtypes == object].drop("labels"):
-            rows[name] = [None if value is None else str(value) for value in rows[name]]
+        for name in rows.columns.drop("labels"):
+            if is_object_dtype(rows[name]):
+                rows[name] = [None if value is None else str(value) for value in rows[name]]
         table = pa.Table.from_pandas(rows, preserve_index=False)
         if self._parquet is None:
             # The first rows may have no label, and no row may have an error.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 # If so many rows fail and none before them can be predicted, the others are of the same kind.
-_MAX_FIRST_FAILURES = 100
+_MAX_FIRST_FAILURES = 20
 
 
 @dataclass

@@ -85,7 +85,9 @@ def split_labels(
 
 
 def _split(value: Any, delimiter: str | None) -> list[str]:
-    if value is None or (isinstance(value, float) and value != value):
+    from multimodal_ensemble._tables import is_missing
+
+    if is_missing(value):
         return []
     if isinstance(value, str):
         parts: Iterable[Any] = [value] if delimiter is None else value.split(delimiter)
@@ -97,13 +99,15 @@ def _split(value: Any, delimiter: str | None) -> list[str]:
 
 def join_label_columns(table: pd.DataFrame, columns: Sequence[str]) -> list[list[str]]:
     """Return the labels of each row from columns of 0 and 1, one for each label."""
+    from multimodal_ensemble._tables import is_missing
+
     rows: list[list[str]] = [[] for _ in range(len(table))]
     for column in columns:
         for place, value in enumerate(table[column]):
             text = str(value).strip().lower()
             if text in _TRUE:
                 rows[place].append(column)
-            elif text not in _FALSE and value is not None:
+            elif text not in _FALSE and not is_missing(value):
                 msg = (
                     f"With several --labels, each column has 0 or 1 in each row. The column "
                     f"{column!r} has {value!r} in row {table.index[place]}."
