@@ -1,11 +1,15 @@
 """The start of the command, before anything slow is needed."""
 
+import pkgutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from multimodal_ensemble._version import __version__
+from multimodal_ensemble.cli import main
 from tests.cli.running import run
 
 _SCRIPT = """
@@ -35,6 +39,12 @@ def test_the_package_can_be_run():
     assert done.returncode == 1
     assert done.stderr == "error: There is no file 'absent.mme'.\n"
     assert done.stdout == ""
+
+
+def test_the_entry_point_is_the_command():
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    scripts = tomllib.loads(pyproject.read_text("utf-8"))["project"]["scripts"]
+    assert pkgutil.resolve_name(scripts["multimodal-ensemble"]) is main
 
 
 def test_options_cannot_be_abbreviated():

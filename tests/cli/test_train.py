@@ -195,6 +195,33 @@ def test_bad_input_is_refused_with_the_fix(options, status, message, products, t
     assert not out.exists()
 
 
+def test_training_rows_are_no_test_rows(products, tmp_path):
+    options = ("--labels", "labels", "--out", tmp_path / "model.mme", "--test", products)
+    result = run("train", products, *options)
+    assert result.status == 2
+    assert "--test names the training rows themselves" in result.err
+
+
+def test_values_that_are_no_numbers_count_as_missing_in_training(products, tmp_path):
+    rows, out = tmp_path / "rows.csv", tmp_path / "model.mme"
+    rows.write_text(products.read_text("utf-8-sig").replace(",8 %,", ",eight,", 1), "utf-8")
+    result = run("train", rows, "--labels", "labels", "--out", out, "--numbers", "discount")
+    assert result.status == 0
+    assert "discount: 1 values are no numbers and count as missing, such as 'eight'" in result.err
+
+
+def test_errors_of_rows_have_the_numbers_of_the_file(tmp_path):
+    rows = "x,y\n" + "".join(f'{{"x": [{row}], "y": ["a"]}}\n' for row in range(4))
+    lines = [line for line in rows.splitlines() if line.startswith("{")]
+    lines[2] = '{"x": [1, 2], "y": []}'
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(["nonsense", *lines]), "utf-8")
+    out = tmp_path / "model.mme"
+    result = run("train", path, "--labels", "y", "--out", out, "--numbers", "x")
+    assert result.status == 1
+    assert "2 numbers in row 4" in result.err
+
+
 def test_a_folder_that_does_not_exist_is_refused_before_anything_is_read(tmp_path):
     result = run("train", "x.csv", "--labels", "y", "--out", tmp_path / "absent" / "model.mme")
     assert result.status == 1

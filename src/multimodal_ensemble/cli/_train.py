@@ -57,6 +57,9 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.test_size is not None and values.test is not None:
         msg = "--test-size holds out rows and --test names other rows; give one of them."
         raise UsageError(msg)
+    if values.test is not None and Path(values.test).resolve() == Path(values.data).resolve():
+        msg = "--test names the training rows themselves; --test-size 0.2 holds some of them out."
+        raise UsageError(msg)
     if values.report is not None and values.test_size is None and values.test is None:
         msg = "--report is about test rows; give --test-size 0.2 or --test FILE."
         raise UsageError(msg)
