@@ -148,6 +148,23 @@ def test_export_refuses_other_suffixes(small, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_file_with_all_troubles_goes_through_by_the_values_of_its_columns(folder, products):
+    model = folder / "auto.mme"
+    common = ("--labels", "labels", "--id", "sku")
+    trained = run("train", products, *common, "--out", model, "--test-size", "0.25", *SMALL_IMAGES)
+    assert trained.status == 0, trained.err
+    out = folder / "auto.csv"
+    for arguments in (
+        ("predict", model, products, "--out", out),
+        ("explain", model, products, "--first", "9"),
+        ("evaluate", model, products),
+    ):
+        result = run(*arguments)
+        assert result.status == 0, result.err
+    assert pd.read_csv(out)["error"].isna().all()
+
+
+@pytest.mark.slow
 def test_export_chooses_the_format_by_the_suffix(small, tmp_path):
     value = run("export", small, "--out", tmp_path / "model.tflite", "--json").value
     assert value["format"] == "litert"

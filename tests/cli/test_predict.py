@@ -162,6 +162,15 @@ def test_bad_input_is_refused(options, message, plain, products, tmp_path, monke
     assert not list(tmp_path.iterdir())
 
 
+def test_no_file_that_is_read_is_replaced(plain, products):
+    before = products.read_bytes()
+    for out in (products, plain):
+        result = run("predict", plain, products, "--out", out)
+        assert result.status == 1
+        assert "is also read, and would be replaced" in result.err
+    assert products.read_bytes() == before
+
+
 def test_labels_with_the_separator_need_lists(tmp_path):
     model = MultimodalEnsemble(verbose=0).fit({"x": [1.0, 2, 3, 4]}, [["a|b"], [], ["a|b"], []])
     model.save(tmp_path / "model.mme")

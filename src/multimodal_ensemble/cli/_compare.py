@@ -48,7 +48,11 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.folds < 2:
         msg = f"--folds must be at least 2. Received {values.folds}."
         raise UsageError(msg)
-    report = None if values.report is None else check_output(values.report, "--report")
+    report = (
+        None
+        if values.report is None
+        else check_output(values.report, values.data, option="--report")
+    )
     names = values.models or [TRIVIAL, *MODELS]
     for name in names:
         if name.partition(":")[0] not in (TRIVIAL, *MODELS) or names.count(name) > 1:

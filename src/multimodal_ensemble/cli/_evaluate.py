@@ -26,7 +26,11 @@ def _add_arguments(add: Add) -> None:
 
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
-    report = None if values.report is None else check_output(values.report, "--report")
+    report = (
+        None
+        if values.report is None
+        else check_output(values.report, values.model, values.data, option="--report")
+    )
     model = load_model(values.model, store=values.store)
     training = training_of(model)
     columns = values.labels or training.get("labels")

@@ -27,7 +27,7 @@ def _add_arguments(add: Add) -> None:
 
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
-    out = None if values.out is None else check_output(values.out)
+    out = None if values.out is None else check_output(values.out, values.model, values.data)
     reader = open_rows(values.data, values)
     model = load_model(values.model)
     names = {str(label): label for label in model.classes_.tolist()}

@@ -65,9 +65,15 @@ def list_encoders(encoders: Sequence[Encoder]) -> list[dict[str, Any]]:
     ]
 
 
-def check_output(path: str, option: str = "--out") -> Path:
-    """Return the path of a file to write, or raise a CommandError before a long computation."""
+def check_output(path: str, *inputs: str | None, option: str = "--out") -> Path:
+    """Return the path of a file to write, or raise a CommandError before a long computation.
+
+    It must not be one of the `inputs`, which it would replace.
+    """
     target = Path(path)
+    if any(target.resolve() == Path(each).resolve() for each in inputs if each is not None):
+        msg = f"{option} {path!r} is also read, and would be replaced; name another file."
+        raise CommandError(msg)
     if not target.absolute().parent.is_dir():
         msg = f"{option} {path!r}: there is no folder {str(target.parent)!r}; create it first."
         raise CommandError(msg)

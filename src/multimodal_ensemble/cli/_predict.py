@@ -52,7 +52,7 @@ def _add_arguments(add: Add) -> None:
 
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
-    out = check_output(values.out)
+    out = check_output(values.out, values.model, values.data)
     reader = open_rows(values.data, values)
     check_exists(Path(values.model))
     from multimodal_ensemble.images import UnreadableImageWarning

@@ -63,8 +63,12 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.report is not None and values.test_size is None and values.test is None:
         msg = "--report is about test rows; give --test-size 0.2 or --test FILE."
         raise UsageError(msg)
-    out = check_output(values.out)
-    report = None if values.report is None else check_output(values.report, "--report")
+    out = check_output(values.out, values.data, values.test)
+    report = (
+        None
+        if values.report is None
+        else check_output(values.report, values.data, values.test, values.out, option="--report")
+    )
     table = read_table(values.data, values, console)
     labels, delimiter = read_row_labels(
         table,

@@ -16,7 +16,7 @@ from multimodal_ensemble.exceptions import ArtefactError
 def load_estimator(
     path: str | PathLike[str], *, weights: Mapping[str, str | PathLike[str]] | None = None
 ) -> BaseMultimodalEstimator:
-    """Read an estimator that its method `save` wrote, whichever of the two classes it has.
+    """Read an estimator that `MultimodalEnsemble.save` wrote, or that of the other class.
 
     Parameters
     ----------
