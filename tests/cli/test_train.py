@@ -127,6 +127,16 @@ def test_rare_labels_are_left_out(products, tmp_path):
     assert result.value["labels"] == ["Garden", "Kitchen", "Office"]
 
 
+def test_rows_that_are_held_out_do_not_count_for_rare_labels(tmp_path):
+    # Two rows have the label "rare", and one of them is held out.
+    rows = pd.DataFrame({"x": range(20), "y": ["common", ""] * 9 + ["rare", "rare"]})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    options = ("train", tmp_path / "rows.csv", "--labels", "y", "--numbers", "x", "--json")
+    out = ("--out", tmp_path / "model.mme", "--min-label-count", "2")
+    assert run(*options, *out).value["labels"] == ["common", "rare"]
+    assert run(*options, *out, "--test-size", "0.5").value["labels"] == ["common"]
+
+
 def test_several_columns_of_labels(tmp_path):
     rows = pd.DataFrame({"x": [1, 5, 2, 6] * 5, "low": ["yes", "no"] * 10, "high": [0, 1] * 10})
     rows.to_csv(tmp_path / "rows.csv", index=False)
@@ -173,7 +183,7 @@ def test_ctrl_c_without_a_result(products, tmp_path, monkeypatch):
         (["--labels", "nothing"], 1, "There is no column 'nothing'. The file has sku, name,"),
         (["--labels", "labels", "--id", "key"], 1, "There is no column 'key'"),
         (["--labels", "labels", "--tags", "labels"], 2, "'labels' is named for two purposes"),
-        (["--labels", "labels", "--min-label-count", "999"], 1, "none is in 999 rows"),
+        (["--labels", "labels", "--min-label-count", "999"], 1, "No label is in 999 training rows"),
         (["--labels", "sku", "name"], 1, "'sku' has 'P-00000' in row 1"),
         (["--labels", "labels", "--test-size", "20"], 2, "'20' is no number between 0 and 1"),
         (["--labels", "labels", "--report", "r.html"], 2, "--report is about test rows"),

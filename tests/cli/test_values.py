@@ -6,6 +6,7 @@ import pytest
 from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._values import (
     join_label_columns,
+    keep_frequent,
     read_number,
     read_numbers,
     split_labels,
@@ -56,16 +57,22 @@ def test_a_column_is_turned_as_a_whole_or_value_by_value():
     ],
 )
 def test_labels_of_a_row(values, delimiter, rows):
-    assert split_labels(values, None, 1) == (rows, delimiter)
+    assert split_labels(values, None) == (rows, delimiter)
 
 
 def test_a_delimiter_can_be_given():
-    assert split_labels(["a, b|c"], "|", 1) == ([["a, b", "c"]], "|")
+    assert split_labels(["a, b|c"], "|") == ([["a, b", "c"]], "|")
 
 
 def test_a_column_without_labels_is_refused():
-    with pytest.raises(CommandError, match="no row of the column has one"):
-        split_labels(["", None], None, 1)
+    with pytest.raises(CommandError, match="No row has a label in this column"):
+        split_labels(["", None], None)
+
+
+def test_rare_labels_are_left_out():
+    assert keep_frequent([["a", "b"], ["a"], []], 2) == [["a"], ["a"], []]
+    with pytest.raises(CommandError, match="No label is in 3 training rows"):
+        keep_frequent([["a", "b"], ["a"], []], 3)
 
 
 def test_columns_of_labels_hold_zeros_and_ones():

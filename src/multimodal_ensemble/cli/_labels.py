@@ -20,14 +20,13 @@ def read_row_labels(
     console: Console,
     *,
     delimiter: str | None = None,
-    min_count: int = 1,
 ) -> tuple[list[list[str]], str | None]:
     """Return the labels of each row and their delimiter, and say how many there are."""
     check_columns(table, columns)
     if len(columns) > 1:
         rows = join_label_columns(table, columns)
     else:
-        rows, delimiter = split_labels(table[columns[0]].tolist(), delimiter, min_count)
+        rows, delimiter = split_labels(table[columns[0]].tolist(), delimiter)
     names = sorted({label for row in rows for label in row})
     where = "" if delimiter is None else f", separated by {name_delimiter(delimiter)}"
     n_without = sum(not row for row in rows)

@@ -31,6 +31,7 @@ from multimodal_ensemble.cli._models import (
 )
 from multimodal_ensemble.cli._row_reader import read_table
 from multimodal_ensemble.cli._scores import naming_rows
+from multimodal_ensemble.cli._values import keep_frequent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,15 +72,13 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     )
     table = read_table(values.data, values, console)
     labels, delimiter = read_row_labels(
-        table,
-        values.labels,
-        console,
-        delimiter=values.label_delimiter,
-        min_count=values.min_label_count,
+        table, values.labels, console, delimiter=values.label_delimiter
     )
     check_columns(table, [] if values.id is None else [values.id])
     rows, test_rows = _split(labels, values, console)
     train = table.iloc[rows].copy()
+    # Which labels are kept depends on the training rows alone.
+    y = keep_frequent([labels[row] for row in rows], values.min_label_count)
     aside = [*values.labels, *([] if values.id is None else [values.id])]
     encoders = choose_encoders(
         train,
@@ -103,7 +102,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         console.kept = f"features that are finished are kept in {values.store}"
     try:
         with naming_rows(train):
-            model.fit(train.drop(columns=aside), [labels[row] for row in rows])
+            model.fit(train.drop(columns=aside), y)
     except KeyboardInterrupt:
         if hasattr(model, "thresholds_"):
             model.provenance_[TRAINED] = {**kept, "is_interrupted": True}

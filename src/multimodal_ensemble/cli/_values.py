@@ -63,25 +63,27 @@ def find_list_delimiter(values: Iterable[Any]) -> str | None:
 
 # TODO: `fit(table, y="genres")` with label_delimiter= and min_label_count= will replace this.
 def split_labels(
-    values: Sequence[Any], delimiter: str | None, min_count: int
+    values: Sequence[Any], delimiter: str | None
 ) -> tuple[list[list[str]], str | None]:
     """Return the labels of each row, and the delimiter that separates them.
 
-    Names are stripped, empty and repeated ones are left out, and so are those in fewer rows than
-    `min_count`.
+    Names are stripped, and empty and repeated ones are left out.
     """
     delimiter = find_list_delimiter(values) if delimiter is None else delimiter
     rows = [_split(value, delimiter) for value in values]
-    counts = Counter(label for row in rows for label in row)
-    kept = {label for label, count in counts.items() if count >= min_count}
-    if not kept:
-        msg = (
-            "No label is left: no row of the column has one."
-            if not counts
-            else f"No label is left: none is in {min_count} rows; lower --min-label-count."
-        )
+    if not any(rows):
+        msg = "No row has a label in this column; name another one with --labels."
         raise CommandError(msg)
-    return [[label for label in row if label in kept] for row in rows], delimiter
+    return rows, delimiter
+
+
+def keep_frequent(rows: Sequence[list[str]], min_count: int) -> list[list[str]]:
+    """Return rows without the labels that fewer of them have."""
+    counts = Counter(label for row in rows for label in row)
+    if max(counts.values(), default=0) < min_count:
+        msg = f"No label is in {min_count} training rows; lower --min-label-count."
+        raise CommandError(msg)
+    return [[label for label in row if counts[label] >= min_count] for row in rows]
 
 
 def _split(value: Any, delimiter: str | None) -> list[str]:

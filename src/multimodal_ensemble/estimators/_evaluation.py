@@ -100,7 +100,7 @@ def evaluate_scores(
     labels: Sequence[str],
     label_shares: Sequence[float],
 ) -> Evaluation:
-    """Return the evaluation of scores that were computed before, as of `MultimodalEnsemble.evaluate`.
+    """Return what `MultimodalEnsemble.evaluate` does, for scores that were computed before.
 
     Parameters
     ----------
