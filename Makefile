@@ -5,7 +5,7 @@ VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 # The extras that the tests need, with the lowest versions too.
-EXTRAS := plots,export,parquet,tune,remote
+EXTRAS := plots,export,parquet,tune,remote,completion
 # KerasHub needs a newer Keras than the lowest.
 ALL_EXTRAS := $(EXTRAS),text
 # The requirements of the command `retrieve` of the MovieLens example, for its tests.

@@ -12,7 +12,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from multimodal_ensemble.estimators._evaluation import evaluate_scores
+from multimodal_ensemble.estimators import evaluate_scores
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from multimodal_ensemble.estimators._evaluation import evaluate_scores
+from multimodal_ensemble.estimators import evaluate_scores
 from multimodal_ensemble.linear import PlattScaling
 from multimodal_ensemble.metrics import (
     apply_thresholds,

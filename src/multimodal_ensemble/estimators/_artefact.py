@@ -129,6 +129,13 @@ def load_artefact(
             raise ArtefactError(msg) from error
 
 
+def read_kind(path: str | PathLike[str]) -> str:
+    """Return the name of the class of a saved estimator, as the file gives it."""
+    document, arrays = read_archive(path, format_name=FORMAT, max_version=VERSION)
+    with arrays:
+        return str(document.get("estimator"))
+
+
 def _read_fitted(
     document: dict[str, Any], arrays: ArrayReader, params: Mapping[str, Any], weights: Weights
 ) -> Fitted:

@@ -101,9 +101,36 @@ def evaluate_scores(
     labels: Sequence[str],
     label_shares: Sequence[float],
 ) -> Evaluation:
-    """Return the evaluation of scores; `label_shares` are those of the training rows.
+    """Return what `MultimodalEnsemble.evaluate` does, for scores that were computed before.
 
-    Entries of `y_true` that are NaN are unknown and left out, and so are rows without a known one.
+    Parameters
+    ----------
+    y_true : ndarray of shape (n_samples, n_labels), bool or float
+        True labels, 0 or 1, or NaN where a label is unknown, which is then left out.
+    y_score : ndarray of shape (n_samples, n_labels), float32
+        Scores, 0..1.
+    thresholds : ndarray of shape (n_labels,), float64
+        The threshold of each label, chosen on other rows.
+    labels : sequence of n_labels str
+        The names of the labels.
+    label_shares : sequence of n_labels float
+        Shares of the training rows that have each label, 0..1, for the trivial benchmark:
+        ``estimator.provenance_["label_shares"]``.
+
+    Returns
+    -------
+    Evaluation
+        The scores; ``print`` shows them as a table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.estimators import evaluate_scores
+    >>> evaluation = evaluate_scores(
+    ...     np.array([[True], [False]]), np.array([[0.8], [0.3]], dtype="float32"),
+    ...     np.array([0.5]), labels=["war"], label_shares=[0.4])
+    >>> evaluation.mean_roc_auc, evaluation.mean_accuracy, evaluation.trivial_accuracy
+    (1.0, 1.0, 0.5)
     """
     report = label_report(y_true, y_score, thresholds, labels=labels)
     majority = np.asarray(label_shares) > 0.5

@@ -1,0 +1,159 @@
+"""Arguments that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from multimodal_ensemble.cli._command import Add
+
+CRITERIA = ("prevalence", "accuracy", "f1", "balanced_accuracy")
+KINDS = ("image", "text", "tags", "numbers", "categories")
+
+
+def add_data(add: Add, help: str) -> None:
+    """Add the file of rows, and how it is read."""
+    add("data", metavar="DATA", help=f"{help}: .csv, .tsv, .jsonl or .parquet")
+    add_reading(add)
+
+
+def add_reading(add: Add) -> None:
+    """Add how text files and paths of images are read."""
+    add(
+        "--delimiter",
+        metavar="CHARACTER",
+        type=parse_delimiter,
+        help="what separates the values of a row; tab for a tab (default: found)",
+    )
+    add("--encoding", metavar="NAME", help="encoding of a text file (default: UTF-8, or its BOM)")
+    add(
+        "--root",
+        metavar="FOLDER",
+        help="folder that relative paths of images start from (default: that of the file)",
+    )
+
+
+def add_labels(add: Add, *, is_required: bool) -> None:
+    """Add the column of labels, and how it is split."""
+    add(
+        "--labels",
+        nargs="+",
+        metavar="COLUMN",
+        required=is_required,
+        help="column with the labels of each row; several columns with 0 and 1 are labels each",
+    )
+    add(
+        "--label-delimiter",
+        metavar="TEXT",
+        help="what separates the labels of a row (default: found)",
+    )
+
+
+def add_training_labels(add: Add) -> None:
+    """Add the column of labels to learn."""
+    add_labels(add, is_required=True)
+    add(
+        "--min-label-count",
+        type=parse_count,
+        default=1,
+        metavar="N",
+        help="leave out labels that fewer rows have",
+    )
+
+
+def add_columns(add: Add) -> None:
+    """Add which columns are read, and how."""
+    add(
+        "--image",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of image files; with any of --image, --text, --tags, --numbers and "
+        "--categories, only the columns that they name are read (default: chosen by their values)",
+    )
+    add("--text", nargs="+", metavar="COLUMN", help="columns of sentences")
+    add("--tags", nargs="+", metavar="COLUMN", help="columns of delimited keywords")
+    add("--numbers", nargs="+", metavar="COLUMN", help="columns of numbers")
+    add("--categories", nargs="+", metavar="COLUMN", help="columns of categories")
+    add("--exclude", nargs="+", metavar="COLUMN", help="columns to leave out")
+    add("--id", metavar="COLUMN", help="column that names the rows; it is not learned from")
+    add("--backbone", metavar="NAME", help="network for images (default: VGG16)")
+    add(
+        "--weights",
+        nargs="+",
+        metavar="WEIGHTS",
+        help="weights of the networks for images: imagenet, random, a file, or NAME=FILE with the "
+        "name of a column or network (default: imagenet)",
+    )
+    add("--image-size", type=parse_count, metavar="PIXELS", help="side of images (default: own)")
+    add(
+        "--text-backbone",
+        metavar="FOLDER",
+        help="language model for sentences; needs the extra text (default: words are counted)",
+    )
+    add("--store", metavar="FOLDER", help="keeps features of networks for later commands")
+    add_seed(add)
+
+
+def add_training(add: Add) -> None:
+    """Add options of the training."""
+    add(
+        "--threshold",
+        choices=CRITERIA,
+        default="prevalence",
+        help="what the decision threshold of each label maximises",
+    )
+    add("--epochs", type=parse_count, metavar="N", help="most passes over the rows of a network")
+
+
+def add_seed(add: Add) -> None:
+    """Add the seed."""
+    add("--seed", type=int, default=0, metavar="N", help="seed of everything that is random")
+
+
+def add_model(add: Add) -> None:
+    """Add the file of a model."""
+    add("model", metavar="MODEL", help="file that train wrote")
+
+
+def add_model_and_data(add: Add, help: str) -> None:
+    """Add the file of a model, the file of rows, and where features are kept."""
+    add_model(add)
+    add_data(add, help)
+    add("--store", metavar="FOLDER", help="keeps features of networks for later commands")
+
+
+def parse_count(text: str) -> int:
+    """Return a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"{text!r} is no whole number of at least 1"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def parse_share(text: str) -> float:
+    """Return a number between 0 and 1."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        msg = f"{text!r} is no number between 0 and 1, such as 0.2"
+        raise argparse.ArgumentTypeError(msg)
+    return share
+
+
+def parse_delimiter(text: str) -> str:
+    """Return a single character."""
+    text = {"tab": "\t", "\\t": "\t"}.get(text, text)
+    if len(text) != 1:
+        msg = f"{text!r} is no single character"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def root_of(values: argparse.Namespace, path: str) -> str:
+    """Return the folder that relative paths in a file start from."""
+    if values.root is not None:
+        return str(values.root)
+    place = Path(path)
+    return str(place if place.is_dir() else place.parent)

@@ -1,0 +1,51 @@
+"""The command ``export``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from multimodal_ensemble.cli._arguments import add_model
+from multimodal_ensemble.cli._command import Add, Command
+from multimodal_ensemble.cli._console import Console
+from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._models import load_model
+
+_FORMATS = {".onnx": "onnx", ".tflite": "litert", "": "tf_saved_model"}
+
+
+def _add_arguments(add: Add) -> None:
+    add_model(add)
+    add("--out", required=True, metavar="PATH", help=".onnx or .tflite file, or a folder")
+    add(
+        "--format",
+        choices=sorted(_FORMATS.values()),
+        help="format (default: by the suffix; a SavedModel of TensorFlow without one)",
+    )
+
+
+def _execute(values: argparse.Namespace, console: Console) -> None:
+    suffix = Path(values.out).suffix.lower()
+    chosen = values.format or _FORMATS.get(suffix)
+    if chosen is None:
+        msg = (
+            f"--out {values.out!r} has an unknown suffix; end it in .onnx or .tflite, or choose "
+            "with --format."
+        )
+        raise CommandError(msg)
+    load_model(values.model).export(values.out, format=chosen)
+    described = f"{values.out}.json"
+    console.show(
+        f"The model is {values.out} ({chosen}); {described} lists its labels, thresholds and "
+        "inputs.",
+        {"model": values.model, "path": values.out, "format": chosen, "description": described},
+    )
+
+
+EXPORT = Command(
+    "export",
+    "Write a model for other programs.\n"
+    "Formats are ONNX (needs the extra export), LiteRT, and the SavedModel of TensorFlow.",
+    _add_arguments,
+    _execute,
+)

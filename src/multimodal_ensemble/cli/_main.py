@@ -1,0 +1,203 @@
+"""The parser of the command line, and the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import Any, NoReturn
+
+from multimodal_ensemble._version import __version__
+from multimodal_ensemble.cli._command import Command, make_add
+from multimodal_ensemble.cli._commands import COMMANDS
+from multimodal_ensemble.cli._console import Console
+from multimodal_ensemble.cli._errors import CommandError, UsageError
+from multimodal_ensemble.cli._options_file import apply_options_file
+from multimodal_ensemble.exceptions import MultimodalEnsembleError
+
+PROGRAM = "multimodal-ensemble"
+REFUSED, USAGE, INTERRUPTED = 1, 2, 130
+_EPILOG = (
+    "Exit status: 0 done; 1 the data or a file cannot be used; 2 an option is wrong; 130 "
+    "interrupted by Ctrl-C."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The arguments. Default: those of the process.
+
+    Returns
+    -------
+    int
+        0 if the command did all, 1 if the data or a file cannot be used, 2 if an option is wrong,
+        130 if it was interrupted by Ctrl-C.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.cli import main
+    >>> main(["show", "absent.mme"])  # the reason goes to stderr
+    1
+    """
+    # Before TensorFlow is imported, whose start-up messages would hide ours.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        values = _parse(sys.argv[1:] if arguments is None else list(arguments))
+    except SystemExit as done:
+        return int(done.code or 0)
+    console = Console(as_json=values.json, is_quiet=values.quiet)
+    return _run(values.command, values, console)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Accepts no abbreviated options, and prints one line of usage with an error."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with an error of usage."""
+        self.exit(USAGE, f"error: {message}\nTry {self.prog} --help.\n")
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(
+        prog=PROGRAM,
+        description="Predict labels from files with images, texts, tags and numbers.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        metavar="SHELL",
+        choices=("bash", "zsh", "tcsh"),
+        help="print a completion script for bash, zsh or tcsh; needs the extra completion",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", dest="name")
+    parsers: dict[str, argparse.ArgumentParser] = {}
+    actions: dict[str, dict[str, argparse.Action]] = {}
+    for command in COMMANDS:
+        parsers[command.name], actions[command.name] = _add_command(commands, command)
+    _read_options_file(arguments, parsers, actions)
+    values = parser.parse_args(arguments)
+    if values.print_completion is not None:
+        _print_completion(parser, values.print_completion)
+    if values.name is None:
+        parser.error(f"name a command: {', '.join(parsers)}")
+    return values
+
+
+def _add_command(
+    commands: Any, command: Command
+) -> tuple[argparse.ArgumentParser, dict[str, argparse.Action]]:
+    """Add the parser of a command, and return it with its options by name."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        command.name,
+        help=command.summary,
+        description=command.description,
+        epilog=_EPILOG,
+    )
+    parser.set_defaults(command=command)
+    options: dict[str, argparse.Action] = {}
+    add = make_add(parser, options)
+    command.add_arguments(add)
+    add("--json", action="store_true", help="print the result as one JSON object on stdout")
+    add("--quiet", action="store_true", help="print no progress")
+    add("--debug", action="store_true", help="print the traceback of an error")
+    parser.add_argument(
+        "--options",
+        metavar="FILE",
+        help="TOML file with options; those on the command line win",
+    )
+    return parser, options
+
+
+def _read_options_file(
+    arguments: Sequence[str],
+    parsers: dict[str, argparse.ArgumentParser],
+    actions: dict[str, dict[str, argparse.Action]],
+) -> None:
+    finder = _Parser(add_help=False)
+    finder.add_argument("--options")
+    known, others = finder.parse_known_args(arguments)
+    name = next((each for each in others if each in parsers), None)
+    if known.options is not None and name is not None:
+        try:
+            apply_options_file(known.options, name, parsers[name], actions)
+        except UsageError as error:
+            parsers[name].error(str(error))
+
+
+def _print_completion(parser: argparse.ArgumentParser, shell: str) -> NoReturn:
+    try:
+        import shtab
+    except ImportError:
+        parser.error("completion needs shtab; run pip install 'multimodal-ensemble[completion]'")
+    print(shtab.complete(parser, shell=shell))
+    parser.exit()
+
+
+def _run(command: Command, values: argparse.Namespace, console: Console) -> int:
+    """Execute a command, report its errors in one sentence each, and return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal may not have all the letters of a label.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        # The progress of the library goes to stderr, and only the result to stdout.
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = _WarningPrinter(console)
+            command.execute(values, console)
+        return 0
+    except KeyboardInterrupt:
+        print(f"\nInterrupted; {console.kept}.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of the output, such as head, has enough.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123
+        return 0
+    except UsageError as error:
+        message, status = f"error: {error}\nTry {PROGRAM} {command.name} --help.", USAGE
+        problem: Exception = error
+    except Exception as error:
+        message, status = f"error: {_describe(error)}", REFUSED
+        problem = error
+    if values.debug:
+        traceback.print_exception(problem, file=sys.stderr)
+    print(message, file=sys.stderr)
+    return status
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, MultimodalEnsembleError):
+        where = f" ({str(error.filename)!r})" if error.filename else ""
+        return f"{error.strerror or error}{where}."
+    known = CommandError | MultimodalEnsembleError | ValueError | ImportError
+    if isinstance(error, known) and str(error):
+        return str(error)
+    kind = type(error).__name__
+    return f"{kind}: {error}. This was not expected; the option --debug shows where it happened."
+
+
+class _WarningPrinter:
+    """Prints each warning once, without its place in the code."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._printed: set[str] = set()
+
+    def __call__(self, message: Warning | str, *_: Any, **__: Any) -> None:
+        text = str(message)
+        if text not in self._printed:
+            self._printed.add(text)
+            self._console.warn(text)

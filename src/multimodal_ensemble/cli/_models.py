@@ -1,0 +1,83 @@
+"""Estimators as commands make, read and describe them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._row_reader import check_exists
+
+if TYPE_CHECKING:
+    from multimodal_ensemble.encoders import Encoder
+
+MODELS = ("ensemble", "network")
+# The key of `provenance_` under which `train` keeps what it read and measured.
+TRAINED = "command"
+
+
+def make_model(kind: str, encoders: Sequence[Encoder], values: argparse.Namespace) -> Any:
+    """Return an estimator that is not fitted."""
+    from multimodal_ensemble.encoders import TagEmbeddingEncoder
+    from multimodal_ensemble.estimators import MultimodalClassifier, MultimodalEnsemble
+
+    options: dict[str, Any] = {
+        "threshold": values.threshold,
+        "store": values.store,
+        "random_state": values.seed,
+        "verbose": 0 if values.quiet else 1,
+    }
+    if kind == "ensemble":
+        return MultimodalEnsemble(encoders, **options)
+    if values.epochs is not None:
+        options["epochs"] = values.epochs
+    plain = [encoder for encoder in encoders if not isinstance(encoder, TagEmbeddingEncoder)]
+    return MultimodalClassifier(plain, **options)
+
+
+def load_model(path: str, *, store: str | None = None) -> Any:
+    """Return the estimator in a file, which prints nothing when it predicts."""
+    check_exists(Path(path))
+    from multimodal_ensemble.estimators import load_estimator
+
+    return load_estimator(path).set_params(store=store, verbose=0)
+
+
+def training_of(model: Any) -> dict[str, Any]:
+    """Return what `train` kept in the provenance of a model; empty for models of other origin."""
+    kept = model.provenance_.get(TRAINED)
+    return kept if isinstance(kept, dict) else {}
+
+
+def thresholds_of(model: Any) -> dict[str, float]:
+    """Return the threshold of each label by its name."""
+    names = map(str, model.classes_.tolist())
+    return dict(zip(names, model.thresholds_.tolist(), strict=True))
+
+
+def list_encoders(encoders: Sequence[Encoder]) -> list[dict[str, Any]]:
+    """Return the name, class and columns of each encoder."""
+    return [
+        {"name": each.name, "kind": type(each).__name__, "columns": each.columns}
+        for each in encoders
+    ]
+
+
+def check_output(path: str, *inputs: str | None, option: str = "--out") -> Path:
+    """Return the path of a file to write, or raise a CommandError before a long computation.
+
+    It must not be one of the `inputs`, which it would replace.
+    """
+    target = Path(path)
+    if any(target.resolve() == Path(each).resolve() for each in inputs if each is not None):
+        msg = f"{option} {path!r} is also read, and would be replaced; name another file."
+        raise CommandError(msg)
+    if not target.absolute().parent.is_dir():
+        msg = f"{option} {path!r}: there is no folder {str(target.parent)!r}; create it first."
+        raise CommandError(msg)
+    if target.is_dir():
+        msg = f"{option} {path!r} is a folder; name a file."
+        raise CommandError(msg)
+    return target

@@ -1,0 +1,102 @@
+"""Files of predictions, written block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multimodal_ensemble.cli._errors import CommandError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+LABEL_SEPARATOR = "|"
+
+
+def check_prediction_path(path: Path, classes: Sequence[str]) -> None:
+    """Raise a CommandError if predictions cannot be written to a path."""
+    suffix = path.suffix.lower()
+    if suffix not in _SUFFIXES:
+        msg = f"The file of predictions must end in {', '.join(_SUFFIXES)}. Received {path}."
+        raise CommandError(msg)
+    odd = [label for label in classes if LABEL_SEPARATOR in label]
+    if suffix in (".csv", ".tsv") and odd:
+        msg = (
+            f"{LABEL_SEPARATOR!r} separates the labels of a row, and the label {odd[0]!r} has it; "
+            "write a .jsonl or .parquet file, which have lists of labels."
+        )
+        raise CommandError(msg)
+
+
+class PredictionFile:
+    """A file that gets its name once it is complete.
+
+    Parameters
+    ----------
+    path : Path
+        The file. Until it is complete, its rows are in `partial`, in the same folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+        self.n_rows = 0
+        self._suffix = path.suffix.lower()
+        self._file = self.partial.open("wb")
+        self._parquet: Any = None
+
+    def write(self, rows: pd.DataFrame) -> None:
+        """Add rows, whose column ``labels`` has lists."""
+        if self._suffix == ".parquet":
+            self._write_parquet(rows)
+        elif self._suffix == ".jsonl":
+            text = rows.to_json(orient="records", lines=True, force_ascii=False, double_precision=7)
+            self._file.write(text.encode())
+        else:
+            joined = rows.assign(labels=[LABEL_SEPARATOR.join(each) for each in rows["labels"]])
+            text = joined.to_csv(
+                index=False,
+                header=not self.n_rows,
+                sep="\t" if self._suffix == ".tsv" else ",",
+                float_format="%.6g",
+                lineterminator="\n",
+            )
+            self._file.write(text.encode())
+        self.n_rows += len(rows)
+
+    def _write_parquet(self, rows: pd.DataFrame) -> None:
+        import pyarrow as pa
+        from pandas.api.types import is_object_dtype
+        from pyarrow import parquet
+
+        # Values of a column may have several types in a text file.
+        rows = rows.copy()
+        for name in rows.columns.drop("labels"):
+            if is_object_dtype(rows[name]):
+                rows[name] = [None if value is None else str(value) for value in rows[name]]
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        if self._parquet is None:
+            # The first rows may have no label, and no row may have an error.
+            schema = table.schema
+            for name, kind in {"labels": pa.list_(pa.string()), "error": pa.string()}.items():
+                schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
+            self._parquet = parquet.ParquetWriter(self._file, schema)
+        self._parquet.write_table(table.cast(self._parquet.schema))
+
+    def close(self) -> None:
+        """Complete the rows that are written so far."""
+        if self._parquet is not None:
+            self._parquet.close()
+        self._file.close()
+
+    def finish(self) -> None:
+        """Give the complete file its name; an older one is replaced."""
+        self.close()
+        self.partial.replace(self.path)
+
+    def discard(self) -> None:
+        """Remove the rows that are written so far."""
+        self.close()
+        self.partial.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""Scores of rows, of which some cannot be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._text_rows import BadRow
+from multimodal_ensemble.cli._values import read_numbers
+from multimodal_ensemble.exceptions import ImageReadError, ModalityError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+Result = TypeVar("Result")
+
+# If so many rows fail and none before them can be predicted, the others are of the same kind.
+_MAX_FIRST_FAILURES = 20
+
+
+@dataclass
+class ScoredRows:
+    """Scores of the rows at some positions of a table, and the other rows with the reasons."""
+
+    positions: list[int] = field(default_factory=list)
+    parts: list[NDArray[np.float32]] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+
+
+def score_rows(model: Any, table: pd.DataFrame) -> ScoredRows:
+    """Return the scores of all rows that can be predicted.
+
+    The index of the table has the numbers of the rows.
+    """
+    scored = ScoredRows()
+    # Parts of the table that are still to be predicted, the first one last.
+    waiting = [(0, len(table))]
+    while waiting:
+        start, stop = waiting.pop()
+        if start == stop:
+            continue
+        try:
+            scored.parts.append(model.predict_proba(table.iloc[start:stop]))
+        except (ImageReadError, ModalityError) as error:
+            if error.row is None:
+                raise
+            place = start + error.row
+            scored.bad.append(_bad_row(error, table.index[place]))
+            if not scored.parts and len(scored.bad) == _MAX_FIRST_FAILURES:
+                msg = f"{len(scored.bad)} rows in succession cannot be read. {scored.bad[0].reason}"
+                raise CommandError(msg) from error
+            waiting += [(place + 1, stop), (start, place)]
+        else:
+            scored.positions += range(start, stop)
+    return scored
+
+
+def without_bad_rows(
+    call: Callable[[pd.DataFrame], Result], table: pd.DataFrame
+) -> tuple[Result | None, pd.DataFrame, list[BadRow]]:
+    """Return the result for the rows that a function accepts, these rows, and the others.
+
+    The result is None if no row is left.
+    """
+    bad: list[BadRow] = []
+    while len(table):
+        try:
+            return call(table), table, bad
+        except (ImageReadError, ModalityError) as error:
+            if error.row is None:
+                raise
+            bad.append(_bad_row(error, table.index[error.row]))
+            table = table.drop(index=table.index[error.row])
+    return None, table, bad
+
+
+@contextmanager
+def naming_rows(table: pd.DataFrame) -> Iterator[None]:
+    """Raise errors about rows of a table with the numbers that these have in the file."""
+    try:
+        yield
+    except (ImageReadError, ModalityError) as error:
+        if error.row is None or error.row >= len(table):
+            raise
+        raise CommandError(_bad_row(error, table.index[error.row]).reason) from error
+
+
+def _bad_row(error: Any, number: Any) -> BadRow:
+    """Return what is wrong with a row, under its number in the file."""
+    before, found, after = str(error).rpartition(f"in row {error.row}")
+    text = f"{before}in row {number}{after}" if found else str(error)
+    return BadRow(int(number), text)
+
+
+def prepare_rows(model: Any, table: pd.DataFrame, root: str) -> None:
+    """Turn texts into numbers where the model reads numbers, in place.
+
+    Relative paths of images start from `root` from now on.
+    """
+    from multimodal_ensemble.encoders import DenseEncoder, ImageEncoder
+
+    for encoder in model.encoders_:
+        if isinstance(encoder, DenseEncoder):
+            read_numbers(table, encoder.columns, only_whole=False)
+        if isinstance(encoder, ImageEncoder):
+            encoder.root = root
+
+
+def find_absent_columns(model: Any, columns: list[str]) -> list[str]:
+    """Return the columns of the training that a file lacks."""
+    read = [column for encoder in model.encoders_ for column in encoder.columns]
+    return [column for column in dict.fromkeys(read) if column not in columns]

@@ -1,0 +1,39 @@
+"""The command ``serve``."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from pathlib import Path
+
+from multimodal_ensemble.cli._arguments import add_model, parse_count
+from multimodal_ensemble.cli._command import Add, Command
+from multimodal_ensemble.cli._console import Console
+from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._row_reader import check_exists
+
+
+def _add_arguments(add: Add) -> None:
+    add_model(add)
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on")
+    add("--port", type=parse_count, default=8000, metavar="N", help="port to listen on")
+
+
+def _execute(values: argparse.Namespace, console: Console) -> None:
+    check_exists(Path(values.model))
+    try:
+        serving = import_module("multimodal_ensemble.serving")
+    except ImportError as error:
+        msg = "The server needs further packages: pip install 'multimodal-ensemble[serve]'."
+        raise CommandError(msg) from error
+    console.kept = "the server has stopped"
+    serving.serve(values.model, host=values.host, port=values.port)
+
+
+SERVE = Command(
+    "serve",
+    "Answer requests over HTTP; needs the extra serve.\n"
+    "The server listens on this machine alone unless --host says otherwise.",
+    _add_arguments,
+    _execute,
+)

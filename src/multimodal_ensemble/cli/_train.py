@@ -1,0 +1,202 @@
+"""The command ``train``."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from multimodal_ensemble.cli._arguments import (
+    add_columns,
+    add_data,
+    add_training,
+    add_training_labels,
+    parse_share,
+    root_of,
+)
+from multimodal_ensemble.cli._command import Add, Command
+from multimodal_ensemble.cli._console import Console, describe_seconds
+from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
+from multimodal_ensemble.cli._errors import UsageError
+from multimodal_ensemble.cli._evaluation import measure_rows, write_model_report
+from multimodal_ensemble.cli._labels import read_row_labels
+from multimodal_ensemble.cli._models import (
+    MODELS,
+    TRAINED,
+    check_output,
+    list_encoders,
+    make_model,
+    thresholds_of,
+)
+from multimodal_ensemble.cli._row_reader import read_table
+from multimodal_ensemble.cli._scores import naming_rows
+from multimodal_ensemble.cli._values import keep_frequent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _add_arguments(add: Add) -> None:
+    add_data(add, "file of training rows")
+    add_training_labels(add)
+    add("--out", required=True, metavar="FILE", help="file of the model, such as model.mme")
+    add("--model", choices=MODELS, default=MODELS[0], help="linear models, or one network")
+    add(
+        "--test-size",
+        type=parse_share,
+        metavar="SHARE",
+        help="share of the rows, such as 0.2, that is held out and evaluated",
+    )
+    add("--test", metavar="DATA", help="file of other rows that are evaluated")
+    add("--report", metavar="FILE", help="also write a page about the test rows, as HTML")
+    add_columns(add)
+    add_training(add)
+
+
+def _execute(values: argparse.Namespace, console: Console) -> None:
+    if values.test_size is not None and values.test is not None:
+        msg = "--test-size holds out rows and --test names other rows; give one of them."
+        raise UsageError(msg)
+    if values.test is not None and Path(values.test).resolve() == Path(values.data).resolve():
+        msg = "--test names the training rows themselves; --test-size 0.2 holds some of them out."
+        raise UsageError(msg)
+    if values.report is not None and values.test_size is None and values.test is None:
+        msg = "--report is about test rows; give --test-size 0.2 or --test FILE."
+        raise UsageError(msg)
+    out = check_output(values.out, values.data, values.test)
+    report = (
+        None
+        if values.report is None
+        else check_output(values.report, values.data, values.test, values.out, option="--report")
+    )
+    table = read_table(values.data, values, console)
+    labels, delimiter = read_row_labels(
+        table, values.labels, console, delimiter=values.label_delimiter
+    )
+    check_columns(table, [] if values.id is None else [values.id])
+    rows, test_rows = _split(labels, values, console)
+    train = table.iloc[rows].copy()
+    # Which labels are kept depends on the training rows alone.
+    y = keep_frequent([labels[row] for row in rows], values.min_label_count)
+    aside = [*values.labels, *([] if values.id is None else [values.id])]
+    encoders = choose_encoders(
+        train,
+        values,
+        console,
+        excluded=aside,
+        root=root_of(values, values.data),
+        embed_tags=values.model == "ensemble",
+        verbose=console.verbose,
+    )
+    model = make_model(values.model, encoders, values)
+    kept = {
+        "data": Path(values.data).name,
+        "sha256": _digest(Path(values.data)),
+        "n_rows": len(table),
+        "labels": list(values.labels),
+        "label_delimiter": delimiter,
+        "id": values.id,
+    }
+    if values.store is not None:
+        console.kept = f"features that are finished are kept in {values.store}"
+    try:
+        with naming_rows(train):
+            model.fit(train.drop(columns=aside), y)
+    except KeyboardInterrupt:
+        if hasattr(model, "thresholds_"):
+            model.provenance_[TRAINED] = {**kept, "is_interrupted": True}
+            model.save(out)
+            console.kept = f"the best weights so far are in {out}, without an evaluation"
+        raise
+    model.provenance_[TRAINED] = kept
+    # An interrupted evaluation leaves the trained model.
+    model.save(out)
+    console.kept = f"the model is in {out}, without an evaluation"
+    figures = None
+    if len(test_rows) or values.test is not None:
+        measured = measure_rows(
+            model,
+            _test_table(table, test_rows, values, console),
+            values.labels,
+            console,
+            root=root_of(values, values.test or values.data),
+            delimiter=delimiter,
+            seed=values.seed,
+        )
+        figures = measured.figures
+        kept["test"] = {
+            "rows": values.test and Path(values.test).name,
+            "share": values.test_size,
+            "n_bad": len(measured.bad),
+            "figures": figures.to_state(),
+        }
+        model.save(out)
+        console.kept = f"the model is in {out}"
+        if report is not None:
+            write_model_report(model, measured, report, title=f"{out.name}: {values.data}")
+            console.note(f"The report is {report}.")
+    seconds = float(model.provenance_["seconds"])
+    lines = [
+        f"The model is {out}: {len(rows):,} training rows, {len(model.classes_)} labels, "
+        f"trained in {describe_seconds(seconds)}."
+    ]
+    if figures is None:
+        lines.append("It was not evaluated on other rows; --test-size 0.2 holds some out.")
+    else:
+        lines = [f"{figures}\n", *lines]
+    console.show(
+        "\n".join(lines),
+        {
+            "model": str(out),
+            "n_train": len(rows),
+            "labels": [str(label) for label in model.classes_.tolist()],
+            "thresholds": thresholds_of(model),
+            "encoders": list_encoders(model.encoders_),
+            "seconds": seconds,
+            "test": None if figures is None else figures.to_json(),
+            "report": None if report is None else str(report),
+        },
+    )
+
+
+def _split(
+    labels: list[list[str]], values: argparse.Namespace, console: Console
+) -> tuple[list[int], list[int]]:
+    """Return the positions of the training rows and of the rows that are held out."""
+    if values.test_size is None:
+        return list(range(len(labels))), []
+    from multimodal_ensemble._labels import read_labels
+    from multimodal_ensemble.model_selection import stratified_holdout
+
+    matrix, _ = read_labels(labels)
+    rows, test_rows = stratified_holdout(matrix, values.test_size, random_state=values.seed)
+    console.note(f"{len(test_rows):,} of {len(labels):,} rows are held out for the evaluation")
+    return rows.tolist(), test_rows.tolist()
+
+
+def _test_table(
+    table: pd.DataFrame, test_rows: list[int], values: argparse.Namespace, console: Console
+) -> pd.DataFrame:
+    if values.test is None:
+        return table.iloc[test_rows].copy()
+    return read_table(values.test, values, console)
+
+
+def _digest(path: Path) -> Any:
+    if path.is_dir():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+TRAIN = Command(
+    "train",
+    "Train a model on a file of rows.\n"
+    "Columns are read by their values, or as --image, --text, --tags, --numbers and "
+    "--categories name them. Rows that are held out with --test-size take no part in the "
+    "training or in the choice of thresholds. An existing model is replaced once the new one is "
+    "complete.",
+    _add_arguments,
+    _execute,
+)

@@ -1,0 +1,172 @@
+"""The commands inspect, explain, compare, features and export."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from multimodal_ensemble import FeatureStore, MultimodalEnsemble
+from tests.cli.running import SMALL_IMAGES, run
+
+
+def test_inspect_shows_the_columns_and_what_train_would_do(products):
+    result = run("inspect", products)
+    assert result.status == 0
+    assert re.search(r"^currency +200 +0 +1 +EUR$", result.out, re.MULTILINE)
+    assert "Columns that may hold labels: keywords (comma), labels (pipe)" in result.out
+    assert "currency: left out; the same string in each row, 'EUR'" in result.out
+    assert "price, discount, year, weight: DenseEncoder('numbers')" in result.out
+    assert "photo: ImageEncoder('photo'" in result.out
+
+
+def test_inspect_counts_labels(products):
+    value = run("inspect", products, "--labels", "labels", "--id", "sku", "--json").value
+    assert set(value["labels"]) == {"Garden", "Kitchen", "Office"}
+    columns = {each["column"]: each for each in value["columns"]}
+    assert columns["keywords"]["delimiter"] == ","
+    assert columns["weight"]["n_missing"] > 20
+    read = {column for each in value["encoders"] for column in each["columns"]}
+    assert read.isdisjoint({"labels", "sku", "currency"})
+
+
+def test_inspect_with_named_columns(products):
+    result = run("inspect", products, "--tags", "keywords", "--text", "name")
+    assert "Encoders: BagOfWordsEncoder('name'), BagOfWordsEncoder('keywords')" in result.out
+
+
+def test_explain_prints_what_scores_rest_on(trained, products, tmp_path):
+    out = tmp_path / "parts.csv"
+    options = ("--rows", "3", "8", "--labels", "Garden", "--top", "2", "--out", out)
+    result = run("explain", trained.path, products, *options)
+    assert result.status == 0
+    lines = result.out.splitlines()
+    assert [line for line in lines if line.startswith("row")] == ["row 3", "row 8"]
+    assert sum(line.startswith("  Garden: 0.") for line in lines) == 2
+    # Row 8 has no image.
+    parts = pd.read_csv(out)
+    assert set(parts["row"]) == {3, 8}
+    assert set(parts["kind"]) == {"modality", "token", "column"}
+
+
+def test_explain_leaves_out_bad_rows(trained, products, folder):
+    lines = products.read_text("utf-8-sig").splitlines(keepends=True)[:4]
+    lines[2] = lines[2].replace(" %", " percent")
+    path = folder / "explained.csv"
+    path.write_text("".join(lines), "utf-8")
+    value = run("explain", trained.path, path, "--json").value
+    assert [each["row"] for each in value["bad_rows"]] == [2]
+    assert {each["row"] for each in value["rows"]} == {1, 3}
+    first = value["rows"][0]
+    assert first["is_predicted"] == (first["score"] >= first["threshold"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--labels", "Attic"], "The model has no label 'Attic'. It has Garden, Kitchen, Office."),
+        (["--rows", "1", "999"], "has no row 999, or it is damaged"),
+        (["--rows", "999"], "has none of these rows"),
+    ],
+)
+def test_explain_refuses_unknown_rows_and_labels(options, message, trained, products):
+    result = run("explain", trained.path, products, *options)
+    assert result.status == 1
+    assert message in result.err
+
+
+def test_compare_prints_differences(products, tmp_path):
+    result = run(
+        *("compare", products, "--labels", "labels", "--folds", "2", "--keep", tmp_path / "fits"),
+        *("--models", "trivial", "ensemble", "ensemble:keywords"),
+        *("--tags", "keywords", "--numbers", "year", "--report", tmp_path / "report.html"),
+    )
+    assert result.status == 0
+    assert "minus trivial" in result.out
+    assert "ensemble:keywords beats trivial" in result.out
+    assert (tmp_path / "report.html").exists()
+    assert any((tmp_path / "fits").iterdir())
+
+
+def test_ctrl_c_says_which_fits_are_kept(products, tmp_path, monkeypatch):
+    def interrupted(self, X, y):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MultimodalEnsemble, "fit", interrupted)
+    options = ("--labels", "labels", "--models", "ensemble", "--tags", "keywords")
+    result = run("compare", products, *options, "--keep", tmp_path / "fits")
+    assert result.status == 130
+    assert f"finished fits are kept in {tmp_path / 'fits'}" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--models", "forest"], "--models takes trivial, ensemble, network"),
+        (["--models", "network", "network"], "each once"),
+        (["--models", "ensemble:price", "--tags", "keywords"], "'price' is not read on its own"),
+        (["--folds", "1"], "--folds must be at least 2"),
+    ],
+)
+def test_compare_refuses_other_models(options, message, products):
+    result = run("compare", products, "--labels", "labels", *options)
+    assert result.status == 2
+    assert message in result.err
+
+
+def test_features_fills_a_store(products, tmp_path):
+    options = ("--store", tmp_path / "store", "--image", "photo", *SMALL_IMAGES, "--json")
+    value = run("features", products, *options).value
+    assert value["n_computed"] == 189
+    assert len(FeatureStore(tmp_path / "store").entries()) == 1
+    assert run("features", products, *options, "--jobs", "1").value["n_computed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--image", "photo"], 2, "Name the folder for the features with --store"),
+        (["--tags", "keywords", "--store", "store"], 1, "No column is read by a network"),
+    ],
+)
+def test_features_needs_a_store_and_a_network(options, status, message, products):
+    result = run("features", products, *options)
+    assert result.status == status
+    assert message in result.err
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("small") / "model.mme"
+    MultimodalEnsemble(verbose=0).fit({"x": [1.0, 2, 3, 4]}, [["a"], [], ["a"], []]).save(path)
+    return path
+
+
+def test_export_refuses_other_suffixes(small, tmp_path):
+    result = run("export", small, "--out", tmp_path / "model.bin")
+    assert result.status == 1
+    assert "end it in .onnx or .tflite" in result.err
+
+
+@pytest.mark.slow
+def test_a_file_with_all_troubles_goes_through_by_the_values_of_its_columns(folder, products):
+    model = folder / "auto.mme"
+    common = ("--labels", "labels", "--id", "sku")
+    trained = run("train", products, *common, "--out", model, "--test-size", "0.25", *SMALL_IMAGES)
+    assert trained.status == 0, trained.err
+    out = folder / "auto.csv"
+    for arguments in (
+        ("predict", model, products, "--out", out),
+        ("explain", model, products, "--first", "9"),
+        ("evaluate", model, products),
+    ):
+        result = run(*arguments)
+        assert result.status == 0, result.err
+    assert pd.read_csv(out)["error"].isna().all()
+
+
+@pytest.mark.slow
+def test_export_chooses_the_format_by_the_suffix(small, tmp_path):
+    value = run("export", small, "--out", tmp_path / "model.tflite", "--json").value
+    assert value["format"] == "litert"
+    assert (tmp_path / "model.tflite").stat().st_size
+    assert (tmp_path / "model.tflite.json").stat().st_size

@@ -1,0 +1,251 @@
+"""The commands train, show and evaluate."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from multimodal_ensemble import MultimodalClassifier, MultimodalEnsemble
+from multimodal_ensemble.estimators import load_estimator
+from tests.cli.running import run
+
+TAGS = ("--tags", "keywords")
+
+
+def test_train_prints_figures_with_intervals_beside_a_trivial_benchmark(trained):
+    assert trained.result.status == 0
+    assert "50 rows: mean ROC-AUC" in trained.result.out
+    assert "trivial benchmark" in trained.result.out
+    assert re.search(r"mean_roc_auc +model 0\.\d+ \[0\.\d+, [01]\.\d+\]", trained.result.out)
+
+
+def test_train_says_what_it_read(trained):
+    err = trained.result.err
+    assert "200 rows, 14 columns (UTF-8 with a byte order mark, delimiter comma)" in err
+    assert "3 labels in labels, separated by pipe: Garden, Kitchen, Office; " in err
+
+
+def test_absent_and_damaged_images_are_reported_and_do_not_stop_the_training(trained):
+    assert "'images/lost/7.png' (No such file or directory)" in trained.result.err
+    assert "'images/11.png' (it is not an image" in trained.result.err
+
+
+def test_held_out_rows_take_no_part_in_the_training(trained):
+    fitted, scored = set(trained.fitted_rows), set(trained.scored_rows)
+    assert len(fitted) == 150
+    assert len(scored) == 50
+    assert fitted.isdisjoint(scored)
+    # Thresholds come from leave-one-out scores of the rows that `fit` received.
+    assert load_estimator(trained.path).provenance_["thresholds_from"] == "leave-one-out scores"
+
+
+def test_show_prints_the_figures_of_train_again(trained):
+    shown = run("show", trained.path)
+    figures = trained.result.out.partition("\n\nThe model is")[0]
+    assert shown.status == 0
+    assert figures in shown.out
+    assert "150 rows of products.csv (labels: labels)" in shown.out
+    assert "photo: ImageEncoder with MobileNet, optional" in shown.out
+
+
+def test_show_as_json(trained):
+    value = run("show", trained.path, "--json").value
+    assert value["kind"] == "MultimodalEnsemble"
+    assert value["provenance"]["command"]["id"] == "sku"
+    assert len(value["provenance"]["command"]["sha256"]) == 64
+    assert value["test"]["n_samples"] == 50
+    assert {each["model"] for each in value["test"]["intervals"]} == {"trivial", "model"}
+
+
+@pytest.mark.parametrize("figures", [None, 3, {"evaluation": {}}, {"comparison": 1}])
+def test_show_goes_on_without_figures(figures, products, tmp_path):
+    model = MultimodalEnsemble(verbose=0).fit({"x": [1.0, 2, 3, 4]}, [["a"], [], ["a"], []])
+    model.provenance_["command"] = {"test": {"figures": figures}}
+    model.save(tmp_path / "model.mme")
+    shown = run("show", tmp_path / "model.mme")
+    assert shown.status == 0
+    assert "The file has no figures of test rows" in shown.out
+
+
+def test_evaluate_knows_the_column_of_labels(trained, products, tmp_path):
+    rows, report = tmp_path / "rows.csv", tmp_path / "report.html"
+    lines = products.read_text("utf-8-sig").splitlines(keepends=True)
+    rows.write_text("".join(lines[:21]), "utf-8")
+    root = ("--root", products.parent)
+    result = run("evaluate", trained.path, rows, "--json", "--report", report, *root)
+    assert result.value["n_samples"] == 20
+    assert [each["label"] for each in result.value["labels"]] == ["Garden", "Kitchen", "Office"]
+    assert "trivial" in report.read_text("utf-8")
+
+
+def test_evaluate_needs_a_column_of_labels(products, tmp_path):
+    model = MultimodalEnsemble(verbose=0).fit({"x": [1.0, 2, 3, 4]}, [["a"], [], ["a"], []])
+    model.save(tmp_path / "model.mme")
+    result = run("evaluate", tmp_path / "model.mme", products)
+    assert result.status == 2
+    assert "name it with --labels" in result.err
+
+
+def test_the_same_seed_gives_the_same_model(products, tmp_path):
+    first, second = (
+        run(
+            *("train", products, "--labels", "labels", "--out", tmp_path / f"{name}.mme", *TAGS),
+            *("--test-size", "0.3", "--seed", "4", "--json", "--quiet"),
+        ).value
+        for name in "ab"
+    )
+    assert first["thresholds"] == second["thresholds"]
+    assert first["test"]["mean_roc_auc"] == second["test"]["mean_roc_auc"]
+
+
+def test_json_is_alone_on_stdout(products, tmp_path):
+    out = tmp_path / "model.mme"
+    result = run("train", products, "--labels", "labels", "--out", out, *TAGS, "--json")
+    assert result.value["n_train"] == 200
+    assert result.value["test"] is None
+    assert "Member keywords" in result.err
+
+
+def test_a_separate_file_of_test_rows(products, tmp_path):
+    rows = pd.read_csv(products, dtype=str).iloc[:60]
+    rows.to_json(tmp_path / "test.jsonl", orient="records", lines=True)
+    result = run(
+        *("train", products, "--labels", "labels", "--out", tmp_path / "model.mme", *TAGS),
+        *("--test", tmp_path / "test.jsonl", "--json"),
+    )
+    assert result.value["n_train"] == 200
+    assert result.value["test"]["n_samples"] == 60
+
+
+def test_rare_labels_are_left_out(products, tmp_path):
+    text = products.read_text("utf-8-sig").replace("Office", "Desk", 1)
+    (tmp_path / "rare.csv").write_text(text, "utf-8")
+    result = run(
+        *("train", tmp_path / "rare.csv", "--labels", "labels", "--out", tmp_path / "model.mme"),
+        *("--min-label-count", "2", "--json", *TAGS),
+    )
+    assert result.value["labels"] == ["Garden", "Kitchen", "Office"]
+
+
+def test_rows_that_are_held_out_do_not_count_for_rare_labels(tmp_path):
+    # Two rows have the label "rare", and one of them is held out.
+    rows = pd.DataFrame({"x": range(20), "y": ["common", ""] * 9 + ["rare", "rare"]})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    options = ("train", tmp_path / "rows.csv", "--labels", "y", "--numbers", "x", "--json")
+    out = ("--out", tmp_path / "model.mme", "--min-label-count", "2")
+    assert run(*options, *out).value["labels"] == ["common", "rare"]
+    assert run(*options, *out, "--test-size", "0.5").value["labels"] == ["common"]
+
+
+def test_several_columns_of_labels(tmp_path):
+    rows = pd.DataFrame({"x": [1, 5, 2, 6] * 5, "low": ["yes", "no"] * 10, "high": [0, 1] * 10})
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    result = run(
+        *("train", tmp_path / "rows.csv", "--labels", "low", "high"),
+        *("--out", tmp_path / "model.mme", "--json"),
+    )
+    assert result.value["labels"] == ["high", "low"]
+
+
+def test_ctrl_c_keeps_the_best_weights_of_a_network(products, tmp_path, monkeypatch):
+    fit = MultimodalClassifier.fit
+
+    def interrupted(self, X, y):
+        fit(self, X, y)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MultimodalClassifier, "fit", interrupted)
+    out = tmp_path / "model.mme"
+    result = run(
+        *("train", products, "--labels", "labels", "--out", out, "--model", "network"),
+        *("--epochs", "1", "--test-size", "0.2", *TAGS),
+    )
+    assert result.status == 130
+    assert f"Interrupted; the best weights so far are in {out}" in result.err
+    assert "interrupted by Ctrl-C" in run("show", out).out
+
+
+def test_ctrl_c_without_a_result(products, tmp_path, monkeypatch):
+    def interrupted(self, X, y):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MultimodalEnsemble, "fit", interrupted)
+    out = tmp_path / "model.mme"
+    result = run("train", products, "--labels", "labels", "--out", out, *TAGS)
+    assert result.status == 130
+    assert result.err.endswith("Interrupted; nothing was written.\n")
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["--labels", "nothing"], 1, "There is no column 'nothing'. The file has sku, name,"),
+        (["--labels", "labels", "--id", "key"], 1, "There is no column 'key'"),
+        (["--labels", "labels", "--tags", "labels"], 2, "'labels' is named for two purposes"),
+        (["--labels", "labels", "--min-label-count", "999"], 1, "No label is in 999 training rows"),
+        (["--labels", "sku", "name"], 1, "'sku' has 'P-00000' in row 1"),
+        (["--labels", "labels", "--test-size", "20"], 2, "'20' is no number between 0 and 1"),
+        (["--labels", "labels", "--report", "r.html"], 2, "--report is about test rows"),
+        (["--labels", "labels", "--test", "x", "--test-size", "0.2"], 2, "give one of them"),
+        (["--labels", "labels", "--weights", "a=b", *TAGS], 2, "is for no column of images"),
+        (["--labels", "labels", "--numbers", "currency"], 1, "has no number at column 'currency'"),
+        (["--labels", "labels", "--encoding", "nonsense"], 1, "There is no encoding 'nonsense'"),
+        (["--labels", "labels", "--delimiter", "ab"], 2, "'ab' is no single character"),
+        ([], 2, "the following arguments are required: --labels"),
+    ],
+)
+def test_bad_input_is_refused_with_the_fix(options, status, message, products, tmp_path):
+    out = tmp_path / "model.mme"
+    result = run("train", products, "--out", out, *options)
+    assert result.status == status
+    assert message in result.err
+    assert "Traceback" not in result.err
+    assert result.out == ""
+    assert not out.exists()
+
+
+def test_training_rows_are_no_test_rows(products, tmp_path):
+    options = ("--labels", "labels", "--out", tmp_path / "model.mme", "--test", products)
+    result = run("train", products, *options)
+    assert result.status == 2
+    assert "--test names the training rows themselves" in result.err
+
+
+def test_values_that_are_no_numbers_count_as_missing_in_training(products, tmp_path):
+    rows, out = tmp_path / "rows.csv", tmp_path / "model.mme"
+    rows.write_text(products.read_text("utf-8-sig").replace(",8 %,", ",eight,", 1), "utf-8")
+    result = run("train", rows, "--labels", "labels", "--out", out, "--numbers", "discount")
+    assert result.status == 0
+    assert "discount: 1 values are no numbers and count as missing, such as 'eight'" in result.err
+
+
+def test_errors_of_rows_have_the_numbers_of_the_file(tmp_path):
+    rows = "x,y\n" + "".join(f'{{"x": [{row}], "y": ["a"]}}\n' for row in range(4))
+    lines = [line for line in rows.splitlines() if line.startswith("{")]
+    lines[2] = '{"x": [1, 2], "y": []}'
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(["nonsense", *lines]), "utf-8")
+    out = tmp_path / "model.mme"
+    result = run("train", path, "--labels", "y", "--out", out, "--numbers", "x")
+    assert result.status == 1
+    assert "2 numbers in row 4" in result.err
+
+
+def test_a_folder_that_does_not_exist_is_refused_before_anything_is_read(tmp_path):
+    result = run("train", "x.csv", "--labels", "y", "--out", tmp_path / "absent" / "model.mme")
+    assert result.status == 1
+    assert "there is no folder" in result.err
+
+
+def test_debug_prints_the_traceback(tmp_path):
+    result = run("show", tmp_path / "absent.mme", "--debug")
+    assert result.status == 1
+    assert "Traceback" in result.err
+    assert result.err.splitlines()[-1].startswith("error: There is no file")
+
+
+def test_another_file_is_no_model(products):
+    result = run("show", products)
+    assert result.status == 1
+    assert "is not a zip archive" in result.err
