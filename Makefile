@@ -62,6 +62,7 @@ stress: $(VENV)/.test $(VENV_LOWEST)/.test
 	$(BIN)/python -m benchmarks.stress.hostile_files --files 200
 	$(VENV_LOWEST)/bin/python -m benchmarks.stress.hostile_files --files 200
 	$(BIN)/python -m benchmarks.stress.threads --fits 50
+	RANDOM_EXAMPLES=1 ARTEFACT_FUZZ_EXAMPLES=1000 IMAGE_FUZZ_EXAMPLES=1000 $(BIN)/python $(PYTEST) -k "random or fuzz"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
