@@ -20,7 +20,6 @@ from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._feature_layers import check_layers, check_pooling
 from multimodal_ensemble.encoders._image_backbone import check_trainable_layers
 from multimodal_ensemble.encoders._image_settings import check_preprocessing
-from multimodal_ensemble.encoders._item_lists import ItemLists
 from multimodal_ensemble.encoders._network_encoder import NetworkEncoder
 from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
 from multimodal_ensemble.images import ImageBatch, read_images
@@ -101,6 +100,8 @@ class ImageEncoder(NetworkEncoder):
     max_items : int, default=8
         Maximum number of images per row with ``items="attention"``. Further images are left out,
         with a warning.
+    delimiter : str, optional
+        Splits values that are strings into lists of paths, for example ``"|"``; only with `items`.
 
     Raises
     ------
@@ -144,6 +145,7 @@ class ImageEncoder(NetworkEncoder):
         optional: bool = False,
         items: str | None = None,
         max_items: int = 8,
+        delimiter: str | None = None,
     ) -> None:
         head = DenseHead(input_dropout=0.8, scaling="log") if head is None else head
         super().__init__(
@@ -157,6 +159,9 @@ class ImageEncoder(NetworkEncoder):
         check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
         if on_error == "missing" and not optional:
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
+            raise ValueError(msg)
+        if delimiter is not None and (items is None or not delimiter):
+            msg = f"delimiter={delimiter!r} must not be empty, and needs items=..., such as 'mean'."
             raise ValueError(msg)
         check_trainable_layers(trainable_layers, mirror=mirror, items=items)
         check_augmentation(augmentation, items=items)
@@ -173,6 +178,7 @@ class ImageEncoder(NetworkEncoder):
         self.resampling = resampling
         self.root = root
         self.seed = seed
+        self.delimiter = delimiter
         self._unreadable = UnreadableImages(name, on_error)
 
     @property
@@ -233,7 +239,7 @@ class ImageEncoder(NetworkEncoder):
             values = [value for value, lacks in zip(values, missing, strict=True) if not lacks]
         if self.items is None:
             values = [[value] for value in values]
-        lists = ItemLists.read(values, modality=self.name)
+        lists = self._split_lists(values)
         if self.on_error == "missing":
             lists = lists.without(Encoder.find_missing(self, lists.items))
         return self._unreadable.count(lists, self.root)

@@ -12,10 +12,11 @@ from multimodal_ensemble.images._batch import (
 )
 from multimodal_ensemble.images._digest import content_digest
 from multimodal_ensemble.images._read import check_image_size, read_image
-from multimodal_ensemble.images._remote import is_remote
+from multimodal_ensemble.images._remote import is_remote, is_web_address
 from multimodal_ensemble.images._source import (
     IMAGE_SUFFIXES,
     ImageSource,
+    is_data_uri,
     looks_like_image,
     source_name,
 )
@@ -29,7 +30,9 @@ __all__ = [
     "UnreadableImageWarning",
     "check_image_size",
     "content_digest",
+    "is_data_uri",
     "is_remote",
+    "is_web_address",
     "looks_like_image",
     "make_thumbnail",
     "read_image",

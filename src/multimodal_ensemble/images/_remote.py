@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 # One letter before the colon is a drive of Windows.
 _ADDRESS = re.compile(r"(?!https?:)[a-z][a-z0-9+.\-]+://", re.IGNORECASE)
+_WEB = re.compile(r"https?://", re.IGNORECASE)
 # About 20,000 posters.
 _KEPT_BYTES = 2**30
 
@@ -41,6 +42,28 @@ def is_remote(source: object) -> TypeGuard[str]:
     (True, False)
     """
     return isinstance(source, str) and _ADDRESS.match(source) is not None
+
+
+def is_web_address(source: object) -> TypeGuard[str]:
+    """Return whether a source is an address of the web, which is fetched only on request.
+
+    Parameters
+    ----------
+    source : object
+        What a table has in place of an image.
+
+    Returns
+    -------
+    bool
+        True for a string that begins with ``http://`` or ``https://``.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.images import is_web_address
+    >>> is_web_address("https://example.org/4.jpg"), is_web_address("posters/4.jpg")
+    (True, False)
+    """
+    return isinstance(source, str) and _WEB.match(source) is not None
 
 
 def check_remote(address: str) -> None:

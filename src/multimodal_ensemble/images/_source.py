@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO
@@ -30,10 +31,34 @@ IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
+_DATA_URI = re.compile(r"data:(image/|application/octet-stream|;base64)", re.IGNORECASE)
+
 
 def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
     """Return whether a source is a path or an address."""
     return isinstance(source, str | os.PathLike)
+
+
+def is_data_uri(source: object) -> TypeGuard[str]:
+    """Return whether a source is a data URI, such as ``"data:image/png;base64,iVBORw0..."``.
+
+    Parameters
+    ----------
+    source : object
+        What a table has in place of an image.
+
+    Returns
+    -------
+    bool
+        True for a string that begins like one of an image; its content is not decoded.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.images import is_data_uri
+    >>> is_data_uri("data:image/gif;base64,R0lG"), is_data_uri("posters/4.jpg")
+    (True, False)
+    """
+    return isinstance(source, str) and _DATA_URI.match(source) is not None
 
 
 def with_root(source: ImageSource, root: str | os.PathLike[str] | None) -> ImageSource:
