@@ -15,8 +15,8 @@ from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.images import (
     IMAGE_SUFFIXES,
     is_data_uri,
-    is_remote,
     is_web_address,
+    local_path,
     looks_like_image,
 )
 
@@ -104,7 +104,7 @@ def _check_files(values: Sequence[Any], root: Path) -> _ImageKind:
     absent = {
         each
         for each in distinct
-        if not (is_remote(each) or is_data_uri(each) or _is_file(each, root))
+        if (path := local_path(each, root)) is not None and not _is_file(path)
     }
     faulty = tuple(row for row, value in enumerate(values) if str(value) in absent)
     if absent == distinct:
@@ -121,9 +121,9 @@ def _check_files(values: Sequence[Any], root: Path) -> _ImageKind:
     return _ImageKind(description, ImageEncoder, options, faulty=faulty, absent=len(faulty))
 
 
-def _is_file(path: str, root: Path) -> bool:
+def _is_file(path: str) -> bool:
     # Unlike Path.is_file, it raises no error for a name that is too long.
-    return os.path.isfile(root / path)  # noqa: PTH113
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _has_image_suffix(value: Any) -> bool:
