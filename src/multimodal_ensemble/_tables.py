@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._hugging_face import is_dataset, read_dataset
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
@@ -52,12 +53,20 @@ def to_frame(data: Any) -> pd.DataFrame:
 
 
 def from_arrow(data: Any, *, name: str = "X") -> Any:
-    """Return a table or column of pyarrow or polars as a DataFrame or list, other data as it is.
+    """Return a table or column of another library as a DataFrame or list, other data as it is.
 
-    A ValueError refuses tables of other libraries: as arrays, they would lose their names.
+    These are tables and columns that offer Arrow's interface, such as those of pyarrow, polars and
+    DuckDB, tables with a method ``to_pandas``, and datasets of Hugging Face. A ValueError refuses
+    other tables: as arrays, they would lose their names.
     """
     if isinstance(data, pd.DataFrame | pd.Series | pd.Index):
         return data
+    if is_dataset(data):
+        table, converters = read_dataset(data)
+        frame = from_arrow(table, name=name)
+        for column, read_label in converters.items():
+            frame[column] = [read_label(value) for value in frame[column]]
+        return frame
     names = table_names(data)
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         if names is None:
@@ -70,6 +79,10 @@ def from_arrow(data: Any, *, name: str = "X") -> Any:
         columns = {column: _python_values(data[column]) for column in names}
         return to_frame(columns).infer_objects()
     if hasattr(data, "__dataframe__") or names is not None:
+        if callable(convert := getattr(data, "to_pandas", None)):
+            frame = convert()
+            if isinstance(frame, pd.DataFrame):
+                return frame
         msg = (
             f"{name} is a table of type {type(data).__module__}.{type(data).__name__}, which is "
             "not supported. Convert it to a pandas.DataFrame first."
@@ -224,7 +237,7 @@ def check_columns(data: Any, names: Iterable[Any] | None = None) -> None:
     if scalars:
         msg = (
             f"The columns of the data must be sequences. Received one value for {scalars}; for a "
-            "single row, pass lists with one value."
+            "single row, pass pandas.DataFrame([row])."
         )
         raise ModalityError(msg)
     for name in names:
