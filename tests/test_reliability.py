@@ -602,7 +602,7 @@ def _(folder):
 
 @case("a word among numbers as text, chosen by `infer_encoders`")
 def _(folder):
-    numbers = [*map(str, range(20)), "seven"]
+    numbers = [*map(str, range(5, 25)), "seven"]
     (encoder,) = infer_encoders({"x": numbers}, verbose=0)
     missing, warned = quietly(lambda: encoder.find_missing(numbers))
     assert missing.tolist() == [False] * 20 + [True]

@@ -39,7 +39,7 @@ def infer_one(values, name="column", **options):
 
 def reason(values, capsys, name="column"):
     """Return the reason for which a column is left out of a table with another column."""
-    data = {name: values, "numbers": np.arange(len(values))}
+    data = {name: values, "numbers": 5 + np.arange(len(values))}
     (encoder,) = infer_encoders(data)
     assert encoder.name == "numbers"
     (line,) = [line for line in capsys.readouterr().out.splitlines() if ": left out; " in line]

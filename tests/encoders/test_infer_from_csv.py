@@ -28,7 +28,7 @@ def evaluate(printed):
 
 def infer(values, capsys, name="column", **options):
     """Return the only encoder of a column, or None, and the reason; check the printed code."""
-    data = pd.DataFrame({name: pd.Series(values), "other": NUMBERS[: len(values)]})
+    data = pd.DataFrame({name: pd.Series(values), "other": np.resize(NUMBERS, len(values))})
     encoders = infer_encoders(data, exclude=["other"] if options.pop("alone", 0) else (), **options)
     printed = capsys.readouterr().out
     assert_same(evaluate(printed), encoders)
@@ -89,6 +89,23 @@ def test_other_delimiters_are_weighed_and_named(capsys):
     encoder, reason = infer(names, capsys)
     assert options_of(encoder) == {"delimiter": "|"}
     assert reason.endswith("; ',' in 100 %")
+
+
+def test_long_tables_are_inspected_at_equal_distances(capsys):
+    # Sorted: the first rows alone would say that there is no delimiter.
+    values = ["red"] * 1500 + ["red, blue"] * 1500
+    encoder, reason = infer(values[:1000] + values[1500:], capsys, alone=True)
+    assert options_of(encoder) == {"delimiter": ","}
+    assert "',' in 60 % of 834 rows, 1.6 pieces of 1.0 words each" in reason
+
+
+def test_the_numbers_of_the_rows_are_left_out(capsys):
+    for start in (0, 1):
+        encoder, reason = infer(list(range(start, start + 20)), capsys)
+        assert encoder is None
+        assert reason == f"the numbers of the rows, from {start}"
+    assert infer(list(range(1990, 2010)), capsys)[0] is not None
+    assert infer([*range(19), 20], capsys)[0] is not None
 
 
 def test_commas_in_numbers_do_not_delimit(capsys):
@@ -194,7 +211,7 @@ def test_numbers_as_text_are_read(values, options, numbers, capsys):
 
 
 def test_numbers_with_a_few_faults_count_them_as_missing(capsys):
-    values = [*map(str, range(40)), "forty"]
+    values = [*map(str, range(5, 45)), "forty"]
     encoder, reason = infer(values, capsys, alone=True)
     assert options_of(encoder) == {"decimal": ".", "on_error": "missing", "optional": True}
     assert "1 of 41 are no numbers, such as 'forty', and count as missing" in reason

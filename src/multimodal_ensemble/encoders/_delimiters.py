@@ -44,15 +44,17 @@ class Evidence:
     """What a delimiter does to the strings of a column."""
 
     delimiter: str
+    n_rows: int
     share: float
     n_pieces: float
     n_words: float
 
-    def describe(self) -> str:
-        """Return the evidence as part of a sentence."""
+    def describe(self, n_known: int) -> str:
+        """Return the evidence as part of a sentence; `n_known` is the number of all rows."""
+        rows = "rows" if self.n_rows == n_known else f"{self.n_rows:,} rows"
         return (
-            f"{self.delimiter!r} in {_percent(self.share)} of rows, {self.n_pieces:.1f} pieces of "
-            f"{self.n_words:.1f} words each"
+            f"{self.delimiter!r} in {_percent(self.share)} of {rows}, {self.n_pieces:.1f} pieces "
+            f"of {self.n_words:.1f} words each"
         )
 
 
@@ -91,9 +93,9 @@ def find_delimiter(
     chosen = max(usable, key=lambda each: found[each].share * each.weight, default=None)
     others = [evidence for each, evidence in found.items() if each != chosen]
     if chosen is None:
-        frequent = [each.describe() for each in others if each.share >= _LEAST_SHARE]
+        frequent = [each.describe(n_known) for each in others if each.share >= _LEAST_SHARE]
         return None, f"not split at {'; '.join(frequent)}" if frequent else ""
-    parts = [f"strings delimited by {found[chosen].describe()}"]
+    parts = [f"strings delimited by {found[chosen].describe(n_known)}"]
     parts += [f"{other.delimiter!r} in {_percent(other.share)}" for other in others]
     return found[chosen].delimiter, "; ".join(parts)
 
@@ -107,7 +109,7 @@ def _measure(mark: str, strings: Sequence[str], share: float) -> Evidence:
         mark = ", " if is_in_numbers and is_padded and ", " in joined else ","
     pieces = [piece for string in strings for piece in _split(string, mark)]
     n_words = sum(len(piece.split()) for piece in pieces) / max(1, len(pieces))
-    return Evidence(mark, share, len(pieces) / len(strings), n_words)
+    return Evidence(mark, len(strings), share, len(pieces) / len(strings), n_words)
 
 
 def _splits(

@@ -101,11 +101,7 @@ def _check_files(values: Sequence[Any], root: Path) -> _ImageKind:
     if all(map(is_data_uri, values)):
         return _ImageKind("images as data URIs", ImageEncoder)
     distinct = {str(value) for value in values}
-    absent = {
-        each
-        for each in distinct
-        if (path := local_path(each, root)) is not None and not _is_file(path)
-    }
+    absent = {each for each in distinct if _is_absent(each, root)}
     faulty = tuple(row for row, value in enumerate(values) if str(value) in absent)
     if absent == distinct:
         description = f"paths of image files that do not exist under {str(root)!r}; pass root=..."
@@ -121,9 +117,12 @@ def _check_files(values: Sequence[Any], root: Path) -> _ImageKind:
     return _ImageKind(description, ImageEncoder, options, faulty=faulty, absent=len(faulty))
 
 
-def _is_file(path: str) -> bool:
+def _is_absent(source: str, root: Path) -> bool:
+    """Return whether a source is a path without a file, or a web address, which is not fetched."""
+    path = local_path(source, root)
     # Unlike Path.is_file, it raises no error for a name that is too long.
-    return os.path.isfile(path)  # noqa: PTH113
+    is_lost = path is not None and not os.path.isfile(path)  # noqa: PTH113
+    return is_lost or is_web_address(source)
 
 
 def _has_image_suffix(value: Any) -> bool:
