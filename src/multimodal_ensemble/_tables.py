@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,15 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._hugging_face import is_dataset, read_dataset
+from multimodal_ensemble._foreign_tables import is_dataset, python_values, read_dataset
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 _LISTED = 5
-# The types of columns of vectors in pyarrow, such as "list<element: float>".
-_VECTORS = re.compile(
-    r"(large_|fixed_size_)?list<[^<>]*: (double|float|halffloat|u?int\d+)\b[^<]*>"
-)
 
 
 def to_frame(data: Any) -> pd.DataFrame:
@@ -62,21 +57,17 @@ def from_arrow(data: Any, *, name: str = "X") -> Any:
     if isinstance(data, pd.DataFrame | pd.Series | pd.Index):
         return data
     if is_dataset(data):
-        table, converters = read_dataset(data)
-        frame = from_arrow(table, name=name)
-        for column, read_label in converters.items():
-            frame[column] = [read_label(value) for value in frame[column]]
-        return frame
+        return to_frame(read_dataset(data)).infer_objects()
     names = table_names(data)
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         if names is None:
-            return _python_values(data)
+            return python_values(data)
         if repeated := find_repeated(names):
             msg = (
                 f"The columns of {name} must have distinct names. {repeated} occur more than once."
             )
             raise ValueError(msg)
-        columns = {column: _python_values(data[column]) for column in names}
+        columns = {column: python_values(data[column]) for column in names}
         return to_frame(columns).infer_objects()
     if hasattr(data, "__dataframe__") or names is not None:
         if callable(convert := getattr(data, "to_pandas", None)):
@@ -97,14 +88,6 @@ def table_names(data: Any) -> list[Any] | None:
         return None
     names = getattr(data, "column_names", getattr(data, "columns", None))
     return None if names is None else list(names)
-
-
-def _python_values(column: Any) -> list[Any]:
-    if _VECTORS.match(str(getattr(column, "type", ""))):
-        # One array per row, in place of a list with an object for each number.
-        return list(column.to_pandas())
-    values: list[Any] = column.to_pylist() if hasattr(column, "to_pylist") else column.to_list()
-    return values
 
 
 def check_same_index(**parts: Any) -> None:
