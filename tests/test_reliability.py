@@ -4,7 +4,9 @@ Each row is a case here, by its first column. If the second column begins with a
 case must raise it with the words in quotation marks. Otherwise it must return the second column.
 """
 
+import contextlib
 import functools
+import io
 import json
 import os
 import re
@@ -27,12 +29,15 @@ import multimodal_ensemble.exceptions
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     CategoryEncoder,
+    DateEncoder,
     DenseEncoder,
     FeatureStore,
     ImageEncoder,
     MultimodalClassifier,
+    infer_encoders,
 )
 from multimodal_ensemble.encoders import DenseHead
+from multimodal_ensemble.images import FetchOptions
 from multimodal_ensemble.metrics import apply_thresholds
 from multimodal_ensemble.model_selection import (
     TunedThresholdMultilabelClassifier,
@@ -272,6 +277,26 @@ def _(folder):
         classifier.predict_proba({"photo": [np.zeros((9, 9, 3), dtype="uint8")]}),
     )
     return "its first frame is read"
+
+
+@case("an image of the web, such as `https://example.org/4.jpg`")
+def _(folder):
+    photo().encode(["https://example.org/4.jpg"])
+
+
+@case("the same with `fetch=`, on the own machine or network")
+def _(folder):
+    photo(fetch=FetchOptions()).encode(["http://127.0.0.1:9/4.jpg"])
+
+
+@case("a data URI whose code is damaged")
+def _(folder):
+    photo().encode(["data:image/png;base64,iVBORw0KG"])
+
+
+@case("a data URI of more than 64 million characters")
+def _(folder):
+    photo().encode(["data:image/png;base64," + "A" * 2**26])
 
 
 # -- columns ---------------------------------------------------------------------------------------
@@ -525,6 +550,116 @@ def _(folder):
     return "the same scores as among other rows"
 
 
+# -- strings of files in CSV format ----------------------------------------------------------------
+
+
+def infer(values, name="x", **options):
+    """Return the encoder of a column, or None, and what is printed about it."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        encoders = infer_encoders({name: values, "n": [1.5, 2.5, 3.5, 5]}, **options)
+    return next((e for e in encoders if name in e.columns), None), printed.getvalue()
+
+
+@case("keywords with commas between them")
+def _(folder):
+    encoder, printed = infer(["sea, boat", "boat", "sea, sky", "sky"])
+    assert encoder.delimiter == ","
+    assert "delimited by ',' in 50 % of rows" in printed
+    return "they are split; the reason says in how many rows"
+
+
+@case("sentences with commas")
+def _(folder):
+    clauses = ["It is warm, soft, and blue.", "A hat, a scarf.", "One, two.", "So it is, then."]
+    encoder, _ = infer(clauses)
+    assert (encoder.delimiter, encoder.tokenizer) == (None, "words")
+    return "they stay texts"
+
+
+@case("lists as text, such as `['a', 'b']`, in a column of tags")
+def _(folder):
+    data, y = table()
+    make().fit(data.assign(tags=data["tags"].map(repr)), y)
+
+
+@case('a list as text that is cut off, with `tokenizer="list"`')
+def _(folder):
+    BagOfWordsEncoder("tags", tokenizer="list").fit(["['a', 'b']", "['a', "])
+
+
+@case("numbers as text, such as 1,234.5, in a column of numbers")
+def _(folder):
+    make().fit(*changed("number", "1,234.5"))
+
+
+@case("`n/a`, `-` or `?` among numbers as text")
+def _(folder):
+    encoder, _ = infer(["7", "n/a", "-", "8"])
+    assert encoder.find_missing(["n/a", "-", "?", "7"]).tolist() == [True, True, True, False]
+    return "they are missing numbers"
+
+
+@case("a word among numbers as text, chosen by `infer_encoders`")
+def _(folder):
+    numbers = [*map(str, range(5, 25)), "seven"]
+    (encoder,) = infer_encoders({"x": numbers}, verbose=0)
+    missing, warned = quietly(lambda: encoder.find_missing(numbers))
+    assert missing.tolist() == [False] * 20 + [True]
+    assert "'seven' in row 20" in warned
+    return "it counts as missing, with a warning"
+
+
+@case("numbers with and without % in one column")
+def _(folder):
+    encoder, printed = infer(["3 %", "4 %", "5", "7"])
+    assert encoder is None
+    assert "2 of 4 of them with %; write all of them in the same unit" in printed
+    return "the column is left out: write all of them in the same unit"
+
+
+@case("dates that may begin with the day or the month")
+def _(folder):
+    encoder, printed = infer(["01/02/2021", "03/04/2021", "05/06/2021", "07/08/2021"])
+    assert encoder is None
+    assert "'%d/%m/%Y' or '%m/%d/%Y'" in printed
+    return "the column is left out: the reason names both formats"
+
+
+@case("a date that does not exist, such as 2021-02-30")
+def _(folder):
+    DateEncoder("date").fit(["2021-01-01", "2021-02-28", "2021-02-30"])
+
+
+@case("paths of which one has no file")
+def _(folder):
+    paths = [str(png(folder, f"{number}.png")) for number in range(3)]
+    encoder, printed = infer([*paths, "lost.png"])
+    missing, _ = quietly(lambda: encoder.find_missing([*paths, "lost.png"]))
+    assert missing.tolist() == [False, False, False, True]
+    assert "1 of 4 paths without a file, such as 'lost.png'" in printed
+    return "its row lacks the modality, and the reason names the path"
+
+
+@case("a column of web addresses")
+def _(folder):
+    encoder, printed = infer([f"https://example.org/{number}.jpg" for number in range(4)])
+    assert encoder is None
+    assert "not fetched unless you ask for it" in printed
+    return "it is left out: they are not fetched unless you ask for it"
+
+
+@case("a column that is the same in each row")
+def _(folder):
+    assert infer(["a"] * 4)[0] is None
+    return "it is left out"
+
+
+@case("one row as a mapping of plain values")
+def _(folder):
+    fitted().predict({"tags": ["a"], "number": 7})
+
+
 # -- labels ----------------------------------------------------------------------------------------
 
 
@@ -644,6 +779,22 @@ def _(folder):
 @case("a `min_label_count` that no label has")
 def _(folder):
     make(min_label_count=21).fit(*table())
+
+
+@case("NaN in a multi-hot y")
+def _(folder):
+    data, y = table()
+    y = y.astype(float)
+    y.iloc[:10, 0] = np.nan
+    classifier = make().fit(data, y)
+    assert classifier.evaluate(data, y).report.loc["first", "support"] == y["first"].sum()
+    return "an unknown label, left out of the loss and of the scores for that row"
+
+
+@case("y with NaN alone")
+def _(folder):
+    data, y = table()
+    make().fit(data, y * np.nan)
 
 
 @case("a printed list, or a part of one, as a label")

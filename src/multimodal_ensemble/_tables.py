@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,14 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._column_types import infer_types
+from multimodal_ensemble._foreign_tables import is_dataset, python_values, read_dataset
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 _LISTED = 5
-# The types of columns of vectors in pyarrow, such as "list<element: float>".
-_VECTORS = re.compile(
-    r"(large_|fixed_size_)?list<[^<>]*: (double|float|halffloat|u?int\d+)\b[^<]*>"
-)
 
 
 def to_frame(data: Any) -> pd.DataFrame:
@@ -53,24 +49,32 @@ def to_frame(data: Any) -> pd.DataFrame:
 
 
 def from_arrow(data: Any, *, name: str = "X") -> Any:
-    """Return a table or column of pyarrow or polars as a DataFrame or list, other data as it is.
+    """Return a table or column of another library as a DataFrame or list, other data as it is.
 
-    A ValueError refuses tables of other libraries: as arrays, they would lose their names.
+    These are tables and columns that offer Arrow's interface, such as those of pyarrow, polars and
+    DuckDB, tables with a method ``to_pandas``, and datasets of Hugging Face. A ValueError refuses
+    other tables: as arrays, they would lose their names.
     """
     if isinstance(data, pd.DataFrame | pd.Series | pd.Index):
         return data
+    if is_dataset(data):
+        return to_frame(read_dataset(data)).infer_objects()
     names = table_names(data)
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         if names is None:
-            return _python_values(data)
+            return python_values(data)
         if repeated := find_repeated(names):
             msg = (
                 f"The columns of {name} must have distinct names. {repeated} occur more than once."
             )
             raise ValueError(msg)
-        columns = {column: _python_values(data[column]) for column in names}
+        columns = {column: python_values(data[column]) for column in names}
         return infer_types(to_frame(columns))
     if hasattr(data, "__dataframe__") or names is not None:
+        if callable(convert := getattr(data, "to_pandas", None)):
+            frame = convert()
+            if isinstance(frame, pd.DataFrame):
+                return frame
         msg = (
             f"{name} is a table of type {type(data).__module__}.{type(data).__name__}, which is "
             "not supported. Convert it to a pandas.DataFrame first."
@@ -85,14 +89,6 @@ def table_names(data: Any) -> list[Any] | None:
         return None
     names = getattr(data, "column_names", getattr(data, "columns", None))
     return None if names is None else list(names)
-
-
-def _python_values(column: Any) -> list[Any]:
-    if _VECTORS.match(str(getattr(column, "type", ""))):
-        # One array per row, in place of a list with an object for each number.
-        return list(column.to_pandas())
-    values: list[Any] = column.to_pylist() if hasattr(column, "to_pylist") else column.to_list()
-    return values
 
 
 def check_same_index(**parts: Any) -> None:
@@ -225,7 +221,7 @@ def check_columns(data: Any, names: Iterable[Any] | None = None) -> None:
     if scalars:
         msg = (
             f"The columns of the data must be sequences. Received one value for {scalars}; for a "
-            "single row, pass lists with one value."
+            "single row, pass pandas.DataFrame([row])."
         )
         raise ModalityError(msg)
     for name in names:

@@ -1,5 +1,6 @@
 """`BagOfWordsEncoder` compared with scikit-learn's vectorizers on the same tokens."""
 
+import json
 import math
 import re
 import unicodedata
@@ -14,8 +15,9 @@ from hypothesis import given, settings, strategies as st
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from multimodal_ensemble import BagOfWordsEncoder
+from multimodal_ensemble import BagOfWordsEncoder, TagEmbeddingEncoder
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.testing import check_encoder
 
 ROWS = [
     ["war", "space", "war"],
@@ -383,8 +385,8 @@ def test_a_second_fit_forgets_the_first_rows():
         ({"ngram_range": (1, 2)}, r"ngram_range=\(1, 2\) joins .* of texts. Pass tokenizer="),
         ({"drop": "war"}, r"drop must be a sequence of tokens.*'war'"),
         ({"drop": ["war", 3]}, r"drop must be a sequence of tokens, which are strings.*3"),
-        ({"tokenizer": "letters"}, r"tokenizer must be 'words' or a callable.*'letters'"),
-        ({"tokenizer": 3}, r"tokenizer must be 'words' or a callable.*3"),
+        ({"tokenizer": "letters"}, r"tokenizer must be 'words', .* or a callable.*'letters'"),
+        ({"tokenizer": 3}, r"tokenizer must be 'words', .* or a callable.*3"),
         ({"delimiter": ""}, r"delimiter must be a string that is not empty.*''"),
         ({"delimiter": 3}, r"delimiter must be a string that is not empty.*3"),
         ({"delimiter": "|", "tokenizer": "words"}, r"delimiter= .* or tokenizer= .*not both"),
@@ -471,3 +473,77 @@ def test_fit_without_a_token_left_is_an_error(options, rows):
 def test_before_fit_the_error_names_the_modality_and_fit(use):
     with pytest.raises(NotFittedError, match=r"'tags' is not fitted yet. Call fit"):
         use(make_bag("tags"))
+
+
+# -- lists as text, and hash-tags ------------------------------------------------------------------
+
+ANY_TEXT = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from("\"'\\[],/#"), max_size=8
+)
+
+
+@settings(deadline=None)
+@given(st.lists(ANY_TEXT, min_size=1, max_size=5), st.booleans())
+def test_lists_as_text_are_those_that_were_written(tags, is_ascii):
+    encoder = BagOfWordsEncoder("tags", tokenizer="list", words=False, tfidf=False)
+    expected = [unicodedata.normalize("NFC", tag).strip() for tag in tags]
+    expected = sorted({tag for tag in expected if tag})
+    for text in (json.dumps(tags, ensure_ascii=is_ascii), repr(tags), repr(tuple(tags))):
+        if not expected:
+            with pytest.raises(ModalityError, match="has no token left"):
+                encoder.fit([text])
+        else:
+            assert sorted(encoder.fit([text, "", []]).vocabulary_) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "['a', 1]",
+        "[['a'], ['b']]",
+        "['a', None]",
+        "[a, b]",
+        "['a'",
+        "a, b",
+        "['a'] + ['b']",
+        "__import__('os')",
+        "[__import__('os')]",
+        "['a' 'b' if 1 else 'c']",
+        "[" * 100_000 + "]" * 100_000,
+        "['" + "a" * 2**20 + "']",
+        r"['\N{DIGIT ONE}']",
+    ],
+    ids=range(13),
+)
+def test_strings_that_are_no_flat_lists_of_strings_are_refused(text):
+    encoder = BagOfWordsEncoder("tags", tokenizer="list")
+    with pytest.raises(ModalityError, match=r"expects lists of strings as text.* in row 1"):
+        encoder.fit(["['a']", text])
+
+
+def test_a_string_in_brackets_gets_advice():
+    with pytest.raises(ModalityError, match=r"in row 0. Pass tokenizer='list' for lists as text"):
+        BagOfWordsEncoder("tags").fit(["['a', 'b']"])
+
+
+@pytest.mark.parametrize("kind", [BagOfWordsEncoder, TagEmbeddingEncoder])
+@pytest.mark.parametrize(
+    ("tokenizer", "values"),
+    [
+        ("list", ['["sea", "my boat"]', "['sky']", "[]", "['sea', 'sky']", '["my boat"]']),
+        ("hashtags", ["#sea, #boat!", "See #sky", "no tag", "#sea#sky", "#boat (#boat)"]),
+    ],
+)
+def test_both_encoders_of_tags_read_lists_and_hash_tags(kind, tokenizer, values):
+    encoder = kind("tags", tokenizer=tokenizer)
+    check_encoder(encoder, values)
+    lists = [["sea", "my boat"], ["sky"], [], ["sea", "sky"], ["my boat"]]
+    if tokenizer == "hashtags":
+        lists = [["sea", "boat"], ["sky"], [], ["sea", "sky"], ["boat", "boat"]]
+    expected = kind("tags").fit(lists)
+    assert encoder.vocabulary_ == expected.vocabulary_
+    np.testing.assert_array_equal(encoder.encode(values), expected.encode(lists))
+    with pytest.raises(ValueError, match="tokenizer must be 'words', 'list', 'hashtags' or a call"):
+        kind("tags", tokenizer="json")
+    with pytest.raises(ValueError, match="joins neighbouring words of texts"):
+        BagOfWordsEncoder("tags", tokenizer=tokenizer, ngram_range=(1, 2))

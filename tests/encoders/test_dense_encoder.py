@@ -14,6 +14,7 @@ from multimodal_ensemble import DenseEncoder, MultimodalDataset, fit_encoders
 from multimodal_ensemble._tables import from_arrow, to_frame
 from multimodal_ensemble.encoders import _numbers
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.testing import check_encoder
 
 MATRIX = np.random.default_rng(0).normal([5, -200, 0.01], [1, 30, 0.002], (9, 3))
 OTHER = np.random.default_rng(1).normal(0, 100, (4, 3))
@@ -331,3 +332,67 @@ def test_columns_in_another_order_are_refused():
 def test_strings_that_look_like_numbers_are_refused(values):
     with pytest.raises(ModalityError, match="strings are not numbers"):
         DenseEncoder("x").fit(values)
+
+
+# -- numbers as text -------------------------------------------------------------------------------
+
+
+def test_numbers_as_text_are_refused_unless_the_decimal_mark_is_given():
+    with pytest.raises(ModalityError, match=r"Received '1,5' in row 0.*pass decimal='.' to Dense"):
+        DenseEncoder("price").fit(["1,5", "2"])
+    with pytest.raises(ModalityError, match="Received '1,5' in row 0"):
+        DenseEncoder("price", decimal=".").fit(["1,5", "2"])
+    encoder = DenseEncoder("price", decimal=",", scaling=None).fit(["1,5", "2"])
+    assert encoder.encode(["1.234,5", 3, None]).tolist() == [[1234.5], [3], [1.75]]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(-1e9, 1e9).map(lambda x: round(x, 3)), min_size=2, max_size=9),
+    st.sampled_from([".", ","]),
+    st.sampled_from(["", "other", " ", "\u202f", "'"]),
+    st.sampled_from(["{}", "$ {}", "{} \u20ac", " {} "]),
+)
+def test_numbers_are_read_as_they_were_written(numbers, decimal, group, frame):
+    group = group.replace("other", "," if decimal == "." else ".")
+    texts = [
+        frame.format(f"{x:,.3f}".replace(",", "G").replace(".", decimal).replace("G", group))
+        for x in numbers
+    ]
+    expected = DenseEncoder("x", scaling=None).fit(numbers).encode(numbers)
+    for values in (texts, pd.Series(texts), pd.Series(texts, dtype="category")):
+        encoder = DenseEncoder("x", decimal=decimal, scaling=None).fit(values)
+        np.testing.assert_array_equal(encoder.encode(values), expected)
+        np.testing.assert_array_equal(encoder.encode(encoder.prepare(values)), expected)
+
+
+def test_columns_with_numbers_as_text_are_read_column_by_column():
+    table = pd.DataFrame({"a": ["1,000", "n/a", "3 %"], "b": [1.5, None, 2]}, index=[7, 7, 8])
+    encoder = DenseEncoder("x", column=["a", "b"], decimal=".", scaling=None, optional=True)
+    assert encoder.find_missing(table).tolist() == [False, True, False]
+    expected = [[1000, 1.5], [np.float32(0.03), 2]]
+    assert encoder.fit(table).encode(table)[[0, 2], :2].tolist() == expected
+    wrong = table.assign(a=["1", "x", "2"])
+    with pytest.raises(ModalityError, match="'x' in row 1, column 'a'"):
+        encoder.encode(wrong)
+    lenient = encoder.set_params(on_error="missing").fit(table)
+    with pytest.warns(UserWarning, match=r"1 of 3 values are no numbers.*'x' in row 1"):
+        assert lenient.find_missing(wrong).tolist() == [False, True, False]
+
+
+def test_options_for_numbers_as_text_are_checked():
+    with pytest.raises(ValueError, match=r"decimal must be one of None, '.', ','"):
+        DenseEncoder("x", decimal=";")
+    with pytest.raises(ValueError, match="so it needs decimal="):
+        DenseEncoder("x", on_error="missing")
+    check_encoder(
+        DenseEncoder("x", decimal=".", on_error="missing"), ["1", "2.5", "1,000", "-3", None]
+    )
+
+
+def test_vectors_as_text_are_read_and_others_refused():
+    encoder = DenseEncoder("x", decimal=",", scaling=None).fit(["[0.5, 2]", "[1e3 -4]"])
+    assert encoder.encode(["(1, 2)", [3, 4]]).tolist() == [[1, 2], [3, 4]]
+    for text in ("[1, 'a']", "[[1], [2]]", "[1, 2", "[]", "[1, 2]" * 200_000):
+        with pytest.raises(ModalityError, match="strings are not numbers"):
+            encoder.encode([text, "[1, 2]"])

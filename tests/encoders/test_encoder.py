@@ -343,7 +343,7 @@ NO_TABLES = {
     "generator": (lambda: {"a": (i for i in [1, 2])}, r"a generator, which can be read only once"),
     "map": (lambda: {"a": map(float, [1, 2])}, r"a map, which can be read only once"),
     "set": (lambda: {"a": {1, 2}}, r"a set, whose rows have no order"),
-    "string": (lambda: {"a": "xy"}, r"one value for \['a'\]; for a single row, pass lists"),
+    "string": (lambda: {"a": "xy"}, r"one value for \['a'\]; for a single row, pass pandas"),
     "number": (lambda: {"a": 1}, r"one value for \['a'\]"),
     "array of no axis": (lambda: {"a": np.array(1)}, r"one value for \['a'\]"),
     "bytearray": (lambda: {"a": bytearray(2)}, r"one value for \['a'\]"),

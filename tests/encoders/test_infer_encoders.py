@@ -14,6 +14,7 @@ from PIL import Image
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     CategoryEncoder,
+    DateEncoder,
     DenseEncoder,
     ImageEncoder,
     TagEmbeddingEncoder,
@@ -38,11 +39,11 @@ def infer_one(values, name="column", **options):
 
 def reason(values, capsys, name="column"):
     """Return the reason for which a column is left out of a table with another column."""
-    data = {name: values, "numbers": np.arange(len(values))}
+    data = {name: values, "numbers": 5 + np.arange(len(values))}
     (encoder,) = infer_encoders(data)
     assert encoder.name == "numbers"
     (line,) = [line for line in capsys.readouterr().out.splitlines() if ": left out; " in line]
-    return line.removeprefix(f"  {name}: left out; ")
+    return line.removeprefix(f"    # {name}: left out; ")
 
 
 def fit_and_encode(encoders, data):
@@ -369,14 +370,20 @@ def test_arrow_types_are_recognised(make_type, values, kind):
         pd.date_range("2020-01-01", periods=3),
         pd.date_range("2020-01-01", periods=3, tz="UTC"),
         pd.period_range("2020-01", periods=3, freq="M"),
-        pd.to_timedelta([1, 2, 3], unit="s"),
         [datetime.date(2020, 1, day) for day in (1, 2, 3)],
-        [pd.Timestamp(2020, 1, 1), pd.NaT, None],
+        [pd.Timestamp(2020, 1, 1), pd.Timestamp(2021, 1, 1), None],
     ],
     ids=str,
 )
-def test_dates_are_left_out_with_advice(values, capsys):
-    assert reason(values, capsys).startswith("dates and times; turn them into numbers")
+def test_dates_get_a_date_encoder(values):
+    encoder = infer_one(values)
+    assert isinstance(encoder, DateEncoder)
+    assert encoder.optional == any(value is None for value in values)
+
+
+def test_time_spans_are_left_out_with_advice(capsys):
+    spans = pd.to_timedelta([1, 2, 3], unit="s")
+    assert reason(spans, capsys).startswith("time spans; turn them into numbers")
 
 
 # -- columns that are left out ---------------------------------------------------------------------
@@ -562,18 +569,22 @@ def movies():
 
 
 PRINTED = """\
-Encoders for 11 columns:
-  movieId: left out; a different whole number in each row, like an id
-  tags: BagOfWordsEncoder('tags'); lists of tokens
-  cast: BagOfWordsEncoder('cast', delimiter='|', optional=True); strings delimited by '|'; \
-missing in 1 of 6 rows
-  plot: BagOfWordsEncoder('plot', tokenizer='words'); texts; a language model reads more from \
-them, with text_backbone='folder'
-  vector: DenseEncoder('vector'); vectors of 2 numbers
-  released: left out; dates and times; turn them into numbers, such as the year, to use them
-  genres: left out; excluded
-  country: CategoryEncoder('country'); 2 categories
-  year, budget (M$), minutes: DenseEncoder('numbers'); numbers; 1 of 18 values are missing
+# Encoders for 11 columns:
+from multimodal_ensemble import BagOfWordsEncoder, CategoryEncoder, DateEncoder, DenseEncoder
+encoders = [
+    # movieId: left out; a different whole number in each row, like an id
+    BagOfWordsEncoder('tags'),  # lists of tokens
+    BagOfWordsEncoder('cast', delimiter='|', optional=True),  # strings delimited by '|' in 40 % \
+of rows, 1.4 pieces of 2.0 words each; missing in 1 of 6 rows
+    BagOfWordsEncoder('plot', tokenizer='words'),  # texts of 2.3 words; a language model reads \
+more from them, with text_backbone='folder'
+    DenseEncoder('vector'),  # vectors of 2 numbers
+    DateEncoder('released'),  # dates
+    # genres: left out; excluded
+    CategoryEncoder('country'),  # 2 categories
+    DenseEncoder('numbers', column=['year', 'budget (M$)', 'minutes']),  # numbers; 1 of 18 \
+values are missing
+]
 """
 
 
@@ -590,7 +601,7 @@ def test_columns_of_tags_are_also_embedded_on_request(movies, capsys):
         ("counts_embedding_embedding", "counts_embedding"),
     ]
     assert not any(isinstance(encoder, TagEmbeddingEncoder) for encoder in encoders[:-4])
-    line = "  cast: TagEmbeddingEncoder('cast_embedding', delimiter='|', optional=True); strings"
+    line = "TagEmbeddingEncoder('cast_embedding', column='cast', delimiter='|', optional=True),"
     assert line in capsys.readouterr().out
     assert all(len(rows) for rows in fit_and_encode(encoders, movies).values())
 
@@ -625,6 +636,7 @@ def test_the_encoders_of_a_whole_table_can_be_fitted_and_encode(movies):
         "cast": (5, 3),
         "plot": (6, 12),
         "vector": (6, 2),
+        "released": (6, 6),
         "numbers": (6, 4),
     }
 
@@ -638,9 +650,7 @@ def test_an_array_is_one_modality(capsys):
     array = np.arange(6.0).reshape(3, 2)
     (encoder,) = infer_encoders(array)
     assert isinstance(encoder, DenseEncoder)
-    assert capsys.readouterr().out == (
-        "Encoders for 1 columns:\n  features: DenseEncoder('features'); an array of numbers\n"
-    )
+    assert "    DenseEncoder('features'),  # an array of numbers\n" in capsys.readouterr().out
     (fitted,) = fit_encoders([encoder], {"features": array})
     assert fitted.input_shape == (2,)
 
@@ -650,7 +660,7 @@ def test_exclude_may_be_any_collection(movies, kind):
     columns = ["genres", "plot", "year", "minutes"]
     exclude = set(columns) if kind is set else kind(columns)
     used = {column for encoder in infer(movies, exclude=exclude) for column in encoder.columns}
-    assert used == {"tags", "country", "cast", "budget (M$)", "vector"}
+    assert used == {"tags", "country", "cast", "budget (M$)", "vector", "released"}
 
 
 def test_exclude_must_not_be_a_string(movies):

@@ -351,8 +351,5 @@ def test_columns_of_lists_of_images_get_an_encoder_of_lists(paths, capsys):
         False,
     )
     report = capsys.readouterr().out
-    assert (
-        "photos: ImageEncoder('photos', items='mean', optional=True); lists of paths of image"
-        in report
-    )
-    assert "scans: ImageEncoder('scans', items='mean'); lists of images" in report
+    assert "ImageEncoder('photos', items='mean', optional=True),  # lists of paths of im" in report
+    assert "ImageEncoder('scans', items='mean'),  # lists of images" in report

@@ -123,7 +123,7 @@ def test_arrays_of_dates_and_times_are_refused(values):
 @pytest.mark.parametrize(
     ("value", "match"),
     [
-        ("1", r"strings are not numbers. Received '1' in row 1, column 'a'.*to_numeric"),
+        ("1", r"strings are not numbers. Received '1' in row 1, column 'a'.*pass decimal='.'"),
         (b"1", r"values of type bytes are not numbers. Received b'1' in row 1, column 'a'"),
         (bytearray(b"1"), r"values of type bytearray are not numbers.*row 1"),
         (1j, r"complex numbers have two parts. Received 1j in row 1, column 'a'. Use one column"),

@@ -91,8 +91,8 @@ def test_infer_encoders_uses_a_language_model_for_sentences(capsys):
     plot, name = infer_encoders(data)
     assert type(plot).__name__ == type(name).__name__ == "BagOfWordsEncoder"
     printed = capsys.readouterr().out.splitlines()
-    assert "text_backbone='folder'" in printed[1]
-    assert "text_backbone" not in printed[2]
+    assert "text_backbone='folder'" in printed[3]
+    assert "text_backbone" not in printed[4]
     data["plot"][1] = None
     plot, name = infer_encoders(data, text_backbone="models/minilm", verbose=0)
     assert isinstance(plot, TextEncoder)

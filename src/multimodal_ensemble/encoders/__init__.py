@@ -3,6 +3,7 @@
 from multimodal_ensemble.encoders._augmentation import Augmentation
 from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
 from multimodal_ensemble.encoders._category_encoder import CategoryEncoder
+from multimodal_ensemble.encoders._date_encoder import DateEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
@@ -35,6 +36,7 @@ __all__ = [
     "BackboneSplit",
     "BagOfWordsEncoder",
     "CategoryEncoder",
+    "DateEncoder",
     "DenseEncoder",
     "DenseHead",
     "Encoder",

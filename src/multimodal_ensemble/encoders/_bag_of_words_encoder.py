@@ -48,7 +48,8 @@ class BagOfWordsEncoder(TokenEncoder):
         because it repeats that tag. This option does not change texts.
     ngram_range : tuple of int, default=(1, 1)
         The shortest and the longest sequence of words of a text that is a token: ``(1, 2)`` is
-        words and pairs of neighbouring words, joined by a space. Only with a tokenizer.
+        words and pairs of neighbouring words, joined by a space. Only for texts, that is, with
+        ``tokenizer="words"`` or a callable.
     binary : bool, default=False
         Whether a token counts once per row, however often the row holds it.
     sublinear_tf : bool, default=True
@@ -62,12 +63,14 @@ class BagOfWordsEncoder(TokenEncoder):
         case, in the form of ``tokenizer="words"``.
     delimiter : str, optional
         Splits values that are strings, for example ``"|"``. Spaces around tokens are removed.
-    tokenizer : {"words"} or callable, optional
+    tokenizer : {"words", "list", "hashtags"} or callable, optional
         Splits values that are free text. ``"words"`` takes runs of letters with their marks,
         digits and underscores, in Unicode's normal form KC and without differences of case:
         "Straße" becomes "strasse", and "İ" becomes "i". A callable maps a string in normal form C
         to tokens; to save the encoder, register it with
-        `keras.saving.register_keras_serializable`.
+        `keras.saving.register_keras_serializable`. Two others find tags in strings: ``"list"``
+        reads lists as text, such as ``'["space", "war"]'`` of JSON or ``"['space', 'war']"`` of
+        Python, and ``"hashtags"`` takes "space" and "war" of "#space #war".
     drop : sequence of str, default=()
         Tokens to leave out, for example tags that name a label, in any normal form. The words of a
         tag that is left out are left out with it. The same word in other tags is a token of its
@@ -137,7 +140,7 @@ class BagOfWordsEncoder(TokenEncoder):
         )
         if max_tokens is not None:
             check_at_least(max_tokens, 1, name="max_tokens")
-        _check_ngram_range(ngram_range, has_tokenizer=tokenizer is not None)
+        _check_ngram_range(ngram_range, reads_texts=self._reads_texts)
         check_choice(binary, (True, False), name="binary")
         check_choice(sublinear_tf, (True, False), name="sublinear_tf")
         check_choice(tfidf, (True, False), name="tfidf")
@@ -198,7 +201,7 @@ class BagOfWordsEncoder(TokenEncoder):
         ]
 
 
-def _check_ngram_range(ngram_range: Any, *, has_tokenizer: bool) -> None:
+def _check_ngram_range(ngram_range: Any, *, reads_texts: bool) -> None:
     is_pair = isinstance(ngram_range, list | tuple) and len(ngram_range) == 2
     if not is_pair:
         msg = (
@@ -209,7 +212,7 @@ def _check_ngram_range(ngram_range: Any, *, has_tokenizer: bool) -> None:
     shortest, longest = ngram_range
     check_at_least(shortest, 1, name="ngram_range[0]")
     check_at_least(longest, shortest, name="ngram_range[1]")
-    if longest > 1 and not has_tokenizer:
+    if longest > 1 and not reads_texts:
         msg = (
             f"ngram_range={tuple(ngram_range)!r} joins neighbouring words of texts. Pass "
             "tokenizer='words' for texts, or leave ngram_range out."

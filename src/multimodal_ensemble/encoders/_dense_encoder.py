@@ -15,6 +15,7 @@ from multimodal_ensemble._keras import PACKAGE
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._number_strings import DECIMALS
 from multimodal_ensemble.encoders._numbers import (
     LARGEST,
     as_vectors,
@@ -24,6 +25,7 @@ from multimodal_ensemble.encoders._numbers import (
     iterate_numbers,
     to_numbers,
 )
+from multimodal_ensemble.encoders._read_number_strings import replace_strings
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -32,8 +34,8 @@ class DenseEncoder(Encoder):
     """Numeric columns or precomputed vectors, through one dense layer.
 
     All types of real numbers are read: also booleans (0 and 1), decimals, and the nullable, Arrow,
-    sparse and categorical types of pandas. Strings, dates and time spans are refused, and so are
-    numbers beyond the range of float32.
+    sparse and categorical types of pandas. Dates and time spans are refused, and so are numbers
+    beyond the range of float32. Strings are refused unless `decimal` says how to read them.
 
     In columns of numbers, single numbers may be missing. The mean of the training rows stands in
     for a missing number. If training rows lack a number, an indicator is added behind the numbers,
@@ -51,6 +53,15 @@ class DenseEncoder(Encoder):
         Default: `name`.
     scaling : {"standard", None}, default="standard"
         ``"standard"`` scales each number to mean 0 and variance 1 on the training rows.
+    decimal : {".", ","}, optional
+        Decimal mark of numbers that are strings: ``"."`` for "1,234.5" and ``","`` for "1 234,5".
+        The other mark, spaces and apostrophes may separate thousands. Signs of currencies are
+        ignored, "3 %" is 0.03, and strings such as "", "-" and "n/a" are missing numbers. Lists as
+        text, such as "[0.5, 2]", are vectors, always with a decimal point. Default: strings are
+        refused.
+    on_error : {"raise", "missing"}, default="raise"
+        How a string that is no number is handled: ``"raise"`` an error, or, with `decimal`, count
+        it as ``"missing"``, with a warning.
     head : callable, optional
         The trainable layers; see `Encoder`. Default: ``DenseHead()``.
     optional : bool, default=False
@@ -91,12 +102,21 @@ class DenseEncoder(Encoder):
         *,
         column: str | Sequence[str] | None = None,
         scaling: str | None = "standard",
+        decimal: str | None = None,
+        on_error: str = "raise",
         head: Callable[[tuple[int, ...]], keras.Layer] | None = None,
         optional: bool = False,
     ) -> None:
         super().__init__(name, column=column, head=head, optional=optional)
         check_choice(scaling, ("standard", None), name="scaling")
+        check_choice(decimal, (None, *DECIMALS), name="decimal")
+        check_choice(on_error, ("raise", "missing"), name="on_error")
+        if on_error == "missing" and decimal is None:
+            msg = "on_error='missing' is about numbers that are strings, so it needs decimal=..."
+            raise ValueError(msg)
         self.scaling = scaling
+        self.decimal = decimal
+        self.on_error = on_error
 
     def fit(self, values: Any) -> Self:
         """Learn the mean and the scale of each number from the training rows.
@@ -165,6 +185,7 @@ class DenseEncoder(Encoder):
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
         """Return True for each row that is None or has only missing numbers, such as NaN."""
+        values = self._replace_strings(values)
         if isinstance(values, pd.DataFrame):
             return super().find_missing(values)
         return find_missing_numbers(values)
@@ -214,8 +235,15 @@ class DenseEncoder(Encoder):
         is_own = np.arange(self.n_features_)[:, np.newaxis] == owner
         return [([str(name) for name in names], is_own * row) for row in rows]
 
+    def _replace_strings(self, values: Any) -> Any:
+        if self.decimal is None:
+            return values
+        is_lenient = self.on_error == "missing"
+        return replace_strings(values, self.decimal, self.name, is_lenient=is_lenient)
+
     def _read_rows(self, values: Any, *, named: bool) -> tuple[NDArray[Any], bool]:
         """Return what `prepare` returns, and whether single numbers may be missing."""
+        values = self._replace_strings(values)
         rows = as_vectors(values)
         if rows is None:
             rows = to_numbers(values, self.name)

@@ -20,14 +20,15 @@ from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._feature_layers import check_layers, check_pooling
 from multimodal_ensemble.encoders._image_backbone import check_trainable_layers
 from multimodal_ensemble.encoders._image_settings import check_preprocessing
-from multimodal_ensemble.encoders._item_lists import ItemLists
 from multimodal_ensemble.encoders._network_encoder import NetworkEncoder
-from multimodal_ensemble.encoders._unreadable_images import UnreadableImages
-from multimodal_ensemble.images import ImageBatch, read_images
+from multimodal_ensemble.encoders._unreadable_images import FETCHING_THREADS, UnreadableImages
+from multimodal_ensemble.images import FetchOptions, ImageBatch, read_images
 
 _READING_THREADS = 2
 # Increase it when the reader returns other pixels for the same file: stored features then expire.
 _READER_VERSION = 1
+# The module of the class does without Keras.
+keras.saving.register_keras_serializable(package=PACKAGE)(FetchOptions)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -39,8 +40,9 @@ class ImageEncoder(NetworkEncoder):
     name : str
         Name of the modality and of the Keras input.
     column : str, optional
-        The column of images: file paths, bytes, `PIL.Image.Image` objects or arrays. Default:
-        `name`.
+        The column of images: file paths, addresses, data URIs, bytes, `PIL.Image.Image` objects,
+        arrays, or mappings with "bytes" or "path"; see `multimodal_ensemble.images.read_image`.
+        Default: `name`.
     backbone : str, path or keras.Model, default="VGG16"
         Name of a network in `keras.applications`, or of a preset of KerasHub, such as
         ``"dinov2_small"``; a folder in the layout of KerasHub or of Hugging Face; a handle such as
@@ -101,6 +103,11 @@ class ImageEncoder(NetworkEncoder):
     max_items : int, default=8
         Maximum number of images per row with ``items="attention"``. Further images are left out,
         with a warning.
+    delimiter : str, optional
+        Splits values that are strings into lists of paths, for example ``"|"``; only with `items`.
+    fetch : multimodal_ensemble.images.FetchOptions, optional
+        Permission to fetch images at addresses of the web, and the limits. Default: such addresses
+        cannot be read.
 
     Raises
     ------
@@ -144,6 +151,8 @@ class ImageEncoder(NetworkEncoder):
         optional: bool = False,
         items: str | None = None,
         max_items: int = 8,
+        delimiter: str | None = None,
+        fetch: FetchOptions | None = None,
     ) -> None:
         head = DenseHead(input_dropout=0.8, scaling="log") if head is None else head
         super().__init__(
@@ -157,6 +166,13 @@ class ImageEncoder(NetworkEncoder):
         check_choice(on_error, ("raise", "blank", "drop", "missing"), name="on_error")
         if on_error == "missing" and not optional:
             msg = "on_error='missing' needs optional=True, which lets rows lack an image."
+            raise ValueError(msg)
+        if delimiter is not None and (items is None or not delimiter):
+            msg = f"delimiter={delimiter!r} must not be empty, and needs items=..., such as 'mean'."
+            raise ValueError(msg)
+        limits: Any = fetch
+        if not isinstance(limits, FetchOptions | None):
+            msg = f"fetch must be a multimodal_ensemble.images.FetchOptions. Received {fetch!r}."
             raise ValueError(msg)
         check_trainable_layers(trainable_layers, mirror=mirror, items=items)
         check_augmentation(augmentation, items=items)
@@ -173,7 +189,9 @@ class ImageEncoder(NetworkEncoder):
         self.resampling = resampling
         self.root = root
         self.seed = seed
-        self._unreadable = UnreadableImages(name, on_error)
+        self.delimiter = delimiter
+        self.fetch = fetch
+        self._unreadable = UnreadableImages(name, on_error, fetch)
 
     @property
     def unreadable(self) -> dict[str, str]:
@@ -233,7 +251,7 @@ class ImageEncoder(NetworkEncoder):
             values = [value for value, lacks in zip(values, missing, strict=True) if not lacks]
         if self.items is None:
             values = [[value] for value in values]
-        lists = ItemLists.read(values, modality=self.name)
+        lists = self._split_lists(values)
         if self.on_error == "missing":
             lists = lists.without(Encoder.find_missing(self, lists.items))
         return self._unreadable.count(lists, self.root)
@@ -262,7 +280,7 @@ class ImageEncoder(NetworkEncoder):
         small.image_size, small.resampling = self._item_shape[:2], self._resampling
         small.backbone, small.weights = "VGG16", None
         small._backbone = small._list_backbone = small._preset = None
-        small._unreadable = UnreadableImages(self.name, self.on_error)
+        small._unreadable = UnreadableImages(self.name, self.on_error, self.fetch)
         # A copy of an augmentation holds no model that was built already.
         small.augmentation = copy.copy(self.augmentation)
         return small
@@ -274,6 +292,7 @@ class ImageEncoder(NetworkEncoder):
             on_error="blank",
             resampling=self._resampling,
             root=self.root,
-            workers=_READING_THREADS,
+            workers=_READING_THREADS if self.fetch is None else FETCHING_THREADS,
             warn=False,
+            fetch=self.fetch,
         )

@@ -8,23 +8,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
+import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
-from multimodal_ensemble._tables import check_columns, from_arrow, is_missing
-from multimodal_ensemble.encoders._column_kinds import ColumnKind, find_column_kind
+from multimodal_ensemble._tables import check_columns, counted, from_arrow, is_missing
+from multimodal_ensemble.encoders._column_kind import ColumnKind
 from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._encoder_code import Choice, left_out, write_code
+from multimodal_ensemble.encoders._image_encoder import ImageEncoder
+from multimodal_ensemble.encoders._inspect_column import inspect_column
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
 from multimodal_ensemble.encoders._text_encoder import TextEncoder
 from multimodal_ensemble.exceptions import ModalityError
-
-_Choice: TypeAlias = tuple[list[str], ColumnKind]
 
 
 def infer_encoders(
@@ -32,20 +34,38 @@ def infer_encoders(
     *,
     exclude: Collection[str] = (),
     embed_tags: bool = False,
+    backbone: str | PathLike[str] | keras.Model | None = None,
+    weights: str | PathLike[str] | None = None,
     text_backbone: str | PathLike[str] | None = None,
     root: str | PathLike[str] | None = None,
     verbose: int = 1,
 ) -> list[Encoder]:
-    """Choose an encoder for each column of a table, and print the reasons.
+    """Choose an encoder for each column of a table, and print the choices as code with reasons.
 
-    Images, or paths of image files that exist, get an `ImageEncoder`, and lists of them one with
-    ``items="mean"``. Lists or counts of tokens, strings delimited by ``|`` or ``;``, and texts get
-    a `BagOfWordsEncoder`; sentences and titles get a `TextEncoder` where `text_backbone` names its
-    language model. Vectors get a `DenseEncoder`, and all columns of numbers share another one. All
-    columns of categories share a `CategoryEncoder`: strings of at most 50 distinct values, each in
-    two rows on average, and the categorical type of pandas. A column is left out if it looks like
-    an id, holds the same value in each row, or is of none of these kinds. If some row lacks all
-    columns of an encoder, or has an empty list of images, the encoder gets ``optional=True``.
+    Values may be strings, as `pandas.read_csv` returns them. The printed code creates the same
+    encoders, so that it can be pasted and changed.
+
+    - Images, paths of image files that exist, data URIs, and the records of Hugging Face with
+      "bytes" and "path" get an `ImageEncoder`. Lists of them, also delimited paths, get one with
+      ``items="mean"``. Web addresses are left out, because they are not fetched unless you ask for
+      it.
+    - Lists or counts of tokens, lists as text, hash-tags, and delimited strings get a
+      `BagOfWordsEncoder`. Possible delimiters are ``|``, ``;``, tabs, line breaks, commas and
+      slashes; they are weighed by the rows that have them and the words between them, so that
+      sentences with commas stay texts.
+    - Texts get a `BagOfWordsEncoder` of their words; sentences and titles get a `TextEncoder` where
+      `text_backbone` names its language model.
+    - Vectors, also as text, get a `DenseEncoder`. All columns of numbers share another one, also
+      of numbers as text, such as "1,234.5", "3 %" and "$ 5". Those with a decimal comma have
+      one of their own.
+    - Dates, also as text of one format, get a `DateEncoder` per column.
+    - All columns of categories share a `CategoryEncoder`: strings of at most 50 distinct values,
+      each in two rows on average, "yes" and "no", and the categorical type of pandas.
+
+    A column is left out if it looks like an id, holds the same value in each row, or is of none of
+    these kinds. If some row lacks all columns of an encoder, or has an empty list of images, the
+    encoder gets ``optional=True``. Long tables are inspected at 1,000 rows at equal distances where
+    that suffices.
 
     Parameters
     ----------
@@ -57,11 +77,17 @@ def infer_encoders(
         Whether each column of lists or counts of tokens, or of delimited strings, also gets a
         `TagEmbeddingEncoder`, which is named after the column with "_embedding" behind it. These
         encoders are the last ones.
+    backbone : str, path or keras.Model, optional
+        The network of each `ImageEncoder`. Default: that of `ImageEncoder`.
+    weights : str or path, optional
+        The weights of each `ImageEncoder`. Default: those of `ImageEncoder`, that is, pretrained
+        ones.
     text_backbone : str or path, optional
         The language model for columns of sentences or titles: the ``backbone`` of a `TextEncoder`,
         such as a folder. Default: their words are counted.
     root : path, optional
-        Folder that relative paths of images start from. Default: the working directory.
+        Folder that relative paths of images start from, such as that of a file in CSV format.
+        Default: the working directory.
     verbose : {0, 1}, default=1
         Whether the choices are printed.
 
@@ -78,13 +104,16 @@ def infer_encoders(
     Examples
     --------
     >>> from multimodal_ensemble import infer_encoders
-    >>> data = {"tags": [["space", "war"], ["love"]], "year": [1977, 1997],
+    >>> data = {"tags": [["space", "war"], ["love"]], "year": ["1977", "1997"],
     ...         "movieId": [7, 8]}
     >>> tags, year = infer_encoders(data)
-    Encoders for 3 columns:
-      tags: BagOfWordsEncoder('tags'); lists of tokens
-      movieId: left out; a different whole number in each row, like an id
-      year: DenseEncoder('year'); numbers
+    # Encoders for 3 columns:
+    from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder
+    encoders = [
+        BagOfWordsEncoder('tags'),  # lists of tokens
+        # movieId: left out; a different whole number in each row, like an id
+        DenseEncoder('year', decimal='.'),  # numbers as text, such as '1977'
+    ]
     """
     data = from_arrow(data, name="data")
     if isinstance(data, np.ndarray) and data.ndim == 2:
@@ -101,7 +130,9 @@ def infer_encoders(
         )
         raise ModalityError(msg)
     taken = set(SHARED_NAMES)
-    kinds = [(columns, _with_text_backbone(kind, text_backbone)) for columns, kind in kinds]
+    image = {"backbone": backbone, "weights": weights}
+    image = {key: value for key, value in image.items() if value is not None}
+    kinds = [(columns, _with_backbone(kind, image, text_backbone)) for columns, kind in kinds]
     if embed_tags:
         kinds += [
             (columns, replace(kind, encoder=TagEmbeddingEncoder))
@@ -109,17 +140,18 @@ def infer_encoders(
             if kind.is_tags
         ]
     made = [_make_encoder(columns, kind, taken) for columns, kind in kinds]
-    report = "\n".join(map(_describe, kinds, made))
+    report = write_code(kinds, made)
     encoders = [encoder for encoder in made if encoder is not None]
     if not encoders:
-        msg = f"No column can be used, so pass encoders=[...] instead:\n{report}"
+        reasons = "\n".join(left_out(columns, kind) for columns, kind in kinds)
+        msg = f"No column can be used, so pass encoders=[...] instead:\n{reasons}"
         raise ModalityError(msg)
     if verbose:
-        print(f"Encoders for {n_columns} columns:\n{report}")
+        print(f"# Encoders for {counted(n_columns, 'column')}:\n{report}")
     return encoders
 
 
-def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice]:
+def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[Choice]:
     """Return the kind of each column; those of all categories and of all numbers are at the end."""
     if isinstance(exclude, str):
         msg = f"exclude must be a collection of names. Received the string {exclude!r}."
@@ -130,8 +162,8 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
         raise ModalityError(msg)
     check_columns(data)
     missing: dict[str, NDArray[np.bool_]] = {}
-    separate: list[_Choice] = []
-    joined: dict[str, list[_Choice]] = {}
+    separate: list[Choice] = []
+    joined: dict[str, list[Choice]] = {}
     for column in data:
         if not is_plain_string(column):
             msg = (
@@ -145,7 +177,8 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
         values = data[column]
         missing[column] = np.array([is_missing(value) for value in values], dtype=bool)
         known = [*itertools.compress(values, ~missing[column])]
-        kind = find_column_kind(column, known, root, dtype=getattr(values, "dtype", None))
+        kind = inspect_column(column, known, root, dtype=getattr(values, "dtype", None))
+        missing[column][np.flatnonzero(~missing[column])[list(kind.faulty)]] = True
         same = separate if kind.joint_name is None else joined.setdefault(kind.joint_name, [])
         same.append(([column], kind))
     return [
@@ -154,16 +187,23 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[_Choice
     ]
 
 
-def _join(choices: Sequence[_Choice]) -> _Choice:
+def _join(choices: Sequence[Choice]) -> Choice:
     """Return one choice for all columns of a kind."""
+    if len(choices) == 1:
+        return choices[0]
     columns = [column for columns, _ in choices for column in columns]
-    kind = choices[0][1]
-    return columns, kind if len(columns) == 1 else replace(kind, description=str(kind.joint_name))
+    first = choices[0][1]
+    notes = [f"{columns[0]}: {kind.note}" for columns, kind in choices if kind.note]
+    options: dict[str, Any] = {}
+    for _, kind in choices:
+        options |= kind.options
+    description = "; ".join([str(first.joint_name).replace("_", " "), *notes])
+    return columns, replace(first, description=description, options=options)
 
 
 def _with_missing(
     columns: list[str], kind: ColumnKind, missing: Mapping[str, NDArray[np.bool_]]
-) -> _Choice:
+) -> Choice:
     """Return a choice that says how many rows or values are missing."""
     if kind.encoder is None:
         return columns, kind
@@ -178,15 +218,19 @@ def _with_missing(
     return columns, replace(kind, description=description, options=options)
 
 
-def _with_text_backbone(kind: ColumnKind, backbone: str | PathLike[str] | None) -> ColumnKind:
-    """Return the kind of a column of sentences with a language model, or with advice to use one."""
+def _with_backbone(
+    kind: ColumnKind, image: Mapping[str, Any], text_backbone: str | PathLike[str] | None
+) -> ColumnKind:
+    """Return the kind with the networks for images and texts, or with advice to use one."""
+    if kind.encoder is ImageEncoder:
+        return replace(kind, options={**image, **kind.options})
     if not kind.is_text:
         return kind
-    if backbone is None:
+    if text_backbone is None:
         advice = "a language model reads more from them, with text_backbone='folder'"
         return replace(kind, description=f"{kind.description}; {advice}")
     options = {key: value for key, value in kind.options.items() if key == "optional"}
-    return replace(kind, encoder=TextEncoder, options={"backbone": backbone, **options})
+    return replace(kind, encoder=TextEncoder, options={"backbone": text_backbone, **options})
 
 
 def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Encoder | None:
@@ -204,12 +248,3 @@ def _make_encoder(columns: list[str], kind: ColumnKind, taken: set[str]) -> Enco
     taken.update(names_of(name))
     options = kind.options if name == column else {"column": column, **kind.options}
     return kind.encoder(name, **options)
-
-
-def _describe(choice: _Choice, encoder: Encoder | None) -> str:
-    columns, kind = choice
-    listed = ", ".join(columns)
-    if encoder is None:
-        return f"  {listed}: left out; {kind.description}"
-    options = "".join(f", {key}={value!r}" for key, value in kind.options.items())
-    return f"  {listed}: {type(encoder).__name__}({encoder.name!r}{options}); {kind.description}"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._tables import as_object_array
+from multimodal_ensemble.encoders._printed_lists import read_strings
 from multimodal_ensemble.encoders._token_encoder import is_count
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
@@ -49,15 +50,18 @@ class ItemLists:
     counts: NDArray[np.intp]
 
     @classmethod
-    def read(cls, values: Any, *, modality: str) -> Self:
+    def read(cls, values: Any, *, modality: str, delimiter: str | None = None) -> Self:
         """Read one list per row.
 
         Parameters
         ----------
         values : sequence of length n_rows
             A list, tuple or array of items per row, or a mapping from item to its number of places.
+            Lists of strings may also be text, such as ``'["a.jpg", "b.jpg"]'``.
         modality : str
             Name of the modality, for messages.
+        delimiter : str, optional
+            Splits values that are strings, and no lists as text.
 
         Returns
         -------
@@ -74,7 +78,7 @@ class ItemLists:
         index: list[int] = []
         counts: list[int] = []
         for row, value in enumerate(values):
-            listed = _as_list(value)
+            listed = _as_list(value, delimiter)
             if listed is None:
                 msg = (
                     f"Modality {modality!r} takes a list of items per row, or a mapping from item "
@@ -272,8 +276,13 @@ class ItemLists:
         return ItemLists(self.items[used], index.astype(np.intp), counts)
 
 
-def _as_list(value: Any) -> Any:
+def _as_list(value: Any, delimiter: str | None) -> Any:
     """Return the items of a list in order, or None if the value is no list."""
+    if isinstance(value, str):
+        listed = read_strings(value)
+        if listed is None and delimiter is not None:
+            listed = [part.strip() for part in value.split(delimiter) if part.strip()]
+        return listed
     if isinstance(value, Mapping):
         if not all(map(is_count, value.values())):
             return None

@@ -83,6 +83,8 @@ class ItemsEncoder(Encoder):
 
     items: str | None = None
     max_items: int = 8
+    # Splits strings into items, in a subclass whose constructor has such an argument.
+    delimiter: str | None = None
 
     def __init__(
         self,
@@ -186,7 +188,7 @@ class ItemsEncoder(Encoder):
         """Return the rows that are left out because of an item, with reasons."""
         if self.items is None:
             return self._find_unusable_items(list(values))
-        lists = ItemLists.read(values, modality=self.name)
+        lists = self._split_lists(values)
         return lists.reasons_by_row(self._find_unusable_items(lists.items))
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
@@ -199,7 +201,7 @@ class ItemsEncoder(Encoder):
             missing[present] = self._find_missing_items(given)
         else:
             with locating_errors(present):
-                lists = ItemLists.read(given, modality=self.name)
+                lists = self._split_lists(given)
             lists = lists.without(self._find_missing_items(lists.items))
             missing[present] = lists.counts == 0
         return missing
@@ -288,9 +290,12 @@ class ItemsEncoder(Encoder):
         """
         return lists.pool(features, str(self.items), max_items=self.max_items)
 
+    def _split_lists(self, values: Any) -> ItemLists:
+        return ItemLists.read(values, modality=self.name, delimiter=self.delimiter)
+
     def _read_lists(self, values: Any) -> ItemLists:
         """Return at least one item per row, or raise a ModalityError that names the row."""
-        lists = ItemLists.read(values, modality=self.name)
+        lists = self._split_lists(values)
         lists = lists.without(self._find_missing_items(lists.items))
         if not lists.counts.all():
             row = int(np.argmin(lists.counts))

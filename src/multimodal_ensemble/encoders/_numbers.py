@@ -228,7 +228,10 @@ def _refuse(value: Any, place: str, modality: str, row: int) -> NoReturn:
     fix = ""
     if isinstance(value, str):
         value, problem = str(value), "strings are not numbers"
-        fix = " Use BagOfWordsEncoder for tokens, or pandas.to_numeric for numbers in strings."
+        fix = (
+            " Use BagOfWordsEncoder for tokens, or pass decimal='.' to DenseEncoder for numbers as "
+            "text, and on_error='missing' if other strings count as missing numbers."
+        )
     elif isinstance(value, _TIMES):
         problem = "dates and times are not numbers"
         fix = " Convert them first, for example with (t - t0).dt.days."

@@ -60,8 +60,9 @@ class TagEmbeddingEncoder(TokenEncoder):
         Whether tags are compared without differences of case; see `BagOfWordsEncoder`.
     delimiter : str, optional
         Splits values that are strings, for example ``"|"``. Spaces around tokens are removed.
-    tokenizer : {"words"} or callable, optional
-        Splits values that are free text; see `BagOfWordsEncoder`.
+    tokenizer : {"words", "list", "hashtags"} or callable, optional
+        Splits values that are free text, lists as text, or strings of hash-tags; see
+        `BagOfWordsEncoder`.
     drop : sequence of str, default=()
         Tokens to leave out; see `BagOfWordsEncoder`.
     head : callable, optional

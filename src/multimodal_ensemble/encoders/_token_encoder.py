@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.encoders._split_tags import split_tags
 from multimodal_ensemble.encoders._words import compose, find_words, fold
 from multimodal_ensemble.exceptions import ModalityError
 
@@ -60,8 +61,11 @@ class TokenEncoder(Encoder):
         if delimiter is not None and (not isinstance(delimiter, str) or not delimiter):
             msg = f"delimiter must be a string that is not empty. Received delimiter={delimiter!r}."
             raise ValueError(msg)
-        if tokenizer is not None and tokenizer != "words" and not callable(tokenizer):
-            msg = f"tokenizer must be 'words' or a callable. Received tokenizer={tokenizer!r}."
+        if tokenizer not in (None, "words", "list", "hashtags") and not callable(tokenizer):
+            msg = (
+                "tokenizer must be 'words', 'list', 'hashtags' or a callable. Received "
+                f"tokenizer={tokenizer!r}."
+            )
             raise ValueError(msg)
         self.min_df = min_df
         self.words = words
@@ -131,7 +135,7 @@ class TokenEncoder(Encoder):
         # Most tags occur in many rows.
         expand = functools.cache(functools.partial(self._expand_tag, dropped=dropped))
         for row, value in enumerate(values):
-            if isinstance(value, str) and self.tokenizer is not None:
+            if isinstance(value, str) and self._reads_texts:
                 yield Counter(self._split_text(value, row, dropped))
                 continue
             counts: Counter[str] = Counter()
@@ -149,7 +153,7 @@ class TokenEncoder(Encoder):
         columns = {token: column for column, token in enumerate(self._learned("vocabulary_"))}
         dropped = self._dropped_tokens()
         for row, value in enumerate(values):
-            if isinstance(value, str) and self.tokenizer is not None:
+            if isinstance(value, str) and self._reads_texts:
                 by_name = {token: [token] for token in self._split_text(value, row, dropped)}
                 counts: _Counts = dict.fromkeys(by_name, 1)
             else:
@@ -171,6 +175,11 @@ class TokenEncoder(Encoder):
             totals = np.asarray(shares.sum(axis=0)).ravel()
             shares.data /= totals[shares.indices]
             yield names, shares
+
+    @property
+    def _reads_texts(self) -> bool:
+        """Whether strings are texts of words, and no lists of tags."""
+        return self.tokenizer == "words" or callable(self.tokenizer)
 
     def _dropped_tokens(self) -> set[str]:
         """Return the tokens that are left out, in the forms in which they may occur."""
@@ -204,7 +213,8 @@ class TokenEncoder(Encoder):
     def _count_tags(self, value: Any, row: int) -> _Counts:
         """Return how often a row holds each tag, as it was given."""
         if isinstance(value, str):
-            return Counter(self._split_string(value, row))
+            delimiter, tokenizer = self.delimiter, self.tokenizer
+            return Counter(split_tags(value, row, self.name, delimiter, tokenizer))
         if isinstance(value, Mapping):
             self._check_strings(list(value), value, row)
             if not all(map(is_count, value.values())):
@@ -221,18 +231,6 @@ class TokenEncoder(Encoder):
             tags = [value]
         self._check_strings(tags, value, row)
         return Counter(tags)
-
-    def _split_string(self, value: str, row: int) -> list[str]:
-        if self.delimiter is None:
-            delimiter = next((each for each in "|;," if each in value), "|")
-            msg = (
-                f"Modality {self.name!r} expects lists of tokens. Received the string "
-                f"{value[:80]!r} in row {row}. Pass delimiter={delimiter!r} for delimited strings "
-                "or tokenizer='words' for free text."
-            )
-            raise ModalityError(msg, row=row)
-        parts = compose(value).split(compose(self.delimiter))
-        return [part.strip() for part in parts if part.strip()]
 
     def _check_strings(self, tokens: Sequence[Any], value: Any, row: int) -> None:
         if all(isinstance(token, str) for token in tokens):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -14,15 +15,19 @@ from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders._item_lists import ItemLists
 from multimodal_ensemble.exceptions import ImageReadError
 from multimodal_ensemble.images import (
+    FetchOptions,
     ImageBatch,
     UnreadableImageWarning,
     content_digest,
+    is_data_uri,
     source_name,
 )
 
 _BLANK_DIGEST = hashlib.sha256(b"multimodal_ensemble: blank image").digest()
 _BATCH_SIZE = 128
 _NAMED_IN_WARNING = 5
+# Most of the time of a fetch is spent waiting.
+FETCHING_THREADS = 8
 _Root: TypeAlias = str | PathLike[str] | None
 _Reader: TypeAlias = Callable[[Sequence[Any]], ImageBatch]
 
@@ -30,9 +35,10 @@ _Reader: TypeAlias = Callable[[Sequence[Any]], ImageBatch]
 class UnreadableImages:
     """The images that an encoder could not read so far, with reasons."""
 
-    def __init__(self, modality: str, on_error: str) -> None:
+    def __init__(self, modality: str, on_error: str, fetch: FetchOptions | None = None) -> None:
         self.modality = modality
         self.on_error = on_error
+        self.fetch = fetch
         self.reasons: dict[str, str] = {}
         # The paths and the contents of these images.
         self._noted: set[str | bytes] = set()
@@ -52,26 +58,24 @@ class UnreadableImages:
         # image in its place must not be kept as those of the file.
         blank = self.find(values, read, root) if self.on_error == "blank" else {}
         digests = []
-        for position, value in enumerate(values):
-            try:
-                digest = _BLANK_DIGEST if position in blank else content_digest(value, root=root)
-            except ImageReadError as error:
-                reason = error.strerror or str(error)
-                raise self._error(values, position, reason, root) from error.__cause__
-            digests.append(digest)
+        for position, digest in enumerate(self._digest(values, root)):
+            if position in blank:
+                digests.append(_BLANK_DIGEST)
+            elif isinstance(digest, ImageReadError):
+                reason = digest.strerror or str(digest)
+                raise self._error(values, position, reason, root) from digest.__cause__
+            else:
+                digests.append(digest)
         return digests
 
     def find(self, values: Sequence[Any], read: _Reader, root: _Root) -> dict[int, str]:
         """Return reasons by position of the images that cannot be read; decode each image once."""
         found: dict[int, str] = {}
         unknown: list[tuple[int, bytes]] = []
-        for position, value in enumerate(values):
-            try:
-                digest = content_digest(value, root=root)
-            except ImageReadError as error:
-                found[position] = error.strerror or str(error)
-                continue
-            if digest not in self._verdicts:
+        for position, digest in enumerate(self._digest(values, root)):
+            if isinstance(digest, ImageReadError):
+                found[position] = digest.strerror or str(digest)
+            elif digest not in self._verdicts:
                 unknown.append((position, digest))
             elif reason := self._verdicts[digest]:
                 found[position] = reason
@@ -92,6 +96,20 @@ class UnreadableImages:
         """
         known = np.array([self._is_known(image, root) for image in lists.items], dtype=bool)
         return int(known.sum()), len(np.unique(lists.rows[known[lists.index]]))
+
+    def _digest(self, values: Sequence[Any], root: _Root) -> list[bytes | ImageReadError]:
+        """Return the digest of each image, or why it cannot be opened."""
+
+        def digest(value: Any) -> bytes | ImageReadError:
+            try:
+                return content_digest(value, root=root, fetch=self.fetch)
+            except ImageReadError as error:
+                return error
+
+        if self.fetch is None:
+            return [digest(value) for value in values]
+        with ThreadPoolExecutor(FETCHING_THREADS) as pool:
+            return list(pool.map(digest, values))
 
     def _is_known(self, image: Any, root: _Root) -> bool:
         if _is_path(image):
@@ -155,4 +173,4 @@ def _identify(image: Any, name: str) -> str | bytes:
 
 
 def _is_path(value: object) -> bool:
-    return isinstance(value, str | PathLike)
+    return isinstance(value, str | PathLike) and not is_data_uri(value)

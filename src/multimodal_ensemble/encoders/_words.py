@@ -9,6 +9,9 @@ from functools import cache
 
 from multimodal_ensemble._text import without_invisible
 
+# Marks in front of "#", such as "/" in an address, make it no hash-tag.
+_HASHTAGS = re.compile(r"(?<![\w/&])(?:#[^\s#,;:.!?()\[\]{}\"<>/|]+)+")
+
 
 def compose(text: str) -> str:
     """Return text in Unicode's normal form C, in which "é" is always one character."""
@@ -33,6 +36,12 @@ def find_words(text: str) -> list[str]:
     the word.
     """
     return _word_pattern().findall(fold(text))
+
+
+def find_hashtags(text: str) -> list[str]:
+    """Return the hash-tags of a text, composed and without "#"."""
+    found = _HASHTAGS.findall(compose(without_invisible(text)))
+    return [tag for run in found for tag in run.split("#") if tag]
 
 
 @cache

@@ -10,12 +10,15 @@ from multimodal_ensemble.images._batch import (
     UnreadableImageWarning,
     read_images,
 )
+from multimodal_ensemble.images._data_uri import is_data_uri
 from multimodal_ensemble.images._digest import content_digest
+from multimodal_ensemble.images._fetch_options import FetchOptions
 from multimodal_ensemble.images._read import check_image_size, read_image
-from multimodal_ensemble.images._remote import is_remote
+from multimodal_ensemble.images._remote import is_remote, is_web_address
 from multimodal_ensemble.images._source import (
     IMAGE_SUFFIXES,
     ImageSource,
+    local_path,
     looks_like_image,
     source_name,
 )
@@ -23,13 +26,17 @@ from multimodal_ensemble.images._thumbnail import make_thumbnail
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "FetchOptions",
     "ImageBatch",
     "ImageFailure",
     "ImageSource",
     "UnreadableImageWarning",
     "check_image_size",
     "content_digest",
+    "is_data_uri",
     "is_remote",
+    "is_web_address",
+    "local_path",
     "looks_like_image",
     "make_thumbnail",
     "read_image",

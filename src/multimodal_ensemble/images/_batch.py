@@ -17,8 +17,9 @@ from multimodal_ensemble import _warnings
 from multimodal_ensemble._tables import counted
 from multimodal_ensemble._validation import check_at_least, check_choice
 from multimodal_ensemble.exceptions import ImageReadError
+from multimodal_ensemble.images._fetch_options import FetchOptions
 from multimodal_ensemble.images._read import check_image_size, check_resampling, read_image
-from multimodal_ensemble.images._source import ImageSource, is_path, source_name, with_root
+from multimodal_ensemble.images._source import ImageSource, is_path, resolve, source_name
 
 _N_NAMED_IN_WARNING = 5
 
@@ -90,6 +91,7 @@ def read_images(
     root: str | os.PathLike[str] | None = None,
     workers: int = 1,
     warn: bool = True,
+    fetch: FetchOptions | None = None,
 ) -> ImageBatch:
     """Read many images as RGB pixels of one size.
 
@@ -111,6 +113,8 @@ def read_images(
         Number of threads that read images. The result does not depend on it.
     warn : bool, default=True
         Whether to issue a warning that lists the images that could not be read.
+    fetch : FetchOptions, optional
+        Permission to fetch addresses of the web; see `read_image`.
 
     Returns
     -------
@@ -159,7 +163,7 @@ def read_images(
         source = listed[position]
         try:
             images[position] = read_image(
-                with_root(source, root), (height, width), resampling=resampling
+                resolve(source, root), (height, width), resampling=resampling, fetch=fetch
             )
         except ImageReadError as error:
             if on_error == "raise":

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
+from multimodal_ensemble.images._fetch_options import FetchOptions
 from multimodal_ensemble.images._source import (
     ImageSource,
     check_source,
     open_encoded,
+    resolve,
     unreadable,
-    with_root,
 )
 
 # Distinct prefixes ensure that a file never shares the digest of an image in memory, even if its
@@ -24,15 +25,22 @@ _PIL = b"multimodal_ensemble:image-pil:1\0"
 _ARRAY = b"multimodal_ensemble:image-array:1\0"
 
 
-def content_digest(source: ImageSource, *, root: str | os.PathLike[str] | None = None) -> bytes:
+def content_digest(
+    source: ImageSource,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    fetch: FetchOptions | None = None,
+) -> bytes:
     """Return a digest of an image's content, for use as a cache key.
 
     Parameters
     ----------
-    source : str, os.PathLike, bytes, PIL.Image.Image or ndarray
+    source : str, os.PathLike, bytes, PIL.Image.Image, ndarray or mapping
         An image as `read_image` accepts it.
     root : str or os.PathLike, default=None
         The folder that relative paths start from. None is the working directory.
+    fetch : FetchOptions, optional
+        Permission to fetch addresses of the web; see `read_image`.
 
     Returns
     -------
@@ -60,14 +68,14 @@ def content_digest(source: ImageSource, *, root: str | os.PathLike[str] | None =
     >>> content_digest(black) == content_digest(black.astype(np.uint16))
     False
     """
-    content: Any = with_root(source, root)
-    check_source(content)
+    content: Any = resolve(source, root)
+    check_source(content, fetch)
     try:
         if isinstance(content, np.ndarray):
             return _digest(_ARRAY, (content.dtype.str, content.shape), content.tobytes())
         if isinstance(content, Image.Image):
             return _digest(_PIL, _pil_header(content), content.tobytes())
-        with open_encoded(content) as file:
+        with open_encoded(content, fetch) as file:
             return hashlib.file_digest(file, lambda: hashlib.sha256(_FILE)).digest()
     except MemoryError:
         raise

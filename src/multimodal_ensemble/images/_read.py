@@ -14,7 +14,14 @@ from PIL import Image, UnidentifiedImageError, __version__
 
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.images._convert import array_to_rgb, image_to_rgb, upright
-from multimodal_ensemble.images._source import ImageSource, check_source, open_encoded, unreadable
+from multimodal_ensemble.images._fetch_options import FetchOptions
+from multimodal_ensemble.images._source import (
+    ImageSource,
+    check_source,
+    open_encoded,
+    resolve,
+    unreadable,
+)
 
 # An image takes 8 bytes per pixel, and 12 with an orientation. Other threads read small images.
 _LARGE_PIXELS = 2**24
@@ -23,7 +30,11 @@ _FILTERS = ("nearest", "bilinear", "bicubic", "lanczos", "box")
 
 
 def read_image(
-    source: ImageSource, size: int | tuple[int, int], *, resampling: str = "bilinear"
+    source: ImageSource,
+    size: int | tuple[int, int],
+    *,
+    resampling: str = "bilinear",
+    fetch: FetchOptions | None = None,
 ) -> NDArray[np.uint8]:
     """Read one image as RGB pixels of a given size.
 
@@ -32,18 +43,22 @@ def read_image(
 
     Parameters
     ----------
-    source : str, os.PathLike, bytes, PIL.Image.Image or ndarray
-        A path, an address such as ``"s3://bucket/4.jpg"``, the bytes of an encoded file, a PIL
-        image, or an array. A PIL image is not changed; the current frame of an animated one is
-        read. An array has shape
-        ``(height, width)`` or ``(height, width, channels)`` with 1, 3 (RGB) or 4 (RGBA)
-        channels, and dtype uint8 (0..255) or uint16 (0..65535).
+    source : str, os.PathLike, bytes, PIL.Image.Image, ndarray or mapping
+        A path or ``file:`` URL, an address such as ``"s3://bucket/4.jpg"``, a data URI in base64,
+        the bytes of an encoded file, a PIL image, an array, or a mapping with the "bytes" or else
+        the "path" of a file, as Hugging Face has them. A PIL image is not changed; the current
+        frame of an animated one is read. An array has shape ``(height, width)`` or
+        ``(height, width, channels)`` with 1, 3 (RGB) or 4 (RGBA) channels, and dtype uint8
+        (0..255) or uint16 (0..65535).
     size : int or tuple of int
         ``(height, width)`` of the result in pixels, at least 1; an int for a square. The image
         is stretched to this size, so its aspect ratio may change.
     resampling : {"nearest", "bilinear", "bicubic", "lanczos", "box"}, default="bilinear"
         The Pillow filter for resizing. All but "nearest" are antialiased: their support grows
         with the scale factor when an image is made smaller.
+    fetch : FetchOptions, optional
+        Permission to fetch addresses of the web, such as ``"https://example.org/4.jpg"``, and the
+        limits. Default: they are refused.
 
     Returns
     -------
@@ -101,16 +116,17 @@ def read_image(
     """
     height, width = check_image_size(size)
     check_resampling(resampling)
-    with open_rgb(source) as rgb:
+    with open_rgb(source, fetch) as rgb:
         return np.array(rgb.resize((width, height), Image.Resampling[resampling.upper()]))
 
 
 @contextmanager
-def open_rgb(source: ImageSource) -> Iterator[Image.Image]:
+def open_rgb(source: ImageSource, fetch: FetchOptions | None = None) -> Iterator[Image.Image]:
     """Open an image as upright RGB; errors while it is open become an `ImageReadError`."""
-    check_source(source)
+    source = resolve(source)
+    check_source(source, fetch)
     try:
-        with _open_rgb(source) as rgb:
+        with _open_rgb(source, fetch) as rgb:
             yield rgb
     except MemoryError:
         raise
@@ -166,16 +182,16 @@ def check_resampling(resampling: str) -> None:
 
 
 @contextmanager
-def _open_rgb(source: Any) -> Iterator[Image.Image]:
+def _open_rgb(source: Any, fetch: FetchOptions | None) -> Iterator[Image.Image]:
     if isinstance(source, np.ndarray):
         yield array_to_rgb(source)
     elif isinstance(source, Image.Image):
         source.load()
         yield upright(image_to_rgb(source), source)
     else:
-        with open_encoded(source) as file, _identify(file) as image:
+        with open_encoded(source, fetch) as file, _identify(file) as image:
             is_large = image.width * image.height > _LARGE_PIXELS
-            with _ONE_LARGE_IMAGE if is_large else nullcontext(), _open_rgb(image) as rgb:
+            with _ONE_LARGE_IMAGE if is_large else nullcontext(), _open_rgb(image, fetch) as rgb:
                 yield rgb
 
 

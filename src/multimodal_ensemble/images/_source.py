@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +20,27 @@ from PIL import Image
 from multimodal_ensemble._regular_files import open_regular
 from multimodal_ensemble._tables import is_missing
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images._remote import check_remote, is_remote, read_remote
+from multimodal_ensemble.images._data_uri import decode_data_uri, describe_data_uri, is_data_uri
+from multimodal_ensemble.images._fetch_options import FetchOptions
+from multimodal_ensemble.images._remote import (
+    check_remote,
+    is_remote,
+    is_web_address,
+    read_remote,
+)
+from multimodal_ensemble.images._web import read_web
 
-# A path or an address, the bytes of an encoded file, a PIL image, or an array; None is a missing
-# image.
+# A path, an address or a data URI, the bytes of an encoded file, a PIL image, an array, or a
+# mapping with the bytes or the path; None is a missing image.
 ImageSource: TypeAlias = (
-    str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8] | NDArray[np.uint16] | None
+    str
+    | os.PathLike[str]
+    | bytes
+    | Image.Image
+    | NDArray[np.uint8]
+    | NDArray[np.uint16]
+    | Mapping[str, Any]
+    | None
 )
 
 #: File name suffixes of common image formats that Pillow reads, in lower case.
@@ -30,18 +48,75 @@ IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
+_FILE_URL = re.compile(r"file:/", re.IGNORECASE)
+
 
 def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
     """Return whether a source is a path or an address."""
     return isinstance(source, str | os.PathLike)
 
 
-def with_root(source: ImageSource, root: str | os.PathLike[str] | None) -> ImageSource:
-    """Join a relative path to `root`; return any other source unchanged."""
+def is_record(source: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether a source is a record of Hugging Face: the bytes of a file, or its path."""
+    return isinstance(source, Mapping) and {*source} <= {"bytes", "path"} and len(source) > 0
+
+
+def local_path(source: object, root: str | os.PathLike[str] | None = None) -> str | None:
+    """Return the path of a local file.
+
+    Parameters
+    ----------
+    source : object
+        What a table has in place of an image.
+    root : str or os.PathLike, default=None
+        The folder that relative paths start from. None is the working directory.
+
+    Returns
+    -------
+    str or None
+        None if the source is an address, a data URI or no string or path.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.images import local_path
+    >>> local_path("4.jpg", "posters"), local_path("file:///data/4.jpg")
+    ('posters/4.jpg', '/data/4.jpg')
+    >>> local_path("s3://bucket/4.jpg")
+    """
+    if not is_path(source) or is_remote(source) or is_web_address(source) or is_data_uri(source):
+        return None
+    path = os.fspath(source)
+    if isinstance(source, str) and _FILE_URL.match(source):
+        parts = urlsplit(source)
+        if parts.netloc.lower() not in ("", "localhost"):
+            # The path of another machine.
+            return None
+        return url2pathname(parts.path)
     # Joining an empty path to a folder would yield the folder and hide the mistake.
-    if root is None or not is_path(source) or not os.fspath(source) or is_remote(source):
-        return source
-    return Path(root) / source
+    return path if root is None or not path else os.fspath(Path(root) / path)
+
+
+def resolve(source: Any, root: str | os.PathLike[str] | None = None) -> ImageSource:
+    """Return a source as a path, an address, bytes, or an image in memory.
+
+    Records are replaced by their bytes or their path, data URIs by their content, ``file:`` URLs by
+    paths, and relative paths are joined to `root`.
+    """
+    if is_record(source):
+        content = source.get("bytes")
+        return resolve(source.get("path"), root) if content is None else resolve(content)
+    if is_data_uri(source):
+        try:
+            return decode_data_uri(source)
+        except ValueError as error:
+            raise unreadable(source, error) from error
+    if not is_path(source):
+        image: ImageSource = source
+        return image
+    path = local_path(source, root)
+    if path is None and not (is_remote(source) or is_web_address(source)):
+        raise unreadable(source, "a file: URL with the name of a machine is not read")
+    return source if path is None else path
 
 
 def source_name(source: object) -> str:
@@ -66,8 +141,12 @@ def source_name(source: object) -> str:
     >>> source_name(np.zeros((9, 6), dtype=np.uint8))
     'array of shape (9, 6), dtype uint8'
     """
+    if is_data_uri(source):
+        return describe_data_uri(source)
     if is_path(source):
         return str(os.fspath(source))
+    if is_record(source) and source.get("path"):
+        return str(source["path"])
     return str(source) if is_missing(source) else describe(source)
 
 
@@ -82,9 +161,10 @@ def looks_like_image(value: Any) -> bool:
     Returns
     -------
     bool
-        True for a PIL image, for a uint8 or uint16 array with two or three dimensions, and for
-        bytes that Pillow identifies as an image file. No pixels are decoded. A path is not an
-        image in memory; compare its suffix with `IMAGE_SUFFIXES`.
+        True for a PIL image, for a uint8 or uint16 array with two or three dimensions, for bytes
+        that Pillow identifies as an image file, and for a record of Hugging Face, a mapping with
+        the "bytes" or the "path" of a file. No pixels are decoded. A path is not an image in
+        memory; compare its suffix with `IMAGE_SUFFIXES`.
 
     Examples
     --------
@@ -101,11 +181,20 @@ def looks_like_image(value: Any) -> bool:
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
             return False
         return True
+    if is_record(value):
+        return isinstance(value.get("bytes"), bytes) or isinstance(value.get("path"), str)
     return isinstance(value, Image.Image)
 
 
 def describe(source: object) -> str:
     """Describe a source by its kind and name, for the subject of a sentence."""
+    if is_data_uri(source):
+        return describe_data_uri(source)
+    if is_record(source):
+        content = source.get("bytes")
+        return describe(source.get("path") if content is None else content)
+    if is_web_address(source):
+        return f"image at {source!r}"
     if is_path(source):
         # repr, because names with control characters or broken encodings cannot be printed.
         return f"image file {os.fspath(source)!r}"
@@ -141,13 +230,19 @@ def _reason(error: Exception) -> str:
     return text if is_worded else f"{type(error).__name__}: {text}" if text else repr(error)
 
 
-def check_source(source: object) -> None:
-    """Raise a TypeError or an ImageReadError unless a source is of a kind that can be read."""
+def check_source(source: object, fetch: FetchOptions | None) -> None:
+    """Raise a TypeError or an ImageReadError unless a resolved source is of a readable kind."""
     if is_missing(source):
         raise unreadable(source, "missing (None/NaN)")
     if is_path(source):
         if not os.fspath(source):
             raise unreadable(source, "the path is empty")
+        if is_web_address(source) and fetch is None:
+            raise unreadable(
+                source,
+                "addresses of the web are not fetched without fetch=FetchOptions(), which "
+                "multimodal_ensemble.images has",
+            )
         if is_remote(source):
             try:
                 check_remote(source)
@@ -161,7 +256,8 @@ def check_source(source: object) -> None:
     elif not isinstance(source, bytes | Image.Image):
         msg = (
             "An image must be a path (str or os.PathLike), the bytes of an encoded file, "
-            "a PIL.Image.Image, or a NumPy array of uint8 or uint16. "
+            "a PIL.Image.Image, a NumPy array of uint8 or uint16, or a mapping with 'bytes' or "
+            "'path'. "
             f"Received {type(source).__name__}: {source!r:.80}."
         )
         raise TypeError(msg)
@@ -183,13 +279,16 @@ def _check_array(array: NDArray[Any]) -> None:
 
 
 @contextmanager
-def open_encoded(source: str | os.PathLike[str] | bytes) -> Iterator[BytesIO | BufferedReader]:
-    """Open the encoded content of a path or bytes for the duration of the block."""
+def open_encoded(
+    source: str | os.PathLike[str] | bytes, fetch: FetchOptions | None
+) -> Iterator[BytesIO | BufferedReader]:
+    """Open the encoded content of a path, an address or bytes for the duration of the block."""
     if isinstance(source, bytes):
         yield BytesIO(source)
-        return
-    if is_remote(source):
+    elif fetch is not None and is_web_address(source):
+        yield BytesIO(read_web(source, fetch))
+    elif is_remote(source):
         yield BytesIO(read_remote(source))
-        return
-    with open_regular(source) as file:
-        yield file
+    else:
+        with open_regular(source) as file:
+            yield file
