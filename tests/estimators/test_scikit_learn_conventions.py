@@ -217,6 +217,7 @@ def test_scorers_of_scikit_learn_return_their_metric(n_labels, naming):
     classifier.scores = np.clip(y + np.random.default_rng(1).normal(size=y.shape), 0.01, 0.99)
     # As `fit` reads them.
     classifier.classes_ = read_labels(NAMINGS[naming](y))[1]
+    classifier.target_type_ = "multilabel"
     classifier.thresholds_ = np.full(n_labels, 0.4)
     tuned = TunedThresholdMultilabelClassifier(classifier, cv="prefit").fit(data, y)
     for name in get_scorer_names():
@@ -309,7 +310,7 @@ def test_weights_of_other_rows_are_refused_by_score():
     data, y = draw(n_rows=20)
     classifier = ScoredClassifier([])
     classifier.scores, classifier.thresholds_ = np.full(y.shape, 0.7), np.full(2, 0.5)
-    classifier.classes_ = np.arange(2)
+    classifier.classes_, classifier.target_type_ = np.arange(2), "multilabel"
     weight = pd.Series(np.arange(20), index=data.index)
     expected = accuracy_score(y, np.ones_like(y), sample_weight=weight)
     assert classifier.score(data, y, weight) == pytest.approx(expected)

@@ -22,7 +22,7 @@ def is_criterion(threshold: Any) -> bool:
 
 def check_threshold(threshold: Any) -> None:
     """Raise a ValueError if `threshold` is a criterion that cannot be maximised."""
-    if is_criterion(threshold):
+    if is_criterion(threshold) and not (isinstance(threshold, str) and threshold == "auto"):
         check_criterion(threshold, name="threshold")
 
 
