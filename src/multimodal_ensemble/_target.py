@@ -108,7 +108,8 @@ def read_values(y: Any, *, name: str = "y") -> tuple[NDArray[np.intp], list[Any]
     """Return the number of each row's class, and the distinct classes in any order."""
     column = _as_column(from_arrow(y, name=name), name)
     if column is None:
-        received = f"shape {shape}" if (shape := np.shape(y)) else type(y).__name__
+        shape = getattr(y, "shape", None)
+        received = type(y).__name__ + (f" of shape {shape}" if shape else "")
         msg = (
             f"{name} must hold one class per row: a string, a whole number or a boolean. "
             f"Received {received}."
@@ -237,13 +238,18 @@ def _as_column(y: Any, name: str) -> pd.Series | None:
     """Return data of one axis whose values are no lists as a Series, or None."""
     if isinstance(y, pd.DataFrame | Mapping | str | bytes) or hasattr(y, "toarray"):
         return None
-    if isinstance(y, pd.Series | pd.Index) or getattr(y, "ndim", None) == 1:
-        check_not_masked(y, name=name)
-        column = y if isinstance(y, pd.Series) else pd.Series(y)
-    elif isinstance(y, list | tuple):
+    if isinstance(y, list | tuple):
         column = pd.Series(as_object_array(y), dtype=object)
+    elif isinstance(y, pd.Series):
+        column = y
     else:
-        return None
+        # As arrays of NumPy, extension arrays of pandas would lose their missing values.
+        is_known = isinstance(y, np.ndarray | pd.Index | pd.api.extensions.ExtensionArray)
+        values = y if is_known else np.asarray(y)
+        if values.ndim != 1:
+            return None
+        check_not_masked(values, name=name)
+        column = pd.Series(values)
     if column.dtype == object and any(map(_is_no_class, column)):
         return None
     return column if len(column) else None

@@ -168,7 +168,8 @@ def _read_fitted(
         else:
             radial = check_member_sizes(encoders, members, n_labels, saved)
             model = fuse_late(encoders, members, n_labels, radial=radial)
-        model = with_last_layers(model, saved_last_layers(saved, target))
+        layers = saved_last_layers(saved, target, are_probabilities=members is None)
+        model = with_last_layers(model, layers)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)

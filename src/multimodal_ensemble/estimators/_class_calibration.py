@@ -56,8 +56,13 @@ def with_last_layers(model: keras.Model, layers: Sequence[keras.Layer]) -> keras
     return model
 
 
-def saved_last_layers(saved: Mapping[str, list[NDArray[Any]]], target: Target) -> list[keras.Layer]:
+def saved_last_layers(
+    saved: Mapping[str, list[NDArray[Any]]], target: Target, *, are_probabilities: bool
+) -> list[keras.Layer]:
     """Return the last layers that have weights in a saved file."""
+    if target.kind == MULTICLASS and not are_probabilities and PROBABILITIES not in saved:
+        msg = f"The file has no layer {PROBABILITIES!r}, without which scores do not add up to 1."
+        raise ArtefactError(msg)
     n_labels = len(target.labels)
     calibration = saved_calibration(saved.get(CALIBRATION), n_labels)
     layers = [] if calibration is None else [calibration]
