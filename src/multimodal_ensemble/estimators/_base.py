@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._label_names import classes_for_caller
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
-from multimodal_ensemble._target import Target
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
@@ -58,7 +57,6 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
     model_: keras.Model
     thresholds_: NDArray[np.float64]
     provenance_: dict[str, Any]
-    target_type_: str
 
     # -- evaluation --------------------------------------------------------------------------
 
@@ -168,12 +166,6 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
     @classes_.setter
     def classes_(self, labels: NDArray[Any]) -> None:
         self._classes = labels
-
-    @property
-    def _target(self) -> Target:
-        """What is predicted of each row."""
-        check_is_fitted(self, "_classes")
-        return Target(self.target_type_, self._classes)
 
     # -- the fitted value --------------------------------------------------------------------
 

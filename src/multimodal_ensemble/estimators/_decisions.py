@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._target import BINARY, MULTICLASS, Target
-from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble._validation import FloatArray, ScoreArray, check_at_least
 from multimodal_ensemble.estimators._thresholds import given_thresholds, is_criterion
 from multimodal_ensemble.metrics import apply_thresholds, mean_accuracy
 
@@ -46,7 +46,7 @@ def resolve_threshold(threshold: Any, target: Target, y: NDArray[np.bool_]) -> A
     return check_divisors(given_thresholds(threshold, target.labels), target)
 
 
-def check_divisors(thresholds: NDArray[np.float64], target: Target) -> NDArray[np.float64]:
+def check_divisors(thresholds: FloatArray, target: Target) -> FloatArray:
     """Return thresholds, which must be positive where scores of classes are divided by them."""
     if target.kind == MULTICLASS and not ((thresholds > 0).all() and np.isfinite(thresholds).any()):
         msg = (
@@ -58,23 +58,20 @@ def check_divisors(thresholds: NDArray[np.float64], target: Target) -> NDArray[n
     return thresholds
 
 
-def class_probabilities(y_score: NDArray[np.float32], target: Target) -> NDArray[np.float32]:
+def class_probabilities(y_score: NDArray[Any], target: Target) -> NDArray[Any]:
     """Return a column for each class: with two classes, the model scores the second one alone."""
     return np.hstack([1 - y_score, y_score]) if target.kind == BINARY else y_score
 
 
-def choose_classes(
-    y_score: NDArray[np.float32], thresholds: NDArray[np.float64], target: Target
-) -> NDArray[np.intp]:
+def choose_classes(y_score: ScoreArray, thresholds: FloatArray, target: Target) -> NDArray[np.intp]:
     """Return the position of the class that is predicted for each row."""
     if target.kind == BINARY:
         return apply_thresholds(y_score, thresholds)[:, 0].astype(np.intp)
-    return _margins(y_score, thresholds).argmax(axis=1)
+    best: NDArray[np.intp] = _margins(y_score, thresholds).argmax(axis=1)
+    return best
 
 
-def choose_matrix(
-    y_score: NDArray[np.float32], thresholds: NDArray[np.float64], target: Target
-) -> NDArray[np.bool_]:
+def choose_matrix(y_score: ScoreArray, thresholds: FloatArray, target: Target) -> NDArray[np.bool_]:
     """Return which labels are predicted for each row, one column per label."""
     if target.is_single:
         return target.to_matrix(choose_classes(y_score, thresholds, target))
@@ -83,8 +80,8 @@ def choose_matrix(
 
 def accuracy_of(
     y_true: NDArray[np.bool_],
-    y_score: NDArray[np.float32],
-    thresholds: NDArray[np.float64],
+    y_score: ScoreArray,
+    thresholds: FloatArray,
     target: Target,
 ) -> float:
     """Return the share of rows whose class is predicted, or the mean accuracy of labels."""
@@ -95,8 +92,8 @@ def accuracy_of(
 
 
 def name_classes(
-    y_score: NDArray[np.float32],
-    thresholds: NDArray[np.float64],
+    y_score: ScoreArray,
+    thresholds: FloatArray,
     target: Target,
     *,
     at_least: int = 0,
@@ -112,7 +109,7 @@ def name_classes(
         )
         raise ValueError(msg)
     if top_k is None:
-        return target.classes[choose_classes(y_score, thresholds, target)].tolist()
+        return list(target.classes[choose_classes(y_score, thresholds, target)].tolist())
     check_at_least(top_k, 1, name="top_k")
     if top_k > n_classes:
         msg = f"top_k must be at most {n_classes}, the number of classes. Received top_k={top_k}."
@@ -126,5 +123,5 @@ def name_classes(
     return [tuple(names[place] for place in row) for row in order[:, :top_k].tolist()]
 
 
-def _margins(y_score: NDArray[np.float32], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+def _margins(y_score: ScoreArray, thresholds: FloatArray) -> FloatArray:
     return y_score.astype(np.float64) / thresholds

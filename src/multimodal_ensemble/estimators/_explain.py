@@ -25,7 +25,11 @@ class ExplainMixin(ABC):
     model_: Any
     classes_: Any
     provenance_: dict[str, Any]
-    _target: Target
+
+    @property
+    @abstractmethod
+    def _target(self) -> Target:
+        """What is predicted of each row."""
 
     def explain(self, X: Any, *, labels: Any = None, background: Any = None) -> Explanation:
         """Return how much each modality, token, word and column moves the scores of rows.

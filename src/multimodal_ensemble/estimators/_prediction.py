@@ -43,10 +43,18 @@ class PredictionMixin:
     store: Any
     verbose: int
     classes_: Any
+    # The labels themselves; scorers of scikit-learn receive others from `classes_`.
+    _classes: NDArray[Any]
     encoders_: list[Encoder]
     model_: keras.Model
     thresholds_: NDArray[np.float64]
-    _target: Target
+    target_type_: str
+
+    @property
+    def _target(self) -> Target:
+        """What is predicted of each row."""
+        check_is_fitted(self)
+        return Target(self.target_type_, self._classes)
 
     @property
     @abstractmethod
