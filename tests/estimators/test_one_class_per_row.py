@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 
 import joblib
 import numpy as np
@@ -32,6 +33,7 @@ from multimodal_ensemble.estimators._calibration import without_calibration
 from multimodal_ensemble.estimators._export import describe
 from multimodal_ensemble.exceptions import ArtefactError
 from tests.estimators.test_artefact import drop, put, rewrite
+from tests.estimators.test_export import run_litert
 
 N_ROWS = 60
 GENRES = np.array(["drama", "love", "war"], dtype=object)
@@ -483,3 +485,31 @@ def test_the_description_of_an_export_says_what_is_predicted(kind, target, fitte
     words = "second class" if target == "binary" else "highest score / threshold"
     assert words in described["predicate"]
     assert described["thresholds"] == estimator.thresholds_.tolist()
+
+
+@both
+@each_target
+def test_an_exported_model_decides_as_its_description_says(kind, target, fitted, tmp_path):
+    estimator = fitted(kind, target)
+    estimator.export(tmp_path / "model", format="litert")
+    described = json.loads((tmp_path / "model.json").read_text())
+    inputs = {name: np.asarray(rows, "float32") for name, rows in batch(estimator).items()}
+    y_score = run_litert(tmp_path / "model", inputs)
+    np.testing.assert_allclose(
+        y_score, estimator.predict_proba(X)[:, -y_score.shape[1] :], atol=1e-5
+    )
+    if target == "binary":
+        codes = (y_score[:, 0] >= described["thresholds"][0]).astype(int)
+    else:
+        codes = (y_score / described["thresholds"]).argmax(axis=1)
+    assert np.array(described["classes"])[codes].tolist() == estimator.predict(X).tolist()
+
+
+def test_a_second_class_that_is_never_predicted_is_reported(capsys):
+    y = pd.Series(["no"] * (N_ROWS - 2) + ["yes"] * 2)
+    rows = pd.DataFrame({"tags": [["x"]] * N_ROWS, "number": 0.0})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ensemble = make("ensemble", threshold="accuracy", verbose=1).fit(rows, y)
+    assert "The class 'yes' is never predicted, because its learned" in capsys.readouterr().out
+    assert set(ensemble.predict(rows)) == {"no"}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from multimodal_ensemble._validation import check_at_least, check_choice
+from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.estimators._calibration import check_calibration
 from multimodal_ensemble.estimators._read_table import check_label_options
-from multimodal_ensemble.estimators._rows import check_validation_fraction
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.fusion import check_fusion
 from multimodal_ensemble.training import check_monitor
@@ -26,4 +25,17 @@ def check_classifier_params(classifier: Any) -> None:
         check_at_least(classifier.batch_size, 1, name="batch_size")
     if isinstance(classifier.encoders, str):
         check_choice(classifier.encoders, ("auto",), name="encoders")
-    check_validation_fraction(classifier.validation_fraction)
+    _check_validation_fraction(classifier.validation_fraction)
+
+
+def _check_validation_fraction(fraction: Any) -> None:
+    """Raise a ValueError unless this can be the share of rows that is held out."""
+    if fraction is None:
+        return
+    check_fraction(fraction, name="validation_fraction")
+    if not fraction:
+        msg = (
+            "validation_fraction must be above 0, or None to choose weights and thresholds on the "
+            "training rows themselves. Received validation_fraction=0."
+        )
+        raise ValueError(msg)

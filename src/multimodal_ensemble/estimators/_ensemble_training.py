@@ -123,7 +123,11 @@ def train_ensemble(
         # Scores of labels that no scored row has say nothing about where to predict them.
         thresholds[~y.any(axis=0)] = np.inf
     never = describe_never_predicted(
-        threshold, target.labels, thresholds, fix="train with more rows that have them"
+        threshold,
+        target.labels,
+        thresholds,
+        fix="train with more rows that have them",
+        is_single=target.is_single,
     )
     if verbose and never is not None:
         print(never, flush=True)

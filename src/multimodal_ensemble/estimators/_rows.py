@@ -19,7 +19,7 @@ from multimodal_ensemble._tables import (
     named_rows,
 )
 from multimodal_ensemble._target import Target
-from multimodal_ensemble._validation import check_fraction, check_sample_weight
+from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._read_table import (
     read_label_column,
@@ -187,19 +187,6 @@ def warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
             f"No training row has the label(s) {classes[~has_label].tolist()}, so they cannot be "
             "learned."
         )
-
-
-def check_validation_fraction(fraction: Any) -> None:
-    """Raise a ValueError unless this can be the share of rows that is held out."""
-    if fraction is None:
-        return
-    check_fraction(fraction, name="validation_fraction")
-    if not fraction:
-        msg = (
-            "validation_fraction must be above 0, or None to choose weights and thresholds on the "
-            "training rows themselves. Received validation_fraction=0."
-        )
-        raise ValueError(msg)
 
 
 def hold_out(

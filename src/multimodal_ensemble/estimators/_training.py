@@ -134,6 +134,7 @@ def train_model(
                 target.labels,
                 thresholds,
                 fix="pass validation_data=(X, y) with more rows that have them",
+                is_single=target.is_single,
             )
             if params["verbose"] and never is not None:
                 print(never, flush=True)
