@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
+from multimodal_ensemble.encoders import DenseEncoder
 from multimodal_ensemble.fusion import ClassProbabilities, fuse_encoders
 from multimodal_ensemble.linear import ClassScaling
 
@@ -43,10 +44,11 @@ def test_probabilities_add_up_to_1_and_the_layer_has_the_same():
         np.testing.assert_allclose(expected.sum(axis=1), 1)
         layer = ClassProbabilities()
         layer.build((None, 4))
-        layer.set_weights([slope])
+        layer.set_weights([np.float32(slope)])
         np.testing.assert_allclose(layer(scores), expected, atol=1e-5)
         if slope == 1:
-            np.testing.assert_allclose(expected, scores / scores.sum(axis=1, keepdims=True))
+            shares = scores / scores.sum(axis=1, keepdims=True)
+            np.testing.assert_allclose(expected, shares, rtol=1e-6)
 
 
 def test_separate_classes_and_zeros_leave_the_slope_finite():
@@ -67,4 +69,4 @@ def test_rows_without_a_class_are_left_out():
 
 def test_another_activation_is_refused():
     with pytest.raises(ValueError, match="activation must be one of 'sigmoid', 'softmax'"):
-        fuse_encoders([], 3, activation="tanh")
+        fuse_encoders([DenseEncoder("x")], 3, activation="tanh")
