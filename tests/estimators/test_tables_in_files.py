@@ -13,7 +13,6 @@ from multimodal_ensemble import (
     MultimodalEnsemble,
 )
 from multimodal_ensemble._labels import read_labels
-from multimodal_ensemble._target import Target, read_target
 from multimodal_ensemble.estimators import _prediction, _read_table, _rows
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.generators import _read_rows
@@ -98,10 +97,10 @@ def test_labels_of_a_file_are_those_of_the_table(table, tmp_path, small_memory):
     pd.DataFrame({"number": range(len(lists)), "genres": lists}).to_parquet(path)
     X, y = _read_table.split_labels(path, "genres")
     assert X.columns == ["number"]
-    matrix, target = _read_table.read_label_column(y, None)
+    matrix, classes = _read_table.read_label_column(y, None)
     expected, expected_classes = read_labels(lists)
     np.testing.assert_array_equal(matrix, expected)
-    assert target.classes.tolist() == expected_classes.tolist() == ["art", "love", "war"]
+    assert classes.tolist() == expected_classes.tolist() == ["art", "love", "war"]
 
 
 def test_strings_of_a_file_are_split_as_those_of_a_table(tmp_path, small_memory):
@@ -111,34 +110,14 @@ def test_strings_of_a_file_are_split_as_those_of_a_table(tmp_path, small_memory)
     _, y = _read_table.split_labels(path, "genres")
     for min_count in (1, 15):
         said = []
-        matrix, target = _read_table.read_label_column(y, None, min_count=min_count)
+        matrix, classes = _read_table.read_label_column(y, None, min_count=min_count)
         expected, expected_classes = read_labels(strings, min_count=min_count, report=said.append)
         np.testing.assert_array_equal(matrix, expected)
-        assert target.classes.tolist() == expected_classes.tolist()
+        assert classes.tolist() == expected_classes.tolist()
         if min_count == 1:
-            turned = Target("multilabel", target.classes[::-1])
-            known, _ = _read_table.read_label_column(y, turned)
+            known, _ = _read_table.read_label_column(y, classes[::-1])
             np.testing.assert_array_equal(known, expected[:, ::-1])
-    assert target.classes.tolist() == ["art", "war"]
-
-
-def test_classes_of_a_file_are_those_of_a_table(tmp_path, small_memory):
-    rows = ["war"] * 140 + ["love", "art"] * 75
-    path = tmp_path / "rows.parquet"
-    pd.DataFrame({"number": range(290), "genre": rows}).to_parquet(path)
-    _, y = _read_table.split_labels(path, "genre")
-    said = []
-    matrix, target = _read_table.read_label_column(y, None, report=said.append)
-    assert said == ["y: one of 3 classes per row: ['art', 'love', 'war']"]
-    assert target.kind == "multiclass"
-    expected, _ = read_target(rows)
-    np.testing.assert_array_equal(matrix, expected)
-    np.testing.assert_array_equal(_read_table.read_label_column(y, target)[0], expected)
-    fewer = Target("binary", target.classes[:2])
-    assert _read_table.read_class_column(y, fewer).tolist() == [-1] * 140 + [1, 0] * 75
-    with pytest.raises(ValueError, match="has a class that no training row has, in row 0") as info:
-        _read_table.read_label_column(y, fewer)
-    assert info.value.__notes__ == ["Rows of y are counted from row 0 of X here."]
+    assert classes.tolist() == ["art", "war"]
 
 
 def test_an_estimator_splits_strings_and_leaves_rare_labels_out(table, fitted, capsys):
@@ -158,9 +137,7 @@ def test_an_estimator_splits_strings_and_leaves_rare_labels_out(table, fitted, c
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["war"] * 300, "has one class only, 'war', in all 300 rows"),
-        ([f"war {row}" for row in range(300)], "what separates them as label_delimiter"),
-        (["war"] * 200 + [None] * 100, "has no class in"),
+        (["war"] * 300, "what separates them as label_delimiter"),
         ([["war"]] * 200 + [None] * 100, "an empty list where a row has no label"),
         ([[]] * 300, "has no labels"),
     ],

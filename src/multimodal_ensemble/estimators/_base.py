@@ -31,13 +31,12 @@ from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._prediction import PredictionMixin
 from multimodal_ensemble.estimators._read_table import (
-    read_class_column,
-    read_label_column,
     read_large_table,
     read_table,
     split_labels,
 )
 from multimodal_ensemble.estimators._rows import check_same_length
+from multimodal_ensemble.estimators._target_column import read_class_column, read_target_column
 from multimodal_ensemble.metrics import apply_thresholds
 
 
@@ -133,7 +132,7 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
     ) -> tuple[Any, NDArray[np.bool_]]:
         """Return X as a table, in files only if it `may_be_lazy`, and the true labels."""
         table, y = self._read_pair(X, y, sample_weight, may_be_lazy=may_be_lazy)
-        y_true, _ = read_label_column(y, self._target, delimiter=self.label_delimiter)
+        y_true, _ = read_target_column(y, self._target, delimiter=self.label_delimiter)
         check_same_length(table, y_true)
         return table, y_true
 

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.utils.validation import validate_data
 
-from multimodal_ensemble._label_format import LabelFormat
 from multimodal_ensemble._labels import find_rare, label_array, label_format, read_labels
 from multimodal_ensemble._open_table import open_table, read_tables
 from multimodal_ensemble._table_files import TableFile
@@ -23,15 +22,6 @@ from multimodal_ensemble._tables import (
     is_missing,
     table_names,
     to_frame,
-)
-from multimodal_ensemble._target import (
-    MULTILABEL,
-    Target,
-    class_column,
-    make_target,
-    read_classes,
-    read_target,
-    read_values,
 )
 from multimodal_ensemble._validation import check_at_least
 
@@ -79,59 +69,19 @@ def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
 
 def read_label_column(
     y: Any,
-    known: Target | None,
+    classes: NDArray[Any] | None,
     *,
     name: str = "y",
     delimiter: str | None = None,
     min_count: int = 1,
     report: Callable[[str], object] = lambda line: None,
-) -> tuple[NDArray[np.bool_], Target]:
-    """Return labels as `read_target` does, those of a table in files part by part."""
-    options: dict[str, Any] = {"name": name, "delimiter": delimiter, "min_count": min_count}
-    if not isinstance(y, TableFile):
-        return read_target(y, known, **options, report=report)
-    if known is not None and known.is_single:
-        read = _read_each(_label_parts(y), lambda rows: read_target(rows, known, name=name)[0])
-        return np.concatenate([*read]), known
-    classes = None if known is None else known.classes
-    found = label_format(_distinct_strings(y), delimiter, classes, name, report)
-    first = next(_label_parts(y), [])
-    if known is None and found is None and class_column(first, name, delimiter) is not None:
-        codes, values = _read_values_by_part(y, name)
-        target, order = make_target(codes, values, name=name, min_count=min_count, report=report)
-        return target.to_matrix(order[codes]), target
-    matrix, classes = _read_labels_by_part(y, classes, found, name, min_count, report)
-    return matrix, Target(MULTILABEL, classes)
-
-
-def read_class_column(y: Any, target: Target) -> NDArray[np.intp]:
-    """Return the classes of rows as `read_classes` does, those in files part by part."""
-    if not isinstance(y, TableFile):
-        return read_classes(y, target)
-    read = _read_each(_label_parts(y), lambda rows: read_classes(rows, target))
-    return np.concatenate([*read])
-
-
-def _read_values_by_part(y: TableFile, name: str) -> tuple[NDArray[np.intp], list[Any]]:
-    """Return what `read_values` does for the rows of a table in files."""
-    numbers: dict[Any, int] = {}
-    codes = []
-    read = _read_each(_label_parts(y), lambda rows: read_values(rows, name=name))
-    for own, values in read:
-        known = [numbers.setdefault(value, len(numbers)) for value in values]
-        codes.append(np.array(known, dtype=np.intp)[own])
-    return np.concatenate(codes), list(numbers)
-
-
-def _read_labels_by_part(
-    y: TableFile,
-    classes: NDArray[Any] | None,
-    found: LabelFormat | None,
-    name: str,
-    min_count: int,
-    report: Callable[[str], object],
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Return what `read_labels` does for the rows of a table in files."""
+    """Return labels as `read_labels` does, those of a table in files part by part."""
+    if not isinstance(y, TableFile):
+        return read_labels(
+            y, classes, name=name, delimiter=delimiter, min_count=min_count, report=report
+        )
+    found = label_format(_distinct_strings(y), delimiter, classes, name, report)
 
     def parts() -> Iterator[list[Any]]:
         for rows in _label_parts(y):
@@ -148,22 +98,16 @@ def _read_labels_by_part(
                 counts.update(dict(zip(columns.tolist(), matrix.sum(axis=0).tolist(), strict=True)))
         rare = find_rare(counts, min_count, name, report)
         classes = label_array(sorted(counts.keys() - rare)) if counts else None
-
-    def read(rows: list[Any]) -> NDArray[np.bool_]:
+    positive = []
+    for number, rows in enumerate(parts()):
         kept = [[label for label in row if label not in rare] for row in rows] if rare else rows
-        return read_labels(kept, classes, name=name)[0]
-
-    return np.concatenate([*_read_each(parts(), read)]), np.asarray(classes)
-
-
-def _read_each(parts: Iterator[list[Any]], read: Callable[[list[Any]], Any]) -> Iterator[Any]:
-    """Yield what is read of each part; an error has a note with the first row of its part."""
-    for number, rows in enumerate(parts):
         try:
-            yield read(rows)
+            positive.append(read_labels(kept, classes, name=name)[0])
         except ValueError as error:
-            error.add_note(f"Rows of y are counted from row {number * _ROWS_PER_PART} of X here.")
+            start = number * _ROWS_PER_PART
+            error.add_note(f"Rows of y are counted from row {start} of X here.")
             raise
+    return np.concatenate(positive), np.asarray(classes)
 
 
 def _distinct_strings(y: TableFile) -> list[str]:

@@ -22,10 +22,10 @@ from multimodal_ensemble._target import Target
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.estimators._read_table import (
-    read_label_column,
     read_large_table,
     split_labels,
 )
+from multimodal_ensemble.estimators._target_column import read_target_column
 from multimodal_ensemble.model_selection import stratified_holdout
 
 _N_FOLDS = 5
@@ -162,7 +162,7 @@ def read_all_rows(
     table = read_large_table(checked, X, reset=True)
     check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
     sample_weight = from_arrow(sample_weight, name="sample_weight")
-    y_true, target = read_label_column(
+    y_true, target = read_target_column(
         y,
         known,
         delimiter=estimator.label_delimiter,
@@ -248,7 +248,7 @@ def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRo
         checked.feature_names_in_ = read.feature_names_in
     table = read_large_table(checked, X, reset=False)
     check_same_index(X=named_rows(X, table), y=y)
-    y_true, _ = read_label_column(
+    y_true, _ = read_target_column(
         y, read.target, name="y of validation_data", delimiter=estimator.label_delimiter
     )
     return Rows(table, y_true)
