@@ -91,6 +91,12 @@ def test_y_may_name_a_column(table, fitted):
     np.testing.assert_array_equal(by_mapping.predict_proba(table), fitted.predict_proba(table))
 
 
+def test_encoders_are_chosen_without_the_column_of_labels(table, file):
+    for X in (table, file):
+        ensemble = MultimodalEnsemble(random_state=1, verbose=0).fit(X, "genres")
+        assert "genres" not in {column for each in ensemble.encoders_ for column in each.columns}
+
+
 def test_a_column_of_labels_must_exist(table):
     with pytest.raises(ValueError, match=r"y='genre' names a column of X, which X does not have"):
         MultimodalEnsemble(make_encoders(), verbose=0).fit(table, "genre")

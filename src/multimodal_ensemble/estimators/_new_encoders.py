@@ -31,8 +31,10 @@ def fit_new_encoders(
     if verbose and len(rows.y) < n_rows:
         print(f"Encoders are fitted to {len(rows.y):,} of {n_rows:,} rows, chosen at random.")
     if isinstance(given, str):
+        # A column that y names is no longer in X.
+        exclude = [column for column in excluded if column in rows.data]
         encoders = infer_encoders(
-            rows.data, exclude=excluded, embed_tags=embed_tags, verbose=min(verbose, 1)
+            rows.data, exclude=exclude, embed_tags=embed_tags, verbose=min(verbose, 1)
         )
     else:
         encoders = [clone(encoder) for encoder in as_encoder_list(given)]
