@@ -19,7 +19,7 @@ def read_known_labels(
     Entries that are NaN or missing are unknown, and False in the matrix.
     """
     array = read_label_array(y_true, name)
-    if array.dtype.kind not in "fO":
+    if array.dtype.kind not in ("f", "O"):
         return to_booleans(array, name), None
     # pandas tells None, NaN and pandas.NA in arrays of objects.
     if not any(pd.isna(array[rows]).any() for rows in row_blocks(array.shape)):

@@ -216,7 +216,7 @@ def test_a_table_and_labels_of_different_lengths_are_refused():
 @pytest.mark.parametrize(
     ("weight", "match"),
     [
-        ([1, 2, 3], r"sample_weight must have shape \(4,\). Received shape \(3,\)"),
+        ([1, 2, 3], r"sample_weight must have shape \(4,\) or \(4, 2\). Received shape \(3,\)"),
         ([[1], [1], [1], [1]], r"Received shape \(4, 1\)"),
         ([1, 2, 3, -1], "finite and not negative"),
         ([1, 2, 3, np.nan], "finite and not negative"),

@@ -8,12 +8,8 @@ from typing import Any
 import numpy as np
 
 from multimodal_ensemble._tables import number_groups
-from multimodal_ensemble.estimators._rows import (
-    Rows,
-    TrainingRows,
-    read_all_rows,
-    warn_of_absent_labels,
-)
+from multimodal_ensemble.estimators._label_column import warn_of_absent_labels
+from multimodal_ensemble.estimators._rows import Rows, TrainingRows, read_all_rows
 
 
 def read_ensemble_rows(

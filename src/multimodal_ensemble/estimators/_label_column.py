@@ -15,6 +15,7 @@ from multimodal_ensemble._labels import find_rare, label_format, read_labels
 from multimodal_ensemble._table_files import TableFile, blocks_of
 from multimodal_ensemble._tables import is_missing
 from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble._warnings import warn
 
 # Distinct strings of labels that show how they are split.
 _MAX_DISTINCT = 10_000
@@ -79,6 +80,15 @@ def read_label_column(
         kept = rows.map(lambda row: [each for each in row if each not in rare]) if rare else rows
         matrices.append(_read_part(kept, classes, name)[0])
     return np.concatenate(matrices), classes
+
+
+def warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
+    """Warn of labels that no training row has."""
+    if not (has_label := y.any(axis=0)).all():
+        warn(
+            f"No training row has the label(s) {classes[~has_label].tolist()}, so they cannot be "
+            "learned."
+        )
 
 
 def as_list(row: Any) -> Any:

@@ -32,7 +32,7 @@ def fit_new_encoders(
         print(f"Encoders are fitted to {len(rows.y):,} of {n_rows:,} rows, chosen at random.")
     if isinstance(given, str):
         # A column that y names is no longer in X.
-        exclude = [column for column in excluded if column in rows.data]
+        exclude = [column for column in excluded if column in rows.data.columns]
         encoders = infer_encoders(
             rows.data, exclude=exclude, embed_tags=embed_tags, verbose=min(verbose, 1)
         )

@@ -14,14 +14,10 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._known_labels import known_labels
 from multimodal_ensemble._table_files import TableFile
-from multimodal_ensemble._tables import (
-    check_same_index,
-    from_arrow,
-    named_rows,
-)
+from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._target import Target
 from multimodal_ensemble._validation import check_sample_weight
-from multimodal_ensemble._warnings import warn
+from multimodal_ensemble.estimators._label_column import warn_of_absent_labels
 from multimodal_ensemble.estimators._read_table import read_large_table, split_labels
 from multimodal_ensemble.estimators._target_column import read_target_column
 from multimodal_ensemble.model_selection import stratified_holdout
@@ -181,7 +177,7 @@ def read_all_rows(
         known,
         delimiter=estimator.label_delimiter,
         min_count=estimator.min_label_count,
-        report=print if estimator.verbose else _say_nothing,
+        report=print if estimator.verbose else lambda line: None,
     )
     rows = Rows.of(table, y_true, sample_weight)
     if target.is_single and rows.weight is not None and rows.weight.ndim == 2:
@@ -198,15 +194,6 @@ def read_all_rows(
         n_features_in=checked.n_features_in_,
         feature_names_in=getattr(checked, "feature_names_in_", None),
     )
-
-
-def warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
-    """Warn of labels that no training row has."""
-    if not (has_label := y.any(axis=0)).all():
-        warn(
-            f"No training row has the label(s) {classes[~has_label].tolist()}, so they cannot be "
-            "learned."
-        )
 
 
 def hold_out(
@@ -272,7 +259,3 @@ def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRo
         y, read.target, name="y of validation_data", delimiter=estimator.label_delimiter
     )
     return Rows.of(table, y_true)
-
-
-def _say_nothing(line: str) -> None:
-    """Receive a line that is not printed."""
