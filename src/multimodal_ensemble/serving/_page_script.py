@@ -98,7 +98,7 @@ function showScores(answer) {
     isYes: labels.includes(label),
   }));
   addTable(result, "A label is predicted where its score reaches its threshold",
-    [["Label"], ["Score", "n"], ["Threshold", "n"], ["Predicted"], ["", "wide"]], rows);
+    [["Label"], ["Score", "n"], ["Threshold", "n"], ["Predicted"], ["Score, threshold", "wide"]], rows);
 }
 
 function showReasons(labels) {
@@ -110,7 +110,7 @@ function showReasons(labels) {
     result.append(element("h3", `${label}: ${score.toFixed(3)}`));
     const largest = Math.max(...parts.map(part => Math.abs(part.contribution)));
     addTable(result, `What moves the score of ${label} most`,
-      [["Part"], ["Column"], ["Contribution", "n"], ["", "wide"]],
+      [["Part"], ["Column"], ["Contribution", "n"], ["Against, for", "wide"]],
       parts.map(({part, columns, contribution}) => ({
         cells: [part, columns, signed(contribution)], bar: drawOdds(contribution, largest),
       })));
