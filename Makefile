@@ -54,7 +54,7 @@ bench-check: $(VENV)/.test
 	$(BIN)/python -m benchmarks --out build/bench-check.json --images 40 --reference-images 40 \
 		--weights MobileNet=random MobileNetV2=random --image-size 64 --epochs 1 --repeats 1 \
 		--memory-images 40 80 --scale 0.01 --only metrics import loading models store dask memory rows \
-		fits retrieval preparation ensemble lazy
+		fits retrieval preparation ensemble lazy serving
 
 # Attempts to break the library at random, with counts; about ten minutes on two cores.
 stress: $(VENV)/.test $(VENV_LOWEST)/.test

@@ -30,7 +30,8 @@ class Recorder:
         self.calls.append(list(rows))
         for position, row in enumerate(rows):
             if row == "bad":
-                raise ModalityError(f"row {position}", row=position)
+                message = f"row {position}"
+                raise ModalityError(message, row=position)
             if row == "unknown":
                 raise RuntimeError
             if row == "large":
@@ -266,7 +267,8 @@ def test_a_body_that_does_not_arrive_is_given_up(model):
 
 def test_an_error_of_the_program_is_no_traceback(client, row, monkeypatch, caplog):
     def fail(*arguments):
-        raise RuntimeError("a secret")
+        message = "a secret"
+        raise RuntimeError(message)
 
     monkeypatch.setattr(MultimodalEnsemble, "predict_proba", fail)
     for path in ("/predict", "/explain"):

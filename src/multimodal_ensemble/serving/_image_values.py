@@ -99,8 +99,9 @@ class ImageReader:
             raise RequestError(422, what if content else "the image is empty (0 bytes)") from error
         with image:
             if image.width * image.height > self._max_pixels:
-                size = f"{image.width} x {image.height} pixels"
-                raise RequestError(413, f"the image has {size}; at most {self._max_pixels:,} in all")
+                size = f"{image.width} x {image.height}"
+                most = f"{self._max_pixels:,}"
+                raise RequestError(413, f"the image has {size} pixels; at most {most} in all")
             try:
                 if field.size is None:
                     image.load()

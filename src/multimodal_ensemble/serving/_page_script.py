@@ -98,7 +98,8 @@ function showScores(answer) {
     isYes: labels.includes(label),
   }));
   addTable(result, "A label is predicted where its score reaches its threshold",
-    [["Label"], ["Score", "n"], ["Threshold", "n"], ["Predicted"], ["Score, threshold", "wide"]], rows);
+    [["Label"], ["Score", "n"], ["Threshold", "n"], ["Predicted"],
+      ["Score, threshold", "wide"]], rows);
 }
 
 function showReasons(labels) {

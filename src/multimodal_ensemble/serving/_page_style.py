@@ -13,6 +13,7 @@ body { margin: 0; background: var(--page); color: var(--text);
 main { max-width: 74rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
 h1 { margin-top: 0; font-size: 1.8rem; line-height: 1.25; overflow-wrap: anywhere; }
 h2 { margin: 0 0 0.6rem; font-size: 1.3rem; }
+h2.later { margin-top: 2rem; }
 h3 { margin: 1.2rem 0 0.3rem; font-size: 1.05rem; overflow-wrap: anywhere; }
 p { max-width: 46rem; }
 a { color: var(--link); }
