@@ -132,6 +132,15 @@ LIBRARIES = {
     "reporting": {"numpy", "pandas", "sklearn", "matplotlib"},
     "cli": {"numpy", "pandas", "sklearn", "joblib", "pyarrow", "shtab"},
     "__main__": set(),
+    "serving": {
+        "numpy",
+        "pandas",
+        "sklearn",
+        "PIL",
+        "starlette",
+        "uvicorn",
+        "python_multipart",
+    },
     "testing": {"numpy", "keras"},
 }
 
