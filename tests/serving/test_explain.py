@@ -47,7 +47,7 @@ def test_the_predicted_labels_are_explained_by_default(client, row):
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("label=Comedy", "there is no label 'Comedy'; GET /health lists them"),
+        ("label=Comedy", "there is no label 'Comedy' to explain; GET /health lists them"),
         ("n_parts=0", "n_parts must be a number from 1 to 100, not '0'"),
         ("n_parts=9999999999999999999", "n_parts must be a number"),
         ("n_parts=x", "n_parts must be a number"),

@@ -56,7 +56,18 @@ def test_the_page_loads_nothing_and_runs_its_own_script_alone(client):
 
 
 def test_names_are_escaped():
-    kinds = ("image", "images", "tags", "texts", "text", "category", "vector", "number", "value")
+    kinds = (
+        "image",
+        "images",
+        "tags",
+        "texts",
+        "text",
+        "category",
+        "vector",
+        "number",
+        "date",
+        "value",
+    )
     fields = {
         f"{HOSTILE}{kind}": Field(f"{HOSTILE}{kind}", kind, choices=(HOSTILE,), length=2)
         for kind in kinds

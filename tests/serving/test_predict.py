@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from multimodal_ensemble import BagOfWordsEncoder, DateEncoder, MultimodalEnsemble
 from multimodal_ensemble.serving import ServingLimits, make_app
 from tests.serving.conftest import as_base64, as_uri, encode_image, open_client
 
@@ -207,3 +208,34 @@ def test_limits_of_rows_images_and_bytes(model, row):
 def test_limits_are_checked(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         ServingLimits(**options)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_one_class_per_row(n_classes, table):
+    names = np.array(["calm", "loud", "odd"])[np.arange(len(table)) % n_classes]
+    encoders = [BagOfWordsEncoder("tags"), DateEncoder("released")]
+    days = [f"20{year:02}-05-17" for year in range(len(table))]
+    X = pd.DataFrame({"tags": [[name, "war"] for name in names], "released": days})
+    model = MultimodalEnsemble(encoders, random_state=1, verbose=0).fit(X, names)
+    shuffled = X.assign(tags=[["loud", "odd"][: row % 3] for row in range(len(X))])
+    with open_client(make_app(model)) as client:
+        rows = shuffled.to_dict("records")
+        answer = post(client, rows).json()
+        assert answer["target_type"] == ("binary" if n_classes == 2 else "multiclass")
+        assert [row["labels"] for row in answer["rows"]] == [
+            [label] for label in model.predict_labels(shuffled)
+        ]
+        scores = pd.DataFrame([row["scores"] for row in answer["rows"]])
+        np.testing.assert_allclose(scores, model.predict_proba(shuffled), rtol=1e-5, atol=1e-7)
+        explained = post(client, rows[:2], "/explain").json()["rows"]
+        for row, predicted in zip(explained, answer["rows"], strict=False):
+            wanted = ["loud"] if n_classes == 2 else predicted["labels"]
+            assert [each["label"] for each in row["labels"]] == wanted
+        if n_classes == 2:
+            assert list(answer["thresholds"]) == ["loud"]
+            assert post(client, rows[:1], "/explain?label=calm").status_code == 422
+        bad = post(client, [{"tags": [], "released": "yesterday"}])
+        assert bad.status_code == 422
+        assert "yesterday" in bad.json()["error"]["reason"]
+        assert post(client, [{"tags": [], "released": 3}]).status_code == 422
+        assert post(client, [{"tags": [], "released": None}]).status_code == 200

@@ -9,6 +9,7 @@ from typing import Any
 from multimodal_ensemble.encoders import (
     BagOfWordsEncoder,
     CategoryEncoder,
+    DateEncoder,
     DenseEncoder,
     Encoder,
     ImageEncoder,
@@ -17,7 +18,18 @@ from multimodal_ensemble.encoders import (
 )
 
 # The kinds of values; of several encoders of one column, the earliest kind counts.
-_KINDS = ("image", "images", "tags", "texts", "text", "category", "vector", "number", "value")
+_KINDS = (
+    "image",
+    "images",
+    "tags",
+    "texts",
+    "text",
+    "category",
+    "vector",
+    "number",
+    "date",
+    "value",
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,7 @@ class Field:
         Its name.
     kind : str
         ``"image"``, ``"images"``, ``"tags"``, ``"texts"``, ``"text"``, ``"category"``,
-        ``"vector"``, ``"number"`` or ``"value"``, which is any JSON value.
+        ``"vector"``, ``"number"``, ``"date"`` or ``"value"``, which is any JSON value.
     is_required : bool
         Whether each row must have it.
     takes_null : bool
@@ -116,6 +128,8 @@ def _describe(encoder: Any, column: str, position: int) -> Field:
         kind = "vector" if is_vector else "number"
         takes_null = takes_null or not is_vector
         options = {"length": encoder.n_features_ if is_vector else None}
+    elif isinstance(encoder, DateEncoder):
+        kind, takes_null = "date", True
     return Field(column, kind, not encoder.optional, takes_null, **options)
 
 

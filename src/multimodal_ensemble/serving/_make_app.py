@@ -219,6 +219,7 @@ class _Server:
         described = {
             "status": "stopping" if self._batcher.is_stopping else "ok",
             "model": self._model.kind,
+            "target_type": self._model.target_type,
             "labels": [str(label) for label in self._model.labels],
             "columns": {
                 column: {"kind": field.kind, "is_required": field.is_required}

@@ -30,12 +30,14 @@ _SCORES = {"type": "object", "additionalProperties": {"type": "number"}}
 _THRESHOLDS = {
     "type": "object",
     "description": 'A label is predicted where its score reaches its threshold; "inf" never is, '
-    '"-inf" always.',
+    '"-inf" always. Of two classes, the second one has a threshold. Of several classes, the one '
+    "whose score exceeds its threshold by the largest factor is predicted.",
     "additionalProperties": {"oneOf": [{"type": "number"}, {"enum": ["inf", "-inf"]}]},
 }
 _PREDICTION = {
     "type": "object",
     "properties": {
+        "target_type": {"enum": ["multilabel", "binary", "multiclass"]},
         "rows": {
             "type": "array",
             "items": {"type": "object", "properties": {"labels": _STRINGS, "scores": _SCORES}},
@@ -256,6 +258,7 @@ def _schema(field: Field) -> dict[str, Any]:
         "texts": _STRINGS,
         "text": {"type": "string"},
         "number": {"type": "number"},
+        "date": {"type": "string"},
         "vector": {
             "type": "array",
             "items": {"type": "number"},
@@ -280,6 +283,7 @@ def _meaning(field: Field) -> str:
         "texts": "list of strings",
         "text": "string",
         "number": "number",
+        "date": "date as in training",
         "vector": f"list of {field.length} numbers",
     }.get(field.kind, "JSON value")
 
@@ -292,6 +296,7 @@ def _example(field: Field) -> Any:
         "texts": ["one", "two"],
         "text": "words",
         "number": 1.5,
+        "date": "2024-12-31",
         "vector": [0.5] * min(field.length or 0, 3),
         "category": field.choices[0] if field.choices else "",
     }

@@ -17,6 +17,7 @@ _HINTS = {
     "text": "Text.",
     "category": "",
     "number": "A number.",
+    "date": "A date.",
     "vector": "{length} numbers, separated by commas.",
     "value": "A JSON value.",
 }

@@ -75,7 +75,14 @@ function signed(value) {
   return Number(text) > 0 ? `+${text}` : text.replace(/^-(0\\.00)$/, "$1");
 }
 
+const captions = {
+  multilabel: "A label is predicted where its score reaches its threshold",
+  binary: "The second class is predicted where its score reaches its threshold",
+  multiclass: "The class whose score exceeds its threshold by the largest factor is predicted",
+};
+
 function describe(threshold) {
+  if (threshold === undefined) return "\u2013";
   if (threshold === "inf") return "never";
   if (threshold === "-inf") return "always";
   return threshold.toFixed(3);
@@ -97,7 +104,7 @@ function showScores(answer) {
     bar: drawScore(score, answer.thresholds[label]),
     isYes: labels.includes(label),
   }));
-  addTable(result, "A label is predicted where its score reaches its threshold",
+  addTable(result, captions[answer.target_type],
     [["Label"], ["Score", "n"], ["Threshold", "n"], ["Predicted"],
       ["Score, threshold", "wide"]], rows);
 }

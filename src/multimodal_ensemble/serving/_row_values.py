@@ -46,6 +46,10 @@ def check_value(value: Any, field: Field) -> Any:
         if isinstance(value, str) or is_list:
             return value
         raise RequestError(422, f"it must be a string, not {value!r:.80}")
+    if field.kind == "date":
+        if isinstance(value, str):
+            return value
+        raise RequestError(422, f"it must be a date as a string, not {value!r:.80}")
     return _as_array(value)
 
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import ImageEncoder
-from multimodal_ensemble.metrics import apply_thresholds
+from multimodal_ensemble.serving._choose_labels import choose_labels
 from multimodal_ensemble.serving._fields import describe_fields
 from multimodal_ensemble.serving._request_error import RequestError
 from multimodal_ensemble.serving._row_values import Row, make_table
@@ -44,8 +44,11 @@ class ServedModel:
         self._model.store, self._model.verbose = None, 0
         self._model.encoders_ = [*map(_without_memory, model.encoders_)]
         self._background = background
+        self.target_type: str = model.target_type_
         self.labels: list[Any] = list(model.classes_)
-        self.thresholds: FloatArray = np.asarray(model.thresholds_, dtype=np.float64)
+        # Of two classes, the second one alone has a threshold and is explained.
+        self._explained = self.labels[1:] if self.target_type == "binary" else self.labels
+        self._thresholds: FloatArray = np.asarray(model.thresholds_, dtype=np.float64)
 
     def score(self, rows: Sequence[Row]) -> FloatArray:
         """Return scores of shape (n_rows, n_labels)."""
@@ -54,9 +57,11 @@ class ServedModel:
 
     def describe_scores(self, scores: FloatArray) -> dict[str, Any]:
         """Return scores and labels of rows, in JSON values."""
-        chosen = apply_thresholds(scores, self.thresholds).astype(bool)
+        chosen = choose_labels(scores, self._thresholds, self.target_type)
         names = [str(label) for label in self.labels]
+        thresholds = map(_finite, self._thresholds.tolist())
         return {
+            "target_type": self.target_type,
             "rows": [
                 {
                     "labels": [names[position] for position in np.flatnonzero(is_chosen)],
@@ -64,7 +69,7 @@ class ServedModel:
                 }
                 for row, is_chosen in zip(scores, chosen, strict=True)
             ],
-            "thresholds": dict(zip(names, map(_finite, self.thresholds.tolist()), strict=True)),
+            "thresholds": dict(zip(map(str, self._explained), thresholds, strict=True)),
         }
 
     def explain(
@@ -81,9 +86,7 @@ class ServedModel:
         """
         table = make_table(rows, self.fields)
         shown = self._shown(table, labels)
-        wanted = [
-            self.labels[position] for position in sorted({each for row in shown for each in row})
-        ]
+        wanted = [label for label in self._explained if any(label in each for each in shown)]
         try:
             explanation = self._model.explain(table, labels=wanted, background=self._background)
         except ValueError as error:
@@ -94,24 +97,29 @@ class ServedModel:
                 "background rows; see the documentation of make_app"
             )
             raise RequestError(422, reason) from error
-        found = []
-        for row, positions in zip(explanation.rows, shown, strict=True):
-            names = [self.labels[position] for position in positions]
-            found.append([_describe(explanation, row, name, n_parts) for name in names])
-        return found
-
-    def _shown(self, table: Any, labels: Sequence[str]) -> list[list[int]]:
-        names = [str(label) for label in self.labels]
-        if unknown := [label for label in labels if label not in names]:
-            raise RequestError(422, f"there is no label {unknown[0]!r:.80}; GET /health lists them")
-        if labels:
-            return [[names.index(label) for label in dict.fromkeys(labels)]] * len(table)
-        scores = self._model.predict_proba(table)
-        chosen = apply_thresholds(scores, self.thresholds).astype(bool)
-        best = np.argsort(-scores, axis=1, kind="stable")
         return [
-            [position for position in order if is_chosen[position]] or order[:_N_BEST]
-            for order, is_chosen in zip(best.tolist(), chosen, strict=True)
+            [_describe(explanation, row, label, n_parts) for label in each]
+            for row, each in zip(explanation.rows, shown, strict=True)
+        ]
+
+    def _shown(self, table: Any, labels: Sequence[str]) -> list[list[Any]]:
+        """Return the labels that are explained for each row."""
+        by_name = {str(label): label for label in self._explained}
+        if unknown := [label for label in labels if label not in by_name]:
+            reason = f"there is no label {unknown[0]!r:.80} to explain; GET /health lists them"
+            raise RequestError(422, reason)
+        if labels:
+            return [[by_name[label] for label in dict.fromkeys(labels)]] * len(table)
+        scores = self._model.predict_proba(table)
+        chosen = choose_labels(scores, self._thresholds, self.target_type)
+        n_left_out = len(self.labels) - len(self._explained)
+        best = np.argsort(-scores[:, n_left_out:], axis=1, kind="stable")
+        return [
+            [
+                self._explained[position]
+                for position in [each for each in order if is_chosen[each]] or order[:_N_BEST]
+            ]
+            for order, is_chosen in zip(best.tolist(), chosen[:, n_left_out:], strict=True)
         ]
 
 
