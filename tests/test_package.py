@@ -67,6 +67,7 @@ ROOMS = [
     "explanation",
     "estimators",
     "reporting",
+    "serving",
     "cli",
     "__main__",
     "testing",
