@@ -5,7 +5,7 @@ VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
 # The extras that the tests need, with the lowest versions too.
-EXTRAS := plots,export,parquet,tune,remote,completion
+EXTRAS := plots,export,parquet,tune,remote,completion,serve
 # KerasHub needs a newer Keras than the lowest.
 ALL_EXTRAS := $(EXTRAS),text
 # The requirements of the command `retrieve` of the MovieLens example, for its tests.
@@ -38,8 +38,9 @@ test-slow: $(VENV)/.test
 # Chromium and axe-core for the tests of pages. Where they cannot be installed, without a network or
 # rights, those tests are skipped with the reason.
 browser:
-	@command -v chromium >/dev/null || { apt-get update --quiet=2 && \
-		apt-get install --quiet=2 --yes --no-install-recommends chromium npm; } || \
+	@for package in chromium npm; do \
+		command -v $$package >/dev/null || { apt-get update --quiet=2 && \
+		apt-get install --quiet=2 --yes --no-install-recommends $$package; } || exit 1; done || \
 		echo "Chromium cannot be installed; the tests of pages in a browser are skipped."
 	@test -f $(AXE) || npm install --silent --no-save --no-package-lock --fetch-retries=0 axe-core@4 || \
 		echo "axe-core cannot be installed; the tests of pages in a browser are skipped."
@@ -53,7 +54,7 @@ bench-check: $(VENV)/.test
 	$(BIN)/python -m benchmarks --out build/bench-check.json --images 40 --reference-images 40 \
 		--weights MobileNet=random MobileNetV2=random --image-size 64 --epochs 1 --repeats 1 \
 		--memory-images 40 80 --scale 0.01 --only metrics import loading models store dask memory rows \
-		fits retrieval preparation ensemble lazy
+		fits retrieval preparation ensemble lazy serving
 
 # Attempts to break the library at random, with counts; about ten minutes on two cores.
 stress: $(VENV)/.test $(VENV_LOWEST)/.test

@@ -30,6 +30,7 @@ GROUPS = (
     "preparation",
     "ensemble",
     "lazy",
+    "serving",
     "processor",
 )
 
@@ -114,6 +115,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         _processes,
         _processor,
         _retrieval,
+        _serving,
     )
     from benchmarks._data import N_TAGS, make_movies
     from multimodal_ensemble import BagOfWordsEncoder, FeatureStore
@@ -165,6 +167,7 @@ def _groups(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[],
         ),
         "ensemble": lambda: _ensemble.measure_ensemble(options.scale),
         "lazy": lambda: _lazy_ensemble.measure_lazy_ensemble(options.scale),
+        "serving": lambda: _serving.measure_serving(options.scale),
         "processor": lambda: _processor.measure_processor(movies, setting, options.scale),
     }
 

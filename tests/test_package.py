@@ -67,6 +67,7 @@ ROOMS = [
     "explanation",
     "estimators",
     "reporting",
+    "serving",
     "cli",
     "__main__",
     "testing",
@@ -132,6 +133,15 @@ LIBRARIES = {
     "reporting": {"numpy", "pandas", "sklearn", "matplotlib"},
     "cli": {"numpy", "pandas", "sklearn", "joblib", "pyarrow", "shtab"},
     "__main__": set(),
+    "serving": {
+        "numpy",
+        "pandas",
+        "sklearn",
+        "PIL",
+        "starlette",
+        "uvicorn",
+        "python_multipart",
+    },
     "testing": {"numpy", "keras"},
 }
 

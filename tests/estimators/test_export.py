@@ -71,6 +71,7 @@ def needs(format):
         pytest.importorskip("onnxruntime")
 
 
+FILES = ["model", "model.json", "preprocess.py"]
 THRESHOLDS = {"Drama": 0.5, "War": np.inf, "Western": -np.inf}
 
 
@@ -140,7 +141,7 @@ def test_an_exported_model_returns_the_same_scores(format, name, atol, request, 
     )
     assert np.abs(RUN[format](path, without) - expected).max() > 1e-3
     # Nothing else was written, and the estimator is unchanged.
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["model", "model.json"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == FILES
     np.testing.assert_array_equal(estimator.predict_proba(table), expected)
 
 
@@ -287,7 +288,7 @@ def test_an_older_file_is_replaced(numbers, table, tmp_path):
     scores = run_litert(tmp_path / "model", encode(numbers, table))
     np.testing.assert_allclose(scores, numbers.predict_proba(table), atol=1e-5)
     assert json.loads((tmp_path / "model.json").read_text())["labels"] == list(numbers.classes_)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["model", "model.json"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == FILES
 
 
 def test_an_absent_package_is_named(numbers, tmp_path, monkeypatch):

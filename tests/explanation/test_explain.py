@@ -1,6 +1,7 @@
 """Contributions add up to log-odds, and are those of brute force."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -320,3 +321,10 @@ def test_text_and_figure(ensemble):
 def test_unknown_names_are_refused(ensemble, call, message):
     with pytest.raises(ValueError, match=message):
         call(ensemble)
+
+
+def test_a_model_of_one_thread_is_explained_in_another(estimator):
+    # Names that Keras gives to layers are unique only within a thread.
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(estimator.explain, TEST).result()
+    pd.testing.assert_frame_equal(found.modalities, estimator.explain(TEST).modalities)

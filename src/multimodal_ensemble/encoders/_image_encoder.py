@@ -268,10 +268,13 @@ class ImageEncoder(NetworkEncoder):
         return {"reader_version": _READER_VERSION, "resampling": self._resampling}
 
     def input_description(self) -> dict[str, Any]:
-        """Return the meaning of the input of an exported model."""
-        if self.items is None:
-            return {"meaning": "RGB pixels, 0 to 255"}
-        return {"meaning": "RGB pixels, 0 to 255, of several images; -1 throughout absent ones"}
+        """Return the meaning of the input of an exported model, and how images are resized."""
+        several = " of several images; -1 throughout absent ones"
+        return {
+            "meaning": f"RGB pixels, 0 to 255{'' if self.items is None else f',{several}'}",
+            "resize": "upright, over white, stretched to height and width without a crop",
+            "resampling": self._resampling,
+        }
 
     def without_backbone(self) -> Self:
         """Return a copy without a network; relative paths start from the same folder as before."""

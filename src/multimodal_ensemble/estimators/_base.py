@@ -261,7 +261,8 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
     def export(self, path: str | PathLike[str], *, format: str) -> None:
         """Write the model for other programs, from RGB pixels and multi-hot rows to scores.
 
-        ``<path>.json`` lists the labels, the thresholds and the meaning of each input.
+        ``<path>.json`` lists the labels, the thresholds and the meaning of each input, and
+        ``preprocess.py`` beside it makes inputs from raw values with NumPy and Pillow alone.
 
         Parameters
         ----------

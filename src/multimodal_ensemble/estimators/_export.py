@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from importlib.resources import files as files_of
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
@@ -28,6 +29,8 @@ from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._onnx_operations import further_operations
 
 _MAX_REASON = 500
+# Beside the model, for programs without this package; it is the same for all models.
+_PREPROCESS = "preprocess.py"
 _PREDICATES = {
     MULTILABEL: "a label is predicted where its score >= its threshold",
     BINARY: "the second class is predicted where its score >= its threshold, else the first",
@@ -44,6 +47,8 @@ def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> 
         kind = "folder" if path.is_dir() else "file"
         msg = f"{str(path)!r} is an existing {kind}; remove it, or choose another path."
         raise FileExistsError(msg)
+    source = files_of(__package__).joinpath("_preprocess.py").read_bytes()
+    _check_replaceable(path.with_name(_PREPROCESS), source)
     # In the folder of the target, so that the complete model can be moved there in one step.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         written = Path(folder) / "model"
@@ -60,6 +65,8 @@ def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> 
             if files:
                 described["inputs"][encoder.name]["files"] = list(files)
             companions += files
+        (Path(folder) / _PREPROCESS).write_bytes(source)
+        companions.append(_PREPROCESS)
         description = Path(folder) / "description"
         text = json.dumps(described, indent=1, allow_nan=False)
         description.write_text(f"{text}\n", encoding="utf-8")
@@ -108,6 +115,13 @@ def check_export(encoder: Encoder, *, format: str) -> None:
     # Old versions of Keras print where the model is, which is then deleted.
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         _EXPORTS[format](model, Path(folder) / "model")
+
+
+def _check_replaceable(path: Path, source: bytes) -> None:
+    """Raise a FileExistsError for a file that no version of this package has written."""
+    if path.exists() and not path.read_bytes().startswith(source.partition(b"\n")[0]):
+        msg = f"{str(path)!r} is another program; move it, or export to another folder."
+        raise FileExistsError(msg)
 
 
 def _check_format(format: str) -> None:

@@ -117,8 +117,8 @@ class LateFusionParts:
             names = [encoder.name for encoder in dataset.encoders if encoder.values_are_tokens]
             bags = bags if isinstance(bags, list) else [bags]
             counts = {
-                _COUNT + name: TokenCount(dtype="float32")([bag])
-                for name, bag in zip(names, bags, strict=True)
+                _COUNT + name: TokenCount(dtype="float32", name=f"explained_count_{number}")([bag])
+                for number, (name, bag) in enumerate(zip(names, bags, strict=True))
             }
         tensors = {**self._tensors, **spoken, **counts}
         scores, read = read_with_scores(self._graph, tensors, dataset)

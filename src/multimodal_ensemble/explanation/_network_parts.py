@@ -84,7 +84,9 @@ class NetworkParts:
             if part.head
         }
         # One embedding without dropout is what the last layer takes; a model needs a layer.
-        joined = keras.layers.Activation("linear", dtype="float32")(graph.taken[SCORES])
+        joined = keras.layers.Activation("linear", dtype="float32", name="explained")(
+            graph.taken[SCORES]
+        )
         self._joined = keras.Model([*embedded.values()], joined)
         self._kernel, self._bias = (np.asarray(each, dtype=np.float64) for each in last.weights)
         self._is_softmax = last.activation is keras.activations.softmax

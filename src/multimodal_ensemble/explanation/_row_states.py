@@ -42,9 +42,14 @@ class StateReader:
         given = graph.inputs
         taken = given if inputs is None else {name: given[name] for name in inputs if name in given}
         self._sizes = {name: int(tensor.shape[-1]) for name, tensor in tensors.items()}
-        # As one tensor, because one call then returns one array.
-        cast = [_as_float32(tensor) for tensor in tensors.values()]
-        joined = cast[0] if len(cast) == 1 else keras.layers.Concatenate(dtype="float32")(cast)
+        # As one tensor, because one call then returns one array. Names that Keras chooses are
+        # unique only within a thread, and the model may have been built in another.
+        cast = [
+            keras.layers.Activation("linear", dtype="float32", name=f"explained_{number}")(tensor)
+            for number, tensor in enumerate(tensors.values())
+        ]
+        join = keras.layers.Concatenate(dtype="float32", name="explained")
+        joined = cast[0] if len(cast) == 1 else join(cast)
         self._model = keras.Model(taken, joined)
 
     def read(self, dataset: MultimodalDataset) -> dict[str, FloatArray]:
@@ -94,7 +99,3 @@ def less_each(vectors: FloatArray, owners: NDArray[np.intp]) -> FloatArray:
     np.add.at(sums, place, vectors)
     rest: FloatArray = sums[place] - vectors
     return rest
-
-
-def _as_float32(tensor: keras.KerasTensor) -> keras.KerasTensor:
-    return keras.layers.Activation("linear", dtype="float32")(tensor)

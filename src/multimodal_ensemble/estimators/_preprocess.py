@@ -1,0 +1,232 @@
+"""Inputs of an exported model from raw values, with NumPy and Pillow alone.
+
+    from preprocess import choose_labels, make_inputs, read_description
+    description = read_description("model.onnx.json")
+    inputs = make_inputs(description, [{"poster": "1.jpg", "tags": ["space"], "year": 1977}])
+    # Run the model, which takes a dictionary of inputs by name and returns the scores.
+    labels = choose_labels(description, scores)
+
+Images (one per row), tags, words of texts, numbers, vectors and categories are made here. The
+inputs of other encoders are absent from the result; add them.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import math
+import re
+import sys
+import unicodedata
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Characters that only influence how text is drawn.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180f\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+    "\U000e0100-\U000e01ef]"
+)
+
+
+def read_description(path: Any) -> dict[str, Any]:
+    """Return the JSON file beside an exported model."""
+    description: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return description
+
+
+def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the inputs of some rows by name.
+
+    A row has raw values by column; an optional modality may be absent or None.
+    """
+    inputs: dict[str, Any] = {}
+    for name, described in description["inputs"].items():
+        if (encode := _ENCODE.get(described.get("encoder"))) is None or not _is_made(described):
+            continue
+        columns = described["columns"]
+        presence = f"{name}_present"
+        values = [[row.get(column) for column in columns] for row in rows]
+        is_present = np.array([not all(map(_is_missing, value)) for value in values])
+        can_lack = described["encoder"] in ("CategoryEncoder", "DenseEncoder")
+        if presence not in description["inputs"] and not (can_lack or is_present.all()):
+            row = int(np.argmin(is_present))
+            msg = f"Row {row} has no value for {columns}, which the model needs."
+            raise ValueError(msg)
+        shape = (len(rows), *described["shape"][1:])
+        encoded = np.zeros(shape, dtype=described["dtype"])
+        for row in range(len(rows)):
+            if is_present[row] or presence not in description["inputs"]:
+                encoded[row] = encode(described, values[row])
+        inputs[name] = encoded
+        if presence in description["inputs"]:
+            inputs[presence] = is_present.astype(np.float32)[:, np.newaxis]
+    return inputs
+
+
+def choose_labels(description: dict[str, Any], scores: Any) -> list[list[Any]]:
+    """Return the labels, or the class, of each row of scores."""
+    thresholds = np.array([float(value) for value in description["thresholds"]])
+    kind, classes = description["target_type"], description["classes"]
+    if kind == "multiclass":
+        return [[classes[place]] for place in (scores / thresholds).argmax(axis=1)]
+    chosen = scores >= thresholds
+    if kind == "binary":
+        return [[classes[int(is_second)]] for (is_second,) in chosen]
+    return [[classes[place] for place in np.flatnonzero(row)] for row in chosen]
+
+
+def read_image(image: Any, size: tuple[int, int], resampling: str) -> Any:
+    """Return an image, a path or the bytes of a file, as RGB pixels of a size.
+
+    It is upright and over white, and stretched to the height and width.
+    """
+    content = image if isinstance(image, bytes) else Path(image).read_bytes()
+    with Image.open(io.BytesIO(content)) as opened:
+        opened.load()
+        rgb = _to_rgb(opened)
+        orientation = opened.getexif().get(ExifTags.Base.Orientation)
+        if orientation in _UPRIGHT:
+            rgb = rgb.transpose(_UPRIGHT[orientation])
+        return np.array(rgb.resize(size[::-1], Image.Resampling[resampling.upper()]))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "I" or image.mode.startswith("I;"):
+        values = np.array(image.convert("I")).astype(np.int64)
+        if isinstance(transparent := image.info.get("transparency"), int):
+            values[values == transparent] = 65535
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        canvas = Image.new("RGB", rgba.size, "white")
+        canvas.paste(rgba, mask=rgba.getchannel("A"))
+        return canvas
+    return image.convert("RGB")
+
+
+def _encode_image(described: dict[str, Any], values: list[Any]) -> Any:
+    height, width = described["shape"][1:3]
+    return read_image(values[0], (height, width), described["resampling"])
+
+
+def _encode_bag(described: dict[str, Any], values: list[Any]) -> Any:
+    config, state = described["config"], described["state"]
+    columns = {token: column for column, token in enumerate(state["vocabulary_"])}
+    counts = np.zeros(len(columns))
+    for token, count in _count_tokens(config, values[0]).items():
+        if token in columns:
+            counts[columns[token]] += count
+    is_held = counts > 0
+    if config["binary"]:
+        counts[is_held] = 1
+    elif config["sublinear_tf"]:
+        counts[is_held] = 1 + np.log(counts[is_held])
+    if config["tfidf"]:
+        counts *= np.array(state["idf_"])
+        counts /= math.sqrt(float(counts @ counts)) or 1
+    return counts
+
+
+def _count_tokens(config: dict[str, Any], value: Any) -> Counter[str]:
+    normalize = _fold if config["lowercase"] else _compose
+    is_text = isinstance(value, str) and config["tokenizer"] == "words"
+    dropped = set(map(_compose, config["drop"]))
+    if config["lowercase"] or config["tokenizer"] == "words":
+        dropped |= set(map(_fold, config["drop"]))
+    counts: Counter[str] = Counter()
+    if is_text:
+        words = [word for word in map(normalize, _find_words(_compose(value)))]
+        words = [word for word in words if word not in dropped]
+        shortest, longest = config["ngram_range"]
+        for length in range(shortest, longest + 1):
+            for start in range(len(words) - length + 1):
+                ngram = " ".join(words[start : start + length])
+                counts[ngram] += ngram not in dropped
+        return counts
+    if isinstance(value, str):
+        parts = _compose(value).split(_compose(config["delimiter"]))
+        value = [part.strip() for part in parts if part.strip()]
+    for tag in map(normalize, value):
+        if tag not in dropped:
+            words = [f"word:{word}" for word in _find_words(tag)] if config["words"] else []
+            counts.update([tag, *(word for word in words if word not in dropped)])
+    return counts
+
+
+def _encode_numbers(described: dict[str, Any], values: list[Any]) -> Any:
+    state = described["state"]
+    given = values[0] if len(values) == 1 and isinstance(values[0], list | np.ndarray) else values
+    numbers = np.array([np.nan if value is None else float(value) for value in given])
+    lacks = np.isnan(numbers)
+    numbers = np.where(lacks, state["mean_"], numbers)
+    if described["config"]["scaling"] == "standard":
+        numbers = (numbers - state["mean_"]) / state["scale_"]
+    return np.concatenate([numbers, lacks[np.array(state["indicated_"], dtype=int)]])
+
+
+def _encode_categories(described: dict[str, Any], values: list[Any]) -> Any:
+    state = described["state"]
+    encoded: list[float] = []
+    for value, known, has_rare in zip(
+        values, state["categories_"], state["has_rare_"], strict=True
+    ):
+        category = _compose(value).strip() if isinstance(value, str) else value
+        category = None if _is_missing(category) else category
+        is_own = [float(category == each) for each in known]
+        encoded += is_own + [float(not any(is_own))] * has_rare
+    return encoded
+
+
+_ENCODE: dict[Any, Any] = {
+    "ImageEncoder": _encode_image,
+    "BagOfWordsEncoder": _encode_bag,
+    "DenseEncoder": _encode_numbers,
+    "CategoryEncoder": _encode_categories,
+}
+
+
+def _is_made(described: dict[str, Any]) -> bool:
+    """Return whether an encoder has no option that needs more than this module."""
+    config = described["config"]
+    if described["encoder"] == "ImageEncoder":
+        return len(described["shape"]) == 4
+    return config.get("tokenizer") in (None, "words")
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _compose(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _fold(text: str) -> str:
+    visible = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
+    return unicodedata.normalize("NFKC", visible.casefold().replace("i\u0307", "i"))
+
+
+def _find_words(text: str) -> list[str]:
+    return _word_pattern().findall(_fold(text))
+
+
+@functools.cache
+def _word_pattern() -> re.Pattern[str]:
+    characters = map(chr, range(sys.maxunicode + 1))
+    marks = "".join(char for char in characters if unicodedata.category(char).startswith("M"))
+    more = rf"[{marks}]+\w*|[\u200c\u200d]+[\w{marks}]+"
+    return re.compile(rf"\w+(?:(?![\x00-\x7f])(?:{more}))*")

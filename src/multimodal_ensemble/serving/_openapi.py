@@ -1,0 +1,221 @@
+"""The OpenAPI document of a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multimodal_ensemble._version import __version__
+from multimodal_ensemble.serving._api_page import REASONS
+from multimodal_ensemble.serving._fields import Field
+from multimodal_ensemble.serving._served_model import ServedModel
+from multimodal_ensemble.serving._serving_limits import ServingLimits
+
+_STRINGS = {"type": "array", "items": {"type": "string"}}
+_IMAGE = {
+    "description": "A data URI or base64, or in a form the name of a part with a file.",
+    "oneOf": [
+        {"type": "string", "format": "byte"},
+        {
+            "type": "object",
+            "properties": {"upload": {"type": "string"}},
+            "required": ["upload"],
+            "additionalProperties": False,
+        },
+    ],
+}
+_SCORES = {"type": "object", "additionalProperties": {"type": "number"}}
+_THRESHOLDS = {
+    "type": "object",
+    "description": 'A label is predicted where its score reaches its threshold; "inf" never is, '
+    '"-inf" always. Of two classes, the second one has a threshold. Of several classes, the one '
+    "whose score exceeds its threshold by the largest factor is predicted.",
+    "additionalProperties": {"oneOf": [{"type": "number"}, {"enum": ["inf", "-inf"]}]},
+}
+_PREDICTION = {
+    "type": "object",
+    "properties": {
+        "target_type": {"enum": ["multilabel", "binary", "multiclass"]},
+        "rows": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"labels": _STRINGS, "scores": _SCORES}},
+        },
+        "thresholds": _THRESHOLDS,
+    },
+}
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "status": {"type": "integer"},
+                "reason": {"type": "string"},
+                "row": {"type": "integer", "description": "Position of the row, from 0."},
+                "column": {"type": "string"},
+            },
+            "required": ["status", "reason"],
+        }
+    },
+}
+_PARTS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "part": {"type": "string"},
+            "columns": {"type": "string"},
+            "contribution": {"type": "number"},
+        },
+    },
+}
+_MODALITIES = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "modality": {"type": "string"},
+            "contribution": {"type": "number"},
+            "is_missing": {"type": "boolean"},
+        },
+    },
+}
+_EXPLAINED = {
+    "type": "object",
+    "description": "Contributions to the log-odds; base and those of all modalities add up.",
+    "properties": {
+        "label": {"type": "string"},
+        "score": {"type": "number"},
+        "log_odds": {"type": "number"},
+        "base": {"type": "number"},
+        "modalities": _MODALITIES,
+        "parts": _PARTS,
+    },
+}
+_EXPLANATION = {
+    "type": "object",
+    "properties": {
+        "rows": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"labels": {"type": "array", "items": _EXPLAINED}},
+            },
+        }
+    },
+}
+
+
+def describe_api(model: ServedModel, limits: ServingLimits) -> dict[str, Any]:
+    """Return the OpenAPI document of a server."""
+    row = {
+        "type": "object",
+        "properties": {column: _schema(field) for column, field in model.fields.items()},
+        "required": [column for column, field in model.fields.items() if field.is_required],
+        "additionalProperties": False,
+    }
+    explain = [
+        {
+            "name": "label",
+            "in": "query",
+            "description": "A label to explain; it may be repeated. Default: the predicted ones.",
+            "schema": _STRINGS,
+        },
+        {
+            "name": "n_parts",
+            "in": "query",
+            "description": "Number of parts per label.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
+        },
+    ]
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"{model.kind} with {len(model.labels)} labels",
+            "version": __version__,
+        },
+        "paths": {
+            "/predict": {
+                "post": _operation("Scores and labels of rows.", "Prediction", limits.max_rows)
+            },
+            "/explain": {
+                "post": _operation(
+                    "What the scores of rows rest on.", "Explanation", limits.max_explained_rows
+                )
+                | {"parameters": explain}
+            },
+            "/health": {"get": _plain("Whether the server answers, and what it serves.")},
+            "/metrics": {"get": _plain("Counts in the text format of Prometheus.", "text/plain")},
+        },
+        "components": {
+            "schemas": {
+                "Row": row,
+                "Prediction": _PREDICTION,
+                "Explanation": _EXPLANATION,
+                "Error": _ERROR,
+            }
+        },
+    }
+
+
+def _operation(summary: str, answer: str, max_rows: int) -> dict[str, Any]:
+    rows = {
+        "type": "object",
+        "properties": {
+            "rows": {
+                "type": "array",
+                "items": {"$ref": "#/components/schemas/Row"},
+                "minItems": 1,
+                "maxItems": max_rows,
+            }
+        },
+        "required": ["rows"],
+        "additionalProperties": False,
+    }
+    errors = {
+        status: {"description": reason, "content": _content("Error")}
+        for status, reason in REASONS.items()
+    }
+    return {
+        "summary": summary,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": rows},
+                "multipart/form-data": {"schema": {"$ref": "#/components/schemas/Row"}},
+            },
+        },
+        "responses": {"200": {"description": summary, "content": _content(answer)}, **errors},
+    }
+
+
+def _plain(summary: str, kind: str = "application/json") -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "responses": {"200": {"description": summary, "content": {kind: {}}}},
+    }
+
+
+def _content(name: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+
+
+def _schema(field: Field) -> dict[str, Any]:
+    schemas: dict[str, Any] = {
+        "image": _IMAGE,
+        "images": {"type": "array", "items": _IMAGE},
+        "tags": _STRINGS,
+        "texts": _STRINGS,
+        "text": {"type": "string"},
+        "number": {"type": "number"},
+        "date": {"type": "string"},
+        "vector": {
+            "type": "array",
+            "items": {"type": "number"},
+            "minItems": field.length,
+            "maxItems": field.length,
+        },
+        "category": {"examples": [*field.choices[:20]]},
+        "value": {},
+    }
+    schema = schemas[field.kind]
+    return {"oneOf": [schema, {"type": "null"}]} if field.takes_null and schema else schema

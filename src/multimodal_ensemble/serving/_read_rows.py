@@ -1,0 +1,161 @@
+"""From the body of a request to rows."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+from multimodal_ensemble.serving._fields import Field
+from multimodal_ensemble.serving._image_values import ImageReader
+from multimodal_ensemble.serving._multipart import Part, parse_multipart
+from multimodal_ensemble.serving._request_error import RequestError
+from multimodal_ensemble.serving._row_values import Row, check_value, parse_text
+from multimodal_ensemble.serving._serving_limits import ServingLimits
+
+_ROWS = "rows"
+
+
+class RowReader:
+    """Reads and checks the rows of requests.
+
+    Parameters
+    ----------
+    fields : mapping of str to Field
+        The columns of the model.
+    limits : ServingLimits
+        Bounds of a request.
+    images : ImageReader
+        Reads images.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, Field], limits: ServingLimits, images: ImageReader
+    ) -> None:
+        self._fields = fields
+        self._limits = limits
+        self._images = images
+
+    def read(self, body: bytes, content_type: str, max_rows: int) -> list[Row]:
+        """Return the rows of a body, ready for the model.
+
+        Raises
+        ------
+        RequestError
+            If it is no JSON or form with rows of the model's columns, within the limits.
+        """
+        kind = content_type.partition(";")[0].strip().lower()
+        uploads: dict[str, bytes] = {}
+        if kind == "application/json":
+            given = _rows_of(_parse_json(body))
+        elif kind == "multipart/form-data":
+            given, uploads = self._read_form(parse_multipart(body, content_type))
+        else:
+            kinds = "application/json or multipart/form-data"
+            raise RequestError(415, f"the content type must be {kinds}, not {kind!r:.80}")
+        if not given:
+            raise RequestError(422, "there are no rows; at least one is needed")
+        if len(given) > max_rows:
+            raise RequestError(413, f"{len(given)} rows; at most {max_rows} are allowed")
+        self._check_number_of_images(given)
+        return [self._check_row(row, number, uploads) for number, row in enumerate(given)]
+
+    def _read_form(self, parts: list[Part]) -> tuple[list[Any], dict[str, bytes]]:
+        uploads = {part.name: part.content for part in parts if part.is_file}
+        if _ROWS not in self._fields and any(part.name == _ROWS for part in parts):
+            (rows, *_) = [part.content for part in parts if part.name == _ROWS]
+            return _rows_of(_parse_json(rows)), uploads
+        by_name: dict[str, list[Part]] = defaultdict(list)
+        for part in parts:
+            by_name[part.name].append(part)
+        row: Row = {}
+        for name, found in by_name.items():
+            field = self._fields.get(name)
+            with _located(0, name):
+                row[name] = None if field is None else _form_value(found, field)
+        return [row], {}
+
+    def _check_number_of_images(self, rows: list[Any]) -> None:
+        columns = [column for column, field in self._fields.items() if field.is_image]
+        values = [row.get(column) for row in rows if isinstance(row, dict) for column in columns]
+        n_images = sum(
+            len(value) if isinstance(value, list) else value is not None for value in values
+        )
+        if n_images > self._limits.max_images:
+            most = self._limits.max_images
+            raise RequestError(413, f"{n_images} images; at most {most} are allowed")
+
+    def _check_row(self, row: Any, number: int, uploads: Mapping[str, bytes]) -> Row:
+        if not isinstance(row, dict):
+            reason = f"a row must be an object with the columns {[*self._fields]}"
+            raise RequestError(422, reason, row=number)
+        if unknown := [column for column in row if column not in self._fields]:
+            reason = f"there is no such column; the model reads {[*self._fields]}"
+            raise RequestError(422, reason, row=number, column=str(unknown[0])[:80])
+        checked: Row = {}
+        for column, field in self._fields.items():
+            with _located(number, column):
+                if field.is_required and column not in row:
+                    raise RequestError(422, "it is missing")
+                checked[column] = self._check_value(row.get(column), field, uploads)
+        return checked
+
+    def _check_value(self, value: Any, field: Field, uploads: Mapping[str, bytes]) -> Any:
+        if value is None:
+            if field.is_required and not field.takes_null:
+                raise RequestError(422, "it is null, and the model needs a value")
+            return None
+        if field.kind == "image":
+            return self._images.read(value, field, uploads)
+        if field.kind == "images":
+            if not isinstance(value, list):
+                raise RequestError(422, "it must be a list of images")
+            return [self._images.read(item, field, uploads) for item in value]
+        return check_value(value, field)
+
+
+def _form_value(parts: list[Part], field: Field) -> Any:
+    if field.is_image:
+        # A browser sends an empty part for a field without a file.
+        contents = [part.content if part.is_file else part.text for part in parts if part.content]
+        if field.kind == "images":
+            return contents or None
+        if len(contents) > 1:
+            raise RequestError(422, f"{len(contents)} images; the model takes one")
+        return contents[0] if contents else None
+    if any(part.is_file for part in parts):
+        raise RequestError(422, "it is no image, so it cannot be a file")
+    return parse_text([part.text for part in parts], field)
+
+
+def _parse_json(body: bytes) -> Any:
+    try:
+        return json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise RequestError(400, f"the body is no valid JSON: {why}") from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    msg = f"{name} is no JSON value"
+    raise ValueError(msg)
+
+
+def _rows_of(document: Any) -> list[Any]:
+    if isinstance(document, dict) and set(document) == {_ROWS}:
+        document = document[_ROWS]
+        if isinstance(document, list):
+            return document
+    raise RequestError(422, 'the body must be {"rows": [{column: value, ...}, ...]}')
+
+
+@contextmanager
+def _located(row: int, column: str) -> Iterator[None]:
+    """Add the row and the column to an error."""
+    try:
+        yield
+    except RequestError as error:
+        error.row, error.column = row, column
+        raise

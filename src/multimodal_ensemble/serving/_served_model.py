@@ -1,0 +1,175 @@
+"""A fitted estimator as a server uses it: scores and explanations of checked rows."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from multimodal_ensemble._validation import FloatArray
+from multimodal_ensemble.encoders import ImageEncoder
+from multimodal_ensemble.serving._choose_labels import choose_labels
+from multimodal_ensemble.serving._fields import describe_fields
+from multimodal_ensemble.serving._request_error import RequestError
+from multimodal_ensemble.serving._row_values import Row, make_table
+
+# Labels that are explained for a row without predicted ones.
+_N_BEST = 3
+
+
+class ServedModel:
+    """Scores and explains rows, without a feature store and without progress bars.
+
+    Parameters
+    ----------
+    model : MultimodalClassifier or MultimodalEnsemble
+        A fitted estimator, which stays as it is.
+    background : DataFrame or mapping, optional
+        Rows that stand for absent modalities in explanations.
+    trusted_columns : collection of str
+        Columns of encoders of other packages.
+    """
+
+    def __init__(self, model: Any, *, background: Any, trusted_columns: Collection[str]) -> None:
+        check_is_fitted(model)
+        self.kind = type(model).__name__
+        self.fields = describe_fields(model.encoders_, trusted_columns=trusted_columns)
+        self._model = copy.copy(model)
+        # Nothing of a request is stored, and images are read before they reach an encoder, which
+        # would otherwise remember each of them.
+        self._model.store, self._model.verbose = None, 0
+        self._model.encoders_ = [*map(_without_memory, model.encoders_)]
+        self._background = background
+        self.target_type: str = model.target_type_
+        self.labels: list[Any] = list(model.classes_)
+        # Of two classes, the second one alone has a threshold and is explained.
+        self._explained = self.labels[1:] if self.target_type == "binary" else self.labels
+        self._thresholds: FloatArray = np.asarray(model.thresholds_, dtype=np.float64)
+
+    def score(self, rows: Sequence[Row]) -> FloatArray:
+        """Return scores of shape (n_rows, n_labels)."""
+        scores: FloatArray = self._model.predict_proba(make_table(rows, self.fields))
+        return scores
+
+    def describe_scores(self, scores: FloatArray) -> dict[str, Any]:
+        """Return scores and labels of rows, in JSON values."""
+        chosen = choose_labels(scores, self._thresholds, self.target_type)
+        names = [str(label) for label in self.labels]
+        thresholds = map(_finite, self._thresholds.tolist())
+        return {
+            "target_type": self.target_type,
+            "rows": [
+                {
+                    "labels": [names[position] for position in np.flatnonzero(is_chosen)],
+                    "scores": dict(zip(names, map(_rounded, row.tolist()), strict=True)),
+                }
+                for row, is_chosen in zip(scores, chosen, strict=True)
+            ],
+            "thresholds": dict(zip(map(str, self._explained), thresholds, strict=True)),
+        }
+
+    def explain(
+        self, rows: Sequence[Row], labels: Sequence[str], n_parts: int
+    ) -> list[list[dict[str, Any]]]:
+        """Return what the scores of labels rest on, for each row, in JSON values.
+
+        Without `labels`, the predicted ones of each row are explained, or else the best ones.
+
+        Raises
+        ------
+        RequestError
+            If there is no such label, or the model needs background rows that it lacks.
+        """
+        table = make_table(rows, self.fields)
+        shown = self._shown(table, labels)
+        wanted = [label for label in self._explained if any(label in each for each in shown)]
+        try:
+            explanation = self._model.explain(table, labels=wanted, background=self._background)
+        except ValueError as error:
+            if "background" not in str(error):
+                raise
+            reason = (
+                "a single row of this model can be explained only if the server was started with "
+                "background rows; see the documentation of make_app"
+            )
+            raise RequestError(422, reason) from error
+        return [
+            [_describe(explanation, row, label, n_parts) for label in each]
+            for row, each in zip(explanation.rows, shown, strict=True)
+        ]
+
+    def _shown(self, table: Any, labels: Sequence[str]) -> list[list[Any]]:
+        """Return the labels that are explained for each row."""
+        by_name = {str(label): label for label in self._explained}
+        if unknown := [label for label in labels if label not in by_name]:
+            reason = f"there is no label {unknown[0]!r:.80} to explain; GET /health lists them"
+            raise RequestError(422, reason)
+        if labels:
+            return [[by_name[label] for label in dict.fromkeys(labels)]] * len(table)
+        scores = self._model.predict_proba(table)
+        chosen = choose_labels(scores, self._thresholds, self.target_type)
+        n_left_out = len(self.labels) - len(self._explained)
+        best = np.argsort(-scores[:, n_left_out:], axis=1, kind="stable")
+        return [
+            [
+                self._explained[position]
+                for position in [each for each in order if is_chosen[each]] or order[:_N_BEST]
+            ]
+            for order, is_chosen in zip(best.tolist(), chosen[:, n_left_out:], strict=True)
+        ]
+
+
+def _without_memory(encoder: Any) -> Any:
+    if not isinstance(encoder, ImageEncoder):
+        return encoder
+    served = copy.copy(encoder)
+    served.on_error = "raise"
+    return served
+
+
+def _describe(explanation: Any, row: Any, label: Any, n_parts: int) -> dict[str, Any]:
+    of_both = [
+        table[(table["row"] == row) & (table["label"] == label)]
+        for table in (explanation.scores, explanation.modalities)
+    ]
+    score, modalities = of_both[0].iloc[0], of_both[1]
+    parts = explanation.top(row, label, n_parts)
+    return {
+        "label": str(label),
+        "score": _rounded(float(score["score"])),
+        "log_odds": _rounded(float(score["log_odds"])),
+        "base": _rounded(float(score["base"])),
+        "modalities": [
+            {
+                "modality": modality,
+                "contribution": _rounded(float(contribution)),
+                "is_missing": bool(is_missing),
+            }
+            for modality, contribution, is_missing in zip(
+                modalities["modality"],
+                modalities["contribution"],
+                modalities["is_missing"],
+                strict=True,
+            )
+        ],
+        "parts": [
+            {"part": str(part), "columns": columns, "contribution": _rounded(float(contribution))}
+            for part, columns, contribution in zip(
+                parts["part"], parts["columns"], parts["contribution"], strict=True
+            )
+        ],
+    }
+
+
+def _finite(value: float) -> float | str:
+    # JSON has no infinite numbers.
+    return value if math.isfinite(value) else str(value)
+
+
+def _rounded(value: float) -> float:
+    """Return a float32 number with the digits that it has."""
+    return float(f"{value:.7g}")

@@ -1,0 +1,104 @@
+"""The server as a process of its own."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from urllib.request import Request, urlopen
+
+import pytest
+
+from multimodal_ensemble.serving import serve
+from tests.serving.test_server import SlowModel
+
+# A model that takes a while, so that a request is in flight at the signal.
+SCRIPT = """
+import sys, time
+from multimodal_ensemble import MultimodalEnsemble
+from multimodal_ensemble.serving import serve
+original = MultimodalEnsemble.predict_proba
+def predict_proba(estimator, X):
+    if len(X) == 2:
+        print("predicting", flush=True)
+        time.sleep(1.5)
+    return original(estimator, X)
+MultimodalEnsemble.predict_proba = predict_proba
+serve(sys.argv[1], port=0, report=lambda line: print(line, flush=True))
+print("ended", flush=True)
+"""
+
+
+def send(address, rows):
+    body = json.dumps({"rows": rows}).encode()
+    headers = {"Content-Type": "application/json"}
+    with urlopen(Request(f"{address}/predict", body, headers), timeout=60) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_requests_in_flight_are_finished_at_a_signal(model, row, tmp_path, how):
+    path = tmp_path / "genres.mme"
+    model.save(path)
+    command = [sys.executable, "-c", SCRIPT, str(path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        (address,) = re.findall(r"at (http://127\.0\.0\.1:\d+)$", process.stdout.readline().strip())
+        wanted = send(address, [row])["rows"][0]
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(send(address, [row, row])))
+        thread.start()
+        assert process.stdout.readline() == "predicting\n"
+        process.send_signal(how)
+        thread.join(30)
+        rest, errors = process.communicate(timeout=30)
+    assert [each["rows"][0]["labels"] for each in answers] == [wanted["labels"]]
+    if how == signal.SIGTERM:
+        assert process.returncode == 0, errors
+        assert rest == "ended\n"
+        assert "Traceback" not in errors
+    else:
+        # Ctrl-C goes on to the caller.
+        assert "KeyboardInterrupt" in errors
+
+
+def test_a_port_that_is_taken(model):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="Address already in use"):
+            serve(model, port=port)
+
+
+def test_the_server_in_a_thread(model, row, monkeypatch):
+    """Its address is local, and the end of the server finishes what has begun."""
+    SlowModel(monkeypatch, 0.2)
+    servers, lines = [], []
+    original = __import__("uvicorn").Server.run
+
+    def run(server, **options):
+        servers.append(server)
+        original(server, **options)
+
+    monkeypatch.setattr("uvicorn.Server.run", run)
+    thread = threading.Thread(
+        target=serve, args=[model], kwargs={"port": 0, "report": lines.append}
+    )
+    thread.start()
+    while not (servers and servers[0].started):
+        time.sleep(0.01)
+    (address,) = re.findall(r"^Serving MultimodalEnsemble at (http://127\.0\.0\.1:\d+)$", lines[0])
+    assert len(lines) == 1
+    answers = []
+    sending = threading.Thread(target=lambda: answers.append(send(address, [row])))
+    sending.start()
+    time.sleep(0.1)
+    servers[0].should_exit = True
+    sending.join(10)
+    thread.join(10)
+    assert len(answers[0]["rows"]) == 1
+    assert not thread.is_alive()
