@@ -25,11 +25,12 @@ class Figures:
     """The evaluation of a model, and its comparison with the trivial benchmark."""
 
     evaluation: Evaluation
-    comparison: ScoreComparison
+    # None if each row lacks some label.
+    comparison: ScoreComparison | None
 
     @classmethod
     def measure(
-        cls, model: Any, y_true: NDArray[np.bool_], y_score: NDArray[np.float32], *, seed: int
+        cls, model: Any, y_true: NDArray[Any], y_score: NDArray[np.float32], *, seed: int
     ) -> Self:
         """Return the figures of scores."""
         import warnings
@@ -42,6 +43,10 @@ class Figures:
         evaluation = evaluate_scores(
             y_true, y_score, model.thresholds_, labels=labels, label_shares=shares
         )
+        is_known = known_rows(y_true)
+        if not is_known.any():
+            return cls(evaluation, None)
+        y_true, y_score = y_true[is_known].astype(bool), y_score[is_known]
         with warnings.catch_warnings():
             # The table of the evaluation shows which labels lack a class.
             warnings.simplefilter("ignore")
@@ -56,13 +61,15 @@ class Figures:
 
     def __str__(self) -> str:
         """Return the figures as the evaluation prints them, then with intervals."""
+        if self.comparison is None:
+            return str(self.evaluation)
         return f"{self.evaluation}\n\n{self.comparison}"
 
     def to_state(self) -> dict[str, Any]:
         """Return plain values from which `from_state` makes equal figures."""
         return {
             "evaluation": _state_of(self.evaluation, "report"),
-            "comparison": _state_of(self.comparison, "table"),
+            "comparison": self.comparison and _state_of(self.comparison, "table"),
         }
 
     @classmethod
@@ -73,12 +80,14 @@ class Figures:
         from multimodal_ensemble.estimators import Evaluation
         from multimodal_ensemble.metrics import ScoreComparison
 
-        evaluation, comparison = dict(state["evaluation"]), dict(state["comparison"])
-        report = pd.DataFrame(evaluation.pop("report")).set_index("label")
-        table = pd.DataFrame(comparison.pop("table"))
-        return cls(
-            Evaluation(**evaluation, report=report), ScoreComparison(**comparison, table=table)
-        )
+        values = dict(state["evaluation"])
+        report = pd.DataFrame(values.pop("report")).set_index("label")
+        evaluation = Evaluation(**values, report=report)
+        if state["comparison"] is None:
+            return cls(evaluation, None)
+        values = dict(state["comparison"])
+        table = pd.DataFrame(values.pop("table"))
+        return cls(evaluation, ScoreComparison(**values, table=table))
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as JSON holds them."""
@@ -88,9 +97,20 @@ class Figures:
             if field.name != "report"
         }
         result["labels"] = self.evaluation.report.reset_index().to_dict("records")
-        result["intervals"] = self.comparison.table.drop(columns=["label"]).to_dict("records")
+        result["intervals"] = (
+            []
+            if self.comparison is None
+            else self.comparison.table.drop(columns=["label"]).to_dict("records")
+        )
         converted: dict[str, Any] = to_json(result)
         return converted
+
+
+def known_rows(y_true: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which rows have no unknown label, which is NaN."""
+    import numpy as np
+
+    return ~np.isnan(y_true.astype(float)).any(axis=1)
 
 
 def trivial_scores(shares: Any, n_rows: int) -> NDArray[np.float64]:
