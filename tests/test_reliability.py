@@ -36,6 +36,7 @@ from multimodal_ensemble import (
     MultimodalClassifier,
     infer_encoders,
 )
+from multimodal_ensemble._target import read_target
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.images import FetchOptions
 from multimodal_ensemble.metrics import apply_thresholds
@@ -736,10 +737,66 @@ def _(folder):
     make().fit(data, y * 0.5)
 
 
-@case("y with one axis")
+@case("y with one axis: strings that nothing separates, whole numbers, booleans or categories")
 def _(folder):
-    data, y = table()
-    make().fit(data, y["first"])
+    rows = pd.Series(["first", "second", "third", "first"] * 10)
+    for y in (rows, rows.factorize()[0], rows == "first", rows.astype("category")):
+        said = []
+        _, target = read_target(y, report=said.append)
+        assert said == [
+            f"y: one of {len(target.classes)} classes per row: {target.classes.tolist()}"
+        ]
+        assert target.classes.tolist() == sorted(set(y))
+    return "one class per row, as a line says"
+
+
+@case("y with one axis of numbers with fractions")
+def _(folder):
+    data, _ = table()
+    make().fit(data, data["number"])
+
+
+@case("a row without a class in y with one axis")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.Series(["a", "b", "a", None, " "] * 8).where(data.index < 5, "a"))
+
+
+@case("y with one axis and one value")
+def _(folder):
+    data, _ = table()
+    make().fit(data, pd.Series(["first"] * 40))
+
+
+@case("a class that fewer than `min_label_count` rows have")
+def _(folder):
+    data, _ = table()
+    make(min_label_count=2).fit(data, pd.Series(["a", "b"] * 19 + ["c", "a"]))
+
+
+@case("a class in training on or validation that no training row has")
+def _(folder):
+    data, _ = table()
+    classes, others = pd.Series(["a", "b"] * 20), pd.Series(["a", "c"] * 20)
+    make().fit(data, classes, validation_data=(data, others))
+
+
+@case("a class in evaluation that no training row has")
+def _(folder):
+    data, _ = table()
+    classifier = make().fit(data, pd.Series(["a", "b"] * 20))
+    evaluation, warned = quietly(
+        lambda: classifier.evaluate(data, pd.Series(["a", "b"] * 10 + ["c"] * 20))
+    )
+    assert "in 20 of 40 rows, the first is row 20" in warned
+    assert evaluation.accuracy <= 0.5
+    return "a warning counts its rows, and they count as errors"
+
+
+@case("a `threshold` that means nothing for one of several classes")
+def _(folder):
+    data, _ = table()
+    make(threshold="f1").fit(data, pd.Series(["a", "b", "c", "a"] * 10))
 
 
 @case("delimited strings as y, padded or with empty names")
@@ -765,10 +822,10 @@ def _(folder):
     make().fit(data, pd.Series(["['first' 'second']", "[]"] * 20))
 
 
-@case("strings as y that nothing separates")
+@case("strings as y that nothing separates, most of them distinct")
 def _(folder):
     data, _ = table()
-    make().fit(data, pd.Series(["first", "second"] * 20))
+    make().fit(data, pd.Series([f"first {row}" for row in range(40)]))
 
 
 @case("a `label_delimiter` that is no string")

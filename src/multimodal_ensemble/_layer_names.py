@@ -7,9 +7,12 @@ EMBEDDINGS_DROPOUT = "embeddings_dropout"
 MODALITY_DROPOUT = "modality_dropout"
 SCORES = "scores"
 CALIBRATION = "calibration"
+PROBABILITIES = "class_probabilities"
 
 # The layers that all modalities of a fusion share. No modality may have such a name.
-SHARED_NAMES = frozenset({EMBEDDINGS, EMBEDDINGS_DROPOUT, MODALITY_DROPOUT, SCORES, CALIBRATION})
+SHARED_NAMES = frozenset(
+    {EMBEDDINGS, EMBEDDINGS_DROPOUT, MODALITY_DROPOUT, SCORES, CALIBRATION, PROBABILITIES}
+)
 
 
 def backbone_name(modality: str) -> str:

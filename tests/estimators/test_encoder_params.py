@@ -39,7 +39,7 @@ def test_deep_parameters_contain_encoders_and_heads():
     assert params["tags__head"] is classifier.encoders[0].head
     assert params["tags__head__units"] == 4
     assert params["number__scaling"] == "standard"
-    assert params["threshold"] == "prevalence"
+    assert params["threshold"] == "auto"
     assert set(classifier.get_params(deep=False)) == set(OWN)
 
 
@@ -57,7 +57,7 @@ def test_a_single_encoder_has_deep_parameters():
 def test_constructor_parameters_take_precedence_over_encoders():
     encoder = DenseEncoder("threshold")
     classifier = make([encoder, DenseEncoder("number")])
-    assert classifier.get_params()["threshold"] == "prevalence"
+    assert classifier.get_params()["threshold"] == "auto"
     assert "threshold__scaling" not in classifier.get_params()
     assert classifier.set_params(threshold=0.3).threshold == 0.3
     assert classifier.encoders[0] is encoder

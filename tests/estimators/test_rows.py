@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from multimodal_ensemble import DenseEncoder, MultimodalClassifier
+from multimodal_ensemble._target import Target
 from multimodal_ensemble.estimators._read_table import read_table
 from multimodal_ensemble.estimators._rows import Rows, hold_out, read_training_rows
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
@@ -20,7 +21,7 @@ def make_rows(n_rows, y=None, weight=None):
     return Rows(table, np.asarray(y, dtype=bool), weight)
 
 
-def read(X, y, *, validation_data=None, sample_weight=None, groups=None, classes=None, **options):
+def read(X, y, *, validation_data=None, sample_weight=None, groups=None, known=None, **options):
     estimator = MultimodalClassifier([], **options)
     return read_training_rows(
         estimator,
@@ -29,7 +30,7 @@ def read(X, y, *, validation_data=None, sample_weight=None, groups=None, classes
         validation_data=validation_data,
         sample_weight=sample_weight,
         groups=groups,
-        classes=classes,
+        known=known,
         seed=1,
     )
 
@@ -134,12 +135,12 @@ def test_reading_returns_columns_and_does_not_change_the_estimator():
     estimator = MultimodalClassifier([], validation_fraction=0.5)
     before = dict(vars(estimator))
     rows = read_training_rows(
-        estimator, TABLE, LABELS, validation_data=None, sample_weight=None, classes=None, seed=1
+        estimator, TABLE, LABELS, validation_data=None, sample_weight=None, known=None, seed=1
     )
     assert vars(estimator) == before
     assert rows.n_features_in == 1
     assert rows.feature_names_in.tolist() == ["a"]
-    assert rows.classes.tolist() == ["war", "love"]
+    assert rows.labels.tolist() == ["war", "love"]
     assert rows.is_same is False
 
 
@@ -280,8 +281,8 @@ def test_arrow_tables_keep_the_names_of_their_columns(as_lists):
     if not as_lists:
         y = pa.Table.from_pandas(LABELS[["love", "war"]])
     weight = pa.array(range(1, 21))
-    classes = np.array(["war", "love"], dtype=object)
-    rows = read(X, y, sample_weight=weight, classes=classes, validation_fraction=None)
+    known = Target("multilabel", np.array(["war", "love"], dtype=object))
+    rows = read(X, y, sample_weight=weight, known=known, validation_fraction=None)
     assert rows.feature_names_in.tolist() == ["tags", "number"]
     assert rows.train.data["number"].tolist() == data["number"].tolist()
     assert rows.train.data["tags"].tolist() == data["tags"].tolist()

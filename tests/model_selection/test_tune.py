@@ -352,7 +352,7 @@ def test_trials_share_a_temporary_store_and_are_silent(fits):
         ({"cv": 1}, r"cv must be a whole number of at least 2"),
         ({"cv": "prefit"}, r"cv must be a number of folds"),
         ({"y": Y[:-1]}, r"the same number of rows. Received 60 rows of X and 59 rows of y"),
-        ({"y": Y[:, 0]}, r"y must be a multi-hot matrix"),
+        ({"y": Y[:, 0] / 2}, r"y holds numbers that are not whole"),
         ({"study": "no/folder/file"}, r"study must be the path of a file in an existing folder"),
         ({"estimator": KNeighborsClassifier}, r"estimator must be an instance with fit"),
     ],

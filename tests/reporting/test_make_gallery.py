@@ -146,6 +146,7 @@ def test_200_rows_with_noise_as_pictures_are_smaller_than_3_megabytes(tmp_path):
         ({"n_rows": 0}, "n_rows must be"),
         ({"maps": [SimpleNamespace(row=0)]}, "maps must be of rows of X, .* of the row 0"),
         ({"y": pd.DataFrame(Y, columns=LABELS)}, "have different index"),
+        ({"estimator": estimator(target_type_="multiclass")}, "predicts one of 3 classes per row"),
     ],
 )
 def test_wrong_arguments_are_refused(change, message):

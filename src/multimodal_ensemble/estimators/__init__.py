@@ -1,5 +1,6 @@
 """Estimators: from raw columns to labels, and the file that a fitted one is saved as."""
 
+from multimodal_ensemble.estimators._class_evaluation import ClassEvaluation
 from multimodal_ensemble.estimators._errors import errors
 from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
 from multimodal_ensemble.estimators._export import check_export
@@ -9,6 +10,7 @@ from multimodal_ensemble.estimators._multimodal_classifier import MultimodalClas
 from multimodal_ensemble.estimators._multimodal_ensemble import MultimodalEnsemble
 
 __all__ = [
+    "ClassEvaluation",
     "Evaluation",
     "MultimodalClassifier",
     "MultimodalEnsemble",

@@ -18,10 +18,15 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._label_lists import label_array
-from multimodal_ensemble._layer_names import CALIBRATION
 from multimodal_ensemble._random import seeded_layers
+from multimodal_ensemble._target import BINARY, KINDS, MULTILABEL, Target
 from multimodal_ensemble._version import __version__
-from multimodal_ensemble.estimators._calibration import saved_calibration, with_calibration
+from multimodal_ensemble.estimators._class_calibration import (
+    saved_last_layers,
+    with_last_layers,
+)
+from multimodal_ensemble.estimators._class_training import activation_of
+from multimodal_ensemble.estimators._decisions import check_divisors
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._saved_encoders import (
     Weights,
@@ -75,6 +80,7 @@ def save_artefact(
         "library_version": __version__,
         "estimator": kind,
         "classes": pack_state(fitted.classes.tolist(), arrays, "classes"),
+        "target_type": fitted.target_type,
         "thresholds": pack_state(fitted.thresholds.tolist(), arrays, "thresholds"),
         "encoders": encoders,
         "weights": {
@@ -143,7 +149,13 @@ def _read_fitted(
     if not isinstance(labels, list) or not all(isinstance(x, str | int | float) for x in labels):
         msg = "The labels in the file are not a list of names or numbers."
         raise ArtefactError(msg)
-    classes = label_array(labels)
+    # Files without it were written before there were others.
+    target = Target(document.get("target_type", MULTILABEL), label_array(labels))
+    is_pair = target.is_single and len(labels) == 2
+    if target.kind not in KINDS or (target.kind == BINARY) != is_pair:
+        msg = f"The file has no target of type {target.kind!r:.50} with {len(labels)} classes."
+        raise ArtefactError(msg)
+    n_labels = len(target.labels)
     names = [entry["name"] for entry in document["encoders"]]
     if unknown := [name for name in weights if name not in names]:
         msg = f"weights names {unknown}; the file has {names}."
@@ -156,24 +168,26 @@ def _read_fitted(
     with using_dtype_policy(document["dtype_policy"]):
         if members is None:
             options = {name: params[name] for name in FUSION_OPTIONS}
-            check_sizes(encoders, len(classes), saved, fusion=params["fusion"])
+            check_sizes(encoders, n_labels, saved, fusion=params["fusion"])
             # With the seed of the training, further training is repeatable.
-            model = fuse_encoders(encoders, len(classes), seed=params["random_state"], **options)
+            options["activation"] = activation_of(target)
+            model = fuse_encoders(encoders, n_labels, seed=params["random_state"], **options)
         else:
-            radial = check_member_sizes(encoders, members, len(classes), saved)
-            model = fuse_late(encoders, members, len(classes), radial=radial)
-        model = with_calibration(model, saved_calibration(saved.get(CALIBRATION), len(classes)))
+            radial = check_member_sizes(encoders, members, n_labels, saved)
+            model = fuse_late(encoders, members, n_labels, radial=radial)
+        layers = saved_last_layers(saved, target, are_probabilities=members is None)
+        model = with_last_layers(model, layers)
     for entry, encoder in zip(document["encoders"], encoders, strict=True):
         check_backbone(entry, encoder)
     _set_weights(model, saved)
     columns = document["feature_names_in"]
+    thresholds = check_numbers(unpack_state(document["thresholds"], arrays), "thresholds")
     return Fitted(
-        classes=classes,
+        classes=target.classes,
+        target_type=target.kind,
         encoders=encoders,
         model=model,
-        thresholds=given_thresholds(
-            check_numbers(unpack_state(document["thresholds"], arrays), "thresholds"), classes
-        ),
+        thresholds=check_divisors(given_thresholds(thresholds, target.labels), target),
         history=pd.DataFrame(unpack_state(document["history"], arrays)),
         provenance=unpack_state(document["provenance"], arrays),
         n_features_in=document["n_features_in"],

@@ -18,20 +18,26 @@ from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._artefact import load_artefact, save_artefact
+from multimodal_ensemble.estimators._class_evaluation import (
+    ClassEvaluation,
+    evaluate_classes,
+    warn_of_unknown,
+)
+from multimodal_ensemble.estimators._decisions import choose_classes, class_probabilities
 from multimodal_ensemble.estimators._encoder_params import change_encoders, encoder_params
 from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
 from multimodal_ensemble.estimators._explain import ExplainMixin
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._label_column import read_label_column
 from multimodal_ensemble.estimators._prediction import PredictionMixin
 from multimodal_ensemble.estimators._read_table import read_large_table, read_table, split_labels
 from multimodal_ensemble.estimators._rows import check_same_length
+from multimodal_ensemble.estimators._target_column import read_class_column, read_target_column
 from multimodal_ensemble.metrics import apply_thresholds
 
 
 class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, BaseEstimator):
-    """Base class of multilabel estimators over encoders.
+    """Base class of classifiers over encoders: of labels, or of one class per row.
 
     A subclass has the parameters `encoders`, `label_delimiter`, `min_label_count`, `store` and
     `verbose`; `fit` ends with `_adopt`.
@@ -49,7 +55,7 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
 
     # -- evaluation --------------------------------------------------------------------------
 
-    def evaluate(self, X: Any, y: Any) -> Evaluation:
+    def evaluate(self, X: Any, y: Any) -> Evaluation | ClassEvaluation:
         """Return the scores on rows that were not used in training.
 
         Parameters
@@ -57,65 +63,101 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
             As for `predict_proba`.
         y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-            True labels. Labels that no training row has are left out with a warning.
+            True labels, or the true class of each row. Labels that no training row has are left
+            out with a warning, and rows of such a class count as errors.
 
         Returns
         -------
-        Evaluation
-            The scores; ``print`` shows them as a table.
+        Evaluation or ClassEvaluation
+            The scores; ``print`` shows them as a table. `ClassEvaluation` is that of one class per
+            row.
         """
+        target = self._target
+        if target.is_single:
+            table, codes = self._read_true_classes(X, y)
+            y_score = self._predict_scores(table)
+            shares = np.array([self.provenance_["label_shares"]])
+            return evaluate_classes(
+                codes,
+                class_probabilities(y_score, target),
+                choose_classes(y_score, self.thresholds_, target),
+                classes=[str(label) for label in target.classes.tolist()],
+                shares=class_probabilities(shares, target)[0],
+            )
         table, y_true = self._read_truth(X, y, may_be_lazy=True)
         return evaluate_scores(
             y_true,
             self._predict_scores(table),
             self.thresholds_,
-            labels=[str(label) for label in self.classes_.tolist()],
+            labels=[str(label) for label in target.labels.tolist()],
             label_shares=self.provenance_["label_shares"],
         )
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the subset accuracy, as scikit-learn's multilabel classifiers do.
+        """Return the accuracy, or the subset accuracy of labels, as scikit-learn's classifiers do.
 
         Parameters
         ----------
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
             As for `predict_proba`.
         y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-            True labels.
+            True labels, or the true class of each row.
         sample_weight : array-like of shape (n_samples,), optional
             Weight of each row.
 
         Returns
         -------
         float
-            Share of rows in which every label is predicted correctly, 0..1.
+            Share of rows in which every label, or the class, is predicted correctly, 0..1.
         """
-        table, y_true = self._read_truth(X, y, sample_weight, may_be_lazy=True)
+        target = self._target
+        if target.is_single:
+            table, codes = self._read_true_classes(X, y, sample_weight)
+            predicted = choose_classes(self._predict_scores(table), self.thresholds_, target)
+            is_correct = predicted == codes
+        else:
+            table, y_true = self._read_truth(X, y, sample_weight, may_be_lazy=True)
+            y_pred = apply_thresholds(self._predict_scores(table), self.thresholds_)
+            # Unknown labels are NaN, which is not equal to itself.
+            is_correct = ((y_pred == y_true) | (y_true != y_true)).all(axis=1)
         sample_weight = from_arrow(sample_weight, name="sample_weight")
-        weights = check_sample_weight(sample_weight, len(y_true))
-        y_pred = apply_thresholds(self._predict_scores(table), self.thresholds_)
-        # Unknown labels are NaN, which is not equal to itself.
-        is_right = (y_pred == y_true) | (y_true != y_true)
-        return float(np.average(is_right.all(axis=1), weights=weights))
+        weights = check_sample_weight(sample_weight, len(is_correct))
+        return float(np.average(is_correct, weights=weights))
 
     def _read_truth(
         self, X: Any, y: Any, sample_weight: Any = None, *, may_be_lazy: bool = False
     ) -> tuple[Any, NDArray[np.bool_]]:
         """Return X as a table, in files only if it `may_be_lazy`, and the true labels."""
+        table, y = self._read_pair(X, y, sample_weight, may_be_lazy=may_be_lazy)
+        y_true, _ = read_target_column(y, self._target, delimiter=self.label_delimiter)
+        check_same_length(table, y_true)
+        return table, y_true
+
+    def _read_true_classes(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[Any, NDArray[np.intp]]:
+        """Return X as a table and the positions of the true classes, -1 for unknown ones."""
+        table, y = self._read_pair(X, y, sample_weight, may_be_lazy=True)
+        codes = read_class_column(y, self._target)
+        check_same_length(table, codes)
+        warn_of_unknown(codes)
+        return table, codes
+
+    def _read_pair(
+        self, X: Any, y: Any, sample_weight: Any, *, may_be_lazy: bool
+    ) -> tuple[Any, Any]:
         check_is_fitted(self)
         X, y = split_labels(X, y)
         read = read_large_table if may_be_lazy else read_table
         table = read(self, X, reset=False)
         check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight)
-        y_true, _ = read_label_column(y, self.classes_, delimiter=self.label_delimiter)
-        check_same_length(table, y_true)
-        return table, y_true
+        return table, y
 
     @property
     def classes_(self) -> Any:
-        """The labels."""
+        """The labels, or the classes of which each row has one."""
         check_is_fitted(self, "_classes")
-        return classes_for_caller(self._classes)
+        return self._classes if self._target.is_single else classes_for_caller(self._classes)
 
     @classes_.setter
     def classes_(self, labels: NDArray[Any]) -> None:
@@ -275,12 +317,10 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         return self
 
     def __sklearn_tags__(self) -> Any:
-        """Declare multilabel targets."""
+        """Declare multilabel targets, and one class per row."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.classifier_tags.multi_class = False
         tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
         tags.input_tags.string = True
         return tags
 

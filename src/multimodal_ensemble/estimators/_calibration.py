@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.isotonic import isotonic_regression
 
 from multimodal_ensemble._keras import using_dtype_policy
-from multimodal_ensemble._layer_names import CALIBRATION, SCORES
+from multimodal_ensemble._layer_names import CALIBRATION, PROBABILITIES, SCORES
 from multimodal_ensemble._tables import abbreviate, counted
 from multimodal_ensemble._validation import check_choice, row_blocks
 from multimodal_ensemble._warnings import warn
@@ -82,7 +82,7 @@ def with_calibration(model: keras.Model, calibration: keras.Layer | None) -> ker
 
 def without_calibration(model: keras.Model) -> keras.Model:
     """Return the model as it was before `with_calibration`, with the same layers."""
-    if CALIBRATION not in [layer.name for layer in model.layers]:
+    if {CALIBRATION, PROBABILITIES}.isdisjoint(layer.name for layer in model.layers):
         return model
     with using_dtype_policy(model.dtype_policy):
         return keras.Model(model.input, model.get_layer(SCORES).output, name=model.name)

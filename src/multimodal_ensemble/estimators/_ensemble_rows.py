@@ -25,7 +25,7 @@ def read_ensemble_rows(
     """
     read = read_all_rows(estimator, X, y, sample_weight, groups=groups)
     rows = _take_used(read.train, groups)
-    warn_of_absent_labels(rows.y, read.classes)
+    warn_of_absent_labels(rows.y, read.labels)
     return dataclasses.replace(read, train=rows, validation=rows)
 
 

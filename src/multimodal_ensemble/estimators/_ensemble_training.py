@@ -11,11 +11,8 @@ import pandas as pd
 from scipy.special import expit
 
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.estimators._calibration import (
-    apply_calibration,
-    learn_calibration,
-    with_calibration,
-)
+from multimodal_ensemble.estimators._class_calibration import learn_last_layers, with_last_layers
+from multimodal_ensemble.estimators._decisions import accuracy_of, resolve_threshold
 from multimodal_ensemble.estimators._ensemble_model import make_ensemble_model
 from multimodal_ensemble.estimators._feature_blocks import count_tokens, make_blocks
 from multimodal_ensemble.estimators._fitted import Fitted
@@ -41,7 +38,7 @@ from multimodal_ensemble.estimators._thresholds import (
 from multimodal_ensemble.estimators._training import training_store
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.linear import PlattScaling
-from multimodal_ensemble.metrics import compute_score, mean_accuracy
+from multimodal_ensemble.metrics import compute_score
 
 
 def train_ensemble(
@@ -57,10 +54,11 @@ def train_ensemble(
     `excluded` are the columns of labels.
     """
     start = time.perf_counter()
-    threshold, verbose = params["threshold"], params["verbose"]
+    target, verbose = rows.target, params["verbose"]
+    threshold = resolve_threshold(params["threshold"], target, rows.train.y)
     if not is_criterion(threshold):
         # Refuse invalid thresholds now and not after the training.
-        given_thresholds(threshold, rows.classes)
+        given_thresholds(threshold, target.labels)
     for encoder in encoders:
         check_can_be_linear(encoder)
     if external and rows.train.weight is not None and rows.train.weight.ndim == 2:
@@ -74,7 +72,7 @@ def train_ensemble(
         external,
         encoders,
         list(rows.train.data.columns),
-        len(rows.classes),
+        len(target.labels),
         excluded=excluded,
         has_weights=rows.train.weight is not None,
     )
@@ -124,14 +122,19 @@ def train_ensemble(
     y_score = expit(scaling.log_odds(evidence)).astype(np.float32)
     # Platt scaling of a sum that has it would change nothing.
     method = "isotonic" if params["calibration"] == "isotonic" else None
-    calibration = learn_calibration(method, rows.classes, y, y_score, scored_rows.weight)
-    y_score = apply_calibration(calibration, y_score)
-    thresholds = learn_thresholds(threshold, rows.classes, scored_rows.truth, y_score)
+    layers, y_score = learn_last_layers(
+        method, target, y, y_score, scored_rows.weight, are_probabilities=False
+    )
+    thresholds = learn_thresholds(threshold, target.labels, scored_rows.truth, y_score)
     if is_criterion(threshold):
         # Scores of labels that no scored row has say nothing about where to predict them.
         thresholds[~y.any(axis=0)] = np.inf
     never = describe_never_predicted(
-        threshold, rows.classes, thresholds, fix="train with more rows that have them"
+        threshold,
+        target.labels,
+        thresholds,
+        fix="train with more rows that have them",
+        is_single=target.is_single,
     )
     if verbose and never is not None:
         print(never, flush=True)
@@ -140,9 +143,10 @@ def train_ensemble(
     if verbose:
         print(f"Ensemble: mean ROC-AUC {roc_auc:.3f} on leave-one-out scores.", flush=True)
     return Fitted(
-        classes=rows.classes,
+        classes=target.classes,
+        target_type=target.kind,
         encoders=[*encoders, *scored],
-        model=with_calibration(model, calibration),
+        model=with_last_layers(model, layers),
         thresholds=thresholds,
         history=pd.DataFrame(described).assign(weight=weights.weights, exponent=weights.exponents),
         provenance={
@@ -153,7 +157,7 @@ def train_ensemble(
             "seconds": time.perf_counter() - start,
             "thresholds_from": "leave-one-out scores" if is_criterion(threshold) else "given",
             "mean_roc_auc": roc_auc,
-            "mean_accuracy": float(mean_accuracy(scored_rows.truth, y_score, thresholds)),
+            "mean_accuracy": accuracy_of(scored_rows.truth, y_score, thresholds, target),
             **describe_training(encoders, [rows.train.data], part.truth, seed),
         },
         n_features_in=rows.n_features_in,

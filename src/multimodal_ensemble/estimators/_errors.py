@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from multimodal_ensemble._validation import check_at_least, check_choice
+from multimodal_ensemble._target import MULTICLASS, Target
+from multimodal_ensemble._validation import FloatArray, check_at_least, check_choice
 from multimodal_ensemble.estimators._check_estimator import check_estimator
+from multimodal_ensemble.estimators._decisions import choose_matrix
 from multimodal_ensemble.linear import log_odds
-from multimodal_ensemble.metrics import apply_thresholds
 
 KINDS = ("false positive", "false negative")
 _N_PARTS = 5
@@ -43,7 +45,9 @@ def errors(
         number if there are no names or equal ones), ``label``, ``kind``, ``score``, ``threshold``,
         ``margin``, ``modalities`` and ``parts``, texts with what moves the score most. The margin
         is how far the log-odds of the score are on the wrong side of those of the threshold, or of
-        0.5 for a threshold outside 0..1; it is at least 0.
+        0.5 for a threshold outside 0..1; it is at least 0. Of several classes, a wrong row has two
+        mistakes: the predicted class and the true one. Their margin is the logarithm of the
+        quotient of both probabilities, each divided by its threshold.
 
     Raises
     ------
@@ -76,20 +80,17 @@ def errors(
     table, y_true = estimator._read_truth(X, y)
     y_score = estimator._predict_scores(table)
     thresholds = estimator.thresholds_
-    predicted = apply_thresholds(y_score, thresholds).astype(bool)
+    target = estimator._target
+    predicted = choose_matrix(y_score, thresholds, target)
     is_wrong = predicted != y_true
     if kind is not None:
         is_wrong &= predicted == (kind == KINDS[0])
     is_wrong[:, np.setdiff1d(np.arange(is_wrong.shape[1]), shown)] = False
-    # A threshold that no score can reach, or that all reach, says nothing about confidence.
-    is_inside = (thresholds > 0) & (thresholds < 1)
-    limits = log_odds(np.where(is_inside, thresholds, 0.5))
-    above = log_odds(y_score.astype(np.float64)) - limits
-    margin = np.maximum(np.where(predicted, above, -above), 0)
+    margin = _margins(y_true, y_score, predicted, thresholds, target)
     rows, labels = np.nonzero(is_wrong)
     order = np.argsort(-margin[rows, labels], kind="stable")[:n]
     rows, labels = rows[order], labels[order]
-    classes = list(estimator.classes_)
+    classes = target.labels.tolist()
     columns = ["row", "label", "kind", "score", "threshold", "margin", "modalities", "parts"]
     if not len(rows):
         return pd.DataFrame(columns=columns)
@@ -119,6 +120,25 @@ def errors(
             ]
         )
     return pd.DataFrame(found, columns=columns)
+
+
+def _margins(
+    y_true: NDArray[np.bool_],
+    y_score: NDArray[np.float32],
+    predicted: NDArray[np.bool_],
+    thresholds: FloatArray,
+    target: Target,
+) -> FloatArray:
+    """Return how far each label is on the wrong side, if it is wrong."""
+    if target.kind == MULTICLASS:
+        weighed = np.maximum(y_score, np.finfo(np.float32).tiny) / thresholds
+        said, true = (np.where(each, weighed, 0).sum(axis=1) for each in (predicted, y_true))
+        return np.broadcast_to(np.log(said / true)[:, np.newaxis], y_true.shape)
+    # A threshold that no score can reach, or that all reach, says nothing about confidence.
+    is_inside = (thresholds > 0) & (thresholds < 1)
+    limits = log_odds(np.where(is_inside, thresholds, 0.5))
+    above = log_odds(y_score.astype(np.float64)) - limits
+    return np.maximum(np.where(predicted, above, -above), 0)
 
 
 def _as_text(names: Any, contributions: Any) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._tables import abbreviate, named_rows
+from multimodal_ensemble._target import BINARY, Target
 from multimodal_ensemble.estimators._read_table import read_table
 from multimodal_ensemble.explanation import Explanation, ImageMap, explain_rows, map_images
 from multimodal_ensemble.generators import MultimodalDataset
@@ -25,6 +26,11 @@ class ExplainMixin(ABC):
     classes_: Any
     provenance_: dict[str, Any]
 
+    @property
+    @abstractmethod
+    def _target(self) -> Target:
+        """What is predicted of each row."""
+
     def explain(self, X: Any, *, labels: Any = None, background: Any = None) -> Explanation:
         """Return how much each modality, token, word and column moves the scores of rows.
 
@@ -34,7 +40,8 @@ class ExplainMixin(ABC):
             As for `predict_proba`. Explanations of a few hundred rows take seconds; words of texts
             take one pass of the language model each.
         labels : object or sequence, optional
-            One or more of `classes_`, which are explained. Default: all.
+            One or more of `classes_`, which are explained. Default: all. Of two classes, the second
+            one is explained: what speaks for it speaks against the first one.
         background : DataFrame, mapping of str to sequence, or array-like, optional
             Rows that stand for absent modalities, such as training rows; at most 50 of them are
             used. Only networks that were trained without optional modalities and without
@@ -61,7 +68,7 @@ class ExplainMixin(ABC):
         return explain_rows(
             self.model_,
             dataset,
-            classes=list(self.classes_),
+            classes=self._target.labels.tolist(),
             prior=log_odds(shares),
             shown=shown,
             rows=self._names_of_rows(X, table),
@@ -135,12 +142,14 @@ class ExplainMixin(ABC):
 
     def _positions_of(self, labels: Any) -> list[int]:
         """Return the positions of labels among all labels, or of all."""
-        classes = list(self.classes_)
+        classes = self._target.labels.tolist()
         if isinstance(labels, str) or (labels is not None and np.ndim(labels) == 0):
             labels = [labels]
         shown = classes if labels is None else list(labels)
         if unknown := [label for label in shown if label not in classes]:
-            msg = f"Labels must be among classes_, {abbreviate(classes)}. Received {unknown}."
+            msg = f"Labels must be among {abbreviate(classes)}. Received {unknown}."
+            if self._target.kind == BINARY:
+                msg += " Of two classes, the second one is explained."
             raise ValueError(msg)
         if not shown:
             msg = f"Name at least one label of classes_, {abbreviate(classes)}. Received none."

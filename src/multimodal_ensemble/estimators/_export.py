@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from multimodal_ensemble._keras import all_layers
 from multimodal_ensemble._layer_names import presence_name
+from multimodal_ensemble._target import BINARY, MULTICLASS, MULTILABEL
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble._warnings import ignored
@@ -27,6 +28,11 @@ from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._onnx_operations import further_operations
 
 _MAX_REASON = 500
+_PREDICATES = {
+    MULTILABEL: "a label is predicted where its score >= its threshold",
+    BINARY: "the second class is predicted where its score >= its threshold, else the first",
+    MULTICLASS: "the class with the highest score / threshold is predicted",
+}
 
 
 def export_fitted(fitted: Fitted, path: str | PathLike[str], *, format: str) -> None:
@@ -127,16 +133,19 @@ def describe(fitted: Fitted) -> dict[str, Any]:
     for member in fitted.members or []:
         if member.is_scored:
             inputs[member.name]["meaning"] = "log-odds of the member's scores, one for each label"
+    target = fitted.target
     return {
         "library_version": __version__,
-        "labels": fitted.classes.tolist(),
+        "target_type": target.kind,
+        "classes": target.classes.tolist(),
+        "labels": target.labels.tolist(),
         # JSON has no infinite numbers.
         "thresholds": [
             value if np.isfinite(value) else str(value) for value in fitted.thresholds.tolist()
         ],
-        "predicate": "a label is predicted where its score >= its threshold",
+        "predicate": _PREDICATES[target.kind],
         "inputs": inputs,
-        "output": {"shape": [None, len(fitted.classes)], "meaning": "scores, 0 to 1"},
+        "output": {"shape": [None, len(target.labels)], "meaning": "scores, 0 to 1"},
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._target import Target
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.fusion import MemberLayout
 
@@ -22,6 +23,8 @@ class Fitted:
     """
 
     classes: NDArray[Any]
+    # "multilabel", "binary" or "multiclass".
+    target_type: str
     encoders: list[Encoder]
     model: keras.Model
     thresholds: NDArray[np.float64]
@@ -32,3 +35,8 @@ class Fitted:
     feature_names_in: NDArray[Any] | None
     # None if the model is no late fusion.
     members: list[MemberLayout] | None = None
+
+    @property
+    def target(self) -> Target:
+        """What is predicted of each row."""
+        return Target(self.target_type, self.classes)

@@ -54,10 +54,10 @@ def read_label_column(
             may_be_unknown=True,
             report=report,
         )
-    found = label_format(_distinct_strings(y), delimiter, classes, name, report)
+    found = label_format(distinct_strings(y), delimiter, classes, name, report)
 
     def parts() -> Iterator[pd.Series]:
-        for rows in _label_parts(y):
+        for rows in label_parts(y):
             # A part may have no strings but missing ones.
             yield rows if found is None else pd.Series(found.split([*rows]), rows.index, object)
 
@@ -86,10 +86,10 @@ def as_list(row: Any) -> Any:
     return row.tolist() if isinstance(row, np.ndarray) else row
 
 
-def _distinct_strings(y: TableFile) -> list[str]:
+def distinct_strings(y: TableFile) -> list[str]:
     """Return many distinct strings of a column, or none if it holds anything else."""
     distinct: set[str] = set()
-    for rows in _label_parts(y):
+    for rows in label_parts(y):
         if not all(isinstance(row, str) or is_missing(row) for row in rows):
             return []
         distinct.update(row for row in rows if isinstance(row, str))
@@ -98,7 +98,8 @@ def _distinct_strings(y: TableFile) -> list[str]:
     return sorted(distinct)
 
 
-def _label_parts(y: TableFile) -> Iterator[pd.Series]:
+def label_parts(y: TableFile) -> Iterator[pd.Series]:
+    """Yield the column of a table part by part."""
     for part in blocks_of(y):
         yield part.iloc[:, 0].map(as_list)
 

@@ -9,8 +9,10 @@ import pandas as pd
 
 from multimodal_ensemble._resamples import mean_of_defined, percentile_interval
 from multimodal_ensemble._tables import check_same_index, named_rows
+from multimodal_ensemble._target import MULTICLASS
 from multimodal_ensemble._validation import FloatArray, check_at_least, check_choice, check_level
 from multimodal_ensemble.estimators._check_estimator import check_estimator
+from multimodal_ensemble.estimators._decisions import choose_matrix
 from multimodal_ensemble.explanation import modality_scores
 from multimodal_ensemble.metrics import bootstrap_counts, resample_scores
 
@@ -40,7 +42,8 @@ def modality_importance(
     y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
         Their labels.
     metric : {"roc_auc", "average_precision", "accuracy", "f1"}, default="roc_auc"
-        The metric of a label. Accuracy and F1 are those at the thresholds of the estimator.
+        The metric of a label, or of a class against the others. Accuracy and F1 are those of
+        the predictions of the estimator.
     n_repeats : int, default=5
         How often each modality is shuffled; the scores are averaged.
     n_resamples : int, default=1000
@@ -121,15 +124,21 @@ def modality_importance(
     scores = modality_scores(
         estimator.model_, dataset, n_repeats=n_repeats, random_state=random_state
     )
+    target, thresholds = estimator._target, estimator.thresholds_
+    if target.kind == MULTICLASS and metric in ("accuracy", "f1"):
+        # Which class is predicted depends on the scores of all.
+        scores = {
+            key: [choose_matrix(each, thresholds, target).astype(np.float64) for each in listed]
+            for key, listed in scores.items()
+        }
+        thresholds = np.full(len(thresholds), 0.5)
     counts = bootstrap_counts(len(y_true), n_resamples, groups=groups, random_state=random_state)
     # The first "resample" has each row once.
     counts = np.concatenate([np.ones((1, len(y_true)), counts.dtype), counts])
     resampled = {
         key: np.mean(
             [
-                resample_scores(
-                    y_true, y_score, counts, metric=metric, thresholds=estimator.thresholds_
-                )
+                resample_scores(y_true, y_score, counts, metric=metric, thresholds=thresholds)
                 for y_score in listed
             ],
             axis=0,
@@ -142,7 +151,7 @@ def modality_importance(
         columns = {"score": values}
         if case != "full":
             columns["difference"] = values - full
-        summary = _summarize(columns, list(estimator.classes_), level)
+        summary = _summarize(columns, target.labels.tolist(), level)
         tables.append(summary.assign(modality=modality, case=case))
     importance = pd.concat(tables, ignore_index=True)
     first = ["modality", "case", "label"]

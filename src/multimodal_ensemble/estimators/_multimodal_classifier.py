@@ -12,15 +12,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._labels import label_columns
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
+from multimodal_ensemble._target import Target
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
-from multimodal_ensemble.estimators._calibration import check_calibration, without_calibration
-from multimodal_ensemble.estimators._label_column import check_label_options
+from multimodal_ensemble.estimators._calibration import without_calibration
+from multimodal_ensemble.estimators._check_params import check_classifier_params
+from multimodal_ensemble.estimators._class_training import activation_of
 from multimodal_ensemble.estimators._new_encoders import fit_new_encoders
 from multimodal_ensemble.estimators._refit import keep_heads, refit_encoders
 from multimodal_ensemble.estimators._rows import TrainingRows, read_training_rows
-from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.estimators._training import (
     BATCH_SIZE,
     FUSION_OPTIONS,
@@ -30,17 +30,18 @@ from multimodal_ensemble.estimators._training import (
     train_model,
 )
 from multimodal_ensemble.features import FeatureStore
-from multimodal_ensemble.fusion import check_fusion, fuse_encoders
-from multimodal_ensemble.training import MonitorFunction, check_monitor
+from multimodal_ensemble.fusion import fuse_encoders
+from multimodal_ensemble.training import MonitorFunction
 
 
 class MultimodalClassifier(BaseMultimodalEstimator):
-    """Predict labels from several kinds of input: one call to train, one file to save.
+    """Predict labels or classes from several kinds of input: one call to train, one file to save.
 
     `fit` fits the encoders to the training rows, computes the features of frozen backbones once,
     trains the heads and their fusion, and keeps the weights with the best validation score. It
     also learns one decision threshold per label on the validation rows, which `predict` applies.
-    The classifier is a scikit-learn estimator for multilabel targets.
+    The classifier is a scikit-learn estimator: `y` has several labels per row, or one of two or
+    more classes, and a line says which.
 
     Parameters
     ----------
@@ -48,18 +49,22 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         One encoder per modality; `fit` fits clones of them. ``"auto"`` chooses encoders for the
         columns and prints its reasons; see `infer_encoders`. Encoders' parameters are parameters
         of the classifier: ``set_params(tags__max_tokens=2000)``.
-    threshold : str, callable, float, array-like, mapping or None, default="prevalence"
+    threshold : str, callable, float, array-like, mapping or None, default="auto"
         The criterion that thresholds maximise on the validation rows (see `tune_thresholds`), one
-        threshold for all labels, or one per label as an array or by label. None is 0.5. By
-        default, each label is predicted about as often as it occurs in the validation rows.
+        threshold for all labels, or one per label as an array or by label. None is 0.5. ``"auto"``
+        is ``"prevalence"``: each label is predicted about as often as it occurs in these rows. Of
+        more than two classes, it is the most probable one, as with ``"accuracy"`` and None; see
+        the notes.
     calibration : {"platt", "isotonic"} or None, default=None
         How scores become probabilities, per label, before thresholds are learned, both from the
         validation rows: by a logistic function of their log-odds, by an increasing curve, or not
-        at all. Neither changes ranks. A label needs one validation row with and one without it for
+        at all. Neither changes ranks. Of more than two classes, ``"platt"`` is one temperature,
+        and probabilities add up to 1. A label needs one validation row with and one without it for
         ``"platt"``, and five each for ``"isotonic"``; otherwise it keeps its scores, with a
         warning.
     label_weight : "balanced", mapping, array-like of shape (n_labels,) or None, default=None
-        Weights of labels in the loss, for rare labels; see `fit_model`.
+        Weights of labels in the loss, for rare labels; see `fit_model`. Of more than two classes,
+        those of the rows of each class.
     fusion : {"concat", "gated", "attention"} or keras.Layer, default="concat"
         How the embeddings of modalities are joined; see `fuse_encoders`.
     dropout : float, default=0
@@ -73,8 +78,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         Rows per batch. Default: 32, or a tenth of the training rows if that is fewer.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
         As `keras.Model.compile` takes it; each training uses a copy.
-    loss : str, keras.losses.Loss or callable, default="binary_crossentropy"
-        As `keras.Model.compile` takes it.
+    loss : str, keras.losses.Loss or callable, default="auto"
+        As `keras.Model.compile` takes it. ``"auto"`` is ``"binary_crossentropy"``, and
+        ``"categorical_crossentropy"`` for more than two classes, whose last layer is a softmax.
     evaluate_every : int, optional
         Batches between two validation evaluations; see `fit_model`.
     patience : int or None, default=10
@@ -108,9 +114,12 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The labels: columns of `y`, sorted names in label lists, or numbers.
+        The labels: columns of `y`, sorted names in label lists, or numbers; or the sorted classes.
+    target_type_ : {"multilabel", "binary", "multiclass"}
+        What `y` is: labels, one of two classes, or one of several classes per row.
     thresholds_ : ndarray of shape (n_labels,), float64
-        The decision threshold of each label; ``inf`` means never, ``-inf`` always.
+        The decision threshold of each label; ``inf`` means never, ``-inf`` always. Of two classes,
+        that of the second one alone.
     encoders_ : list of Encoder
         The fitted encoders.
     model_ : keras.Model
@@ -135,6 +144,11 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     -----
     A `fit` or `refit_heads` that fails, or is interrupted before the first evaluation, leaves the
     classifier as it was.
+
+    Of several classes, the one whose score exceeds its threshold by the largest factor is
+    predicted: the most probable one with equal thresholds, and with ``threshold=
+    "balanced_accuracy"``, where thresholds are the shares of the classes, the one that a high
+    balanced accuracy needs. Other criteria are for labels and for two classes.
 
     `sklearn.model_selection.cross_val_predict` and `sklearn.model_selection.GridSearchCV` split
     `y` themselves and do not accept label lists. Pass `y` as a multi-hot matrix there.
@@ -161,7 +175,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         self,
         encoders: Sequence[Encoder] | str = "auto",
         *,
-        threshold: Any = "prevalence",
+        threshold: Any = "auto",
         calibration: str | None = None,
         label_weight: str | Mapping[Any, float] | ArrayLike | None = None,
         fusion: str | keras.Layer = "concat",
@@ -170,7 +184,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         epochs: int = 100,
         batch_size: int | None = None,
         optimizer: Any = "adam",
-        loss: Any = "binary_crossentropy",
+        loss: Any = "auto",
         evaluate_every: int | None = None,
         patience: int | None = 10,
         monitor: str | MonitorFunction = "mean_roc_auc",
@@ -226,7 +240,9 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             The raw columns. An array of numbers is one modality, ``"features"``.
         y : array-like or DataFrame of shape (n_samples, n_labels), sequence of label lists, or str
             Multi-hot labels, or the labels of each row: lists, or strings such as ``"war|love"``
-            (see `label_delimiter`). A name is that of a column of X that holds them.
+            (see `label_delimiter`). Or one class per row, of shape (n_samples,): strings that
+            nothing separates, whole numbers, booleans or categories. A name is that of a column
+            of X that holds them.
         validation_data : tuple of (X, y), optional
             Rows that stop the training and choose weights and thresholds. Default: rows held out
             from the training rows; see `validation_fraction`.
@@ -260,12 +276,12 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             On Ctrl-C. After the first evaluation, the classifier is then fitted with the best
             weights so far, and a line reports that.
         """
-        self._check_params()
+        check_classifier_params(self)
         seed = draw_seed(self.random_state, resume_from)
         continues = self.warm_start and hasattr(self, "thresholds_")
-        classes = self.classes_ if continues else None
+        known = self._target if continues else None
         rows = read_training_rows(
-            self, X, y, validation_data, sample_weight, groups=groups, classes=classes, seed=seed
+            self, X, y, validation_data, sample_weight, groups=groups, known=known, seed=seed
         )
         options: dict[str, Any] = {
             "callbacks": callbacks,
@@ -279,7 +295,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             encoders = fit_new_encoders(
                 self.encoders, rows.train, label_columns(X, y), seed=seed, verbose=self.verbose
             )
-        model = self._build(encoders, len(rows.classes), seed)
+        model = self._build(encoders, rows.target, seed)
         return self._train(model, encoders, rows, seed, **options)
 
     def refit_heads(
@@ -324,11 +340,11 @@ class MultimodalClassifier(BaseMultimodalEstimator):
             If there is no such encoder, or all heads would be trained.
         """
         check_is_fitted(self)
-        self._check_params()
+        check_classifier_params(self)
         seed = draw_seed(self.random_state)
-        classes = self.classes_
+        target = self._target
         rows = read_training_rows(
-            self, X, y, validation_data, sample_weight, groups=groups, classes=classes, seed=seed
+            self, X, y, validation_data, sample_weight, groups=groups, known=target, seed=seed
         )
         modalities = [modalities] if isinstance(modalities, str) else list(modalities)
         configured = self.encoders_ if isinstance(self.encoders, str) else self.encoders
@@ -336,11 +352,11 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         some = rows.train.in_memory(seed)
         with seeded_layers(seed), some.locating_errors():
             encoders = refit_encoders(self.encoders_, wanted, modalities, some.frame)
-        model = self._build(encoders, len(self.classes_), seed)
+        model = self._build(encoders, target, seed)
         kept = [encoder.name for encoder in encoders if encoder.name not in modalities]
         keep_heads(model, self.model_, kept)
         # The kept heads are frozen in `model`, but the result can be trained as a whole.
-        final_model = self._build(encoders, len(self.classes_), seed)
+        final_model = self._build(encoders, target, seed)
         return self._train(
             model, encoders, rows, seed, final_model=final_model, callbacks=callbacks
         )
@@ -349,30 +365,12 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     def _rows_per_batch(self) -> int:
         return self.batch_size or BATCH_SIZE
 
-    def _check_params(self) -> None:
-        check_label_options(self.label_delimiter, self.min_label_count)
-        check_threshold(self.threshold)
-        check_calibration(self.calibration)
-        check_monitor(self.monitor)
-        check_fusion(self.fusion)
-        check_choice(self.verbose, (0, 1, 2), name="verbose")
-        check_choice(self.warm_start, (True, False), name="warm_start")
-        if self.batch_size is not None:
-            check_at_least(self.batch_size, 1, name="batch_size")
-        if isinstance(self.encoders, str):
-            check_choice(self.encoders, ("auto",), name="encoders")
-        if self.validation_fraction is not None:
-            check_fraction(self.validation_fraction, name="validation_fraction")
-            if not self.validation_fraction:
-                msg = (
-                    "validation_fraction must be above 0, or None to choose weights and thresholds "
-                    "on the training rows themselves. Received validation_fraction=0."
-                )
-                raise ValueError(msg)
-
-    def _build(self, encoders: Sequence[Encoder], n_labels: int, seed: int) -> keras.Model:
+    def _build(self, encoders: Sequence[Encoder], target: Target, seed: int) -> keras.Model:
         options = {name: getattr(self, name) for name in FUSION_OPTIONS}
-        return fuse_encoders(encoders, n_labels, seed=seed, **options)
+        activation = activation_of(target)
+        return fuse_encoders(
+            encoders, len(target.labels), activation=activation, seed=seed, **options
+        )
 
     def _train(
         self,

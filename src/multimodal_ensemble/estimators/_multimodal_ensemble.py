@@ -65,7 +65,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         Weights of the members. ``"learned"`` fits them to the leave-one-out scores, drawn towards
         equal weights; with a bag of words among the encoders, they also depend on the number of
         tokens in a row. A mapping gives them by name.
-    threshold : str, callable, None, float, array-like or mapping, default="prevalence"
+    threshold : str, callable, None, float, array-like or mapping, default="auto"
         How the decision threshold of each label is learned, as for `MultimodalClassifier`, or its
         value.
     calibration : {"platt", "isotonic"} or None, default=None
@@ -90,9 +90,12 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_labels,)
-        The labels: columns of `y`, sorted names in label lists, or numbers.
+        The labels: columns of `y`, sorted names in label lists, or numbers; or the sorted classes.
+    target_type_ : {"multilabel", "binary", "multiclass"}
+        What `y` is: labels, one of two classes, or one of several classes per row.
     thresholds_ : ndarray of shape (n_labels,), float64
-        The decision threshold of each label; ``inf`` means never, ``-inf`` always.
+        The decision threshold of each label; ``inf`` means never, ``-inf`` always. Of two classes,
+        that of the second one alone.
     encoders_ : list of Encoder
         The fitted encoders, and the members that are estimators.
     members_ : list of MemberLayout
@@ -133,6 +136,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     ``weight * (k / k_0) ** exponent``, where k_0 is the geometric mean of the scored rows, and k
     is limited to the range of these. Exponents are learned together with the weights.
 
+    With more than two classes, each class is a label: its members, weights and scaling are those of
+    the class against the others. The scores of a row, raised to a power that is learned from the
+    leave-one-out scores of all classes, are then divided by their sum.
+
     In a row that lacks a modality, or whose bag holds no known token, the member of that modality
     says nothing, and the row has the score of the other members.
 
@@ -172,7 +179,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         members: Sequence[Any] = (),
         joint: bool = True,
         weights: str | Mapping[str, float] = "learned",
-        threshold: Any = "prevalence",
+        threshold: Any = "auto",
         calibration: str | None = None,
         label_delimiter: str | None = None,
         min_label_count: int = 1,
@@ -210,7 +217,9 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
             The raw columns. An array of numbers is one modality, ``"features"``.
         y : array-like or DataFrame of shape (n_samples, n_labels), sequence of label lists, or str
             Multi-hot labels, or the labels of each row: lists, or strings such as ``"war|love"``
-            (see `label_delimiter`). A name is that of a column of X that holds them.
+            (see `label_delimiter`). Or one class per row, of shape (n_samples,): strings that
+            nothing separates, whole numbers, booleans or categories. A name is that of a column
+            of X that holds them.
         unlabelled : DataFrame or mapping of str to sequence, optional
             Further rows without labels, and no test rows. Encoders that learn without labels, such
             as `TagEmbeddingEncoder`, also learn from these. If there is none of

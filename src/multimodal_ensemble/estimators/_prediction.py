@@ -18,7 +18,13 @@ from multimodal_ensemble._open_table import open_lazy
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._table_files import TableFile, blocks_of, rows_per_part
 from multimodal_ensemble._tables import counted, locating_errors
+from multimodal_ensemble._target import BINARY, Target
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._decisions import (
+    choose_classes,
+    class_probabilities,
+    name_classes,
+)
 from multimodal_ensemble.estimators._read_table import read_parts
 from multimodal_ensemble.estimators._thresholds import choose_labels
 from multimodal_ensemble.estimators._write_predictions import PredictionWriter
@@ -35,9 +41,18 @@ class PredictionMixin:
     store: Any
     verbose: int
     classes_: Any
+    # The labels themselves; scorers of scikit-learn receive others from `classes_`.
+    _classes: NDArray[Any]
     encoders_: list[Encoder]
     model_: keras.Model
     thresholds_: NDArray[np.float64]
+    target_type_: str
+
+    @property
+    def _target(self) -> Target:
+        """What is predicted of each row."""
+        check_is_fitted(self)
+        return Target(self.target_type_, self._classes)
 
     @property
     @abstractmethod
@@ -102,7 +117,8 @@ class PredictionMixin:
         Returns
         -------
         ndarray of shape (n_samples, n_labels)
-            Scores in 0..1, float32, one column for each of `classes_`.
+            Scores in 0..1, float32, one column for each of `classes_`. With one class per row, they
+            add up to 1.
 
         Raises
         ------
@@ -111,6 +127,10 @@ class PredictionMixin:
         ImageReadError
             If an image cannot be read, unless its encoder has another `on_error`.
         """
+        return class_probabilities(self._score_rows(X), self._target)
+
+    def _score_rows(self, X: Any) -> NDArray[np.float32]:
+        """Return the scores of the model, one column for each of its labels."""
         check_is_fitted(self)
         parts = self._predict_parts(read_parts(self, X))
         return np.concatenate([y_score for _, y_score in parts])
@@ -125,13 +145,17 @@ class PredictionMixin:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_labels)
-            ``log(p / (1 - p))``, finite, float64.
+        ndarray of shape (n_samples, n_labels), or (n_samples,) with two classes
+            ``log(p / (1 - p))``, finite, float64; of two classes, that of the second one.
         """
-        return log_odds(self.predict_proba(X))
+        odds = log_odds(self._score_rows(X))
+        return odds[:, 0] if self._target.kind == BINARY else odds
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
+    def predict(self, X: Any) -> NDArray[Any]:
         """Return labels: 1 where a score is at least the threshold of its label.
+
+        With one class per row, return classes: the second one of two where its score is at least
+        the threshold, and the one with the highest quotient of score and threshold of several.
 
         Parameters
         ----------
@@ -140,15 +164,16 @@ class PredictionMixin:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_labels)
-            Multi-hot, int64, one column for each of `classes_`.
+        ndarray of shape (n_samples, n_labels), or (n_samples,) with one class per row
+            Multi-hot, int64, one column for each of `classes_`; or elements of `classes_`.
         """
-        return apply_thresholds(self.predict_proba(X), self.thresholds_).astype(np.int64)
+        y_score, target = self._score_rows(X), self._target
+        if target.is_single:
+            return target.classes[choose_classes(y_score, self.thresholds_, target)]
+        return apply_thresholds(y_score, self.thresholds_).astype(np.int64)
 
-    def predict_labels(
-        self, X: Any, *, at_least: int = 0, top_k: int | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Return the names of the labels of each row.
+    def predict_labels(self, X: Any, *, at_least: int = 0, top_k: int | None = None) -> list[Any]:
+        """Return the names of the labels of each row, or the class of each row.
 
         Few scores reach the threshold of a rare label, so some rows have no label. `at_least` and
         `top_k` give such rows their best labels.
@@ -164,21 +189,30 @@ class PredictionMixin:
         at_least : int, default=0
             Minimum number of labels per row. Rows with fewer labels get their best ones.
         top_k : int, optional
-            Exact number of labels per row, whether or not they reach their threshold.
+            Exact number of labels per row, whether or not they reach their threshold. With one
+            class per row, the number of best classes.
 
         Returns
         -------
         list of n_samples tuples
-            Elements of `classes_`, in the order of `classes_`.
+            Elements of `classes_`, in the order of `classes_`. With one class per row, a list of
+            n_samples elements of `classes_`; with `top_k`, of tuples of these, the best first.
 
         Raises
         ------
         ValueError
             If there are fewer labels than `at_least` or `top_k`, or both are given.
         """
-        y_score = self.predict_proba(X)
-        chosen = choose_labels(y_score, self.thresholds_, at_least=at_least, top_k=top_k)
-        return label_tuples(chosen, self.classes_)
+        return self._name_labels(self._score_rows(X), at_least=at_least, top_k=top_k)
+
+    def _name_labels(
+        self, y_score: NDArray[np.float32], *, at_least: int, top_k: int | None
+    ) -> list[Any]:
+        options: dict[str, Any] = {"at_least": at_least, "top_k": top_k}
+        target = self._target
+        if target.is_single:
+            return name_classes(y_score, self.thresholds_, target, **options)
+        return label_tuples(choose_labels(y_score, self.thresholds_, **options), target.classes)
 
     def write_predictions(
         self,
@@ -192,7 +226,8 @@ class PredictionMixin:
         """Write scores and labels to a file, part by part, so that few rows are in memory.
 
         The file has the `columns` of X, a column ``labels`` and, for each label, a column
-        ``score_<label>``. In a CSV file, the labels of a row are separated by ``|``.
+        ``score_<label>``. In a CSV file, the labels of a row are separated by ``|``. With one class
+        per row, there is a column ``label`` in place of ``labels``, unless `top_k` is given.
 
         Parameters
         ----------
@@ -240,7 +275,11 @@ class PredictionMixin:
         check_is_fitted(self)
         columns = [columns] if isinstance(columns, str) else list(columns)
         n_rows = 0
-        with PredictionWriter.open(path, self.classes_, columns, source=X) as writer:
+        target = self._target
+        is_single = target.is_single and top_k is None
+        with PredictionWriter.open(
+            path, target.classes, columns, source=X, is_single=is_single
+        ) as writer:
             rows = open_lazy(X) if isinstance(X, str | PathLike) else X
 
             def checked_tables() -> Iterator[pd.DataFrame | TableFile]:
@@ -250,7 +289,7 @@ class PredictionMixin:
                     yield table
 
             for part, y_score in self._predict_parts(checked_tables()):
-                chosen = choose_labels(y_score, self.thresholds_, at_least=at_least, top_k=top_k)
-                writer.write(part, label_tuples(chosen, self.classes_), y_score)
+                named = self._name_labels(y_score, at_least=at_least, top_k=top_k)
+                writer.write(part, named, class_probabilities(y_score, target))
                 n_rows += len(part)
         return n_rows

@@ -19,10 +19,11 @@ from multimodal_ensemble._tables import (
     from_arrow,
     named_rows,
 )
+from multimodal_ensemble._target import Target
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.estimators._label_column import read_label_column
 from multimodal_ensemble.estimators._read_table import read_large_table, split_labels
+from multimodal_ensemble.estimators._target_column import read_target_column
 from multimodal_ensemble.model_selection import stratified_holdout
 
 _N_FOLDS = 5
@@ -113,15 +114,20 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """The rows of one training, its labels, and the columns of X as `Fitted` has them."""
+    """The rows of one training, its target, and the columns of X as `Fitted` has them."""
 
     train: Rows
     validation: Rows
-    classes: NDArray[Any]
+    target: Target
     # Whether the training rows are also the validation rows.
     is_same: bool
     n_features_in: int
     feature_names_in: NDArray[Any] | None
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The labels of the columns of `y`."""
+        return self.target.labels
 
 
 def read_training_rows(
@@ -132,11 +138,11 @@ def read_training_rows(
     sample_weight: Any,
     *,
     groups: Any = None,
-    classes: NDArray[Any] | None,
+    known: Target | None,
     seed: int,
 ) -> TrainingRows:
     """Read and check what `MultimodalClassifier.fit` receives; `estimator` is not changed."""
-    read = read_all_rows(estimator, X, y, sample_weight, groups=groups, classes=classes)
+    read = read_all_rows(estimator, X, y, sample_weight, groups=groups, known=known)
     if groups is not None and (validation_data is not None or not estimator.validation_fraction):
         msg = (
             "groups keeps the rows of a group together where fit holds out validation rows. With "
@@ -150,7 +156,7 @@ def read_training_rows(
         train = read.train
         validation = _read_validation_rows(estimator, validation_data, read)
         is_same = validation_data[0] is X
-    warn_of_absent_labels(train.y, read.classes)
+    warn_of_absent_labels(train.y, read.labels)
     return dataclasses.replace(read, train=train, validation=validation, is_same=is_same)
 
 
@@ -161,7 +167,7 @@ def read_all_rows(
     sample_weight: Any,
     *,
     groups: Any = None,
-    classes: NDArray[Any] | None = None,
+    known: Target | None = None,
 ) -> TrainingRows:
     """Read and check rows of which none is held out; `estimator` is not changed."""
     # scikit-learn stores the number and the names of columns on the estimator that it checks.
@@ -170,18 +176,24 @@ def read_all_rows(
     table = read_large_table(checked, X, reset=True)
     check_same_index(X=named_rows(X, table), y=y, sample_weight=sample_weight, groups=groups)
     sample_weight = from_arrow(sample_weight, name="sample_weight")
-    y_true, classes = read_label_column(
+    y_true, target = read_target_column(
         y,
-        classes,
+        known,
         delimiter=estimator.label_delimiter,
         min_count=estimator.min_label_count,
         report=print if estimator.verbose else _say_nothing,
     )
     rows = Rows.of(table, y_true, sample_weight)
+    if target.is_single and rows.weight is not None and rows.weight.ndim == 2:
+        msg = (
+            "sample_weight must have one weight per row, of shape (n_samples,), because y has one "
+            f"class per row. Received shape {rows.weight.shape}."
+        )
+        raise ValueError(msg)
     return TrainingRows(
         rows,
         rows,
-        classes,
+        target,
         is_same=True,
         n_features_in=checked.n_features_in_,
         feature_names_in=getattr(checked, "feature_names_in_", None),
@@ -256,8 +268,8 @@ def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRo
         checked.feature_names_in_ = read.feature_names_in
     table = read_large_table(checked, X, reset=False)
     check_same_index(X=named_rows(X, table), y=y)
-    y_true, _ = read_label_column(
-        y, read.classes, name="y of validation_data", delimiter=estimator.label_delimiter
+    y_true, _ = read_target_column(
+        y, read.target, name="y of validation_data", delimiter=estimator.label_delimiter
     )
     return Rows.of(table, y_true)
 

@@ -35,7 +35,7 @@ def describe_params(params: Mapping[str, Any], fitted: Fitted) -> dict[str, Any]
         described["monitor"] = "mean_roc_auc"
     if "label_weight" in params:
         weight = params["label_weight"]
-        described["label_weight"] = _describe_label_weight(weight, fitted.classes)
+        described["label_weight"] = _describe_label_weight(weight, fitted.target.labels)
     if isinstance(params.get("groups"), Mapping):
         described["groups"] = {name: list(group) for name, group in params["groups"].items()}
     if isinstance(params.get("weights"), Mapping | pd.Series):

@@ -22,7 +22,7 @@ def is_criterion(threshold: Any) -> bool:
 
 def check_threshold(threshold: Any) -> None:
     """Raise a ValueError if `threshold` is a criterion that cannot be maximised."""
-    if is_criterion(threshold):
+    if is_criterion(threshold) and not (isinstance(threshold, str) and threshold == "auto"):
         check_criterion(threshold, name="threshold")
 
 
@@ -58,17 +58,28 @@ def given_thresholds(threshold: Any, classes: NDArray[Any]) -> NDArray[np.float6
 
 
 def describe_never_predicted(
-    threshold: Any, classes: NDArray[Any], thresholds: NDArray[np.float64], *, fix: str
+    threshold: Any,
+    classes: NDArray[Any],
+    thresholds: NDArray[np.float64],
+    *,
+    fix: str,
+    is_single: bool = False,
 ) -> str | None:
     """Return a line about the labels whose learned threshold is infinite; None without any.
 
-    `fix` says where more rows that have them are needed.
+    `fix` says where more rows that have them are needed. With `is_single`, the label is the second
+    of two classes.
     """
     never = classes[np.isposinf(thresholds)]
     if not is_criterion(threshold) or not len(never):
         return None
     if threshold == "accuracy":
         fix = "threshold='prevalence' and threshold='f1' predict rare labels more often"
+    if is_single:
+        return (
+            f"The class {never.tolist()[0]!r} is never predicted, because its learned threshold is "
+            f"inf. To change that: {fix}."
+        )
     return (
         f"{len(never)} of {len(classes)} labels are never predicted, because their learned "
         f"threshold is inf: {abbreviate(never)}. To change that: {fix}. "

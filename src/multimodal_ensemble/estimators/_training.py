@@ -14,13 +14,12 @@ from sklearn.utils import check_random_state
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import check_loss, get_optimizer
+from multimodal_ensemble._target import MULTICLASS
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.estimators._calibration import (
-    apply_calibration,
-    learn_calibration,
-    with_calibration,
-)
+from multimodal_ensemble.estimators._class_calibration import learn_last_layers, with_last_layers
+from multimodal_ensemble.estimators._class_training import resolve_loss, weigh_classes
+from multimodal_ensemble.estimators._decisions import accuracy_of, resolve_threshold
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._provenance import describe_training
 from multimodal_ensemble.estimators._rows import TrainingRows
@@ -32,7 +31,6 @@ from multimodal_ensemble.estimators._thresholds import (
 )
 from multimodal_ensemble.features import FeatureStore, open_store
 from multimodal_ensemble.generators import MultimodalDataset
-from multimodal_ensemble.metrics import mean_accuracy
 from multimodal_ensemble.training import (
     FitResult,
     fit_model,
@@ -41,7 +39,7 @@ from multimodal_ensemble.training import (
 )
 
 # Parameters of the classifier that `fit_model` has under the same name.
-_FIT_OPTIONS = ("epochs", "loss", "evaluate_every", "patience", "monitor", "verbose")
+_FIT_OPTIONS = ("epochs", "evaluate_every", "patience", "monitor", "verbose")
 # Parameters of the classifier that `fuse_encoders` has under the same name.
 FUSION_OPTIONS = ("fusion", "dropout", "modality_dropout")
 # The default number of rows per batch. With few rows, smaller batches make as many steps.
@@ -93,11 +91,13 @@ def train_model(
     evaluation, the KeyboardInterrupt has the `Fitted` so far as its attribute `fitted`.
     """
     # Before features are computed.
-    check_loss(params["loss"])
-    threshold = params["threshold"]
+    target = rows.target
+    loss = resolve_loss(params["loss"], target)
+    check_loss(loss)
+    threshold = resolve_threshold(params["threshold"], target, rows.train.y)
     if not is_criterion(threshold):
         # Refuse invalid thresholds now and not after the training.
-        given_thresholds(threshold, rows.classes)
+        given_thresholds(threshold, target.labels)
     elif rows.is_same:
         warn(
             "Thresholds are learned on the training rows and are too optimistic there. Pass "
@@ -112,32 +112,35 @@ def train_model(
         options["checkpoint_metadata"] = {"seed": seed}
     options |= {name: params[name] for name in _FIT_OPTIONS}
     weight = params["label_weight"]
-    if isinstance(weight, Mapping):
+    if target.kind == MULTICLASS:
+        rows, weight = weigh_classes(rows, weight), None
+    elif isinstance(weight, Mapping):
         weight = {str(label): value for label, value in weight.items()}
     options |= {"optimizer": _make_optimizer(params["optimizer"]), "label_weight": weight}
+    options["loss"] = loss
     with training_store(params["store"], encoders) as store:
         train, validation = _make_datasets(encoders, rows, params, seed, store)
 
         def finish(result: FitResult) -> Fitted:
             y_true = np.asarray(validation.truth)
             y_score = predict_scores(model, validation)
-            calibration = learn_calibration(
+            layers, y_score = learn_last_layers(
                 params["calibration"],
-                rows.classes,
+                target,
                 np.asarray(validation.y),
                 y_score,
                 validation.sample_weight,
             )
-            y_score = apply_calibration(calibration, y_score)
-            thresholds = learn_thresholds(threshold, rows.classes, y_true, y_score)
+            thresholds = learn_thresholds(threshold, target.labels, y_true, y_score)
             if is_criterion(threshold):
                 # Scores of labels that no training row has are meaningless.
                 thresholds[~rows.train.y.any(axis=0)] = np.inf
             never = describe_never_predicted(
                 threshold,
-                rows.classes,
+                target.labels,
                 thresholds,
                 fix="pass validation_data=(X, y) with more rows that have them",
+                is_single=target.is_single,
             )
             if params["verbose"] and never is not None:
                 print(never, flush=True)
@@ -155,13 +158,14 @@ def train_model(
                 "seconds": result.seconds,
                 "thresholds_from": learned_from if is_criterion(threshold) else "given",
                 "validation_mean_roc_auc": result.best_roc_auc,
-                "validation_mean_accuracy": float(mean_accuracy(y_true, y_score, thresholds)),
+                "validation_mean_accuracy": accuracy_of(y_true, y_score, thresholds, target),
                 **describe_training(encoders, tables, train.truth, seed),
             }
             return Fitted(
-                classes=rows.classes,
+                classes=target.classes,
+                target_type=target.kind,
                 encoders=list(encoders),
-                model=with_calibration(final_model or model, calibration),
+                model=with_last_layers(final_model or model, layers),
                 thresholds=thresholds,
                 history=result.history,
                 provenance=provenance,
@@ -213,7 +217,7 @@ def _make_datasets(
 ) -> tuple[MultimodalDataset, MultimodalDataset]:
     """Return the data sets of the training and of the validation rows."""
     both = {
-        "labels": [str(label) for label in rows.classes.tolist()],
+        "labels": [str(label) for label in rows.labels.tolist()],
         "batch_size": params["batch_size"] or min(BATCH_SIZE, -(-len(rows.train.y) // 10)),
         "store": store,
         "verbose": min(params["verbose"], 1),

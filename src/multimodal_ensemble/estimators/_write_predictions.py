@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._table_files import TableFile
-from multimodal_ensemble._tables import abbreviate
+from multimodal_ensemble._tables import abbreviate, to_python
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble.saving import replacing
 
@@ -21,13 +21,23 @@ _SEPARATOR = "|"
 
 
 class PredictionWriter:
-    """Writes columns of the data, labels and scores to a CSV or Parquet file."""
+    """Writes columns of the data, labels and scores to a CSV or Parquet file.
+
+    With `is_single`, a row has one class in place of a tuple of labels.
+    """
 
     def __init__(
-        self, file: BinaryIO, classes: Any, columns: Sequence[str], *, is_csv: bool
+        self,
+        file: BinaryIO,
+        classes: Any,
+        columns: Sequence[str],
+        *,
+        is_csv: bool,
+        is_single: bool,
     ) -> None:
         self._file = file
         self._classes = classes
+        self._is_single = is_single
         self._scores = [f"score_{label}" for label in classes]
         self._columns = list(columns)
         self._is_csv = is_csv
@@ -40,7 +50,13 @@ class PredictionWriter:
     @classmethod
     @contextmanager
     def open(
-        cls, path: str | PathLike[str], classes: Any, columns: Sequence[str], *, source: Any = None
+        cls,
+        path: str | PathLike[str],
+        classes: Any,
+        columns: Sequence[str],
+        *,
+        source: Any = None,
+        is_single: bool = False,
     ) -> Iterator[Self]:
         """Provide a writer of a file that replaces the one at `path` when all is written.
 
@@ -52,19 +68,22 @@ class PredictionWriter:
         if suffix not in (".csv", ".parquet"):
             msg = f"The name of the file must end in .csv or .parquet. Received {str(path)!r}."
             raise ValueError(msg)
-        if suffix == ".csv" and (odd := [each for each in classes if _SEPARATOR in str(each)]):
+        odd = [] if is_single else [each for each in classes if _SEPARATOR in str(each)]
+        if suffix == ".csv" and odd:
             msg = (
                 f"In a CSV file, {_SEPARATOR!r} separates the labels of a row. The names of "
                 f"{abbreviate(odd)} contain it. Write a .parquet file, which has lists of labels."
             )
             raise ValueError(msg)
-        names = [*columns, "labels", *(f"score_{label}" for label in classes)]
+        label = "label" if is_single else "labels"
+        names = [*columns, label, *(f"score_{label}" for label in classes)]
         if repeated := find_repeated(names):
             msg = f"The file would have the columns {repeated} more than once; rename those of X."
             raise ValueError(msg)
         unread: OSError | None = None
         with suppress(_UnreadError), replacing(target) as file:
-            writer = cls(file, classes, columns, is_csv=suffix == ".csv")
+            is_csv = suffix == ".csv"
+            writer = cls(file, classes, columns, is_csv=is_csv, is_single=is_single)
             try:
                 yield writer
             except OSError as error:
@@ -87,17 +106,21 @@ class PredictionWriter:
             self._schema = self._make_schema(table)
 
     def write(
-        self, rows: pd.DataFrame, labels: Sequence[tuple[Any, ...]], y_score: NDArray[np.float32]
+        self, rows: pd.DataFrame, labels: Sequence[Any], y_score: NDArray[np.float32]
     ) -> None:
         """Add rows."""
-        said: list[Any] = (
-            [_SEPARATOR.join(map(str, each)) for each in labels]
-            if self._is_csv
-            else [list(each) for each in labels]
-        )
+        if self._is_single:
+            said = pd.Series(labels, name="label")
+        else:
+            held: list[Any] = (
+                [_SEPARATOR.join(map(str, each)) for each in labels]
+                if self._is_csv
+                else [list(each) for each in labels]
+            )
+            said = pd.Series(held, name="labels", dtype=object)
         table = rows[self._columns].reset_index(drop=True)
         scores = pd.DataFrame(y_score, columns=self._scores)
-        table = pd.concat([table, pd.Series(said, name="labels", dtype=object), scores], axis=1)
+        table = pd.concat([table, said, scores], axis=1)
         try:
             if self._is_csv:
                 text = table.to_csv(index=False, header=self._is_first, lineterminator="\n")
@@ -130,14 +153,11 @@ class PredictionWriter:
                 if isinstance(table, TableFile)
                 else pa.Schema.from_pandas(table[self._columns], preserve_index=False)
             )
-        label = pa.int64() if isinstance(self._classes[0], int | np.integer) else pa.string()
-        return pa.schema(
-            [
-                *copied,
-                pa.field("labels", pa.list_(label)),
-                *(pa.field(name, pa.float32()) for name in self._scores),
-            ]
-        )
+        kinds = {int: pa.int64(), bool: pa.bool_()}
+        label = kinds.get(type(to_python(self._classes[0])), pa.string())
+        name, kind = ("label", label) if self._is_single else ("labels", pa.list_(label))
+        scores = [pa.field(score, pa.float32()) for score in self._scores]
+        return pa.schema([*copied, pa.field(name, kind), *scores])
 
     def _write_parquet(self, table: pd.DataFrame) -> None:
         import pyarrow as pa

@@ -34,7 +34,8 @@ class Explanation:
         ``log_odds``, ``base``, the log-odds without any modality, and ``prior``, the log-odds of
         the label's share of the training rows. A row is called by its name in the index of a
         DataFrame, or by its number if there are no names or equal ones. With ``calibration``,
-        ``log_odds`` are those before the calibration, which changes no order.
+        ``log_odds`` are those before the calibration, which changes no order. Of several classes,
+        those of an ensemble are the ones before probabilities add up to 1.
     modalities : DataFrame
         One row per row, label and modality: ``row``, ``label``, ``modality``, ``columns`` (of the
         data, as text), ``contribution`` and ``is_missing``.

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from scipy.special import expit
 
-from multimodal_ensemble._layer_names import CALIBRATION
+from multimodal_ensemble._layer_names import CALIBRATION, PROBABILITIES
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.explanation._explain_rows import parts_of
@@ -92,6 +92,7 @@ def _group_modalities(encoders: Sequence[Encoder]) -> dict[str, list[str]]:
 def _to_scores(model: keras.Model, log_odds: FloatArray) -> FloatArray:
     # As float32, in which the model returns them: otherwise, rounding would order equal rows.
     scores: Any = expit(log_odds).astype(np.float32)
-    if CALIBRATION in [layer.name for layer in model.layers]:
-        scores = model.get_layer(CALIBRATION)(scores)
+    for layer in model.layers:
+        if layer.name in (CALIBRATION, PROBABILITIES):
+            scores = layer(scores)
     return np.asarray(scores, dtype=np.float64)

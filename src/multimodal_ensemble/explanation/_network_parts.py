@@ -9,6 +9,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from multimodal_ensemble._layer_names import MODALITY_DROPOUT, SCORES
 from multimodal_ensemble._validation import FloatArray
@@ -86,6 +87,7 @@ class NetworkParts:
         joined = keras.layers.Activation("linear", dtype="float32")(graph.taken[SCORES])
         self._joined = keras.Model([*embedded.values()], joined)
         self._kernel, self._bias = (np.asarray(each, dtype=np.float64) for each in last.weights)
+        self._is_softmax = last.activation is keras.activations.softmax
         self._background: NetworkStates | None = None
         self._readers: dict[str, StateReader] = {}
 
@@ -120,7 +122,7 @@ class NetworkParts:
         inputs = [states.embeddings[name].astype(np.float32) for name in self._heads]
         joined = keras.ops.convert_to_numpy(self._joined(inputs, training=False))
         log_odds: FloatArray = joined.astype(np.float64) @ self._kernel + self._bias
-        return log_odds
+        return _of_classes(log_odds) if self._is_softmax else log_odds
 
     def split(self, states: NetworkStates) -> tuple[FloatArray, dict[str, FloatArray]]:
         """Return the log-odds without any modality, and what each modality adds to them."""
@@ -210,3 +212,13 @@ class NetworkParts:
             for name, values in states.embeddings.items()
         }
         return NetworkStates(embeddings, states.presences)
+
+
+def _of_classes(logits: FloatArray) -> FloatArray:
+    """Return the log-odds of each class against all others, from what a softmax takes."""
+    others = np.stack(
+        [logsumexp(np.delete(logits, label, axis=1), axis=1) for label in range(logits.shape[1])],
+        axis=1,
+    )
+    log_odds: FloatArray = logits - others
+    return log_odds

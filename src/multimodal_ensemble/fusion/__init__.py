@@ -2,6 +2,7 @@
 
 from multimodal_ensemble.fusion._adapt_heads import adapt_heads
 from multimodal_ensemble.fusion._attention_fusion import AttentionFusion
+from multimodal_ensemble.fusion._class_probabilities import ClassProbabilities
 from multimodal_ensemble.fusion._feature_model import feature_model
 from multimodal_ensemble.fusion._fuse_encoders import fuse_encoders
 from multimodal_ensemble.fusion._fuse_models import fuse_models
@@ -24,6 +25,7 @@ from multimodal_ensemble.fusion._platt_calibration import PlattCalibration
 
 __all__ = [
     "AttentionFusion",
+    "ClassProbabilities",
     "GatedFusion",
     "IsotonicCalibration",
     "LateFusion",

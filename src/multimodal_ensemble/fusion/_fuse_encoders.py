@@ -17,7 +17,12 @@ from multimodal_ensemble._layer_names import (
     presence_name,
 )
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble._validation import check_at_least, check_fraction, find_repeated
+from multimodal_ensemble._validation import (
+    check_at_least,
+    check_choice,
+    check_fraction,
+    find_repeated,
+)
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._encoder_inputs import features_of_input
@@ -30,6 +35,7 @@ def fuse_encoders(
     encoders: Sequence[Encoder],
     n_labels: int,
     *,
+    activation: str = "sigmoid",
     fusion: str | keras.Layer = "concat",
     dropout: float = 0,
     modality_dropout: float = 0,
@@ -39,7 +45,7 @@ def fuse_encoders(
     """Build a model that joins the embeddings of several modalities.
 
     Each modality is an input named after its encoder, followed by the encoder's backbone, if any,
-    and a new head. One dense layer with a sigmoid unit per label takes the joined embeddings.
+    and a new head. One dense layer with a unit per label takes the joined embeddings.
 
     Parameters
     ----------
@@ -47,6 +53,9 @@ def fuse_encoders(
         One fitted encoder per modality, with distinct names.
     n_labels : int
         Number of labels to predict, at least 1.
+    activation : {"sigmoid", "softmax"}, default="sigmoid"
+        ``"sigmoid"`` scores each label on its own. ``"softmax"`` is for one of several classes per
+        row, whose scores add up to 1; train it with ``loss="categorical_crossentropy"``.
     fusion : {"concat", "gated", "attention"} or keras.Layer, default="concat"
         How embeddings are joined: concatenated, by `GatedFusion`, by `AttentionFusion`, or by any
         Keras layer that takes a list of embeddings and returns one, such as ``GatedFusion(64)`` or
@@ -109,6 +118,7 @@ def fuse_encoders(
     check_at_least(n_labels, 1, name="n_labels")
     check_fraction(dropout, name="dropout")
     check_fraction(modality_dropout, name="modality_dropout")
+    check_choice(activation, ("sigmoid", "softmax"), name="activation")
     check_fusion(fusion)
     inputs: dict[str, keras.KerasTensor] = {}
     embeddings: list[keras.KerasTensor] = []
@@ -127,7 +137,7 @@ def fuse_encoders(
             embeddings = _replace_missing(encoders, inputs, embeddings, modality_dropout)
         elif modality_dropout and len(embeddings) > 1:
             embeddings = ModalityDropout(modality_dropout, name=MODALITY_DROPOUT)(embeddings)
-        scores = join_embeddings(embeddings, n_labels, dropout, fusion)
+        scores = join_embeddings(embeddings, n_labels, dropout, fusion, activation)
     return keras.Model(
         inputs, scores, name=name or "_and_".join(encoder.name for encoder in encoders)
     )
@@ -146,6 +156,7 @@ def join_embeddings(
     n_labels: int,
     dropout: float,
     fusion: str | keras.Layer = "concat",
+    activation: str = "sigmoid",
 ) -> keras.KerasTensor:
     """Return the scores from several embeddings."""
     joined = embeddings[0]
@@ -161,7 +172,7 @@ def join_embeddings(
     if dropout:
         joined = keras.layers.Dropout(dropout, name=EMBEDDINGS_DROPOUT)(joined)
     # Scores stay float32 under mixed precision.
-    layer = keras.layers.Dense(int(n_labels), activation="sigmoid", dtype="float32", name=SCORES)
+    layer = keras.layers.Dense(int(n_labels), activation=activation, dtype="float32", name=SCORES)
     return layer(joined)
 
 

@@ -4,6 +4,7 @@ This module does not need Keras or TensorFlow.
 """
 
 from multimodal_ensemble.linear._block import Block
+from multimodal_ensemble.linear._class_scaling import ClassScaling
 from multimodal_ensemble.linear._log_odds import log_odds
 from multimodal_ensemble.linear._platt_scaling import PlattScaling, prior_log_odds
 from multimodal_ensemble.linear._radial_features import RadialFeatures
@@ -11,6 +12,7 @@ from multimodal_ensemble.linear._ridge import RidgeFit, fit_ridge
 
 __all__ = [
     "Block",
+    "ClassScaling",
     "PlattScaling",
     "RadialFeatures",
     "RidgeFit",

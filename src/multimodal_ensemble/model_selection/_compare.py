@@ -64,13 +64,15 @@ def compare(
     Parameters
     ----------
     estimators : mapping of str to estimator
-        Multilabel classifiers with ``predict_proba`` or ``decision_function``, by name. They are
+        Classifiers of such a `y` with ``predict_proba`` or ``decision_function``, by name. They are
         not changed. Parameters `verbose`, nested ones included, are set to False for the fits.
     X : array-like, sparse matrix, DataFrame, mapping of columns or list of length n_samples
         Input of the estimators.
     y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-        Multi-hot labels, or the labels of each row. A column of X that is passed as `y` is left out
-        of X.
+        Multi-hot labels, or the labels or class of each row. A column of X that is passed as `y` is
+        left out of X. Of several classes, estimators predict as their method ``predict`` does;
+        ``"micro_f1"`` is then the accuracy, and other metrics are means over classes, each against
+        the others.
     cv : int, splitter or iterable of splits, default=5
         A whole number, at least 2, is the number of folds of `MultilabelStratifiedKFold`. An
         iterable yields pairs of training rows and test rows.
@@ -175,8 +177,8 @@ def compare(
     check_choice(verbose, (0, 1), name="verbose")
     if threshold is not None:
         check_criterion(threshold, name="threshold")
-    X, labels, target = read_rows(X, y, groups)
-    splits = make_splits(cv, X, labels, groups, random_state)
+    X, labels, target = read_rows(X, y, groups, verbose=verbose)
+    splits = make_splits(cv, X, labels, groups, random_state, target)
     _check_splits(splits)
     fitter = Fitter(X, labels, target, groups, threshold, random_state)
     fits = _run_fits(estimators, fitter, splits, repeats, store, path, verbose)
@@ -188,7 +190,7 @@ def compare(
             for repeat in range(repeats)
             for fold, (_, test) in enumerate(splits)
         ],
-        labels=list(target.columns) if isinstance(target, pd.DataFrame) else None,
+        labels=_label_names(target),
         rows=None if indexed is None else list(indexed.index),
         groups=groups,
         **options,
@@ -282,7 +284,18 @@ def _join_fits(fits: Mapping[str, Fit], test: NDArray[np.intp], repeat: int) -> 
         {model: fit.thresholds for model, fit in fits.items()},
         repeat,
         {model: fit.seconds for model, fit in fits.items()},
+        {model: fit.y_pred for model, fit in fits.items()}
+        if all(fit.y_pred is not None for fit in fits.values())
+        else None,
     )
+
+
+def _label_names(target: Any) -> list[str] | None:
+    """Return the names of the columns of scores, or None for numbers."""
+    if target.ndim == 1:
+        classes = np.unique(target).tolist()
+        return [str(label) for label in (classes[1:] if len(classes) == 2 else classes)]
+    return list(target.columns) if isinstance(target, pd.DataFrame) else None
 
 
 def _identify(fitter: Fitter) -> Identity:

@@ -21,7 +21,12 @@ def write_comparison(path: str | PathLike[str], fields: Mapping[str, Any]) -> No
     """Write the fields of a `ComparisonResult` to one file."""
     arrays: dict[str, NDArray[Any]] = {}
     splits = [
-        {**vars(split), "y_scores": dict(split.y_scores), "thresholds": dict(split.thresholds)}
+        {
+            **vars(split),
+            "y_scores": dict(split.y_scores),
+            "thresholds": dict(split.thresholds),
+            "y_preds": None if split.y_preds is None else dict(split.y_preds),
+        }
         for split in fields["splits"]
     ]
     document = {

@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from multimodal_ensemble._tables import as_object_array, from_arrow
 from multimodal_ensemble._validation import FloatArray, check_scores
 from multimodal_ensemble.metrics import CriterionFunction, CriterionName, tune_thresholds
-from multimodal_ensemble.model_selection._label_scores import choose_method, label_scores
+from multimodal_ensemble.model_selection._label_scores import choose_method, target_scores
 from multimodal_ensemble.model_selection._out_of_fold import (
     Split,
     fit_fold,
@@ -36,6 +36,8 @@ class Fit:
     # Shape (n_labels,).
     thresholds: FloatArray
     seconds: float
+    # Shape (n_test, n_classes), where a row has one of several classes.
+    y_pred: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ class Fitter:
 
     X: Any
     labels: NDArray[np.bool_]
-    # The labels as the estimators receive them.
+    # The labels as the estimators receive them, or the class of each row.
     target: Any
     groups: Any
     criterion: CriterionName | CriterionFunction | None
@@ -58,8 +60,14 @@ class Fitter:
         thresholds = own_thresholds(fitted)
         method = getattr(fitted, "response_method_", None) or choose_method(fitted)
         n_labels = self.labels.shape[1]
-        y_score = label_scores(fitted, _safe_indexing(self.X, split[1]), method, n_labels)
-        if thresholds is None:
+        tested = _safe_indexing(self.X, split[1])
+        y_score = target_scores(fitted, tested, method, self.target)
+        y_pred = None
+        if self.target.ndim == 1 and n_labels > 1:
+            # Which class is predicted depends on the scores of all, and not on thresholds.
+            y_pred = np.asarray(fitted.predict(tested))[:, np.newaxis] == np.unique(self.target)
+            thresholds = np.full(n_labels, 0.5)
+        elif thresholds is None:
             thresholds = self._choose_thresholds(estimator, split[0], method)
         elif np.shape(thresholds) != (n_labels,):
             msg = (
@@ -69,7 +77,7 @@ class Fitter:
             raise ValueError(msg)
         seconds = time.perf_counter() - start
         scores = check_scores(y_score).astype(np.float64, copy=False)
-        return Fit(scores, np.asarray(thresholds, dtype=np.float64), seconds)
+        return Fit(scores, np.asarray(thresholds, dtype=np.float64), seconds, y_pred)
 
     def _choose_thresholds(self, estimator: Any, train: NDArray[np.intp], method: str) -> Any:
         """Return thresholds for an estimator without its own, from the training rows alone."""

@@ -22,6 +22,7 @@ from multimodal_ensemble._validation import (
     FloatArray,
     check_at_least,
     check_choice,
+    check_label_matrix,
     check_label_names,
     check_level,
     check_scores,
@@ -179,7 +180,27 @@ def _read_split(
             np.asarray(limits, dtype=np.float64), (len(labels),)
         ).copy()
     seconds = {model: float(value) for model, value in split.seconds.items()}
-    return ComparisonSplit(rows.astype(np.intp), y_scores, thresholds, int(split.repeat), seconds)
+    y_preds = None
+    if split.y_preds is not None:
+        shape = (len(rows), len(labels))
+        y_preds = {model: _read_predictions(split.y_preds, model, name, shape) for model in models}
+    return ComparisonSplit(
+        rows.astype(np.intp), y_scores, thresholds, int(split.repeat), seconds, y_preds
+    )
+
+
+def _read_predictions(
+    given: Any, model: str, name: str, shape: tuple[int, int]
+) -> NDArray[np.bool_]:
+    where = f"y_preds of {name}, model {model!r}"
+    if not isinstance(given, Mapping) or model not in given:
+        msg = f"y_preds of {name} must have one entry for each model. It has none for {model!r}."
+        raise ValueError(msg)
+    predicted = check_label_matrix(given[model], name=where)
+    if predicted.shape != shape:
+        msg = f"{where} must have shape (n_test, n_labels), {shape}. Received {predicted.shape}."
+        raise ValueError(msg)
+    return predicted
 
 
 def _read_scores(

@@ -25,6 +25,9 @@ class ComparisonSplit:
         folds of one cross-validation.
     seconds : mapping of str to float, optional
         How long each model took for this split: fit, thresholds and scores.
+    y_preds : mapping of str to array-like of shape (n_test, n_labels), optional
+        What each model predicts, 0 or 1, in place of what its thresholds say. One of several
+        classes per row depends on the scores of all classes.
 
     Examples
     --------
@@ -39,6 +42,7 @@ class ComparisonSplit:
     thresholds: Mapping[str, Any]
     repeat: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    y_preds: Mapping[str, Any] | None = None
 
 
 def select_models(split: ComparisonSplit, models: Sequence[str]) -> ComparisonSplit:
@@ -48,4 +52,7 @@ def select_models(split: ComparisonSplit, models: Sequence[str]) -> ComparisonSp
         y_scores={model: split.y_scores[model] for model in models},
         thresholds={model: split.thresholds[model] for model in models},
         seconds={model: split.seconds[model] for model in models if model in split.seconds},
+        y_preds=None
+        if split.y_preds is None
+        else {model: split.y_preds[model] for model in models},
     )

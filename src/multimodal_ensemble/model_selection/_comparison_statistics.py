@@ -23,6 +23,8 @@ METRICS = {
     "macro_f1": "f1",
     "micro_f1": "micro_f1",
 }
+# Those that no prediction changes.
+_OF_SCORES = ("mean_roc_auc", "mean_average_precision", "roc_auc", "average_precision")
 LABEL_METRICS = ("roc_auc", "average_precision", "accuracy", "f1")
 
 
@@ -108,12 +110,15 @@ class SplitBootstrap:
         by_split = []
         incomplete: Any = False
         for split, columns in zip(self._splits, self._columns, strict=True):
+            y_score, thresholds = split.y_scores[model], split.thresholds[model]
+            if split.y_preds is not None and metric not in _OF_SCORES:
+                y_score, thresholds = split.y_preds[model].astype(np.float64), 0.5
             by_label = resample_scores(
                 self._y_true[split.rows],
-                split.y_scores[model],
+                y_score,
                 self._counts[:, columns],
                 metric=METRICS.get(metric, metric),
-                thresholds=split.thresholds[model],
+                thresholds=thresholds,
             ).reshape(len(self._counts), -1)
             undefined = np.isnan(by_label) & ~np.isnan(by_label[0])
             incomplete = incomplete | (

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import joblib
+from numpy.typing import NDArray
 
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.model_selection._comparison_fit import Fit
@@ -43,7 +45,12 @@ class FinishedFits:
         )
         with arrays, arrays.explaining("its parts do not fit together"):
             known = {str(name): str(value) for name, value in document["identity"].items()}
-            fit = Fit(arrays["y_score"], arrays["thresholds"], float(document["seconds"]))
+            fit = Fit(
+                arrays["y_score"],
+                arrays["thresholds"],
+                float(document["seconds"]),
+                arrays["y_pred"] if document.get("has_predictions") else None,
+            )
         if differences := describe_differences(known, identity, where="in the folder"):
             msg = (
                 f"The folder {str(self._folder)!r} has another fit of {model!r}, repeat {repeat}, "
@@ -62,8 +69,11 @@ class FinishedFits:
             "model": model,
             "identity": identity,
             "seconds": fit.seconds,
+            "has_predictions": fit.y_pred is not None,
         }
-        arrays = {"y_score": fit.y_score, "thresholds": fit.thresholds}
+        arrays: dict[str, NDArray[Any]] = {"y_score": fit.y_score, "thresholds": fit.thresholds}
+        if fit.y_pred is not None:
+            arrays["y_pred"] = fit.y_pred
         write_archive(self._path(model, repeat, fold), document, arrays)
 
     def _path(self, model: str, repeat: int, fold: int) -> Path:

@@ -55,6 +55,38 @@ def label_scores(estimator: Any, X: Any, method: str, n_labels: int) -> NDArray[
     return scores
 
 
+def target_scores(estimator: Any, X: Any, method: str, target: Any) -> NDArray[Any]:
+    """Return the scores of a fitted estimator for the labels or the classes of a whole target.
+
+    A target of one axis has one class per row. Of two classes, the second one has a column.
+    """
+    if target.ndim == 2:
+        return label_scores(estimator, X, method, target.shape[1])
+    classes = np.unique(target)
+    scores = _class_scores(estimator, X, method, classes)
+    return scores[:, 1:] if len(classes) == 2 else scores
+
+
+def _class_scores(
+    estimator: Any, X: Any, method: str, classes: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return one column per class; one that the estimator has not seen has the lowest score."""
+    given = np.asarray(getattr(estimator, method)(X), dtype=np.float64)
+    seen = np.asarray(estimator.classes_)
+    if given.ndim == 1 and len(seen) == 2:
+        given = np.column_stack([-given, given])
+    if given.shape != (len(given), len(seen)) or not np.isin(seen, classes).all():
+        msg = (
+            f"{method} of {type(estimator).__name__} must return one score for each of the classes "
+            f"{classes.tolist()}. Received shape {given.shape} and classes_ {seen.tolist()}."
+        )
+        raise ValueError(msg)
+    lowest = 0.0 if method == "predict_proba" else given.min() - 1
+    scores = np.full((len(given), len(classes)), lowest)
+    scores[:, np.searchsorted(classes, seen)] = given
+    return scores
+
+
 def _is_binary(scores: NDArray[Any], classes: Any) -> bool:
     """Return whether the columns of one label's scores are classes rather than labels."""
     if scores.ndim != 2 or isinstance(classes, list):

@@ -17,7 +17,7 @@ from sklearn.utils.validation import has_fit_parameter
 from multimodal_ensemble._tables import as_object_array, from_arrow, number_groups
 from multimodal_ensemble._validation import FloatArray, check_at_least
 from multimodal_ensemble._warnings import ignored
-from multimodal_ensemble.model_selection._label_scores import label_scores
+from multimodal_ensemble.model_selection._label_scores import target_scores
 from multimodal_ensemble.model_selection._multilabel_stratified_k_fold import (
     MultilabelStratifiedKFold,
 )
@@ -26,9 +26,12 @@ Split: TypeAlias = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def make_splits(
-    cv: Any, X: Any, labels: NDArray[np.bool_], groups: Any, random_state: Any
+    cv: Any, X: Any, labels: NDArray[np.bool_], groups: Any, random_state: Any, target: Any = None
 ) -> list[Split]:
-    """Return the training rows and the test rows of each split of `cv`, or raise a ValueError."""
+    """Return the training rows and the test rows of each split of `cv`, or raise a ValueError.
+
+    Splitters of scikit-learn take a `target` of one class per row, and others the labels.
+    """
     if isinstance(cv, Integral):
         check_at_least(cv, 2, name="cv")
         cv = MultilabelStratifiedKFold(int(cv), random_state=random_state)
@@ -40,7 +43,10 @@ def make_splits(
         )
         raise ValueError(msg)
     options = {} if groups is None else {"groups": groups}
-    pairs = cv.split(X, labels.astype(int), **options) if hasattr(cv, "split") else cv
+    has_classes = getattr(target, "ndim", 2) == 1
+    are_labels = not has_classes or isinstance(cv, MultilabelStratifiedKFold)
+    y = labels.astype(int) if are_labels else target
+    pairs = cv.split(X, y, **options) if hasattr(cv, "split") else cv
     n_rows = len(labels)
     splits = [(_row_numbers(train, n_rows), _row_numbers(test, n_rows)) for train, test in pairs]
     if not any(len(test) for _, test in splits):
@@ -96,7 +102,7 @@ def score_fold(
 ) -> NDArray[Any]:
     """Return the scores of a split's test rows from a clone that `fit_fold` returns."""
     fitted = fit_fold(estimator, X, target, params, split, **constants)
-    return label_scores(fitted, _safe_indexing(X, split[1]), method, target.shape[1])
+    return target_scores(fitted, _safe_indexing(X, split[1]), method, target)
 
 
 def score_folds(
@@ -117,7 +123,9 @@ def score_folds(
 
 
 def fit_to_labels(estimator: Any, X: Any, target: Any, params: dict[str, Any]) -> Any:
-    """Fit an estimator to multi-hot labels, an array or a DataFrame, and return it."""
+    """Fit an estimator to labels, an array or a DataFrame, or to classes, and return it."""
+    if target.ndim == 1:
+        return estimator.fit(X, target, **params)
     target = target.astype(int)
     if target.shape[1] > 1:
         return estimator.fit(X, target, **params)

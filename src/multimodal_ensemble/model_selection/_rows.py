@@ -11,18 +11,23 @@ from numpy.typing import NDArray
 from sklearn.utils import indexable
 from sklearn.utils.validation import _num_samples
 
-from multimodal_ensemble._labels import label_columns, read_labels
+from multimodal_ensemble._labels import label_columns
 from multimodal_ensemble._tables import check_same_index, from_arrow, to_frame
+from multimodal_ensemble._target import BINARY, read_target
 
 
-def read_rows(X: Any, y: Any, groups: Any) -> tuple[Any, NDArray[np.bool_], Any]:
-    """Return X, the labels as a matrix, and the labels as the estimator receives them."""
+def read_rows(X: Any, y: Any, groups: Any, *, verbose: int) -> tuple[Any, NDArray[np.bool_], Any]:
+    """Return X, the labels as a matrix, and the labels or classes as the estimator receives them.
+
+    A matrix has a column for each label or class, and of two classes for the second one.
+    """
     X = from_arrow(X)
     if isinstance(X, Mapping) and not hasattr(X, "toarray"):
         X = to_frame(X)
     (X,) = indexable(X)
     check_same_index(X=X, y=y, groups=groups)
-    labels, classes = read_labels(y)
+    labels, read = read_target(y, report=print if verbose else lambda line: None)
+    classes = read.classes
     if _num_samples(X) != len(labels):
         msg = (
             "X and y must have the same number of rows. "
@@ -32,6 +37,9 @@ def read_rows(X: Any, y: Any, groups: Any) -> tuple[Any, NDArray[np.bool_], Any]
     is_table = isinstance(X, pd.DataFrame)
     if is_table:
         X = X.drop(columns=label_columns(X, y))
+    if read.is_single:
+        codes = labels[:, 0].astype(np.intp) if read.kind == BINARY else labels.argmax(axis=1)
+        return X, labels, classes[codes]
     target: Any = labels
     if classes.tolist() != list(range(len(classes))):
         target = pd.DataFrame(labels, columns=classes, index=X.index if is_table else None)

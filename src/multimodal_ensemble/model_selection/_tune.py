@@ -73,8 +73,9 @@ def tune(
     X : array-like, sparse matrix, DataFrame, mapping of columns or list of length n_samples
         Input of the estimator.
     y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-        Multi-hot labels, or the labels of each row. Labels with names reach the estimator as a
-        table with one column per label. A column of X that is passed as `y` is left out of X.
+        Multi-hot labels, or the labels or class of each row. Labels with names reach the estimator
+        as a table with one column per label, and `scoring` compares each class with the others. A
+        column of X that is passed as `y` is left out of X.
     space : dict or callable
         What to try. A dict maps names of parameters, also nested ones such as
         ``tags__head__units``, to a list of choices ``[16, 64]``, a dict of choices by name
@@ -173,13 +174,13 @@ def tune(
     search_space = SearchSpace(space)
     _check_options(scoring, n_trials, timeout, verbose, prune=prune, refit=refit)
     _check_estimator(estimator, search_space)
-    X, labels, target = read_rows(X, y, groups)
+    X, labels, target = read_rows(X, y, groups, verbose=verbose)
     constants = dict(fit_params or {})
     is_needed = bool(store_params(estimator, None, deep=False))
     with quiet_optuna(), temporary_store(is_needed=is_needed) as store:
         trials = TuningStudy(study, search_space)
         seed = _draw_seed(random_state, trials.seed)
-        splits = make_splits(cv, X, labels, groups, seed)
+        splits = make_splits(cv, X, labels, groups, seed, target)
         trials.claim(
             describe_estimator(estimator, without=search_space.distributions)
             | {f"space[{n!r}]": text for n, text in search_space.describe().items()}

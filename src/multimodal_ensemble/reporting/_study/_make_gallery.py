@@ -65,7 +65,7 @@ def make_gallery(
         If `estimator`, the values of the column `images` or `maps` are of another kind.
     ValueError
         If `X`, `y` and `titles` have different rows, there is no column `images`, or a map is of
-        another row.
+        another row, or if `estimator` predicts one class per row.
 
     Examples
     --------
@@ -89,6 +89,12 @@ def make_gallery(
             f"estimator must be a fitted classifier with predict_proba. Received {estimator!r:.80}."
         )
         raise TypeError(msg)
+    if getattr(estimator, "target_type_", "multilabel") != "multilabel":
+        msg = (
+            "A gallery shows the labels of rows, and this estimator predicts one of "
+            f"{len(estimator.classes_)} classes per row. explain and errors show these."
+        )
+        raise ValueError(msg)
     for number, each in enumerate(maps):
         if not hasattr(each, "row"):
             msg = (
