@@ -297,7 +297,7 @@ def test_scores_of_classes_are_divided_by_given_thresholds(threshold):
         ([0.2, 0.3, 0], r"thresholds must be positive.*Received threshold=\[0.2, 0.3, 0.0\]"),
         ([np.inf] * 3, "one of them finite"),
     ],
-    ids=str,
+    ids=lambda each: "function" if callable(each) else str(each),
 )
 def test_thresholds_without_meaning_for_classes_are_refused(kind, threshold, match):
     with pytest.raises(ValueError, match=match):

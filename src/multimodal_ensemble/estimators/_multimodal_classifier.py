@@ -239,15 +239,15 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
             The raw columns. An array of numbers is one modality, ``"features"``.
         y : array-like or DataFrame of shape (n_samples, n_labels), sequence of label lists, or str
-            Multi-hot labels, or the labels of each row: lists, or strings such as ``"war|love"``
-            (see `label_delimiter`). Or one class per row, of shape (n_samples,): strings that
-            nothing separates, whole numbers, booleans or categories. A name is that of a column
-            of X that holds them.
+            Multi-hot labels, NaN where one is unknown, or the labels of each row: lists, or strings
+            such as ``"war|love"`` (see `label_delimiter`). Or one class per row, of shape
+            (n_samples,): strings that nothing separates, whole numbers, booleans or categories. A
+            name is that of a column of X that holds them.
         validation_data : tuple of (X, y), optional
             Rows that stop the training and choose weights and thresholds. Default: rows held out
             from the training rows; see `validation_fraction`.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weight of each training row in the loss, not negative.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), optional
+            Weight of each row in the loss, perhaps for each label, not negative.
         groups : array-like of shape (n_samples,), optional
             The group of each row, such as its patient. All rows of a group are either training
             rows or held-out rows.

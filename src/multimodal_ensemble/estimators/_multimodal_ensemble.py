@@ -216,16 +216,17 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
             The raw columns. An array of numbers is one modality, ``"features"``.
         y : array-like or DataFrame of shape (n_samples, n_labels), sequence of label lists, or str
-            Multi-hot labels, or the labels of each row: lists, or strings such as ``"war|love"``
-            (see `label_delimiter`). Or one class per row, of shape (n_samples,): strings that
-            nothing separates, whole numbers, booleans or categories. A name is that of a column
-            of X that holds them.
+            Multi-hot labels, NaN where one is unknown, or the labels of each row: lists, or strings
+            such as ``"war|love"`` (see `label_delimiter`). Or one class per row, of shape
+            (n_samples,): strings that nothing separates, whole numbers, booleans or categories. A
+            name is that of a column of X that holds them.
         unlabelled : DataFrame or mapping of str to sequence, optional
             Further rows without labels, and no test rows. Encoders that learn without labels, such
             as `TagEmbeddingEncoder`, also learn from these. If there is none of
             them, a warning is issued.
-        sample_weight : array-like of shape (n_samples,), optional
-            Weight of each row in the members, not negative. Rows of weight 0 are left out.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_labels), optional
+            Weight of each row in the members, perhaps for each label, not negative. Rows of weight
+            0 are left out.
         groups : array-like of shape (n_samples,), optional
             The group of each row, such as its patient. All rows of a group are left out together
             when penalties, calibration and thresholds are chosen. There must be two groups or more.
