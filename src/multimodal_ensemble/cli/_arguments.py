@@ -7,7 +7,7 @@ from pathlib import Path
 
 from multimodal_ensemble.cli._command import Add
 
-CRITERIA = ("prevalence", "accuracy", "f1", "balanced_accuracy")
+CRITERIA = ("auto", "prevalence", "accuracy", "f1", "balanced_accuracy")
 # Kinds of columns, as `infer_encoders` names them.
 KINDS = ("image", "text", "tags", "numbers", "categories", "dates")
 
@@ -100,7 +100,7 @@ def add_training(add: Add) -> None:
     add(
         "--threshold",
         choices=CRITERIA,
-        default="prevalence",
+        default="auto",
         help="what the decision threshold of each label maximises",
     )
     add("--epochs", type=parse_count, metavar="N", help="most passes over the rows of a network")

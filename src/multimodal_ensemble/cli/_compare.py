@@ -86,7 +86,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     result = compare(
         {name: _make_estimator(name, encoders, values) for name in names},
         table.drop(columns=aside),
-        labels.as_table(),
+        labels.for_comparison(),
         cv=values.folds,
         repeats=values.repeats,
         metrics=("mean_roc_auc", "mean_accuracy", "macro_f1"),

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
-from multimodal_ensemble.cli._figures import MODEL, TRIVIAL, Figures, known_rows, trivial_scores
+from multimodal_ensemble.cli._figures import (
+    MODEL,
+    TRIVIAL,
+    Figures,
+    known_rows,
+    most_frequent,
+    predicted_matrix,
+    trivial_scores,
+)
 from multimodal_ensemble.cli._labels import select_labels
+from multimodal_ensemble.cli._models import target_of
 from multimodal_ensemble.cli._row_reader import report_bad_rows
 from multimodal_ensemble.cli._scores import prepare_rows, score_rows
 from multimodal_ensemble.cli._text_rows import BadRow
@@ -50,15 +59,17 @@ def measure_rows(
     """
     import numpy as np
 
-    from multimodal_ensemble._labels import read_labels
+    from multimodal_ensemble._target import read_classes, read_target
 
-    matrix, _ = read_labels(
-        select_labels(table, columns),
-        np.asarray(model.classes_),
-        name=", ".join(columns),
-        delimiter=delimiter or model.label_delimiter,
-        may_be_unknown=True,
-    )
+    target = target_of(model)
+    values, name = select_labels(table, columns), ", ".join(columns)
+    if target.is_single:
+        # Rows of a class that no training row has are of none.
+        places = np.arange(len(target.classes))
+        matrix = read_classes(values, target, name=name)[:, np.newaxis] == places
+    else:
+        separator = delimiter or model.label_delimiter
+        matrix, _ = read_target(values, target, name=name, delimiter=separator)
     table = table.drop(columns=list(columns))
     prepare_rows(model, table, root)
     scored = score_rows(model, table)
@@ -66,9 +77,11 @@ def measure_rows(
     if not scored.parts:
         msg = "No row can be evaluated; the reasons are above."
         raise CommandError(msg)
-    y_true, y_score = matrix[scored.positions], np.concatenate(scored.parts)
-    figures = Figures.measure(model, y_true, y_score, seed=seed)
-    return Measured(table.iloc[scored.positions], y_true, y_score, figures, scored.bad, root)
+    table, y_true = table.iloc[scored.positions], matrix[scored.positions]
+    y_score = np.concatenate(scored.parts)
+    true_classes = values.iloc[scored.positions].tolist() if target.is_single else None
+    figures = Figures.measure(model, y_true, y_score, true_classes, seed=seed)
+    return Measured(table, y_true, y_score, figures, scored.bad, root)
 
 
 def write_model_report(model: Any, measured: Measured, path: Path, *, title: str) -> None:
@@ -80,7 +93,7 @@ def write_model_report(model: Any, measured: Measured, path: Path, *, title: str
     from multimodal_ensemble.reporting import StudyResults, make_gallery, write_report
 
     provenance = model.provenance_
-    shares = provenance["label_shares"]
+    target = target_of(model)
     is_known = known_rows(measured.y_true)
     if not is_known.any():
         msg = "There is no page, because each row lacks some label."
@@ -92,26 +105,38 @@ def write_model_report(model: Any, measured: Measured, path: Path, *, title: str
         y_score=measured.y_score[is_known],
     )
     n_rows = len(measured.table)
+    trivial = trivial_scores(model, n_rows)
     split = ComparisonSplit(
         range(n_rows),
-        {TRIVIAL: trivial_scores(shares, n_rows), MODEL: measured.y_score},
-        {TRIVIAL: 0.5, MODEL: model.thresholds_},
+        {TRIVIAL: trivial, MODEL: measured.y_score},
+        {TRIVIAL: 0.5, MODEL: 0.5 if target.is_single else model.thresholds_},
+        y_preds={
+            TRIVIAL: most_frequent(trivial),
+            MODEL: predicted_matrix(model, measured.y_score),
+        }
+        if target.is_single
+        else None,
     )
     names = [str(label) for label in model.classes_.tolist()]
     comparison = ComparisonResult.from_scores(measured.y_true, [split], labels=names)
     table, images = _with_pictures(model, measured)
-    results = StudyResults(
-        comparison,
-        title=title,
-        trivial=TRIVIAL,
-        model=MODEL,
-        gallery=make_gallery(
+    gallery = (
+        ()
+        if target.is_single
+        else make_gallery(
             model,
             table,
             measured.y_true,
             titles=[f"row {number}" for number in table.index],
             images=images,
-        ),
+        )
+    )
+    results = StudyResults(
+        comparison,
+        title=title,
+        trivial=TRIVIAL,
+        model=MODEL,
+        gallery=gallery,
         provenance={
             "Training rows": f"{provenance['n_train']:,}",
             "Thresholds from": str(provenance["thresholds_from"]),

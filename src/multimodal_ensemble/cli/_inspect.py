@@ -44,7 +44,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     counts: dict[str, int] = {}
     if values.labels:
         labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
-        counts = dict(zip(labels.names, labels.matrix.sum(axis=0).tolist(), strict=True))
+        counts = labels.count()
     code = StringIO()
     with redirect_stdout(code):
         encoders = choose_encoders(

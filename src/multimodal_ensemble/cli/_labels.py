@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from multimodal_ensemble._target import Target
+
 _FLAGS = dict.fromkeys(("1", "1.0", "true", "yes", "y"), 1.0) | dict.fromkeys(
     ("0", "0.0", "false", "no", "n"), 0.0
 )
@@ -22,19 +24,29 @@ _FLAGS = dict.fromkeys(("1", "1.0", "true", "yes", "y"), 1.0) | dict.fromkeys(
 
 @dataclass(frozen=True)
 class RowLabels:
-    """Labels as estimators take them, and as a matrix with the name of each column."""
+    """Labels, or one class per row, as estimators take them and as a matrix."""
 
     values: pd.Series | pd.DataFrame
+    # One column per label; of two classes, for the second one alone.
     matrix: NDArray[np.bool_]
-    names: list[str]
+    target: Target
     # What separates the labels of a row, if one column has them.
     delimiter: str | None
 
-    def as_table(self) -> pd.DataFrame:
-        """Return a table with 0 or 1 for each label."""
+    def for_comparison(self) -> pd.Series | pd.DataFrame:
+        """Return the class of each row, or a table with 0 or 1 for each label."""
         import pandas as pd
 
-        return pd.DataFrame(self.matrix, index=self.values.index, columns=self.names)
+        if self.target.is_single:
+            return self.values
+        return pd.DataFrame(self.matrix, index=self.values.index, columns=self.target.classes)
+
+    def count(self) -> dict[str, int]:
+        """Return the number of rows of each label or class."""
+        counts = self.matrix.sum(axis=0).tolist()
+        names = map(str, self.target.classes.tolist())
+        first = [len(self.matrix) - sum(counts)] if self.target.kind == "binary" else []
+        return dict(zip(names, [*first, *counts], strict=True))
 
 
 def read_row_labels(
@@ -46,28 +58,32 @@ def read_row_labels(
     min_count: int = 1,
 ) -> RowLabels:
     """Return the labels of rows, and say how many there are."""
-    from multimodal_ensemble._labels import read_labels
+    from multimodal_ensemble._target import read_target
 
     values = select_labels(table, columns)
     if delimiter is None and len(columns) == 1:
         delimiter = _find_delimiter(values)
-    matrix, classes = read_labels(
-        values,
-        name=", ".join(columns),
-        delimiter=delimiter,
-        min_count=min_count,
-        may_be_unknown=True,
-        report=console.note,
-    )
+    name = ", ".join(columns)
+    try:
+        matrix, target = read_target(
+            values, name=name, delimiter=delimiter, min_count=min_count, report=console.note
+        )
+    except ValueError as error:
+        if delimiter is not None or len(columns) > 1:
+            raise
+        msg = f"{error} With --label-delimiter '|', each row has any number of labels, or none."
+        raise CommandError(msg) from error
     matrix = matrix == 1
-    names = [str(label) for label in classes.tolist()]
-    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    where = "" if delimiter is None else f", separated by {delimiter!r}"
-    console.note(
-        f"{len(names)} labels in {', '.join(columns)}{where}: {shown}; "
-        f"{(~matrix.any(axis=1)).sum():,} of {len(matrix):,} rows have none"
-    )
-    return RowLabels(values, matrix, names, delimiter)
+    if not target.is_single:
+        names = [str(label) for label in target.classes.tolist()]
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        where = "" if delimiter is None else f", separated by {delimiter!r}"
+        n_without = int((~matrix.any(axis=1)).sum())
+        console.note(
+            f"{len(names)} labels in {name}{where}: {shown}; {n_without:,} of {len(matrix):,} rows "
+            "have none"
+        )
+    return RowLabels(values, matrix, target, delimiter)
 
 
 def select_labels(table: pd.DataFrame, columns: Sequence[str]) -> Any:

@@ -132,7 +132,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             console.note(f"The report is {report}.")
     seconds = float(model.provenance_["seconds"])
     lines = [
-        f"The model is {out}: {len(rows):,} training rows, {len(model.classes_)} labels, "
+        f"The model is {out}: {len(rows):,} training rows, {_count_labels(model)}, "
         f"trained in {describe_seconds(seconds)}."
     ]
     if figures is None:
@@ -174,6 +174,11 @@ def _test_table(
     if values.test is None:
         return table.iloc[test_rows].copy()
     return read_table(values.test, values, console)
+
+
+def _count_labels(model: Any) -> str:
+    what = "labels" if model.target_type_ == "multilabel" else "classes"
+    return f"{len(model.classes_)} {what}"
 
 
 def _digest(path: Path) -> Any:

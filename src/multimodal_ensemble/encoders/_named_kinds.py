@@ -12,11 +12,12 @@ from multimodal_ensemble.encoders._category_encoder import CategoryEncoder
 from multimodal_ensemble.encoders._column_kind import ColumnKind
 from multimodal_ensemble.encoders._date_encoder import DateEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
+from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._number_strings import DECIMALS, parse_number
 from multimodal_ensemble.exceptions import ModalityError
 
-_ENCODERS = {
+_ENCODERS: dict[str, type[Encoder]] = {
     "image": ImageEncoder,
     "text": BagOfWordsEncoder,
     "tags": BagOfWordsEncoder,
