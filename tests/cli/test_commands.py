@@ -1,11 +1,14 @@
 """The commands inspect, explain, compare, features and export."""
 
+import json
 import re
 
 import pandas as pd
 import pytest
 
 from multimodal_ensemble import FeatureStore, MultimodalEnsemble
+from multimodal_ensemble.estimators import load_estimator
+from tests.cli.conftest import COLUMNS
 from tests.cli.running import SMALL_IMAGES, run
 
 
@@ -13,17 +16,29 @@ def test_inspect_shows_the_columns_and_what_train_would_do(products):
     result = run("inspect", products)
     assert result.status == 0
     assert re.search(r"^currency +200 +0 +1 +EUR$", result.out, re.MULTILINE)
-    assert "Columns that may hold labels: keywords (comma), labels (pipe)" in result.out
+    assert "Columns that may hold labels: keywords, labels" in result.out
     assert "currency: left out; the same string in each row, 'EUR'" in result.out
-    assert "price, discount, year, weight: DenseEncoder('numbers')" in result.out
-    assert "photo: ImageEncoder('photo'" in result.out
+    assert "DenseEncoder('numbers', column=['price', 'discount', 'year', 'weight']" in result.out
+    assert "on_error='missing', optional=True),  # paths of image files, 10 of 200" in result.out
+
+
+def as_json(encoder):
+    return json.dumps(encoder.get_config(), sort_keys=True)
+
+
+def test_the_code_that_inspect_prints_makes_the_encoders_that_train_uses(trained, products):
+    result = run("inspect", products, "--labels", "labels", "--id", "sku", *COLUMNS, *SMALL_IMAGES)
+    namespace = {}
+    exec(result.out[result.out.index("# Encoders for") :], namespace)
+    used = {each.name: each for each in load_estimator(trained.path).encoders_}
+    for encoder in namespace["encoders"]:
+        assert as_json(encoder) == as_json(used[encoder.name])
 
 
 def test_inspect_counts_labels(products):
     value = run("inspect", products, "--labels", "labels", "--id", "sku", "--json").value
     assert set(value["labels"]) == {"Garden", "Kitchen", "Office"}
     columns = {each["column"]: each for each in value["columns"]}
-    assert columns["keywords"]["delimiter"] == ","
     assert columns["weight"]["n_missing"] > 20
     read = {column for each in value["encoders"] for column in each["columns"]}
     assert read.isdisjoint({"labels", "sku", "currency"})
@@ -31,7 +46,8 @@ def test_inspect_counts_labels(products):
 
 def test_inspect_with_named_columns(products):
     result = run("inspect", products, "--tags", "keywords", "--text", "name")
-    assert "Encoders: BagOfWordsEncoder('name'), BagOfWordsEncoder('keywords')" in result.out
+    assert "# Encoders for 2 columns:" in result.out
+    assert "BagOfWordsEncoder('keywords', delimiter=',', optional=True)" in result.out
 
 
 def test_explain_prints_what_scores_rest_on(trained, products, tmp_path):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from multimodal_ensemble.cli._command import Add
 
-CRITERIA = ("prevalence", "accuracy", "f1", "balanced_accuracy")
-KINDS = ("image", "text", "tags", "numbers", "categories")
+CRITERIA = ("auto", "prevalence", "accuracy", "f1", "balanced_accuracy")
+# Kinds of columns, as `infer_encoders` names them.
+KINDS = ("image", "text", "tags", "numbers", "categories", "dates")
 
 
 def add_data(add: Add, help: str) -> None:
@@ -67,22 +68,22 @@ def add_columns(add: Add) -> None:
         "--image",
         nargs="+",
         metavar="COLUMN",
-        help="columns of image files; with any of --image, --text, --tags, --numbers and "
-        "--categories, only the columns that they name are read (default: chosen by their values)",
+        help="columns of image files; with any of --image, --text, --tags, --numbers, "
+        "--categories and --dates, only the columns that they name are read (default: chosen by "
+        "their values)",
     )
     add("--text", nargs="+", metavar="COLUMN", help="columns of sentences")
     add("--tags", nargs="+", metavar="COLUMN", help="columns of delimited keywords")
     add("--numbers", nargs="+", metavar="COLUMN", help="columns of numbers")
     add("--categories", nargs="+", metavar="COLUMN", help="columns of categories")
+    add("--dates", nargs="+", metavar="COLUMN", help="columns of dates")
     add("--exclude", nargs="+", metavar="COLUMN", help="columns to leave out")
     add("--id", metavar="COLUMN", help="column that names the rows; it is not learned from")
     add("--backbone", metavar="NAME", help="network for images (default: VGG16)")
     add(
         "--weights",
-        nargs="+",
         metavar="WEIGHTS",
-        help="weights of the networks for images: imagenet, random, a file, or NAME=FILE with the "
-        "name of a column or network (default: imagenet)",
+        help="weights of the network for images: imagenet, random, or a file (default: imagenet)",
     )
     add("--image-size", type=parse_count, metavar="PIXELS", help="side of images (default: own)")
     add(
@@ -99,7 +100,7 @@ def add_training(add: Add) -> None:
     add(
         "--threshold",
         choices=CRITERIA,
-        default="prevalence",
+        default="auto",
         help="what the decision threshold of each label maximises",
     )
     add("--epochs", type=parse_count, metavar="N", help="most passes over the rows of a network")

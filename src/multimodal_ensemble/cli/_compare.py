@@ -21,7 +21,6 @@ from multimodal_ensemble.cli._figures import TRIVIAL
 from multimodal_ensemble.cli._labels import read_row_labels
 from multimodal_ensemble.cli._models import MODELS, check_output, make_model
 from multimodal_ensemble.cli._row_reader import read_table
-from multimodal_ensemble.cli._values import keep_frequent
 
 if TYPE_CHECKING:
     from multimodal_ensemble.encoders import Encoder
@@ -63,15 +62,19 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             )
             raise UsageError(msg)
     table = read_table(values.data, values, console)
-    labels, _ = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
-    labels = keep_frequent(labels, values.min_label_count)
+    labels = read_row_labels(
+        table,
+        values.labels,
+        console,
+        delimiter=values.label_delimiter,
+        min_count=values.min_label_count,
+    )
     aside = [*values.labels, *([] if values.id is None else [values.id])]
     check_columns(table, aside)
     encoders = choose_encoders(
         table,
         values,
-        console,
-        excluded=aside,
+        aside=aside,
         root=root_of(values, values.data),
         embed_tags=True,
         verbose=console.verbose,
@@ -83,7 +86,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     result = compare(
         {name: _make_estimator(name, encoders, values) for name in names},
         table.drop(columns=aside),
-        labels,
+        labels.for_comparison(),
         cv=values.folds,
         repeats=values.repeats,
         metrics=("mean_roc_auc", "mean_accuracy", "macro_f1"),

@@ -43,7 +43,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         columns,
         console,
         root=root_of(values, values.data),
-        delimiter=values.label_delimiter or training.get("label_delimiter"),
+        delimiter=values.label_delimiter,
         seed=values.seed,
     )
     if report is not None:

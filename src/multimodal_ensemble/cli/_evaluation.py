@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
-from multimodal_ensemble.cli._figures import MODEL, TRIVIAL, Figures, trivial_scores
-from multimodal_ensemble.cli._labels import read_row_labels
+from multimodal_ensemble.cli._figures import (
+    MODEL,
+    TRIVIAL,
+    Figures,
+    known_rows,
+    most_frequent,
+    predicted_matrix,
+    trivial_scores,
+)
+from multimodal_ensemble.cli._labels import select_labels
+from multimodal_ensemble.cli._models import target_of
 from multimodal_ensemble.cli._row_reader import report_bad_rows
 from multimodal_ensemble.cli._scores import prepare_rows, score_rows
 from multimodal_ensemble.cli._text_rows import BadRow
@@ -26,7 +35,8 @@ class Measured:
     """The rows that were evaluated, with labels, scores and figures, and those left out."""
 
     table: pd.DataFrame
-    y_true: NDArray[np.bool_]
+    # NaN where a label is unknown.
+    y_true: NDArray[Any]
     y_score: NDArray[np.float32]
     figures: Figures
     bad: list[BadRow]
@@ -40,15 +50,26 @@ def measure_rows(
     console: Console,
     *,
     root: str,
-    delimiter: str | None,
+    delimiter: str | None = None,
     seed: int,
 ) -> Measured:
-    """Return the figures of a model on rows with labels; rows that it cannot read are left out."""
+    """Return the figures of a model on rows with labels; rows that it cannot read are left out.
+
+    The labels of a row are separated as in training, unless by another `delimiter`.
+    """
     import numpy as np
 
-    from multimodal_ensemble._labels import read_labels
+    from multimodal_ensemble._target import read_classes, read_target
 
-    labels, _ = read_row_labels(table, columns, console, delimiter=delimiter)
+    target = target_of(model)
+    values, name = select_labels(table, columns), ", ".join(columns)
+    if target.is_single:
+        # Rows of a class that no training row has are of none.
+        places = np.arange(len(target.classes))
+        matrix = read_classes(values, target, name=name)[:, np.newaxis] == places
+    else:
+        separator = delimiter or model.label_delimiter
+        matrix, _ = read_target(values, target, name=name, delimiter=separator)
     table = table.drop(columns=list(columns))
     prepare_rows(model, table, root)
     scored = score_rows(model, table)
@@ -56,40 +77,66 @@ def measure_rows(
     if not scored.parts:
         msg = "No row can be evaluated; the reasons are above."
         raise CommandError(msg)
-    matrix, _ = read_labels(labels, np.asarray(model.classes_), name="The file")
-    y_true, y_score = matrix[scored.positions], np.concatenate(scored.parts)
-    figures = Figures.measure(model, y_true, y_score, seed=seed)
-    return Measured(table.iloc[scored.positions], y_true, y_score, figures, scored.bad, root)
+    table, y_true = table.iloc[scored.positions], matrix[scored.positions]
+    y_score = np.concatenate(scored.parts)
+    true_classes = values.iloc[scored.positions].tolist() if target.is_single else None
+    figures = Figures.measure(model, y_true, y_score, true_classes, seed=seed)
+    return Measured(table, y_true, y_score, figures, scored.bad, root)
 
 
 def write_model_report(model: Any, measured: Measured, path: Path, *, title: str) -> None:
-    """Write a page that compares a model with the trivial benchmark, and shows test rows."""
+    """Write a page that compares a model with the trivial benchmark, and shows test rows.
+
+    Rows with unknown labels are left out.
+    """
     from multimodal_ensemble.model_selection import ComparisonResult, ComparisonSplit
     from multimodal_ensemble.reporting import StudyResults, make_gallery, write_report
 
     provenance = model.provenance_
-    shares = provenance["label_shares"]
+    target = target_of(model)
+    is_known = known_rows(measured.y_true)
+    if not is_known.any():
+        msg = "There is no page, because each row lacks some label."
+        raise CommandError(msg)
+    measured = replace(
+        measured,
+        table=measured.table[is_known],
+        y_true=measured.y_true[is_known].astype(bool),
+        y_score=measured.y_score[is_known],
+    )
     n_rows = len(measured.table)
+    trivial = trivial_scores(model, n_rows)
     split = ComparisonSplit(
         range(n_rows),
-        {TRIVIAL: trivial_scores(shares, n_rows), MODEL: measured.y_score},
-        {TRIVIAL: 0.5, MODEL: model.thresholds_},
+        {TRIVIAL: trivial, MODEL: measured.y_score},
+        {TRIVIAL: 0.5, MODEL: 0.5 if target.is_single else model.thresholds_},
+        y_preds={
+            TRIVIAL: most_frequent(trivial),
+            MODEL: predicted_matrix(model, measured.y_score),
+        }
+        if target.is_single
+        else None,
     )
     names = [str(label) for label in model.classes_.tolist()]
     comparison = ComparisonResult.from_scores(measured.y_true, [split], labels=names)
     table, images = _with_pictures(model, measured)
-    results = StudyResults(
-        comparison,
-        title=title,
-        trivial=TRIVIAL,
-        model=MODEL,
-        gallery=make_gallery(
+    gallery = (
+        ()
+        if target.is_single
+        else make_gallery(
             model,
             table,
             measured.y_true,
             titles=[f"row {number}" for number in table.index],
             images=images,
-        ),
+        )
+    )
+    results = StudyResults(
+        comparison,
+        title=title,
+        trivial=TRIVIAL,
+        model=MODEL,
+        gallery=gallery,
         provenance={
             "Training rows": f"{provenance['n_train']:,}",
             "Thresholds from": str(provenance["thresholds_from"]),

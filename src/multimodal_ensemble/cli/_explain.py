@@ -9,7 +9,7 @@ from multimodal_ensemble.cli._arguments import add_model_and_data, parse_count, 
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
-from multimodal_ensemble.cli._models import check_output, load_model, thresholds_of
+from multimodal_ensemble.cli._models import check_output, load_model, target_of, thresholds_of
 from multimodal_ensemble.cli._row_reader import RowReader, open_rows, report_bad_rows
 from multimodal_ensemble.cli._scores import prepare_rows, without_bad_rows
 
@@ -30,7 +30,9 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     out = None if values.out is None else check_output(values.out, values.model, values.data)
     reader = open_rows(values.data, values)
     model = load_model(values.model)
-    names = {str(label): label for label in model.classes_.tolist()}
+    target = target_of(model)
+    # Of two classes, what speaks for one speaks against the other.
+    names = {str(label): label for label in target.labels.tolist()}
     if unknown := [label for label in values.labels or () if label not in names]:
         msg = f"The model has no label {unknown[0]!r}. It has {', '.join(names)}."
         raise CommandError(msg)
@@ -45,13 +47,16 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         msg = "No row can be explained; the reasons are above."
         raise CommandError(msg)
     thresholds = thresholds_of(model)
+    predicted = dict(zip(explanation.rows, model.predict_labels(table), strict=True))
     rows = [
         {
             "row": int(score.row),
             "label": str(score.label),
             "score": float(score.score),
             "threshold": thresholds[str(score.label)],
-            "is_predicted": bool(score.score >= thresholds[str(score.label)]),
+            "is_predicted": score.label == predicted[score.row]
+            if target.is_single
+            else score.label in predicted[score.row],
             "parts": explanation.top(score.row, score.label, values.top).to_dict("records"),
         }
         for score in explanation.scores.itertuples()
@@ -62,7 +67,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     text = "\n".join(
         [
             f"Contributions to log-odds ({explanation.method}); positive ones speak for a label.",
-            *_describe(rows),
+            *_describe(rows, has_limits=target.kind != "multiclass"),
         ]
     )
     value = {"method": explanation.method, "rows": rows, "bad_rows": [vars(each) for each in bad]}
@@ -90,20 +95,22 @@ def _select_rows(reader: RowReader, values: argparse.Namespace) -> pd.DataFrame:
     return found
 
 
-def _describe(rows: list[dict[str, Any]]) -> list[str]:
+def _describe(rows: list[dict[str, Any]], *, has_limits: bool) -> list[str]:
     lines = []
     for number in dict.fromkeys(each["row"] for each in rows):
         lines.append(f"row {number}")
         for each in sorted(
             (each for each in rows if each["row"] == number), key=lambda each: -each["score"]
         ):
-            sign = ">=" if each["is_predicted"] else "<"
             parts = ", ".join(
                 f"{part['part']} {part['contribution']:+.2f}" for part in each["parts"]
             )
-            lines.append(
-                f"  {each['label']}: {each['score']:.3f} {sign} {each['threshold']:.3f}: {parts}"
-            )
+            if has_limits:
+                sign = ">=" if each["is_predicted"] else "<"
+                decision = f" {sign} {each['threshold']:.3f}"
+            else:
+                decision = " (predicted)" if each["is_predicted"] else ""
+            lines.append(f"  {each['label']}: {each['score']:.3f}{decision}: {parts}")
     return lines
 
 

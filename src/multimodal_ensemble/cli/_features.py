@@ -30,8 +30,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     encoders = choose_encoders(
         table,
         values,
-        console,
-        excluded=aside,
+        aside=aside,
         root=root_of(values, values.data),
         embed_tags=False,
         verbose=console.verbose,

@@ -19,11 +19,13 @@ from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
 from multimodal_ensemble.cli._labels import read_row_labels
 from multimodal_ensemble.cli._models import list_encoders
 from multimodal_ensemble.cli._row_reader import read_table
-from multimodal_ensemble.cli._text_rows import name_delimiter
-from multimodal_ensemble.cli._values import find_list_delimiter, read_number
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
+
+    from multimodal_ensemble.encoders import Encoder
 
 _WIDTH = 36
 
@@ -41,28 +43,25 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     check_columns(table, aside)
     counts: dict[str, int] = {}
     if values.labels:
-        labels, _ = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
-        for label in (label for row in labels for label in row):
-            counts[label] = counts.get(label, 0) + 1
-    reasons = StringIO()
-    with redirect_stdout(reasons):
+        labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
+        counts = labels.count()
+    code = StringIO()
+    with redirect_stdout(code):
         encoders = choose_encoders(
             table,
             values,
-            console,
-            excluded=aside,
+            aside=aside,
             root=root_of(values, values.data),
             embed_tags=False,
             verbose=1,
         )
-    chosen = reasons.getvalue().strip()
     lines = [_format(described)]
     if counts:
         listed = sorted(counts.items(), key=lambda item: -item[1])
         lines.append("Labels: " + ", ".join(f"{label} {count:,}" for label, count in listed))
     else:
-        lines.append(_suggest_labels(described))
-    lines.append(chosen or "Encoders: " + ", ".join(map(_name_encoder, encoders)))
+        lines.append(_suggest_labels(encoders))
+    lines.append(code.getvalue().strip())
     console.show(
         "\n".join(lines),
         {
@@ -71,7 +70,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             "columns": described,
             "labels": counts,
             "encoders": list_encoders(encoders),
-            "reasons": chosen,
+            "code": code.getvalue(),
         },
     )
 
@@ -81,16 +80,11 @@ def _describe_column(name: str, column: pd.Series) -> dict[str, Any]:
 
     values = [value for value in column if not is_missing(value)]
     distinct = list(dict.fromkeys(map(str, values)))
-    # The commas of "1,234" separate no names.
-    texts = [each for each in values if isinstance(each, str) and read_number(each) is None]
-    delimiter = find_list_delimiter(texts)
-    n_delimited = sum(str(delimiter) in each for each in texts)
     return {
         "column": name,
         "n_values": len(values),
         "n_missing": len(column) - len(values),
         "n_distinct": len(distinct),
-        "delimiter": delimiter if n_delimited > len(texts) / 10 else None,
         "examples": distinct[:2],
     }
 
@@ -120,19 +114,17 @@ def _shorten(text: str) -> str:
     return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
 
 
-def _suggest_labels(described: list[dict[str, Any]]) -> str:
-    """Return which columns may hold labels: those with several short names in a row."""
+def _suggest_labels(encoders: Sequence[Encoder]) -> str:
+    """Return which columns may hold labels: those with several names in a row."""
+    from multimodal_ensemble.encoders import BagOfWordsEncoder
+
     found = [
-        f"{each['column']} ({name_delimiter(each['delimiter'])})"
-        for each in described
-        if each["delimiter"] is not None and max(map(len, each["examples"])) < 2 * _WIDTH
+        encoder.columns[0]
+        for encoder in encoders
+        if isinstance(encoder, BagOfWordsEncoder) and encoder.tokenizer != "words"
     ]
-    listed = ", ".join(found) if found else "none is delimited"
+    listed = ", ".join(found) or "none has several names in a row"
     return f"Columns that may hold labels: {listed}; name it with --labels."
-
-
-def _name_encoder(encoder: Any) -> str:
-    return f"{type(encoder).__name__}({encoder.name!r})"
 
 
 INSPECT = Command(

@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._encoders import check_columns
-from multimodal_ensemble.cli._text_rows import name_delimiter
-from multimodal_ensemble.cli._values import join_label_columns, split_labels
+from multimodal_ensemble.cli._errors import CommandError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
+
+    from multimodal_ensemble._target import Target
+
+_FLAGS = dict.fromkeys(("1", "1.0", "true", "yes", "y"), 1.0) | dict.fromkeys(
+    ("0", "0.0", "false", "no", "n"), 0.0
+)
+
+
+@dataclass(frozen=True)
+class RowLabels:
+    """Labels, or one class per row, as estimators take them and as a matrix."""
+
+    values: pd.Series | pd.DataFrame
+    # One column per label; of two classes, for the second one alone.
+    matrix: NDArray[np.bool_]
+    target: Target
+    # What separates the labels of a row, if one column has them.
+    delimiter: str | None
+
+    def for_comparison(self) -> pd.Series | pd.DataFrame:
+        """Return the class of each row, or a table with 0 or 1 for each label."""
+        import pandas as pd
+
+        if self.target.is_single:
+            return self.values
+        return pd.DataFrame(self.matrix, index=self.values.index, columns=self.target.classes)
+
+    def count(self) -> dict[str, int]:
+        """Return the number of rows of each label or class."""
+        counts = self.matrix.sum(axis=0).tolist()
+        names = map(str, self.target.classes.tolist())
+        first = [len(self.matrix) - sum(counts)] if self.target.kind == "binary" else []
+        return dict(zip(names, [*first, *counts], strict=True))
 
 
 def read_row_labels(
@@ -20,19 +55,69 @@ def read_row_labels(
     console: Console,
     *,
     delimiter: str | None = None,
-) -> tuple[list[list[str]], str | None]:
-    """Return the labels of each row and their delimiter, and say how many there are."""
+    min_count: int = 1,
+) -> RowLabels:
+    """Return the labels of rows, and say how many there are."""
+    from multimodal_ensemble._target import read_target
+
+    values = select_labels(table, columns)
+    if delimiter is None and len(columns) == 1:
+        delimiter = _find_delimiter(values)
+    name = ", ".join(columns)
+    try:
+        matrix, target = read_target(
+            values, name=name, delimiter=delimiter, min_count=min_count, report=console.note
+        )
+    except ValueError as error:
+        if delimiter is not None or len(columns) > 1:
+            raise
+        msg = f"{error} With --label-delimiter '|', each row has any number of labels, or none."
+        raise CommandError(msg) from error
+    matrix = matrix == 1
+    if not target.is_single:
+        names = [str(label) for label in target.classes.tolist()]
+        shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        where = "" if delimiter is None else f", separated by {delimiter!r}"
+        n_without = int((~matrix.any(axis=1)).sum())
+        console.note(
+            f"{len(names)} labels in {name}{where}: {shown}; {n_without:,} of {len(matrix):,} rows "
+            "have none"
+        )
+    return RowLabels(values, matrix, target, delimiter)
+
+
+def select_labels(table: pd.DataFrame, columns: Sequence[str]) -> Any:
+    """Return the column of labels, or several columns as 0, 1 and NaN for unknown labels."""
+    from multimodal_ensemble._tables import is_missing
+
     check_columns(table, columns)
     if len(columns) > 1:
-        rows = join_label_columns(table, columns)
-    else:
-        rows, delimiter = split_labels(table[columns[0]].tolist(), delimiter)
-    names = sorted({label for row in rows for label in row})
-    where = "" if delimiter is None else f", separated by {name_delimiter(delimiter)}"
-    n_without = sum(not row for row in rows)
-    shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-    console.note(
-        f"{len(names)} labels in {', '.join(columns)}{where}: {shown}; {n_without:,} of "
-        f"{len(rows):,} rows have none"
-    )
-    return rows, delimiter
+        return table[[*columns]].apply(_read_flags)
+    values = table[columns[0]]
+    if any(isinstance(value, list) for value in values):
+        return values.map(lambda value: [] if is_missing(value) else value)
+    return values
+
+
+def _find_delimiter(values: pd.Series) -> str | None:
+    from multimodal_ensemble._label_format import are_strings, find_label_format
+
+    rows = values.tolist()
+    found = find_label_format(rows) if are_strings(rows) else None
+    return None if found is None else found.delimiter or None
+
+
+def _read_flags(column: pd.Series) -> pd.Series:
+    from multimodal_ensemble._tables import is_missing
+
+    flags = []
+    for number, value in column.items():
+        flag = float("nan") if is_missing(value) else _FLAGS.get(str(value).strip().lower())
+        if flag is None:
+            msg = (
+                "With several --labels, each column has 0 or 1 in each row. The column "
+                f"{column.name!r} has {value!r} in row {number}."
+            )
+            raise CommandError(msg)
+        flags.append(flag)
+    return column.__class__(flags, index=column.index, dtype=float)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -190,14 +191,16 @@ def _describe(error: Exception) -> str:
 
 
 class _WarningPrinter:
-    """Prints each warning once, without its place in the code."""
+    """Prints warnings of a kind once, without their place in the code."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._printed: set[str] = set()
 
     def __call__(self, message: Warning | str, *_: Any, **__: Any) -> None:
-        text = str(message)
-        if text not in self._printed:
-            self._printed.add(text)
+        # The library counts the rows of a part, and not those of the file.
+        text = re.sub(r" in row \d+\.$", ".", str(message))
+        kind = re.sub(r"\d+", "", text.partition(" The first one is ")[0])
+        if kind not in self._printed:
+            self._printed.add(kind)
             self._console.warn(text)

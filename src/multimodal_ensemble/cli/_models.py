@@ -11,6 +11,7 @@ from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._row_reader import check_exists
 
 if TYPE_CHECKING:
+    from multimodal_ensemble._target import Target
     from multimodal_ensemble.encoders import Encoder
 
 MODELS = ("ensemble", "network")
@@ -51,9 +52,18 @@ def training_of(model: Any) -> dict[str, Any]:
     return kept if isinstance(kept, dict) else {}
 
 
+def target_of(model: Any) -> Target:
+    """Return what a model predicts of each row."""
+    import numpy as np
+
+    from multimodal_ensemble._target import Target
+
+    return Target(model.target_type_, np.asarray(model.classes_))
+
+
 def thresholds_of(model: Any) -> dict[str, float]:
-    """Return the threshold of each label by its name."""
-    names = map(str, model.classes_.tolist())
+    """Return the threshold of each label by its name; of two classes, of the second one alone."""
+    names = map(str, target_of(model).labels.tolist())
     return dict(zip(names, model.thresholds_.tolist(), strict=True))
 
 

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 _ROWS_PER_BLOCK = 1024
 # Rows without a prediction that the JSON result lists.
 _N_KEPT = 1000
+_PREDICATES = {
+    "multilabel": "a label is predicted where its score >= its threshold",
+    "binary": "the second class is predicted where its score >= its threshold, else the first one",
+    "multiclass": "the class with the greatest quotient of score and threshold is predicted",
+}
 
 
 def _add_arguments(add: Add) -> None:
@@ -59,7 +64,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
 
     model = load_model(values.model, store=values.store)
     classes = [str(label) for label in model.classes_.tolist()]
-    check_prediction_path(out, classes)
+    check_prediction_path(out, () if model.target_type_ != "multilabel" else classes)
     file = PredictionFile(out)
     try:
         with warnings.catch_warnings():
@@ -84,7 +89,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         "n_rows": file.n_rows,
         "labels": classes,
         "thresholds": thresholds_of(model),
-        "predicate": "a label is predicted where its score >= its threshold",
+        "predicate": _PREDICATES[model.target_type_],
         "n_bad": bad.count,
         "bad_rows": [vars(each) for each in bad.first],
     }
@@ -180,21 +185,20 @@ def _make_rows(
     import numpy as np
     import pandas as pd
 
-    from multimodal_ensemble.metrics import apply_thresholds
-
     reasons = {each.row: each.reason for each in bad}
     numbers = sorted({*copied.index, *reasons})
     y_score = np.full((len(numbers), len(classes)), np.nan)
-    y_pred = np.zeros(y_score.shape, dtype=bool)
+    is_single = model.target_type_ != "multilabel"
+    named: list[Any] = [None if is_single else []] * len(numbers)
     if scored.parts:
         found = np.concatenate(scored.parts)
         places = np.searchsorted(numbers, copied.index[scored.positions])
         y_score[places] = found
-        y_pred[places] = apply_thresholds(found, model.thresholds_).astype(bool)
-    names = np.array(classes, dtype=object)
+        for place, labels in zip(places, model.labels_from_scores(found), strict=True):
+            named[place] = str(labels) if is_single else [str(label) for label in labels]
     rows = copied.reindex(numbers)
     rows.insert(0, "row", numbers)
-    rows["labels"] = [names[row].tolist() for row in y_pred]
+    rows["label" if is_single else "labels"] = named
     scores = pd.DataFrame(y_score, columns=[f"score_{name}" for name in classes], index=numbers)
     errors = pd.Series([reasons.get(number) for number in numbers], numbers, object, "error")
     return pd.concat([rows, scores, errors], axis=1)

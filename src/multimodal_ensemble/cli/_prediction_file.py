@@ -48,15 +48,16 @@ class PredictionFile:
         self._parquet: Any = None
 
     def write(self, rows: pd.DataFrame) -> None:
-        """Add rows, whose column ``labels`` has lists."""
+        """Add rows, whose column ``labels`` has lists, or ``label`` one class each."""
         if self._suffix == ".parquet":
             self._write_parquet(rows)
         elif self._suffix == ".jsonl":
             text = rows.to_json(orient="records", lines=True, force_ascii=False, double_precision=7)
             self._file.write(text.encode())
         else:
-            joined = rows.assign(labels=[LABEL_SEPARATOR.join(each) for each in rows["labels"]])
-            text = joined.to_csv(
+            if "labels" in rows:
+                rows = rows.assign(labels=rows["labels"].map(LABEL_SEPARATOR.join))
+            text = rows.to_csv(
                 index=False,
                 header=not self.n_rows,
                 sep="\t" if self._suffix == ".tsv" else ",",
@@ -73,15 +74,17 @@ class PredictionFile:
 
         # Values of a column may have several types in a text file.
         rows = rows.copy()
-        for name in rows.columns.drop("labels"):
+        for name in rows.columns.drop("labels", errors="ignore"):
             if is_object_dtype(rows[name]):
                 rows[name] = [None if value is None else str(value) for value in rows[name]]
         table = pa.Table.from_pandas(rows, preserve_index=False)
         if self._parquet is None:
             # The first rows may have no label, and no row may have an error.
             schema = table.schema
-            for name, kind in {"labels": pa.list_(pa.string()), "error": pa.string()}.items():
-                schema = schema.set(schema.get_field_index(name), pa.field(name, kind))
+            kinds = {"labels": pa.list_(pa.string()), "label": pa.string(), "error": pa.string()}
+            for name, kind in kinds.items():
+                if (place := schema.get_field_index(name)) >= 0:
+                    schema = schema.set(place, pa.field(name, kind))
             self._parquet = parquet.ParquetWriter(self._file, schema)
         self._parquet.write_table(table.cast(self._parquet.schema))
 

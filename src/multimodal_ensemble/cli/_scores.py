@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._file_strings import read_file_strings
 from multimodal_ensemble.cli._text_rows import BadRow
-from multimodal_ensemble.cli._values import read_numbers
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 
 if TYPE_CHECKING:
@@ -98,15 +98,11 @@ def _bad_row(error: Any, number: Any) -> BadRow:
 
 
 def prepare_rows(model: Any, table: pd.DataFrame, root: str) -> None:
-    """Turn texts into numbers where the model reads numbers, in place.
+    """Let a model read the rows of a file; relative paths of images start from `root`."""
+    from multimodal_ensemble.encoders import ImageEncoder
 
-    Relative paths of images start from `root` from now on.
-    """
-    from multimodal_ensemble.encoders import DenseEncoder, ImageEncoder
-
+    read_file_strings(model, table)
     for encoder in model.encoders_:
-        if isinstance(encoder, DenseEncoder):
-            read_numbers(table, encoder.columns, only_whole=False)
         if isinstance(encoder, ImageEncoder):
             encoder.root = root
 

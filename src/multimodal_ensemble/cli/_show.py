@@ -31,7 +31,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         f"{provenance['n_train']:,} rows{_describe_source(training)}",
         "Reads:",
         *(f"  {', '.join(each.columns)}: {_describe_encoder(each)}" for each in model.encoders_),
-        f"Labels and thresholds, which were learned from {provenance['thresholds_from']}:",
+        *_describe_classes(model),
+        f"Thresholds, which were learned from {provenance['thresholds_from']}:",
         *(f"  {label}: {threshold:.4f}" for label, threshold in thresholds_of(model).items()),
         "Versions: " + ", ".join(f"{key} {each}" for key, each in provenance["versions"].items()),
         f"Seed: {provenance['seed']}",
@@ -46,6 +47,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             "model": values.model,
             "kind": type(model).__name__,
             "encoders": list_encoders(model.encoders_),
+            "target": model.target_type_,
             "thresholds": thresholds_of(model),
             "provenance": {
                 **provenance,
@@ -54,6 +56,13 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             "test": None if figures is None else figures.to_json(),
         },
     )
+
+
+def _describe_classes(model: Any) -> list[str]:
+    if model.target_type_ == "multilabel":
+        return []
+    names = [str(name) for name in model.classes_.tolist()]
+    return [f"Predicts one of {len(names)} classes per row: {', '.join(names)}"]
 
 
 def _read_figures(training: dict[str, Any]) -> Figures | None:

@@ -20,7 +20,7 @@ from multimodal_ensemble.cli._console import Console, describe_seconds
 from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
 from multimodal_ensemble.cli._errors import UsageError
 from multimodal_ensemble.cli._evaluation import measure_rows, write_model_report
-from multimodal_ensemble.cli._labels import read_row_labels
+from multimodal_ensemble.cli._labels import RowLabels, read_row_labels
 from multimodal_ensemble.cli._models import (
     MODELS,
     TRAINED,
@@ -31,7 +31,6 @@ from multimodal_ensemble.cli._models import (
 )
 from multimodal_ensemble.cli._row_reader import read_table
 from multimodal_ensemble.cli._scores import naming_rows
-from multimodal_ensemble.cli._values import keep_frequent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,38 +70,34 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         else check_output(values.report, values.data, values.test, values.out, option="--report")
     )
     table = read_table(values.data, values, console)
-    labels, delimiter = read_row_labels(
-        table, values.labels, console, delimiter=values.label_delimiter
-    )
+    labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
     check_columns(table, [] if values.id is None else [values.id])
     rows, test_rows = _split(labels, values, console)
     train = table.iloc[rows].copy()
-    # Which labels are kept depends on the training rows alone.
-    y = keep_frequent([labels[row] for row in rows], values.min_label_count)
     aside = [*values.labels, *([] if values.id is None else [values.id])]
     encoders = choose_encoders(
         train,
         values,
-        console,
-        excluded=aside,
+        aside=aside,
         root=root_of(values, values.data),
         embed_tags=values.model == "ensemble",
         verbose=console.verbose,
     )
-    model = make_model(values.model, encoders, values)
+    model = make_model(values.model, encoders, values).set_params(
+        label_delimiter=labels.delimiter, min_label_count=values.min_label_count
+    )
     kept = {
         "data": Path(values.data).name,
         "sha256": _digest(Path(values.data)),
         "n_rows": len(table),
         "labels": list(values.labels),
-        "label_delimiter": delimiter,
         "id": values.id,
     }
     if values.store is not None:
         console.kept = f"features that are finished are kept in {values.store}"
     try:
         with naming_rows(train):
-            model.fit(train.drop(columns=aside), y)
+            model.fit(train.drop(columns=aside), labels.values.iloc[rows])
     except KeyboardInterrupt:
         if hasattr(model, "thresholds_"):
             model.provenance_[TRAINED] = {**kept, "is_interrupted": True}
@@ -121,7 +116,6 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             values.labels,
             console,
             root=root_of(values, values.test or values.data),
-            delimiter=delimiter,
             seed=values.seed,
         )
         figures = measured.figures
@@ -138,7 +132,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             console.note(f"The report is {report}.")
     seconds = float(model.provenance_["seconds"])
     lines = [
-        f"The model is {out}: {len(rows):,} training rows, {len(model.classes_)} labels, "
+        f"The model is {out}: {len(rows):,} training rows, {_count_labels(model)}, "
         f"trained in {describe_seconds(seconds)}."
     ]
     if figures is None:
@@ -161,17 +155,16 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
 
 
 def _split(
-    labels: list[list[str]], values: argparse.Namespace, console: Console
+    labels: RowLabels, values: argparse.Namespace, console: Console
 ) -> tuple[list[int], list[int]]:
     """Return the positions of the training rows and of the rows that are held out."""
+    n_rows = len(labels.matrix)
     if values.test_size is None:
-        return list(range(len(labels))), []
-    from multimodal_ensemble._labels import read_labels
+        return list(range(n_rows)), []
     from multimodal_ensemble.model_selection import stratified_holdout
 
-    matrix, _ = read_labels(labels)
-    rows, test_rows = stratified_holdout(matrix, values.test_size, random_state=values.seed)
-    console.note(f"{len(test_rows):,} of {len(labels):,} rows are held out for the evaluation")
+    rows, test_rows = stratified_holdout(labels.matrix, values.test_size, random_state=values.seed)
+    console.note(f"{len(test_rows):,} of {n_rows:,} rows are held out for the evaluation")
     return rows.tolist(), test_rows.tolist()
 
 
@@ -181,6 +174,11 @@ def _test_table(
     if values.test is None:
         return table.iloc[test_rows].copy()
     return read_table(values.test, values, console)
+
+
+def _count_labels(model: Any) -> str:
+    what = "labels" if model.target_type_ == "multilabel" else "classes"
+    return f"{len(model.classes_)} {what}"
 
 
 def _digest(path: Path) -> Any:

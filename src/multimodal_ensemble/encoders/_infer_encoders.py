@@ -19,11 +19,13 @@ from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
 from multimodal_ensemble._tables import check_columns, counted, from_arrow, is_missing
 from multimodal_ensemble.encoders._column_kind import ColumnKind
 from multimodal_ensemble.encoders._columns import is_plain_string
+from multimodal_ensemble.encoders._date_encoder import DateEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._encoder_code import Choice, left_out, write_code
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._inspect_column import inspect_column
+from multimodal_ensemble.encoders._named_kinds import as_named, check_kinds
 from multimodal_ensemble.encoders._tag_embedding_encoder import TagEmbeddingEncoder
 from multimodal_ensemble.encoders._text_encoder import TextEncoder
 from multimodal_ensemble.exceptions import ModalityError
@@ -33,9 +35,12 @@ def infer_encoders(
     data: Any,
     *,
     exclude: Collection[str] = (),
+    kinds: Mapping[str, str] | None = None,
+    allow_missing: bool = False,
     embed_tags: bool = False,
     backbone: str | PathLike[str] | keras.Model | None = None,
     weights: str | PathLike[str] | None = None,
+    image_options: Mapping[str, Any] | None = None,
     text_backbone: str | PathLike[str] | None = None,
     root: str | PathLike[str] | None = None,
     verbose: int = 1,
@@ -73,6 +78,12 @@ def infer_encoders(
         The raw columns of the training rows. An array is one modality, ``"features"``.
     exclude : collection of str, default=()
         Columns to leave out, such as those of the labels.
+    kinds : mapping of str to {"image", "text", "tags", "numbers", "categories", "dates"}, optional
+        Columns whose kind you know, whatever their values look like.
+    allow_missing : bool, default=False
+        Whether later rows may lack what all of these rows have. Encoders then get
+        ``optional=True``, except those that have a number or category for missing values, and
+        images that cannot be read count as missing.
     embed_tags : bool, default=False
         Whether each column of lists or counts of tokens, or of delimited strings, also gets a
         `TagEmbeddingEncoder`, which is named after the column with "_embedding" behind it. These
@@ -82,6 +93,8 @@ def infer_encoders(
     weights : str or path, optional
         The weights of each `ImageEncoder`. Default: those of `ImageEncoder`, that is, pretrained
         ones.
+    image_options : mapping of str to object, optional
+        Further arguments of each `ImageEncoder`, such as ``{"image_size": 224}``.
     text_backbone : str or path, optional
         The language model for columns of sentences or titles: the ``backbone`` of a `TextEncoder`,
         such as a folder. Default: their words are counted.
@@ -117,10 +130,10 @@ def infer_encoders(
     """
     data = from_arrow(data, name="data")
     if isinstance(data, np.ndarray) and data.ndim == 2:
-        kinds = [(["features"], ColumnKind("an array of numbers", DenseEncoder))]
+        choices = [(["features"], ColumnKind("an array of numbers", DenseEncoder))]
         n_columns = 1
     elif isinstance(data, Mapping | pd.DataFrame):
-        kinds = _find_kinds(data, exclude, Path("." if root is None else root))
+        choices = _find_kinds(data, exclude, kinds or {}, Path("." if root is None else root))
         n_columns = len(list(data))
     else:
         shape = f" of shape {data.shape}" if isinstance(data, np.ndarray) else ""
@@ -132,18 +145,21 @@ def infer_encoders(
     taken = set(SHARED_NAMES)
     image = {"backbone": backbone, "weights": weights}
     image = {key: value for key, value in image.items() if value is not None}
-    kinds = [(columns, _with_backbone(kind, image, text_backbone)) for columns, kind in kinds]
+    image |= image_options or {}
+    choices = [(columns, _with_backbone(kind, image, text_backbone)) for columns, kind in choices]
+    if allow_missing:
+        choices = [(columns, _with_gaps(kind)) for columns, kind in choices]
     if embed_tags:
-        kinds += [
+        choices += [
             (columns, replace(kind, encoder=TagEmbeddingEncoder))
-            for columns, kind in kinds
+            for columns, kind in choices
             if kind.is_tags
         ]
-    made = [_make_encoder(columns, kind, taken) for columns, kind in kinds]
-    report = write_code(kinds, made)
+    made = [_make_encoder(columns, kind, taken) for columns, kind in choices]
+    report = write_code(choices, made)
     encoders = [encoder for encoder in made if encoder is not None]
     if not encoders:
-        reasons = "\n".join(left_out(columns, kind) for columns, kind in kinds)
+        reasons = "\n".join(left_out(columns, kind) for columns, kind in choices)
         msg = f"No column can be used, so pass encoders=[...] instead:\n{reasons}"
         raise ModalityError(msg)
     if verbose:
@@ -151,7 +167,9 @@ def infer_encoders(
     return encoders
 
 
-def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[Choice]:
+def _find_kinds(
+    data: Any, exclude: Collection[str], kinds: Mapping[str, str], root: Path
+) -> list[Choice]:
     """Return the kind of each column; those of all categories and of all numbers are at the end."""
     if isinstance(exclude, str):
         msg = f"exclude must be a collection of names. Received the string {exclude!r}."
@@ -161,6 +179,7 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[Choice]
         msg = f"exclude names {unknown}, which the data lacks. It has {list(data)}."
         raise ModalityError(msg)
     check_columns(data)
+    check_kinds(kinds, list(data))
     missing: dict[str, NDArray[np.bool_]] = {}
     separate: list[Choice] = []
     joined: dict[str, list[Choice]] = {}
@@ -178,6 +197,8 @@ def _find_kinds(data: Any, exclude: Collection[str], root: Path) -> list[Choice]
         missing[column] = np.array([is_missing(value) for value in values], dtype=bool)
         known = [*itertools.compress(values, ~missing[column])]
         kind = inspect_column(column, known, root, dtype=getattr(values, "dtype", None))
+        if column in kinds:
+            kind = as_named(kinds[column], kind, known, root)
         missing[column][np.flatnonzero(~missing[column])[list(kind.faulty)]] = True
         same = separate if kind.joint_name is None else joined.setdefault(kind.joint_name, [])
         same.append(([column], kind))
@@ -216,6 +237,16 @@ def _with_missing(
     elif n_missing := int(np.sum(masks)):
         description += f"; {n_missing} of {n_rows * len(masks)} values are missing"
     return columns, replace(kind, description=description, options=options)
+
+
+def _with_gaps(kind: ColumnKind) -> ColumnKind:
+    """Return the kind for rows that may lack it."""
+    if kind.encoder is None or kind.joint_name is not None or kind.encoder is DateEncoder:
+        return kind
+    options = {**kind.options, "optional": True}
+    if kind.encoder is ImageEncoder:
+        options["on_error"] = "missing"
+    return replace(kind, options=options)
 
 
 def _with_backbone(

@@ -1,6 +1,9 @@
 """Estimators: from raw columns to labels, and the file that a fitted one is saved as."""
 
-from multimodal_ensemble.estimators._class_evaluation import ClassEvaluation
+from multimodal_ensemble.estimators._class_evaluation import (
+    ClassEvaluation,
+    evaluate_class_scores,
+)
 from multimodal_ensemble.estimators._errors import errors
 from multimodal_ensemble.estimators._evaluation import Evaluation, evaluate_scores
 from multimodal_ensemble.estimators._export import check_export
@@ -16,6 +19,7 @@ __all__ = [
     "MultimodalEnsemble",
     "check_export",
     "errors",
+    "evaluate_class_scores",
     "evaluate_scores",
     "load_estimator",
     "modality_importance",

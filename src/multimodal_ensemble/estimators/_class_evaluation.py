@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import log_loss, precision_recall_fscore_support
 
+from multimodal_ensemble._target import BINARY, MULTICLASS, Target, find_classes
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.metrics import label_report
 
@@ -88,6 +91,59 @@ def warn_of_unknown(codes: NDArray[np.intp]) -> None:
             f"y has classes that no training row has, in {n_unknown} of {len(codes)} rows, the "
             f"first is row {int(np.argmax(codes < 0))}. They count as errors."
         )
+
+
+def evaluate_class_scores(
+    y_true: Sequence[Any],
+    y_score: NDArray[np.float32],
+    y_pred: Sequence[Any],
+    *,
+    classes: Sequence[Any],
+    label_shares: Sequence[float],
+) -> ClassEvaluation:
+    """Return what `MultimodalEnsemble.evaluate` does, for classes that were predicted before.
+
+    Parameters
+    ----------
+    y_true : sequence of length n_samples
+        The true class of each row. One that is not among the classes counts as an error, with a
+        warning.
+    y_score : ndarray of shape (n_samples, n_classes), float32
+        Probabilities, as `MultimodalEnsemble.predict_proba` returns them.
+    y_pred : sequence of length n_samples
+        The predicted class of each row.
+    classes : sequence of length n_classes
+        The classes in the order of the columns: ``estimator.classes_``.
+    label_shares : sequence of float
+        Shares of the training rows that have each class, or of two classes, the second one alone:
+        ``estimator.provenance_["label_shares"]``.
+
+    Returns
+    -------
+    ClassEvaluation
+        The scores; ``print`` shows them as a table.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from multimodal_ensemble.estimators import evaluate_class_scores
+    >>> evaluation = evaluate_class_scores(
+    ...     ["a", "b", "a"], np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7]], dtype="float32"),
+    ...     ["a", "b", "b"], classes=["a", "b"], label_shares=[0.5])
+    >>> round(evaluation.accuracy, 3), evaluation.balanced_accuracy
+    (0.667, 0.75)
+    """
+    target = Target(MULTICLASS if len(classes) > 2 else BINARY, np.asarray(classes))
+    codes = find_classes(y_true, target)
+    warn_of_unknown(codes)
+    shares = np.asarray(label_shares, dtype=np.float64)
+    return evaluate_classes(
+        codes,
+        y_score,
+        find_classes(y_pred, target),
+        classes=[str(label) for label in classes],
+        shares=np.append(1 - shares, shares) if len(shares) == 1 else shares,
+    )
 
 
 def evaluate_classes(

@@ -205,6 +205,44 @@ class PredictionMixin:
         """
         return self._name_labels(self._score_rows(X), at_least=at_least, top_k=top_k)
 
+    def labels_from_scores(self, y_score: Any) -> list[Any]:
+        """Return what `predict_labels` does, for scores that were computed before.
+
+        Parameters
+        ----------
+        y_score : array-like of shape (n_samples, n_labels)
+            What `predict_proba` returned.
+
+        Returns
+        -------
+        list of n_samples tuples
+            Elements of `classes_`, or with one class per row, one of them for each row.
+
+        Raises
+        ------
+        ValueError
+            If there is no column for each of `classes_`.
+
+        Examples
+        --------
+        >>> from multimodal_ensemble import BagOfWordsEncoder, MultimodalEnsemble
+        >>> X = {"tags": [["space", "war"], ["love"], ["war"], ["love", "paris"]] * 25}
+        >>> y = [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25
+        >>> ensemble = MultimodalEnsemble([BagOfWordsEncoder("tags")], verbose=0).fit(X, y)
+        >>> y_score = ensemble.predict_proba({"tags": [["war"], ["love"]]})
+        >>> ensemble.labels_from_scores(y_score)
+        [('Action',), ('Romance',)]
+        """
+        y_score, n_classes = np.asarray(y_score), len(self._target.classes)
+        if y_score.ndim != 2 or y_score.shape[1] != n_classes:
+            msg = (
+                f"y_score must have shape (n_samples, {n_classes}), as predict_proba returns it. "
+                f"Received shape {y_score.shape}."
+            )
+            raise ValueError(msg)
+        # Of two classes, the model scores the second one alone.
+        return self._name_labels(y_score[:, -len(self.thresholds_) :], at_least=0, top_k=None)
+
     def _name_labels(
         self, y_score: NDArray[np.float32], *, at_least: int, top_k: int | None
     ) -> list[Any]:

@@ -1,0 +1,115 @@
+"""One class per row: each command with a file of two and of three classes."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from multimodal_ensemble.estimators import load_estimator
+from tests.cli.running import run
+
+
+@pytest.fixture(scope="module", params=["two", "three"])
+def kinds(request, tmp_path_factory):
+    """Return the folder of a file of rows with one class each, and the number of classes."""
+    folder = tmp_path_factory.mktemp(request.param)
+    rng = np.random.default_rng(3)
+    names = ["lamp", "bowl", "tool"][: 2 if request.param == "two" else 3]
+    kind = rng.choice(names, 120)
+    shown = np.where(rng.random(120) < 0.8, kind, rng.choice(names, 120))
+    rows = pd.DataFrame({"tags": [f"{each}-like, new" for each in shown], "kind": kind})
+    rows.iloc[:90].to_csv(folder / "rows.csv", index=False)
+    rows.iloc[90:].to_csv(folder / "test.csv", index=False)
+    result = run(
+        *("train", folder / "rows.csv", "--labels", "kind", "--out", folder / "model.mme"),
+        *("--test", folder / "test.csv", "--report", folder / "report.html"),
+    )
+    return folder, len(names), result
+
+
+def test_train_prints_the_accuracy_beside_that_of_the_most_frequent_class(kinds):
+    folder, n_classes, result = kinds
+    assert result.status == 0, result.err
+    assert "30 rows: accuracy 0." in result.out
+    assert "accuracy   model" in result.out
+    assert f"{n_classes} classes, trained in" in result.out
+    assert "trivial" in (folder / "report.html").read_text("utf-8")
+
+
+def test_the_interval_is_around_the_accuracy(kinds):
+    folder, _, _ = kinds
+    value = run("evaluate", folder / "model.mme", folder / "test.csv", "--json").value
+    (model,) = [
+        each
+        for each in value["intervals"]
+        if each["metric"] == "accuracy" and each["model"] == "model"
+    ]
+    assert model["score"] == pytest.approx(value["accuracy"])
+    assert model["low"] < model["score"] < model["high"]
+
+
+def test_show_lists_the_classes(kinds):
+    folder, n_classes, result = kinds
+    shown = run("show", folder / "model.mme")
+    assert f"Predicts one of {n_classes} classes per row: bowl, lamp" in shown.out
+    assert result.out.partition("\n\nThe model is")[0] in shown.out
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_predictions_have_one_class_each(kinds, suffix):
+    folder, n_classes, _ = kinds
+    out = folder / f"out{suffix}"
+    result = run("predict", folder / "model.mme", folder / "test.csv", "--out", out)
+    assert result.status == 0, result.err
+    table = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    scores = table.filter(like="score_")
+    assert scores.shape == (30, n_classes)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+    model = load_estimator(folder / "model.mme")
+    rows = pd.read_csv(folder / "test.csv")
+    assert table["label"].tolist() == model.predict(rows).tolist()
+    described = json.loads(out.with_name(f"{out.name}.json").read_text("utf-8"))
+    assert len(described["thresholds"]) == (1 if n_classes == 2 else 3)
+
+
+def test_explain_marks_the_predicted_class(kinds):
+    folder, n_classes, _ = kinds
+    value = run("explain", folder / "model.mme", folder / "test.csv", "--json").value
+    predicted = load_estimator(folder / "model.mme").predict(pd.read_csv(folder / "test.csv")[:5])
+    for row, name in enumerate(predicted, start=1):
+        marked = [each["label"] for each in value["rows"] if each["row"] == row]
+        found = {
+            each["label"] for each in value["rows"] if each["row"] == row if each["is_predicted"]
+        }
+        assert len(marked) == (1 if n_classes == 2 else 3)
+        assert found == ({name} & set(marked))
+
+
+def test_compare(kinds):
+    folder, _, _ = kinds
+    options = ("--labels", "kind", "--folds", "2", "--models", "trivial", "ensemble")
+    result = run("compare", folder / "rows.csv", *options)
+    assert result.status == 0, result.err
+    assert "minus trivial" in result.out
+
+
+def test_a_class_that_no_training_row_has_is_an_error(kinds):
+    folder, _, _ = kinds
+    text = (folder / "test.csv").read_text("utf-8")
+    (folder / "new.csv").write_text(text + '"box-like, new",box\n', "utf-8")
+    result = run("evaluate", folder / "model.mme", folder / "new.csv", "--json")
+    assert result.value["n_samples"] == 31
+    assert "classes that no training row has" in result.err
+    before = run("evaluate", folder / "model.mme", folder / "test.csv", "--json").value
+    assert result.value["accuracy"] == pytest.approx(before["accuracy"] * 30 / 31)
+
+
+def test_rows_without_a_class_are_refused_with_the_fix(tmp_path):
+    rows = "x,y\n" + "1,a\n2,b\n3,\n" * 10
+    (tmp_path / "rows.csv").write_text(rows)
+    options = ("train", tmp_path / "rows.csv", "--labels", "y", "--out", tmp_path / "model.mme")
+    result = run(*options)
+    assert result.status == 1
+    assert "With --label-delimiter '|', each row has any number of labels" in result.err
+    assert run(*options, "--label-delimiter", "|", "--json").value["labels"] == ["a", "b"]
