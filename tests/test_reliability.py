@@ -699,14 +699,6 @@ def _(folder):
     fitted().predict([{"tags": ["a"], "number": 1.0}])
 
 
-@case("a missing value among multi-hot labels")
-def _(folder):
-    data, y = table()
-    y = y.astype("boolean")
-    y.iloc[3, 0] = pd.NA
-    make().fit(data, y)
-
-
 @case("labels whose names are tuples")
 def _(folder):
     data, y = table()

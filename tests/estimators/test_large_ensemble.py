@@ -18,6 +18,7 @@ from multimodal_ensemble import (
     MultimodalEnsemble,
     mean_roc_auc,
 )
+from multimodal_ensemble._target import Target
 from multimodal_ensemble.estimators._rows import Rows, TrainingRows
 from multimodal_ensemble.exceptions import ModalityError
 from tests.lazy_rows import LazyRows
@@ -160,7 +161,7 @@ def peak_of_training(n_rows):
     ]
     y = np.random.default_rng(0).random((n_rows, 3)) < 0.4
     rows = Rows(pd.DataFrame(index=pd.RangeIndex(n_rows)), y)
-    training = TrainingRows(rows, rows, np.arange(3), True, 0, None)
+    training = TrainingRows(rows, rows, Target("multilabel", np.arange(3)), True, 0, None)
     params = dict.fromkeys(["groups", "store", "calibration", "threshold"])
     params |= {"joint": True, "weights": "learned", "verbose": 0}
     tracemalloc.start()

@@ -198,6 +198,10 @@ class ScoredClassifier(MultimodalClassifier):
     def _predict_scores(self, table):
         return self.scores
 
+    def _predict_parts(self, tables):
+        for table in tables:
+            yield table, self.scores
+
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("naming", NAMINGS)
