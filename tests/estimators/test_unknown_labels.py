@@ -112,6 +112,17 @@ def test_evaluation_leaves_unknown_labels_out(table, complete, y, ensemble):
     assert evaluation.coverage_error == pytest.approx(np.mean(covered))
 
 
+def test_score_leaves_rows_without_a_known_label_out(table, complete, ensemble):
+    y = complete.astype(float).copy()
+    y[:200] = np.nan
+    rest, of_rest = table[200:], complete[200:]
+    assert ensemble.score(table, y) == ensemble.score(rest, of_rest)
+    weight = np.arange(1.0, N_ROWS + 1)
+    expected = ensemble.score(rest, of_rest, sample_weight=weight[200:])
+    assert ensemble.score(table, y, sample_weight=weight) == pytest.approx(expected)
+    assert expected < 1
+
+
 def test_weights_for_each_label_without_unknown_ones(table, complete):
     """Equal weights of all labels are weights of rows."""
     of_rows = np.random.default_rng(0).integers(1, 4, size=N_ROWS).astype(float)
@@ -180,3 +191,10 @@ def test_bad_input(table, y):
         MultimodalEnsemble(encoders(), verbose=0).fit(table, y * np.nan)
     with pytest.raises(ValueError, match=r"sample_weight must have shape \(240,\) or \(240, 3\)"):
         MultimodalEnsemble(encoders(), verbose=0).fit(table, y, sample_weight=np.ones((240, 2)))
+
+
+def test_categorical_cross_entropy_is_refused(table):
+    y = np.eye(2)[np.arange(N_ROWS) % 2]
+    classifier = MultimodalClassifier(encoders(), loss="categorical_crossentropy", verbose=0)
+    with pytest.raises(ValueError, match="cannot leave out unknown labels"):
+        classifier.fit(table, y, sample_weight=np.ones((N_ROWS, 2)))

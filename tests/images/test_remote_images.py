@@ -135,3 +135,14 @@ def test_pages_of_the_web_are_not_fetched(address):
     assert not is_remote(address)
     with pytest.raises(ImageReadError, match=r"are not fetched without fetch=FetchOptions\(\)"):
         read_image(address, (8, 8))
+
+
+def test_a_file_that_another_thread_reads_stays_whole():
+    downloads = _downloads.Downloads()
+    downloads.keep("s3://a", b"old content")
+    (path, _) = downloads._files["s3://a"]
+    with path.open("rb", buffering=0) as file:
+        start = file.read(3)
+        downloads.keep("s3://a", b"new")
+        assert start + file.read() == b"old content"
+    assert downloads.get("s3://a") == b"new"

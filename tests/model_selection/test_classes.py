@@ -134,3 +134,14 @@ def test_other_predictions_are_refused(y_preds, match):
     split = ComparisonSplit([0, 1], {"a": [[0.1], [0.7]]}, {"a": 0.5}, y_preds=y_preds)
     with pytest.raises(ValueError, match=match):
         ComparisonResult.from_scores([[0], [1]], [split])
+
+
+@pytest.mark.parametrize("search", [compare, tune])
+def test_unknown_labels_are_refused(search):
+    models = {"C": [1.0]} if search is tune else {}
+    first = LogisticRegression() if search is tune else {"a": LogisticRegression()}
+    args = (first, np.zeros((3, 1)), [[0, 1], [1, np.nan], [1, 0]], *([models] if models else []))
+    with pytest.raises(
+        ValueError, match=r"unknown labels \(NaN\), the first one in row 1\. A search"
+    ):
+        search(*args, verbose=0)

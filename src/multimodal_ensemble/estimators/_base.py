@@ -108,7 +108,8 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         Returns
         -------
         float
-            Share of rows in which every label, or the class, is predicted correctly, 0..1.
+            Share of rows in which every label, or the class, is predicted correctly, 0..1. Unknown
+            labels (NaN) are left out, and rows without a known one.
         """
         target = self._target
         if target.is_single:
@@ -119,9 +120,12 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
             table, y_true = self._read_truth(X, y, sample_weight, may_be_lazy=True)
             y_pred = apply_thresholds(self._predict_scores(table), self.thresholds_)
             # Unknown labels are NaN, which is not equal to itself.
-            is_correct = ((y_pred == y_true) | (y_true != y_true)).all(axis=1)
+            is_known = y_true == y_true
+            is_correct = ((y_pred == y_true) | ~is_known).all(axis=1)
         sample_weight = from_arrow(sample_weight, name="sample_weight")
         weights = check_sample_weight(sample_weight, len(is_correct))
+        if not target.is_single and not (used := is_known.any(axis=1)).all():
+            is_correct, weights = is_correct[used], None if weights is None else weights[used]
         return float(np.average(is_correct, weights=weights))
 
     def _read_truth(

@@ -46,11 +46,14 @@ class Downloads:
                 self._folder = Path(tempfile.mkdtemp(prefix="multimodal-ensemble-"))
                 atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
             path = self._folder / hashlib.sha256(address.encode()).hexdigest()
+            # Another thread may be reading the same file, so it is replaced when it is complete.
+            partial = path.with_suffix(".part")
             try:
-                path.write_bytes(content)
+                partial.write_bytes(content)
+                partial.replace(path)
             except OSError:
                 # A full disk only costs a second download.
-                path.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
                 return
             self._n_bytes += len(content) - self._files.pop(address, (path, 0))[1]
             self._files[address] = path, len(content)

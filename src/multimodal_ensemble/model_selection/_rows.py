@@ -27,6 +27,13 @@ def read_rows(X: Any, y: Any, groups: Any, *, verbose: int) -> tuple[Any, NDArra
     (X,) = indexable(X)
     check_same_index(X=X, y=y, groups=groups)
     labels, read = read_target(y, report=print if verbose else lambda line: None)
+    if labels.dtype != np.bool_:
+        row = int(np.isnan(labels).any(axis=1).argmax())
+        msg = (
+            f"y has unknown labels (NaN), the first one in row {row}. A search or a comparison "
+            "needs all labels; leave such rows or labels out."
+        )
+        raise ValueError(msg)
     classes = read.classes
     if _num_samples(X) != len(labels):
         msg = (

@@ -88,6 +88,13 @@ def resolve_loss(loss: Any, label_weight: Any, train: MultimodalDataset) -> Any:
             "scores approach 1. Use loss='binary_crossentropy'."
         )
         raise ValueError(msg)
+    if is_categorical and has_weights_of_labels:
+        msg = (
+            "Keras's categorical cross-entropy is one loss of all labels of a row, so it cannot "
+            "leave out unknown labels (NaN in y) or weigh each label. Use "
+            "loss='binary_crossentropy'."
+        )
+        raise ValueError(msg)
     return EntryLoss(loss) if has_weights_of_labels else loss
 
 
