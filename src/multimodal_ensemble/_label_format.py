@@ -16,6 +16,8 @@ _CLEAR_DELIMITERS = ("|", ";", "\t", "\n")
 _DELIMITERS = (*_CLEAR_DELIMITERS, ",", "/")
 # Two quoted strings without a comma between them, as NumPy prints them, are one string in Python.
 _WITHOUT_COMMA = re.compile(r"""(['"])\s+\1""")
+# Longer texts are no lists of labels, and would take long to read.
+_LONGEST_LIST = 2**20
 # Strings that are inspected to find a delimiter.
 _N_INSPECTED = 50_000
 
@@ -100,7 +102,7 @@ def read_list(string: str) -> list[Any] | None:
     string = string.strip()
     if not (string.startswith(("[", "(", "{")) and string.endswith(("]", ")", "}"))):
         return None
-    if _WITHOUT_COMMA.search(string):
+    if len(string) > _LONGEST_LIST or _WITHOUT_COMMA.search(string):
         return None
     value = None
     for read in (json.loads, ast.literal_eval):

@@ -79,7 +79,8 @@ class DateEncoder(Encoder):
     Examples
     --------
     >>> from multimodal_ensemble import DateEncoder
-    >>> encoder = DateEncoder("released", parts=["year", "age"]).fit(["2001-07-01", "2011-07-01"])
+    >>> encoder = DateEncoder("released", parts=["year", "age"])
+    >>> encoder = encoder.fit(["2001-07-01", "2011-07-01"])
     >>> encoder.reference_
     '2011-07-01T00:00:00'
     >>> encoder.encode(["2011-07-01", "2006-07-01"]).round(2).tolist()

@@ -77,7 +77,13 @@ def read_label_column(
         classes = label_array(sorted(counts.keys() - rare))
     matrices = []
     for rows in parts():
-        kept = rows.map(lambda row: [each for each in row if each not in rare]) if rare else rows
+        # A row without a list is refused below.
+        kept = (
+            [row if row is None else [each for each in row if each not in rare] for row in rows]
+            if rare
+            else rows
+        )
+        kept = pd.Series(kept, rows.index, object)
         matrices.append(_read_part(kept, classes, name)[0])
     return np.concatenate(matrices), classes
 

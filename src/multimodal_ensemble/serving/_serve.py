@@ -48,7 +48,13 @@ def serve(
         Port to listen on; 0 for any free one.
     limits : ServingLimits, optional
         Bounds of a request and of all requests.
-    background, image_folder, fetch_image, trusted_columns
+    background : DataFrame, optional
+        As for `make_app`.
+    image_folder : path, optional
+        As for `make_app`.
+    fetch_image : callable, optional
+        As for `make_app`.
+    trusted_columns : tuple of str, default=()
         As for `make_app`.
     report : callable, default=print
         Receives a line with the address of the server.
