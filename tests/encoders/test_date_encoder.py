@@ -19,7 +19,11 @@ def encode(values, **options):
     return DateEncoder("released", **options).fit(values).encode(values)
 
 
-@given(st.lists(st.datetimes(datetime.datetime(1700, 1, 1)), min_size=2, max_size=20))
+# The lowest pandas counts nanoseconds, which end in the year 2262.
+YEARS = datetime.datetime(1700, 1, 1), datetime.datetime(2260, 1, 1)
+
+
+@given(st.lists(st.datetimes(*YEARS), min_size=2, max_size=20))
 @settings(deadline=None, max_examples=50)
 def test_plain_numbers_are_those_of_pandas(dates):
     index = pd.DatetimeIndex(dates).floor("s")
