@@ -16,7 +16,7 @@ def test_inspect_shows_the_columns_and_what_train_would_do(products):
     result = run("inspect", products)
     assert result.status == 0
     assert re.search(r"^currency +200 +0 +1 +EUR$", result.out, re.MULTILINE)
-    assert "Columns that may hold labels: keywords, labels" in result.out
+    assert "Columns that may hold labels: keywords, parts, posts, labels" in result.out
     assert "currency: left out; the same string in each row, 'EUR'" in result.out
     assert "DenseEncoder('numbers', column=['price', 'discount', 'year', 'weight']" in result.out
     assert "on_error='missing', optional=True),  # paths of image files, 10 of 200" in result.out
@@ -37,7 +37,7 @@ def test_the_code_that_inspect_prints_makes_the_encoders_that_train_uses(trained
 
 def test_inspect_counts_labels(products):
     value = run("inspect", products, "--labels", "labels", "--id", "sku", "--json").value
-    assert set(value["labels"]) == {"Garden", "Kitchen", "Office"}
+    assert set(value["labels"]) == {"Garden", "Kitchen", "Office", "Toys"}
     columns = {each["column"]: each for each in value["columns"]}
     assert columns["weight"]["n_missing"] > 20
     read = {column for each in value["encoders"] for column in each["columns"]}

@@ -21,8 +21,8 @@ def test_train_prints_figures_with_intervals_beside_a_trivial_benchmark(trained)
 
 def test_train_says_what_it_read(trained):
     err = trained.result.err
-    assert "200 rows, 14 columns (UTF-8 with a byte order mark, delimiter comma)" in err
-    assert "3 labels in labels, separated by '|': Garden, Kitchen, Office; " in err
+    assert "200 rows, 22 columns (UTF-8 with a byte order mark, delimiter comma)" in err
+    assert "4 labels in labels, separated by '|': Garden, Kitchen, Office, Toys; " in err
 
 
 def test_absent_and_damaged_images_are_reported_and_do_not_stop_the_training(trained):

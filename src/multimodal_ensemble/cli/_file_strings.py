@@ -20,6 +20,7 @@ def read_file_strings(model: Any, table: pd.DataFrame) -> None:
     Encoders that were trained on strings stay as they are. Categories that are strings become
     numbers or booleans in the table itself.
     """
+    from multimodal_ensemble._tables import is_missing
     from multimodal_ensemble.encoders import (
         BagOfWordsEncoder,
         CategoryEncoder,
@@ -34,21 +35,19 @@ def read_file_strings(model: Any, table: pd.DataFrame) -> None:
                 if column in table:
                     table[column] = _as_categories(table[column], known)
             continue
-        strings = [
-            value
-            for column in encoder.columns
-            if column in table
-            for value in table[column]
-            if isinstance(value, str)
-        ]
-        if not strings:
-            continue
+        columns = [column for column in encoder.columns if column in table]
+        strings = [value for column in columns for value in table[column] if isinstance(value, str)]
         if isinstance(encoder, DenseEncoder) and encoder.decimal is None:
             encoder.decimal = "."
         elif isinstance(encoder, BagOfWordsEncoder | TagEmbeddingEncoder):
-            if encoder.delimiter is None and encoder.tokenizer is None:
+            if strings and encoder.delimiter is None and encoder.tokenizer is None:
                 _read_tags(encoder, strings)
+            if not encoder.optional and encoder.tokenizer != "words":
+                # An empty value is a row without tags.
+                for column in columns:
+                    table[column] = [[] if is_missing(each) else each for each in table[column]]
         elif isinstance(encoder, ImageEncoder) and encoder.items and encoder.delimiter is None:
+            # Without any delimiter, each string is one image.
             found = (each for each in _IMAGE_DELIMITERS if any(each in text for text in strings))
             encoder.delimiter = next(found, _IMAGE_DELIMITERS[0])
 
