@@ -10,6 +10,7 @@ import pytest
 
 from multimodal_ensemble import infer_encoders
 from multimodal_ensemble.estimators import load_estimator
+from multimodal_ensemble.images import UnreadableImageWarning
 from tests.cli.running import run
 from tests.products import write_products
 
@@ -109,11 +110,12 @@ def test_the_commands_of_the_page_run(is_european, tmp_path, monkeypatch):
     path = write_products(tmp_path, N_ROWS, is_european=is_european)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").replace("products.csv", path.name).splitlines()
-    assert len(lines) == 4
-    for line in lines:
-        arguments = shlex.split(line)[1:]
+    text = "\n".join(blocks).replace("\\\n", " ").replace("products.csv", path.name)
+    commands = [shlex.split(line)[1:] for line in text.splitlines() if line]
+    assert [each[0] for each in commands] == ["inspect", "train", "predict", "explain"]
+    for arguments in [*commands, ["evaluate", "model.mme", path.name]]:
         if "--backbone" in arguments:
+            # The weights would be downloaded.
             arguments += ["--weights", "random", "--image-size", "32"]
         result = run(*arguments)
         assert result.status == 0, result.err
@@ -133,8 +135,9 @@ def test_five_lines_of_python(tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(code.splitlines()) == 5
     namespace = {}
-    # The weights would be downloaded.
-    exec(code.replace('"MobileNet"', f'"MobileNet", image_options={SMALL}'), namespace)
+    small = code.replace('"MobileNet"', f'"MobileNet", image_options={SMALL}')
+    with pytest.warns(UnreadableImageWarning, match=r"'images/11.png' \(it is not an image"):
+        exec(small, namespace)
     namespace["model"].save("model.mme")
     result = run("predict", "model.mme", "products.csv", "--out", "out.csv")
     assert result.status == 0, result.err
