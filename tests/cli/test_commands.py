@@ -16,13 +16,25 @@ def test_inspect_shows_the_columns_and_what_train_would_do(products):
     result = run("inspect", products)
     assert result.status == 0
     assert re.search(r"^currency +200 +0 +1 +EUR$", result.out, re.MULTILINE)
-    assert "Columns that may hold labels: keywords, parts, posts, labels" in result.out
+    assert "may hold labels: keywords, parts, posts, labels; or one of several" in result.out
+    assert "classes per row: material, in stock, fragile, gift." in result.out
     assert "currency: left out; the same string in each row, 'EUR'" in result.out
     assert (
         "DenseEncoder('numbers', column=['price', 'discount', 'year', 'größe', 'weight']"
         in result.out
     )
     assert "on_error='missing', optional=True),  # paths of image files, 10 of 200" in result.out
+
+
+def test_inspect_shows_columns_of_which_none_can_be_used(tmp_path):
+    (tmp_path / "one.csv").write_text("a,b\n1,x\n")
+    result = run("inspect", tmp_path / "one.csv")
+    assert result.status == 0
+    assert "b: left out; the same string in each row, 'x'" in result.out
+    assert "to use them all the same" in result.out
+    trained = run("train", tmp_path / "one.csv", "--labels", "b", "--out", tmp_path / "model.mme")
+    assert trained.status == 1
+    assert "encoders=" not in trained.err
 
 
 def as_json(encoder):

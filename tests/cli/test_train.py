@@ -244,6 +244,23 @@ def test_a_folder_that_does_not_exist_is_refused_before_anything_is_read(tmp_pat
     assert "there is no folder" in result.err
 
 
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_read(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    result = run("train", "x.csv", "--labels", "y", "--out", tmp_path / "model.mme")
+    assert result.status == 1
+    assert "nothing can be written to the folder" in result.err
+
+
+def test_a_column_without_any_label_is_refused(tmp_path):
+    (tmp_path / "rows.csv").write_text("x,y\n1,\n2,NA\n")
+    options = ("--labels", "y", "--out", tmp_path / "model.mme")
+    result = run("train", tmp_path / "rows.csv", *options)
+    assert result.status == 1
+    assert "No row has a value in the column 'y'" in result.err
+
+
 def test_debug_prints_the_traceback(tmp_path):
     result = run("show", tmp_path / "absent.mme", "--debug")
     assert result.status == 1
