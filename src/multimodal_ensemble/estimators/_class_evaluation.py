@@ -129,8 +129,8 @@ def evaluate_class_scores(
     >>> from multimodal_ensemble.estimators import evaluate_class_scores
     >>> y_score = np.array([[0.8, 0.2], [0.4, 0.6], [0.3, 0.7]], dtype="float32")
     >>> evaluation = evaluate_class_scores(
-    ...     ["a", "b", "a"], y_score, ["a", "b", "b"],
-    ...     classes=["a", "b"], label_shares=[0.5])
+    ...     ["a", "b", "a"], y_score, ["a", "b", "b"], classes=["a", "b"],
+    ...     label_shares=[0.5])
     >>> round(evaluation.accuracy, 3), evaluation.balanced_accuracy
     (0.667, 0.75)
     """
