@@ -64,7 +64,7 @@ def trained(folder, products):
         patch.setattr(MultimodalEnsemble, "predict_proba", spy_predict)
         result = run(
             *("train", products, "--labels", "labels", "--id", "sku", "--out", path),
-            *("--test-size", "0.25"),
+            *("--test-size", "0.25", "--min-label-count", "2"),
             *COLUMNS,
             *SMALL_IMAGES,
         )
@@ -76,6 +76,7 @@ def plain(folder, products):
     """Return the path of a model without images, which loads and predicts quickly."""
     path = folder / "plain.mme"
     columns = ("--tags", "keywords", "--numbers", "price", "year", "discount")
-    result = run("train", products, "--labels", "labels", "--id", "sku", "--out", path, *columns)
+    options = ("--labels", "labels", "--min-label-count", "2", "--id", "sku", "--out", path)
+    result = run("train", products, *options, *columns)
     assert result.status == 0, result.err
     return path

@@ -111,5 +111,6 @@ def test_rows_without_a_class_are_refused_with_the_fix(tmp_path):
     options = ("train", tmp_path / "rows.csv", "--labels", "y", "--out", tmp_path / "model.mme")
     result = run(*options)
     assert result.status == 1
-    assert "With --label-delimiter '|', each row has any number of labels" in result.err
+    assert "has no class in 10 of 30 rows, the first is row 3. Leave these rows" in result.err
+    assert "With --label-delimiter '|', rows have any number of labels" in result.err
     assert run(*options, "--label-delimiter", "|", "--json").value["labels"] == ["a", "b"]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -74,6 +75,16 @@ def test_the_server_without_its_packages(tmp_path, monkeypatch):
     result = run("serve", tmp_path / "model.mme")
     assert result.status == 1
     assert "pip install 'multimodal-ensemble[serve]'" in result.err
+
+
+def test_the_server_gets_the_file_the_address_and_the_port(tmp_path, monkeypatch):
+    calls = []
+    serving = SimpleNamespace(serve=lambda path, **options: calls.append((path, options)))
+    monkeypatch.setitem(sys.modules, "multimodal_ensemble.serving", serving)
+    path = tmp_path / "a model.mme"
+    path.touch()
+    assert run("serve", path, "--port", "8001").status == 0
+    assert calls == [(str(path), {"host": "127.0.0.1", "port": 8001})]
 
 
 def test_an_unexpected_error_is_one_sentence(monkeypatch, tmp_path):

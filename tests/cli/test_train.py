@@ -21,8 +21,8 @@ def test_train_prints_figures_with_intervals_beside_a_trivial_benchmark(trained)
 
 def test_train_says_what_it_read(trained):
     err = trained.result.err
-    assert "200 rows, 14 columns (UTF-8 with a byte order mark, delimiter comma)" in err
-    assert "3 labels in labels, separated by '|': Garden, Kitchen, Office; " in err
+    assert "200 rows, 22 columns (UTF-8 with a byte order mark, delimiter comma)" in err
+    assert "4 labels in labels, separated by '|': Garden, Kitchen, Office, Toys; " in err
 
 
 def test_absent_and_damaged_images_are_reported_and_do_not_stop_the_training(trained):
@@ -242,6 +242,23 @@ def test_a_folder_that_does_not_exist_is_refused_before_anything_is_read(tmp_pat
     result = run("train", "x.csv", "--labels", "y", "--out", tmp_path / "absent" / "model.mme")
     assert result.status == 1
     assert "there is no folder" in result.err
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_read(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    result = run("train", "x.csv", "--labels", "y", "--out", tmp_path / "model.mme")
+    assert result.status == 1
+    assert "nothing can be written to the folder" in result.err
+
+
+def test_a_column_without_any_label_is_refused(tmp_path):
+    (tmp_path / "rows.csv").write_text("x,y\n1,\n2,NA\n")
+    options = ("--labels", "y", "--out", tmp_path / "model.mme")
+    result = run("train", tmp_path / "rows.csv", *options)
+    assert result.status == 1
+    assert "No row has a value in the column 'y'" in result.err
 
 
 def test_debug_prints_the_traceback(tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._arguments import KINDS
-from multimodal_ensemble.cli._errors import CommandError, UsageError
+from multimodal_ensemble.cli._errors import CommandError, NoColumnError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +52,15 @@ def choose_encoders(
             verbose=verbose,
         )
     except ModalityError as error:
-        msg = f"{error}\nName columns with --image, --text, --tags, --numbers or --categories."
-        raise CommandError(msg) from error
+        # The library advises to pass encoders.
+        _, has_reasons, reasons = str(error).partition(" instead:\n")
+        if not has_reasons:
+            raise
+        msg = (
+            f"No column can be used:\n{reasons}\nName columns with --image, --text, --tags, "
+            "--numbers, --categories or --dates to use them all the same."
+        )
+        raise NoColumnError(msg) from error
 
 
 def check_columns(table: pd.DataFrame, columns: Iterable[str]) -> None:

@@ -18,7 +18,7 @@ from multimodal_ensemble.cli._figures import (
     predicted_matrix,
     trivial_scores,
 )
-from multimodal_ensemble.cli._labels import select_labels
+from multimodal_ensemble.cli._labels import check_classes, select_labels
 from multimodal_ensemble.cli._models import target_of
 from multimodal_ensemble.cli._row_reader import report_bad_rows
 from multimodal_ensemble.cli._scores import prepare_rows, score_rows
@@ -64,6 +64,7 @@ def measure_rows(
     target = target_of(model)
     values, name = select_labels(table, columns), ", ".join(columns)
     if target.is_single:
+        check_classes(values)
         # Rows of a class that no training row has are of none.
         places = np.arange(len(target.classes))
         matrix = read_classes(values, target, name=name)[:, np.newaxis] == places

@@ -17,9 +17,10 @@ _IMAGE_DELIMITERS = "|;,"
 def read_file_strings(model: Any, table: pd.DataFrame) -> None:
     """Let encoders read the strings of a table where only one meaning is possible.
 
-    Encoders that were trained on strings stay as they are. Categories that are strings become
-    numbers or booleans in the table itself.
+    Encoders that were trained on strings stay as they are. Categories become numbers
+    or booleans, and "true" among numbers becomes True, in the table itself.
     """
+    from multimodal_ensemble._tables import is_missing
     from multimodal_ensemble.encoders import (
         BagOfWordsEncoder,
         CategoryEncoder,
@@ -34,21 +35,21 @@ def read_file_strings(model: Any, table: pd.DataFrame) -> None:
                 if column in table:
                     table[column] = _as_categories(table[column], known)
             continue
-        strings = [
-            value
-            for column in encoder.columns
-            if column in table
-            for value in table[column]
-            if isinstance(value, str)
-        ]
-        if not strings:
-            continue
-        if isinstance(encoder, DenseEncoder) and encoder.decimal is None:
-            encoder.decimal = "."
+        columns = [column for column in encoder.columns if column in table]
+        strings = [value for column in columns for value in table[column] if isinstance(value, str)]
+        if isinstance(encoder, DenseEncoder):
+            encoder.decimal = encoder.decimal or "."
+            for column in columns:
+                table[column] = _as_flags(table[column])
         elif isinstance(encoder, BagOfWordsEncoder | TagEmbeddingEncoder):
-            if encoder.delimiter is None and encoder.tokenizer is None:
+            if strings and encoder.delimiter is None and encoder.tokenizer is None:
                 _read_tags(encoder, strings)
+            if not encoder.optional and encoder.tokenizer != "words":
+                # An empty value is a row without tags.
+                for column in columns:
+                    table[column] = [[] if is_missing(each) else each for each in table[column]]
         elif isinstance(encoder, ImageEncoder) and encoder.items and encoder.delimiter is None:
+            # Without any delimiter, each string is one image.
             found = (each for each in _IMAGE_DELIMITERS if any(each in text for text in strings))
             encoder.delimiter = next(found, _IMAGE_DELIMITERS[0])
 
@@ -70,6 +71,15 @@ def _read_tags(encoder: Any, strings: Sequence[str]) -> None:
     else:
         # Without any delimiter, each string is one name.
         encoder.delimiter = found.delimiter or "|"
+
+
+def _as_flags(column: pd.Series) -> pd.Series:
+    """Return "true" and "false" as True and False, as `pandas.read_csv` reads them."""
+    flags = {"true": True, "false": False}
+    strings = [value for value in column if isinstance(value, str)]
+    if not strings or any(value.casefold() not in flags for value in strings):
+        return column
+    return column.map(lambda value: flags[value.casefold()] if isinstance(value, str) else value)
 
 
 def _as_categories(column: pd.Series, known: Sequence[Any]) -> pd.Series:

@@ -16,6 +16,7 @@ from multimodal_ensemble.cli._arguments import (
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
+from multimodal_ensemble.cli._errors import NoColumnError
 from multimodal_ensemble.cli._labels import read_row_labels
 from multimodal_ensemble.cli._models import list_encoders
 from multimodal_ensemble.cli._row_reader import read_table
@@ -45,23 +46,27 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.labels:
         labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
         counts = labels.count()
-    code = StringIO()
-    with redirect_stdout(code):
-        encoders = choose_encoders(
-            table,
-            values,
-            aside=aside,
-            root=root_of(values, values.data),
-            embed_tags=False,
-            verbose=1,
-        )
+    code, reason = StringIO(), ""
+    encoders: list[Encoder] = []
+    try:
+        with redirect_stdout(code):
+            encoders = choose_encoders(
+                table,
+                values,
+                aside=aside,
+                root=root_of(values, values.data),
+                embed_tags=False,
+                verbose=1,
+            )
+    except NoColumnError as error:
+        reason = str(error)
     lines = [_format(described)]
     if counts:
         listed = sorted(counts.items(), key=lambda item: -item[1])
         lines.append("Labels: " + ", ".join(f"{label} {count:,}" for label, count in listed))
     else:
         lines.append(_suggest_labels(encoders))
-    lines.append(code.getvalue().strip())
+    lines.append(code.getvalue().strip() or reason)
     console.show(
         "\n".join(lines),
         {
@@ -115,16 +120,24 @@ def _shorten(text: str) -> str:
 
 
 def _suggest_labels(encoders: Sequence[Encoder]) -> str:
-    """Return which columns may hold labels: those with several names in a row."""
-    from multimodal_ensemble.encoders import BagOfWordsEncoder
+    """Return which columns may hold labels: those with several names in a row, or with few."""
+    from multimodal_ensemble.encoders import BagOfWordsEncoder, CategoryEncoder
 
-    found = [
+    several = [
         encoder.columns[0]
         for encoder in encoders
         if isinstance(encoder, BagOfWordsEncoder) and encoder.tokenizer != "words"
     ]
-    listed = ", ".join(found) or "none has several names in a row"
-    return f"Columns that may hold labels: {listed}; name it with --labels."
+    single = [
+        column
+        for encoder in encoders
+        if isinstance(encoder, CategoryEncoder)
+        for column in encoder.columns
+    ]
+    return (
+        f"Columns that may hold labels: {', '.join(several) or 'none'}; or one of several classes "
+        f"per row: {', '.join(single) or 'none'}. Name it with --labels."
+    )
 
 
 INSPECT = Command(

@@ -63,16 +63,13 @@ def read_row_labels(
     values = select_labels(table, columns)
     if delimiter is None and len(columns) == 1:
         delimiter = _find_delimiter(values)
-    name = ", ".join(columns)
-    try:
-        matrix, target = read_target(
-            values, name=name, delimiter=delimiter, min_count=min_count, report=console.note
-        )
-    except ValueError as error:
-        if delimiter is not None or len(columns) > 1:
-            raise
-        msg = f"{error} With --label-delimiter '|', each row has any number of labels, or none."
-        raise CommandError(msg) from error
+    matrix, target = read_target(
+        values,
+        name=", ".join(columns),
+        delimiter=delimiter,
+        min_count=min_count,
+        report=console.note,
+    )
     matrix = matrix == 1
     if not target.is_single:
         names = [str(label) for label in target.classes.tolist()]
@@ -80,8 +77,8 @@ def read_row_labels(
         where = "" if delimiter is None else f", separated by {delimiter!r}"
         n_without = int((~matrix.any(axis=1)).sum())
         console.note(
-            f"{len(names)} labels in {name}{where}: {shown}; {n_without:,} of {len(matrix):,} rows "
-            "have none"
+            f"{len(names)} labels in {', '.join(columns)}{where}: {shown}; {n_without:,} of "
+            f"{len(matrix):,} rows have none"
         )
     return RowLabels(values, matrix, target, delimiter)
 
@@ -99,12 +96,33 @@ def select_labels(table: pd.DataFrame, columns: Sequence[str]) -> Any:
     return values
 
 
+def check_classes(values: pd.Series) -> None:
+    """Raise a CommandError unless each row has a value."""
+    from multimodal_ensemble._tables import is_missing
+
+    empty = [number for number, value in values.items() if is_missing(value)]
+    if len(empty) == len(values):
+        msg = f"No row has a value in the column {values.name!r}; name another one with --labels."
+        raise CommandError(msg)
+    if empty:
+        msg = (
+            f"The column {values.name!r} has no class in {len(empty):,} of {len(values):,} rows, "
+            f"the first is row {empty[0]}. Leave these rows out. With --label-delimiter '|', rows "
+            "have any number of labels, or none."
+        )
+        raise CommandError(msg)
+
+
 def _find_delimiter(values: pd.Series) -> str | None:
+    """Return what separates labels, None for lists, or raise an error if rows lack a class."""
     from multimodal_ensemble._label_format import are_strings, find_label_format
 
     rows = values.tolist()
     found = find_label_format(rows) if are_strings(rows) else None
-    return None if found is None else found.delimiter or None
+    if found is None:
+        check_classes(values)
+        return None
+    return found.delimiter or None
 
 
 def _read_flags(column: pd.Series) -> pd.Series:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,9 @@ def check_output(path: str, *inputs: str | None, option: str = "--out") -> Path:
         raise CommandError(msg)
     if not target.absolute().parent.is_dir():
         msg = f"{option} {path!r}: there is no folder {str(target.parent)!r}; create it first."
+        raise CommandError(msg)
+    if not os.access(target.absolute().parent, os.W_OK):
+        msg = f"{option} {path!r}: nothing can be written to the folder {str(target.parent)!r}."
         raise CommandError(msg)
     if target.is_dir():
         msg = f"{option} {path!r} is a folder; name a file."

@@ -71,8 +71,9 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             warnings.simplefilter("ignore", UnreadableImageWarning)
             bad = _write_rows(file, model, classes, reader, values, console)
         if bad.count == file.n_rows:
-            reason = f"No row can be predicted; {bad.first[0]}" if bad.first else "It has no rows"
-            msg = f"{values.data}: {reason}."
+            msg = f"{values.data!r} has no rows."
+            if bad.first:
+                msg = f"{values.data}: No row can be predicted; {bad.first[0]}."
             raise CommandError(msg)
         file.finish()
     except KeyboardInterrupt:

@@ -166,6 +166,8 @@ def read_table(path: str, values: argparse.Namespace, console: Console) -> pd.Da
     """Return all rows of a file, and say what it is and which rows are damaged."""
     import pandas as pd
 
+    from multimodal_ensemble._tables import counted
+
     reader = open_rows(path, values)
     blocks = list(reader.blocks())
     report_bad_rows(reader.take_bad(), console, what="damaged and left out")
@@ -173,9 +175,8 @@ def read_table(path: str, values: argparse.Namespace, console: Console) -> pd.Da
         msg = f"{path!r} has no rows."
         raise CommandError(msg)
     table = pd.concat(blocks)
-    console.note(
-        f"{path}: {len(table):,} rows, {len(reader.columns)} columns ({reader.description})"
-    )
+    counts = f"{counted(len(table), 'row')}, {counted(len(reader.columns), 'column')}"
+    console.note(f"{path}: {counts} ({reader.description})")
     return table
 
 

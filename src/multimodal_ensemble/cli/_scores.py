@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 # If so many rows fail and none before them can be predicted, the others are of the same kind.
 _MAX_FIRST_FAILURES = 20
+# How the message about a string among numbers goes on, for those who write Python.
+_PYTHON_ADVICE = " Use BagOfWordsEncoder for tokens"
 
 
 @dataclass
@@ -94,7 +96,7 @@ def _bad_row(error: Any, number: Any) -> BadRow:
     """Return what is wrong with a row, under its number in the file."""
     before, found, after = str(error).rpartition(f"in row {error.row}")
     text = f"{before}in row {number}{after}" if found else str(error)
-    return BadRow(int(number), text)
+    return BadRow(int(number), text.partition(_PYTHON_ADVICE)[0])
 
 
 def prepare_rows(model: Any, table: pd.DataFrame, root: str) -> None:
