@@ -1,5 +1,7 @@
 """Files of rows: encodings, delimiters, damaged rows."""
 
+import csv
+
 import pandas as pd
 import pytest
 
@@ -70,6 +72,18 @@ def test_a_line_break_in_quotes_is_part_of_a_value(tmp_path):
     table, _ = read(write(tmp_path, 'a,b\n"1\n2",3\n4,5\n'))
     assert table["a"].tolist() == ["1\n2", "4"]
     assert table.index.tolist() == [1, 2]
+
+
+def test_a_long_value_is_read_and_the_limit_of_the_process_stays(tmp_path):
+    limit = csv.field_size_limit()
+    path = write(tmp_path, f"a,b\n1,{'x' * 200_000}\n4,5\n")
+    reader = RowReader(str(path))
+    lengths = []
+    for block in reader.blocks(1):
+        assert csv.field_size_limit() == limit
+        lengths += block["b"].str.len().tolist()
+    assert lengths == [200_000, 1]
+    assert csv.field_size_limit() == limit
 
 
 def test_json_lines(tmp_path):

@@ -73,12 +73,11 @@ def name_delimiter(delimiter: str) -> str:
 
 def read_delimited(file: TextIO, delimiter: str, place: str) -> Iterator[list[str] | BadRow]:
     """Yield the header, then the values of each row, or what is wrong with it."""
-    csv.field_size_limit(_MAX_FIELD)
     reader = csv.reader(file, delimiter=delimiter)
     header: list[str] | None = None
     number = 0
     try:
-        for values in reader:
+        for values in _with_long_fields(reader):
             if not values:
                 continue
             if header is None:
@@ -100,6 +99,19 @@ def read_delimited(file: TextIO, delimiter: str, place: str) -> Iterator[list[st
     if header is None:
         msg = f"{place} is empty; its first line must have the names of the columns."
         raise CommandError(msg)
+
+
+def _with_long_fields(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows; between them, the limit of the process is as it was."""
+    while True:
+        limit = csv.field_size_limit(_MAX_FIELD)
+        try:
+            values = next(reader, None)
+        finally:
+            csv.field_size_limit(limit)
+        if values is None:
+            return
+        yield values
 
 
 def read_json_lines(file: TextIO) -> Iterator[dict[str, Any] | BadRow]:
