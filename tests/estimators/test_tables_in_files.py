@@ -1,5 +1,6 @@
 """Tables that are read part by part: Parquet files and iterators of tables."""
 
+import dataclasses
 import errno
 import os
 from decimal import Decimal
@@ -19,7 +20,7 @@ from multimodal_ensemble import (
     _table_files,
 )
 from multimodal_ensemble._labels import read_labels
-from multimodal_ensemble.estimators import _label_column, _prediction, _read_table, _rows
+from multimodal_ensemble.estimators import _prediction, _read_table, _rows, _target_column
 from multimodal_ensemble.estimators._write_predictions import PredictionWriter
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
 from multimodal_ensemble.generators import _read_rows
@@ -108,7 +109,8 @@ def test_labels_of_a_file_are_those_of_the_table(table, tmp_path, small_memory):
     pd.DataFrame({"number": range(len(lists)), "genres": lists}).to_parquet(path)
     X, y = _read_table.split_labels(path, "genres")
     assert X.columns == ["number"]
-    matrix, classes = _label_column.read_label_column(y, None)
+    matrix, target = _target_column.read_target_column(y, None)
+    classes = target.classes
     expected, expected_classes = read_labels(lists)
     np.testing.assert_array_equal(matrix, expected)
     assert classes.tolist() == expected_classes.tolist() == ["art", "love", "war"]
@@ -121,12 +123,14 @@ def test_strings_of_a_file_are_split_as_those_of_a_table(tmp_path, small_memory)
     _, y = _read_table.split_labels(path, "genres")
     for min_count in (1, 15):
         said = []
-        matrix, classes = _label_column.read_label_column(y, None, min_count=min_count)
+        matrix, target = _target_column.read_target_column(y, None, min_count=min_count)
+        classes = target.classes
         expected, expected_classes = read_labels(strings, min_count=min_count, report=said.append)
         np.testing.assert_array_equal(matrix, expected)
         assert classes.tolist() == expected_classes.tolist()
         if min_count == 1:
-            known, _ = _label_column.read_label_column(y, classes[::-1])
+            known = dataclasses.replace(target, classes=classes[::-1])
+            known, _ = _target_column.read_target_column(y, known)
             np.testing.assert_array_equal(known, expected[:, ::-1])
     assert classes.tolist() == ["art", "war"]
 
@@ -148,7 +152,7 @@ def test_an_estimator_splits_strings_and_leaves_rare_labels_out(table, fitted, c
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["war"] * 300, "what separates them as label_delimiter"),
+        (["war"] * 300, "has one class only, 'war', in all 300 rows"),
         ([["war"]] * 200 + [None] * 100, "an empty list where a row has no label"),
         ([[]] * 300, "has no labels: all of its 300 lists"),
     ],
@@ -158,7 +162,7 @@ def test_labels_of_a_file_are_lists(tmp_path, small_memory, values, message):
     pd.DataFrame({"number": range(300), "genres": values}).to_parquet(path)
     _, y = _read_table.split_labels(path, "genres")
     with pytest.raises(ValueError, match=message):
-        _label_column.read_label_column(y, None)
+        _target_column.read_target_column(y, None)
 
 
 def test_an_error_says_from_where_rows_of_labels_are_counted(tmp_path, small_memory):
@@ -166,7 +170,7 @@ def test_an_error_says_from_where_rows_of_labels_are_counted(tmp_path, small_mem
     pd.DataFrame({"genres": [["war"]] * 200 + [None] * 100}).to_parquet(path)
     _, y = _read_table.split_labels(path, "genres")
     with pytest.raises(ValueError, match="Received None in row 72") as error:
-        _label_column.read_label_column(y, None)
+        _target_column.read_target_column(y, None)
     assert error.value.__notes__ == ["Rows of y are counted from row 128 of the file here."]
 
 
@@ -183,8 +187,8 @@ def test_numbers_in_a_column_are_label_lists(tmp_path, source):
         "mapping": {"number": list(range(20)), "genres": lists},
     }[source]
     _, y = _read_table.split_labels(X, "genres")
-    matrix, classes = _label_column.read_label_column(y, None)
-    assert classes.tolist() == [0, 1]
+    matrix, target = _target_column.read_target_column(y, None)
+    assert target.classes.tolist() == [0, 1]
     assert matrix[:2].tolist() == [[True, False], [False, True]]
 
 

@@ -21,7 +21,7 @@ def activation_of(target: Target) -> str:
     return "softmax" if target.kind == MULTICLASS else "sigmoid"
 
 
-def resolve_loss(loss: Any, target: Target) -> Any:
+def loss_of(loss: Any, target: Target) -> Any:
     """Return the loss of a network, where "auto" is that of its last layer."""
     is_auto = isinstance(loss, str) and loss == "auto"
     return _LOSSES.get(target.kind, "binary_crossentropy") if is_auto else loss

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._label_format import LabelFormat
 from multimodal_ensemble._label_lists import label_array
 from multimodal_ensemble._labels import find_rare, label_format, read_labels
 from multimodal_ensemble._table_files import TableFile, blocks_of
@@ -32,35 +33,36 @@ def check_label_options(delimiter: Any, min_count: Any) -> None:
     check_at_least(min_count, 1, name="min_label_count")
 
 
+def column_format(
+    y: TableFile,
+    classes: NDArray[Any] | None,
+    *,
+    name: str,
+    delimiter: str | None,
+    report: Callable[[str], object],
+) -> LabelFormat | None:
+    """Return how the strings of a column hold labels; None if they do not hold several."""
+    return label_format(_distinct_strings(y), delimiter, classes, name, report)
+
+
 def read_label_column(
-    y: Any,
+    y: TableFile,
     classes: NDArray[Any] | None,
     *,
     name: str = "y",
-    delimiter: str | None = None,
+    strings: LabelFormat | None = None,
     min_count: int = 1,
     report: Callable[[str], object] = lambda line: None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return labels as `read_labels` does, those of a table in files part by part.
+    """Return labels of a table in files part by part, as `read_labels` does.
 
-    They are float32 with NaN where some are unknown.
+    They are float32 with NaN where some are unknown. `strings` is how strings hold labels.
     """
-    if not isinstance(y, TableFile):
-        return read_labels(
-            y,
-            classes,
-            name=name,
-            delimiter=delimiter,
-            min_count=min_count,
-            may_be_unknown=True,
-            report=report,
-        )
-    found = label_format(distinct_strings(y), delimiter, classes, name, report)
 
     def parts() -> Iterator[pd.Series]:
         for rows in label_parts(y):
             # A part may have no strings but missing ones.
-            yield rows if found is None else pd.Series(found.split([*rows]), rows.index, object)
+            yield rows if strings is None else pd.Series(strings.split([*rows]), rows.index, object)
 
     rare: set[Any] = set()
     if classes is None:
@@ -102,7 +104,7 @@ def as_list(row: Any) -> Any:
     return row.tolist() if isinstance(row, np.ndarray) else row
 
 
-def distinct_strings(y: TableFile) -> list[str]:
+def _distinct_strings(y: TableFile) -> list[str]:
     """Return many distinct strings of a column, or none if it holds anything else."""
     distinct: set[str] = set()
     for rows in label_parts(y):

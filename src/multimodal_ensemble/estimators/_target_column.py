@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._labels import label_format
 from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble._target import (
     MULTILABEL,
@@ -20,7 +19,7 @@ from multimodal_ensemble._target import (
     read_values,
 )
 from multimodal_ensemble.estimators._label_column import (
-    distinct_strings,
+    column_format,
     label_parts,
     read_label_column,
 )
@@ -37,15 +36,18 @@ def read_target_column(
 ) -> tuple[NDArray[Any], Target]:
     """Return what `read_target` does, and labels as `read_label_column` does."""
     options: dict[str, Any] = {"name": name, "min_count": min_count, "report": report}
+    if not isinstance(y, TableFile):
+        return read_target(y, known, delimiter=delimiter, **options)
     if known is not None and known.is_single:
         parts = _read_each(y, lambda rows: read_target(rows, known, name=name)[0])
         return np.concatenate([*parts]), known
-    if known is None and _has_classes(y, name, delimiter):
+    classes = None if known is None else known.classes
+    found = column_format(y, classes, name=name, delimiter=delimiter, report=report)
+    if known is None and found is None and _has_classes(y, name, delimiter):
         codes, values = _read_values(y, name)
         target, order = make_target(codes, values, **options)
         return target.to_matrix(order[codes]), target
-    classes = None if known is None else known.classes
-    matrix, classes = read_label_column(y, classes, delimiter=delimiter, **options)
+    matrix, classes = read_label_column(y, classes, strings=found, **options)
     return matrix, Target(MULTILABEL, classes)
 
 
@@ -54,13 +56,8 @@ def read_class_column(y: Any, target: Target) -> NDArray[np.intp]:
     return np.concatenate([*_read_each(y, lambda rows: read_classes(rows, target))])
 
 
-def _has_classes(y: Any, name: str, delimiter: str | None) -> bool:
+def _has_classes(y: TableFile, name: str, delimiter: str | None) -> bool:
     """Return whether each row has one class."""
-    if not isinstance(y, TableFile):
-        return class_column(y, name, delimiter) is not None
-    strings = distinct_strings(y)
-    if label_format(strings, delimiter, None, name, lambda line: None) is not None:
-        return False
     return class_column(next(label_parts(y), []), name, delimiter) is not None
 
 

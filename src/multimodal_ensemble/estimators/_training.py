@@ -18,7 +18,7 @@ from multimodal_ensemble._target import MULTICLASS
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.estimators._class_calibration import learn_last_layers, with_last_layers
-from multimodal_ensemble.estimators._class_training import resolve_loss, weigh_classes
+from multimodal_ensemble.estimators._class_training import loss_of, weigh_classes
 from multimodal_ensemble.estimators._decisions import accuracy_of, resolve_threshold
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._provenance import describe_training
@@ -92,7 +92,7 @@ def train_model(
     """
     # Before features are computed.
     target = rows.target
-    loss = resolve_loss(params["loss"], target)
+    loss = loss_of(params["loss"], target)
     check_loss(loss)
     threshold = resolve_threshold(params["threshold"], target, rows.train.y)
     if not is_criterion(threshold):

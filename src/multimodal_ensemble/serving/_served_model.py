@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import ImageEncoder
-from multimodal_ensemble.serving._choose_labels import choose_labels
 from multimodal_ensemble.serving._fields import describe_fields
 from multimodal_ensemble.serving._request_error import RequestError
 from multimodal_ensemble.serving._row_values import Row, make_table
@@ -57,17 +56,16 @@ class ServedModel:
 
     def describe_scores(self, scores: FloatArray) -> dict[str, Any]:
         """Return scores and labels of rows, in JSON values."""
-        chosen = choose_labels(scores, self._thresholds, self.target_type)
         names = [str(label) for label in self.labels]
         thresholds = map(_finite, self._thresholds.tolist())
         return {
             "target_type": self.target_type,
             "rows": [
                 {
-                    "labels": [names[position] for position in np.flatnonzero(is_chosen)],
+                    "labels": [str(label) for label in labels],
                     "scores": dict(zip(names, map(_rounded, row.tolist()), strict=True)),
                 }
-                for row, is_chosen in zip(scores, chosen, strict=True)
+                for row, labels in zip(scores, self._choose_labels(scores), strict=True)
             ],
             "thresholds": dict(zip(map(str, self._explained), thresholds, strict=True)),
         }
@@ -111,16 +109,17 @@ class ServedModel:
         if labels:
             return [[by_name[label] for label in dict.fromkeys(labels)]] * len(table)
         scores = self._model.predict_proba(table)
-        chosen = choose_labels(scores, self._thresholds, self.target_type)
-        n_left_out = len(self.labels) - len(self._explained)
-        best = np.argsort(-scores[:, n_left_out:], axis=1, kind="stable")
-        return [
-            [
-                self._explained[position]
-                for position in [each for each in order if is_chosen[each]] or order[:_N_BEST]
-            ]
-            for order, is_chosen in zip(best.tolist(), chosen[:, n_left_out:], strict=True)
-        ]
+        best = np.argsort(-scores[:, -len(self._explained) :], axis=1, kind="stable")
+        shown = []
+        for order, chosen in zip(best.tolist(), self._choose_labels(scores), strict=True):
+            ordered = [self._explained[position] for position in order]
+            shown.append([label for label in ordered if label in chosen] or ordered[:_N_BEST])
+        return shown
+
+    def _choose_labels(self, scores: FloatArray) -> list[tuple[Any, ...]]:
+        """Return the predicted labels of each row."""
+        labels = self._model.labels_from_scores(scores)
+        return labels if self.target_type == "multilabel" else [(label,) for label in labels]
 
 
 def _without_memory(encoder: Any) -> Any:
