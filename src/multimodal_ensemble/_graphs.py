@@ -47,7 +47,7 @@ def trace_only_once(model: keras.Model) -> None:
     if model.run_eagerly or model.jit_compile or _is_distributed(model):
         # XLA compiles each size on its own.
         return
-    step = tf.function(model.train_step, reduce_retracing=True)
+    step = tf.function(model.train_step, reduce_retracing=True, autograph=False)
 
     def train_function(batches: Iterator[Any]) -> Any:
         batch = next(batches)

@@ -188,7 +188,7 @@ def test_parameters_of_all_parts_are_nested():
 @pytest.mark.parametrize(
     ("params", "match"),
     [
-        ({"size": 1}, r"Invalid parameter 'size'.*'column', 'head', 'name'"),
+        ({"size": 1}, r"Invalid parameter 'size'.*'column', 'decimal', 'head', 'name'"),
         ({"head__size": 1}, r"Invalid parameter 'size' for estimator DenseHead"),
         ({"size__units": 1}, r"Invalid parameter 'size'"),
         ({"column__units": 1}, r"column=None has no parameters. Received \['column__units'\]"),
