@@ -11,6 +11,7 @@ import pytest
 
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.cli import main
+from multimodal_ensemble.images import FetchOptions
 from tests.cli.running import run
 
 _SCRIPT = """
@@ -84,7 +85,11 @@ def test_the_server_gets_the_file_the_address_and_the_port(tmp_path, monkeypatch
     path = tmp_path / "a model.mme"
     path.touch()
     assert run("serve", path, "--port", "8001").status == 0
-    assert calls == [(str(path), {"host": "127.0.0.1", "port": 8001})]
+    assert run("serve", path, "--fetch-images").status == 0
+    assert calls == [
+        (str(path), {"host": "127.0.0.1", "port": 8001, "fetch": None}),
+        (str(path), {"host": "127.0.0.1", "port": 8000, "fetch": FetchOptions()}),
+    ]
 
 
 def test_an_unexpected_error_is_one_sentence(monkeypatch, tmp_path):

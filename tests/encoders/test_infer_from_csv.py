@@ -14,6 +14,7 @@ import multimodal_ensemble
 from multimodal_ensemble import fit_encoders, infer_encoders
 from multimodal_ensemble.encoders import present_values
 from multimodal_ensemble.encoders._delimiters import find_delimiter
+from multimodal_ensemble.images import FetchOptions
 from tests.toys import make_network
 
 NUMBERS = np.arange(60) ** 1.5
@@ -377,6 +378,22 @@ def test_web_addresses_are_named_and_left_out(values, what, capsys):
     encoder, reason = infer(values, capsys)
     assert encoder is None
     assert reason.startswith(f"web addresses {what}, which are not fetched unless you ask for it")
+
+
+@pytest.mark.parametrize("form", ["single", "lists"])
+def test_web_addresses_of_images_are_read_where_they_may_be_fetched(form, capsys):
+    values = ["https://a.org/1.jpg", "http://a.org/2.PNG?size=3"]
+    values, items = (values, {}) if form == "single" else ([values, values[:1]], {"items": "mean"})
+    fetch = FetchOptions(timeout=2.0)
+    encoder, reason = infer(values, capsys, backbone="MobileNet", image_options={"fetch": fetch})
+    assert reason.endswith("web addresses of images")
+    assert options_of(encoder) == {"backbone": "MobileNet", "fetch": fetch, **items}
+
+
+def test_addresses_of_pages_are_left_out_also_where_they_may_be_fetched(capsys):
+    options = {"image_options": {"fetch": FetchOptions()}}
+    encoder, _ = infer(["https://a.org/1", "https://a.org/about"], capsys, **options)
+    assert encoder is None
 
 
 def test_the_networks_are_passed_to_the_encoders(folder, capsys):

@@ -110,6 +110,9 @@ def test_errors_name_the_address_and_the_row(bucket):
     [
         ("nowhere://a.png", "Protocol not known"),
         ("local:///a.png", "pass the path of a local file without a scheme"),
+        ("ftp://127.0.0.1/a.png", "scheme 'ftp' may lead to any server, so only those of object"),
+        ("SFTP://127.0.0.1/a.png", "scheme 'sftp' may lead to any server"),
+        ("github://user:name@main/a.png", "scheme 'github' may lead to any server"),
         ("zip://a.png::http://127.0.0.1/a.zip", "chains of addresses.* are not read"),
     ],
 )
@@ -117,6 +120,15 @@ def test_schemes_that_are_not_remote_are_refused(address, reason):
     for read in (content_digest, lambda address: read_image(address, 4)):
         with pytest.raises(ImageReadError, match=f"{address}.*{reason}"):
             read(address)
+
+
+def test_a_file_system_that_the_program_registered_is_read():
+    class OwnFileSystem(MemoryFileSystem):
+        protocol = "own"
+
+    fsspec.register_implementation("own", OwnFileSystem, clobber=True)
+    fsspec.filesystem("own").pipe_file("own://bucket/a.png", png(7))
+    assert read_image("own://bucket/a.png", 1).max() == 7
 
 
 def test_a_missing_package_is_named_whatever_the_policy(monkeypatch):

@@ -14,7 +14,8 @@ from PIL import Image
 
 from multimodal_ensemble import ImageEncoder, MultimodalClassifier
 from multimodal_ensemble.encoders import DenseHead
-from multimodal_ensemble.serving import ServingLimits, make_app
+from multimodal_ensemble.images import FetchOptions
+from multimodal_ensemble.serving import ServingLimits, _image_values, make_app
 from tests.serving.conftest import as_base64, as_uri, encode_image, open_client
 from tests.serving.test_predict import post
 from tests.toys import draw_labels, draw_pixels, make_network, write_images
@@ -254,23 +255,32 @@ def test_a_folder_that_does_not_exist(model):
         make_app(model, image_folder="/nonexistent")
 
 
-def test_addresses_may_be_allowed(model, row):
+def test_addresses_may_be_allowed(model, row, monkeypatch):
     content = encode_image(draw_pixels(9, 9, 3))
     asked = []
 
-    def fetch(address):
+    def fetch(address, options):
         asked.append(address)
         if "bad" in address:
             raise OSError(address)
         return content
 
-    with open_client(make_app(model, fetch_image=fetch)) as client:
+    monkeypatch.setattr(_image_values, "fetch_file", fetch)
+    with open_client(make_app(model, fetch=FetchOptions())) as client:
         wanted = post(client, [row | {"poster": as_uri(content)}]).json()
         assert post(client, [row | {"poster": "https://example.org/a.png"}]).json() == wanted
         answer = post(client, [row | {"poster": "http://bad.example/"}])
         assert answer.json()["error"]["reason"] == "'http://bad.example/' cannot be fetched"
         assert post(client, [row | {"poster": "file:///etc/passwd"}]).status_code == 422
     assert asked == ["https://example.org/a.png", "http://bad.example/"]
+
+
+def test_the_network_of_the_server_is_not_reached(model, row):
+    with open_client(make_app(model, fetch=FetchOptions())) as client:
+        for host in ("127.0.0.1", "localhost", "169.254.169.254", "[::1]", "10.0.0.1"):
+            answer = post(client, [row | {"poster": f"http://{host}/a.png"}])
+            assert answer.status_code == 422
+            assert answer.json()["error"]["reason"].endswith("cannot be fetched")
 
 
 @pytest.fixture(scope="module")

@@ -86,6 +86,7 @@ def add_columns(add: Add) -> None:
         help="weights of the network for images: imagenet, random, or a file (default: imagenet)",
     )
     add("--image-size", type=parse_count, metavar="PIXELS", help="side of images (default: own)")
+    add_fetching(add, "columns of images may hold addresses of the web, which are fetched")
     add(
         "--text-backbone",
         metavar="FOLDER",
@@ -93,6 +94,11 @@ def add_columns(add: Add) -> None:
     )
     add("--store", metavar="FOLDER", help="keeps features of networks for later commands")
     add_seed(add)
+
+
+def add_fetching(add: Add, help: str) -> None:
+    """Add the permission to fetch images of the web."""
+    add("--fetch-images", action="store_true", help=f"{help}, from public servers and with limits")
 
 
 def add_training(add: Add) -> None:

@@ -80,4 +80,8 @@ def _image_options(values: argparse.Namespace) -> dict[str, Any]:
         options["weights"] = values.weights
     if values.image_size is not None:
         options["image_size"] = values.image_size
+    if values.fetch_images:
+        from multimodal_ensemble.images import FetchOptions
+
+        options["fetch"] = FetchOptions()
     return options

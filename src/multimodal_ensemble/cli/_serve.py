@@ -6,7 +6,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from multimodal_ensemble.cli._arguments import add_model, parse_count
+from multimodal_ensemble.cli._arguments import add_fetching, add_model, parse_count
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
@@ -17,6 +17,7 @@ def _add_arguments(add: Add) -> None:
     add_model(add)
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on")
     add("--port", type=parse_count, default=8000, metavar="N", help="port to listen on")
+    add_fetching(add, "requests may name images by addresses of the web, which are fetched")
 
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
@@ -27,7 +28,10 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         msg = "The server needs further packages: pip install 'multimodal-ensemble[serve]'."
         raise CommandError(msg) from error
     console.kept = "the server has stopped"
-    serving.serve(values.model, host=values.host, port=values.port)
+    from multimodal_ensemble.images import FetchOptions
+
+    fetch = FetchOptions() if values.fetch_images else None
+    serving.serve(values.model, host=values.host, port=values.port, fetch=fetch)
 
 
 SERVE = Command(

@@ -30,6 +30,8 @@ class ColumnKind:
     note: str = ""
     # Positions of values that count as missing, among those that are not missing.
     faulty: tuple[int, ...] = ()
+    # What web addresses are if they may be fetched.
+    if_fetched: ColumnKind | None = None
 
 
 def sample(values: Sequence[Value]) -> Sequence[Value]:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from multimodal_ensemble._tables import to_python
 from multimodal_ensemble.encoders._column_kind import ColumnKind
 from multimodal_ensemble.encoders._encoder import Encoder
+from multimodal_ensemble.images import FetchOptions
 
 Choice: TypeAlias = tuple[list[str], ColumnKind]
 
@@ -16,7 +17,10 @@ Choice: TypeAlias = tuple[list[str], ColumnKind]
 def write_code(choices: Sequence[Choice], encoders: Sequence[Encoder | None]) -> str:
     """Return Python code that imports the classes and creates the list of encoders."""
     classes = sorted({type(encoder).__name__ for encoder in encoders if encoder is not None})
-    lines = [f"from multimodal_ensemble import {', '.join(classes)}", "encoders = ["]
+    lines = [f"from multimodal_ensemble import {', '.join(classes)}"]
+    if any(isinstance(each, FetchOptions) for _, kind in choices for each in kind.options.values()):
+        lines.append("from multimodal_ensemble.images import FetchOptions")
+    lines.append("encoders = [")
     for (columns, kind), encoder in zip(choices, encoders, strict=True):
         if encoder is None:
             lines.append(f"    # {left_out(columns, kind).strip()}")
@@ -45,6 +49,8 @@ def _write_call(columns: Sequence[str], kind: ColumnKind, encoder: Encoder) -> s
 def _write_value(key: str, value: Any) -> str:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
+    if isinstance(value, FetchOptions):
+        return "FetchOptions()" if value == FetchOptions() else repr(value)
     is_plain = value is None or isinstance(value, str | bool | int | float | list | tuple)
     # A network of the user's own is known by the name of the argument.
     return repr(to_python(value)) if is_plain else key

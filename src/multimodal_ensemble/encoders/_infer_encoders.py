@@ -94,7 +94,8 @@ def infer_encoders(
         The weights of each `ImageEncoder`. Default: those of `ImageEncoder`, that is, pretrained
         ones.
     image_options : mapping of str to object, optional
-        Further arguments of each `ImageEncoder`, such as ``{"image_size": 224}``.
+        Further arguments of each `ImageEncoder`, such as ``{"image_size": 224}``. With ``"fetch"``,
+        web addresses are images.
     text_backbone : str or path, optional
         The language model for columns of sentences or titles: the ``backbone`` of a `TextEncoder`,
         such as a folder. Default: their words are counted.
@@ -133,7 +134,9 @@ def infer_encoders(
         choices = [(["features"], ColumnKind("an array of numbers", DenseEncoder))]
         n_columns = 1
     elif isinstance(data, Mapping | pd.DataFrame):
-        choices = _find_kinds(data, exclude, kinds or {}, Path("." if root is None else root))
+        fetches = (image_options or {}).get("fetch") is not None
+        root = Path("." if root is None else root)
+        choices = _find_kinds(data, exclude, kinds or {}, root, fetches=fetches)
         n_columns = len(list(data))
     else:
         shape = f" of shape {data.shape}" if isinstance(data, np.ndarray) else ""
@@ -168,7 +171,7 @@ def infer_encoders(
 
 
 def _find_kinds(
-    data: Any, exclude: Collection[str], kinds: Mapping[str, str], root: Path
+    data: Any, exclude: Collection[str], kinds: Mapping[str, str], root: Path, *, fetches: bool
 ) -> list[Choice]:
     """Return the kind of each column; those of all categories and of all numbers are at the end."""
     if isinstance(exclude, str):
@@ -197,6 +200,8 @@ def _find_kinds(
         missing[column] = np.array([is_missing(value) for value in values], dtype=bool)
         known = [*itertools.compress(values, ~missing[column])]
         kind = inspect_column(column, known, root, dtype=getattr(values, "dtype", None))
+        if fetches and kind.if_fetched is not None:
+            kind = kind.if_fetched
         if column in kinds:
             kind = as_named(kinds[column], kind, known, root)
         missing[column][np.flatnonzero(~missing[column])[list(kind.faulty)]] = True

@@ -62,7 +62,9 @@ def _as_lists(kind: _ImageKind, lists: Sequence[Any]) -> ColumnKind:
     """Return the kind of lists from that of their items."""
     description = f"lists of {kind.description}"
     if kind.encoder is None:
-        return ColumnKind(description)
+        fetched = kind.if_fetched
+        lists_of_fetched = _as_lists(fetched, lists) if isinstance(fetched, _ImageKind) else None
+        return ColumnKind(description, if_fetched=lists_of_fetched)
     options = {"items": "mean", **kind.options}
     if n_empty := sum(not len(value) for value in lists):
         # A row without an image lacks the modality.
@@ -85,10 +87,12 @@ def _find_single_images(values: Sequence[Any], root: Path) -> _ImageKind | None:
     n_web = sum(map(is_web_address, first))
     if n_web > len(first) / 2:
         n_images = sum(map(_has_image_suffix, first))
-        what = "of images" if n_images > n_web / 2 else "of pages, or of images"
+        are_images = n_images > n_web / 2
+        what = "of images" if are_images else "of pages, or of images"
         return _ImageKind(
             f"web addresses {what}, which are not fetched unless you ask for it, with "
-            "ImageEncoder(..., fetch=FetchOptions())"
+            "ImageEncoder(..., fetch=FetchOptions())",
+            if_fetched=_ImageKind("web addresses of images", ImageEncoder) if are_images else None,
         )
     is_image = [is_data_uri(value) or _has_image_suffix(value) for value in first]
     if sum(is_image) <= len(first) / 2:

@@ -23,6 +23,7 @@ from multimodal_ensemble.images._source import (
     source_name,
 )
 from multimodal_ensemble.images._thumbnail import make_thumbnail
+from multimodal_ensemble.images._web import fetch_file
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -33,6 +34,7 @@ __all__ = [
     "UnreadableImageWarning",
     "check_image_size",
     "content_digest",
+    "fetch_file",
     "is_data_uri",
     "is_remote",
     "is_web_address",

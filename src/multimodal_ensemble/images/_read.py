@@ -85,9 +85,11 @@ def read_image(
 
     Notes
     -----
-    Addresses are read with `fsspec <https://filesystem-spec.readthedocs.io>`_ (extra ``remote``). A
-    process downloads each file once, keeps up to 1 GiB of them in a temporary folder, and takes
-    them as unchanged.
+    Addresses of object stores, such as ``"s3://bucket/4.jpg"``, are read with `fsspec
+    <https://filesystem-spec.readthedocs.io>`_ (extra ``remote``), and so are those of file systems
+    that the program itself has registered there. Other schemes, such as ``ftp:``, are refused,
+    because a table of unknown origin could name any server. A process downloads each file once,
+    keeps up to 1 GiB of them in a temporary folder, and takes them as unchanged.
 
     The EXIF orientation is applied; damaged EXIF data is ignored. Transparent pixels are
     composited over white. The first frame of an animated file is read. Grey images of 16 bits

@@ -9,6 +9,10 @@ from multimodal_ensemble.images._downloads import DOWNLOADS
 
 # One letter before the colon is a drive of Windows.
 _ADDRESS = re.compile(r"(?!https?:|file:)[a-z][a-z0-9+.\-]+://", re.IGNORECASE)
+# Their addresses name a bucket of a service that the user has set up, or a place in memory.
+_OBJECT_STORES = frozenset(
+    ("abfs", "abfss", "adl", "az", "gcs", "gs", "hf", "memory", "oci", "oss", "s3", "s3a", "tos")
+)
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -88,14 +92,24 @@ def _locate(address: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
         from fsspec.implementations.local import LocalFileSystem
+        from fsspec.registry import known_implementations
     except ImportError as error:
         msg = (
             f"Reading {address!r} needs fsspec, and the package for its scheme, such as s3fs for "
             "s3://. Install them with: pip install 'multimodal-ensemble[remote]' s3fs."
         )
         raise ImportError(msg) from error
+    scheme = address.partition("://")[0].lower()
     if "::" in address:
         msg = "chains of addresses, which may lead to any server, are not read"
+        raise ValueError(msg)
+    # What is not known was registered by the user's own program or a package.
+    if scheme in known_implementations and scheme not in _OBJECT_STORES and scheme != "local":
+        msg = (
+            f"addresses of the scheme {scheme!r} may lead to any server, so only those of object "
+            f"stores are read ({', '.join(sorted(_OBJECT_STORES))}); read such files with fsspec, "
+            "and pass their bytes"
+        )
         raise ValueError(msg)
     # An ImportError of fsspec names the package that a scheme needs.
     system, path = url_to_fs(address)

@@ -45,7 +45,7 @@ def read_web(address: str, options: FetchOptions) -> bytes:
     if content is None:
         _FAILURES.check(address, options)
         try:
-            content = fetch(address, options)
+            content = fetch_file(address, options)
         except OSError as error:
             _FAILURES.keep(address, options, error)
             raise
@@ -53,8 +53,33 @@ def read_web(address: str, options: FetchOptions) -> bytes:
     return content
 
 
-def fetch(address: str, options: FetchOptions) -> bytes:
-    """Return the file at an address, or raise an OSError."""
+def fetch_file(address: str, options: FetchOptions) -> bytes:
+    """Return the file at an address, which is asked for each time.
+
+    Parameters
+    ----------
+    address : str
+        Such as ``"https://example.org/4.jpg"``.
+    options : FetchOptions
+        The limits.
+
+    Returns
+    -------
+    bytes
+        The content of the file.
+
+    Raises
+    ------
+    OSError
+        If it is not fetched within the limits; the message says why.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.images import FetchOptions, fetch_file
+    >>> fetch_file("http://127.0.0.1/4.jpg", FetchOptions())
+    Traceback (most recent call last):
+    PermissionError: the address of '127.0.0.1', 127.0.0.1, is not public
+    """
     deadline = time.monotonic() + options.timeout
     try:
         for _ in range(options.max_redirects + 1):

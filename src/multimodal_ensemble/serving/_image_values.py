@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import read_image
+from multimodal_ensemble.images import FetchOptions, fetch_file, read_image
 from multimodal_ensemble.serving._fields import Field
 from multimodal_ensemble.serving._request_error import RequestError
 
@@ -33,9 +33,8 @@ class ImageReader:
         Pixels of one image at most.
     image_folder : path, optional
         Folder below which paths of requests are read; without it, none is.
-    fetch_image : callable, optional
-        Takes an http or https address and returns the bytes of the file; without it, none is
-        fetched.
+    fetch : FetchOptions, optional
+        Permission to fetch http and https addresses, and the limits; without it, none is fetched.
     """
 
     def __init__(
@@ -43,11 +42,11 @@ class ImageReader:
         max_pixels: int,
         *,
         image_folder: Path | None = None,
-        fetch_image: Callable[[str], bytes] | None = None,
+        fetch: FetchOptions | None = None,
     ) -> None:
         self._max_pixels = max_pixels
         self._folder = None if image_folder is None else image_folder.resolve(strict=True)
-        self._fetch = fetch_image
+        self._fetch = fetch
         Image.init()
         self._formats = [name for name in _FORMATS if name in Image.OPEN]
 
@@ -123,8 +122,9 @@ def _from_base64(text: str, reason: str) -> bytes:
         raise RequestError(422, reason) from error
 
 
-def _from_address(address: str, fetch: Callable[[str], bytes]) -> bytes:
+def _from_address(address: str, options: FetchOptions) -> bytes:
     try:
-        return fetch(address)
-    except Exception as error:
+        return fetch_file(address, options)
+    except OSError as error:
+        # The reason would tell what is in the network of the server.
         raise RequestError(422, f"{address!r:.80} cannot be fetched") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from multimodal_ensemble.estimators import load_estimator
+from multimodal_ensemble.images import FetchOptions
 from multimodal_ensemble.serving._image_values import ImageReader
 from multimodal_ensemble.serving._served_model import ServedModel
 from multimodal_ensemble.serving._server import Server
@@ -22,7 +23,7 @@ def make_app(
     limits: ServingLimits | None = None,
     background: Any = None,
     image_folder: str | PathLike[str] | None = None,
-    fetch_image: Callable[[str], bytes] | None = None,
+    fetch: FetchOptions | None = None,
     allowed_hosts: Sequence[str] | None = None,
     trusted_columns: Sequence[str] = (),
     title: str = "",
@@ -42,9 +43,9 @@ def make_app(
     image_folder : path, optional
         Folder from which requests may name image files, by paths relative to it. Default: a request
         cannot name files of this machine.
-    fetch_image : callable, optional
-        Takes an ``http:`` or ``https:`` address that a request names in place of an image, and
-        returns the bytes of the file. It decides which addresses are fetched. Default: none is.
+    fetch : multimodal_ensemble.images.FetchOptions, optional
+        Permission to fetch ``http:`` and ``https:`` addresses that a request names in place of an
+        image, and the limits, such as the servers that are asked. Default: none is fetched.
     allowed_hosts : sequence of str, optional
         Names by which the server may be addressed, which protects a server on loopback from web
         pages of others. Default: all.
@@ -88,6 +89,6 @@ def make_app(
     served = ServedModel(model, background=background, trusted_columns=trusted_columns)
     limits = ServingLimits() if limits is None else limits
     folder = None if image_folder is None else Path(image_folder)
-    images = ImageReader(limits.max_pixels, image_folder=folder, fetch_image=fetch_image)
+    images = ImageReader(limits.max_pixels, image_folder=folder, fetch=fetch)
     server = Server(served, limits, images, allowed_hosts, title or served.kind)
     return server.make_app()

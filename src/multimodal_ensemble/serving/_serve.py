@@ -13,6 +13,7 @@ from typing import Any
 
 import uvicorn
 
+from multimodal_ensemble.images import FetchOptions
 from multimodal_ensemble.serving._make_app import make_app
 from multimodal_ensemble.serving._serving_limits import ServingLimits
 
@@ -29,7 +30,7 @@ def serve(
     limits: ServingLimits | None = None,
     background: Any = None,
     image_folder: str | PathLike[str] | None = None,
-    fetch_image: Callable[[str], bytes] | None = None,
+    fetch: FetchOptions | None = None,
     trusted_columns: tuple[str, ...] = (),
     report: Callable[[str], None] = print,
 ) -> None:
@@ -52,7 +53,7 @@ def serve(
         As for `make_app`.
     image_folder : path, optional
         As for `make_app`.
-    fetch_image : callable, optional
+    fetch : multimodal_ensemble.images.FetchOptions, optional
         As for `make_app`.
     trusted_columns : tuple of str, default=()
         As for `make_app`.
@@ -86,7 +87,7 @@ def serve(
             limits=limits,
             background=background,
             image_folder=image_folder,
-            fetch_image=fetch_image,
+            fetch=fetch,
             allowed_hosts=(*_LOCAL_NAMES, host) if is_local else None,
             trusted_columns=trusted_columns,
         )
