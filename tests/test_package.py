@@ -88,7 +88,7 @@ LIBRARIES = {
     "_tables": {"numpy", "pandas"},
     "_parquet_parts": {"pyarrow"},
     "_table_files": {"numpy", "pandas", "pyarrow"},
-    "_open_table": {"pandas", "pyarrow"},
+    "_open_table": {"numpy", "pandas", "pyarrow"},
     "_half_precision": {"numpy"},
     "_text": set(),
     "_label_names": {"numpy", "pandas"},

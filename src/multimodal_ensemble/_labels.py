@@ -28,7 +28,7 @@ from multimodal_ensemble._tables import (
     table_names,
     to_python,
 )
-from multimodal_ensemble._validation import check_label_matrix, find_repeated
+from multimodal_ensemble._validation import check_at_least, check_label_matrix, find_repeated
 
 
 def read_labels(
@@ -102,6 +102,17 @@ def read_labels(
         )
         raise ValueError(msg)
     return matrix, classes
+
+
+def check_label_options(delimiter: Any, min_count: Any) -> None:
+    """Raise a ValueError unless these can say how strings hold labels and which labels are kept."""
+    if delimiter is not None and not (isinstance(delimiter, str) and delimiter):
+        msg = (
+            "label_delimiter must be a string that is not empty, such as '|', or None. Received "
+            f"label_delimiter={delimiter!r}."
+        )
+        raise ValueError(msg)
+    check_at_least(min_count, 1, name="min_label_count")
 
 
 def label_columns(X: Any, y: Any) -> list[str]:

@@ -10,10 +10,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._table_files import NEEDS_PYARROW, TableFile, blocks_of
-from multimodal_ensemble._tables import abbreviate, check_columns, from_arrow, to_frame
+from multimodal_ensemble._tables import (
+    abbreviate,
+    as_object_array,
+    check_columns,
+    from_arrow,
+    table_names,
+    to_frame,
+)
 from multimodal_ensemble._temporary_files import explaining_temporary_files
 
 # Rows of tables from an iterator that are written at once.
@@ -42,6 +50,35 @@ def as_table(data: Any, *, name: str = "X") -> Any:
     # One kind of sparse matrix is also a mapping.
     is_columns = isinstance(data, Mapping) and not hasattr(data, "toarray")
     return to_frame(data) if is_columns else data
+
+
+def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
+    """Return X without the column that y names, and that column; others as they are."""
+    if not isinstance(y, str):
+        return X, y
+    if is_lazy(X):
+        X = open_lazy(X)
+    names = table_names(X) if not isinstance(X, Mapping) else list(X)
+    if y not in (names or []):
+        msg = (
+            f"y={y!r} names a column of X, which X does not have. X has {abbreviate(names or [])}. "
+            "Otherwise, pass the labels of each row."
+        )
+        raise ValueError(msg)
+    if isinstance(X, TableFile):
+        return X.without(y), X.select([y])
+    if isinstance(X, Mapping):
+        labels = from_arrow(X[y], name=repr(y))
+        # A list of lists would be a matrix if all lists had the same length.
+        labels = as_object_array(labels) if isinstance(labels, list | tuple) else labels
+        return {name: X[name] for name in X if name != y}, labels
+    X = from_arrow(X)
+    return X.drop(columns=y), X[y].map(as_list)
+
+
+def as_list(row: Any) -> Any:
+    """Return a list of labels that pandas or pyarrow has read as an array."""
+    return row.tolist() if isinstance(row, np.ndarray) else row
 
 
 def read_tables(tables: Iterator[Any]) -> Iterator[pd.DataFrame]:

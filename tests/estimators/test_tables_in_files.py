@@ -107,7 +107,7 @@ def test_labels_of_a_file_are_those_of_the_table(table, tmp_path, small_memory):
     lists = [[], *([["war"]] * 130), ["love"], *([[]] * 140), ["art", "war"]]
     path = tmp_path / "rows.parquet"
     pd.DataFrame({"number": range(len(lists)), "genres": lists}).to_parquet(path)
-    X, y = _read_table.split_labels(path, "genres")
+    X, y = _open_table.split_labels(path, "genres")
     assert X.columns == ["number"]
     matrix, target = _target_column.read_target_column(y, None)
     classes = target.classes
@@ -120,7 +120,7 @@ def test_strings_of_a_file_are_split_as_those_of_a_table(tmp_path, small_memory)
     strings = [None] * 130 + ["war"] * 140 + ["war | love|", "art|war", "art"] * 10
     path = tmp_path / "rows.parquet"
     pd.DataFrame({"number": range(len(strings)), "genres": strings}).to_parquet(path)
-    _, y = _read_table.split_labels(path, "genres")
+    _, y = _open_table.split_labels(path, "genres")
     for min_count in (1, 15):
         said = []
         matrix, target = _target_column.read_target_column(y, None, min_count=min_count)
@@ -160,7 +160,7 @@ def test_an_estimator_splits_strings_and_leaves_rare_labels_out(table, fitted, c
 def test_labels_of_a_file_are_lists(tmp_path, small_memory, values, message):
     path = tmp_path / "rows.parquet"
     pd.DataFrame({"number": range(300), "genres": values}).to_parquet(path)
-    _, y = _read_table.split_labels(path, "genres")
+    _, y = _open_table.split_labels(path, "genres")
     with pytest.raises(ValueError, match=message):
         _target_column.read_target_column(y, None)
 
@@ -168,7 +168,7 @@ def test_labels_of_a_file_are_lists(tmp_path, small_memory, values, message):
 def test_an_error_says_from_where_rows_of_labels_are_counted(tmp_path, small_memory):
     path = tmp_path / "rows.parquet"
     pd.DataFrame({"genres": [["war"]] * 200 + [None] * 100}).to_parquet(path)
-    _, y = _read_table.split_labels(path, "genres")
+    _, y = _open_table.split_labels(path, "genres")
     with pytest.raises(ValueError, match="Received None in row 72") as error:
         _target_column.read_target_column(y, None)
     assert error.value.__notes__ == ["Rows of y are counted from row 128 of the file here."]
@@ -186,7 +186,7 @@ def test_numbers_in_a_column_are_label_lists(tmp_path, source):
         "pyarrow": pq.read_table(path),
         "mapping": {"number": list(range(20)), "genres": lists},
     }[source]
-    _, y = _read_table.split_labels(X, "genres")
+    _, y = _open_table.split_labels(X, "genres")
     matrix, target = _target_column.read_target_column(y, None)
     assert target.classes.tolist() == [0, 1]
     assert matrix[:2].tolist() == [[True, False], [False, True]]

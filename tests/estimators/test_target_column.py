@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from multimodal_ensemble import _open_table
 from multimodal_ensemble._target import Target, read_target
-from multimodal_ensemble.estimators import _read_table
 from multimodal_ensemble.estimators._target_column import read_class_column, read_target_column
 from tests.estimators.test_tables_in_files import small_memory  # noqa: F401
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("small_memory")
 def column(values, folder):
     path = folder / "rows.parquet"
     pd.DataFrame({"number": range(len(values)), "genre": values}).to_parquet(path)
-    return _read_table.split_labels(path, "genre")[1]
+    return _open_table.split_labels(path, "genre")[1]
 
 
 @pytest.mark.parametrize(

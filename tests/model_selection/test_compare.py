@@ -166,6 +166,31 @@ def test_names_of_labels_and_rows_are_kept():
     assert run(y=pd.Series(lists, index=index)).labels == sorted(NAMES)
 
 
+@pytest.mark.parametrize("source", ["table", "file"])
+def test_a_name_of_a_column_is_its_labels(source, tmp_path):
+    names = np.array(NAMES)
+    # One row has a label that is left out.
+    strings = [" / ".join(names[row == 1]) for row in Y]
+    strings[7] += " / rare"
+    table = pd.DataFrame(X, columns=list("abcdefghijklmnopqrst")).assign(genres=strings)
+    if source == "file":
+        table.to_parquet(tmp_path / "rows.parquet")
+    given = table if source == "table" else tmp_path / "rows.parquet"
+    options = {"cv": 2, "n_resamples": 20, "verbose": 0}
+    recorder = {"recorder": Recorder(random_state=0)}
+    found = compare(recorder, given, "genres", label_delimiter="/", min_label_count=2, **options)
+    _, rows, y, _ = Recorder.fits[0]
+    assert rows.columns.tolist() == list("abcdefghijklmnopqrst")
+    assert y.columns.tolist() == sorted(NAMES)
+    expected = compare(
+        recorder,
+        table.drop(columns="genres"),
+        pd.DataFrame(Y, columns=NAMES)[sorted(NAMES)],
+        **options,
+    )
+    pd.testing.assert_frame_equal(found.table, expected.table)
+
+
 def test_groups_reach_the_folds_the_estimator_and_the_resamples():
     groups = np.arange(len(X)) // 4
     result = run({"own": Recorder(), "knn": KNN}, groups=groups, cv=GroupKFold(3))
@@ -316,6 +341,10 @@ def test_an_ensemble_computes_its_features_once(monkeypatch):
         ({"cv": [(np.arange(30), np.arange(29, 60))]}, r"In split 0, 1 rows are both, \[29\]"),
         ({"cv": [([], np.arange(60))]}, "Split 0 has 0 training rows and 60 test rows"),
         ({"y": Y[1:]}, "X and y must have the same number of rows"),
+        ({"y": "genres"}, "y='genres' names a column of X, which X does not have"),
+        ({"label_delimiter": ""}, "label_delimiter must be a string that is not empty"),
+        ({"min_label_count": 0}, "min_label_count must be a whole number of at least 1"),
+        ({"min_label_count": 61}, "No label of y has min_label_count=61 rows"),
     ],
 )
 def test_invalid_arguments_are_refused(change, message):

@@ -297,8 +297,14 @@ def test_labels_with_names_reach_the_estimator_as_a_table(fits):
 
 def test_a_column_that_is_y_is_left_out_of_x(fits):
     frame = pd.DataFrame({"x": X[:, 0], "labels": [["a"] if one else ["b"] for one in Y[:, 0]]})
-    search({"power": [1.0]}, Centroids(), frame, frame["labels"], cv=2)
+    for y in (frame["labels"], "labels"):
+        search({"power": [1.0]}, Centroids(), frame, y, cv=2)
     assert all(list(given.columns) == ["x"] for _, given, *_ in fits)
+    endings = ["; c"] * 30 + [""] * 29 + ["; d"]
+    joined = frame["labels"].str[0] + endings
+    options = {"cv": 2, "label_delimiter": ";", "min_label_count": 2}
+    search({"power": [1.0]}, Centroids(), frame.assign(labels=joined), "labels", **options)
+    assert list(fits[-1][2].columns) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("make", [csr_array, np.ndarray.tolist, pd.DataFrame])

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._label_names import classes_for_caller
+from multimodal_ensemble._open_table import split_labels
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.encoders import Encoder
@@ -30,7 +31,7 @@ from multimodal_ensemble.estimators._explain import ExplainMixin
 from multimodal_ensemble.estimators._export import export_fitted
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._prediction import PredictionMixin
-from multimodal_ensemble.estimators._read_table import read_large_table, read_table, split_labels
+from multimodal_ensemble.estimators._read_table import read_large_table, read_table
 from multimodal_ensemble.estimators._rows import check_same_length
 from multimodal_ensemble.estimators._target_column import read_class_column, read_target_column
 from multimodal_ensemble.metrics import apply_thresholds

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from multimodal_ensemble._labels import check_label_options
 from multimodal_ensemble._validation import check_at_least, check_choice, check_fraction
 from multimodal_ensemble.estimators._calibration import check_calibration
-from multimodal_ensemble.estimators._label_column import check_label_options
 from multimodal_ensemble.estimators._thresholds import check_threshold
 from multimodal_ensemble.fusion import check_fusion
 from multimodal_ensemble.training import check_monitor

@@ -13,24 +13,13 @@ from numpy.typing import NDArray
 from multimodal_ensemble._label_format import LabelFormat
 from multimodal_ensemble._label_lists import label_array
 from multimodal_ensemble._labels import find_rare, label_format, read_labels
+from multimodal_ensemble._open_table import as_list
 from multimodal_ensemble._table_files import TableFile, blocks_of
 from multimodal_ensemble._tables import is_missing
-from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble._warnings import warn
 
 # Distinct strings of labels that show how they are split.
 _MAX_DISTINCT = 10_000
-
-
-def check_label_options(delimiter: Any, min_count: Any) -> None:
-    """Raise a ValueError unless these can say how strings hold labels and which labels are kept."""
-    if delimiter is not None and not (isinstance(delimiter, str) and delimiter):
-        msg = (
-            "label_delimiter must be a string that is not empty, such as '|', or None. Received "
-            f"label_delimiter={delimiter!r}."
-        )
-        raise ValueError(msg)
-    check_at_least(min_count, 1, name="min_label_count")
 
 
 def column_format(
@@ -97,11 +86,6 @@ def warn_of_absent_labels(y: NDArray[np.bool_], classes: NDArray[Any]) -> None:
             f"No training row has the label(s) {classes[~has_label].tolist()}, so they cannot be "
             "learned."
         )
-
-
-def as_list(row: Any) -> Any:
-    """Return a list of labels that pandas or pyarrow has read as an array."""
-    return row.tolist() if isinstance(row, np.ndarray) else row
 
 
 def _distinct_strings(y: TableFile) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from multimodal_ensemble._labels import label_columns
+from multimodal_ensemble._labels import check_label_options, label_columns
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders import Encoder
@@ -17,7 +17,6 @@ from multimodal_ensemble.estimators._calibration import check_calibration
 from multimodal_ensemble.estimators._ensemble_rows import read_ensemble_rows
 from multimodal_ensemble.estimators._ensemble_training import train_ensemble
 from multimodal_ensemble.estimators._fitted import Fitted
-from multimodal_ensemble.estimators._label_column import check_label_options
 from multimodal_ensemble.estimators._member_encoder import (
     MemberEncoder,
     check_member,

@@ -13,42 +13,14 @@ from sklearn.utils.validation import validate_data
 from multimodal_ensemble._open_table import as_table, is_lazy, open_lazy, read_tables
 from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble._tables import (
-    abbreviate,
-    as_object_array,
     check_columns,
-    from_arrow,
     table_names,
 )
-from multimodal_ensemble.estimators._label_column import as_list
 
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"
 # Tables in files are read into memory if they take no more.
 _KEPT_BYTES = 2**27
-
-
-def split_labels(X: Any, y: Any) -> tuple[Any, Any]:
-    """Return X without the column that y names, and that column; others as they are."""
-    if not isinstance(y, str):
-        return X, y
-    if is_lazy(X):
-        X = open_lazy(X)
-    names = table_names(X) if not isinstance(X, Mapping) else list(X)
-    if y not in (names or []):
-        msg = (
-            f"y={y!r} names a column of X, which X does not have. X has {abbreviate(names or [])}. "
-            "Otherwise, pass the labels of each row."
-        )
-        raise ValueError(msg)
-    if isinstance(X, TableFile):
-        return X.without(y), X.select([y])
-    if isinstance(X, Mapping):
-        labels = from_arrow(X[y], name=repr(y))
-        # A list of lists would be a matrix if all lists had the same length.
-        labels = as_object_array(labels) if isinstance(labels, list | tuple) else labels
-        return {name: X[name] for name in X if name != y}, labels
-    X = from_arrow(X)
-    return X.drop(columns=y), X[y].map(as_list)
 
 
 def read_large_table(estimator: Any, X: Any, *, reset: bool) -> pd.DataFrame | TableFile:

@@ -13,12 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._known_labels import known_labels
+from multimodal_ensemble._open_table import split_labels
 from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble._tables import check_same_index, from_arrow, named_rows
 from multimodal_ensemble._target import Target
 from multimodal_ensemble._validation import check_sample_weight
 from multimodal_ensemble.estimators._label_column import warn_of_absent_labels
-from multimodal_ensemble.estimators._read_table import read_large_table, split_labels
+from multimodal_ensemble.estimators._read_table import read_large_table
 from multimodal_ensemble.estimators._target_column import read_target_column
 from multimodal_ensemble.model_selection import stratified_holdout
 

@@ -43,6 +43,8 @@ def compare(
     X: Any,
     y: Any,
     *,
+    label_delimiter: str | None = None,
+    min_label_count: int = 1,
     cv: Any = 5,
     repeats: int = 1,
     baseline: str | None = None,
@@ -68,11 +70,16 @@ def compare(
         not changed. Parameters `verbose`, nested ones included, are set to False for the fits.
     X : array-like, sparse matrix, DataFrame, mapping of columns or list of length n_samples
         Input of the estimators.
-    y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
-        Multi-hot labels, or the labels or class of each row. A column of X that is passed as `y` is
-        left out of X. Of several classes, estimators predict as their method ``predict`` does;
-        ``"micro_f1"`` is then the accuracy, and other metrics are means over classes, each against
-        the others.
+    y : array-like or DataFrame of shape (n_samples, n_labels), sequence of label lists, or str
+        Multi-hot labels, or the labels or class of each row. A column of X that is passed as `y`,
+        or whose name `y` is, is left out of X. Of several classes, estimators predict as their
+        method ``predict`` does; ``"micro_f1"`` is then the accuracy, and other metrics are means
+        over classes, each against the others.
+    label_delimiter : str, optional
+        What separates the labels of a row in strings of `y`. Default: what is found, as a line
+        says.
+    min_label_count : int, default=1
+        Labels of `y` that fewer rows have are left out.
     cv : int, splitter or iterable of splits, default=5
         A whole number, at least 2, is the number of folds of `MultilabelStratifiedKFold`. An
         iterable yields pairs of training rows and test rows.
@@ -177,7 +184,14 @@ def compare(
     check_choice(verbose, (0, 1), name="verbose")
     if threshold is not None:
         check_criterion(threshold, name="threshold")
-    X, labels, target = read_rows(X, y, groups, verbose=verbose)
+    X, labels, target = read_rows(
+        X,
+        y,
+        groups,
+        label_delimiter=label_delimiter,
+        min_label_count=min_label_count,
+        verbose=verbose,
+    )
     splits = make_splits(cv, X, labels, groups, random_state, target)
     _check_splits(splits)
     fitter = Fitter(X, labels, target, groups, threshold, random_state)

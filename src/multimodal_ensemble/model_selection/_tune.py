@@ -46,6 +46,8 @@ def tune(
     y: Any,
     space: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]],
     *,
+    label_delimiter: str | None = None,
+    min_label_count: int = 1,
     scoring: str | ScoringFunction = "mean_roc_auc",
     cv: Any = 5,
     groups: ArrayLike | None = None,
@@ -72,10 +74,10 @@ def tune(
         feature store.
     X : array-like, sparse matrix, DataFrame, mapping of columns or list of length n_samples
         Input of the estimator.
-    y : array-like or DataFrame of shape (n_samples, n_labels), or sequence of label lists
+    y : array-like or DataFrame of shape (n_samples, n_labels), sequence of label lists, or str
         Multi-hot labels, or the labels or class of each row. Labels with names reach the estimator
         as a table with one column per label, and `scoring` compares each class with the others. A
-        column of X that is passed as `y` is left out of X.
+        column of X that is passed as `y`, or whose name `y` is, is left out of X.
     space : dict or callable
         What to try. A dict maps names of parameters, also nested ones such as
         ``tags__head__units``, to a list of choices ``[16, 64]``, a dict of choices by name
@@ -84,6 +86,11 @@ def tune(
         are whole, or an Optuna distribution. A callable takes an Optuna trial, calls methods such
         as ``trial.suggest_float("dropout", 0, 0.9)``, and returns a dict of parameters, in which
         some may depend on others.
+    label_delimiter : str, optional
+        What separates the labels of a row in strings of `y`. Default: what is found, as a line
+        says.
+    min_label_count : int, default=1
+        Labels of `y` that fewer rows have are left out.
     scoring : str or callable, default="mean_roc_auc"
         What is maximised: ``"mean_roc_auc"``, ``"mean_average_precision"``, ``"f1"`` (the mean over
         labels of the highest F1 that a threshold reaches), or a callable
@@ -174,7 +181,14 @@ def tune(
     search_space = SearchSpace(space)
     _check_options(scoring, n_trials, timeout, verbose, prune=prune, refit=refit)
     _check_estimator(estimator, search_space)
-    X, labels, target = read_rows(X, y, groups, verbose=verbose)
+    X, labels, target = read_rows(
+        X,
+        y,
+        groups,
+        label_delimiter=label_delimiter,
+        min_label_count=min_label_count,
+        verbose=verbose,
+    )
     constants = dict(fit_params or {})
     is_needed = bool(store_params(estimator, None, deep=False))
     with quiet_optuna(), temporary_store(is_needed=is_needed) as store:
