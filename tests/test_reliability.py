@@ -4,6 +4,7 @@ Each row is a case here, by its first column. If the second column begins with a
 case must raise it with the words in quotation marks. Otherwise it must return the second column.
 """
 
+import base64
 import contextlib
 import functools
 import io
@@ -11,6 +12,7 @@ import json
 import os
 import re
 import struct
+import tempfile
 import warnings
 import zipfile
 import zlib
@@ -34,9 +36,11 @@ from multimodal_ensemble import (
     FeatureStore,
     ImageEncoder,
     MultimodalClassifier,
+    MultimodalEnsemble,
     infer_encoders,
 )
 from multimodal_ensemble._target import read_target
+from multimodal_ensemble.cli import main
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.images import FetchOptions
 from multimodal_ensemble.metrics import apply_thresholds
@@ -45,6 +49,8 @@ from multimodal_ensemble.model_selection import (
     stratified_holdout,
 )
 from multimodal_ensemble.saving import read_archive, write_archive
+from multimodal_ensemble.serving import ServingLimits, make_app
+from tests.serving.conftest import open_client
 from tests.toys import make_network, make_poster
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
@@ -288,6 +294,11 @@ def _(folder):
 @case("the same with `fetch=`, on the own machine or network")
 def _(folder):
     photo(fetch=FetchOptions()).encode(["http://127.0.0.1:9/4.jpg"])
+
+
+@case("an address of another kind that names a server, such as `ftp://example.org/4.jpg`")
+def _(folder):
+    fitted_to_photos().predict_proba(changed("photo", "ftp://example.org/4.jpg")[0])
 
 
 @case("a data URI whose code is damaged")
@@ -1341,6 +1352,255 @@ def _(folder):
     encoder = ImageEncoder("photo", backbone="MobileNet", weights=weights(1), image_size=32)
     fit(encoder).save(folder / "genres.mme", include_backbones=False)
     MultimodalClassifier.load(folder / "genres.mme", weights={"photo": weights(2)})
+
+
+# -- files of the command line ---------------------------------------------------------------------
+
+
+@functools.cache
+def model_file():
+    """Return the content of a saved ensemble of tags and numbers."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.mme"
+        options = ("--labels", "labels", "--tags", "tags", "--numbers", "number", "--out", path)
+        assert command("train", rows_file(Path(folder)), *options, "--quiet")[0] == 0
+        return path.read_bytes()
+
+
+def rows_file(folder, *changed, name="rows.csv"):
+    """Write a file in CSV format, the last lines of which are given."""
+    lines = ["tags,number,labels"]
+    lines += ["a;b,1,x|y" if row % 2 else "c;d,2,y" for row in range(40 - len(changed))]
+    return Path(written(folder, name, "\n".join([*lines, *changed]).encode()))
+
+
+def command(*arguments):
+    """Return the exit status of a command and what it printed."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        status = main([str(each) for each in arguments])
+    return status, out.getvalue() + err.getvalue()
+
+
+def predict(folder, rows):
+    """Predict a file; return the exit status, what was printed, and the predictions, if any."""
+    written(folder, "model.mme", model_file())
+    status, printed = command("predict", folder / "model.mme", rows, "--out", folder / "out.csv")
+    out = folder / "out.csv"
+    return status, printed, pd.read_csv(out, index_col=0) if out.exists() else None
+
+
+def refused(status, printed, *words):
+    """Return how the page writes that a command was refused with some words."""
+    assert "Traceback" not in printed
+    assert all(word in printed for word in words), printed
+    return f"exit status {status}" + (
+        " " + ", ".join(f'"{word}"' for word in words) if words else ""
+    )
+
+
+@case("a line with too many or too few values")
+def _(folder):
+    status, printed, found = predict(folder, rows_file(folder, "a;b,1,x,extra", "c", "a;b,1,x"))
+    assert status == 0
+    assert "row 38: 4 values for 3 columns" in printed
+    assert found["labels"].isna().tolist()[36:] == [False, True, True, False]
+    return "it is reported with its number, and predicted as a row without labels"
+
+
+@case("a word among numbers, which training rows did not have")
+def _(folder):
+    status, _, found = predict(folder, rows_file(folder, "a;b,many,x", "a;b,1,x"))
+    assert status == 0
+    assert "many" in found["error"].iloc[38]
+    assert found["labels"].isna().tolist()[37:] == [False, True, False]
+    return "the row has no prediction, and the column `error` says why"
+
+
+@case("a file of which no row can be read")
+def _(folder):
+    status, printed, found = predict(folder, rows_file(folder, *["c"] * 40))
+    assert found is None
+    return refused(status, printed, "No row can be predicted; row 1: 1 values for 3 columns")
+
+
+@case("an empty file")
+def _(folder):
+    status, printed, _ = predict(folder, written(folder, "rows.csv", b""))
+    return refused(status, printed, "its first line must have the names of the columns")
+
+
+@case("a header without rows")
+def _(folder):
+    status, printed, _ = predict(folder, written(folder, "rows.csv", b"tags,number\n"))
+    return refused(status, printed, "no rows")
+
+
+@case("a column without a name, or two of the same name")
+def _(folder):
+    first = predict(folder, written(folder, "rows.csv", b"tags,,number\na,b,1\n"))
+    second = predict(folder, written(folder, "rows.csv", b"tags,number,number\na,2,1\n"))
+    assert first[0] == second[0]
+    return refused(first[0], first[1] + second[1], "have no name", "occurs more than once")
+
+
+@case("text in another encoding than UTF-8")
+def _(folder):
+    content = "tags,number\nKöln,1\n".encode("cp1252")
+    status, printed, _ = predict(folder, written(folder, "rows.csv", content))
+    return refused(status, printed, "--encoding cp1252")
+
+
+@case("a line of JSON that is damaged")
+def _(folder):
+    lines = (
+        ['{"tags": ["a"], "number": 1}'] * 30 + ['{"tags": ["a"'] + ['{"tags": [], "number": 1}']
+    )
+    rows = written(folder, "rows.jsonl", "\n".join(lines).encode())
+    status, printed, found = predict(folder, rows)
+    assert status == 0
+    assert "row 31: no JSON" in printed
+    assert found["error"].notna().tolist() == [False] * 30 + [True, False]
+    return "it is reported with its number, and predicted as a row without labels"
+
+
+@case("a file without a column that the model needs")
+def _(folder):
+    status, printed, _ = predict(folder, written(folder, "rows.csv", b"tags,labels\na,x\n"))
+    return refused(status, printed, "'number'")
+
+
+@case("a column of labels that the file lacks")
+def _(folder):
+    status, printed = command(
+        "train", rows_file(folder), "--labels", "genre", "--out", folder / "out.mme"
+    )
+    return refused(
+        status, printed, "There is no column 'genre'. The file has tags, number, labels."
+    )
+
+
+@case("predictions or a model in place of a file that is read")
+def _(folder):
+    rows, model = rows_file(folder), Path(written(folder, "model.mme", model_file()))
+    before = rows.read_bytes()
+    predicted = command("predict", model, rows, "--out", rows)
+    trained = command("train", rows, "--labels", "labels", "--out", rows)
+    assert rows.read_bytes() == before
+    assert predicted[0] == trained[0]
+    return refused(predicted[0], predicted[1] + trained[1]) + ", and the file is unchanged"
+
+
+@case("a file that is no model")
+def _(folder):
+    return refused(*command("show", rows_file(folder)), "it is not a zip archive")
+
+
+@case("an option that a file of options misspells")
+def _(folder):
+    options = written(folder, "options.toml", b"[train]\ntest-sise = 0.2\n")
+    status, printed = command(
+        *("train", rows_file(folder), "--options", options),
+        *("--labels", "labels", "--out", folder / "out.mme"),
+    )
+    return refused(status, printed, "test-sise")
+
+
+# -- requests to the server ------------------------------------------------------------------------
+
+
+@functools.cache
+def served():
+    """Return a model of images and numbers that is served."""
+    data, y = table()
+    return MultimodalEnsemble([photo(), DenseEncoder("number")], verbose=0).fit(data, y)
+
+
+def ask(*bodies, address="/predict", **options):
+    """Return the statuses of requests, and their texts."""
+    with open_client(make_app(served(), limits=ServingLimits(max_pixels=100))) as client:
+        answers = [
+            client.post(address, json=body, **options)
+            if isinstance(body, dict)
+            else client.post(address, content=body, **options)
+            for body in bodies
+        ]
+    assert not any("Traceback" in answer.text for answer in answers)
+    return {answer.status_code for answer in answers}, [answer.text for answer in answers]
+
+
+def as_image(content):
+    return base64.b64encode(content).decode()
+
+
+def row(number=1.0, **values):
+    photo = as_image(png(Path(), size=(9, 9)).read_bytes())
+    return {"photo": photo, "number": number} | values
+
+
+def answered(statuses, texts, *words):
+    """Return how the page writes statuses and words."""
+    assert all(word in text for word in words for text in texts), texts
+    return f"status {' or '.join(map(str, sorted(statuses, reverse=422 in statuses)))}" + "".join(
+        f' "{word}"' for word in words
+    )
+
+
+@case("a body that is no JSON, is nested too deeply, or has NaN")
+def _(folder):
+    bodies = (b"rows", b"[" * 100_000, b'{"rows": [{"number": NaN}]}')
+    return answered(*ask(*bodies, headers={"content-type": "application/json"}))
+
+
+@case("another content type")
+def _(folder):
+    return answered(*ask(b"rows", headers={"content-type": "text/plain"}))
+
+
+@case("a column that the model does not have, or lacks")
+def _(folder):
+    bodies = {"rows": [row(other=1)]}, {"rows": [{"photo": row()["photo"]}]}
+    return answered(*ask(*bodies), "column")
+
+
+@case("a word or infinity in a column of numbers")
+def _(folder):
+    infinite = json.dumps({"rows": [row(12345)]}).replace("12345", "1e999")
+    bodies = {"rows": [row("many")]}, infinite.encode()
+    found = ask(*bodies, headers={"content-type": "application/json"})
+    return answered(*found, "it must be a finite number")
+
+
+@case("the path or address of an image")
+def _(folder):
+    sources = (str(png(folder)), "https://example.org/a.png", "file:///etc/hosts", "s3://a/b.png")
+    found = ask(*({"rows": [row(photo=source)]} for source in sources))
+    return answered(*found, "this server reads no files and no addresses")
+
+
+@case("an image that is damaged, empty, or of more pixels than allowed")
+def _(folder):
+    contents = (b"no image", b"", png(folder, size=(20, 20)).read_bytes())
+    return answered(*ask(*({"rows": [row(photo=as_image(each))]} for each in contents)))
+
+
+@case("more rows than allowed")
+def _(folder):
+    return answered(*ask({"rows": [row()] * 65}), "rows")
+
+
+@case("a page of another site that sends a request")
+def _(folder):
+    return answered(*ask({"rows": [row()]}, headers={"origin": "https://example.org"}))
+
+
+@case("an address or method that the server does not have")
+def _(folder):
+    statuses, texts = ask({"rows": [row()]}, address="/nowhere")
+    more, others = ask({}, address="/health")
+    return answered(statuses | more, texts + others)
 
 
 def rewrite(path, old, new):
