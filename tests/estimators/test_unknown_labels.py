@@ -1,5 +1,6 @@
 """Labels that are unknown in some rows, and weights of rows for each label."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from multimodal_ensemble import (
     fuse_encoders,
 )
 from multimodal_ensemble.encoders import DenseHead
+from multimodal_ensemble.training._entry_loss import is_mean_over_labels
 
 N_ROWS = 240
 
@@ -198,3 +200,40 @@ def test_categorical_cross_entropy_is_refused(table):
     classifier = MultimodalClassifier(encoders(), loss="categorical_crossentropy", verbose=0)
     with pytest.raises(ValueError, match="cannot leave out unknown labels"):
         classifier.fit(table, y, sample_weight=np.ones((N_ROWS, 2)))
+
+
+def sum_of_squares(y_true, y_pred):
+    return keras.ops.sum((y_true - y_pred) ** 2, axis=-1)
+
+
+def mean_of_squares(y_true, y_pred):
+    return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+
+@pytest.mark.parametrize("loss", [sum_of_squares, keras.losses.CosineSimilarity()])
+def test_a_loss_that_is_no_mean_over_labels_is_refused(loss, table, y):
+    classifier = MultimodalClassifier(encoders(), loss=loss, verbose=0)
+    with pytest.raises(ValueError, match="is no mean over the labels of a row, so it cannot leave"):
+        classifier.fit(table, y)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "mse",
+        "huber",
+        "binary_focal_crossentropy",
+        mean_of_squares,
+        keras.losses.BinaryCrossentropy(),
+    ],
+)
+def test_losses_that_are_means_over_labels(loss):
+    assert is_mean_over_labels(loss)
+
+
+def test_rows_held_out_need_a_label_that_is_known_to_be_present_and_absent(table):
+    # Where a label is not known, it is not absent.
+    y = np.where(np.random.default_rng(0).random((N_ROWS, 3)) < 0.5, 1.0, np.nan)
+    classifier = MultimodalClassifier(encoders(), validation_fraction=0.2, verbose=0)
+    with pytest.raises(ValueError, match="no label is both present and absent"):
+        classifier.fit(table, y)

@@ -217,9 +217,9 @@ def hold_out(
         validation, train = np.split(order, [round(fraction * len(order))])
     else:
         train, validation = stratified_holdout(rows.y, fraction, groups=groups, random_state=seed)
-    if not _has_mixed_label(rows.y[validation]):
+    if not _has_mixed_label(rows.truth[validation]):
         fix = "Pass validation_data=(X, y)"
-        if _has_mixed_label(rows.y):
+        if _has_mixed_label(rows.truth):
             fix += (
                 ", a larger validation_fraction, or validation_fraction=None to choose weights and "
                 "thresholds on the training rows themselves"
@@ -239,9 +239,9 @@ def check_same_length(X: Any, y: Any) -> None:
         raise ValueError(msg)
 
 
-def _has_mixed_label(y: NDArray[np.bool_]) -> bool:
-    """Return whether some label is present in one row and absent in another."""
-    return bool((y.any(axis=0) & ~y.all(axis=0)).any())
+def _has_mixed_label(truth: NDArray[Any]) -> bool:
+    """Return whether some label is present in one row and absent in another; NaN is unknown."""
+    return bool(((truth == 1).any(axis=0) & (truth == 0).any(axis=0)).any())
 
 
 def _read_validation_rows(estimator: Any, validation_data: Any, read: TrainingRows) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 
 class EntryLoss(keras.losses.Loss):
@@ -40,3 +41,17 @@ class EntryLoss(keras.losses.Loss):
         # The mean over a single label is its loss.
         expand = keras.ops.expand_dims
         return function(expand(y_true, -1), expand(y_pred, -1))
+
+
+def is_mean_over_labels(loss: Any) -> bool:
+    """Return whether a loss is a mean over the labels of each row, in rows drawn at random."""
+    if hasattr(keras.losses.get(loss), "entries"):
+        return True
+    rng = np.random.default_rng(0)
+    y_true = keras.ops.convert_to_tensor((rng.random((8, 3)) < 0.5).astype("float32"))
+    y_pred = keras.ops.convert_to_tensor(rng.uniform(0.1, 0.9, (8, 3)).astype("float32"))
+    whole = keras.losses.get(loss)
+    function = whole.call if isinstance(whole, keras.losses.Loss) else whole
+    each = keras.ops.convert_to_numpy(EntryLoss(loss).call(y_true, y_pred))
+    expected = keras.ops.convert_to_numpy(function(y_true, y_pred))
+    return each.shape == (8, 3) and np.allclose(each.mean(axis=1), expected, rtol=1e-3)

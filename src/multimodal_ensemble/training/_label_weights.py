@@ -14,7 +14,7 @@ from multimodal_ensemble._known_labels import read_known_labels
 from multimodal_ensemble._label_names import values_by_label
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.training._check_datasets import required_labels
-from multimodal_ensemble.training._entry_loss import EntryLoss
+from multimodal_ensemble.training._entry_loss import EntryLoss, is_mean_over_labels
 from multimodal_ensemble.training._label_weighted_crossentropy import (
     LabelWeightedCrossentropy,
     check_weights,
@@ -93,6 +93,13 @@ def resolve_loss(loss: Any, label_weight: Any, train: MultimodalDataset) -> Any:
             "Keras's categorical cross-entropy is one loss of all labels of a row, so it cannot "
             "leave out unknown labels (NaN in y) or weigh each label. Use "
             "loss='binary_crossentropy'."
+        )
+        raise ValueError(msg)
+    if has_weights_of_labels and not is_mean_over_labels(loss):
+        msg = (
+            f"loss={loss!r} is no mean over the labels of a row, so it cannot leave out unknown "
+            "labels (NaN in y) or weigh each label. Use loss='binary_crossentropy', or a function "
+            "that returns the mean over the last axis."
         )
         raise ValueError(msg)
     return EntryLoss(loss) if has_weights_of_labels else loss
