@@ -90,18 +90,20 @@ build-check: $(VENV)/.dev
 	[getattr(m, name) for name in m.__all__]; \
 	print('The wheel imports, version', m.__version__)"
 
-# Long tests of what other tests use with the lowest versions as well.
-NEWEST_ONLY := $(addprefix --ignore=tests/,test_package.py test_reliability.py cli \
-	testing/test_check_encoder.py training/test_checkpoint.py training/test_monitor.py \
-	training/test_partial_unfreezing.py estimators/test_unchanged_after_failure.py \
-	estimators/test_threads.py examples/retrieval/test_faults.py features/test_upkeep.py \
-	fusion/test_fuse_models.py saving/test_safe_config.py)
+# What runs with the lowest versions: the examples of all docstrings, which call every public function,
+# and the tests of what calls other packages most.
+LOWEST_TESTS := src $(addprefix tests/,encoders generators images linear metrics model_selection reporting \
+	saving serving test_labels.py test_tables.py test_target.py estimators/test_export.py \
+	estimators/test_multimodal_classifier.py estimators/test_multimodal_ensemble.py \
+	estimators/test_tables_in_files.py examples/test_run.py explanation/test_explain.py \
+	features/test_feature_store.py fusion/test_fuse_encoders.py training/test_fit_model.py) \
+	--ignore=tests/encoders/test_augmentation.py --ignore=tests/saving/test_safe_config.py
 
 # Fast tests with the lowest versions that pyproject.toml allows. Old versions may use features that
 # newer packages deprecate, so deprecation warnings are ignored. The lowest Hypothesis now and then
 # warns of its own random generator ("It looks like `register_random` was passed ...").
 test-lowest: $(VENV_LOWEST)/.test
-	$(VENV_LOWEST)/bin/python $(PYTEST) -m "not slow" $(NEWEST_ONLY) \
+	$(VENV_LOWEST)/bin/python $(PYTEST) -m "not slow" $(LOWEST_TESTS) \
 		-W "ignore::DeprecationWarning" -W "ignore:It looks like"
 
 clean:
