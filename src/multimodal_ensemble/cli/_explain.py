@@ -11,7 +11,7 @@ from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._models import check_output, load_model, target_of, thresholds_of
 from multimodal_ensemble.cli._row_reader import RowReader, open_rows, report_bad_rows
-from multimodal_ensemble.cli._scores import prepare_rows, without_bad_rows
+from multimodal_ensemble.cli._scores import check_model_columns, prepare_rows, without_bad_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         raise CommandError(msg)
     labels = None if values.labels is None else [names[label] for label in values.labels]
     table = _select_rows(reader, values)
+    check_model_columns(model, reader.columns, console)
     prepare_rows(model, table, root_of(values, values.data))
     explanation, table, bad = without_bad_rows(
         lambda rows: model.explain(rows, labels=labels), table
@@ -86,7 +87,7 @@ def _select_rows(reader: RowReader, values: argparse.Namespace) -> pd.DataFrame:
             break
     found = pd.concat(parts) if parts else None
     if found is None or found.empty:
-        msg = f"{str(reader.path)!r} has none of these rows."
+        msg = f"{str(reader.path)!r} has none of these rows, or they are damaged."
         raise CommandError(msg)
     absent = wanted - set(found.index)
     if values.rows is not None and absent:
