@@ -167,3 +167,21 @@ os.close(write)
 os.close(read)
 Console(as_json=False, is_quiet=False).show("text", {})
 """
+
+
+_COMPLETION = """
+import os, sys
+from multimodal_ensemble.cli import main
+read, write = os.pipe()
+os.dup2(write, 1)
+os.close(write)
+os.close(read)
+assert main(["--print-completion", "bash"]) == 0
+"""
+
+
+def test_a_reader_that_has_enough_of_a_completion_script_is_no_error():
+    pytest.importorskip("shtab")
+    command = [sys.executable, "-c", _COMPLETION]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr

@@ -58,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         values = _parse(sys.argv[1:] if arguments is None else list(arguments))
     except SystemExit as done:
         return int(done.code or 0)
+    except BrokenPipeError:
+        # The reader of a completion script has enough.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123
+        return 0
     set_log_level(is_quiet=not values.debug)
     console = Console(as_json=values.json, is_quiet=values.quiet)
     return _run(values.command, values, console)

@@ -128,6 +128,5 @@ def check_model_columns(model: Any, columns: list[str], console: Console) -> Non
         raise CommandError(msg)
     if names := [*dict.fromkeys(column for column, _ in absent)]:
         console.warn(
-            f"the file lacks {', '.join(names)}, which the model reads; rows are predicted "
-            "without."
+            f"the file lacks {', '.join(names)}, which the model reads; rows are predicted without."
         )

@@ -9,9 +9,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# Errors only; TensorFlow obeys it but for the lines below.
+# Errors only; TensorFlow prints the lines below all the same.
 _QUIET = "3"
 _START_LINE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"
@@ -27,11 +28,11 @@ def set_log_level(*, is_quiet: bool) -> None:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow; errors, and lines that are not known, still appear on stderr."""
+    """Import the modules that need TensorFlow; its errors still appear on stderr."""
     if "tensorflow" in sys.modules or os.environ.get(LOG_LEVEL) != _QUIET:
         return
     with _filtered_stderr():
-        import tensorflow  # noqa: F401
+        import_module("multimodal_ensemble.encoders")
 
 
 @contextmanager
