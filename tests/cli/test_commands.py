@@ -213,3 +213,10 @@ def test_inspect_prints_one_line_per_column(tmp_path):
     lines = run("inspect", tmp_path / "rows.csv").out.splitlines()
     assert lines[1].split() == ["a", "b", "2", "0", "2", "1", "2;", "4", "5"]
     assert lines[2].split() == ["c", "2", "0", "2", "3;", "6"]
+
+
+def test_explain_reads_features_of_a_store(trained, products, tmp_path):
+    options = ("--first", "1", "--labels", "Garden", "--store", tmp_path / "store")
+    result = run("explain", trained.path, products, *options)
+    assert result.status == 0, result.err
+    assert len(FeatureStore(tmp_path / "store").entries()) == 1

@@ -343,3 +343,8 @@ def test_a_long_list_of_columns_is_shortened(tmp_path):
     result = run("inspect", tmp_path / "rows.csv", "--labels", "y")
     assert result.status == 1
     assert result.err.endswith("c18, c19 and 30 more.\n")
+
+
+def test_epochs_of_an_ensemble_are_said_to_have_no_effect(tmp_path):
+    result = run("train", "absent.csv", "--labels", "y", "--out", tmp_path / "m", "--epochs", "2")
+    assert "--epochs has no effect on the ensemble" in result.err

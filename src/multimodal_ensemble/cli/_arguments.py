@@ -86,7 +86,12 @@ def add_columns(add: Add) -> None:
         metavar="WEIGHTS",
         help="weights of the network for images: imagenet, random, or a file (default: imagenet)",
     )
-    add("--image-size", type=parse_count, metavar="PIXELS", help="side of images (default: own)")
+    add(
+        "--image-size",
+        type=parse_count,
+        metavar="PIXELS",
+        help="side of images (default: that of the network)",
+    )
     add_fetching(add, "columns of images may hold addresses of the web, which are fetched")
     add(
         "--text-backbone",
@@ -110,7 +115,12 @@ def add_training(add: Add) -> None:
         default="auto",
         help="what the decision threshold of each label maximises",
     )
-    add("--epochs", type=parse_count, metavar="N", help="most passes over the rows of a network")
+    add(
+        "--epochs",
+        type=parse_count,
+        metavar="N",
+        help="most passes of a network over the rows; the ensemble has none",
+    )
 
 
 def add_seed(add: Add) -> None:

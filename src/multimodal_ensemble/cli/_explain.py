@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 def _add_arguments(add: Add) -> None:
     add_model_and_data(add, "file of rows")
     add("--rows", nargs="+", type=parse_count, metavar="N", help="numbers of rows, from 1")
-    add("--first", type=parse_count, default=5, metavar="N", help="number of first rows")
+    add(
+        "--first",
+        type=parse_count,
+        default=5,
+        metavar="N",
+        help="number of first rows, unless --rows is given",
+    )
     add("--labels", nargs="+", metavar="LABEL", help="labels to explain (default: all)")
     add("--top", type=parse_count, default=5, metavar="N", help="most parts of each score")
     add("--out", metavar="FILE", help="also write all parts to a CSV file")
@@ -29,7 +35,7 @@ def _add_arguments(add: Add) -> None:
 def _execute(values: argparse.Namespace, console: Console) -> None:
     out = None if values.out is None else check_output(values.out, values.model, values.data)
     reader = open_rows(values.data, values)
-    model = load_model(values.model)
+    model = load_model(values.model, store=values.store)
     target = target_of(model)
     # Of two classes, what speaks for one speaks against the other.
     names = {str(label): label for label in target.labels.tolist()}

@@ -120,8 +120,12 @@ def _add_command(
     add = make_add(parser, options)
     command.add_arguments(add)
     add("--json", action="store_true", help="print the result as one JSON object on stdout")
-    add("--quiet", action="store_true", help="print no progress")
-    add("--debug", action="store_true", help="print the traceback of an error")
+    add("--quiet", action="store_true", help="print no notes and no progress; warnings stay")
+    add(
+        "--debug",
+        action="store_true",
+        help="print the traceback of an error, and the lines of TensorFlow",
+    )
     parser.add_argument(
         "--options",
         metavar="FILE",

@@ -52,7 +52,7 @@ def _add_arguments(add: Add) -> None:
     add_model_and_data(add, "file of rows")
     add("--out", required=True, metavar="FILE", help="file of predictions: CSV, JSON lines, ...")
     add("--id", metavar="COLUMN", help="column that names the rows (default: as in training)")
-    add("--columns", nargs="+", metavar="COLUMN", help="further columns to copy")
+    add("--columns", nargs="+", metavar="COLUMN", help="further columns of the file to copy")
     add(
         "--block",
         type=parse_count,

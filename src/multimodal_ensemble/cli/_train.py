@@ -61,6 +61,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.report is not None and values.test_size is None and values.test is None:
         msg = "--report is about test rows; give --test-size 0.2 or --test FILE."
         raise UsageError(msg)
+    if values.epochs is not None and values.model != "network":
+        console.warn("--epochs has no effect on the ensemble; it is for --model network.")
     out = check_output(values.out, values.data, values.test)
     report = (
         None
