@@ -47,7 +47,8 @@ def products(folder):
 
 @pytest.fixture(scope="package")
 def trained(folder, products):
-    path = folder / "model.mme"
+    # The commands of the documentation write another model.mme.
+    path = folder / "trained.mme"
     fitted, scored = [], []
     fit, predict_proba = MultimodalEnsemble.fit, MultimodalEnsemble.predict_proba
 

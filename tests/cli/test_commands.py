@@ -184,3 +184,39 @@ def test_export_chooses_the_format_by_the_suffix(small, tmp_path):
     assert value["format"] == "litert"
     assert (tmp_path / "model.tflite").stat().st_size
     assert (tmp_path / "model.tflite.json").stat().st_size
+
+
+def test_export_does_not_replace_the_model(small):
+    before = small.read_bytes()
+    result = run("export", small, "--out", small, "--format", "litert")
+    assert result.status == 1
+    assert "is also read, and would be replaced" in result.err
+    assert small.read_bytes() == before
+
+
+def test_export_to_a_folder_that_exists_is_refused_in_one_sentence(small, tmp_path):
+    result = run("export", small, "--out", tmp_path)
+    assert result.status == 1
+    assert result.err.endswith("is an existing folder; remove it, or choose another path.\n")
+
+
+def test_compare_needs_known_labels(tmp_path):
+    rows = "x,r,g\n" + "1,0,1\n2,1,0\n3,0,\n4,1,1\n" * 5
+    (tmp_path / "rows.csv").write_text(rows, "utf-8")
+    result = run("compare", tmp_path / "rows.csv", "--labels", "r", "g", "--folds", "2")
+    assert result.status == 1
+    assert "'g' has no value in 5 of 20 rows, the first is row 3" in result.err
+
+
+def test_inspect_prints_one_line_per_column(tmp_path):
+    (tmp_path / "rows.csv").write_text('"a\nb",c\n"1\n2",3\n"4\n5",6\n', "utf-8")
+    lines = run("inspect", tmp_path / "rows.csv").out.splitlines()
+    assert lines[1].split() == ["a", "b", "2", "0", "2", "1", "2;", "4", "5"]
+    assert lines[2].split() == ["c", "2", "0", "2", "3;", "6"]
+
+
+def test_explain_reads_features_of_a_store(trained, products, tmp_path):
+    options = ("--first", "1", "--labels", "Garden", "--store", tmp_path / "store")
+    result = run("explain", trained.path, products, *options)
+    assert result.status == 0, result.err
+    assert len(FeatureStore(tmp_path / "store").entries()) == 1

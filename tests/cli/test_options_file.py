@@ -53,7 +53,7 @@ def test_bad_files_are_refused(text, message, write):
     ("text", "message"),
     [
         ("seed = [1]", "seed takes a text or a number. Received [1]"),
-        ('seed = "x"', "seed: invalid literal for int()"),
+        ('seed = "x"', "seed: 'x' is no whole number of at least 0"),
         ('model = "tree"', "model must be one of ensemble, network. Received 'tree'"),
         ("test-size = 2", "'2' is no number between 0 and 1"),
     ],
@@ -68,3 +68,27 @@ def test_an_absent_file_is_refused(tmp_path):
     result = run("show", "a.mme", "--options", tmp_path / "absent.toml")
     assert result.status == 2
     assert "cannot be read: No such file or directory" in result.err
+
+
+def test_columns_of_labels_are_no_labels_to_explain(write):
+    values = _parse(["explain", "a.mme", "b.csv", "--options", write('labels = "genres"\n')])
+    assert values.labels is None
+    path = write('labels = "genres"\n[explain]\nlabels = ["Drama"]\n')
+    assert _parse(["explain", "a.mme", "b.csv", "--options", path]).labels == ["Drama"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_options(write):
+    values = _parse(["show", "a.mme", "--options", write("\ufeffjson = true\n")])
+    assert values.json
+
+
+def test_an_empty_list_is_refused(write):
+    result = run("train", "data.csv", "--out", "a.mme", "--options", write("labels = []\n"))
+    assert result.status == 2
+    assert "labels is an empty list" in result.err
+
+
+def test_options_without_a_file_name_the_command():
+    result = run("train", "--options")
+    assert result.status == 2
+    assert "Try multimodal-ensemble --help." in result.err

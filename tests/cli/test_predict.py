@@ -1,6 +1,8 @@
 """The command predict: rows of any number, of which some are bad."""
 
 import json
+import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -186,3 +188,82 @@ def test_progress_says_how_much_time_is_left(monkeypatch, capsys):
     progress = Progress(SimpleNamespace(is_quiet=False))
     progress.update(1000, 0.25)
     assert capsys.readouterr().err.strip() == "1,000 rows, 25%, about 60 s left"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Return the path of a model of one column of numbers, beside a file of rows."""
+    folder = tmp_path_factory.mktemp("tiny")
+    model = MultimodalEnsemble(verbose=0, random_state=0)
+    model.fit({"x": [1.0, 2, 3, 4]}, [["a"], [], ["a"], []]).save(folder / "model.mme")
+    (folder / "rows.csv").write_text("row,labels,error,x\nr1,b,no,1\nr2,,,2\n", "utf-8")
+    return folder / "model.mme"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_copied_columns_do_not_hide_the_predictions(suffix, tiny, tmp_path):
+    out = tmp_path / f"out{suffix}"
+    options = ("--columns", "labels", "error", "row", "--out", out)
+    result = run("predict", tiny, tiny.with_name("rows.csv"), *options)
+    assert result.status == 0, result.err
+    reads = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    table = reads[suffix](out) if suffix in reads else pd.read_json(out, lines=True)
+    results = ["row", "data_labels", "data_error", "data_row", "labels", "score_a", "error"]
+    assert list(table) == results
+    assert table["row"].tolist() == [1, 2]
+    assert table["data_row"].tolist() == ["r1", "r2"]
+    assert table["data_labels"].tolist()[0] == "b"
+
+
+def test_a_partial_file_that_is_read_is_not_replaced(tiny, tmp_path):
+    rows = tmp_path / "out.partial.csv"
+    rows.write_text("x\n1\n", "utf-8")
+    result = run("predict", tiny, rows, "--out", tmp_path / "out.csv")
+    assert result.status == 1
+    assert "is also read, and would be replaced" in result.err
+    assert rows.read_text("utf-8") == "x\n1\n"
+
+
+def test_a_device_is_not_replaced(tiny):
+    if not Path("/dev/null").exists():
+        pytest.skip("this system has no /dev/null")
+    result = run("explain", tiny, tiny.with_name("rows.csv"), "--out", "/dev/null")
+    assert result.status == 1
+    assert "is no file but a device" in result.err
+
+
+def test_parquet_without_its_package_is_refused_before_anything_is_read(monkeypatch, tmp_path):
+    monkeypatch.setattr("multimodal_ensemble.cli._prediction_file.find_spec", lambda name: None)
+    result = run("predict", "absent.mme", "absent.csv", "--out", tmp_path / "out.parquet")
+    assert result.status == 1
+    assert "pip install 'multimodal-ensemble[parquet]'" in result.err
+
+
+def test_only_columns_that_rows_may_lack_are_said_to_be_left_out(plain, tmp_path):
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n", "utf-8")
+    for command in (("predict", "--out", tmp_path / "out.csv"), ("explain",)):
+        result = run(command[0], plain, tmp_path / "rows.csv", *command[1:])
+        assert result.status == 1
+        assert result.err == (
+            "error: The model reads ['price', 'year', 'discount'], which the data lacks. Name its "
+            "columns as those of the training rows; they are a, b.\n"
+        )
+
+
+def test_sigterm_keeps_the_rows_so_far(tiny, tmp_path, monkeypatch):
+    predict_proba = MultimodalEnsemble.predict_proba
+    calls = []
+
+    def terminated(self, X):
+        calls.append(len(X))
+        if len(calls) == 2:
+            signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
+        return predict_proba(self, X)
+
+    monkeypatch.setattr(MultimodalEnsemble, "predict_proba", terminated)
+    options = ("--block", "1", "--out", tmp_path / "out.csv")
+    result = run("predict", tiny, tiny.with_name("rows.csv"), *options)
+    assert result.status == 143
+    assert "Terminated; the first 1 rows are in " in result.err
+    assert len(pd.read_csv(tmp_path / "out.partial.csv")) == 1
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

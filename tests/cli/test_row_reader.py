@@ -134,3 +134,69 @@ def test_other_files_are_refused(tmp_path):
         RowReader(str(write(tmp_path, "", "rows.xlsx")))
     with pytest.raises(CommandError, match="There is no file"):
         RowReader(str(tmp_path / "absent.csv"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "bad", "rows"),
+    [
+        # Nothing closes it, a mark of a later row does, or a mark in the middle of a value does.
+        (['1,"x', "2,y", "3,z"], ["row 1: a quotation mark that is not closed (line 2)"], [2, 3]),
+        (['1,"x', '2,"y"', "3,z"], ["row 1: a quotation mark that is not closed (line 2)"], [2, 3]),
+        (
+            ["1,x", '2,"5 inches', '3,"6 inches', '4,"a\nb"', "5"],
+            [
+                "row 2: a quotation mark that is not closed (line 3)",
+                "row 3: a quotation mark that is not closed (line 4)",
+                "row 5: 1 values for 2 columns (line 7)",
+            ],
+            [1, 4],
+        ),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_quotation_mark_that_is_not_closed_loses_one_row(end, lines, bad, rows, tmp_path):
+    table, reader = read(write(tmp_path, "\n".join(["a,b", *lines]) + end))
+    assert table.index.tolist() == rows
+    assert [str(each) for each in reader.take_bad()] == bad
+
+
+def test_a_quotation_mark_before_much_text_loses_one_row(tmp_path):
+    lines = ['1,"x', *(f"{row},{'y' * 1_000_000}" for row in range(2, 20))]
+    table, reader = read(write(tmp_path, "a,b\n" + "\n".join(lines)))
+    assert table.index.tolist() == list(range(2, 20))
+    assert [each.row for each in reader.take_bad()] == [1]
+
+
+def test_a_header_with_a_quotation_mark_that_is_not_closed_is_refused(tmp_path):
+    with pytest.raises(CommandError, match="the first line has a quotation mark"):
+        read(write(tmp_path, 'a,"b\n1,2\n'))
+
+
+def test_sentences_in_a_single_column_are_not_divided(tmp_path):
+    table, _ = read(write(tmp_path, "text\nHello, world\nplain\none, two; three\n"))
+    assert table["text"].tolist() == ["Hello, world", "plain", "one, two; three"]
+
+
+def test_a_first_column_without_a_name_is_called_as_in_pandas(tmp_path):
+    pd.DataFrame({"a": ["x", "y"]}).to_csv(tmp_path / "rows.csv")
+    table, _ = read(tmp_path / "rows.csv")
+    assert list(table) == list(pd.read_csv(tmp_path / "rows.csv")) == ["Unnamed: 0", "a"]
+
+
+def test_empty_values_behind_the_last_column_are_ignored(tmp_path):
+    table, reader = read(write(tmp_path, "a,b,,\n1,2,,\n3,,,\n4,5\n6,7,8,\n"))
+    assert table.to_dict("list") == {"a": ["1", "3", "4"], "b": ["2", None, "5"]}
+    assert [str(each) for each in reader.take_bad()] == ["row 4: 3 values for 2 columns (line 5)"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_wide_encodings_are_found(encoding, tmp_path):
+    table, _ = read(write(tmp_path, "ort,b\nKöln,1\n", encoding=encoding))
+    assert table.to_dict("records") == [{"ort": "Köln", "b": "1"}]
+
+
+def test_objects_that_are_nested_deeply_or_have_no_name_are_bad_rows(tmp_path):
+    text = "[" * 100_000 + '\n{"": 1, "a": 2}\n{"a": 3}\n'
+    table, reader = read(write(tmp_path, text, "rows.jsonl"))
+    assert table.to_dict("list") == {"a": [3]}
+    assert [each.row for each in reader.take_bad()] == [1, 2]

@@ -1,5 +1,7 @@
 """The start of the command, before anything slow is needed."""
 
+import json
+import os
 import pkgutil
 import subprocess
 import sys
@@ -105,3 +107,81 @@ def test_an_unexpected_error_is_one_sentence(monkeypatch, tmp_path):
         "error: KeyError: 'model.mme'. This was not expected; the option --debug shows where it "
         "happened.\n"
     )
+
+
+def test_a_port_that_does_not_exist_is_refused():
+    result = run("serve", "absent.mme", "--port", "70000")
+    assert result.status == 2
+    assert "'70000' is no port; the last one is 65535" in result.err
+
+
+_STREAMS = """
+import io, os, sys
+from multimodal_ensemble.cli._console import Console
+from multimodal_ensemble.cli import main
+Console(as_json=True, is_quiet=False).show("", {"name": "Köln", "score": float("nan")})
+sys.stdout.flush()
+sys.stderr = None
+assert main(["show", "absent.mme"]) == 1
+"""
+
+
+def test_json_is_valid_in_each_encoding_and_stderr_may_be_closed():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii:backslashreplace"}
+    command = [sys.executable, "-c", _STREAMS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert json.loads(done.stdout) == {"name": "Köln", "score": None}
+
+
+_NOISE = """
+import os
+from multimodal_ensemble.cli._startup import _filtered_stderr
+with _filtered_stderr():
+    os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are ...\\n")
+    os.write(2, b"I0000 00:00:1795847919.083176    2132 cudart_stub.cc:31] No GPU.\\n")
+    os.write(2, b"E0000 00:00:1795847919.083176    2132 cuda.cc:1] The driver is too old.\\n")
+os.write(2, b"I0000 00:00:1795847919.083176    2132 later\\n")
+"""
+
+
+def test_start_lines_are_left_out_and_errors_are_not():
+    command = [sys.executable, "-c", _NOISE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    first, second = done.stderr.splitlines()
+    assert first.endswith("The driver is too old.")
+    assert second.endswith("later")
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    command = [sys.executable, "-c", _PIPE]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+_PIPE = """
+import os
+from multimodal_ensemble.cli._console import Console
+read, write = os.pipe()
+os.dup2(write, 1)
+os.close(write)
+os.close(read)
+Console(as_json=False, is_quiet=False).show("text", {})
+"""
+
+
+_COMPLETION = """
+import os, sys
+from multimodal_ensemble.cli import main
+read, write = os.pipe()
+os.dup2(write, 1)
+os.close(write)
+os.close(read)
+assert main(["--print-completion", "bash"]) == 0
+"""
+
+
+def test_a_reader_that_has_enough_of_a_completion_script_is_no_error():
+    pytest.importorskip("shtab")
+    command = [sys.executable, "-c", _COMPLETION]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Traceback" not in done.stderr

@@ -272,3 +272,79 @@ def test_another_file_is_no_model(products):
     result = run("show", products)
     assert result.status == 1
     assert "is not a zip archive" in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [(None, "There is no file"), ("x,z\n1,2\n", "There is no column 'y'. The file has x, z.")],
+)
+def test_what_is_wrong_with_test_rows_is_said_before_the_training(
+    text, message, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(MultimodalEnsemble, "fit", None)
+    (tmp_path / "rows.csv").write_text("x,y\n1,a\n2,b\n3,a\n", "utf-8")
+    if text is not None:
+        (tmp_path / "test.csv").write_text(text, "utf-8")
+    options = ("--labels", "y", "--out", tmp_path / "model.mme", "--test", tmp_path / "test.csv")
+    result = run("train", tmp_path / "rows.csv", *options)
+    assert result.status == 1
+    assert message in result.err
+
+
+def test_an_evaluation_that_fails_leaves_the_model_and_says_so(tmp_path):
+    rows = "x,y\n" + "1,a\n2,b\n" * 10
+    (tmp_path / "rows.csv").write_text(rows, "utf-8")
+    (tmp_path / "test.csv").write_text("x,y\none,a\ntwo,b\n", "utf-8")
+    out = tmp_path / "model.mme"
+    options = ("--labels", "y", "--out", out, "--test", tmp_path / "test.csv")
+    result = run("train", tmp_path / "rows.csv", *options)
+    assert result.status == 1
+    assert f"warning: the model is in {out}, without an evaluation" in result.err
+    assert run("show", out).status == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed", "-1"], "'-1' is no whole number of at least 0"),
+        (["--label-delimiter", ""], "it must have a character, such as '|'"),
+        (["--delimiter", '"'], "is no single character that can separate values"),
+    ],
+)
+def test_values_that_no_training_can_use_are_refused_at_once(options, message):
+    result = run("train", "absent.csv", "--labels", "y", "--out", "absent.mme", *options)
+    assert result.status == 2
+    assert message in result.err
+
+
+def test_a_file_of_labels_alone_is_refused(tmp_path):
+    (tmp_path / "rows.csv").write_text("y\na\nb\n", "utf-8")
+    options = ("--labels", "y", "--out", tmp_path / "model.mme")
+    result = run("train", tmp_path / "rows.csv", *options)
+    assert result.status == 1
+    assert "The file has no column besides those of --labels, --id and --exclude." in result.err
+
+
+def test_a_column_that_the_model_reads_has_no_labels(plain, products):
+    result = run("evaluate", plain, products, "--labels", "keywords")
+    assert result.status == 1
+    assert "The model reads the column 'keywords', so it cannot have the labels" in result.err
+
+
+def test_a_folder_is_no_model(tmp_path):
+    result = run("show", tmp_path)
+    assert result.status == 1
+    assert "is a folder; name the file of a model" in result.err
+
+
+def test_a_long_list_of_columns_is_shortened(tmp_path):
+    names = [f"c{column}" for column in range(50)]
+    (tmp_path / "rows.csv").write_text(",".join(names) + "\n" + "1," * 49 + "1\n", "utf-8")
+    result = run("inspect", tmp_path / "rows.csv", "--labels", "y")
+    assert result.status == 1
+    assert result.err.endswith("c18, c19 and 30 more.\n")
+
+
+def test_epochs_of_an_ensemble_are_said_to_have_no_effect(tmp_path):
+    result = run("train", "absent.csv", "--labels", "y", "--out", tmp_path / "m", "--epochs", "2")
+    assert "--epochs has no effect on the ensemble" in result.err

@@ -46,6 +46,7 @@ def add_labels(add: Add, *, is_required: bool) -> None:
     add(
         "--label-delimiter",
         metavar="TEXT",
+        type=parse_label_delimiter,
         help="what separates the labels of a row (default: found)",
     )
 
@@ -85,7 +86,12 @@ def add_columns(add: Add) -> None:
         metavar="WEIGHTS",
         help="weights of the network for images: imagenet, random, or a file (default: imagenet)",
     )
-    add("--image-size", type=parse_count, metavar="PIXELS", help="side of images (default: own)")
+    add(
+        "--image-size",
+        type=parse_count,
+        metavar="PIXELS",
+        help="side of images (default: that of the network)",
+    )
     add_fetching(add, "columns of images may hold addresses of the web, which are fetched")
     add(
         "--text-backbone",
@@ -109,12 +115,17 @@ def add_training(add: Add) -> None:
         default="auto",
         help="what the decision threshold of each label maximises",
     )
-    add("--epochs", type=parse_count, metavar="N", help="most passes over the rows of a network")
+    add(
+        "--epochs",
+        type=parse_count,
+        metavar="N",
+        help="most passes of a network over the rows; the ensemble has none",
+    )
 
 
 def add_seed(add: Add) -> None:
     """Add the seed."""
-    add("--seed", type=int, default=0, metavar="N", help="seed of everything that is random")
+    add("--seed", type=parse_seed, default=0, metavar="N", help="seed of everything that is random")
 
 
 def add_model(add: Add) -> None:
@@ -137,6 +148,30 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
+def parse_label_delimiter(text: str) -> str:
+    """Return a text that is not empty."""
+    if not text:
+        msg = "it must have a character, such as '|'"
+        raise argparse.ArgumentTypeError(msg)
+    return text
+
+
+def parse_seed(text: str) -> int:
+    """Return a whole number of at least 0."""
+    if not text.isdecimal():
+        msg = f"{text!r} is no whole number of at least 0"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def parse_port(text: str) -> int:
+    """Return a whole number that a port can have."""
+    if parse_count(text) > 65535:
+        msg = f"{text!r} is no port; the last one is 65535"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
 def parse_share(text: str) -> float:
     """Return a number between 0 and 1."""
     try:
@@ -152,10 +187,15 @@ def parse_share(text: str) -> float:
 def parse_delimiter(text: str) -> str:
     """Return a single character."""
     text = {"tab": "\t", "\\t": "\t"}.get(text, text)
-    if len(text) != 1:
-        msg = f"{text!r} is no single character"
+    if len(text) != 1 or text in '"\r\n':
+        msg = f"{text!r} is no single character that can separate values"
         raise argparse.ArgumentTypeError(msg)
     return text
+
+
+def columns_aside(values: argparse.Namespace) -> list[str]:
+    """Return the columns that are not learned from: the labels, and the name of the rows."""
+    return [*(values.labels or ()), *([] if values.id is None else [values.id])]
 
 
 def root_of(values: argparse.Namespace, path: str) -> str:

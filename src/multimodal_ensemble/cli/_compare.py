@@ -10,12 +10,12 @@ from multimodal_ensemble.cli._arguments import (
     add_data,
     add_training,
     add_training_labels,
+    columns_aside,
     parse_count,
-    root_of,
 )
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
-from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
+from multimodal_ensemble.cli._encoders import choose_encoders
 from multimodal_ensemble.cli._errors import UsageError
 from multimodal_ensemble.cli._figures import TRIVIAL
 from multimodal_ensemble.cli._labels import read_row_labels
@@ -69,23 +69,14 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         delimiter=values.label_delimiter,
         min_count=values.min_label_count,
     )
-    aside = [*values.labels, *([] if values.id is None else [values.id])]
-    check_columns(table, aside)
-    encoders = choose_encoders(
-        table,
-        values,
-        aside=aside,
-        root=root_of(values, values.data),
-        embed_tags=True,
-        verbose=console.verbose,
-    )
+    encoders = choose_encoders(table, values, embed_tags=True, verbose=console.verbose)
     from multimodal_ensemble.model_selection import compare
 
     if values.keep is not None:
         console.kept = f"finished fits are kept in {values.keep}; the same command goes on"
     result = compare(
         {name: _make_estimator(name, encoders, values) for name in names},
-        table.drop(columns=aside),
+        table.drop(columns=columns_aside(values)),
         labels.for_comparison(),
         cv=values.folds,
         repeats=values.repeats,

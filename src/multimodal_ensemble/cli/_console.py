@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -49,8 +50,13 @@ class Console:
     def show(self, text: str, value: Mapping[str, Any]) -> None:
         """Print the result, as text or as a JSON object."""
         if self.as_json:
-            text = json.dumps(to_json(value), ensure_ascii=False, allow_nan=False)
-        print(text, file=self._stdout, flush=True)
+            # Escaped letters are valid in each encoding of a terminal.
+            text = json.dumps(to_json(value), allow_nan=False)
+        try:
+            print(text, file=self._stdout, flush=True)
+        except BrokenPipeError:
+            # The reader of the output, such as head, has enough.
+            sys.stdout = self._stdout = open(os.devnull, "w")  # noqa: PTH123
 
 
 class Progress:

@@ -6,8 +6,9 @@ import argparse
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from multimodal_ensemble.cli._arguments import KINDS
+from multimodal_ensemble.cli._arguments import KINDS, columns_aside, root_of
 from multimodal_ensemble.cli._errors import CommandError, NoColumnError, UsageError
+from multimodal_ensemble.cli._startup import import_tensorflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,27 +16,28 @@ if TYPE_CHECKING:
     from multimodal_ensemble.encoders import Encoder
 
 
+_N_LISTED = 20
+
+
 def choose_encoders(
-    table: pd.DataFrame,
-    values: argparse.Namespace,
-    *,
-    aside: Iterable[str],
-    root: str,
-    embed_tags: bool,
-    verbose: int,
+    table: pd.DataFrame, values: argparse.Namespace, *, embed_tags: bool = False, verbose: int
 ) -> list[Encoder]:
-    """Return the encoders of the columns that are named, or of all but those set `aside`.
+    """Return the encoders of the columns that are named, or of all but labels and names of rows.
 
     The code that creates them is printed. Later rows may lack any image, text or keyword.
     """
     named = [(column, kind) for kind in KINDS for column in getattr(values, kind) or ()]
     kinds = dict(named)
-    excluded = [*aside, *(values.exclude or ())]
+    excluded = [*columns_aside(values), *(values.exclude or ())]
     check_columns(table, [*kinds, *excluded])
     listed = [column for column, _ in named]
     if twice := [each for each in listed if listed.count(each) > 1 or each in excluded]:
         msg = f"The column {twice[0]!r} is named for two purposes; name it once."
         raise UsageError(msg)
+    if not kinds and set(table) <= set(excluded):
+        msg = "The file has no column besides those of --labels, --id and --exclude."
+        raise NoColumnError(msg)
+    import_tensorflow()
     from multimodal_ensemble.encoders import infer_encoders
     from multimodal_ensemble.exceptions import ModalityError
 
@@ -48,7 +50,7 @@ def choose_encoders(
             backbone=values.backbone,
             image_options=_image_options(values),
             text_backbone=values.text_backbone,
-            root=root,
+            root=root_of(values, values.data),
             verbose=verbose,
         )
     except ModalityError as error:
@@ -67,8 +69,15 @@ def check_columns(table: pd.DataFrame, columns: Iterable[str]) -> None:
     """Raise a CommandError if a table lacks one of the columns."""
     for column in columns:
         if column not in table:
-            msg = f"There is no column {column!r}. The file has {', '.join(map(str, table))}."
+            msg = f"There is no column {column!r}. The file has {list_columns(table)}."
             raise CommandError(msg)
+
+
+def list_columns(columns: Iterable[Any]) -> str:
+    """Return the first names of columns, and the number of the others."""
+    names = [*map(str, columns)]
+    others = f" and {len(names) - _N_LISTED} more" if len(names) > _N_LISTED else ""
+    return ", ".join(names[:_N_LISTED]) + others
 
 
 def _image_options(values: argparse.Namespace) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from multimodal_ensemble.cli._figures import (
 from multimodal_ensemble.cli._labels import check_classes, select_labels
 from multimodal_ensemble.cli._models import target_of
 from multimodal_ensemble.cli._row_reader import report_bad_rows
-from multimodal_ensemble.cli._scores import prepare_rows, score_rows
+from multimodal_ensemble.cli._scores import check_model_columns, prepare_rows, score_rows
 from multimodal_ensemble.cli._text_rows import BadRow
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ def measure_rows(
     from multimodal_ensemble._target import read_classes, read_target
 
     target = target_of(model)
+    read = [column for encoder in model.encoders_ for column in encoder.columns]
+    if both := [column for column in columns if column in read]:
+        msg = f"The model reads the column {both[0]!r}, so it cannot have the labels; name another."
+        raise CommandError(msg)
     values, name = select_labels(table, columns), ", ".join(columns)
     if target.is_single:
         check_classes(values)
@@ -72,6 +76,7 @@ def measure_rows(
         separator = delimiter or model.label_delimiter
         matrix, _ = read_target(values, target, name=name, delimiter=separator)
     table = table.drop(columns=list(columns))
+    check_model_columns(model, [*table], console)
     prepare_rows(model, table, root)
     scored = score_rows(model, table)
     report_bad_rows(scored.bad, console, what="left out of the evaluation")

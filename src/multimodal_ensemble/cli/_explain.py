@@ -11,7 +11,7 @@ from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._models import check_output, load_model, target_of, thresholds_of
 from multimodal_ensemble.cli._row_reader import RowReader, open_rows, report_bad_rows
-from multimodal_ensemble.cli._scores import prepare_rows, without_bad_rows
+from multimodal_ensemble.cli._scores import check_model_columns, prepare_rows, without_bad_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 def _add_arguments(add: Add) -> None:
     add_model_and_data(add, "file of rows")
     add("--rows", nargs="+", type=parse_count, metavar="N", help="numbers of rows, from 1")
-    add("--first", type=parse_count, default=5, metavar="N", help="number of first rows")
+    add(
+        "--first",
+        type=parse_count,
+        default=5,
+        metavar="N",
+        help="number of first rows, unless --rows is given",
+    )
     add("--labels", nargs="+", metavar="LABEL", help="labels to explain (default: all)")
     add("--top", type=parse_count, default=5, metavar="N", help="most parts of each score")
     add("--out", metavar="FILE", help="also write all parts to a CSV file")
@@ -29,7 +35,7 @@ def _add_arguments(add: Add) -> None:
 def _execute(values: argparse.Namespace, console: Console) -> None:
     out = None if values.out is None else check_output(values.out, values.model, values.data)
     reader = open_rows(values.data, values)
-    model = load_model(values.model)
+    model = load_model(values.model, store=values.store)
     target = target_of(model)
     # Of two classes, what speaks for one speaks against the other.
     names = {str(label): label for label in target.labels.tolist()}
@@ -38,6 +44,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         raise CommandError(msg)
     labels = None if values.labels is None else [names[label] for label in values.labels]
     table = _select_rows(reader, values)
+    check_model_columns(model, reader.columns, console)
     prepare_rows(model, table, root_of(values, values.data))
     explanation, table, bad = without_bad_rows(
         lambda rows: model.explain(rows, labels=labels), table
@@ -86,7 +93,7 @@ def _select_rows(reader: RowReader, values: argparse.Namespace) -> pd.DataFrame:
             break
     found = pd.concat(parts) if parts else None
     if found is None or found.empty:
-        msg = f"{str(reader.path)!r} has none of these rows."
+        msg = f"{str(reader.path)!r} has none of these rows, or they are damaged."
         raise CommandError(msg)
     absent = wanted - set(found.index)
     if values.rows is not None and absent:

@@ -9,7 +9,7 @@ from multimodal_ensemble.cli._arguments import add_model
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
-from multimodal_ensemble.cli._models import load_model
+from multimodal_ensemble.cli._models import check_output, load_model
 
 _FORMATS = {".onnx": "onnx", ".tflite": "litert", "": "tf_saved_model"}
 
@@ -33,6 +33,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             "with --format."
         )
         raise CommandError(msg)
+    check_output(values.out, values.model, may_be_folder=chosen == "tf_saved_model")
     load_model(values.model).export(values.out, format=chosen)
     described = f"{values.out}.json"
     console.show(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from multimodal_ensemble.cli._arguments import add_columns, add_data, add_labels, root_of
+from multimodal_ensemble.cli._arguments import add_columns, add_data, add_labels
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._encoders import choose_encoders
@@ -26,15 +26,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         msg = "Name the folder for the features with --store."
         raise UsageError(msg)
     table = read_table(values.data, values, console)
-    aside = [*(values.labels or ()), *([] if values.id is None else [values.id])]
-    encoders = choose_encoders(
-        table,
-        values,
-        aside=aside,
-        root=root_of(values, values.data),
-        embed_tags=False,
-        verbose=console.verbose,
-    )
+    encoders = choose_encoders(table, values, verbose=console.verbose)
     from multimodal_ensemble.encoders import fit_encoders
     from multimodal_ensemble.features import FeatureStore
 

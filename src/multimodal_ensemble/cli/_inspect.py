@@ -11,7 +11,7 @@ from multimodal_ensemble.cli._arguments import (
     add_columns,
     add_data,
     add_labels,
-    root_of,
+    columns_aside,
 )
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
@@ -40,8 +40,7 @@ def _add_arguments(add: Add) -> None:
 def _execute(values: argparse.Namespace, console: Console) -> None:
     table = read_table(values.data, values, console)
     described = [_describe_column(name, table[name]) for name in map(str, table)]
-    aside = [*(values.labels or ()), *([] if values.id is None else [values.id])]
-    check_columns(table, aside)
+    check_columns(table, columns_aside(values))
     counts: dict[str, int] = {}
     if values.labels:
         labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
@@ -50,14 +49,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     encoders: list[Encoder] = []
     try:
         with redirect_stdout(code):
-            encoders = choose_encoders(
-                table,
-                values,
-                aside=aside,
-                root=root_of(values, values.data),
-                embed_tags=False,
-                verbose=1,
-            )
+            encoders = choose_encoders(table, values, verbose=1)
     except NoColumnError as error:
         reason = str(error)
     lines = [_format(described)]
@@ -98,7 +90,7 @@ def _format(described: list[dict[str, Any]]) -> str:
     head = ("column", "values", "missing", "distinct", "examples")
     rows = [
         (
-            each["column"],
+            _shorten(each["column"]),
             f"{each['n_values']:,}",
             f"{each['n_missing']:,}",
             f"{each['n_distinct']:,}",
@@ -116,6 +108,8 @@ def _format(described: list[dict[str, Any]]) -> str:
 
 
 def _shorten(text: str) -> str:
+    """Return a text in one line of limited width."""
+    text = " ".join(text.split())
     return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
 
 

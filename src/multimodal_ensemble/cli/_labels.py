@@ -39,6 +39,15 @@ class RowLabels:
 
         if self.target.is_single:
             return self.values
+        if isinstance(self.values, pd.DataFrame):
+            for name, column in self.values.items():
+                if (unknown := column.index[column.isna()]).size:
+                    msg = (
+                        f"Models are compared on known labels, and the column {name!r} has no "
+                        f"value in {len(unknown):,} of {len(column):,} rows, the first is row "
+                        f"{unknown[0]}. Leave these rows out, or that column."
+                    )
+                    raise CommandError(msg)
         return pd.DataFrame(self.matrix, index=self.values.index, columns=self.target.classes)
 
     def count(self) -> dict[str, int]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, NoReturn
 
 from multimodal_ensemble._version import __version__
@@ -18,13 +19,15 @@ from multimodal_ensemble.cli._commands import COMMANDS
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError, UsageError
 from multimodal_ensemble.cli._options_file import apply_options_file
+from multimodal_ensemble.cli._startup import set_log_level
 from multimodal_ensemble.exceptions import MultimodalEnsembleError
 
 PROGRAM = "multimodal-ensemble"
-REFUSED, USAGE, INTERRUPTED = 1, 2, 130
+# The last two are 128 and the number of the signal.
+REFUSED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 _EPILOG = (
     "Exit status: 0 done; 1 the data or a file cannot be used; 2 an option is wrong; 130 "
-    "interrupted by Ctrl-C."
+    "interrupted by Ctrl-C; 143 by SIGTERM."
 )
 
 
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         0 if the command did all, 1 if the data or a file cannot be used, 2 if an option is wrong,
-        130 if it was interrupted by Ctrl-C.
+        130 if it was interrupted by Ctrl-C, 143 if by SIGTERM.
 
     Examples
     --------
@@ -48,12 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["show", "absent.mme"])  # the reason goes to stderr
     1
     """
-    # Before TensorFlow is imported, whose start-up messages would hide ours.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if sys.stderr is None:
+        # The caller closed it.
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123
     try:
         values = _parse(sys.argv[1:] if arguments is None else list(arguments))
     except SystemExit as done:
         return int(done.code or 0)
+    except BrokenPipeError:
+        # The reader of a completion script has enough.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123
+        return 0
+    set_log_level(is_quiet=not values.debug)
     console = Console(as_json=values.json, is_quiet=values.quiet)
     return _run(values.command, values, console)
 
@@ -111,8 +120,12 @@ def _add_command(
     add = make_add(parser, options)
     command.add_arguments(add)
     add("--json", action="store_true", help="print the result as one JSON object on stdout")
-    add("--quiet", action="store_true", help="print no progress")
-    add("--debug", action="store_true", help="print the traceback of an error")
+    add("--quiet", action="store_true", help="print no notes and no progress; warnings stay")
+    add(
+        "--debug",
+        action="store_true",
+        help="print the traceback of an error, and the lines of TensorFlow",
+    )
     parser.add_argument(
         "--options",
         metavar="FILE",
@@ -126,7 +139,7 @@ def _read_options_file(
     parsers: dict[str, argparse.ArgumentParser],
     actions: dict[str, dict[str, argparse.Action]],
 ) -> None:
-    finder = _Parser(add_help=False)
+    finder = _Parser(prog=PROGRAM, add_help=False)
     finder.add_argument("--options")
     known, others = finder.parse_known_args(arguments)
     name = next((each for each in others if each in parsers), None)
@@ -154,19 +167,21 @@ def _run(command: Command, values: argparse.Namespace, console: Console) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         # The progress of the library goes to stderr, and only the result to stdout.
-        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        with _raising_on_sigterm(), redirect_stdout(sys.stderr), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("default", UserWarning)
             warnings.showwarning = _WarningPrinter(console)
             command.execute(values, console)
         return 0
-    except KeyboardInterrupt:
-        print(f"\nInterrupted; {console.kept}.", file=sys.stderr)
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        is_by_user = not isinstance(interrupt, _Terminated)
+        word = "Interrupted" if is_by_user else "Terminated"
+        print(f"\n{word}; {console.kept}.", file=sys.stderr)
+        return INTERRUPTED if is_by_user else TERMINATED
     except BrokenPipeError:
-        # The reader of the output, such as head, has enough.
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123
-        return 0
+        # Nobody reads what goes on.
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123
+        return REFUSED
     except UsageError as error:
         message, status = f"error: {error}\nTry {PROGRAM} {command.name} --help.", USAGE
         problem: Exception = error
@@ -179,10 +194,34 @@ def _run(command: Command, values: argparse.Namespace, console: Console) -> int:
     return status
 
 
+class _Terminated(KeyboardInterrupt):
+    """The process is to end, and keeps what is done as after Ctrl-C."""
+
+
+@contextmanager
+def _raising_on_sigterm() -> Iterator[None]:
+    """Raise _Terminated on SIGTERM, unless the process has a handler, or runs this in a thread."""
+
+    def terminate(*_: object) -> NoReturn:
+        raise _Terminated
+
+    try:
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            raise ValueError
+        signal.signal(signal.SIGTERM, terminate)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _describe(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, MultimodalEnsembleError):
         where = f" ({str(error.filename)!r})" if error.filename else ""
-        return f"{error.strerror or error}{where}."
+        return f"{(error.strerror or str(error)).rstrip('.')}{where}."
     known = CommandError | MultimodalEnsembleError | ValueError | ImportError
     if isinstance(error, known) and str(error):
         return str(error)

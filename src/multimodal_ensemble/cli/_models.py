@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._row_reader import check_exists
+from multimodal_ensemble.cli._startup import import_tensorflow
 
 if TYPE_CHECKING:
     from multimodal_ensemble._target import Target
@@ -42,6 +43,10 @@ def make_model(kind: str, encoders: Sequence[Encoder], values: argparse.Namespac
 def load_model(path: str, *, store: str | None = None) -> Any:
     """Return the estimator in a file, which prints nothing when it predicts."""
     check_exists(Path(path))
+    if Path(path).is_dir():
+        msg = f"{path!r} is a folder; name the file of a model."
+        raise CommandError(msg)
+    import_tensorflow()
     from multimodal_ensemble.estimators import load_estimator
 
     return load_estimator(path).set_params(store=store, verbose=0)
@@ -76,10 +81,12 @@ def list_encoders(encoders: Sequence[Encoder]) -> list[dict[str, Any]]:
     ]
 
 
-def check_output(path: str, *inputs: str | None, option: str = "--out") -> Path:
+def check_output(
+    path: str, *inputs: str | None, option: str = "--out", may_be_folder: bool = False
+) -> Path:
     """Return the path of a file to write, or raise a CommandError before a long computation.
 
-    It must not be one of the `inputs`, which it would replace.
+    It must not be one of the `inputs`, which it would replace, and no device.
     """
     target = Path(path)
     if any(target.resolve() == Path(each).resolve() for each in inputs if each is not None):
@@ -92,6 +99,11 @@ def check_output(path: str, *inputs: str | None, option: str = "--out") -> Path:
         msg = f"{option} {path!r}: nothing can be written to the folder {str(target.parent)!r}."
         raise CommandError(msg)
     if target.is_dir():
+        if may_be_folder:
+            return target
         msg = f"{option} {path!r} is a folder; name a file."
+        raise CommandError(msg)
+    if target.exists() and not target.is_file():
+        msg = f"{option} {path!r} is no file but a device, which cannot be replaced; name a file."
         raise CommandError(msg)
     return target

@@ -11,6 +11,8 @@ from typing import Any
 from multimodal_ensemble.cli._errors import UsageError
 
 Actions = Mapping[str, argparse.Action]
+# Labels of explain are labels, and those of other commands columns.
+_NOT_SHARED = {("explain", "labels")}
 
 
 def apply_options_file(
@@ -34,15 +36,17 @@ def apply_options_file(
     if unknown:
         msg = f"{path}: there is no option {unknown[0].replace('_', '-')!r} for {command}."
         raise UsageError(msg)
+    shared = {name: each for name, each in shared.items() if (command, name) not in _NOT_SHARED}
     for name, value in {**shared, **own}.items():
         if (action := actions[command].get(name)) is not None:
-            parser.set_defaults(**{name: _convert(value, action, f"{path}: {name}")})
+            place = f"{path}: {name.replace('_', '-')}"
+            parser.set_defaults(**{name: _convert(value, action, place)})
             action.required = False
 
 
 def _read_toml(path: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         msg = f"The options file {path!r} cannot be read: {error.strerror}."
         raise UsageError(msg) from error
@@ -64,6 +68,9 @@ def _convert(value: Any, action: argparse.Action, place: str) -> Any:
         return value
     if action.nargs is not None:
         values = value if isinstance(value, list) else [value]
+        if not values:
+            msg = f"{place} is an empty list; leave it out, or name something."
+            raise UsageError(msg)
         return [_convert_one(each, action, place) for each in values]
     return _convert_one(value, action, place)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,12 @@ from multimodal_ensemble.cli._console import Console, Progress, to_json
 from multimodal_ensemble.cli._encoders import check_columns
 from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._models import check_output, load_model, thresholds_of, training_of
-from multimodal_ensemble.cli._prediction_file import PredictionFile, check_prediction_path
+from multimodal_ensemble.cli._prediction_file import (
+    PredictionFile,
+    check_labels,
+    check_suffix,
+    partial_path,
+)
 from multimodal_ensemble.cli._row_reader import (
     RowReader,
     check_exists,
@@ -23,7 +29,7 @@ from multimodal_ensemble.cli._row_reader import (
 )
 from multimodal_ensemble.cli._scores import (
     ScoredRows,
-    find_absent_columns,
+    check_model_columns,
     prepare_rows,
     score_rows,
 )
@@ -46,7 +52,7 @@ def _add_arguments(add: Add) -> None:
     add_model_and_data(add, "file of rows")
     add("--out", required=True, metavar="FILE", help="file of predictions: CSV, JSON lines, ...")
     add("--id", metavar="COLUMN", help="column that names the rows (default: as in training)")
-    add("--columns", nargs="+", metavar="COLUMN", help="further columns to copy")
+    add("--columns", nargs="+", metavar="COLUMN", help="further columns of the file to copy")
     add(
         "--block",
         type=parse_count,
@@ -58,13 +64,17 @@ def _add_arguments(add: Add) -> None:
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
     out = check_output(values.out, values.model, values.data)
+    check_suffix(out)
+    # Rows are first written to this file.
+    check_output(str(partial_path(out)), values.model, values.data)
     reader = open_rows(values.data, values)
     check_exists(Path(values.model))
     from multimodal_ensemble.images import UnreadableImageWarning
 
     model = load_model(values.model, store=values.store)
     classes = [str(label) for label in model.classes_.tolist()]
-    check_prediction_path(out, () if model.target_type_ != "multilabel" else classes)
+    if model.target_type_ == "multilabel":
+        check_labels(out, classes)
     file = PredictionFile(out)
     try:
         with warnings.catch_warnings():
@@ -96,7 +106,10 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     }
     described = out.with_name(f"{out.name}.json")
     described.write_text(
-        json.dumps(to_json(result), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+        json.dumps(to_json(result), ensure_ascii=False, indent=1) + "\n",
+        # Names of files that are no text are valid JSON then.
+        encoding="utf-8",
+        errors="backslashreplace",
     )
     _report_images(model, console)
     report_bad_rows(
@@ -167,11 +180,7 @@ def _columns_to_copy(
     console: Console,
 ) -> list[str]:
     """Return the columns that the file of predictions repeats, and say which are absent."""
-    if absent := find_absent_columns(model, reader.columns):
-        console.warn(
-            f"{values.data} lacks {', '.join(absent)}, which the model reads; rows are predicted "
-            "without."
-        )
+    check_model_columns(model, reader.columns, console)
     asked = [*([] if values.id is None else [values.id]), *(values.columns or ())]
     check_columns(block, asked)
     known = training_of(model).get("id")
@@ -197,12 +206,26 @@ def _make_rows(
         y_score[places] = found
         for place, labels in zip(places, model.labels_from_scores(found), strict=True):
             named[place] = str(labels) if is_single else [str(label) for label in labels]
-    rows = copied.reindex(numbers)
-    rows.insert(0, "row", numbers)
-    rows["label" if is_single else "labels"] = named
     scores = pd.DataFrame(y_score, columns=[f"score_{name}" for name in classes], index=numbers)
+    rows = copied.reindex(numbers)
+    label = "label" if is_single else "labels"
+    rows.columns = _distinct_names(rows.columns, {"row", label, *scores, "error"})
+    rows.insert(0, "row", numbers)
+    rows[label] = named
     errors = pd.Series([reasons.get(number) for number in numbers], numbers, object, "error")
     return pd.concat([rows, scores, errors], axis=1)
+
+
+def _distinct_names(columns: Iterable[str], own: set[str]) -> list[str]:
+    """Return the names of copied columns, with ``data_`` before those of columns with results."""
+    taken, names = {*own}, []
+    for column in columns:
+        name = column
+        while name in taken:
+            name = f"data_{name}"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _report_images(model: Any, console: Console) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +17,29 @@ _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 LABEL_SEPARATOR = "|"
 
 
-def check_prediction_path(path: Path, classes: Sequence[str]) -> None:
-    """Raise a CommandError if predictions cannot be written to a path."""
+def check_suffix(path: Path) -> None:
+    """Raise an error if predictions cannot be written to a file of such a name."""
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         msg = f"The file of predictions must end in {', '.join(_SUFFIXES)}. Received {path}."
         raise CommandError(msg)
+    if suffix == ".parquet" and find_spec("pyarrow") is None:
+        msg = (
+            "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or name a "
+            f".csv or .jsonl file. Received {path}."
+        )
+        raise CommandError(msg)
+
+
+def partial_path(path: Path) -> Path:
+    """Return the file that has the rows until all are written."""
+    return path.with_name(f"{path.stem}.partial{path.suffix}")
+
+
+def check_labels(path: Path, classes: Sequence[str]) -> None:
+    """Raise a CommandError if a text file cannot separate the labels of a row."""
     odd = [label for label in classes if LABEL_SEPARATOR in label]
-    if suffix in (".csv", ".tsv") and odd:
+    if path.suffix.lower() in (".csv", ".tsv") and odd:
         msg = (
             f"{LABEL_SEPARATOR!r} separates the labels of a row, and the label {odd[0]!r} has it; "
             "write a .jsonl or .parquet file, which have lists of labels."
@@ -41,7 +58,7 @@ class PredictionFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.partial = path.with_name(f"{path.stem}.partial{path.suffix}")
+        self.partial = partial_path(path)
         self.n_rows = 0
         self._suffix = path.suffix.lower()
         self._file = self.partial.open("wb")
@@ -101,5 +118,9 @@ class PredictionFile:
 
     def discard(self) -> None:
         """Remove the rows that are written so far."""
-        self.close()
-        self.partial.unlink(missing_ok=True)
+        try:
+            # A full disk refuses the last rows again.
+            with suppress(OSError):
+                self.close()
+        finally:
+            self.partial.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from multimodal_ensemble.cli._encoders import list_columns
 from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._file_strings import read_file_strings
 from multimodal_ensemble.cli._text_rows import BadRow
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from multimodal_ensemble.cli._console import Console
 
 Result = TypeVar("Result")
 
@@ -109,7 +112,21 @@ def prepare_rows(model: Any, table: pd.DataFrame, root: str) -> None:
             encoder.root = root
 
 
-def find_absent_columns(model: Any, columns: list[str]) -> list[str]:
-    """Return the columns of the training that a file lacks."""
-    read = [column for encoder in model.encoders_ for column in encoder.columns]
-    return [column for column in dict.fromkeys(read) if column not in columns]
+def check_model_columns(model: Any, columns: list[str], console: Console) -> None:
+    """Warn of columns that the file lacks, or raise a CommandError if the model needs one."""
+    absent = [
+        (column, encoder.optional)
+        for encoder in model.encoders_
+        for column in encoder.columns
+        if column not in columns
+    ]
+    if needed := [*dict.fromkeys(column for column, is_optional in absent if not is_optional)]:
+        msg = (
+            f"The model reads {needed}, which the data lacks. Name its columns as those of the "
+            f"training rows; they are {list_columns(columns)}."
+        )
+        raise CommandError(msg)
+    if names := [*dict.fromkeys(column for column, _ in absent)]:
+        console.warn(
+            f"the file lacks {', '.join(names)}, which the model reads; rows are predicted without."
+        )

@@ -6,22 +6,24 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-from multimodal_ensemble.cli._arguments import add_fetching, add_model, parse_count
+from multimodal_ensemble.cli._arguments import add_fetching, add_model, parse_port
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
 from multimodal_ensemble.cli._row_reader import check_exists
+from multimodal_ensemble.cli._startup import import_tensorflow
 
 
 def _add_arguments(add: Add) -> None:
     add_model(add)
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on")
-    add("--port", type=parse_count, default=8000, metavar="N", help="port to listen on")
+    add("--port", type=parse_port, default=8000, metavar="N", help="port to listen on")
     add_fetching(add, "requests may name images by addresses of the web, which are fetched")
 
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
     check_exists(Path(values.model))
+    import_tensorflow()
     try:
         serving = import_module("multimodal_ensemble.serving")
     except ImportError as error:

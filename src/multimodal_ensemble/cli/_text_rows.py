@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,10 @@ _SAMPLE_CHARACTERS = 2**16
 _SAMPLE_ROWS = 50
 # A larger field is most likely a quotation mark that is never closed.
 _MAX_FIELD = 2**24
+# The mark of UTF-32 begins with that of UTF-16.
 _BOMS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -44,11 +48,23 @@ def find_encoding(path: Path) -> str:
     """Return the encoding that the first bytes of a file announce, or UTF-8."""
     with path.open("rb") as file:
         first = file.read(4)
-    return next((name for bom, name in _BOMS.items() if first.startswith(bom)), "utf-8")
+    if (
+        found := next((name for bom, name in _BOMS.items() if first.startswith(bom)), None)
+    ) is None:
+        # Two ASCII letters in UTF-16 without a mark.
+        zeros = [byte == 0 for byte in first]
+        if zeros == [False, True, False, True]:
+            found = "utf-16-le"
+        elif zeros == [True, False, True, False]:
+            found = "utf-16-be"
+    return found or "utf-8"
 
 
 def find_delimiter(file: TextIO) -> str:
-    """Return the delimiter that divides most of the first rows as it divides the header."""
+    """Return the delimiter that divides most of the first rows as it divides the header.
+
+    If none divides the header, it is one that divides as few rows as possible.
+    """
     sample = file.read(_SAMPLE_CHARACTERS)
     file.seek(0)
     lines = sample.splitlines(keepends=True)
@@ -56,12 +72,11 @@ def find_delimiter(file: TextIO) -> str:
         # The last line may be incomplete.
         lines = lines[:-1] or lines
 
-    def quality(delimiter: str) -> tuple[float, int]:
+    def quality(delimiter: str) -> tuple[bool, float, int]:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if row][:_SAMPLE_ROWS]
         width = len(rows[0]) if rows else 0
-        if width < 2:
-            return 0.0, 0
-        return sum(len(row) == width for row in rows) / len(rows), width
+        n_equal = sum(len(row) == width for row in rows)
+        return width > 1, n_equal / max(1, len(rows)), width
 
     return max(_DELIMITERS, key=quality)
 
@@ -72,46 +87,118 @@ def name_delimiter(delimiter: str) -> str:
 
 
 def read_delimited(file: TextIO, delimiter: str, place: str) -> Iterator[list[str] | BadRow]:
-    """Yield the header, then the values of each row, or what is wrong with it."""
-    reader = csv.reader(file, delimiter=delimiter)
+    """Yield the header, then the values of each row, or what is wrong with it.
+
+    Empty values behind the last column are ignored, as are empty names in the header there.
+    """
+    records = _Records(file, delimiter, place)
     header: list[str] | None = None
     number = 0
-    try:
-        for values in _with_long_fields(reader):
-            if not values:
-                continue
-            if header is None:
-                header = [name.strip() for name in values]
-                check_names(header, place)
-                yield header
-                continue
-            number += 1
-            if len(values) == len(header):
-                yield values
-            else:
-                yield BadRow(
-                    number,
-                    f"{len(values)} values for {len(header)} columns (line {reader.line_num})",
-                )
-    except csv.Error as error:
-        msg = f"{place} cannot be read near line {reader.line_num}: {error}."
-        raise CommandError(msg) from error
+    for values in records:
+        if values == []:
+            continue
+        if header is None:
+            header = _read_header(values, place)
+            yield header
+            continue
+        number += 1
+        if values is None:
+            reason = f"a quotation mark that is not closed (line {records.line})"
+            yield BadRow(number, reason)
+            continue
+        while len(values) > len(header) and not values[-1].strip():
+            values.pop()
+        if len(values) == len(header):
+            yield values
+        else:
+            yield BadRow(
+                number, f"{len(values)} values for {len(header)} columns (line {records.line})"
+            )
     if header is None:
         msg = f"{place} is empty; its first line must have the names of the columns."
         raise CommandError(msg)
 
 
-def _with_long_fields(reader: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Yield the rows; between them, the limit of the process is as it was."""
-    while True:
-        limit = csv.field_size_limit(_MAX_FIELD)
+def _read_header(values: list[str] | None, place: str) -> list[str]:
+    if values is None:
+        msg = f"{place}: the first line has a quotation mark that is not closed."
+        raise CommandError(msg)
+    header = [name.strip() for name in values]
+    while len(header) > 1 and not header[-1]:
+        header.pop()
+    if not header[0] and any(header):
+        # pandas writes and reads the numbers of rows so.
+        header[0] = "Unnamed: 0"
+    check_names(header, place)
+    return header
+
+
+class _Records:
+    """The rows of delimited text; None for a line with a quotation mark that is not closed.
+
+    Such a mark would make one value of all lines up to the next mark, or the end of the file.
+    """
+
+    def __init__(self, file: TextIO, delimiter: str, place: str) -> None:
+        self._file = file
+        self._delimiter = delimiter
+        self._place = place
+        # The number of the last line of the current row.
+        self.line = 0
+        # Lines that are read once more, and those of the current row.
+        self._again: deque[str] = deque()
+        self._lines: list[str] = []
+        self._is_at_end = False
+
+    def __iter__(self) -> Iterator[list[str] | None]:
+        """Yield the values of each row, none for an empty line."""
+        while True:
+            reader = csv.reader(self._read_lines(), delimiter=self._delimiter)
+            while True:
+                self._lines = []
+                # Between the rows, the limit of the process is as it was.
+                limit = csv.field_size_limit(_MAX_FIELD)
+                try:
+                    values = next(reader, None)
+                    is_sound = values is None or self._is_sound()
+                except csv.Error as error:
+                    if len(self._lines) < 2:
+                        msg = f"{self._place} cannot be read near line {self.line}: {error}."
+                        raise CommandError(msg) from error
+                    is_sound = False
+                finally:
+                    csv.field_size_limit(limit)
+                if not is_sound:
+                    break
+                if values is None:
+                    return
+                yield values
+            self.line -= len(self._lines) - 1
+            self._again.extendleft(reversed(self._lines[1:]))
+            yield None
+
+    def _read_lines(self) -> Iterator[str]:
+        self._is_at_end = False
+        while True:
+            line = self._again.popleft() if self._again else self._file.readline()
+            if not line:
+                self._is_at_end = True
+                return
+            self.line += 1
+            self._lines.append(line)
+            yield line
+
+    def _is_sound(self) -> bool:
+        """Whether the quotation marks of a row fit, which is only checked in several lines."""
+        if self._is_at_end:
+            return False
+        if len(self._lines) < 2:
+            return True
         try:
-            values = next(reader, None)
-        finally:
-            csv.field_size_limit(limit)
-        if values is None:
-            return
-        yield values
+            list(csv.reader(self._lines, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            return False
+        return True
 
 
 def read_json_lines(file: TextIO) -> Iterator[dict[str, Any] | BadRow]:
@@ -123,10 +210,10 @@ def read_json_lines(file: TextIO) -> Iterator[dict[str, Any] | BadRow]:
         number += 1
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield BadRow(number, f"no JSON ({error})")
             continue
-        is_row = isinstance(value, dict)
+        is_row = isinstance(value, dict) and "" not in value
         yield value if is_row else BadRow(number, "no JSON object with a value for each column")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from multimodal_ensemble.cli._arguments import (
     add_columns,
     add_data,
     add_training,
     add_training_labels,
+    columns_aside,
     parse_share,
     root_of,
 )
@@ -20,7 +21,7 @@ from multimodal_ensemble.cli._console import Console, describe_seconds
 from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
 from multimodal_ensemble.cli._errors import UsageError
 from multimodal_ensemble.cli._evaluation import measure_rows, write_model_report
-from multimodal_ensemble.cli._labels import RowLabels, read_row_labels
+from multimodal_ensemble.cli._labels import RowLabels, read_row_labels, select_labels
 from multimodal_ensemble.cli._models import (
     MODELS,
     TRAINED,
@@ -31,9 +32,6 @@ from multimodal_ensemble.cli._models import (
 )
 from multimodal_ensemble.cli._row_reader import read_table
 from multimodal_ensemble.cli._scores import naming_rows
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def _add_arguments(add: Add) -> None:
@@ -63,6 +61,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.report is not None and values.test_size is None and values.test is None:
         msg = "--report is about test rows; give --test-size 0.2 or --test FILE."
         raise UsageError(msg)
+    if values.epochs is not None and values.model != "network":
+        console.warn("--epochs has no effect on the ensemble; it is for --model network.")
     out = check_output(values.out, values.data, values.test)
     report = (
         None
@@ -71,17 +71,16 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     )
     table = read_table(values.data, values, console)
     labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
-    check_columns(table, [] if values.id is None else [values.id])
+    check_columns(table, columns_aside(values))
     rows, test_rows = _split(labels, values, console)
     train = table.iloc[rows].copy()
-    aside = [*values.labels, *([] if values.id is None else [values.id])]
+    test = table.iloc[test_rows].copy()
+    if values.test is not None:
+        # What is wrong with it is said before the training.
+        test = read_table(values.test, values, console)
+        select_labels(test, values.labels)
     encoders = choose_encoders(
-        train,
-        values,
-        aside=aside,
-        root=root_of(values, values.data),
-        embed_tags=values.model == "ensemble",
-        verbose=console.verbose,
+        train, values, embed_tags=values.model == "ensemble", verbose=console.verbose
     )
     model = make_model(values.model, encoders, values).set_params(
         label_delimiter=labels.delimiter, min_label_count=values.min_label_count
@@ -97,7 +96,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         console.kept = f"features that are finished are kept in {values.store}"
     try:
         with naming_rows(train):
-            model.fit(train.drop(columns=aside), labels.values.iloc[rows])
+            model.fit(train.drop(columns=columns_aside(values)), labels.values.iloc[rows])
     except KeyboardInterrupt:
         if hasattr(model, "thresholds_"):
             model.provenance_[TRAINED] = {**kept, "is_interrupted": True}
@@ -109,15 +108,19 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     model.save(out)
     console.kept = f"the model is in {out}, without an evaluation"
     figures = None
-    if len(test_rows) or values.test is not None:
-        measured = measure_rows(
-            model,
-            _test_table(table, test_rows, values, console),
-            values.labels,
-            console,
-            root=root_of(values, values.test or values.data),
-            seed=values.seed,
-        )
+    if len(test):
+        try:
+            measured = measure_rows(
+                model,
+                test,
+                values.labels,
+                console,
+                root=root_of(values, values.test or values.data),
+                seed=values.seed,
+            )
+        except Exception:
+            console.warn(console.kept)
+            raise
         figures = measured.figures
         kept["test"] = {
             "rows": values.test and Path(values.test).name,
@@ -166,14 +169,6 @@ def _split(
     rows, test_rows = stratified_holdout(labels.matrix, values.test_size, random_state=values.seed)
     console.note(f"{len(test_rows):,} of {n_rows:,} rows are held out for the evaluation")
     return rows.tolist(), test_rows.tolist()
-
-
-def _test_table(
-    table: pd.DataFrame, test_rows: list[int], values: argparse.Namespace, console: Console
-) -> pd.DataFrame:
-    if values.test is None:
-        return table.iloc[test_rows].copy()
-    return read_table(values.test, values, console)
 
 
 def _count_labels(model: Any) -> str:
