@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -39,7 +40,7 @@ def api_page(api: Mapping[str, Any], fields: Mapping[str, Field], limits: Servin
     bounds = [(name.replace("_", " "), f"{value:,}") for name, value in vars(limits).items()]
     command = (
         "curl -H 'Content-Type: application/json' \\\n"
-        f"  -d '{json.dumps(example, indent=1)}' \\\n  http://127.0.0.1:8000/predict"
+        f"  -d {shlex.quote(json.dumps(example, indent=1))} \\\n  http://127.0.0.1:8000/predict"
     )
     body = "\n".join(
         [
