@@ -24,9 +24,9 @@ _KINDS = (
     "tags",
     "texts",
     "text",
-    "category",
     "vector",
     "number",
+    "category",
     "date",
     "value",
 )

@@ -63,10 +63,10 @@ class ServingLimits:
                 check_at_least(value, 1, name=field.name)
                 continue
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not is_number or not 0 <= value < math.inf or (field.name == "timeout" and not value):
-                least = "above 0" if field.name == "timeout" else "at least 0"
+            may_be_zero = field.name == "max_wait"
+            if not is_number or not 0 <= value < math.inf or not (value or may_be_zero):
                 msg = (
-                    f"{field.name} must be a finite number of seconds, {least}. "
-                    f"Received {field.name}={value!r}."
+                    f"{field.name} must be a finite number of seconds, "
+                    f"{'at least' if may_be_zero else 'above'} 0. Received {field.name}={value!r}."
                 )
                 raise ValueError(msg)
