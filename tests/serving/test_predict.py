@@ -318,3 +318,10 @@ def test_a_header_of_a_part_is_bounded():
         add(b";" * 4096, 0, 4096)
         with pytest.raises(RequestError, match="a header of a part has more than 4,096 bytes"):
             add(b";", 0, 1)
+
+
+def test_a_body_of_too_many_lists_is_refused(client):
+    body = b'{"rows": [' + b"[]," * 500_000 + b"[]]}"
+    answer = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["error"]["reason"] == "the body has more than 500,000 lists and objects"

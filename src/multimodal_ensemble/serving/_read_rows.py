@@ -18,6 +18,8 @@ from multimodal_ensemble.serving._row_values import Row, check_value, parse_text
 from multimodal_ensemble.serving._serving_limits import ServingLimits
 
 _ROWS = "rows"
+# Parsing holds up all other requests, for seconds with the millions of lists of a large body.
+_MAX_CONTAINERS = 500_000
 _ImageOf = Callable[[Any, Field], Any]
 
 
@@ -163,6 +165,8 @@ def _form_value(parts: list[Part], field: Field) -> Any:
 
 
 def _parse_json(body: bytes) -> Any:
+    if body.count(b"[") + body.count(b"{") > _MAX_CONTAINERS:
+        raise RequestError(413, f"the body has more than {_MAX_CONTAINERS:,} lists and objects")
     try:
         return json.loads(
             body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_keys
