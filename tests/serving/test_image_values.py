@@ -327,3 +327,21 @@ def test_a_strict_decoder_of_base64(client, row):
         "data:;base64,#",
     ):
         assert post(client, [row | {"poster": text}]).status_code == 422
+
+
+def test_a_folder_leaves_base64_as_it_is(model, row, folder):
+    content = encode_image(draw_pixels(90, 90, 3))
+    with open_client(make_app(model, image_folder=folder)) as client:
+        assert len(as_base64(content)) > 4096
+        for small in (content, encode_image(draw_pixels(9, 9, 3))):
+            assert post(client, [row | {"poster": as_base64(small)}]).status_code == 200
+
+
+def test_a_file_of_the_folder_that_is_too_large_is_not_read(model, row, folder):
+    limits = ServingLimits(max_pixels=2000)
+    (folder / "large.png").write_bytes(b"x" * 8001)
+    with open_client(make_app(model, image_folder=folder, limits=limits)) as client:
+        assert post(client, [row | {"poster": "0.png"}]).status_code == 200
+        answer = post(client, [row | {"poster": "large.png"}])
+    assert answer.status_code == 413
+    assert answer.json()["error"]["reason"] == "the file has 8,001 bytes; at most 8,000"

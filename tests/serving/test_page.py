@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shlex
 import subprocess
 import threading
 import time
@@ -14,8 +15,10 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 
-from multimodal_ensemble.serving import make_app
-from multimodal_ensemble.serving._fields import Field
+from multimodal_ensemble import CategoryEncoder
+from multimodal_ensemble.serving import ServingLimits, make_app
+from multimodal_ensemble.serving._api_page import api_page
+from multimodal_ensemble.serving._fields import Field, describe_fields
 from multimodal_ensemble.serving._page import model_page
 from multimodal_ensemble.serving._page_policy import page_policy
 from tests.reporting import browser
@@ -246,3 +249,19 @@ def test_a_user_sees_labels_scores_and_the_explanation(seen, client, row):
         wanted = [part["contribution"] for part in explained[0]["parts"]]
         np.testing.assert_allclose([float(cells[2]) for cells in parts], wanted, atol=0.0051)
         assert measured["shown"] == 9
+
+
+def test_a_choice_keeps_its_spaces_and_null_is_none():
+    encoder = CategoryEncoder("kind").fit(["a  'b'", None, "a  'b'", None, "c", "c"])
+    (field,) = describe_fields([encoder]).values()
+    page = Form(model_page("", {"kind": field}))
+    assert [each["value"] for each in page.all("option")] == ["", "a  'b'", "c"]
+
+
+def test_the_example_of_the_api_is_a_command_of_a_shell():
+    fields = {name: Field(name, "category", choices=("it's",)) for name in ("<b>", "the 'x'")}
+    page = api_page({"info": {"title": ""}, "paths": {}}, fields, ServingLimits())
+    command = html.unescape(re.findall("<pre>(.*?)</pre>", page, re.DOTALL)[0])
+    arguments = shlex.split(command.replace("\\\n", ""))
+    (row,) = json.loads(arguments[arguments.index("-d") + 1])["rows"]
+    assert row == dict.fromkeys(fields, "it's")

@@ -1,5 +1,6 @@
 """Predictions over HTTP: the same as without a server, and bad input with its reason."""
 
+import gzip
 import json
 import re
 
@@ -7,9 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import BagOfWordsEncoder, DateEncoder, MultimodalEnsemble
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    CategoryEncoder,
+    DateEncoder,
+    DenseEncoder,
+    MultimodalEnsemble,
+)
 from multimodal_ensemble.serving import ServingLimits, make_app
+from multimodal_ensemble.serving._multipart import _Collected
+from multimodal_ensemble.serving._request_error import RequestError
 from tests.serving.conftest import as_base64, as_uri, encode_image, open_client
+from tests.toys import draw_labels
 
 
 def as_rows(table):
@@ -239,3 +249,79 @@ def test_one_class_per_row(n_classes, table):
         assert "yesterday" in bad.json()["error"]["reason"]
         assert post(client, [{"tags": [], "released": 3}]).status_code == 422
         assert post(client, [{"tags": [], "released": None}]).status_code == 200
+
+
+@pytest.mark.parametrize("change", [{"country": "\ud800"}, {"tags": ["war", "\udfff"]}])
+def test_half_of_a_surrogate_pair_in_a_value_is_refused(client, row, change):
+    body = json.dumps({"rows": [row | change]})
+    answer = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["column"] in change
+    assert "which is no Unicode character" in answer.json()["error"]["reason"]
+
+
+def test_a_repeated_key_is_refused(client, row):
+    body = json.dumps({"rows": [row]}).replace('"year": 1980', '"year": 1980, "year": 1981')
+    answer = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert "an object has the key 'year' several times" in answer.json()["error"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ([("rows", (None, "[]"))], "the form has the field 'rows' several times"),
+        ([("a", ("a.png", b"2"))], "the form has the field 'a' several times"),
+        ([("year", (None, "1"))], "has only files besides, not 'year'"),
+    ],
+)
+def test_a_form_with_rows_is_not_ambiguous(client, row, more, reason):
+    rows = json.dumps({"rows": [row | {"poster": {"upload": "a"}}]})
+    files = [("rows", (None, rows)), ("a", ("a.png", b"1")), *more]
+    answer = client.post("/predict", files=files)
+    assert answer.status_code == 422
+    assert reason in answer.json()["error"]["reason"]
+
+
+def test_a_compressed_body_is_refused(client):
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = client.post("/predict", content=gzip.compress(b"{}"), headers=headers)
+    assert answer.status_code == 415
+    assert answer.json()["error"]["reason"] == "the body must not be compressed, as by 'gzip'"
+
+
+def test_columns_of_several_encoders_and_names_with_quotes():
+    """Their values suit each encoder, also from the fields of a browser."""
+    number = 'the "x"'
+    encoders = [
+        CategoryEncoder("one", column="genres"),
+        BagOfWordsEncoder("genres", delimiter="|"),
+        CategoryEncoder("step", column=number),
+        DenseEncoder("x", column=number),
+    ]
+    X = {"genres": ["a|b", "b", "c|b"] * 8, number: [0, 1, 2, 1] * 6}
+    model = MultimodalEnsemble(encoders, random_state=1, verbose=0).fit(X, draw_labels())
+    wanted = model.predict_proba({"genres": ["a|b"], number: [1]})[0]
+    with open_client(make_app(model)) as client:
+        fields = [("genres", (None, "a|b")), (number.replace('"', "%22"), (None, "1"))]
+        answers = [post(client, [{"genres": "a|b", number: 1}])]
+        answers.append(client.post("/predict", files=fields))
+        for answer in answers:
+            found = [*answer.json()["rows"][0]["scores"].values()]
+            np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_a_header_of_a_part_is_bounded():
+    """Versions of the parser without such a bound take long to read the options of a header."""
+    collected = _Collected()
+    for add in (collected.callbacks()["on_header_field"], collected.callbacks()["on_header_value"]):
+        add(b";" * 4096, 0, 4096)
+        with pytest.raises(RequestError, match="a header of a part has more than 4,096 bytes"):
+            add(b";", 0, 1)
+
+
+def test_a_body_of_too_many_lists_is_refused(client):
+    body = b'{"rows": [' + b"[]," * 500_000 + b"[]]}"
+    answer = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
+    assert answer.json()["error"]["reason"] == "the body has more than 500,000 lists and objects"

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from multimodal_ensemble.serving import serve
+from multimodal_ensemble.serving import make_app, serve
 from tests.serving.test_server import SlowModel
 
 # A model that takes a while, so that a request is in flight at the signal.
@@ -102,3 +102,35 @@ def test_the_server_in_a_thread(model, row, monkeypatch):
     thread.join(10)
     assert len(answers[0]["rows"]) == 1
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("port", [-1, 70000])
+def test_a_number_that_is_no_port(model, port):
+    with pytest.raises(ValueError, match=f"port must be a number from 0 to 65535.*port={port}"):
+        serve(model, port=port)
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({}, {"localhost", "127.0.0.1", "::1"}),
+        ({"allowed_hosts": ["a.org"]}, {"localhost", "127.0.0.1", "::1", "a.org"}),
+        ({"host": "0.0.0.0"}, None),
+        (
+            {"host": "0.0.0.0", "allowed_hosts": ["a.org"]},
+            {"localhost", "127.0.0.1", "::1", "0.0.0.0", "a.org"},
+        ),
+    ],
+)
+def test_the_names_of_the_server(model, monkeypatch, options, wanted):
+    """A proxy in front of a server on loopback passes on its own name."""
+    given = []
+
+    def make(model, *, allowed_hosts, **others):
+        given.append(allowed_hosts)
+        return make_app(model, allowed_hosts=allowed_hosts, **others)
+
+    monkeypatch.setattr("multimodal_ensemble.serving._serve.make_app", make)
+    monkeypatch.setattr("uvicorn.Server.run", lambda *_, **__: None)
+    serve(model, port=0, report=lambda _: None, **options)
+    assert given[0] == wanted if wanted is None else {*given[0]} == wanted

@@ -11,6 +11,7 @@ import pytest
 
 from multimodal_ensemble import FeatureStore, MultimodalEnsemble
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.images import FetchOptions
 from multimodal_ensemble.serving import ServingLimits, make_app
 from multimodal_ensemble.serving._batcher import Batcher
 from multimodal_ensemble.serving._request_error import RequestError
@@ -345,3 +346,66 @@ def test_an_encoder_of_another_package_must_be_trusted():
 def test_a_model_must_be_fitted():
     with pytest.raises(ValueError, match="not fitted"):
         make_app(MultimodalEnsemble())
+
+
+def test_a_malformed_origin_is_refused(client, row):
+    for origin in ("http://[", "http://[::1]x", "//testserver", "http://testserver/x"):
+        assert post(client, [row], headers={"Origin": origin}).status_code == 403, origin
+
+
+def test_a_wrong_method_is_answered_with_those_allowed(client):
+    assert client.get("/predict").headers["allow"] == "POST"
+    assert "GET" in client.post("/health").headers["allow"]
+
+
+def test_an_application_may_be_started_again(model, row):
+    app = make_app(model)
+    for _ in range(2):
+        with open_client(app) as client:
+            assert post(client, [row]).status_code == 200
+
+
+@pytest.mark.parametrize("options", [{"max_wait": np.inf}, {"timeout": np.inf}, {"timeout": 0}])
+def test_seconds_are_finite(options):
+    """The thread of the model cannot wait for an infinite time."""
+    (name,) = options
+    with pytest.raises(ValueError, match=f"{name} must be a finite number of seconds"):
+        ServingLimits(**options)
+    assert ServingLimits(max_wait=0).max_wait == 0
+
+
+def test_requests_that_were_given_up_do_not_fill_the_queue(recorder):
+    batcher = recorder.make(max_jobs=2)
+    batcher.score([0])
+    while batcher.n_waiting:
+        time.sleep(0.001)
+    assert all(batcher.score([number]).cancel() for number in (1, 2))
+    kept = batcher.score([3])
+    recorder.go.set()
+    assert kept.result(5).tolist() == [[3]]
+    batcher.stop()
+
+
+def test_a_slow_address_delays_its_own_request_alone(model, row, monkeypatch):
+    """Once its request is given up, no further image of it is fetched."""
+    asked, go, before = [], threading.Event(), {*threading.enumerate()}
+
+    def fetch(address, options):
+        asked.append(address)
+        go.wait(5)
+        raise OSError
+
+    monkeypatch.setattr("multimodal_ensemble.serving._image_values.fetch_file", fetch)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    app = make_app(model, fetch=FetchOptions(), limits=ServingLimits(timeout=0.5))
+    with open_client(app) as client, ThreadPoolExecutor(1) as pool:
+        rows = [row | {"poster": f"https://example.org/{number}"} for number in range(2)]
+        slow = pool.submit(post, client, rows)
+        while not asked:
+            time.sleep(0.001)
+        assert post(client, [row]).status_code == 200
+        assert slow.result(5).status_code == 503
+        go.set()
+    for thread in {*threading.enumerate()} - before:
+        thread.join(5)
+    assert asked == ["https://example.org/0"]

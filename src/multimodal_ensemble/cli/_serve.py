@@ -18,6 +18,13 @@ def _add_arguments(add: Add) -> None:
     add_model(add)
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on")
     add("--port", type=parse_port, default=8000, metavar="N", help="port to listen on")
+    add(
+        "--allowed-hosts",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="further names of the server, such as that of a proxy in front of it",
+    )
     add_fetching(add, "requests may name images by addresses of the web, which are fetched")
 
 
@@ -33,7 +40,13 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     from multimodal_ensemble.images import FetchOptions
 
     fetch = FetchOptions() if values.fetch_images else None
-    serving.serve(values.model, host=values.host, port=values.port, fetch=fetch)
+    serving.serve(
+        values.model,
+        host=values.host,
+        port=values.port,
+        fetch=fetch,
+        allowed_hosts=values.allowed_hosts,
+    )
 
 
 SERVE = Command(

@@ -42,4 +42,8 @@ async def answer_http_error(_request: Request, error: Exception) -> Response:
         404: "there is no such page; see /docs",
         405: "this method is not allowed; see /docs",
     }
-    return answer_error(RequestError(status, reasons.get(status, "the request is not understood")))
+    reason = reasons.get(status, "the request is not understood")
+    response = answer_error(RequestError(status, reason))
+    # Such as Allow, which an answer 405 must have.
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response

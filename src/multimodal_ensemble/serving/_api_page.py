@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -15,8 +16,8 @@ REASONS = {
     "400": "The body cannot be parsed.",
     "403": "The request comes from a page of another server.",
     "408": "The body did not arrive in time.",
-    "413": "The body, its rows, its images or the pixels of one are too many.",
-    "415": "The content type is another one.",
+    "413": "The body is too large, or has too many rows, images or pixels.",
+    "415": "The content type is not accepted, or the body is compressed.",
     "422": "A value does not fit the model; the reason names the row and the column.",
     "429": "Too many requests at the same time.",
     "500": "The server failed; its log says why.",
@@ -39,7 +40,7 @@ def api_page(api: Mapping[str, Any], fields: Mapping[str, Field], limits: Servin
     bounds = [(name.replace("_", " "), f"{value:,}") for name, value in vars(limits).items()]
     command = (
         "curl -H 'Content-Type: application/json' \\\n"
-        f"  -d '{json.dumps(example, indent=1)}' \\\n  http://127.0.0.1:8000/predict"
+        f"  -d {shlex.quote(json.dumps(example, indent=1))} \\\n  http://127.0.0.1:8000/predict"
     )
     body = "\n".join(
         [

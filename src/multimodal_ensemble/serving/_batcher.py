@@ -100,6 +100,9 @@ class Batcher:
             if self.is_stopping:
                 raise RequestError(503, "the server is shutting down")
             if len(self._jobs) >= self._max_jobs:
+                # Requests that were given up wait no longer.
+                self._jobs = deque(job for job in self._jobs if not job.future.cancelled())
+            if len(self._jobs) >= self._max_jobs:
                 raise RequestError(503, f"{len(self._jobs)} requests wait already; try again later")
             self._jobs.append(job)
             if self._thread is None:

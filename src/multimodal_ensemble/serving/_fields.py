@@ -24,9 +24,9 @@ _KINDS = (
     "tags",
     "texts",
     "text",
-    "category",
     "vector",
     "number",
+    "category",
     "date",
     "value",
 )
@@ -48,9 +48,9 @@ class Field:
     takes_null : bool
         Whether its value may be null.
     takes_text : bool
-        Whether the encoder splits a string into tags.
+        Whether its value may be a string, such as tags with a delimiter.
     choices : tuple
-        The known categories.
+        The known categories, without None.
     length : int, optional
         Numbers of a vector.
     size : (int, int), optional
@@ -117,12 +117,15 @@ def _describe(encoder: Any, column: str, position: int) -> Field:
         }
     elif isinstance(encoder, BagOfWordsEncoder | TagEmbeddingEncoder):
         kind = "tags" if encoder.tokenizer is None else "text"
-        options = {"takes_text": encoder.delimiter is not None}
+        options = {"takes_text": encoder.delimiter is not None or kind == "text"}
     elif isinstance(encoder, TextEncoder):
         kind = "text" if encoder.items is None else "texts"
+        options = {"takes_text": kind == "text"}
     elif isinstance(encoder, CategoryEncoder):
         kind, takes_null = "category", True
-        options = {"choices": tuple(encoder.categories_[position])}
+        known = encoder.categories_[position]
+        choices = tuple(choice for choice in known if choice is not None)
+        options = {"choices": choices, "takes_text": True}
     elif isinstance(encoder, DenseEncoder):
         is_vector = len(encoder.columns) == 1 and encoder.n_features_ > 1
         kind = "vector" if is_vector else "number"
@@ -136,13 +139,16 @@ def _describe(encoder: Any, column: str, position: int) -> Field:
 def _join(found: Sequence[Field]) -> Field:
     """Return the column that several encoders read."""
     first = min(found, key=lambda field: _KINDS.index(field.kind))
+    takes_text = all(field.takes_text for field in found)
+    # A list of tags suits no encoder of categories or text, and a string suits all.
+    is_text = first.kind == "tags" and takes_text and any(field.kind != "tags" for field in found)
     readings = {(field.size, field.resampling) for field in found}
     return Field(
         first.column,
-        first.kind,
+        "text" if is_text else first.kind,
         is_required=any(field.is_required for field in found),
         takes_null=all(field.takes_null for field in found),
-        takes_text=all(field.takes_text for field in found),
+        takes_text=takes_text,
         choices=first.choices,
         length=first.length,
         size=first.size if len(readings) == 1 else None,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
+import threading
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +23,8 @@ from multimodal_ensemble.serving._request_error import RequestError
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _DATA_URI = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+# Longer texts are no paths, but may be images in base64.
+_MAX_PATH = 4096
 _HOW = "Send a data URI, base64, or a file as multipart/form-data"
 
 
@@ -32,7 +36,8 @@ class ImageReader:
     max_pixels : int
         Pixels of one image at most.
     image_folder : path, optional
-        Folder below which paths of requests are read; without it, none is.
+        Folder below which paths of requests are read; without it, none is. Files of more than
+        ``4 * max_pixels`` bytes are refused.
     fetch : FetchOptions, optional
         Permission to fetch http and https addresses, and the limits; without it, none is fetched.
     """
@@ -47,12 +52,21 @@ class ImageReader:
         self._max_pixels = max_pixels
         self._folder = None if image_folder is None else image_folder.resolve(strict=True)
         self._fetch = fetch
+        # Each holds the pixels of an image at full size.
+        self._decoding = threading.BoundedSemaphore(os.cpu_count() or 1)
         Image.init()
         self._formats = [name for name in _FORMATS if name in Image.OPEN]
 
+    @property
+    def fetches(self) -> bool:
+        """Whether addresses may be fetched."""
+        return self._fetch is not None
+
     def read(self, value: Any, field: Field, uploads: Mapping[str, bytes]) -> Any:
         """Return an image for the encoder: pixels, or the bytes of a file that can be decoded."""
-        return self._decode(self._content(value, uploads), field)
+        content = self._content(value, uploads)
+        with self._decoding:
+            return self._decode(content, field)
 
     def _content(self, value: Any, uploads: Mapping[str, bytes]) -> bytes:
         if isinstance(value, bytes):
@@ -69,23 +83,33 @@ class ImageReader:
             return _from_base64(value[match.end() :], "the data URI has no valid base64")
         if self._fetch is not None and _ADDRESS.match(value):
             return _from_address(value, self._fetch)
-        if self._folder is not None:
-            return self._from_folder(value, self._folder)
-        return _from_base64(
-            value,
+        reason = (
             f"{value!r:.80} is neither a data URI nor base64; this server reads no files and no "
-            f"addresses that a request names. {_HOW}",
+            f"addresses that a request names. {_HOW}"
         )
+        if self._folder is not None:
+            if (content := self._from_folder(value, self._folder)) is not None:
+                return content
+            reason = (
+                f"{value!r:.80} is no file in the folder that this server reads images from, and "
+                "neither a data URI nor base64"
+            )
+        return _from_base64(value, reason)
 
-    def _from_folder(self, value: str, folder: Path) -> bytes:
-        reason = f"{value!r:.80} is no file in the folder that this server reads images from"
+    def _from_folder(self, value: str, folder: Path) -> bytes | None:
+        """Return the content of a file in the folder; None if there is no such file."""
+        if len(value) > _MAX_PATH:
+            return None
         try:
             path = (folder / value).resolve(strict=True)
             if not path.is_relative_to(folder) or not path.is_file():
-                raise RequestError(422, reason)
+                return None
+            size, most = path.stat().st_size, 4 * self._max_pixels
+            if size > most:
+                raise RequestError(413, f"the file has {size:,} bytes; at most {most:,}")
             return path.read_bytes()
-        except (OSError, ValueError) as error:
-            raise RequestError(422, reason) from error
+        except (OSError, ValueError):
+            return None
 
     def _decode(self, content: bytes, field: Field) -> Any:
         try:

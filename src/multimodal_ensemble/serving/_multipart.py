@@ -11,6 +11,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from multimodal_ensemble.serving._request_error import RequestError
 
 _MAX_PARTS = 1000
+# Old versions of the parser have no such limit, and take long to read the options of long headers.
+_MAX_HEADER = 4096
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,15 @@ class _Collected:
         self._headers, self._content = {}, bytearray()
 
     def _add_field(self, data: bytes, start: int, end: int) -> None:
-        self._header[0].extend(data[start:end])
+        self._extend(0, data[start:end])
 
     def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._header[1].extend(data[start:end])
+        self._extend(1, data[start:end])
+
+    def _extend(self, position: int, data: bytes) -> None:
+        if len(self._header[position]) + len(data) > _MAX_HEADER:
+            raise RequestError(400, f"a header of a part has more than {_MAX_HEADER:,} bytes")
+        self._header[position].extend(data)
 
     def _end_header(self) -> None:
         field, value = map(bytes, self._header)

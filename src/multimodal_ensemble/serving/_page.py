@@ -85,8 +85,10 @@ def _field_html(field: Field, identifier: str) -> str:
             "<div class='shown' aria-live='polite'></div></div>"
         )
     if field.kind == "category":
-        options = [f"<option>{escape(str(choice))}</option>" for choice in field.choices]
-        control = f"<select {common}><option value=''></option>{''.join(options)}</select>"
+        # Without value=, a browser would send the text with its spaces collapsed.
+        names = [escape(str(choice)) for choice in field.choices]
+        options = "".join(f"<option value='{name}'>{name}</option>" for name in names)
+        control = f"<select {common}><option value=''></option>{options}</select>"
     elif field.kind == "number":
         control = f"<input type='number' step='any' {common}>"
     elif field.kind == "text":

@@ -2,10 +2,11 @@
 
 SCRIPT = """
 "use strict";
+// A column may be named like a method of a form, which the field then replaces.
 const form = document.querySelector("form");
 const status = document.querySelector("#status");
 const result = document.querySelector("#result");
-const button = form.querySelector("button");
+const button = document.querySelector("form button");
 
 function element(tag, text, attributes = {}) {
   const made = document.createElement(tag);
@@ -135,7 +136,7 @@ async function ask(address, data) {
   return answer;
 }
 
-form.addEventListener("submit", async event => {
+document.addEventListener("submit", async event => {
   event.preventDefault();
   button.disabled = true;
   result.replaceChildren();

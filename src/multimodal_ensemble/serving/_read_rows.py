@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 from multimodal_ensemble.serving._fields import Field
@@ -16,6 +18,9 @@ from multimodal_ensemble.serving._row_values import Row, check_value, parse_text
 from multimodal_ensemble.serving._serving_limits import ServingLimits
 
 _ROWS = "rows"
+# Parsing holds up all other requests, for seconds with the millions of lists of a large body.
+_MAX_CONTAINERS = 500_000
+_ImageOf = Callable[[Any, Field], Any]
 
 
 class RowReader:
@@ -37,9 +42,18 @@ class RowReader:
         self._fields = fields
         self._limits = limits
         self._images = images
+        # Browsers replace these characters in the names of the fields of a form.
+        self._names = {
+            column.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A"): column
+            for column in fields
+        }
 
-    def read(self, body: bytes, content_type: str, max_rows: int) -> list[Row]:
+    def read(
+        self, body: bytes, content_type: str, max_rows: int, given_up: threading.Event
+    ) -> list[Row]:
         """Return the rows of a body, ready for the model.
+
+        When `given_up` is set, nobody waits for the rows, and no further image is read.
 
         Raises
         ------
@@ -60,16 +74,15 @@ class RowReader:
         if len(given) > max_rows:
             raise RequestError(413, f"{len(given)} rows; at most {max_rows} are allowed")
         self._check_number_of_images(given)
-        return [self._check_row(row, number, uploads) for number, row in enumerate(given)]
+        read_image = partial(self._read_image, uploads, given_up)
+        return [self._check_row(row, number, read_image) for number, row in enumerate(given)]
 
     def _read_form(self, parts: list[Part]) -> tuple[list[Any], dict[str, bytes]]:
-        uploads = {part.name: part.content for part in parts if part.is_file}
         if _ROWS not in self._fields and any(part.name == _ROWS for part in parts):
-            (rows, *_) = [part.content for part in parts if part.name == _ROWS]
-            return _rows_of(_parse_json(rows)), uploads
+            return _rows_and_uploads(parts)
         by_name: dict[str, list[Part]] = defaultdict(list)
         for part in parts:
-            by_name[part.name].append(part)
+            by_name[self._names.get(part.name, part.name)].append(part)
         row: Row = {}
         for name, found in by_name.items():
             field = self._fields.get(name)
@@ -87,7 +100,7 @@ class RowReader:
             most = self._limits.max_images
             raise RequestError(413, f"{n_images} images; at most {most} are allowed")
 
-    def _check_row(self, row: Any, number: int, uploads: Mapping[str, bytes]) -> Row:
+    def _check_row(self, row: Any, number: int, read_image: _ImageOf) -> Row:
         if not isinstance(row, dict):
             reason = f"a row must be an object with the columns {[*self._fields]}"
             raise RequestError(422, reason, row=number)
@@ -99,21 +112,42 @@ class RowReader:
             with _located(number, column):
                 if field.is_required and column not in row:
                     raise RequestError(422, "it is missing")
-                checked[column] = self._check_value(row.get(column), field, uploads)
+                checked[column] = _check_value(row.get(column), field, read_image)
         return checked
 
-    def _check_value(self, value: Any, field: Field, uploads: Mapping[str, bytes]) -> Any:
-        if value is None:
-            if field.is_required and not field.takes_null:
-                raise RequestError(422, "it is null, and the model needs a value")
-            return None
-        if field.kind == "image":
-            return self._images.read(value, field, uploads)
-        if field.kind == "images":
-            if not isinstance(value, list):
-                raise RequestError(422, "it must be a list of images")
-            return [self._images.read(item, field, uploads) for item in value]
-        return check_value(value, field)
+    def _read_image(
+        self, uploads: Mapping[str, bytes], given_up: threading.Event, value: Any, field: Field
+    ) -> Any:
+        if given_up.is_set():
+            raise RequestError(503, "nobody waits for the answer")
+        return self._images.read(value, field, uploads)
+
+
+def _check_value(value: Any, field: Field, read_image: _ImageOf) -> Any:
+    if value is None:
+        if field.is_required and not field.takes_null:
+            raise RequestError(422, "it is null, and the model needs a value")
+        return None
+    if field.kind == "image":
+        return read_image(value, field)
+    if field.kind == "images":
+        if not isinstance(value, list):
+            raise RequestError(422, "it must be a list of images")
+        return [read_image(item, field) for item in value]
+    return check_value(value, field)
+
+
+def _rows_and_uploads(parts: list[Part]) -> tuple[list[Any], dict[str, bytes]]:
+    """Return the rows of a form that has them as JSON, and its files."""
+    contents: dict[str, bytes] = {}
+    for part in parts:
+        if part.name in contents:
+            raise RequestError(422, f"the form has the field {part.name!r:.80} several times")
+        if not part.is_file and part.name != _ROWS:
+            reason = f"a form with the field 'rows' has only files besides, not {part.name!r:.80}"
+            raise RequestError(422, reason)
+        contents[part.name] = part.content
+    return _rows_of(_parse_json(contents.pop(_ROWS))), contents
 
 
 def _form_value(parts: list[Part], field: Field) -> Any:
@@ -131,8 +165,12 @@ def _form_value(parts: list[Part], field: Field) -> Any:
 
 
 def _parse_json(body: bytes) -> Any:
+    if body.count(b"[") + body.count(b"{") > _MAX_CONTAINERS:
+        raise RequestError(413, f"the body has more than {_MAX_CONTAINERS:,} lists and objects")
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        return json.loads(
+            body, parse_constant=_refuse_constant, object_pairs_hook=_refuse_repeated_keys
+        )
     except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else error
         raise RequestError(400, f"the body is no valid JSON: {why}") from error
@@ -141,6 +179,15 @@ def _parse_json(body: bytes) -> Any:
 def _refuse_constant(name: str) -> NoReturn:
     msg = f"{name} is no JSON value"
     raise ValueError(msg)
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        (key, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        msg = f"an object has the key {key!r:.80} several times"
+        raise ValueError(msg)
+    return made
 
 
 def _rows_of(document: Any) -> list[Any]:

@@ -29,6 +29,7 @@ def check_value(value: Any, field: Field) -> Any:
         return _number(value)
     if field.kind == "vector":
         return _vector(value, field.length)
+    _check_text(value)
     if field.kind == "category":
         if isinstance(value, str | bool | int | float):
             return value
@@ -91,6 +92,17 @@ def make_table(rows: Sequence[Row], fields: Mapping[str, Field]) -> pd.DataFrame
         else:
             columns[column] = as_object_array(values)
     return pd.DataFrame(columns)
+
+
+def _check_text(value: Any) -> None:
+    """Refuse half of a surrogate pair, which JSON can write, and no encoder can read."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        raise RequestError(422, f"it has {character!a}, which is no Unicode character") from error
+    except RecursionError as error:
+        raise RequestError(422, "it is nested too deeply") from error
 
 
 def _number(value: Any) -> float:

@@ -6,7 +6,7 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 from typing import Any
@@ -20,6 +20,7 @@ from multimodal_ensemble.serving._serving_limits import ServingLimits
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 # Seconds after which an idle connection is closed.
 _KEEP_ALIVE = 15
+_MAX_PORT = 65535
 
 
 def serve(
@@ -31,6 +32,7 @@ def serve(
     background: Any = None,
     image_folder: str | PathLike[str] | None = None,
     fetch: FetchOptions | None = None,
+    allowed_hosts: Sequence[str] = (),
     trusted_columns: tuple[str, ...] = (),
     report: Callable[[str], None] = print,
 ) -> None:
@@ -55,6 +57,10 @@ def serve(
         As for `make_app`.
     fetch : multimodal_ensemble.images.FetchOptions, optional
         As for `make_app`.
+    allowed_hosts : sequence of str, default=()
+        Further names by which the server may be addressed, such as that of a proxy in front of it.
+        Without any, a server on loopback is addressed as ``localhost``, ``127.0.0.1``, ``::1`` or
+        `host`, and another one by any name.
     trusted_columns : tuple of str, default=()
         As for `make_app`.
     report : callable, default=print
@@ -62,6 +68,8 @@ def serve(
 
     Raises
     ------
+    ValueError
+        If `port` is no port, or as for `make_app`.
     OSError
         If the file cannot be read, or the address or port is not free.
     ArtefactError
@@ -78,17 +86,21 @@ def serve(
     Serving genres.mme at http://127.0.0.1:8000
     """
     limits = ServingLimits() if limits is None else limits
+    if not 0 <= port <= _MAX_PORT:
+        msg = f"port must be a number from 0 to {_MAX_PORT}. Received port={port!r}."
+        raise ValueError(msg)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
         bound = listener.getsockname()[1]
         is_local = _is_local(host)
+        allowed = (*_LOCAL_NAMES, host, *allowed_hosts)
         app = make_app(
             model,
             limits=limits,
             background=background,
             image_folder=image_folder,
             fetch=fetch,
-            allowed_hosts=(*_LOCAL_NAMES, host) if is_local else None,
+            allowed_hosts=allowed if is_local or allowed_hosts else None,
             trusted_columns=trusted_columns,
         )
         config = uvicorn.Config(

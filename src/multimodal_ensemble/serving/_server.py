@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -60,15 +61,10 @@ class Server:
         self._reader = RowReader(model.fields, limits, images)
         self._allowed_hosts = None if allowed_hosts is None else {*map(str.lower, allowed_hosts)}
         self._metrics = ServerMetrics()
-        self._batcher = Batcher(
-            model.score,
-            max_rows=limits.max_batch_rows,
-            max_wait=limits.max_wait,
-            max_jobs=limits.max_concurrency,
-            observe=self._metrics.count_batch,
-        )
-        # Each thread holds one decoded image at a time.
-        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="requests")
+        n_cores = os.cpu_count() or 1
+        # A thread that fetches waits for another server, so that each request may need its own.
+        self._n_threads = max(n_cores, limits.max_concurrency) if images.fetches else n_cores
+        self._start()
         self._api = describe_api(model, limits)
         self._pages = {
             "page": model_page(title, model.fields),
@@ -94,8 +90,20 @@ class Server:
             lifespan=self._lifespan,
         )
 
+    def _start(self) -> None:
+        self._batcher = Batcher(
+            self._model.score,
+            max_rows=self._limits.max_batch_rows,
+            max_wait=self._limits.max_wait,
+            max_jobs=self._limits.max_concurrency,
+            observe=self._metrics.count_batch,
+        )
+        self._threads = ThreadPoolExecutor(self._n_threads, thread_name_prefix="requests")
+
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        # A mounted application has no lifespan, and one in tests may have several.
+        self._start()
         try:
             yield
         finally:
@@ -180,10 +188,16 @@ class Server:
         body = await self._read_body(request)
         deadline.status = 503
         kind = request.headers.get("content-type", "")
-        read = partial(self._reader.read, body, kind, max_rows)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, read)
+        given_up = threading.Event()
+        read = partial(self._reader.read, body, kind, max_rows, given_up)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, read)
+        finally:
+            given_up.set()
 
     async def _read_body(self, request: Request) -> bytes:
+        if (coding := request.headers.get("content-encoding", "identity")).lower() != "identity":
+            raise RequestError(415, f"the body must not be compressed, as by {coding!r:.80}")
         most = self._limits.max_body_bytes
         too_large = RequestError(413, f"the body has more than {most:,} bytes")
         announced = request.headers.get("content-length", "")
@@ -202,7 +216,7 @@ class Server:
         if self._allowed_hosts is not None and _host_name(host) not in self._allowed_hosts:
             raise RequestError(403, f"the server is not addressed as {host!r:.80}")
         origin = request.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.lower().partition("://")[2] != host.lower():
             raise RequestError(403, f"pages of {origin!r:.80} cannot use this server")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from multimodal_ensemble._validation import check_at_least
@@ -36,7 +37,7 @@ class ServingLimits:
     Raises
     ------
     ValueError
-        If a bound is not positive.
+        If a bound is not positive (`max_wait` may be 0) or not finite.
 
     Examples
     --------
@@ -60,9 +61,12 @@ class ServingLimits:
             value = getattr(self, field.name)
             if field.type == "int":
                 check_at_least(value, 1, name=field.name)
-            elif isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                continue
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            may_be_zero = field.name == "max_wait"
+            if not is_number or not 0 <= value < math.inf or not (value or may_be_zero):
                 msg = (
-                    f"{field.name} must be a number of seconds, at least 0. "
-                    f"Received {field.name}={value!r}."
+                    f"{field.name} must be a finite number of seconds, "
+                    f"{'at least' if may_be_zero else 'above'} 0. Received {field.name}={value!r}."
                 )
                 raise ValueError(msg)
