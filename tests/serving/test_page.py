@@ -21,6 +21,7 @@ from multimodal_ensemble.serving._api_page import api_page
 from multimodal_ensemble.serving._fields import Field, describe_fields
 from multimodal_ensemble.serving._page import model_page
 from multimodal_ensemble.serving._page_policy import page_policy
+from multimodal_ensemble.serving._page_script import SCRIPT
 from tests.reporting import browser
 from tests.reporting.page import Page
 from tests.serving.conftest import as_base64, encode_image, open_client
@@ -265,3 +266,8 @@ def test_the_example_of_the_api_is_a_command_of_a_shell():
     arguments = shlex.split(command.replace("\\\n", ""))
     (row,) = json.loads(arguments[arguments.index("-d") + 1])["rows"]
     assert row == dict.fromkeys(fields, "it's")
+
+
+def test_a_column_may_be_named_like_a_method_of_a_form():
+    """A field of that name replaces the method, so that the script calls none."""
+    assert not re.search(r"\bform\.", SCRIPT)
