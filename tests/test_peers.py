@@ -84,6 +84,7 @@ def rows(
     return {row["title"]: row for row in found}
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_the_test_rows(
     rows: dict[str, dict], movies: Movies, splits: list[Split]
 ) -> None:

@@ -142,6 +142,7 @@ def test_copies_of_a_file_have_the_same_views(tmp_path):
     np.testing.assert_array_equal(augment(one, names, VIEWS), augment(other, names, VIEWS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrap",
     [
@@ -247,6 +248,7 @@ def through_keras(encoder):
     return keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_copy", [through_json, through_keras, clone])
 @pytest.mark.parametrize("make_layers", [jitter, lambda: keras.Sequential(jitter()[:1])])
 def test_copies_have_the_same_views(make_copy, make_layers):
@@ -318,6 +320,7 @@ def test_a_copy_without_the_backbone_encodes_and_augments_in_the_same_way():
     assert (copy.name, copy.augmentation.views, copy.input_shape) == ("poster", 3, (8, 8, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("used", [False, True])
 def test_a_copy_without_the_backbone_is_small_to_send(used):
     encoder = ImageEncoder(

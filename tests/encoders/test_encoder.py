@@ -45,6 +45,7 @@ def test_a_name_that_keras_would_refuse_is_refused(name):
         ArrayEncoder(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tags", "a.b", "a-b", "A_b", "0", "a__b", "x" * 100], ids=len)
 def test_a_model_with_an_accepted_name_can_be_trained_saved_and_loaded(name, tmp_path):
     encoder = ArrayEncoder(name)

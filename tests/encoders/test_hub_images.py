@@ -155,6 +155,7 @@ def test_a_folder_gives_network_size_filter_and_normalisation(folder):
     assert by_converter.input_shape == (16, 16, 3)
 
 
+@pytest.mark.slow
 def test_a_saved_file_needs_no_folder(hub, folder, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(folder, moved)
@@ -182,6 +183,7 @@ def test_a_saved_file_needs_no_folder(hub, folder, tmp_path):
     np.testing.assert_allclose(loaded.predict_proba(data), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_images_network_of_a_preset_for_images_and_texts_is_used(hub, tmp_path):
     vision = build(hub, "CLIPVisionEncoder")
     text = hub.models.CLIPTextEncoder(

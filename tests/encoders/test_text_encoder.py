@@ -196,6 +196,7 @@ def test_an_unknown_pooling_is_refused(tmp_path):
         TextEncoder("title", backbone=tmp_path / "model").fit(SHORT)
 
 
+@pytest.mark.slow
 def test_the_encoder_keeps_its_contract(encoder):
     check_encoder(clone(encoder), SHORT)
 

@@ -308,6 +308,7 @@ def test_fitted_classifiers_can_be_copied(how, classifier, saved, small, table):
         assert again.encoders_[0] is not fitted.encoders_[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainable_layers", [0, "all"])
 def test_a_fitted_classifier_with_augmentation_can_be_copied(trainable_layers, fit, table):
     layers = [keras.layers.RandomFlip("horizontal"), keras.layers.RandomRotation(0.1)]
@@ -328,6 +329,7 @@ def test_a_fitted_classifier_with_augmentation_can_be_copied(trainable_layers, f
         np.testing.assert_array_equal(augmented, views)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("of_file", "current"),
     [("float32", "mixed_float16"), ("mixed_float16", "float32"), ("float64", "mixed_bfloat16")],
@@ -370,6 +372,7 @@ def test_the_models_in_a_file_are_no_larger_than_the_file(saved, tmp_path):
         MultimodalClassifier.load(rewrite(saved, tmp_path / "file", enlarge))
 
 
+@pytest.mark.slow
 def test_backbones_without_weights_in_the_file_are_bounded(
     without_backbones, weights_file, tmp_path, monkeypatch
 ):
@@ -765,6 +768,7 @@ def test_saved_backbones_need_no_weights_file(named, moved, table, tmp_path):
     assert_predicts_the_same(MultimodalClassifier.load(tmp_path / "large.mme"), named, table)
 
 
+@pytest.mark.slow
 def test_a_trained_backbone_is_never_left_out(fit, weights_file, table, tmp_path):
     poster = ImageEncoder(
         "poster",

@@ -160,6 +160,7 @@ def test_automatic_encoders_have_no_parameters_and_the_error_says_why():
 # -- searches --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_grid_search_over_the_parameters_of_an_encoder():
     data, y = draw()
     classifier = make()

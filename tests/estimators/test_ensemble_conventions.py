@@ -96,6 +96,7 @@ def through_pickle(ensemble):
     return joblib.load(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [copy.deepcopy, through_pickle])
 def test_a_copy_of_a_fitted_ensemble_predicts_the_same(copied, rows, joined):
     X, _ = rows

@@ -371,6 +371,7 @@ def test_refit_heads_trains_one_head_and_keeps_the_others(tmp_path, capsys):
     assert len(classifier.model_.trainable_weights) == 8
 
 
+@pytest.mark.slow
 def test_refit_heads_adds_a_modality():
     data, y = draw()
     photo, tags, number = encoders()
@@ -448,6 +449,7 @@ def test_rows_and_images_that_cannot_be_read_are_counted(tmp_path):
         assert classifier.provenance_["n_dropped"] == n_dropped
 
 
+@pytest.mark.slow
 def test_a_backbone_with_a_function_trains_but_is_not_saved(tmp_path):
     data, y = draw()
     inputs, convolution = keras.Input((8, 8, 3)), keras.layers.Conv2D(3, 3)

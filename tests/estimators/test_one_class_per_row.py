@@ -310,6 +310,7 @@ def test_thresholds_of_the_most_probable_class_are_equal(threshold):
     np.testing.assert_array_equal(ensemble.thresholds_, [1 / 3] * 3)
 
 
+@pytest.mark.slow
 def test_weights_of_classes_are_weights_of_rows():
     balanced = compute_class_weight("balanced", classes=GENRES, y=Y)
     by_class = dict(zip(GENRES, balanced, strict=True))
@@ -364,6 +365,7 @@ def test_a_network_of_several_classes_ends_in_a_softmax(fitted, capsys):
     assert binary.get_compile_config()["loss"] == "binary_crossentropy"
 
 
+@pytest.mark.slow
 def test_training_goes_on_with_the_same_classes():
     classifier = make("network", epochs=1, warm_start=True).fit(X, Y)
     few = Y != "love"
@@ -399,6 +401,7 @@ def test_a_forest_is_a_member():
 # -- scikit-learn ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @each_target
 def test_cross_validation_splits_and_scores_classes(target):
     y = TARGETS[target]
@@ -410,6 +413,7 @@ def test_cross_validation_splits_and_scores_classes(target):
         assert np.isfinite(cross_val_score(ensemble, X, y, cv=3, scoring=scoring)).all()
 
 
+@pytest.mark.slow
 def test_a_grid_search_of_a_network_takes_classes():
     search = GridSearchCV(make("network", epochs=1), {"batch_size": [20]}, cv=2)
     search.fit(X, Y)
@@ -487,6 +491,7 @@ def test_the_description_of_an_export_says_what_is_predicted(kind, target, fitte
     assert described["thresholds"] == estimator.thresholds_.tolist()
 
 
+@pytest.mark.slow
 @both
 @each_target
 def test_an_exported_model_decides_as_its_description_says(kind, target, fitted, tmp_path):

@@ -160,6 +160,7 @@ def test_cross_val_predict_returns_scores_of_each_row():
     np.testing.assert_allclose(y_score, by_hand, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_grid_search_over_parameters_and_lists_of_encoders():
     data, y = draw()
     encoders = [
@@ -236,6 +237,7 @@ class Wrapper:
         return getattr(object.__getattribute__(self, "wrapped"), name)
 
 
+@pytest.mark.slow
 def test_a_single_label_is_not_scored_upside_down():
     data, y = draw(n_labels=1)
     named = pd.DataFrame(y, columns=["war"])
@@ -282,6 +284,7 @@ def test_the_classifier_is_the_last_step_of_a_pipeline():
     assert scores.mean() > 0.6
 
 
+@pytest.mark.slow
 def test_a_transformer_of_tables_may_precede_the_classifier():
     data, y = draw()
     renamed = data.rename(columns={"tags": "words"})

@@ -231,6 +231,7 @@ def test_members_need_rows_in_memory(file, small_memory):
         ensemble.fit(file, "genres")
 
 
+@pytest.mark.slow
 def test_an_order_of_blocks_trains_as_well_as_any_order(small_memory, monkeypatch, tmp_path):
     # The table is sorted, so that the rows of a block have the same labels.
     monkeypatch.setattr(_read_rows, "_MAX_CACHED", 3)

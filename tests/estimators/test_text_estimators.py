@@ -41,6 +41,7 @@ def ensemble(folder):
     return MultimodalEnsemble(encoders, random_state=0, verbose=0).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_a_file_is_loaded_where_there_is_no_folder(ensemble, folder, tmp_path):
     expected = ensemble.predict_proba(X)
     ensemble.save(tmp_path / "model")
@@ -68,6 +69,7 @@ def test_a_file_without_weights_takes_them_from_a_folder(ensemble, folder, tmp_p
         MultimodalEnsemble.load(tmp_path / "model", weights={"title": tmp_path / "other"})
 
 
+@pytest.mark.slow
 def test_an_exported_model_takes_token_ids(ensemble, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")

@@ -132,6 +132,7 @@ def test_a_failed_training_changes_nothing(name, train, original, state):
     np.testing.assert_array_equal(scores_now, scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [fit, refit, continue_fit])
 def test_an_error_after_the_training_changes_nothing(train, original, state, monkeypatch):
     _, weights, scores = state(original)
@@ -164,6 +165,7 @@ def make_small(**options):
     return MultimodalClassifier(encoders, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("train", [fit, refit, continue_fit])
 def test_an_interrupt_after_an_evaluation_adopts_the_best_weights(train):
     classifier, uninterrupted = (make_small(epochs=2).fit(TABLE, LABELS) for _ in range(2))

@@ -145,6 +145,7 @@ def test_members_that_are_estimators_are_refused(table, y):
         ensemble.fit(table, y)
 
 
+@pytest.mark.slow
 def test_a_network_learns_nothing_from_unknown_labels(table, complete, y):
     """Whatever stands in place of an unknown label, the result is the same."""
     options = {"epochs": 3, "random_state": 0, "verbose": 0, "loss": "binary_crossentropy"}
@@ -162,6 +163,7 @@ def test_a_network_learns_nothing_from_unknown_labels(table, complete, y):
     assert network.provenance_["label_shares"] != [0.5] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label_weight", [None, "balanced"])
 def test_losses_of_labels_are_their_weighted_mean(table, complete, y, label_weight):
     """With all labels known, weights of labels leave the training as it is."""

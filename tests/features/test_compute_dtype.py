@@ -27,6 +27,7 @@ def dtypes_of(store):
     return sorted(entry.compute_dtype for entry in store.entries())
 
 
+@pytest.mark.slow
 def test_features_in_bfloat16_are_nearly_those_in_float32(tmp_path, posters):
     """A copy of the network by other means: Keras's own policy for all layers."""
     network = keras.applications.MobileNet(

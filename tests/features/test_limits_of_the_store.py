@@ -39,6 +39,7 @@ def test_the_largest_float32_stays_finite():
     np.testing.assert_allclose(from_half(*to_half(features)), features, rtol=2**-11, atol=1e31)
 
 
+@pytest.mark.slow
 def test_verify_and_reading_report_the_same_damage(store, make_encoder, posters):
     store.get_features(make_encoder(), posters, verbose=0)
     (shard,) = store.folder.glob("*/*.shard")

@@ -142,6 +142,7 @@ def test_whole_weights_are_equivalent_to_repeated_rows(criterion, column, data):
     assert weighted == tune_thresholds(*repeated, criterion=criterion)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(columns())
 def test_named_criteria_equal_the_metrics_of_scikit_learn(column):

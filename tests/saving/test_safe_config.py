@@ -96,6 +96,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_configurations_of_real_models_pass_and_load(name, monkeypatch):
     keras.utils.set_random_seed(1)

@@ -128,6 +128,7 @@ def test_a_full_queue_and_a_stopping_server_refuse(recorder):
     assert [future.result(0) for future in waiting] == [[[1.0]], "called"]
 
 
+@pytest.mark.slow
 def test_hundreds_of_requests_at_the_same_time(client, row, table):
     """One in ten is malformed: none is lost, and each has its own answer."""
     uris = [as_uri(encode_image(pixels)) for pixels in draw_pixels(6, 9, 9, 3)]

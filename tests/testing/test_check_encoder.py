@@ -67,6 +67,7 @@ def test_dense_encoder_passes(options, values):
     check_encoder(DenseEncoder("numbers", **options), values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

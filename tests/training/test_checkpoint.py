@@ -176,6 +176,7 @@ def test_resuming_continues_the_count_of_passes(problem, spy, path):
     assert ended.train.peek(0).raw.index.tolist() == order
 
 
+@pytest.mark.slow
 def test_all_state_of_an_optimizer_is_resumed(problem, path):
     def options():
         return {
@@ -721,6 +722,7 @@ def test_each_differing_part_is_named(problem, written):
     check_refused(make(problem), CheckpointError, match, resume_from=written, optimizer="adam")
 
 
+@pytest.mark.slow
 def test_malformed_values_raise_no_other_error(problem, written, path):
     training = make(problem)
     name = "multimodal_ensemble checkpoint"

@@ -97,6 +97,7 @@ def test_a_monitor_must_return_one_number(training, value):
 # -- logs of callbacks -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_images", [False, True])
 def test_callbacks_see_the_validation_values_of_each_epoch(problem, tmp_path, with_images):
     def prepare():

@@ -305,6 +305,7 @@ def test_features_of_another_frozen_part_are_refused(problem, store):
         fit_model(build(make_poster(1)), *datasets, verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaling", ["standard", "log"])
 @pytest.mark.parametrize("with_store", [False, True])
 def test_heads_adapt_to_the_output_of_the_trained_layers(problem, store, scaling, with_store):
@@ -320,6 +321,7 @@ def test_heads_adapt_to_the_output_of_the_trained_layers(problem, store, scaling
     np.testing.assert_allclose(layer.scale.numpy(), features.std(axis=0), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_fusion_of_tuned_models_is_trained_from_stored_features(problem, store):
     poster, numbers = make_poster(2), problem.numbers()
     parts = []

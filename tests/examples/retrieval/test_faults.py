@@ -196,6 +196,7 @@ def test_permanent_refusals_are_not_retried(make_scene, code):
     assert scene.asked(faulty=True) == {path: 1}
 
 
+@pytest.mark.slow
 def test_an_outage_stops_the_command(make_scene):
     movies = make_movies(400)
     scene = make_scene(movies, lambda path, *_: Fault(503) if path != CONFIGURATION else None)
@@ -242,6 +243,7 @@ def test_a_server_that_is_down_is_reported(make_scene):
     scene.check_files()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "form"), [(429, "seconds"), (503, "seconds"), (429, "date")], ids=str
 )
@@ -303,6 +305,7 @@ def test_slow_answers_end_with_the_timeout(make_scene, fault):
     scene.check_files()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["details", "poster"])
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 def test_a_huge_answer_is_not_read_completely(make_scene, of, packed):
