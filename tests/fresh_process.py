@@ -57,11 +57,15 @@ class FreshProcess:
         """Send a signal that no process can catch."""
         self._process.kill()
 
+    def send_signal(self, number: int) -> None:
+        os.kill(int(self._process.pid), number)
+
     def wait(self) -> int:
         """Wait until the process ends, and return its exit status."""
         self.stdin.close()
-        # The process would block on a full pipe.
-        self.stdout.read()
+        if not self.stdout.closed:
+            # The process would block on a full pipe.
+            self.stdout.read()
         self._process.join()
         self.stdout.close()
         return int(self._process.exitcode)

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tests.toys import use_shallow_network
+
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -34,6 +36,7 @@ def test_the_code_runs(code, tmp_path, monkeypatch):
     genres = [["scifi"] * (row % 2) + ["romance"] * (row // 2 % 2) for row in range(24)]
     data = pd.DataFrame({"poster": files, "tags": tags, "genres": genres})
     names = {"train": data[:12], "valid": data[12:18], "test": data[18:]}
+    use_shallow_network(monkeypatch, "MobileNet")
     mobilenet = keras.applications.MobileNet
 
     def random_mobilenet(include_top=True, weights="imagenet", **kwargs):

@@ -51,7 +51,7 @@ from multimodal_ensemble.model_selection import (
 from multimodal_ensemble.saving import read_archive, write_archive
 from multimodal_ensemble.serving import ServingLimits, make_app
 from tests.serving.conftest import open_client
-from tests.toys import make_network, make_poster
+from tests.toys import make_network, make_poster, use_shallow_network
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 CASES = {}
@@ -1349,9 +1349,11 @@ def _(folder):
         ).save_weights(folder / f"{seed}.weights.h5")
         return folder / f"{seed}.weights.h5"
 
-    encoder = ImageEncoder("photo", backbone="MobileNet", weights=weights(1), image_size=32)
-    fit(encoder).save(folder / "genres.mme", include_backbones=False)
-    MultimodalClassifier.load(folder / "genres.mme", weights={"photo": weights(2)})
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_shallow_network(monkeypatch, "MobileNet")
+        encoder = ImageEncoder("photo", backbone="MobileNet", weights=weights(1), image_size=32)
+        fit(encoder).save(folder / "genres.mme", include_backbones=False)
+        MultimodalClassifier.load(folder / "genres.mme", weights={"photo": weights(2)})
 
 
 # -- files of the command line ---------------------------------------------------------------------

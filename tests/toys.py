@@ -63,8 +63,8 @@ def _build_shallow_mobilenet(*, include_top, weights, input_shape, pooling=None)
     layers = [keras.Input(input_shape)]
     for convolution in (
         keras.layers.Conv2D(32, 3, strides=4, use_bias=False),
-        keras.layers.DepthwiseConv2D(3, use_bias=False),
-        *(keras.layers.Conv2D(1024, 1, use_bias=False) for _ in range(4)),
+        keras.layers.DepthwiseConv2D(3, strides=2, use_bias=False),
+        *(keras.layers.Conv2D(maps, 1, use_bias=False) for maps in (3000, 1024)),
     ):
         layers += [convolution, keras.layers.BatchNormalization(), keras.layers.ReLU(6.0)]
     if pooling is not None:

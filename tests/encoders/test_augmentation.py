@@ -363,9 +363,8 @@ def test_a_copy_reads_relative_paths_from_another_working_directory(tmp_path, mo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trainable_layers", [0, 1])
-def test_an_encoder_with_augmentation_fulfils_the_contract(trainable_layers):
-    check_encoder(own(jitter(), trainable_layers=trainable_layers), list(PIXELS))
+def test_an_encoder_with_augmentation_fulfils_the_contract():
+    check_encoder(own(jitter(), trainable_layers=1), list(PIXELS))
 
 
 def test_stored_features_of_a_view_equal_computed_ones(tmp_path):

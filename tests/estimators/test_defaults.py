@@ -43,8 +43,6 @@ def fit_plain(X, y, seed, **options):
     ("draw", "n_rows", "n_labels", "seed"),
     [
         (draw_tags, 80, 4, 4),
-        (draw_tags, 500, 4, 4),
-        (draw_numbers, 100, 2, 9),
         (draw_numbers, 60, 1, 6),
     ],
 )

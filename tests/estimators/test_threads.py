@@ -1,5 +1,7 @@
 """A training with a seed has the same result whatever runs beside it."""
 
+import pytest
+
 from benchmarks.stress.threads import count_differing
 
 

@@ -10,8 +10,16 @@ import pytest
 from examples.movielens_genres import experiment
 from examples.movielens_genres.__main__ import main
 from examples.movielens_genres.sample import write_sample
-from examples.movielens_genres.study import RECIPES
+from examples.movielens_genres.study import RECIPES, _controls
 from multimodal_ensemble import MultimodalClassifier
+from tests.toys import use_shallow_network
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _shallow_network():
+    with pytest.MonkeyPatch.context() as patch:
+        use_shallow_network(patch, "MobileNet")
+        yield
 
 
 @contextlib.contextmanager
@@ -23,10 +31,11 @@ def shortening_trainings():
         # One batch per epoch, so that Keras traces one graph per model.
         recipe = dataclasses.replace(RECIPES["recommended"], epochs=6, batch_size=512)
         monkeypatch.setitem(RECIPES, "recommended", recipe)
+        monkeypatch.setattr(_controls, "INVERSE_PENALTIES", (0.001, 0.01))
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sample_folder(tmp_path_factory):
     """Return a data folder of synthetic movies; tests must not change it."""
     folder = tmp_path_factory.mktemp("movies") / "data"
@@ -34,7 +43,7 @@ def sample_folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def run_arguments(sample_folder):
     """Return the arguments of a run with one small network."""
     store = str(sample_folder.parent / "store")
@@ -44,7 +53,7 @@ def run_arguments(sample_folder):
     ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sample_run(sample_folder, run_arguments):
     """Return the folder of a run with two seeds; tests must not change it."""
     out = sample_folder.parent / "out"

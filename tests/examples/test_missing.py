@@ -46,7 +46,10 @@ def test_each_case_is_measured_with_both_models(sample_folder, tmp_path, monkeyp
         (["--backbone", "Nope", "--weights", "random"], "keras.applications has no network 'Nope'"),
         (["--weights", "gone.weights.h5"], "Here: --weights PATH or random."),
         (["--image-size", "0"], "--image-size must be at least 1"),
-        (["--image-size", "5", "--weights", "random"], "Input size must be at least"),
+        (
+            ["--backbone", "VGG16", "--image-size", "5", "--weights", "random"],
+            "Input size must be at least",
+        ),
         (["--repeat", "0"], "--repeat must be at least 1"),
         (["--seed", "-1"], "--seed must be at least 0"),
     ],

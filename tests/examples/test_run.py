@@ -254,7 +254,7 @@ def test_a_prepared_table_repeats_the_first_run_and_computes_no_features(
     table = str(tmp_path / "table")
     assert main(["prepare", "--data", str(sample_folder), "--out", table]) == 0
     changed = [table if argument == str(sample_folder) else argument for argument in arguments]
-    options = ["--only", "models", "ensemble", "--out", str(tmp_path / "out")]
+    options = ["--only", "ensemble", "--out", str(tmp_path / "out")]
     assert main([*changed, *options]) == 0
     assert "Computing" not in capsys.readouterr().out
     again = pd.read_csv(tmp_path / "out" / "results_by_seed.csv")
@@ -371,7 +371,8 @@ def test_models_train_on_the_tag_genome(without_posters, sample_folder, tmp_path
 def test_the_reference_recipe_trains(arguments, tmp_path, monkeypatch):
     longer = dataclasses.replace(RECIPES["reference"], epochs=12)
     monkeypatch.setitem(RECIPES, "reference", longer)
-    assert main([*arguments, "--recipe", "reference", "--out", str(tmp_path / "out")]) == 0
+    options = ["--recipe", "reference", "--only", "models", "--out", str(tmp_path / "out")]
+    assert main([*arguments, *options]) == 0
     table = pd.read_csv(tmp_path / "out" / "results.csv", index_col="model")
     # With the loss of Keras 3, every score would be 1 and the ROC-AUC 0.5. The features of a random
     # MobileNet are about 1e-20, so nothing is learned from them without scaling.
@@ -434,7 +435,10 @@ def test_unreadable_posters_can_be_dropped(arguments, sample_folder, tmp_path, c
         (["--out", "mine.txt"], "'mine.txt' is a file"),
         (["--out", "mine.txt/out"], "cannot be made"),
         (["--data", "mine.txt"], "'mine.txt' is a file"),
-        (["--image-size", "8"], "Input size must be at least"),
+        (
+            ["--backbones", "VGG16", "--weights", "VGG16=random", "--image-size", "8"],
+            "Input size must be at least",
+        ),
         (["--min-year", "2100"], "are left after the filters"),
         (["--modalities", "poster,sound"], "--modalities takes each of poster,tags,title"),
         (["--min-relevance", "0.5"], "--min-relevance belongs to --tags genome"),
@@ -450,3 +454,92 @@ def test_unreadable_posters_can_be_dropped(arguments, sample_folder, tmp_path, c
 )
 def test_a_wrong_option_is_reported_in_one_sentence(arguments, options, message, check_refused):
     check_refused([*arguments, "--out", "out", *options], message)
+
+
+# -- the command that answers and explains one movie with a model of the run --
+
+
+@pytest.fixture(scope="module")
+def poster(sample_folder):
+    return next((sample_folder / "posters").iterdir())
+
+
+@pytest.fixture(scope="module")
+def known_tag(sample_run):
+    encoders = load_model(list_saved_models(sample_run)["tags"]).encoders_
+    return encoders[0].vocabulary_[0]
+
+
+def read_table(text, caption):
+    """Return a table of a report in Markdown by its caption, as texts."""
+    lines = text[text.index(f"### {caption}") :].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    table = pd.DataFrame(rows[2 : rows.index([])], columns=rows[0])
+    return table.set_index(rows[0][0])
+
+
+@pytest.mark.slow
+def test_the_best_model_before_the_test_answers_and_explains(
+    sample_run, poster, known_tag, tmp_path, capsys
+):
+    content = json.loads((sample_run / "results.json").read_text(encoding="utf-8"))
+    files = list_saved_models(sample_run)
+    best = max(files, key=content["roc_auc_before_the_test"].get)
+    page = tmp_path / "movie.html"
+    arguments = ["--run", str(sample_run), "--poster", str(poster), "--out", str(page)]
+    tags = f"{known_tag.upper()}!, a tag that nobody gave"
+    assert main(["predict", *arguments, "--tags", tags, "--title", "Heat (1995)"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("# Heat (1995)\n")
+    assert f"Model: {best}." in shown
+    assert "does not know these tags: a tag that nobody gave." in shown
+    model = load_model(files[best])
+    rows = pd.DataFrame({"poster_file": [str(poster)], "tags": [[known_tag]]})
+    (predicted,) = model.predict_labels(rows)
+    (answer,) = [line for line in shown.splitlines() if line.startswith("Predicted genres: ")]
+    listed = answer.removeprefix("Predicted genres: ").removesuffix(".").split(", ")
+    assert set(listed) == set(predicted) or listed[0].startswith("none;")
+    scores = read_table(shown, "Scores and thresholds")
+    expected = dict(zip(model.classes_, model.predict_proba(rows)[0], strict=True))
+    assert scores["score"].astype(float).to_dict() == pytest.approx(expected, abs=6e-4)
+    parts = read_table(shown, "By modality").astype(float)
+    assert list(parts.columns) == ["base", "poster", "tags", "log-odds"]
+    added = parts[["base", "poster", "tags"]].sum(axis=1)
+    assert added.to_numpy() == pytest.approx(parts["log-odds"].to_numpy(), abs=0.03)
+    html = page.read_text(encoding="utf-8")
+    assert "Where in the poster" in html
+    assert html.count("<img") == 1 + max(1, len(predicted))
+
+
+@pytest.mark.slow
+def test_a_model_can_be_chosen_and_needs_only_what_it_sees(sample_run, known_tag, capsys):
+    arguments = ["predict", "--run", str(sample_run), "--model", "tags", "--tags", known_tag]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("# A movie\n")
+    assert list(read_table(shown, "By modality").columns) == ["base", "tags", "log-odds"]
+    assert "does not know" not in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "Describe the movie with --poster, --tags or --title"),
+        (["--tags", "a", "--model", "best"], "--model 'best' is none of the saved models: "),
+        (
+            ["--tags", "a", "--model", MODELS[2]],
+            f"The model '{MODELS[2]}' needs --poster; pass it, or",
+        ),
+        (["--title", "A", "--model", MODELS[2]], "needs --poster and --tags; pass them"),
+        (["--tags", "a", "--poster", "mine.txt", "--model", MODELS[2]], "Here: another --poster."),
+        (["--tags", "a", "--poster", "gone.jpg"], "--poster 'gone.jpg' is no file"),
+        (["--tags", "a", "--out", "."], "--out '.' must be a file in a folder that exists"),
+        (["--tags", "a", "--out", "mine.txt"], "--out 'mine.txt' exists already; name a new file"),
+        (["--tags", "a", "--out", "no/page.html"], "must be a file in a folder that exists"),
+    ],
+)
+def test_a_wrong_option_of_predict_is_reported_in_one_sentence(
+    sample_run, options, message, check_refused
+):
+    check_refused(["predict", "--run", sample_run, *options], message)

@@ -113,23 +113,6 @@ def test_backbone_files_do_not_count_towards_max_bytes(
     assert store.n_bytes <= 4000
 
 
-@pytest.mark.slow
-def test_the_error_of_a_worker_names_the_unreadable_image(store, make_encoder, posters):
-    posters[9].write_bytes(b"not an image")
-    encoder = make_encoder()
-    with (
-        joblib.parallel_config("loky", n_jobs=2),
-        pytest.raises(
-            ImageReadError, match=r"'poster': the image '.*9\.png' in row \d+ cannot be read"
-        ),
-    ):
-        store.get_features(encoder, posters, verbose=0)
-    # After an error, joblib kills the other workers, possibly while they write.
-    assert all(path.suffix == ".tmp" for path in left_behind(store))
-    features = store.get_features(encoder, posters[:9], verbose=0)
-    assert features.shape == (9, 4)
-
-
 def test_features_that_exceed_the_limit_are_refused_before_work_is_sent(
     store, make_encoder, posters
 ):
@@ -204,6 +187,24 @@ def test_worker_processes_compute_in_bfloat16(tmp_path, make_encoder, posters):
         features = store.get_features(encoder, posters, verbose=0)
     np.testing.assert_allclose(features, expected, rtol=2**-7)
     assert [entry.compute_dtype for entry in store.entries()] == ["bfloat16"]
+
+
+# joblib kills all workers after an error, so that further tests would start new ones.
+@pytest.mark.slow
+def test_the_error_of_a_worker_names_the_unreadable_image(store, make_encoder, posters):
+    posters[9].write_bytes(b"not an image")
+    encoder = make_encoder()
+    with (
+        joblib.parallel_config("loky", n_jobs=2),
+        pytest.raises(
+            ImageReadError, match=r"'poster': the image '.*9\.png' in row \d+ cannot be read"
+        ),
+    ):
+        store.get_features(encoder, posters, verbose=0)
+    # After an error, joblib kills the other workers, possibly while they write.
+    assert all(path.suffix == ".tmp" for path in left_behind(store))
+    features = store.get_features(encoder, posters[:9], verbose=0)
+    assert features.shape == (9, 4)
 
 
 @pytest.mark.slow

@@ -142,8 +142,7 @@ def test_whole_weights_are_equivalent_to_repeated_rows(criterion, column, data):
     assert weighted == tune_thresholds(*repeated, criterion=criterion)
 
 
-@pytest.mark.slow
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(columns())
 def test_named_criteria_equal_the_metrics_of_scikit_learn(column):
     y_true, scores = column

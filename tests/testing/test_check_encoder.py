@@ -9,6 +9,7 @@ from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, ImageEncoder
 from multimodal_ensemble.encoders import DenseHead, FeatureScaling, InferenceModel
 from multimodal_ensemble.testing import check_encoder
 from tests.testing.third_party_encoder import ClipEncoder, LogPower
+from tests.toys import use_shallow_network
 
 RNG = np.random.default_rng(0)
 IMAGES = [RNG.integers(0, 256, (10 + i, 12, 3), dtype="uint8") for i in range(4)]
@@ -89,7 +90,8 @@ def test_image_encoder_with_feature_vectors_passes():
 
 
 @pytest.mark.slow
-def test_image_encoder_with_a_network_of_keras_passes():
+def test_image_encoder_with_a_network_of_keras_passes(monkeypatch):
+    use_shallow_network(monkeypatch, "MobileNet")
     encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
     check_encoder(encoder, IMAGES)
 

@@ -85,9 +85,8 @@ def path(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("from_store", [False, True])
-def test_a_resumed_training_ends_like_an_uninterrupted_one(problem, spy, store, path, from_store):
-    parts = {"images": True, "store": store} if from_store else {}
+def test_a_resumed_training_ends_like_an_uninterrupted_one(problem, spy, store, path):
+    parts = {"images": True, "store": store}
     options = {"epochs": 60, "patience": 4}
 
     def fit_one(parts, **others):

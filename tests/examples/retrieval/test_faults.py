@@ -198,7 +198,7 @@ def test_permanent_refusals_are_not_retried(make_scene, code):
 
 @pytest.mark.slow
 def test_an_outage_stops_the_command(make_scene):
-    movies = make_movies(400)
+    movies = make_movies(130)
     scene = make_scene(movies, lambda path, *_: Fault(503) if path != CONFIGURATION else None)
     status, said = scene.run(attempts=2)
     assert status == 1
@@ -305,9 +305,9 @@ def test_slow_answers_end_with_the_timeout(make_scene, fault):
     scene.check_files()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("of", ["details", "poster"])
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    ("of", "packed"), [("details", True), ("poster", False)], ids=["gzip", "plain"]
+)
 def test_a_huge_answer_is_not_read_completely(make_scene, of, packed):
     path = PLAIN[1].poster() if of == "poster" else PLAIN[1].details
     body = bytes(300 << 20)
