@@ -107,6 +107,7 @@ def test_a_missing_date_is_the_mean_with_an_indicator(nothing):
     ("values", "match"),
     [
         ([*TEXTS, "soon"], r"in the format 'ISO8601'. Received 'soon' in row 5 \(1 such values"),
+        ([*TEXTS, "now"], "Received 'now' in row 5"),
         (["2021-02-30"], "Received '2021-02-30' in row 0"),
         ([*TEXTS, 20210301], "Received 20210301 of type int in row 5. Convert numbers"),
         ([[1]], "of type list in row 0"),
@@ -114,7 +115,7 @@ def test_a_missing_date_is_the_mean_with_an_indicator(nothing):
         (iter(TEXTS), "can be read only once"),
         (5, "Received 5"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_values_that_are_no_dates_are_refused(values, match):
     with pytest.raises(ModalityError, match=match):

@@ -25,6 +25,7 @@ _FORMATS = (ISO, *(day + time for day in _DAYS for time in _TIMES), "%B %Y", "%b
 _LOOKS_LIKE_DATE = re.compile(
     r"\d{4}-\d\d?(-|$)|\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4}|\d.*[A-Za-z]{3}|[A-Za-z]{3}.*\d", re.ASCII
 )
+_DIGIT = re.compile(r"\d")
 _LONGEST = 40
 _N_FIRST_TRIED = 20
 
@@ -45,8 +46,11 @@ def parse_dates(texts: Sequence[str], date_format: str) -> NDArray[Any]:
 
     Times with a time zone become times of UTC.
     """
-    # Formats ignore differences in the number of spaces.
-    cleaned = pd.Series([" ".join(text.split()) for text in texts], dtype=object)
+    # Formats ignore differences in the number of spaces. Texts without a digit are no dates, but
+    # pandas would read "now" and "today" as the time of the call.
+    cleaned = pd.Series(
+        [" ".join(text.split()) if _DIGIT.search(text) else "" for text in texts], dtype=object
+    )
     dates = pd.to_datetime(cleaned, format=date_format, errors="coerce", utc=True)
     return np.asarray(dates.dt.tz_localize(None).to_numpy(), dtype="datetime64[s]")
 
