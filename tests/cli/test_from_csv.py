@@ -11,8 +11,10 @@ import pytest
 from multimodal_ensemble import infer_encoders
 from multimodal_ensemble.estimators import load_estimator
 from multimodal_ensemble.images import UnreadableImageWarning
+from multimodal_ensemble.serving import make_app
 from tests.cli.running import run
 from tests.products import write_products
+from tests.serving.conftest import open_client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "from_csv.md").read_text("utf-8")
 # The page is about 2,000 rows, which take minutes.
@@ -104,6 +106,21 @@ def test_the_printed_code_is_that_of_infer_encoders(products, capsys, inspected)
     assert capsys.readouterr().out == inspected["products"]
 
 
+def check_server(model, path, predicted):
+    """Compare scores of the server with those of `predict`, for values as the file has them."""
+    table = pd.read_csv(path, dtype=str, sep=None, engine="python", encoding="utf-8-sig")
+    row = int(table[["photo", "gallery"]].isna().all(axis=1).argmax())
+    with open_client(make_app(model)) as client:
+        columns = client.get("/health").json()["columns"]
+        values = {column: table[column].fillna("")[row] or None for column in columns}
+        answer = client.post("/predict", json={"rows": [values]})
+        assert answer.status_code == 200, answer.text
+        (found,) = answer.json()["rows"]
+        assert client.post("/explain", json={"rows": [values]}).status_code == 200
+    for label, score in found["scores"].items():
+        assert score == pytest.approx(predicted[f"score_{label}"][row], abs=1e-5)
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_page_run(tmp_path, monkeypatch):
     # The lines of Python below read the other form of the file.
@@ -123,6 +140,7 @@ def test_the_commands_of_the_page_run(tmp_path, monkeypatch):
     predicted = pd.read_csv("predictions.csv")
     assert len(predicted) == N_ROWS
     assert predicted["error"].isna().all()
+    check_server("model.mme", path, predicted)
     shown = run("show", "model.mme", "--json").value
     assert shown["test"]["mean_roc_auc"] > 0.75
     assert list(shown["thresholds"]) == ["Garden", "Kitchen", "Office"]

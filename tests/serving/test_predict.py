@@ -325,3 +325,31 @@ def test_a_body_of_too_many_lists_is_refused(client):
     answer = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
     assert answer.json()["error"]["reason"] == "the body has more than 500,000 lists and objects"
+
+
+@pytest.mark.parametrize(("decimal", "texts"), [(".", ["1,234.5", "3"]), (",", ["1.234,5", "3"])])
+def test_numbers_as_text_are_those_that_the_model_has_learned(decimal, texts):
+    prices = [*texts, *map(str, range(22))]
+    encoders = [DenseEncoder("price", decimal=decimal), DenseEncoder("year")]
+    X = {"price": prices, "year": [*range(24)]}
+    model = MultimodalEnsemble(encoders, random_state=1, verbose=0).fit(X, draw_labels())
+    wanted = model.predict_proba({"price": texts, "year": [1, 2]})
+    numbers = [1234.5, 3]
+    with open_client(make_app(model)) as client:
+        for given in (texts, numbers):
+            rows = [
+                {"price": price, "year": year} for price, year in zip(given, [1, 2], strict=True)
+            ]
+            answer = post(client, rows).json()
+            found = [[*row["scores"].values()] for row in answer["rows"]]
+            np.testing.assert_allclose(found, wanted, rtol=1e-5)
+        form = {"price": (None, "1234.5"), "year": (None, "1")}
+        answer = client.post("/predict", files=form).json()
+        np.testing.assert_allclose([*answer["rows"][0]["scores"].values()], wanted[0], rtol=1e-5)
+        good, bad = {"price": "3", "year": 1}, {"price": "many", "year": 1}
+        refused = post(client, [good, bad])
+        assert refused.status_code == 422
+        assert "'many' in row 1" in refused.json()["error"]["reason"]
+        assert post(client, [{"price": 3, "year": "1,5"}]).status_code == 422
+        schema = client.get("/openapi.json").text
+        assert '["number","string"]' in schema.replace(" ", "")

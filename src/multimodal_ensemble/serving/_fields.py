@@ -48,7 +48,7 @@ class Field:
     takes_null : bool
         Whether its value may be null.
     takes_text : bool
-        Whether its value may be a string, such as tags with a delimiter.
+        Whether its value may be a string, such as tags with a delimiter, or numbers as text.
     choices : tuple
         The known categories, without None.
     length : int, optional
@@ -130,7 +130,10 @@ def _describe(encoder: Any, column: str, position: int) -> Field:
         is_vector = len(encoder.columns) == 1 and encoder.n_features_ > 1
         kind = "vector" if is_vector else "number"
         takes_null = takes_null or not is_vector
-        options = {"length": encoder.n_features_ if is_vector else None}
+        options = {
+            "length": encoder.n_features_ if is_vector else None,
+            "takes_text": encoder.decimal is not None,
+        }
     elif isinstance(encoder, DateEncoder):
         kind, takes_null = "date", True
     return Field(column, kind, not encoder.optional, takes_null, **options)

@@ -25,11 +25,12 @@ def check_value(value: Any, field: Field) -> Any:
     RequestError
         If it is of another kind.
     """
-    if field.kind == "number":
-        return _number(value)
     if field.kind == "vector":
         return _vector(value, field.length)
     _check_text(value)
+    if field.kind == "number":
+        # The encoder knows which numbers are written as text.
+        return value if isinstance(value, str) and field.takes_text else _number(value)
     if field.kind == "category":
         if isinstance(value, str | bool | int | float):
             return value
@@ -74,6 +75,12 @@ def parse_text(texts: Sequence[str], field: Field) -> Any:
     if field.kind == "category":
         by_name = {str(choice): choice for choice in field.choices}
         return by_name.get(text, text)
+    if field.kind == "number":
+        # Browsers write numbers with a point.
+        try:
+            return float(text)
+        except ValueError:
+            return text
     if field.kind == "value":
         try:
             return json.loads(text)
@@ -87,7 +94,7 @@ def make_table(rows: Sequence[Row], fields: Mapping[str, Field]) -> pd.DataFrame
     columns: dict[str, Any] = {}
     for column, field in fields.items():
         values = [row.get(column) for row in rows]
-        if field.kind == "number":
+        if field.kind == "number" and not any(isinstance(value, str) for value in values):
             columns[column] = np.array([np.nan if value is None else value for value in values])
         else:
             columns[column] = as_object_array(values)
