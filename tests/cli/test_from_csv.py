@@ -14,7 +14,7 @@ from multimodal_ensemble.images import UnreadableImageWarning
 from multimodal_ensemble.serving import make_app
 from tests.cli.running import run
 from tests.products import write_products
-from tests.serving.conftest import open_client
+from tests.serving.conftest import as_base64, open_client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "from_csv.md").read_text("utf-8")
 # The page is about 2,000 rows, which take minutes.
@@ -107,12 +107,21 @@ def test_the_printed_code_is_that_of_infer_encoders(products, capsys, inspected)
 
 
 def check_server(model, path, predicted):
-    """Compare scores of the server with those of `predict`, for values as the file has them."""
+    """Compare scores of the server with those of `predict`; requests have images in base64."""
     table = pd.read_csv(path, dtype=str, sep=None, engine="python", encoding="utf-8-sig")
-    row = int(table[["photo", "gallery"]].isna().all(axis=1).argmax())
+    row = next(row for row, photo in enumerate(table["photo"]) if Path(str(photo)).is_file())
+
+    def as_value(column, kind):
+        value = table[column][row]
+        if pd.isna(value) or kind not in ("image", "images") or value.startswith("data:"):
+            return None if pd.isna(value) else value
+        files = [Path(name.strip()) for name in value.split(";")]
+        contents = [as_base64(file.read_bytes()) for file in files]
+        return contents if kind == "images" else contents[0]
+
     with open_client(make_app(model)) as client:
         columns = client.get("/health").json()["columns"]
-        values = {column: table[column].fillna("")[row] or None for column in columns}
+        values = {column: as_value(column, about["kind"]) for column, about in columns.items()}
         answer = client.post("/predict", json={"rows": [values]})
         assert answer.status_code == 200, answer.text
         (found,) = answer.json()["rows"]
