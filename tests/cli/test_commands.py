@@ -184,3 +184,17 @@ def test_export_chooses_the_format_by_the_suffix(small, tmp_path):
     assert value["format"] == "litert"
     assert (tmp_path / "model.tflite").stat().st_size
     assert (tmp_path / "model.tflite.json").stat().st_size
+
+
+def test_the_trivial_model_of_compare_predicts_the_more_frequent_answer(tmp_path):
+    # 0.44 of the rows have the label "a": thresholds by prevalence would predict it for all.
+    path = tmp_path / "rows.csv"
+    lines = [
+        f"{i},x{i % 2}|z,{'a|b' if i % 9 < 1 else 'a' if i % 9 < 4 else 'b'}" for i in range(90)
+    ]
+    path.write_text("\n".join(["n,t,y", *lines]))
+    options = ("--labels", "y", "--folds", "2", "--models", "trivial", "--tags", "t", "--json")
+    table = run("compare", path, *options).value["table"]
+    scores = {each["metric"]: each["score"] for each in table}
+    share = {"a": 40 / 90, "b": 60 / 90}
+    assert scores["mean_accuracy"] == pytest.approx((1 - share["a"] + share["b"]) / 2, abs=1e-3)
