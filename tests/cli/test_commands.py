@@ -198,3 +198,12 @@ def test_the_trivial_model_of_compare_predicts_the_more_frequent_answer(tmp_path
     scores = {each["metric"]: each["score"] for each in table}
     share = {"a": 40 / 90, "b": 60 / 90}
     assert scores["mean_accuracy"] == pytest.approx((1 - share["a"] + share["b"]) / 2, abs=1e-3)
+
+
+def test_evaluate_warns_of_the_file_of_the_training(plain, products, tmp_path):
+    same = run("evaluate", plain, products, "--quiet")
+    assert same.status == 0
+    assert "the model was trained on rows of" in same.err
+    text = products.read_text("utf-8-sig")
+    (tmp_path / "others.csv").write_text("\n".join(text.splitlines()[:60]), "utf-8")
+    assert "was trained on" not in run("evaluate", plain, tmp_path / "others.csv", "--quiet").err
