@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import BagOfWordsEncoder, DateEncoder, MultimodalEnsemble
+from multimodal_ensemble import BagOfWordsEncoder, DateEncoder, DenseEncoder, MultimodalEnsemble
 from multimodal_ensemble.serving import ServingLimits, make_app
 from tests.serving.conftest import as_base64, as_uri, encode_image, open_client
 
@@ -239,3 +239,24 @@ def test_one_class_per_row(n_classes, table):
         assert "yesterday" in bad.json()["error"]["reason"]
         assert post(client, [{"tags": [], "released": 3}]).status_code == 422
         assert post(client, [{"tags": [], "released": None}]).status_code == 200
+
+
+def test_numbers_are_read_as_in_the_file_of_the_training():
+    price = DenseEncoder("price", decimal=".", optional=True)
+    texts = ["1,234.5", "3 %", "", "7"] * 10
+    labels = [["a"], ["b"], ["a"], ["b"]] * 10
+    model = MultimodalEnsemble([price], random_state=0, verbose=0)
+    model = model.fit({"price": texts}, labels)
+    with open_client(make_app(model)) as client:
+        written = post(client, [{"price": each} for each in ("1,234.5", "3 %", "n/a")]).json()
+        plain = post(client, [{"price": each} for each in (1234.5, 0.03, None)]).json()
+        form = client.post("/predict", files={"price": (None, "3 %")}).json()
+        refused = post(client, [{"price": "many"}]).json()["error"]
+        schema = client.get("/openapi.json").json()["components"]["schemas"]["Row"]
+        page = client.get("/").text
+    assert written == plain
+    assert form["rows"] == plain["rows"][1:2]
+    assert refused["reason"] == ("it must be a number, such as 3, '1,234.5' or '3 %', not 'many'")
+    assert "string" in json.dumps(schema["properties"]["price"])
+    assert "type='number'" not in page
+    assert "(which is 0.03)" in page

@@ -71,7 +71,9 @@ def _meaning(field: Field) -> str:
         "tags": "list of strings",
         "texts": "list of strings",
         "text": "string",
-        "number": "number",
+        "number": "number"
+        if field.decimal is None
+        else f"number, also as text: {field.example_of_number!r}, '3 %'",
         "date": "date as in training",
         "vector": f"list of {field.length} numbers",
     }.get(field.kind, "JSON value")

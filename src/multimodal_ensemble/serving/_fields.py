@@ -57,6 +57,9 @@ class Field:
         Height and width that images are resized to; None if several encoders read them otherwise.
     resampling : str
         The filter for resizing.
+    decimal : str, optional
+        The decimal mark of numbers as text, such as "1,234.5" and "3 %"; None if the encoder
+        takes numbers alone.
     """
 
     column: str
@@ -68,11 +71,17 @@ class Field:
     length: int | None = None
     size: tuple[int, int] | None = None
     resampling: str = "bilinear"
+    decimal: str | None = None
 
     @property
     def is_image(self) -> bool:
         """Whether its values are images."""
         return self.kind in ("image", "images")
+
+    @property
+    def example_of_number(self) -> str:
+        """A number as text, with its marks."""
+        return "1.234,5" if self.decimal == "," else "1,234.5"
 
 
 def describe_fields(
@@ -127,7 +136,7 @@ def _describe(encoder: Any, column: str, position: int) -> Field:
         is_vector = len(encoder.columns) == 1 and encoder.n_features_ > 1
         kind = "vector" if is_vector else "number"
         takes_null = takes_null or not is_vector
-        options = {"length": encoder.n_features_ if is_vector else None}
+        options = {"length": encoder.n_features_} if is_vector else {"decimal": encoder.decimal}
     elif isinstance(encoder, DateEncoder):
         kind, takes_null = "date", True
     return Field(column, kind, not encoder.optional, takes_null, **options)
@@ -147,4 +156,5 @@ def _join(found: Sequence[Field]) -> Field:
         length=first.length,
         size=first.size if len(readings) == 1 else None,
         resampling=first.resampling,
+        decimal=first.decimal,
     )

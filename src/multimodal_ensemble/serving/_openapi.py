@@ -206,7 +206,7 @@ def _schema(field: Field) -> dict[str, Any]:
         "tags": _STRINGS,
         "texts": _STRINGS,
         "text": {"type": "string"},
-        "number": {"type": "number"},
+        "number": {"type": "number" if field.decimal is None else ["number", "string"]},
         "date": {"type": "string"},
         "vector": {
             "type": "array",

@@ -70,6 +70,8 @@ def model_page(title: str, fields: Mapping[str, Field]) -> str:
 def _field_html(field: Field, identifier: str) -> str:
     name = escape(field.column)
     hint = _HINTS[field.kind].format(length=field.length)
+    if field.decimal is not None:
+        hint = f"{hint} {field.example_of_number!r} and '3 %' (which is 0.03) are also numbers."
     if not field.is_required:
         hint = f"{hint} It may be left empty.".strip()
     described = f" aria-describedby='{identifier}-hint'" if hint else ""
@@ -87,7 +89,7 @@ def _field_html(field: Field, identifier: str) -> str:
     if field.kind == "category":
         options = [f"<option>{escape(str(choice))}</option>" for choice in field.choices]
         control = f"<select {common}><option value=''></option>{''.join(options)}</select>"
-    elif field.kind == "number":
+    elif field.kind == "number" and field.decimal is None:
         control = f"<input type='number' step='any' {common}>"
     elif field.kind == "text":
         control = f"<textarea rows='4' {common}{needed}></textarea>"

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from multimodal_ensemble._tables import as_object_array
+from multimodal_ensemble.encoders._number_strings import parse_number
 from multimodal_ensemble.serving._fields import Field
 from multimodal_ensemble.serving._request_error import RequestError
 
@@ -26,7 +27,7 @@ def check_value(value: Any, field: Field) -> Any:
         If it is of another kind.
     """
     if field.kind == "number":
-        return _number(value)
+        return _number(value, field)
     if field.kind == "vector":
         return _vector(value, field.length)
     if field.kind == "category":
@@ -93,7 +94,17 @@ def make_table(rows: Sequence[Row], fields: Mapping[str, Field]) -> pd.DataFrame
     return pd.DataFrame(columns)
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, field: Field | None = None) -> float:
+    if isinstance(value, str) and field is not None and field.decimal is not None:
+        # Texts as in the rows of the training; NaN stands for a missing number, such as "n/a".
+        number = parse_number(value, field.decimal)
+        if number is not None and (math.isfinite(number) or field.takes_null):
+            return number
+        msg = (
+            f"it must be a number, such as 3, {field.example_of_number!r} or '3 %', not "
+            f"{value!r:.80}"
+        )
+        raise RequestError(422, msg)
     try:
         number = float(value) if isinstance(value, str | int | float) else math.nan
     except (ValueError, OverflowError):
