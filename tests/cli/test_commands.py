@@ -205,3 +205,12 @@ def test_evaluate_warns_of_the_file_of_the_training(plain, products, tmp_path):
     text = products.read_text("utf-8-sig")
     (tmp_path / "others.csv").write_text("\n".join(text.splitlines()[:60]), "utf-8")
     assert "was trained on" not in run("evaluate", plain, tmp_path / "others.csv", "--quiet").err
+
+
+def test_absent_weights_are_an_error_that_names_the_option(products, tmp_path):
+    options = ("--labels", "labels", "--image", "photo", "--backbone", "MobileNet")
+    absent = ("--weights", tmp_path / "absent.weights.h5", "--out", tmp_path / "model.mme")
+    result = run("train", products, *options, *absent)
+    assert result.status == 1
+    assert "or --weights random for random weights" in result.err
+    assert "weights=" not in result.err.splitlines()[-1]
