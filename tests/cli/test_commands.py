@@ -220,3 +220,33 @@ def test_explain_reads_features_of_a_store(trained, products, tmp_path):
     result = run("explain", trained.path, products, *options)
     assert result.status == 0, result.err
     assert len(FeatureStore(tmp_path / "store").entries()) == 1
+
+
+def test_the_trivial_model_of_compare_predicts_the_more_frequent_answer(tmp_path):
+    # "a" has 44 of 100 rows, and thresholds that are tuned on shares would predict it.
+    path = tmp_path / "rows.csv"
+    labels = ["a"] * 40 + ["a|b"] * 4 + ["b"] * 56
+    rows = [f"x{row % 2}|z,{label}" for row, label in enumerate(labels)]
+    path.write_text("\n".join(["t,y", *rows]))
+    options = ("--labels", "y", "--folds", "2", "--models", "trivial", "--tags", "t", "--json")
+    table = run("compare", path, *options).value["table"]
+    scores = {each["metric"]: each["score"] for each in table}
+    assert scores["mean_accuracy"] == pytest.approx((0.56 + 0.60) / 2, abs=1e-3)
+
+
+def test_evaluate_warns_of_the_file_of_the_training(plain, products, tmp_path):
+    same = run("evaluate", plain, products, "--quiet")
+    assert same.status == 0
+    assert "the model was trained on rows of" in same.err
+    text = products.read_text("utf-8-sig")
+    (tmp_path / "others.csv").write_text("\n".join(text.splitlines()[:60]), "utf-8")
+    assert "was trained on" not in run("evaluate", plain, tmp_path / "others.csv", "--quiet").err
+
+
+def test_absent_weights_are_an_error_that_names_the_option(products, tmp_path):
+    options = ("--labels", "labels", "--image", "photo", "--backbone", "MobileNet")
+    absent = ("--weights", tmp_path / "absent.weights.h5", "--out", tmp_path / "model.mme")
+    result = run("train", products, *options, *absent)
+    assert result.status == 1
+    assert "or --weights random for random weights" in result.err
+    assert "weights=" not in result.err.splitlines()[-1]

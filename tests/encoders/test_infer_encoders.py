@@ -698,3 +698,11 @@ def test_data_of_another_type_is_refused(data, received):
 def test_a_table_without_usable_columns_is_an_error_with_the_reasons(data, options, match):
     with pytest.raises(ModalityError, match=match):
         infer(data, **options)
+
+
+def test_weights_of_none_are_random_as_those_of_an_image_encoder(capsys):
+    pixels = {"photo": [np.zeros((8, 8, 3), np.uint8)] * 4}
+    (pretrained,) = infer(pixels)
+    (random,) = infer_encoders(pixels, weights=None)
+    assert (pretrained.weights, random.weights) == ("imagenet", None)
+    assert "ImageEncoder('photo', weights=None)" in capsys.readouterr().out

@@ -106,9 +106,9 @@ def _make_estimator(name: str, encoders: list[Encoder], values: argparse.Namespa
     """Return the estimator that a name such as "ensemble:plot" stands for."""
     kind, sign, listed = name.partition(":")
     if kind == TRIVIAL:
-        from sklearn.dummy import DummyClassifier
+        from multimodal_ensemble.cli._trivial import TrivialClassifier
 
-        return DummyClassifier()
+        return TrivialClassifier()
     columns = listed.split(",")
     chosen = [each for each in encoders if not sign or set(each.columns) <= set(columns)]
     read = {column for each in chosen for column in each.columns}

@@ -14,7 +14,7 @@ from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import UsageError
 from multimodal_ensemble.cli._evaluation import measure_rows, write_model_report
-from multimodal_ensemble.cli._models import check_output, load_model, training_of
+from multimodal_ensemble.cli._models import check_output, digest_of, load_model, training_of
 from multimodal_ensemble.cli._row_reader import read_table
 
 
@@ -37,9 +37,15 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if not columns:
         msg = "The model does not know the column of the labels; name it with --labels."
         raise UsageError(msg)
+    table = read_table(values.data, values, console)
+    if (digest := digest_of(values.data)) is not None and digest == training.get("sha256"):
+        console.warn(
+            f"the model was trained on rows of {values.data}, so that the figures are too good; "
+            "evaluate it on a file of other rows, or hold some out with train --test-size."
+        )
     measured = measure_rows(
         model,
-        read_table(values.data, values, console),
+        table,
         columns,
         console,
         root=root_of(values, values.data),

@@ -20,7 +20,7 @@ from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError, UsageError
 from multimodal_ensemble.cli._options_file import apply_options_file
 from multimodal_ensemble.cli._startup import set_log_level
-from multimodal_ensemble.exceptions import MultimodalEnsembleError
+from multimodal_ensemble.exceptions import MultimodalEnsembleError, WeightsUnavailableError
 
 PROGRAM = "multimodal-ensemble"
 # The last two are 128 and the number of the signal.
@@ -223,6 +223,10 @@ def _describe(error: Exception) -> str:
         where = f" ({str(error.filename)!r})" if error.filename else ""
         return f"{(error.strerror or str(error)).rstrip('.')}{where}."
     known = CommandError | MultimodalEnsembleError | ValueError | ImportError
+    if isinstance(error, WeightsUnavailableError):
+        # The library names the parameter of Python.
+        text = str(error).replace("weights=None", "--weights random")
+        return re.sub(r"weights='([^']*)'", r"--weights \1", text)
     if isinstance(error, known) and str(error):
         return str(error)
     kind = type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,6 +57,14 @@ def training_of(model: Any) -> dict[str, Any]:
     """Return what `train` kept in the provenance of a model; empty for models of other origin."""
     kept = model.provenance_.get(TRAINED)
     return kept if isinstance(kept, dict) else {}
+
+
+def digest_of(path: str) -> str | None:
+    """Return the SHA-256 of a file, by which a model knows the rows of its training again."""
+    if Path(path).is_dir():
+        return None
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def target_of(model: Any) -> Target:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from multimodal_ensemble.cli._models import (
     MODELS,
     TRAINED,
     check_output,
+    digest_of,
     list_encoders,
     make_model,
     thresholds_of,
@@ -87,7 +87,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     )
     kept = {
         "data": Path(values.data).name,
-        "sha256": _digest(Path(values.data)),
+        "sha256": digest_of(values.data),
         "n_rows": len(table),
         "labels": list(values.labels),
         "id": values.id,
@@ -174,13 +174,6 @@ def _split(
 def _count_labels(model: Any) -> str:
     what = "labels" if model.target_type_ == "multilabel" else "classes"
     return f"{len(model.classes_)} {what}"
-
-
-def _digest(path: Path) -> Any:
-    if path.is_dir():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 TRAIN = Command(

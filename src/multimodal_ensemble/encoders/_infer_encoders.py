@@ -39,7 +39,7 @@ def infer_encoders(
     allow_missing: bool = False,
     embed_tags: bool = False,
     backbone: str | PathLike[str] | keras.Model | None = None,
-    weights: str | PathLike[str] | None = None,
+    weights: str | PathLike[str] | None = "imagenet",
     image_options: Mapping[str, Any] | None = None,
     text_backbone: str | PathLike[str] | None = None,
     root: str | PathLike[str] | None = None,
@@ -90,9 +90,8 @@ def infer_encoders(
         encoders are the last ones.
     backbone : str, path or keras.Model, optional
         The network of each `ImageEncoder`. Default: that of `ImageEncoder`.
-    weights : str or path, optional
-        The weights of each `ImageEncoder`. Default: those of `ImageEncoder`, that is, pretrained
-        ones.
+    weights : str, path or None, default="imagenet"
+        The weights of each `ImageEncoder`; None for random ones.
     image_options : mapping of str to object, optional
         Further arguments of each `ImageEncoder`, such as ``{"image_size": 224}``. With ``"fetch"``,
         web addresses are images.
@@ -146,8 +145,9 @@ def infer_encoders(
         )
         raise ModalityError(msg)
     taken = set(SHARED_NAMES)
-    image = {"backbone": backbone, "weights": weights}
-    image = {key: value for key, value in image.items() if value is not None}
+    image: dict[str, Any] = {} if backbone is None else {"backbone": backbone}
+    if weights != "imagenet":
+        image["weights"] = weights
     image |= image_options or {}
     choices = [(columns, _with_backbone(kind, image, text_backbone)) for columns, kind in choices]
     if allow_missing:
