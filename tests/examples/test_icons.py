@@ -315,7 +315,10 @@ def test_a_missing_library_is_reported(folder, monkeypatch):
         (["--text-backbone", "nowhere"], "--text-backbone 'nowhere' is not a folder"),
         (["--weights", "gone.weights.h5"], "Here: --weights FILE or random for pictures"),
         (["--backbone", "Nope"], "keras.applications has no network 'Nope'"),
-        (["--image-size", "5", "--weights", "random"], "Input size must be at least"),
+        (
+            ["--backbone", "VGG16", "--image-size", "5", "--weights", "random"],
+            "Input size must be at least",
+        ),
     ],
 )
 def test_a_wrong_option_is_reported_in_one_sentence(options, message, check_refused):
