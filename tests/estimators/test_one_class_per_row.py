@@ -501,8 +501,8 @@ def test_the_description_of_an_export_says_what_is_predicted(kind, target, fitte
 
 # Of both kinds, the output of two classes is a sigmoid.
 @pytest.mark.parametrize(("kind", "target"), [("ensemble", "multiclass"), ("network", "binary")])
-def test_an_exported_model_decides_as_its_description_says(kind, target, fitted, tmp_path):
-    estimator = fitted(kind, target)
+def test_an_exported_model_decides_as_its_description_says(kind, target, tmp_path):
+    estimator = make(kind, ["number"]).fit(X, TARGETS[target])
     estimator.export(tmp_path / "model", format="litert")
     described = json.loads((tmp_path / "model.json").read_text())
     inputs = {name: np.asarray(rows, "float32") for name, rows in batch(estimator).items()}
