@@ -5,7 +5,7 @@ import pytest
 
 from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
 from multimodal_ensemble.encoders import DenseHead
-from tests.toys import draw_labels, draw_table, make_poster
+from tests.toys import draw_labels, draw_table, make_network, make_poster
 
 
 def fit_classifier(encoders, *, y=None, **options):
@@ -30,9 +30,12 @@ def fit():
 @pytest.fixture(scope="session")
 def classifier():
     """Return a classifier of an image with a backbone, tags and numbers; the first two optional."""
+    # Weights that its configuration alone would not restore.
+    network = make_network()
+    network.set_weights([weights + 0.5 for weights in network.get_weights()])
     return fit_classifier(
         [
-            make_poster(optional=True, head=DenseHead(4, scaling="log")),
+            make_poster(network=network, optional=True, head=DenseHead(4, scaling="log")),
             BagOfWordsEncoder("tags", optional=True, head=DenseHead(3)),
             DenseEncoder("numbers", column=["year", "minutes"], head=DenseHead(2)),
         ],

@@ -38,7 +38,6 @@ from tests.testing.third_party_encoder import ClipEncoder
 from tests.toys import (
     ArrayEncoder,
     draw_labels,
-    make_network,
     make_poster,
     use_shallow_network,
 )
@@ -238,11 +237,6 @@ ENCODERS = {
         BagOfWordsEncoder("text", tokenizer="words", drop=["war"], ngram_range=(1, 2)),
         BagOfWordsEncoder("parts", column="text", delimiter=" ", max_tokens=6),
     ],
-    "numbers": lambda: [
-        DenseEncoder("numbers", column=("year", "minutes")),
-        DenseEncoder("share", scaling=None, head=DenseHead(activation=None)),
-    ],
-    "own network": lambda: [make_poster(optional=True)],
     "random network": lambda: [
         ImageEncoder(
             "poster",
@@ -266,9 +260,11 @@ ENCODERS = {
             head=DenseHead(256, scaling="standard"),
         )
     ],
-    "two modalities": lambda: [
+    "two networks and numbers": lambda: [
         make_poster(optional=True, head=DenseHead(256)),
         ClipEncoder("clip", length=4),
+        DenseEncoder("numbers", column=("year", "minutes")),
+        DenseEncoder("share", scaling=None, head=DenseHead(activation=None)),
     ],
 }
 
@@ -282,7 +278,7 @@ def test_every_kind_of_encoder_is_restored(name, table, tmp_path):
     )
     y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
     encoders = ENCODERS[name]()
-    options = {"epochs": 3, "optimizer": "sgd", "random_state": 1, "verbose": 0}
+    options = {"epochs": 1, "optimizer": "sgd", "random_state": 1, "verbose": 0}
     classifier = MultimodalClassifier(encoders, **options).fit(table, y)
     loaded = reload(classifier, tmp_path / "file")
     assert_predicts_the_same(loaded, classifier, table)
@@ -300,17 +296,29 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize("how", COPIES)
-def test_fitted_classifiers_can_be_copied(how, classifier, saved, small, table):
-    for fitted in (classifier, MultimodalClassifier.load(saved), small):
-        again = COPIES[how](fitted)
-        assert_predicts_the_same(again, fitted, table)
-        assert again.encoders_[0] is not fitted.encoders_[0]
+@pytest.fixture(scope="module")
+def loaded(saved):
+    return MultimodalClassifier.load(saved)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("trainable_layers", [0, "all"])
-def test_a_fitted_classifier_with_augmentation_can_be_copied(trainable_layers, fit, table):
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        ("pickle", "classifier"),
+        ("pickle", "loaded"),
+        ("cloudpickle", "small"),
+        ("deepcopy", "classifier"),
+    ],
+)
+def test_fitted_classifiers_can_be_copied(how, name, table, request):
+    fitted = request.getfixturevalue(name)
+    again = COPIES[how](fitted)
+    assert_predicts_the_same(again, fitted, table)
+    assert again.encoders_[0] is not fitted.encoders_[0]
+
+
+@pytest.mark.parametrize(("how", "trainable_layers"), [("pickle", 0), ("deepcopy", "all")])
+def test_a_fitted_classifier_with_augmentation_can_be_copied(how, trainable_layers, fit, table):
     layers = [keras.layers.RandomFlip("horizontal"), keras.layers.RandomRotation(0.1)]
     poster = make_poster(
         augmentation=Augmentation(layers, views=2),
@@ -322,17 +330,15 @@ def test_a_fitted_classifier_with_augmentation_can_be_copied(trainable_layers, f
     images, digests = np.zeros((2, 8, 8, 3), "uint8") + 100, [b"a", b"b"]
     images[:, :4] = 7
     views = fitted.encoders_[0].augmentation.apply(images, digests, np.array([0, 1]))
-    for make_copy in COPIES.values():
-        again = make_copy(fitted)
-        assert_predicts_the_same(again, fitted, table)
-        augmented = again.encoders_[0].augmentation.apply(images, digests, np.array([0, 1]))
-        np.testing.assert_array_equal(augmented, views)
+    again = COPIES[how](fitted)
+    assert_predicts_the_same(again, fitted, table)
+    augmented = again.encoders_[0].augmentation.apply(images, digests, np.array([0, 1]))
+    np.testing.assert_array_equal(augmented, views)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("of_file", "current"),
-    [("float32", "mixed_float16"), ("mixed_float16", "float32"), ("float64", "mixed_bfloat16")],
+    ("of_file", "current"), [("mixed_float16", "float32"), ("float64", "mixed_bfloat16")]
 )
 def test_the_dtype_policy_is_part_of_the_file(of_file, current, fit, table, tmp_path):
     before = keras.config.dtype_policy()
@@ -413,21 +419,15 @@ def test_named_pipes_and_devices_are_no_classifiers(tmp_path):
             MultimodalClassifier.load(path)
 
 
-def test_a_loaded_classifier_can_be_trained_further(small, table, saved_small):
-    loaded = MultimodalClassifier.load(saved_small).set_params(warm_start=True)
-    before = loaded.predict_proba(table)
-    loaded.fit(table, draw_labels())
-    assert loaded.classes_.tolist() == small.classes_.tolist()
-    assert np.abs(loaded.predict_proba(table) - before).max() > 0
-    np.testing.assert_array_equal(before, small.predict_proba(table))
-
-
-def test_further_training_has_the_same_result_for_all_copies(table, saved_small):
+def test_a_loaded_classifier_and_its_copies_can_be_trained_further(small, table, saved_small):
     loaded = MultimodalClassifier.load(saved_small).set_params(warm_start=True, epochs=1)
-    copies = [pickle.loads(pickle.dumps(loaded)), copy.deepcopy(loaded), loaded]
+    before = loaded.predict_proba(table)
+    np.testing.assert_array_equal(before, small.predict_proba(table))
+    copies = [pickle.loads(pickle.dumps(loaded)), loaded]
     scores = [each.fit(table, draw_labels()).predict_proba(table) for each in copies]
-    for others in scores[1:]:
-        np.testing.assert_array_equal(others, scores[0])
+    assert np.abs(scores[1] - before).max() > 0
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert loaded.classes_.tolist() == small.classes_.tolist()
 
 
 def test_loading_draws_nothing_from_python_s_generator_and_repeats_dropout(saved):
@@ -442,13 +442,8 @@ def test_loading_draws_nothing_from_python_s_generator_and_repeats_dropout(saved
     assert states == again
 
 
-def test_a_loaded_classifier_can_be_fitted_again(fit, table, tmp_path):
-    network = make_network()
-    network.set_weights([weights + 0.5 for weights in network.get_weights()])
-    classifier = fit(
-        [make_poster(network=network, optional=True, head=DenseHead(4, scaling="log"))]
-    )
-    loaded = reload(classifier, tmp_path / "file")
+def test_a_loaded_classifier_can_be_fitted_again(classifier, saved, table):
+    loaded = MultimodalClassifier.load(saved)
     loaded.fit(table, draw_labels())
     np.testing.assert_array_equal(loaded.predict_proba(table), classifier.predict_proba(table))
 
@@ -504,9 +499,9 @@ def test_a_fusion_and_a_loss_of_this_package_are_restored(fit, table, tmp_path):
 
 
 @pytest.mark.parametrize("loss", [doubled_crossentropy, keras.losses.binary_crossentropy])
-def test_registered_functions_are_restored(loss, fit, tmp_path):
-    classifier = fit([DenseEncoder("year", head=DenseHead(2))], loss=loss)
-    assert reload(classifier, tmp_path / "file").loss is loss
+def test_registered_functions_are_restored(loss, small, tmp_path):
+    unsaved = copy.copy(small).set_params(loss=loss)
+    assert reload(unsaved, tmp_path / "file").loss is loss
 
 
 def unknown_loss(y_true, y_pred):
@@ -529,8 +524,8 @@ def hits_less_misses(tp, fp, fn, tn):
     return tp - fn
 
 
-def test_a_callable_criterion_is_saved_as_its_thresholds(fit, table, tmp_path):
-    classifier = fit([DenseEncoder("year", head=DenseHead(2))], threshold=hits_less_misses)
+def test_a_callable_criterion_is_saved_as_its_thresholds(small, table, tmp_path):
+    classifier = copy.copy(small).set_params(threshold=hits_less_misses)
     loaded = reload(classifier, tmp_path / "file")
     assert_predicts_the_same(loaded, classifier, table)
     np.testing.assert_array_equal(loaded.threshold, classifier.thresholds_)
@@ -608,7 +603,7 @@ def test_an_encoder_with_an_unknown_kind_of_value_is_not_saved(small, tmp_path):
 def saved_clip(folder, table):
     table = table.assign(clip=[[row / 7, 1, -row % 5] for row in range(24)])
     classifier = MultimodalClassifier(
-        [ClipEncoder("clip", length=4)], epochs=1, random_state=1, verbose=0
+        [ClipEncoder("clip", length=4)], epochs=1, optimizer="sgd", random_state=1, verbose=0
     )
     y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
     classifier.fit(table, y).save(folder / "clip.mme")
@@ -673,19 +668,20 @@ class ForgetfulEncoder(OwnNetworkEncoder):
 def fit_pairs(encoder):
     data = {"pair": [[row % 5, row % 3] for row in range(24)]}
     y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
-    options = {"epochs": 2, "random_state": 1, "verbose": 0, "threshold": None}
+    options = {"epochs": 1, "optimizer": "sgd", "random_state": 1, "verbose": 0, "threshold": None}
     return MultimodalClassifier([encoder], **options).fit(data, y), data
 
 
 @pytest.mark.parametrize("trainable", [False, True], ids=["random", "trained"])
-@pytest.mark.parametrize("include_backbones", [True, False])
-def test_weights_of_the_user_s_own_backbone_are_saved(trainable, include_backbones, tmp_path):
+def test_weights_of_the_user_s_own_backbone_are_saved(trainable, tmp_path):
     encoder = OwnNetworkEncoder("pair", trainable=trainable, head=DenseHead(2, activation="tanh"))
     classifier, data = fit_pairs(encoder)
     assert bool(classifier.encoders_[0].get_backbone().trainable_weights) == trainable
-    classifier.save(tmp_path / "file", include_backbones=include_backbones)
-    loaded = MultimodalClassifier.load(tmp_path / "file")
-    np.testing.assert_array_equal(loaded.predict_proba(data), classifier.predict_proba(data))
+    expected = classifier.predict_proba(data)
+    for include_backbones in (True, False):
+        classifier.save(tmp_path / "file", include_backbones=include_backbones)
+        loaded = MultimodalClassifier.load(tmp_path / "file")
+        np.testing.assert_array_equal(loaded.predict_proba(data), expected)
 
 
 def test_a_backbone_that_could_not_be_restored_is_refused_when_it_is_saved(tmp_path):
