@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 
+from multimodal_ensemble._html_base import script_source
 from multimodal_ensemble.reporting._style import STYLE
 from multimodal_ensemble.saving import replacing
 
@@ -56,6 +55,5 @@ def write_page(
 
 def _policy(script: str) -> str:
     """Return a second line of defence after escaping: nothing is loaded, no other script runs."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    allowed = f"; script-src 'sha256-{digest}'" if script else ""
+    allowed = f"; script-src {script_source(script)}" if script else ""
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'{allowed}"

@@ -1,22 +1,18 @@
 """The styles of the pages, in the colours of the reports."""
 
-STYLE = """
-:root { color-scheme: light dark; --page: #fff; --text: #1f2328; --soft: #59636e;
-  --line: #d1d9e0; --edge: #818b98; --band: #f4f6f8; --link: #0b57a8; --bar: #0068b3;
-  --for: #00785a; --against: #b34a00; --bad: #b3261e; --on: #fff; }
-@media (prefers-color-scheme: dark) { :root { --page: #16191d; --text: #e3e7eb; --soft: #9aa5b1;
-  --line: #3a424b; --edge: #7d8894; --band: #20252b; --link: #8ab8f0; --bar: #6db5ec;
-  --for: #45c9a1; --against: #f0935a; --bad: #ff9d94; --on: #16191d; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--text);
-  font: 1rem/1.55 system-ui, sans-serif; }
-main { max-width: 74rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-h1 { margin-top: 0; font-size: 1.8rem; line-height: 1.25; overflow-wrap: anywhere; }
+from multimodal_ensemble._html_base import BASE_STYLE
+
+STYLE = (
+    BASE_STYLE
+    + """\
+:root { --edge: #818b98; --bar: #0068b3; --for: #00785a; --against: #b34a00; --bad: #b3261e;
+  --on: #fff; }
+@media (prefers-color-scheme: dark) { :root { --edge: #7d8894; --bar: #6db5ec; --for: #45c9a1;
+  --against: #f0935a; --bad: #ff9d94; --on: #16191d; } }
+h1 { margin-top: 0; }
 h2 { margin: 0 0 0.6rem; font-size: 1.3rem; }
 h2.later { margin-top: 2rem; }
 h3 { margin: 1.2rem 0 0.3rem; font-size: 1.05rem; overflow-wrap: anywhere; }
-p { max-width: 46rem; }
-a { color: var(--link); }
 [hidden] { display: none !important; }
 code, pre { font-size: 0.92rem; }
 pre { padding: 0.8rem; border-radius: 6px; background: var(--band); }
@@ -45,7 +41,6 @@ button:disabled { opacity: 0.6; cursor: progress; }
   list-style: none; }
 .found li { padding: 0.1rem 0.7rem; border: 2px solid var(--bar); border-radius: 999px;
   font-weight: 600; overflow-wrap: anywhere; }
-.scroll { max-width: 100%; overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: 0.92rem;
   font-variant-numeric: tabular-nums; }
 caption { padding: 0.3rem 0; text-align: left; color: var(--soft); }
@@ -66,3 +61,4 @@ tbody .yes th, tbody .yes td { font-weight: 700; }
 @media (max-width: 46rem) { table { font-size: 0.85rem; } th, td { padding: 0.2rem 0.25rem; }
   main { padding: 1rem 0.6rem 3rem; } }
 """
+)
