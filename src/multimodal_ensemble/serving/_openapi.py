@@ -10,106 +10,68 @@ from multimodal_ensemble.serving._fields import Field
 from multimodal_ensemble.serving._served_model import ServedModel
 from multimodal_ensemble.serving._serving_limits import ServingLimits
 
-_STRINGS = {"type": "array", "items": {"type": "string"}}
+
+def _list_of(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+_NUMBER, _STRING = {"type": "number"}, {"type": "string"}
+_STRINGS = _list_of(_STRING)
 _IMAGE = {
     "description": "A data URI or base64, or in a form the name of a part with a file.",
     "oneOf": [
         {"type": "string", "format": "byte"},
-        {
-            "type": "object",
-            "properties": {"upload": {"type": "string"}},
-            "required": ["upload"],
-            "additionalProperties": False,
-        },
+        {**_object(upload=_STRING), "required": ["upload"], "additionalProperties": False},
     ],
 }
-_SCORES = {"type": "object", "additionalProperties": {"type": "number"}}
+_SCORES = {"type": "object", "additionalProperties": _NUMBER}
 _THRESHOLDS = {
     "type": "object",
     "description": 'A label is predicted where its score reaches its threshold; "inf" never is, '
     '"-inf" always. Of two classes, the second one has a threshold. Of several classes, the one '
     "whose score exceeds its threshold by the largest factor is predicted.",
-    "additionalProperties": {"oneOf": [{"type": "number"}, {"enum": ["inf", "-inf"]}]},
+    "additionalProperties": {"oneOf": [_NUMBER, {"enum": ["inf", "-inf"]}]},
 }
-_PREDICTION = {
-    "type": "object",
-    "properties": {
-        "target_type": {"enum": ["multilabel", "binary", "multiclass"]},
-        "rows": {
-            "type": "array",
-            "items": {"type": "object", "properties": {"labels": _STRINGS, "scores": _SCORES}},
-        },
-        "thresholds": _THRESHOLDS,
-    },
-}
-_ERROR = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "status": {"type": "integer"},
-                "reason": {"type": "string"},
-                "row": {"type": "integer", "description": "Position of the row, from 0."},
-                "column": {"type": "string"},
-            },
-            "required": ["status", "reason"],
-        }
-    },
-}
-_PARTS = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {
-            "part": {"type": "string"},
-            "columns": {"type": "string"},
-            "contribution": {"type": "number"},
-        },
-    },
-}
-_MODALITIES = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {
-            "modality": {"type": "string"},
-            "contribution": {"type": "number"},
-            "is_missing": {"type": "boolean"},
-        },
-    },
-}
+_PREDICTION = _object(
+    target_type={"enum": ["multilabel", "binary", "multiclass"]},
+    rows=_list_of(_object(labels=_STRINGS, scores=_SCORES)),
+    thresholds=_THRESHOLDS,
+)
+_ERROR = _object(
+    error={
+        **_object(
+            status={"type": "integer"},
+            reason=_STRING,
+            row={"type": "integer", "description": "Position of the row, from 0."},
+            column=_STRING,
+        ),
+        "required": ["status", "reason"],
+    }
+)
 _EXPLAINED = {
-    "type": "object",
+    **_object(
+        label=_STRING,
+        score=_NUMBER,
+        log_odds=_NUMBER,
+        base=_NUMBER,
+        modalities=_list_of(
+            _object(modality=_STRING, contribution=_NUMBER, is_missing={"type": "boolean"})
+        ),
+        parts=_list_of(_object(part=_STRING, columns=_STRING, contribution=_NUMBER)),
+    ),
     "description": "Contributions to the log-odds; base and those of all modalities add up.",
-    "properties": {
-        "label": {"type": "string"},
-        "score": {"type": "number"},
-        "log_odds": {"type": "number"},
-        "base": {"type": "number"},
-        "modalities": _MODALITIES,
-        "parts": _PARTS,
-    },
 }
-_EXPLANATION = {
-    "type": "object",
-    "properties": {
-        "rows": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"labels": {"type": "array", "items": _EXPLAINED}},
-            },
-        }
-    },
-}
+_EXPLANATION = _object(rows=_list_of(_object(labels=_list_of(_EXPLAINED))))
 
 
 def describe_api(model: ServedModel, limits: ServingLimits) -> dict[str, Any]:
     """Return the OpenAPI document of a server."""
     row = {
-        "type": "object",
-        "properties": {column: _schema(field) for column, field in model.fields.items()},
+        **_object(**{column: _schema(field) for column, field in model.fields.items()}),
         "required": [column for column, field in model.fields.items() if field.is_required],
         "additionalProperties": False,
     }
@@ -158,16 +120,13 @@ def describe_api(model: ServedModel, limits: ServingLimits) -> dict[str, Any]:
 
 
 def _operation(summary: str, answer: str, max_rows: int) -> dict[str, Any]:
+    several = {
+        **_list_of({"$ref": "#/components/schemas/Row"}),
+        "minItems": 1,
+        "maxItems": max_rows,
+    }
     rows = {
-        "type": "object",
-        "properties": {
-            "rows": {
-                "type": "array",
-                "items": {"$ref": "#/components/schemas/Row"},
-                "minItems": 1,
-                "maxItems": max_rows,
-            }
-        },
+        **_object(rows=several),
         "required": ["rows"],
         "additionalProperties": False,
     }
@@ -202,15 +161,14 @@ def _content(name: str) -> dict[str, Any]:
 def _schema(field: Field) -> dict[str, Any]:
     schemas: dict[str, Any] = {
         "image": _IMAGE,
-        "images": {"type": "array", "items": _IMAGE},
+        "images": _list_of(_IMAGE),
         "tags": _STRINGS,
         "texts": _STRINGS,
-        "text": {"type": "string"},
+        "text": _STRING,
         "number": {"type": ["number", "string"] if field.takes_text else "number"},
-        "date": {"type": "string"},
+        "date": _STRING,
         "vector": {
-            "type": "array",
-            "items": {"type": "number"},
+            **_list_of(_NUMBER),
             "minItems": field.length,
             "maxItems": field.length,
         },
