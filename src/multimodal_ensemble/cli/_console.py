@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 # A terminal redraws one line. In a log file, each update is a new line.
 _TERMINAL_SECONDS = 0.2
@@ -56,7 +56,12 @@ class Console:
             print(text, file=self._stdout, flush=True)
         except BrokenPipeError:
             # The reader of the output, such as head, has enough.
-            sys.stdout = self._stdout = open(os.devnull, "w")  # noqa: PTH123
+            sys.stdout = self._stdout = open_nowhere()
+
+
+def open_nowhere() -> TextIO:
+    """Return a stream that takes the place of one that nobody reads."""
+    return open(os.devnull, "w")  # noqa: PTH123
 
 
 class Progress:

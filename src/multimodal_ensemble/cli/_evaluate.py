@@ -38,7 +38,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         msg = "The model does not know the column of the labels; name it with --labels."
         raise UsageError(msg)
     table = read_table(values.data, values, console)
-    if (digest := digest_of(values.data)) is not None and digest == training.get("sha256"):
+    known = training.get("sha256")
+    if known is not None and known == digest_of(values.data):
         console.warn(
             f"the model was trained on rows of {values.data}, so that the figures are too good; "
             "evaluate it on a file of other rows, or hold some out with train --test-size."

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from multimodal_ensemble._version import __version__
 from multimodal_ensemble.cli._command import Command, make_add
 from multimodal_ensemble.cli._commands import COMMANDS
-from multimodal_ensemble.cli._console import Console
+from multimodal_ensemble.cli._console import Console, open_nowhere
 from multimodal_ensemble.cli._errors import CommandError, UsageError
 from multimodal_ensemble.cli._options_file import apply_options_file
 from multimodal_ensemble.cli._startup import set_log_level
@@ -53,14 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if sys.stderr is None:
         # The caller closed it.
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123
+        sys.stderr = open_nowhere()
     try:
         values = _parse(sys.argv[1:] if arguments is None else list(arguments))
     except SystemExit as done:
         return int(done.code or 0)
     except BrokenPipeError:
         # The reader of a completion script has enough.
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123
+        sys.stdout = open_nowhere()
         return 0
     set_log_level(is_quiet=not values.debug)
     console = Console(as_json=values.json, is_quiet=values.quiet)
@@ -180,7 +180,7 @@ def _run(command: Command, values: argparse.Namespace, console: Console) -> int:
         return INTERRUPTED if is_by_user else TERMINATED
     except BrokenPipeError:
         # Nobody reads what goes on.
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123
+        sys.stderr = open_nowhere()
         return REFUSED
     except UsageError as error:
         message, status = f"error: {error}\nTry {PROGRAM} {command.name} --help.", USAGE
@@ -205,13 +205,11 @@ def _raising_on_sigterm() -> Iterator[None]:
     def terminate(*_: object) -> NoReturn:
         raise _Terminated
 
-    try:
-        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            raise ValueError
-        signal.signal(signal.SIGTERM, terminate)
-    except ValueError:
+    is_in_thread = threading.current_thread() is not threading.main_thread()
+    if is_in_thread or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
+    signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:

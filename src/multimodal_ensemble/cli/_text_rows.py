@@ -31,6 +31,12 @@ _BOMS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 
+# Which of the first bytes are 0 with two ASCII letters in UTF-16 without a mark.
+_WITHOUT_BOM: dict[tuple[bool, ...], str] = {
+    (False, True, False, True): "utf-16-le",
+    (True, False, True, False): "utf-16-be",
+}
+
 
 @dataclass(frozen=True)
 class BadRow:
@@ -48,16 +54,10 @@ def find_encoding(path: Path) -> str:
     """Return the encoding that the first bytes of a file announce, or UTF-8."""
     with path.open("rb") as file:
         first = file.read(4)
-    if (
-        found := next((name for bom, name in _BOMS.items() if first.startswith(bom)), None)
-    ) is None:
-        # Two ASCII letters in UTF-16 without a mark.
-        zeros = [byte == 0 for byte in first]
-        if zeros == [False, True, False, True]:
-            found = "utf-16-le"
-        elif zeros == [True, False, True, False]:
-            found = "utf-16-be"
-    return found or "utf-8"
+    for bom, name in _BOMS.items():
+        if first.startswith(bom):
+            return name
+    return _WITHOUT_BOM.get(tuple(byte == 0 for byte in first), "utf-8")
 
 
 def find_delimiter(file: TextIO) -> str:
