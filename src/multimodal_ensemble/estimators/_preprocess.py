@@ -149,8 +149,8 @@ def _count_tokens(config: dict[str, Any], value: Any) -> Counter[str]:
         dropped |= set(map(_fold, config["drop"]))
     counts: Counter[str] = Counter()
     if is_text:
-        words = [word for word in map(normalize, _find_words(_compose(value)))]
-        words = [word for word in words if word not in dropped]
+        found = map(normalize, _find_words(_compose(value)))
+        words = [word for word in found if word not in dropped]
         shortest, longest = config["ngram_range"]
         for length in range(shortest, longest + 1):
             for start in range(len(words) - length + 1):

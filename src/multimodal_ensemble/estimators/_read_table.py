@@ -12,10 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from multimodal_ensemble._open_table import as_table, is_lazy, open_lazy, read_tables
 from multimodal_ensemble._table_files import TableFile
-from multimodal_ensemble._tables import (
-    check_columns,
-    table_names,
-)
+from multimodal_ensemble._tables import check_columns, table_names
 
 # The column, and the modality, that an array of numbers becomes.
 _ARRAY_COLUMN = "features"

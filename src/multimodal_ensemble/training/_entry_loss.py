@@ -37,21 +37,23 @@ class EntryLoss(keras.losses.Loss):
         loss = keras.losses.get(self.loss)
         if hasattr(loss, "entries"):
             return loss.entries(y_true, y_pred)
-        function = loss.call if isinstance(loss, keras.losses.Loss) else loss
         # The mean over a single label is its loss.
         expand = keras.ops.expand_dims
-        return function(expand(y_true, -1), expand(y_pred, -1))
+        return _function_of(loss)(expand(y_true, -1), expand(y_pred, -1))
 
 
 def is_mean_over_labels(loss: Any) -> bool:
     """Return whether a loss is a mean over the labels of each row, in rows drawn at random."""
-    if hasattr(keras.losses.get(loss), "entries"):
+    whole = keras.losses.get(loss)
+    if hasattr(whole, "entries"):
         return True
     rng = np.random.default_rng(0)
     y_true = keras.ops.convert_to_tensor((rng.random((8, 3)) < 0.5).astype("float32"))
     y_pred = keras.ops.convert_to_tensor(rng.uniform(0.1, 0.9, (8, 3)).astype("float32"))
-    whole = keras.losses.get(loss)
-    function = whole.call if isinstance(whole, keras.losses.Loss) else whole
     each = keras.ops.convert_to_numpy(EntryLoss(loss).call(y_true, y_pred))
-    expected = keras.ops.convert_to_numpy(function(y_true, y_pred))
+    expected = keras.ops.convert_to_numpy(_function_of(whole)(y_true, y_pred))
     return each.shape == (8, 3) and np.allclose(each.mean(axis=1), expected, rtol=1e-3)
+
+
+def _function_of(loss: Any) -> Any:
+    return loss.call if isinstance(loss, keras.losses.Loss) else loss
