@@ -31,5 +31,14 @@ def peak_mib() -> float:
 
     getrusage is not used, because its value in a new process starts at that of its parent.
     """
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return _status_mib("self", "VmHWM")
+
+
+def resident_mib(process: int) -> float:
+    """Return the resident memory of another process."""
+    return _status_mib(str(process), "VmRSS")
+
+
+def _status_mib(process: str, name: str) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition(f"{name}:")[2].split()[0]) / 1024

@@ -12,14 +12,13 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from benchmarks._figure import Figure
-from benchmarks._new_process import ROOT
+from benchmarks._new_process import ROOT, resident_mib
 
 CLIENTS = (1, 8, 32)
 IMAGE_SIZE = 96
@@ -142,7 +141,7 @@ def _measure_many(
                     for label, score in answer["rows"][0]["scores"].items()
                 )
         done = numbers.stop
-        resident.append(_resident_mib(server.pid))
+        resident.append(resident_mib(server.pid))
     yield Figure(
         f"right answers to {n_requests:,} requests, one in ten malformed",
         "all of them",
@@ -185,11 +184,6 @@ def _rows_per_second(server: Any, n_rows: int) -> float:
     server.stdin.write(f"{n_rows}\n")
     server.stdin.flush()
     return float(server.stdout.readline())
-
-
-def _resident_mib(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def _serve_here() -> None:
