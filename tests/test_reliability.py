@@ -1394,6 +1394,12 @@ def predict(folder, rows):
     return status, printed, pd.read_csv(out, index_col=0) if out.exists() else None
 
 
+def refused_rows(folder, content, *words):
+    """Return how the page writes that a file of rows was refused with some words."""
+    status, printed, _ = predict(folder, written(folder, "rows.csv", content))
+    return refused(status, printed, *words)
+
+
 def refused(status, printed, *words):
     """Return how the page writes that a command was refused with some words."""
     assert "Traceback" not in printed
@@ -1430,14 +1436,12 @@ def _(folder):
 
 @case("an empty file")
 def _(folder):
-    status, printed, _ = predict(folder, written(folder, "rows.csv", b""))
-    return refused(status, printed, "its first line must have the names of the columns")
+    return refused_rows(folder, b"", "its first line must have the names of the columns")
 
 
 @case("a header without rows")
 def _(folder):
-    status, printed, _ = predict(folder, written(folder, "rows.csv", b"tags,number\n"))
-    return refused(status, printed, "no rows")
+    return refused_rows(folder, b"tags,number\n", "no rows")
 
 
 @case("a column without a name, or two of the same name")
@@ -1451,8 +1455,7 @@ def _(folder):
 @case("text in another encoding than UTF-8")
 def _(folder):
     content = "tags,number\nKöln,1\n".encode("cp1252")
-    status, printed, _ = predict(folder, written(folder, "rows.csv", content))
-    return refused(status, printed, "--encoding cp1252")
+    return refused_rows(folder, content, "--encoding cp1252")
 
 
 @case("a line of JSON that is damaged")
@@ -1470,8 +1473,7 @@ def _(folder):
 
 @case("a file without a column that the model needs")
 def _(folder):
-    status, printed, _ = predict(folder, written(folder, "rows.csv", b"tags,labels\na,x\n"))
-    return refused(status, printed, "'number'")
+    return refused_rows(folder, b"tags,labels\na,x\n", "'number'")
 
 
 @case("a column of labels that the file lacks")

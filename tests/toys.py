@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import io
 
 import keras
 import numpy as np
@@ -89,6 +90,18 @@ class ArrayEncoder(Encoder):
 def draw_pixels(*shape, seed=0):
     """Return random pixels, such as for the shape (n_images, height, width, 3)."""
     return np.random.default_rng(seed).integers(0, 256, shape, dtype="uint8")
+
+
+def encode_image(pixels, format="PNG"):
+    """Return pixels as a file."""
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, format)
+    return content.getvalue()
+
+
+def png(level=70):
+    """Return a grey image of 9 x 6 pixels as a PNG file."""
+    return encode_image(np.full((9, 6, 3), level, "uint8"))
 
 
 def write_images(folder, n_images, *, seed=0):

@@ -1,12 +1,10 @@
 """Images as `file:` URLs, data URIs and records of Hugging Face are those of plain files."""
 
 import base64
-import io
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from PIL import Image
 
 from multimodal_ensemble import infer_encoders
 from multimodal_ensemble.exceptions import ImageReadError
@@ -20,12 +18,7 @@ from multimodal_ensemble.images import (
     source_name,
 )
 from tests import toys
-
-
-def png(level=70):
-    file = io.BytesIO()
-    Image.fromarray(np.full((9, 6, 3), level, "uint8")).save(file, "PNG")
-    return file.getvalue()
+from tests.toys import png
 
 
 def uri(content, kind="image/png"):

@@ -1,6 +1,5 @@
 """Images at addresses are those of local files, and each is downloaded once."""
 
-import io
 import sys
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import fsspec
 import numpy as np
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from PIL import Image
 
 from multimodal_ensemble import FeatureStore, infer_encoders
 from multimodal_ensemble.exceptions import ImageReadError
@@ -21,12 +19,7 @@ from multimodal_ensemble.images import (
     read_images,
 )
 from tests import toys
-
-
-def png(level):
-    file = io.BytesIO()
-    Image.fromarray(np.full((9, 6, 3), level, "uint8")).save(file, "PNG")
-    return file.getvalue()
+from tests.toys import png
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.server
-import io
 import ipaddress
 import socket
 import ssl
@@ -13,7 +12,6 @@ import keras
 import numpy as np
 import pytest
 from hypothesis import example, given, settings, strategies as st
-from PIL import Image
 from sklearn.base import clone
 
 from multimodal_ensemble import FeatureStore, ImageEncoder
@@ -28,12 +26,7 @@ from multimodal_ensemble.images import (
     read_images,
 )
 from tests import toys
-
-
-def png(level):
-    file = io.BytesIO()
-    Image.fromarray(np.full((9, 6, 3), level, "uint8")).save(file, "PNG")
-    return file.getvalue()
+from tests.toys import png
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -2,12 +2,10 @@
 
 import base64
 import contextlib
-import io
 import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from multimodal_ensemble import (
     BagOfWordsEncoder,
@@ -16,13 +14,7 @@ from multimodal_ensemble import (
     MultimodalEnsemble,
 )
 from multimodal_ensemble.serving import make_app
-from tests.toys import draw_labels, draw_table, make_poster
-
-
-def encode_image(pixels, format="PNG"):
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, format)
-    return content.getvalue()
+from tests.toys import draw_labels, draw_table, encode_image, make_poster
 
 
 def as_base64(content):

@@ -16,9 +16,9 @@ from multimodal_ensemble import ImageEncoder, MultimodalClassifier
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.images import FetchOptions
 from multimodal_ensemble.serving import ServingLimits, _image_values, make_app
-from tests.serving.conftest import as_base64, as_uri, encode_image, open_client
+from tests.serving.conftest import as_base64, as_uri, open_client
 from tests.serving.test_predict import post
-from tests.toys import draw_labels, draw_pixels, make_network, write_images
+from tests.toys import draw_labels, draw_pixels, encode_image, make_network, write_images
 
 SECRET = "secret.png"
 

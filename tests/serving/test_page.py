@@ -24,8 +24,9 @@ from multimodal_ensemble.serving._page_policy import page_policy
 from multimodal_ensemble.serving._page_script import SCRIPT
 from tests.reporting import browser
 from tests.reporting.page import Page
-from tests.serving.conftest import as_base64, encode_image, open_client
+from tests.serving.conftest import as_base64, open_client
 from tests.serving.test_predict import post
+from tests.toys import encode_image
 
 HOSTILE = "<b>x</b> & \"y\" 'z'"
 

@@ -18,8 +18,8 @@ from multimodal_ensemble import (
 from multimodal_ensemble.serving import ServingLimits, make_app
 from multimodal_ensemble.serving._multipart import _Collected
 from multimodal_ensemble.serving._request_error import RequestError
-from tests.serving.conftest import as_base64, as_uri, encode_image, open_client
-from tests.toys import draw_labels
+from tests.serving.conftest import as_base64, as_uri, open_client
+from tests.toys import draw_labels, encode_image
 
 
 def as_rows(table):

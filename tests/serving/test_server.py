@@ -15,9 +15,9 @@ from multimodal_ensemble.images import FetchOptions
 from multimodal_ensemble.serving import ServingLimits, make_app
 from multimodal_ensemble.serving._batcher import Batcher
 from multimodal_ensemble.serving._request_error import RequestError
-from tests.serving.conftest import as_uri, encode_image, open_client
+from tests.serving.conftest import as_uri, open_client
 from tests.serving.test_predict import post
-from tests.toys import ArrayEncoder, draw_labels, draw_pixels
+from tests.toys import ArrayEncoder, draw_labels, draw_pixels, encode_image
 
 
 class Recorder:
