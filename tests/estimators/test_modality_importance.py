@@ -29,8 +29,15 @@ def ensemble():
 @pytest.fixture(scope="module")
 def network():
     encoders = make_encoders(optional=True)
-    network = MultimodalClassifier(encoders, epochs=5, verbose=0, random_state=0)
+    options = {"epochs": 2, "optimizer": "sgd", "verbose": 0, "random_state": 0}
+    network = MultimodalClassifier(encoders, **options)
     return network.fit(TABLE[:N_TRAIN], LABELS[:N_TRAIN])
+
+
+@pytest.fixture(scope="module")
+def whole(ensemble):
+    """Return all errors."""
+    return errors(ensemble, TEST, TRUE, n=1000)
 
 
 def score_of(estimator, table, metric="roc_auc"):
@@ -115,7 +122,7 @@ def test_a_label_of_one_class_is_left_out_of_the_mean(ensemble):
 def test_calibrated_scores_are_compared_with_thresholds():
     encoders = make_encoders(optional=True)[2:]
     network = MultimodalClassifier(
-        encoders, epochs=2, calibration="platt", verbose=0, random_state=0
+        encoders, epochs=1, optimizer="sgd", calibration="platt", verbose=0, random_state=0
     )
     network.fit(TABLE[:N_TRAIN], LABELS[:N_TRAIN])
     found = modality_importance(network, TEST, TRUE, metric="f1", n_resamples=2)
@@ -152,26 +159,24 @@ def test_other_estimators_are_refused(function, estimator, received):
         function(estimator, TEST, TRUE)
 
 
-def test_errors_are_the_most_confident_mistakes(ensemble):
-    found = errors(ensemble, TEST, TRUE, n=1000)
+def test_errors_are_the_most_confident_mistakes(ensemble, whole):
     wrong = ensemble.predict(TEST) != TRUE.to_numpy()
-    assert len(found) == wrong.sum() > 3
-    assert found["margin"].is_monotonic_decreasing
+    assert len(whole) == wrong.sum() > 3
+    assert whole["margin"].is_monotonic_decreasing
     score = dict(zip(TEST.index, ensemble.predict_proba(TEST), strict=True))
-    for row in found.itertuples():
+    for row in whole.itertuples():
         position = list(TRUE.columns).index(row.label)
         assert row.score == score[row.row][position]
         assert row.threshold == ensemble.thresholds_[position]
         is_predicted = row.score >= row.threshold
         assert row.kind == ("false positive" if is_predicted else "false negative")
         assert TRUE.loc[row.row, row.label] == (not is_predicted)
-    first = found.iloc[0]
+    first = whole.iloc[0]
     top = ensemble.explain(TEST.loc[[first["row"]]]).top(first["row"], first["label"], 1).iloc[0]
     assert first["parts"].startswith(f"{top['part']} {top['contribution']:+.2f}")
 
 
-def test_a_label_that_is_never_predicted_does_not_come_first(ensemble):
-    whole = errors(ensemble, TEST, TRUE, n=1000)
+def test_a_label_that_is_never_predicted_does_not_come_first(ensemble, whole):
     thresholds = ensemble.thresholds_
     try:
         ensemble.thresholds_ = np.where(np.arange(3) == 0, np.inf, thresholds)
@@ -198,8 +203,7 @@ def test_resamples_without_a_class_are_counted(ensemble):
     assert full[0] > 0
 
 
-def test_errors_of_one_label_and_kind(ensemble):
-    whole = errors(ensemble, TEST, TRUE, n=1000)
+def test_errors_of_one_label_and_kind(ensemble, whole):
     for kind in ("false positive", "false negative"):
         found = errors(ensemble, TEST, TRUE, label="New", kind=kind, n=1000)
         expected = whole[(whole["label"] == "New") & (whole["kind"] == kind)]

@@ -113,7 +113,7 @@ def fit_plainly(X, y, here):
 
 
 def test_scores_and_thresholds_are_those_of_a_plain_computation():
-    X, y = draw()
+    X, y = draw(40)
     # One to eight more tokens, so that learned weights have something to learn from their number.
     X["tags"] = [tags + [*"abcdefgh"][: row % 8] * bool(tags) for row, tags in enumerate(X["tags"])]
     ensemble = fit(X, y, encoders(), joint=False, threshold="f1", weights="equal")
@@ -125,7 +125,7 @@ def test_scores_and_thresholds_are_those_of_a_plain_computation():
     values, vectors = np.linalg.eigh(kernel)
     kept = values > 1e-5 * values.max()
     radial = vectors[:, kept] * np.sqrt(values[kept])
-    everywhere, truth = np.ones(N_ROWS, bool), y.to_numpy()
+    everywhere, truth = np.ones(len(X), bool), y.to_numpy()
     of_tags = fit_plainly(standardize(bags, bags.any(axis=1)), truth, bags.any(axis=1))
     blocks = standardize(scaled / scaled.std(axis=0), everywhere), standardize(radial, everywhere)
     without, within = of_tags + fit_plainly(np.hstack(blocks), truth, everywhere)

@@ -35,7 +35,7 @@ from multimodal_ensemble.estimators._calibration import without_calibration
 from multimodal_ensemble.estimators._export import describe
 from multimodal_ensemble.exceptions import ArtefactError
 from tests.estimators.test_artefact import drop, put, rewrite
-from tests.estimators.test_export import run_litert
+from tests.estimators.test_export import open_litert
 
 N_ROWS = 60
 GENRES = np.array(["drama", "love", "war"], dtype=object)
@@ -509,7 +509,7 @@ def test_an_exported_model_decides_as_its_description_says(kind, target, tmp_pat
     estimator.export(tmp_path / "model", format="litert")
     described = json.loads((tmp_path / "model.json").read_text())
     inputs = {name: np.asarray(rows, "float32") for name, rows in batch(estimator).items()}
-    y_score = run_litert(tmp_path / "model", inputs)
+    y_score = open_litert(tmp_path / "model")(inputs)
     np.testing.assert_allclose(
         y_score, estimator.predict_proba(X)[:, -y_score.shape[1] :], atol=1e-5
     )

@@ -15,6 +15,7 @@ from multimodal_ensemble import (
 )
 from multimodal_ensemble.encoders._hub_tokenizer import HubTokenizer
 from multimodal_ensemble.encoders._text_source import TextSource
+from multimodal_ensemble.estimators import _export
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.saving import check_config
 from tests.text_models import WORDS, make_tokenizer, write_folder
@@ -67,6 +68,18 @@ def test_a_file_without_weights_takes_them_from_a_folder(ensemble, folder, tmp_p
     write_folder(tmp_path / "other", seed=1)
     with pytest.raises(ArtefactError, match="other weights than it was trained with"):
         MultimodalEnsemble.load(tmp_path / "model", weights={"title": tmp_path / "other"})
+
+
+def test_an_export_has_the_tokenizer_of_the_encoder(ensemble, tmp_path, monkeypatch):
+    monkeypatch.setitem(_export._EXPORTS, "litert", lambda model, path: path.touch())
+    ensemble.export(tmp_path / "model", format="litert")
+    described = json.loads((tmp_path / "model.json").read_text())["inputs"]["title"]
+    assert described["files"] == ["model.title.tokenizer.json"]
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizer = tokenizers.Tokenizer.from_file(str(tmp_path / described["files"][0]))
+    assert tokenizer.padding["pad_id"] == described["pad_id"]
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(TITLES)]
+    np.testing.assert_array_equal(ids, ensemble.encoders_[0].encode(TITLES))
 
 
 @pytest.mark.slow

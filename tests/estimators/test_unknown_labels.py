@@ -1,6 +1,7 @@
 """Labels that are unknown in some rows, and weights of rows for each label."""
 
 import keras
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -148,12 +149,18 @@ def test_members_that_are_estimators_are_refused(table, y):
 @pytest.mark.slow
 def test_a_network_learns_nothing_from_unknown_labels(table, complete, y):
     """Whatever stands in place of an unknown label, the result is the same."""
-    options = {"epochs": 3, "random_state": 0, "verbose": 0, "loss": "binary_crossentropy"}
+    options = {
+        "epochs": 2,
+        "optimizer": keras.optimizers.SGD(0.5),
+        "random_state": 0,
+        "verbose": 0,
+        "loss": "binary_crossentropy",
+    }
     held_out = {"validation_data": (table.copy(), y)}
-    network = MultimodalClassifier(encoders(), **options).fit(table, y, **held_out)
+    network = MultimodalClassifier(encoders()[1:], **options).fit(table, y, **held_out)
     weight = y.notna().to_numpy(dtype=float)
     for values in (y.fillna(0), y.fillna(1)):
-        other = MultimodalClassifier(encoders(), **options)
+        other = MultimodalClassifier(encoders()[1:], **options)
         other.fit(table, values, sample_weight=weight, **held_out)
         np.testing.assert_allclose(
             other.predict_proba(table), network.predict_proba(table), atol=1e-5
@@ -167,14 +174,13 @@ def test_a_network_learns_nothing_from_unknown_labels(table, complete, y):
 @pytest.mark.parametrize("label_weight", [None, "balanced"])
 def test_losses_of_labels_are_their_weighted_mean(table, complete, y, label_weight):
     """With all labels known, weights of labels leave the training as it is."""
-    prepared = [encoder.fit(table[encoder.name]) for encoder in encoders()]
+    prepared = [DenseEncoder("number", head=DenseHead(4)).fit(table["number"])]
+    options = {"epochs": 2, "optimizer": "sgd", "evaluate_every": 8, "verbose": 0}
     results = []
     for weight in (None, np.ones(N_ROWS), np.ones((N_ROWS, 3))):
         rows = MultimodalDataset(table, prepared, complete, sample_weight=weight, shuffle=True)
         model = fuse_encoders(prepared, n_labels=3, seed=1)
-        result = fit_model(
-            model, rows, rows, epochs=2, label_weight=label_weight, evaluate_every=8, verbose=0
-        )
+        result = fit_model(model, rows, rows, label_weight=label_weight, **options)
         results.append(result.history[["loss", "validation_loss"]].to_numpy())
     np.testing.assert_allclose(results[1], results[0], rtol=1e-5)
     np.testing.assert_allclose(results[2], results[0], rtol=1e-5)
