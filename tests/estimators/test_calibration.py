@@ -202,8 +202,15 @@ def plain():
     return fit_network(None)
 
 
+@pytest.fixture(scope="module")
+def isotonic():
+    return fit_network("isotonic")
+
+
 @pytest.fixture(scope="module", params=METHODS)
 def calibrated(request):
+    if request.param == "isotonic":
+        return request.getfixturevalue("isotonic")
     return fit_network(request.param)
 
 
@@ -244,12 +251,9 @@ def test_a_saved_network_stays_calibrated(calibrated, tmp_path):
     np.testing.assert_array_equal(loaded.thresholds_, calibrated.thresholds_)
 
 
-def test_further_training_is_that_of_scores_before_calibration(plain):
-    calibrated = fit_network("isotonic")
+def test_further_training_is_that_of_scores_before_calibration(plain, isotonic):
     options = {"warm_start": True, "epochs": 1, "optimizer": "sgd"}
-    copies = [
-        pickle.loads(pickle.dumps(each)).set_params(**options) for each in (plain, calibrated)
-    ]
+    copies = [pickle.loads(pickle.dumps(each)).set_params(**options) for each in (plain, isotonic)]
     for each in copies:
         each.fit(*TRAIN, validation_data=VALIDATION)
     expected = copies[0].model_.get_weights()
@@ -258,7 +262,7 @@ def test_further_training_is_that_of_scores_before_calibration(plain):
         np.testing.assert_array_equal(weight, wanted)
     X, y = VALIDATION
     before = copies[0].predict_proba(X)
-    method = calibrated.calibration
+    method = isotonic.calibration
     calibration = learn_calibration(method, plain.classes_, y.to_numpy(), before)
     expected = apply_calibration(calibration, before)
     np.testing.assert_allclose(copies[1].predict_proba(X), expected, atol=1e-6)

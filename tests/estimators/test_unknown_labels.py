@@ -1,7 +1,6 @@
 """Labels that are unknown in some rows, and weights of rows for each label."""
 
 import keras
-import keras
 import numpy as np
 import pandas as pd
 import pytest
