@@ -162,7 +162,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     ...     "genres": [["Action"], ["Romance"], ["Action"], ["Romance"]] * 25,
     ... })
     >>> clf = MultimodalClassifier([BagOfWordsEncoder("tags")],
-    ...                            random_state=1, verbose=0)
+    ...                            epochs=20, random_state=1, verbose=0)
     >>> clf = clf.fit(movies, movies["genres"])
     >>> clf.predict_labels({"tags": [["war"], ["paris", "love"]]})
     [('Action',), ('Romance',)]

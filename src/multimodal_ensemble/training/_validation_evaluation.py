@@ -109,10 +109,10 @@ class ValidationEvaluation(keras.callbacks.Callback):
     >>> dataset = MultimodalDataset(data, [x], [[0], [0], [1], [1]])
     >>> model = fuse_encoders([x], n_labels=1, seed=1)
     >>> model.compile("adam", "binary_crossentropy")
-    >>> evaluation = ValidationEvaluation(dataset, evaluate_every=5)
-    >>> _ = model.fit(dataset, epochs=10, callbacks=[evaluation], verbose=0)
+    >>> evaluation = ValidationEvaluation(dataset, evaluate_every=2)
+    >>> _ = model.fit(dataset, epochs=4, callbacks=[evaluation], verbose=0)
     >>> evaluation.history["step"].tolist()
-    [5, 10]
+    [2, 4]
     """
 
     def __init__(
