@@ -526,17 +526,24 @@ def test_a_string_in_brackets_gets_advice():
         BagOfWordsEncoder("tags").fit(["['a', 'b']"])
 
 
-@pytest.mark.parametrize("kind", [BagOfWordsEncoder, TagEmbeddingEncoder])
+STRINGS = {
+    "list": ['["sea", "my boat"]', "['sky']", "[]", "['sea', 'sky']", '["my boat"]'],
+    "hashtags": ["#sea, #boat!", "See #sky", "no tag", "#sea#sky", "#boat (#boat)"],
+}
+
+
 @pytest.mark.parametrize(
-    ("tokenizer", "values"),
-    [
-        ("list", ['["sea", "my boat"]', "['sky']", "[]", "['sea', 'sky']", '["my boat"]']),
-        ("hashtags", ["#sea, #boat!", "See #sky", "no tag", "#sea#sky", "#boat (#boat)"]),
-    ],
+    ("kind", "tokenizer"), [(BagOfWordsEncoder, "list"), (TagEmbeddingEncoder, "hashtags")]
 )
-def test_both_encoders_of_tags_read_lists_and_hash_tags(kind, tokenizer, values):
-    encoder = kind("tags", tokenizer=tokenizer)
-    check_encoder(encoder, values)
+def test_encoders_of_strings_of_tags_keep_the_contract(kind, tokenizer):
+    check_encoder(kind("tags", tokenizer=tokenizer), STRINGS[tokenizer])
+
+
+@pytest.mark.parametrize("kind", [BagOfWordsEncoder, TagEmbeddingEncoder])
+@pytest.mark.parametrize("tokenizer", STRINGS)
+def test_both_encoders_of_tags_read_lists_and_hash_tags(kind, tokenizer):
+    values = STRINGS[tokenizer]
+    encoder = kind("tags", tokenizer=tokenizer).fit(values)
     lists = [["sea", "my boat"], ["sky"], [], ["sea", "sky"], ["my boat"]]
     if tokenizer == "hashtags":
         lists = [["sea", "boat"], ["sky"], [], ["sea", "sky"], ["boat", "boat"]]

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from multimodal_ensemble import (
@@ -43,6 +44,13 @@ def network():
 def plain_network():
     """A network that was trained with dropout of modalities, whose modalities are not optional."""
     return fit(MultimodalClassifier(make_encoders()[2:], epochs=3, **QUICK))
+
+
+@pytest.fixture(scope="module")
+def network_without_dropout():
+    """A network that has learned nothing about absent modalities."""
+    encoders = make_encoders()[2:]
+    return fit(MultimodalClassifier(encoders, epochs=2, modality_dropout=0, **QUICK))
 
 
 @pytest.fixture(params=["ensemble", "network", "plain_network"])
@@ -152,9 +160,8 @@ def test_a_column_of_a_network_is_the_fall_without_it(plain_network):
     np.testing.assert_allclose(found, fall.ravel(), atol=1e-5)
 
 
-def test_background_rows_stand_for_absent_modalities():
-    encoders = make_encoders()[2:]
-    network = fit(MultimodalClassifier(encoders, epochs=2, modality_dropout=0, **QUICK))
+def test_background_rows_stand_for_absent_modalities(network_without_dropout):
+    network = network_without_dropout
     background = TABLE[:20]
     base = network.explain(TEST, background=background).scores["base"]
     expected = network.decision_function(background).mean(axis=0)
@@ -163,9 +170,8 @@ def test_background_rows_stand_for_absent_modalities():
     np.testing.assert_allclose(own[0], network.decision_function(TEST).mean(axis=0), atol=1e-5)
 
 
-def test_a_single_row_needs_a_background():
-    encoders = make_encoders()[2:]
-    network = fit(MultimodalClassifier(encoders, epochs=1, modality_dropout=0, **QUICK))
+def test_a_single_row_needs_a_background(network_without_dropout):
+    network = network_without_dropout
     with pytest.raises(ValueError, match=r"single row cannot stand .* Pass background="):
         network.explain(TEST[:1])
     explanation = network.explain(TEST[:1], background=TABLE[:N_TRAIN])
@@ -226,11 +232,9 @@ def test_a_member_of_another_estimator_is_one_modality():
     np.testing.assert_allclose(added, expected.ravel(), atol=1e-3)
 
 
-def test_log_odds_are_those_before_the_calibration():
-    encoders = make_encoders()[2:]
-    plain = fit(MultimodalClassifier(encoders, epochs=2, **QUICK))
-    calibrated = fit(MultimodalClassifier(encoders, epochs=2, calibration="platt", **QUICK))
-    found, expected = (each.explain(TEST).scores for each in (calibrated, plain))
+def test_log_odds_are_those_before_the_calibration(plain_network):
+    calibrated = fit(clone(plain_network).set_params(calibration="platt"))
+    found, expected = (each.explain(TEST).scores for each in (calibrated, plain_network))
     np.testing.assert_allclose(found["log_odds"], expected["log_odds"], atol=1e-6)
     np.testing.assert_array_equal(found["score"], calibrated.predict_proba(TEST).ravel())
 

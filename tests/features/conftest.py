@@ -32,6 +32,7 @@ class Counter:
     """Counts the rows that go through a model, and can interrupt it."""
 
     def __init__(self):
+        self.watched = []
         self.batches = []
         self.stop_after = None
         self.error = KeyboardInterrupt
@@ -51,11 +52,19 @@ class Counter:
             return result
 
         model.predict_on_batch = predict_on_batch
+        self.watched.append((model, predict))
+
+    def stop(self):
+        """Leave the models as they were: other tests use them too."""
+        for model, predict in reversed(self.watched):
+            model.predict_on_batch = predict
 
 
 @pytest.fixture
 def counter():
-    return Counter()
+    counter = Counter()
+    yield counter
+    counter.stop()
 
 
 @pytest.fixture

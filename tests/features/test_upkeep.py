@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -14,25 +15,38 @@ from multimodal_ensemble import FeatureStore
 from multimodal_ensemble.encoders import Augmentation
 from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.saving import read_archive, write_archive
+from tests.toys import make_poster, write_images
 
 DAY = 24 * 3600
 
 
-@pytest.fixture
-def pair(make_encoder):
+@pytest.fixture(scope="module")
+def pair():
+    """Return two encoders, whose graphs are traced once."""
     return [
-        make_encoder("poster", seed=1),
-        make_encoder("still", seed=2, size=9, resampling="nearest"),
+        make_poster("poster", seed=1),
+        make_poster("still", seed=2, size=9, resampling="nearest"),
     ]
 
 
-@pytest.fixture
-def filled(store, pair, posters):
-    """Return a store with ten rows of the first backbone, in two files, and four of the other."""
+@pytest.fixture(scope="module")
+def filled_once(pair, tmp_path_factory):
+    """Return a folder with ten rows of the first backbone, in two files, and four of the other."""
+    folder = tmp_path_factory.mktemp("filled")
+    posters = write_images(folder / "posters", 10)
+    store = FeatureStore(folder / "store", batch_size=4, dtype="float32")
     store.get_features(pair[0], posters[:3], verbose=0)
     store.get_features(pair[0], posters[3:], verbose=0)
     store.get_features(pair[1], posters[:4], verbose=0)
-    return store
+    return store.folder
+
+
+@pytest.fixture
+def filled(filled_once, tmp_path):
+    """Return a store with a copy of these files, which were all written now."""
+    folder = tmp_path / "store"
+    shutil.copytree(filled_once, folder, copy_function=shutil.copyfile)
+    return FeatureStore(folder, batch_size=4, dtype="float32")
 
 
 def shards(store, modality=None):
@@ -388,7 +402,7 @@ def test_a_store_stays_within_its_limit(tmp_path, three, posters, compute):
     store = FeatureStore(tmp_path / "store", batch_size=4, max_bytes=4000)
     expected = [compute(encoder, posters) for encoder in three]
     rng = np.random.default_rng(0)
-    for _ in range(40):
+    for _ in range(20):
         which = rng.integers(3)
         some = rng.choice(10, rng.integers(1, 8), replace=False)
         paths = [posters[number] for number in some]

@@ -10,10 +10,10 @@ from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.images import _batch
 
 
-def layers(shift=0.2, **options):
+def layers(change=0.2, **options):
     return [
         keras.layers.RandomFlip("horizontal", **options),
-        keras.layers.RandomTranslation(shift, shift),
+        keras.layers.RandomBrightness(change),
     ]
 
 

@@ -8,18 +8,18 @@ from multimodal_ensemble.encoders import DenseHead
 from tests.toys import make_poster
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def poster():
     return make_poster(head=DenseHead(5, scaling="log"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tags():
     encoder = BagOfWordsEncoder("tags", head=DenseHead(3, activation="sigmoid"))
     return encoder.fit([["space", "war"], ["love"], ["war"]])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def batch():
     """Return four encoded rows of both modalities."""
     rng = np.random.default_rng(3)

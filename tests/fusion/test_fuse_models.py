@@ -28,7 +28,8 @@ def copy_weights(model):
 
 def train(model, inputs, *, epochs=2):
     model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
-    model.fit(inputs, np.eye(4)[:, :2], epochs=epochs, batch_size=4, verbose=0)
+    for _ in range(epochs):
+        model.train_on_batch(inputs, np.eye(4)[:, :2])
 
 
 def sequential(name, *, size=3, units=4, labels=2, hidden="hidden", ending=None):
@@ -45,9 +46,9 @@ def sequential(name, *, size=3, units=4, labels=2, hidden="hidden", ending=None)
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def trained(poster, tags, batch):
-    """Return a model of posters and one of tags, both trained."""
+    """Return a model of posters and one of tags, both trained; no test needs certain weights."""
     models = [fuse_encoders([encoder], n_labels=2, seed=1) for encoder in (poster, tags)]
     for model in models:
         train(model, {name: batch[name] for name in names(model)})

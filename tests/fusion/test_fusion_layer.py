@@ -26,14 +26,11 @@ from tests.toys import make_poster
 
 FUSIONS = {
     "concat": "concat",
-    "gated": "gated",
-    "attention": "attention",
     "gated layer": GatedFusion(5, activation="relu"),
     "attention layer": AttentionFusion(6, n_heads=3),
     "layer of Keras": keras.layers.Average(),
 }
-SIZES = {"concat": 12, "gated": 128, "attention": 192, "gated layer": 5, "attention layer": 18,
-         "layer of Keras": 4}  # fmt: skip
+SIZES = {"concat": 12, "gated layer": 5, "attention layer": 18, "layer of Keras": 4}
 
 
 def sigmoid(x):
@@ -217,8 +214,8 @@ def test_models_of_any_fusion_can_be_fused(model, inputs):
     assert fused({**inputs, "price": np.ones((4, 1))}).shape == (4, 2)
 
 
-@pytest.mark.parametrize("fusion", ["gated", "attention"])
-def test_scores_are_float32_under_mixed_precision(fusion, inputs):
+@pytest.mark.parametrize(("fusion", "size"), [("gated", 128), ("attention", 192)])
+def test_scores_are_float32_under_mixed_precision(fusion, size, inputs):
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -226,6 +223,8 @@ def test_scores_are_float32_under_mixed_precision(fusion, inputs):
     finally:
         keras.config.set_dtype_policy(before)
     assert model.get_layer("embeddings").output.dtype == "float16"
+    assert model.get_layer("embeddings").output.shape == (None, size)
+    assert fusion_shapes(fusion, [4, 4, 4])[1] == size
     assert {weight.dtype for weight in model.get_layer("embeddings").weights} == {"float32"}
     scores = np.asarray(model(inputs, training=True))
     assert scores.dtype == np.float32

@@ -142,7 +142,7 @@ def test_training_with_missing_modalities_on_pixels_or_features(make_encoders, t
     train = MultimodalDataset(data, encoders, y, shuffle=True, seed=1, batch_size=5, **options)
     validation = MultimodalDataset(data, encoders, y, **options)
     model = fuse_encoders(encoders, 2, modality_dropout=0.2, seed=1)
-    fit_model(model, train, validation, epochs=10, optimizer="sgd", verbose=0)
+    fit_model(model, train, validation, epochs=2, optimizer="sgd", verbose=0)
     plain = predict_scores(model, MultimodalDataset(data, encoders))
     np.testing.assert_allclose(predict_scores(model, validation), plain, atol=1e-5)
     # Scaling is learned from the rows that have a poster.
