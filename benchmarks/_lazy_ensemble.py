@@ -122,6 +122,7 @@ def make_labels(n_rows: int) -> np.ndarray:
 def _measure_here(n_rows: int, max_scored: int) -> dict[str, Any]:
     """Fit in this process, with leave-one-out scores of `max_scored` rows."""
     from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder
+    from multimodal_ensemble._target import MULTILABEL, Target
     from multimodal_ensemble.estimators import _ensemble_training
     from multimodal_ensemble.estimators._rows import Rows, TrainingRows
 
@@ -132,7 +133,8 @@ def _measure_here(n_rows: int, max_scored: int) -> dict[str, Any]:
     ]
     y = make_labels(n_rows)
     rows = Rows(pd.DataFrame(index=pd.RangeIndex(n_rows)), y)
-    training = TrainingRows(rows, rows, np.arange(N_LABELS), True, 0, None)
+    target = Target(MULTILABEL, np.arange(N_LABELS))
+    training = TrainingRows(rows, rows, target, True, 0, None)
     params = {
         "threshold": "prevalence",
         "verbose": 0,
