@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,29 +35,28 @@ def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> 
     return model.predict_on_batch(inputs)
 
 
-def trace_only_once(model: keras.Model) -> None:
-    """Give a model a training step that is the same graph for batches of any size.
+def make_training_step(model: keras.Model) -> Callable[[Any, Any, Any], float]:
+    """Return a function that trains on inputs, labels and row weights (or None) of one batch.
 
-    Keras would trace a graph for the first batch, and another one for a shorter last batch, each
-    of which takes about a second. The results are the same.
+    It returns the mean loss of the batch, as `keras.Model.train_on_batch` does, but is the same
+    graph for batches of any size. Keras would trace a graph for the first batch, and another one
+    for a shorter last batch, each of which takes about a second.
     """
     if count_replicas(model) > 1:
-        model.train_function = _divide_batches(model)
-        return
+        return _divide_batches(model)
     if model.run_eagerly or model.jit_compile or _is_distributed(model):
         # XLA compiles each size on its own.
-        return
+        return lambda *batch: model.train_on_batch(*batch, return_dict=True)["loss"]
     step = tf.function(model.train_step, reduce_retracing=True, autograph=False)
 
-    def train_function(batches: Iterator[Any]) -> Any:
-        batch = next(batches)
+    def train(*batch: Any) -> float:
         if not step.experimental_get_tracing_count():
             inputs, *others = batch
             described = (_describe_inputs(model, inputs), *map(_describe, others))
             step.get_concrete_function(described)
-        return step(batch)
+        return float(step(batch)["loss"])
 
-    model.train_function = train_function
+    return train
 
 
 @contextmanager
@@ -84,7 +83,7 @@ def count_replicas(model: keras.Model) -> int:
     return int(model.distribute_strategy.num_replicas_in_sync)
 
 
-def _divide_batches(model: keras.Model) -> Any:
+def _divide_batches(model: keras.Model) -> Callable[[Any, Any, Any], float]:
     """Return a training step that divides each batch over the replicas of a model.
 
     `keras.Model.train_on_batch` would give all rows to each replica. Keras averages the mean losses
@@ -99,8 +98,7 @@ def _divide_batches(model: keras.Model) -> Any:
 
     traced_step = tf.function(step, reduce_retracing=True)
 
-    def train_function(batches: Iterator[Any]) -> Any:
-        inputs, y, weight = next(batches)
+    def train(inputs: Any, y: Any, weight: Any) -> float:
         n_rows = len(y)
         weight = np.ones(n_rows, np.float32) if weight is None else np.asarray(weight, np.float32)
 
@@ -122,9 +120,9 @@ def _divide_batches(model: keras.Model) -> Any:
         tracker = next(metric for metric in model.metrics if metric.name == "loss")
         tracker.total.assign(logs["loss"] * n_rows)
         tracker.count.assign(n_rows)
-        return logs
+        return float(logs["loss"])
 
-    return train_function
+    return train
 
 
 def _is_distributed(model: keras.Model) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._graphs import count_replicas, trace_only_once
+from multimodal_ensemble._graphs import count_replicas, make_training_step
 from multimodal_ensemble.generators import MultimodalDataset
 
 
@@ -52,7 +52,7 @@ def run_epochs(
         epochs=epochs,
         steps=len(train),
     )
-    trace_only_once(model)
+    train_step, metrics = make_training_step(model), model.metrics
     model.stop_training = False
     # As in Keras, the first epoch is the second pass over the rows.
     train.on_epoch_end()
@@ -62,12 +62,12 @@ def run_epochs(
         loss, n_rows = 0.0, 0
         events.on_epoch_begin(epoch)
         for batch in range(len(train)):
-            # Some versions of Keras do this in `train_on_batch`, others do not.
-            model.reset_metrics()
+            for metric in metrics:
+                metric.reset_state()
             events.on_train_batch_begin(batch)
             inputs, y, *weight = train[batch]
-            logs = model.train_on_batch(inputs, y, *weight, return_dict=True)
-            loss, n_rows = loss + float(logs["loss"]) * len(y), n_rows + len(y)
+            loss += train_step(inputs, y, *(weight or [None])) * len(y)
+            n_rows += len(y)
             # As in Keras, the mean over the epoch so far.
             logs = {"loss": loss / n_rows}
             events.on_train_batch_end(batch, logs)

@@ -175,6 +175,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
         """Start with an empty history, or with the one to resume, and start the clock."""
         self.state, self._resumed = self._resumed or self._new_state(), None
         self._start = time.perf_counter() - self.state.seconds
+        self._tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
         self._inputs = kept_inputs(self.validation)
         self._loss_to_beat = self._constant_loss()
 
@@ -234,8 +235,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
 
     def _loss_sums(self) -> tuple[float, float]:
         """Return the sum of the rows' losses, and the sum of their weights."""
-        tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
-        total, count = map(keras.ops.convert_to_numpy, (tracker.total, tracker.count))
+        total, count = map(keras.ops.convert_to_numpy, (self._tracker.total, self._tracker.count))
         return float(total), float(count)
 
     def _loss(self, y_score: NDArray[np.float32]) -> float:
