@@ -4,6 +4,7 @@ LOWEST_PYTHON ?= python3.11
 VENV ?= .venv
 VENV_LOWEST ?= .venv-lowest
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 # The extras that the tests need, with the lowest versions too.
 EXTRAS := plots,export,parquet,tune,remote,completion,serve
 # KerasHub needs a newer Keras than the lowest.
@@ -121,23 +122,23 @@ clean:
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	# Dependency groups need pip 25.1 or later.
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	# It installs the same packages as pip in a quarter of the time.
+	$(BIN)/python -m pip install --quiet "uv>=0.5"
 
 $(VENV)/.example: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[plots]"
+	$(INSTALL) --editable ".[plots]"
 	touch $@
 
 $(VENV)/.icons: pyproject.toml $(ICONS) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable . --requirement $(ICONS)
+	$(INSTALL) --editable . --requirements $(ICONS)
 	touch $@
 
 $(VENV)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(ALL_EXTRAS)]" --group test --requirement $(RETRIEVE)
+	$(INSTALL) --editable ".[$(ALL_EXTRAS)]" --group test --requirements $(RETRIEVE)
 	touch $@
 
 $(VENV)/.dev: pyproject.toml $(RETRIEVE) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(ALL_EXTRAS)]" --group dev --requirement $(RETRIEVE)
+	$(INSTALL) --editable ".[$(ALL_EXTRAS)]" --group dev --requirements $(RETRIEVE)
 	touch $@
 
 $(VENV_LOWEST)/.test: pyproject.toml $(RETRIEVE) | $(VENV)/.dev

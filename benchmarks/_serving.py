@@ -24,6 +24,8 @@ CLIENTS = (1, 8, 32)
 IMAGE_SIZE = 96
 N_POSTERS = 64
 N_REQUESTS, REQUESTS_PER_CLIENT = 10_000, 30
+# Each time that `predict_proba` is measured.
+SECONDS = 1.5
 MALFORMED = (
     b"{",
     b'{"rows": []}',
@@ -88,13 +90,14 @@ def _measure_throughput(
     sent = [bodies[number % len(bodies)] for number in range(n_requests)]
     _send_all(port, sent, n_clients)
     ratios, per_second, seconds = [], [], []
-    for _ in range(5):
-        before = _rows_per_second(server, n_clients)
+    duration, n_repeats = max(0.1, SECONDS * min(1, scale)), 5 if scale >= 1 else 1
+    for _ in range(n_repeats):
+        before = _rows_per_second(server, n_clients, duration)
         start = time.perf_counter()
         answers = _send_all(port, sent, n_clients)
         per_second.append(n_requests / (time.perf_counter() - start))
         seconds += [answer[2] for answer in answers]
-        after = _rows_per_second(server, n_clients)
+        after = _rows_per_second(server, n_clients, duration)
         ratios.append(per_second[-1] / statistics.mean([before, after]))
     p50, p99 = np.percentile(seconds, [50, 99]).tolist()
     named = f"{n_clients} client{'s' if n_clients > 1 else ''}"
@@ -180,14 +183,14 @@ def _send_all(port: int, bodies: Sequence[bytes], n_clients: int) -> list[tuple[
     return answers
 
 
-def _rows_per_second(server: Any, n_rows: int) -> float:
-    server.stdin.write(f"{n_rows}\n")
+def _rows_per_second(server: Any, n_rows: int, seconds: float) -> float:
+    server.stdin.write(f"{n_rows} {seconds}\n")
     server.stdin.flush()
     return float(server.stdout.readline())
 
 
 def _serve_here() -> None:
-    """Serve a small ensemble; each number of rows on stdin is answered with rows per second."""
+    """Serve a small ensemble; a line with rows and seconds is answered with rows per second."""
     import threading
 
     from multimodal_ensemble import BagOfWordsEncoder, ImageEncoder, MultimodalEnsemble
@@ -203,11 +206,11 @@ def _serve_here() -> None:
 
     def measure() -> None:
         for line in sys.stdin:
-            n_rows = int(line)
+            n_rows, seconds = int(line.split()[0]), float(line.split()[1])
             batch = {name: values[:n_rows] for name, values in table.items()}
             model.predict_proba(batch)
             n_calls, start = 0, time.perf_counter()
-            while time.perf_counter() - start < 1.5:
+            while time.perf_counter() - start < seconds:
                 model.predict_proba(batch)
                 n_calls += 1
             print(n_calls * n_rows / (time.perf_counter() - start), flush=True)
