@@ -109,12 +109,20 @@ LOWEST_FILES := $(addsuffix .py,$(addprefix test_,labels tables target validatio
 	explanation/test_image_maps $(addprefix cli/test_,from_csv row_reader start) \
 	$(addprefix examples/,test_manifest test_tables retrieval/test_command))
 
+# Files of these folders that compare our own arithmetic with brute force, or try random input.
+LOWEST_LEFT_OUT := $(addsuffix .py,$(addprefix --ignore=tests/, \
+	$(addprefix metrics/test_,memory normal_interval resample_scores thresholds) \
+	$(addprefix model_selection/test_,comparison_result multilabel_stratified_k_fold \
+		stratified_holdout) \
+	$(addprefix generators/test_,augmented_batches missing_modalities) \
+	saving/test_archive_fuzz images/test_image_fuzz linear/test_class_scaling))
+
 # Old versions may use features that newer packages deprecate, so deprecation warnings are ignored.
 # The lowest Hypothesis now and then warns of its own random generator ("It looks like
 # `register_random` was passed ...").
 test-lowest: $(VENV_LOWEST)/.test
 	$(VENV_LOWEST)/bin/python $(PYTEST) -m "not slow" \
-		src $(addprefix tests/,$(LOWEST_FOLDERS) $(LOWEST_FILES)) \
+		src $(addprefix tests/,$(LOWEST_FOLDERS) $(LOWEST_FILES)) $(LOWEST_LEFT_OUT) \
 		-W "ignore::DeprecationWarning" -W "ignore:It looks like"
 
 clean:
