@@ -106,6 +106,7 @@ def test_scores_are_those_of_the_test_rows(
     assert rows["counts, warm"]["minus"]["counts, cold"] == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_costs_lines_and_versions_are_reported(rows: dict[str, dict]) -> None:
     row = rows["counts, cold"]
     assert row["user_lines"] == 5

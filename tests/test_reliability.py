@@ -54,12 +54,13 @@ from tests.serving.conftest import open_client
 from tests.toys import make_network, make_poster, use_shallow_network
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
-CASES = {}
+CASES, SLOW = {}, set()
 
 
-def case(name):
+def case(name, *, is_slow=False):
     def keep(function):
         assert name not in CASES
+        SLOW.update({name} if is_slow else ())
         CASES[name] = function
         return function
 
@@ -79,7 +80,14 @@ def test_rows_and_cases_are_the_same():
     assert list(ROWS) == list(CASES)
 
 
-@pytest.mark.parametrize("name", CASES)
+def pytest_generate_tests(metafunc):
+    if "name" in metafunc.fixturenames:
+        names = [
+            pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in CASES
+        ]
+        metafunc.parametrize("name", names)
+
+
 def test_row(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = ROWS[name]
@@ -252,7 +260,7 @@ def _(folder):
     return "the row lacks the modality, with a warning"
 
 
-@case("a model of your own with a Lambda layer as backbone")
+@case("a model of your own with a Lambda layer as backbone", is_slow=True)
 def _(folder):
     layers = [keras.layers.Lambda(lambda x: x / 255), keras.layers.Conv2D(2, 3)]
     network = keras.Sequential([keras.Input((8, 8, 3)), *layers])
@@ -841,7 +849,7 @@ def _(folder):
     make(min_label_count=21).fit(*table())
 
 
-@case("NaN in a multi-hot y")
+@case("NaN in a multi-hot y", is_slow=True)
 def _(folder):
     data, y = table()
     y = y.astype(float)
@@ -909,7 +917,7 @@ def _(folder):
     make().fit(data, y.set_axis(["first", "first"], axis=1))
 
 
-@case("labels in validation or evaluation that no training row has")
+@case("labels in validation or evaluation that no training row has", is_slow=True)
 def _(folder):
     data, _ = table()
     classifier = make().fit(data, pd.Series([["first"], ["second"]] * 20))
@@ -950,7 +958,7 @@ def _(folder):
     return "they are matched by name"
 
 
-@case("a label that no training row has")
+@case("a label that no training row has", is_slow=True)
 def _(folder):
     data, y = table()
     classifier, warned = quietly(lambda: make(epochs=3).fit(data, y.assign(third=0)))
@@ -1041,7 +1049,7 @@ def stop_at(epoch):
     return keras.callbacks.LambdaCallback(on_epoch_end=stop)
 
 
-@case("Ctrl-C in the middle of training")
+@case("Ctrl-C in the middle of training", is_slow=True)
 def _(folder):
     data, y = table()
     classifier = make(epochs=9, evaluate_every=2, patience=None)
@@ -1057,7 +1065,7 @@ class StopInFirstBatch(keras.callbacks.Callback):
         raise KeyboardInterrupt
 
 
-@case("Ctrl-C before the first evaluation")
+@case("Ctrl-C before the first evaluation", is_slow=True)
 def _(folder):
     data, y = table()
     classifier = fit(batch_size=4, evaluate_every=2)
@@ -1068,7 +1076,7 @@ def _(folder):
     return "the classifier is unchanged"
 
 
-@case("a second `fit` that fails")
+@case("a second `fit` that fails", is_slow=True)
 def _(folder):
     data, y = table()
     classifier = fit()
@@ -1081,7 +1089,7 @@ def _(folder):
     return "the classifier is unchanged"
 
 
-@case("a `warm_start` that fails")
+@case("a `warm_start` that fails", is_slow=True)
 def _(folder):
     data, y = table()
     classifier = fit(warm_start=True, evaluate_every=2)
@@ -1092,7 +1100,7 @@ def _(folder):
     return "the classifier is unchanged"
 
 
-@case("a process that is killed during a `fit` with `checkpoint=`")
+@case("a process that is killed during a `fit` with `checkpoint=`", is_slow=True)
 def _(folder):
     # With a real kill: tests/estimators/test_multimodal_classifier.py.
     data, y = table()
@@ -1112,14 +1120,14 @@ def _(folder):
     make().fit(data, 1 - y, resume_from=folder / "fit")
 
 
-@case("a checkpoint of the same labels with other values in X")
+@case("a checkpoint of the same labels with other values in X", is_slow=True)
 def _(folder):
     data, y = table()
     make().fit(data, y, checkpoint=folder / "fit")
     make().fit(data.assign(number=data["number"].to_numpy()[::-1]), y, resume_from=folder / "fit")
 
 
-@case("a checkpoint of another optimizer")
+@case("a checkpoint of another optimizer", is_slow=True)
 def _(folder):
     make().fit(*table(), checkpoint=folder / "fit")
     make(optimizer=keras.optimizers.SGD(0.02)).fit(*table(), resume_from=folder / "fit")
@@ -1309,7 +1317,7 @@ def with_document(path, change):
     return path
 
 
-@case("a saved classifier with 2 million lists in its document")
+@case("a saved classifier with 2 million lists in its document", is_slow=True)
 def _(folder):
     path = saved(folder)
     with_document(path, lambda document: document.update(history=[[0]] * 2_000_000))
@@ -1340,7 +1348,7 @@ def _(folder):
     MultimodalClassifier.load(path)
 
 
-@case("a saved classifier without its backbone, and other weights of the backbone")
+@case("a saved classifier without its backbone, and other weights of the backbone", is_slow=True)
 def _(folder):
     def weights(seed):
         keras.utils.set_random_seed(seed)

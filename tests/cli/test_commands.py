@@ -41,6 +41,7 @@ def as_json(encoder):
     return json.dumps(encoder.get_config(), sort_keys=True)
 
 
+@pytest.mark.slow
 def test_the_code_that_inspect_prints_makes_the_encoders_that_train_uses(trained, products):
     result = run("inspect", products, "--labels", "labels", "--id", "sku", *COLUMNS, *SMALL_IMAGES)
     namespace = {}
@@ -79,6 +80,7 @@ def test_explain_prints_what_scores_rest_on(trained, products, tmp_path):
     assert set(parts["kind"]) == {"modality", "token", "column"}
 
 
+@pytest.mark.slow
 def test_explain_leaves_out_bad_rows(trained, products, folder):
     lines = products.read_text("utf-8-sig").splitlines(keepends=True)[:4]
     lines[2] = lines[2].replace(" %", " percent")

@@ -118,6 +118,7 @@ def test_the_last_block_can_be_trained(hub):
     np.testing.assert_allclose(both, features_of(encoder), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_network_that_declares_a_wrong_shape_is_not_stored(hub, tmp_path):
     encoder = encode_with(build(hub, "SigLIPVisionEncoder"), trainable_layers=1)
     with pytest.raises(
@@ -207,6 +208,7 @@ def test_the_images_network_of_a_preset_for_images_and_texts_is_used(hub, tmp_pa
         ImageEncoder("photo", backbone=tmp_path / "clip").get_backbone()
 
 
+@pytest.mark.slow
 def test_a_folder_of_hugging_face_gives_the_same_settings(hub, tmp_path):
     config = {
         "model_type": "vit", "architectures": ["ViTModel"], "image_size": 16, "patch_size": 8,

@@ -204,6 +204,7 @@ def test_an_ensemble_predicts_the_same_with_and_without_a_store(table, tmp_path)
     np.testing.assert_allclose(whole, scores, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_exported_models_take_lists_of_any_length(classifier, table, tmp_path):
     needs("onnx")
     classifier.export(tmp_path / "model", format="onnx")

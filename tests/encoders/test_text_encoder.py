@@ -217,6 +217,7 @@ def test_backbone_objects_are_copied_and_restored(kind):
     np.testing.assert_array_equal(features(again, SHORT), expected)
 
 
+@pytest.mark.slow
 def test_tokenizers_of_keras_hub(tmp_path):
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "cat", "##s", "war"]
     make = functools.partial(keras_hub.models.DistilBertTokenizer, vocabulary, lowercase=True)
@@ -278,6 +279,7 @@ def test_a_pass_pads_only_to_texts_of_similar_length(encoder, tmp_path, monkeypa
     assert widths == [4, 9, 11]
 
 
+@pytest.mark.slow
 def test_training_changes_only_the_last_block(encoder):
     tuned = clone(encoder).unfreeze(1)
     layers = {layer.name: layer for layer in tuned.get_backbone().get_layer("tiny").layers}

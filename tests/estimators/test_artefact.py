@@ -331,6 +331,7 @@ def test_fitted_classifiers_can_be_copied(how, name, table, request):
     assert again.encoders_[0] is not fitted.encoders_[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "trainable_layers"), [("pickle", 0), ("deepcopy", "all")])
 def test_a_fitted_classifier_with_augmentation_can_be_copied(how, trainable_layers, fit, table):
     layers = [keras.layers.RandomFlip("horizontal"), keras.layers.RandomRotation(0.1)]
@@ -433,6 +434,7 @@ def test_named_pipes_and_devices_are_no_classifiers(tmp_path):
             MultimodalClassifier.load(path)
 
 
+@pytest.mark.slow
 def test_a_loaded_classifier_and_its_copies_can_be_trained_further(small, table, saved_small):
     loaded = MultimodalClassifier.load(saved_small).set_params(warm_start=True, epochs=1)
     before = loaded.predict_proba(table)
@@ -767,6 +769,7 @@ def moved(weights_file, tmp_path):
         there.rename(weights_file)
 
 
+@pytest.mark.slow
 def test_backbones_may_be_left_out(named, without_backbones, table):
     assert without_backbones.stat().st_size < 200_000
     assert_predicts_the_same(MultimodalClassifier.load(without_backbones), named, table)
@@ -799,6 +802,7 @@ def test_a_trained_backbone_is_never_left_out(fit, weights_file, table, tmp_path
     assert_predicts_the_same(loaded, classifier, table)
 
 
+@pytest.mark.slow
 def test_a_weights_file_may_have_moved(named, without_backbones, moved, table):
     with pytest.raises(
         WeightsUnavailableError,
@@ -1212,6 +1216,7 @@ def test_random_changes_of_a_manifest(saved_small, folder, changes):
     load_or_refuse(rewrite(saved_small, folder / "fuzz", lambda d: mutate(d, changes)))
 
 
+@pytest.mark.slow
 @settings(FUZZ, max_examples=max(10, EXAMPLES // 4))
 @given(CHANGES)
 def test_random_changes_of_a_manifest_with_a_backbone(saved, folder, changes):

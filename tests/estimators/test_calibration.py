@@ -251,6 +251,7 @@ def test_a_saved_network_stays_calibrated(calibrated, tmp_path):
     np.testing.assert_array_equal(loaded.thresholds_, calibrated.thresholds_)
 
 
+@pytest.mark.slow
 def test_further_training_is_that_of_scores_before_calibration(plain, isotonic):
     options = {"warm_start": True, "epochs": 1, "optimizer": "sgd"}
     copies = [pickle.loads(pickle.dumps(each)).set_params(**options) for each in (plain, isotonic)]

@@ -227,6 +227,7 @@ def test_images_are_read_once_in_a_training_without_a_store(monkeypatch):
     assert sum(calls) == len(data)
 
 
+@pytest.mark.slow
 def test_label_weights_raise_the_scores_of_a_rare_label():
     data, y = draw()
 
@@ -346,6 +347,7 @@ def test_a_dropped_row_is_counted_once(tmp_path):
 # -- refit_heads -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_refit_heads_trains_one_head_and_keeps_the_others(tmp_path, capsys):
     data, y = draw()
     classifier = make(epochs=1, store=tmp_path, verbose=1).fit(data, y)
@@ -430,6 +432,7 @@ def test_a_row_that_cannot_be_predicted_is_an_error(tmp_path):
         classifier.predict({"photo": photos})
 
 
+@pytest.mark.slow
 def test_rows_and_images_that_cannot_be_read_are_counted(tmp_path):
     data, y = draw()
     photos = ["nowhere.png" if row < 30 else photo for row, photo in enumerate(data["photo"])]
@@ -492,6 +495,7 @@ def test_ctrl_c_keeps_the_best_weights_so_far_and_reports_them(capsys):
     np.testing.assert_array_equal(classifier.thresholds_, stopped.thresholds_)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     data, y = draw()
     options = {"epochs": 4, "patience": None, "dropout": 0.3, "modality_dropout": 0.2}
@@ -513,6 +517,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_resuming_without_random_state_uses_the_seed_of_the_checkpoint(tmp_path):
     data, y = draw()
     path = tmp_path / "training.checkpoint"

@@ -371,6 +371,7 @@ def test_a_network_of_several_classes_ends_in_a_softmax(fitted, capsys):
     assert binary.get_compile_config()["loss"] == "binary_crossentropy"
 
 
+@pytest.mark.slow
 def test_training_goes_on_with_the_same_classes(fitted):
     classifier = copy.deepcopy(fitted("network", "multiclass"))
     classifier.set_params(epochs=1, warm_start=True)

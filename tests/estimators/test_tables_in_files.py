@@ -270,6 +270,7 @@ def test_validation_rows_may_be_in_a_file(table, file, small_memory):
     assert classifier.provenance_["n_validation"] == N_ROWS
 
 
+@pytest.mark.slow
 def test_a_training_with_files_is_resumed(file, small_memory, tmp_path):
     checkpoint = tmp_path / "checkpoint"
     # An optimizer that has a state.

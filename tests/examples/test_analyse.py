@@ -103,6 +103,7 @@ def read(out, name):
     return pd.read_csv(out / f"{name}.csv", index_col=0, keep_default_na=False)
 
 
+@pytest.mark.slow
 def test_years_are_counted_before_and_after_the_filters(out, rows, left):
     known = collections.Counter(int(row["release_year"]) for row in rows if row["movieId"] != "7")
     after = collections.Counter(int(row["release_year"]) for row in rows if row["movieId"] in left)
@@ -198,6 +199,7 @@ def test_tags_that_mark_a_genre_occur_with_it_more_often_than_expected(out, left
         assert row.times > 1
 
 
+@pytest.mark.slow
 def test_movies_without_a_genre_are_no_genre(tmp_path):
     folder = write_data(tmp_path / "data", genres=["Drama", "(no genres listed)", "Comedy"])
     movies = prepare_movies(read_folder(folder), FILTERS, modalities=())
@@ -217,6 +219,7 @@ def test_tags_that_reveal_a_genre_are_shown(out):
     assert "<th scope='row'>dark comedy</th><td>Comedy</td><td>within</td>" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "filters", "says"),
     [

@@ -125,6 +125,7 @@ def test_a_token_of_a_linear_member_adds_what_its_weight_says():
             )
 
 
+@pytest.mark.slow
 def test_shapley_values_of_a_network_are_means_over_all_orders(network):
     """Rows without a modality are predicted as such, because all modalities are optional."""
     columns = {"tags": ["tags"], "numbers": ["year", "minutes"], "country": ["country"]}
@@ -239,6 +240,7 @@ def test_log_odds_are_those_before_the_calibration(plain_network):
     np.testing.assert_array_equal(found["score"], calibrated.predict_proba(TEST).ravel())
 
 
+@pytest.mark.slow
 def test_a_text_is_explained_by_words(tmp_path):
     write_folder(tmp_path)
     texts = ["the cat sat on the mat", "a dog in space", "war"] * 8

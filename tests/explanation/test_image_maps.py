@@ -60,6 +60,7 @@ def test_occlusion_is_the_fall_if_a_region_is_covered(network):
         np.testing.assert_allclose(found.values[row, column], fall[0, 0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_all_encoders_of_a_column_are_covered_at_once(ensemble):
     """The second encoder sees a smaller image, of which the same quarter is covered."""
     (found,) = ensemble.explain_image(ROW, "Action", n_regions=2)
@@ -80,6 +81,7 @@ def test_all_encoders_of_a_column_are_covered_at_once(ensemble):
     np.testing.assert_allclose(found.values[0, 1], fall[0, 0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_stored_features_change_nothing(network, tmp_path):
     (plain,) = network.explain_image(ROW, "Action", n_regions=2)
     network.set_params(store=tmp_path)

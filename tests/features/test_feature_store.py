@@ -23,6 +23,7 @@ def test_cached_equals_uncached(store, make_encoder, posters, compute):
         np.testing.assert_allclose(stored, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_cached_equals_uncached_for_a_keras_application(store, posters, compute):
     encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32, seed=1)
     expected = compute(encoder, posters[:5])

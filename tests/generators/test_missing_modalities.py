@@ -133,6 +133,7 @@ def test_a_modality_that_no_training_row_has_is_refused():
         fit_encoders([BagOfWordsEncoder("tags", optional=True)], {"tag": [["a"], ["b"]]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", [False, True])
 def test_training_with_missing_modalities_on_pixels_or_features(make_encoders, tmp_path, store):
     data, y = draw_data()

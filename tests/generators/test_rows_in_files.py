@@ -380,6 +380,7 @@ def test_rows_of_large_values_are_read_in_smaller_parts(tmp_path, monkeypatch):
     assert max(n_rows) < 500
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows_of_files(tmp_path, small_memory):
     peaks = []
     for n_rows in (4_000, 16_000):

@@ -293,6 +293,7 @@ def test_a_damaged_file_is_refused_and_can_be_removed(tmp_path):
         run(path=damaged)
 
 
+@pytest.mark.slow
 def test_an_ensemble_computes_its_features_once(monkeypatch):
     table, labels = draw_table(), draw_labels()
     encoded = []

@@ -413,6 +413,7 @@ def test_ctrl_c_keeps_what_is_done():
         search({"power": [1.0]}, Centroids(error=KeyboardInterrupt))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["study.log", "study.db"])
 def test_a_killed_search_continues_as_if_it_had_not_been(tmp_path, name, fits):
     whole = search(n_trials=14)
@@ -523,6 +524,7 @@ def test_progress_and_summary_are_printed(capsys):
 # -- the library's own classifier ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nested_parameters_of_a_multimodal_classifier():
     words = [["sun", "sea"] if sea else ["car", "bus"] for sea in Y[:, 0]]
     table = pd.DataFrame({"tags": words, "labels": [["sea"] if s else ["town"] for s in Y[:, 0]]})

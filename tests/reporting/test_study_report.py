@@ -673,6 +673,7 @@ def seen(path, tmp_path_factory):
     return browser.check_page(path, tmp_path_factory.mktemp("browser"), then=USE)
 
 
+@pytest.mark.slow
 def test_axe_finds_nothing_and_all_is_readable_at_two_widths_in_two_schemes(seen):
     clean = {"violations": [], "small": [], "outside": [], "cut": []}
     for found in seen.values():

@@ -71,6 +71,7 @@ def network(table):
     return MultimodalClassifier(encoders, **options).fit(table, draw_labels())
 
 
+@pytest.mark.slow
 def test_a_network_needs_background_rows(network, table):
     row = {"country": "fr", "year": 1980, "minutes": 90}
     with open_client(make_app(network)) as client:

@@ -221,6 +221,7 @@ def show_page(address, profile):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["form", "docs"])
 def test_axe_finds_nothing_and_all_is_readable_at_two_widths_in_two_schemes(seen, page):
     for measured in seen[page].values():

@@ -83,6 +83,7 @@ def test_image_encoder_with_the_user_s_model_passes(options):
     check_encoder(ImageEncoder("poster", backbone=small_cnn(), **options), IMAGES)
 
 
+@pytest.mark.slow
 def test_image_encoder_with_feature_vectors_passes():
     backbone = small_cnn(keras.layers.Flatten())
     check_encoder(ImageEncoder("poster", backbone=backbone, head=DenseHead(3)), IMAGES)
@@ -104,6 +105,7 @@ def test_a_third_party_encoder_passes(options):
     check_encoder(ClipEncoder("clip", **options), CLIPS)
 
 
+@pytest.mark.slow
 def test_a_third_party_encoder_of_several_columns_passes():
     class ColumnsEncoder(ClipEncoder):
         def fit(self, values):
@@ -420,6 +422,7 @@ def test_a_broken_encoder_fails_with_the_part_that_it_breaks(encoder, match):
         check_encoder(encoder, CLIPS)
 
 
+@pytest.mark.slow
 def test_an_inference_model_may_hold_dropout():
     check_encoder(BackboneInInferenceMode("clip"), CLIPS)
 

@@ -149,6 +149,7 @@ def test_another_process_resumes_the_training_of_a_killed_one(problem, path):
     check_same_end(resumed, result, uncut, fit(uncut, epochs=epochs, patience=None))
 
 
+@pytest.mark.slow
 def test_more_epochs_on_resuming_equal_more_epochs_from_the_start(problem, path):
     uncut, resumed = make(problem), make(problem)
     expected = fit(uncut, epochs=4, evaluate_every=5)
@@ -162,6 +163,7 @@ def test_more_epochs_on_resuming_equal_more_epochs_from_the_start(problem, path)
     assert result.seconds > result.history["seconds"].iloc[-1]
 
 
+@pytest.mark.slow
 def test_resuming_continues_the_count_of_passes(problem, spy, path):
     uncut, cut = make_small(problem), make_small(problem)
     fit(uncut, epochs=1)
@@ -197,6 +199,7 @@ def test_all_state_of_an_optimizer_is_resumed(problem, path):
     check_same_end(resumed, result, uncut, expected)
 
 
+@pytest.mark.slow
 def test_resuming_may_write_another_file(problem, path, tmp_path):
     fit(
         make_small(problem),
@@ -222,6 +225,7 @@ def test_a_checkpoint_is_a_plain_archive_of_json_and_arrays(written):
     assert read_checkpoint_metadata(written) == {}
 
 
+@pytest.mark.slow
 def test_two_trainings_may_write_one_checkpoint_at_the_same_time(problem, path):
     other = Problem()
 

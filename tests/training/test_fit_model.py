@@ -307,6 +307,7 @@ def test_a_loss_of_nan_is_found_at_the_end_at_the_latest(training):
         training.fit(epochs=1, evaluate_every=100, loss=lambda y, p: keras.ops.mean(p) * np.nan)
 
 
+@pytest.mark.slow
 def test_a_loaded_model_takes_stored_features(problem, store, tmp_path):
     training = problem.prepare(problem.poster(), store=store)
     training.fit(epochs=1)
@@ -324,6 +325,7 @@ def test_a_single_callback_needs_no_list(training):
     assert epochs == [0, 1]
 
 
+@pytest.mark.slow
 def test_averaged_weights_of_an_optimizer_are_written_into_the_model(problem):
     def train(use_ema):
         optimizer = keras.optimizers.Adam(0.01, use_ema=use_ema, ema_momentum=0.9)

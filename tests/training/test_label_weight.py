@@ -85,6 +85,7 @@ def test_balanced_weights_require_multi_hot_labels():
         balanced_label_weights([0, 1])
 
 
+@pytest.mark.slow
 def test_weights_of_one_do_not_change_a_training(problem):
     plain, *weighted = (
         train(problem, label_weight=weight)[0].get_weights()

@@ -62,6 +62,7 @@ def test_the_best_evaluation_is_the_one_with_the_best_monitored_value(training, 
     )
 
 
+@pytest.mark.slow
 def test_another_monitor_stops_at_another_evaluation(problem):
     values = iter([1.0, np.nan, 3.0, 2.0, np.nan, 1.0, 5.0])
     training = problem.prepare(problem.numbers())

@@ -176,6 +176,7 @@ def test_training_changes_only_the_unfrozen_layers(problem, store):
     assert done.result.n_trainable == trained + sum(int(np.prod(w.shape)) for w in others)
 
 
+@pytest.mark.slow
 def test_the_frozen_part_runs_once_per_image(problem, store):
     poster = make_poster(2)
     frozen, whole = Counter(poster.frozen_part()), Counter(poster.get_backbone())
@@ -209,6 +210,7 @@ def test_features_stay_valid_while_the_layers_behind_them_are_trained(problem, s
     )
 
 
+@pytest.mark.slow
 def test_an_encoder_can_be_unfrozen_after_training(problem, store):
     poster, numbers = make_poster(), problem.numbers()
     model = build(poster, numbers)
@@ -268,6 +270,7 @@ def test_features_from_before_other_layers_were_unfrozen_are_refused(
     predict_scores(model, problem.datasets(poster, store=store)[1])
 
 
+@pytest.mark.slow
 def test_features_stay_valid_if_the_cut_is_the_same(problem, store):
     poster = make_poster(2)
     model = build(poster)
@@ -278,6 +281,7 @@ def test_features_stay_valid_if_the_cut_is_the_same(problem, store):
     assert changed_layers(before, weights_by_layer(poster.get_backbone())) == TRAINED[3]
 
 
+@pytest.mark.slow
 def test_a_loaded_model_predicts_equally_from_stored_features(problem, store, tmp_path):
     poster = make_poster(2)
     model = build(poster)
@@ -309,6 +313,7 @@ def test_a_loaded_model_with_other_layers_unfrozen_is_refused(problem, store, tm
             predict_scores(loaded, datasets[1])
 
 
+@pytest.mark.slow
 def test_features_of_another_frozen_part_are_refused(problem, store):
     other = make_poster(1)
     kernel = next(weight for weight in other.get_backbone().weights if "first" in weight.path)
@@ -374,6 +379,7 @@ def test_augmented_views_go_through_the_trained_layers(problem, store):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_backbone_that_is_trained_from_its_first_layer_takes_pixels(problem, store):
     poster = make_poster(5)
     datasets = problem.datasets(poster, store=store)
@@ -389,6 +395,7 @@ def test_a_backbone_that_is_trained_from_its_first_layer_takes_pixels(problem, s
         store.get_features(poster, problem.train["poster"])
 
 
+@pytest.mark.slow
 def test_a_frozen_and_a_partly_frozen_backbone_in_one_model(problem, store):
     whole, part = make_poster(), make_poster(2).set_params(name="still", column="poster")
     datasets = problem.datasets(whole, part, store=store)

@@ -35,6 +35,7 @@ def test_scores_are_in_the_order_of_the_rows(problem, training, store, with_stor
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_batches_of_all_sizes_use_one_graph_and_cause_no_warnings(caplog):
     rows = draw_pixels(5, 8, 8, 3)
     # TensorFlow takes the predictions of all models for one function, which is traced often.

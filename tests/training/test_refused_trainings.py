@@ -66,6 +66,7 @@ def test_features_of_another_backbone_are_refused(problem, store):
     check_refused(training, ModalityError, "features of another backbone for 'poster'")
 
 
+@pytest.mark.slow
 def test_a_loaded_model_of_an_encoder_unfrozen_since_is_refused(problem, tmp_path):
     poster = problem.poster()
     problem.prepare(poster).model.save(tmp_path / "model.keras")

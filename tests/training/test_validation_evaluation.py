@@ -53,6 +53,7 @@ def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(spy, window, wei
         assert loss == pytest.approx(np.average(losses[last], weights=sizes[last]), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_metrics_are_those_of_the_validation_rows_at_that_step(problem, spy):
     training = problem.prepare(problem.numbers(), problem.poster(), fusion={"dropout": 0.3})
     y_true, expected, losses = training.validation.y, {}, []
@@ -214,6 +215,7 @@ def test_evaluations_are_the_same_whether_or_not_inputs_are_kept(problem, monkey
     assert [n for n in rows if n > 1] == [20, 20] * n_times
 
 
+@pytest.mark.slow
 def test_many_tokens_are_never_dense_in_all_rows(monkeypatch):
     monkeypatch.setattr(_row_sources, "_KEPT_BYTES", 0)
     monkeypatch.setattr(_predict_scores, "_KEPT_BYTES", 0)
