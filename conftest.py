@@ -18,8 +18,9 @@ import pytest
 
 # The first call may trace a TensorFlow graph, so the run time of an example is not meaningful.
 # Checks have the same result each time; `make stress` looks for further examples.
+IS_RANDOM = "RANDOM_EXAMPLES" in os.environ
 hypothesis.settings.register_profile(
-    "default", deadline=None, derandomize="RANDOM_EXAMPLES" not in os.environ
+    "default", deadline=None, derandomize=not IS_RANDOM, max_examples=200 if IS_RANDOM else 40
 )
 hypothesis.settings.load_profile("default")
 

@@ -31,9 +31,9 @@ def test_the_slope_has_the_lowest_log_loss(is_weighted):
         total = log_loss(codes, proba, sample_weight=weight) * N_ROWS
         return total + np.log(slope) ** 2
 
-    grid = np.exp(np.linspace(-2, 2, 401))
+    grid = np.exp(np.linspace(-2, 2, 81))
     best = grid[np.argmin([loss(slope) for slope in grid])]
-    assert scaling.slope == pytest.approx(best, rel=0.02)
+    assert scaling.slope == pytest.approx(best, rel=0.05)
     assert loss(scaling.slope) <= loss(best) + 1e-6
 
 
