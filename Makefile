@@ -53,7 +53,7 @@ bench: $(VENV)/.test
 # Checks on tiny data that benchmarks run, all groups but "processor"; the figures are meaningless.
 bench-check: $(VENV)/.test
 	$(BIN)/python -m benchmarks --out build/bench-check.json --images 40 --reference-images 40 \
-		--weights MobileNet=random MobileNetV2=random --image-size 64 --epochs 1 --repeats 1 \
+		--weights MobileNet=random --image-size 32 --epochs 1 --repeats 1 \
 		--memory-images 40 80 --scale 0.01 --only metrics import loading models store dask memory rows \
 		fits retrieval preparation ensemble lazy serving
 

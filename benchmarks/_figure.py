@@ -44,6 +44,11 @@ class Figure:
         return self.ratio >= self.target if self.at_least else self.ratio <= self.target
 
 
+def at_least(n_repeats: int, given: int) -> int:
+    """Return the repetitions that a figure needs, unless one is given: that is a trial."""
+    return given if given == 1 else max(n_repeats, given)
+
+
 def time_pairs(
     ours: Callable[[], object],
     other: Callable[[], object],
@@ -55,8 +60,9 @@ def time_pairs(
     """Time two functions alternately, so that changes in machine speed affect both.
 
     Returns the ratio ``ours / other``, or its inverse, of each pair, and the medians in seconds.
+    Both run once before, unless there is one repetition only.
     """
-    if warm_up:
+    if warm_up and repeats > 1:
         ours()
         other()
     ours_seconds, other_seconds = [], []

@@ -5,7 +5,7 @@ import pandas as pd
 import tensorflow as tf
 
 from benchmarks._data import N_LABELS, Movies
-from benchmarks._figure import Figure, time_pairs
+from benchmarks._figure import Figure, at_least, time_pairs
 from multimodal_ensemble import (
     DenseEncoder,
     FeatureStore,
@@ -50,7 +50,7 @@ def _images(movies: Movies, repeats: int) -> Figure:
         for _ in pipeline:
             pass
 
-    ratios, seconds = time_pairs(ours, tensorflow, repeats=max(5, repeats))
+    ratios, seconds = time_pairs(ours, tensorflow, repeats=at_least(5, repeats))
     return Figure(
         "reading and resizing JPEG posters, two threads",
         "tf.data with decode_jpeg and antialiased resize on two threads",
@@ -88,7 +88,7 @@ def measure_batches(store: FeatureStore, encoders: list, movies: Movies, repeats
                 rows = order[start : start + BATCH_SIZE]
                 ({name: array[rows] for name, array in arrays.items()}, y[rows])
 
-    ratios, seconds = time_pairs(ours, slices, repeats=max(5, repeats))
+    ratios, seconds = time_pairs(ours, slices, repeats=at_least(5, repeats))
     return Figure(
         "one epoch of the batch generator over stored features",
         "slicing in-memory arrays",
@@ -122,7 +122,7 @@ def _validation(n_train: int, repeats: int) -> Figure:
             model(), train, validation, epochs=6, evaluate_every=150, patience=None, verbose=0
         ),
         without,
-        repeats=max(7, repeats),
+        repeats=at_least(7, repeats),
     )
     return Figure(
         "training with a validation evaluation every 150 batches",

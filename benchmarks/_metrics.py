@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.metrics import accuracy_score, roc_auc_score, roc_curve
 
-from benchmarks._figure import Figure, time_pairs
+from benchmarks._figure import Figure, at_least, time_pairs
 from multimodal_ensemble import mean_roc_auc, tune_thresholds
 from multimodal_ensemble.metrics import bootstrap_counts, compare_scores, resample_scores
 
@@ -60,7 +60,7 @@ def _thresholds_large(n_rows: int, repeats: int) -> Figure:
             np.argsort(y_score[:, label])
 
     ratios, seconds = time_pairs(
-        lambda: tune_thresholds(y_true, y_score), argsort, repeats=max(5, repeats)
+        lambda: tune_thresholds(y_true, y_score), argsort, repeats=at_least(5, repeats)
     )
     return Figure(
         f"tune_thresholds, {n_rows:,} x 20",
@@ -80,7 +80,7 @@ def _roc_auc(n_rows: int, repeats: int) -> Figure:
     ratios, seconds = time_pairs(
         lambda: mean_roc_auc(y_true, y_score),
         lambda: roc_auc_score(y_true, y_score, average="macro"),
-        repeats=max(5, repeats),
+        repeats=at_least(5, repeats),
     )
     return Figure(
         f"mean_roc_auc, {n_rows:,} x 20",

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from benchmarks._data import N_LABELS, N_TAGS, Movies
-from benchmarks._figure import Figure, time_pairs
+from benchmarks._figure import Figure, at_least, time_pairs
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     Encoder,
@@ -103,8 +103,9 @@ def _cold(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
         store = FeatureStore(setting.folder / f"cold-{next(numbers)}")
         _train_five(movies, posters, store, setting.epochs)
 
-    # Run TensorFlow's one-time initialisation before the measurement.
-    _train_five(movies.head(80), posters, FeatureStore(setting.folder / "first"), 1)
+    if setting.repeats > 1:
+        # Run TensorFlow's one-time initialisation before the measurement.
+        _train_five(movies.head(80), posters, FeatureStore(setting.folder / "first"), 1)
     for poster in posters.values():
         # Keras traces a function for each size of a batch.
         for size in {BATCH_SIZE, len(pixels) % BATCH_SIZE or BATCH_SIZE}:
@@ -124,7 +125,7 @@ def _cold(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
 def _warm(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) -> Figure:
     store = FeatureStore(setting.folder / "warm")
     train, _, _ = _split(movies)
-    repeats = max(5, setting.repeats)
+    repeats = at_least(5, setting.repeats)
     arrays = []
     for encoders in _five(posters, movies):
         rows = MultimodalDataset(

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks._data import Movies, write_posters
-from benchmarks._figure import Figure, time_pairs
+from benchmarks._figure import Figure, at_least, time_pairs
 from benchmarks._new_process import run_python
 from multimodal_ensemble import FeatureStore, ImageEncoder
 
@@ -58,7 +58,7 @@ def measure_import(repeats: int) -> Figure:
     ratios, seconds = time_pairs(
         lambda: run_python("-c", "import multimodal_ensemble"),
         lambda: run_python("-c", "import numpy"),
-        repeats=max(11, repeats),
+        repeats=at_least(11, repeats),
     )
     return Figure(
         "import multimodal_ensemble (loads no TensorFlow)",
@@ -145,7 +145,7 @@ def measure_dask(movies: Movies, encoder: ImageEncoder, folder: Path, repeats: i
         Client(cluster),
     ):
         # The warm-up starts TensorFlow in the worker.
-        ratios, seconds = time_pairs(with_dask, plain, repeats=max(3, repeats))
+        ratios, seconds = time_pairs(with_dask, plain, repeats=at_least(3, repeats))
     return Figure(
         "feature extraction on a Dask worker process",
         "the same without Dask",

@@ -504,7 +504,14 @@ def test_the_description_of_an_export_says_what_is_predicted(kind, target, fitte
 
 
 # Of both kinds, the output of two classes is a sigmoid.
-@pytest.mark.parametrize(("kind", "target"), [("ensemble", "multiclass"), ("network", "binary")])
+@pytest.mark.parametrize(
+    ("kind", "target"),
+    [
+        ("ensemble", "multiclass"),
+        ("network", "binary"),
+        pytest.param("network", "multiclass", marks=pytest.mark.slow),
+    ],
+)
 def test_an_exported_model_decides_as_its_description_says(kind, target, tmp_path):
     estimator = make(kind, ["number"]).fit(X, TARGETS[target])
     estimator.export(tmp_path / "model", format="litert")
