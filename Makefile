@@ -149,7 +149,7 @@ $(VENV)/.dev: pyproject.toml $(RETRIEVE) | $(BIN)/python
 	$(INSTALL) --editable ".[$(ALL_EXTRAS)]" --group dev --requirements $(RETRIEVE)
 	touch $@
 
-$(VENV_LOWEST)/.test: pyproject.toml $(RETRIEVE) | $(VENV)/.dev
+$(VENV_LOWEST)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python
 	test -d $(VENV_LOWEST) || $(LOWEST_PYTHON) -m venv $(VENV_LOWEST)
 	$(BIN)/uv pip install --quiet --python $(VENV_LOWEST)/bin/python --resolution lowest-direct \
 		--editable ".[$(EXTRAS)]" --group test --requirements $(RETRIEVE)
