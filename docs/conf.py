@@ -2,6 +2,7 @@
 
 import logging
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,18 @@ import multimodal_ensemble
 project = "multimodal_ensemble"
 author = copyright = "the multimodal_ensemble authors"
 version = release = multimodal_ensemble.__version__
+
+
+def describe_commit():
+    """Return the commit that the site is of, or "" where there is no repository, as in an sdist."""
+    folder = Path(__file__).parent
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip().replace("-dirty", " with local changes")
+
 
 extensions = [
     "myst_parser",
@@ -36,6 +49,8 @@ default_role = "py:obj"
 html_theme = "furo"
 html_title = f"multimodal_ensemble {version}"
 html_static_path = ["_static"]
+# The bottom of each page says which version and commit it describes.
+html_context = {"commit": describe_commit()}
 html_css_files = ["custom.css"]
 names_description = (
     "Multilabel prediction in Python from images, tags, text and tables together: pretrained "
