@@ -62,8 +62,9 @@ USES = {
         plot_label_cooccurrence([[1, 1], [1, 0]], ["Drama", "Crime"]).savefig(folder / "1.png")
         """,
     "remote": """
+        from multimodal_ensemble.images import read_images
         try:
-            m.read_images(["s3://bucket/4.jpg"], image_size=8)
+            read_images(["s3://bucket/4.jpg"], size=8)
         except ImportError as error:
             assert "s3fs" in str(error)  # fsspec asks for the package of this scheme
         """,
@@ -76,13 +77,12 @@ USES = {
         import keras_hub, safetensors.numpy, tokenizers
         stages = dict(stackwise_num_repeats=[1], stackwise_num_filters=[4])
         network = keras_hub.models.VGGBackbone(**stages, image_shape=(32, 32, 3))
-        m.ImageEncoder("poster", backbone=network).get_backbone()
+        m.ImageEncoder("poster", backbone=network, preprocessing="unit").get_backbone()
         """,
     "tune": """
         from sklearn.tree import DecisionTreeClassifier
-        depth = lambda trial: {"max_depth": trial.suggest_int("max_depth", 1, 3)}
-        multi_hot = [[1, 0], [0, 1]] * 20
-        m.tune(DecisionTreeClassifier(), depth, multi_hot, multi_hot, n_trials=1, cv=2)
+        rows = [[1, 0], [0, 1]] * 20
+        m.tune(DecisionTreeClassifier(), rows, rows, {"max_depth": (1, 3)}, n_trials=1, cv=2)
         """,
 }
 
