@@ -17,7 +17,7 @@ ICONS := examples/icon_categories/requirements.txt
 # The accessibility checker of the tests of pages, which npm installs.
 AXE := node_modules/axe-core/axe.min.js
 
-.PHONY: browser example icons test test-slow bench bench-check stress lint types docs build-check test-lowest clean
+.PHONY: browser example icons test test-slow bench bench-check stress lint types docs build-check release-check test-lowest clean
 
 example: $(VENV)/.example
 	$(BIN)/python -m examples.movielens_genres run
@@ -79,10 +79,12 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -W --keep-going -q -E -b html docs docs/_build/html
 	@echo "The site is in docs/_build/html/index.html"
 
-# Imports the installed wheel from another folder, so that the source tree is not used.
+# Imports the installed wheel from another folder, so that the source tree is not used. The
+# requirements of each extra are resolved, and only `release-check` installs them.
 build-check: $(VENV)/.dev
 	rm -rf dist build/wheel
 	$(BIN)/python -m build --quiet
+	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -m pip install --quiet --no-deps --target build/wheel dist/*.whl
 	cd build && PYTHONPATH=wheel TF_CPP_MIN_LOG_LEVEL=3 ../$(BIN)/python -c "\
 	import multimodal_ensemble as m, pathlib; \
@@ -90,6 +92,11 @@ build-check: $(VENV)/.dev
 	assert pathlib.Path(m.__file__).with_name('py.typed').exists(); \
 	[getattr(m, name) for name in m.__all__]; \
 	print('The wheel imports, version', m.__version__)"
+	$(BIN)/python -m tests.install_wheel dist/*.whl
+
+# Before a release: the wheel with each extra in an environment of its own, and what the extra is for.
+release-check: build-check
+	$(BIN)/python -m tests.install_wheel --complete dist/*.whl
 
 # What runs with the lowest versions: the examples of all docstrings, and whatever touches the interface
 # of a dependency: TensorFlow and Keras (encoders, fusion, training, saving), scikit-learn and SciPy

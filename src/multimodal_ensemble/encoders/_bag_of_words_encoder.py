@@ -153,6 +153,16 @@ class BagOfWordsEncoder(TokenEncoder):
     def fit(self, values: Any) -> Self:
         """Choose the vocabulary from the training rows: lists of tokens, or strings.
 
+        Parameters
+        ----------
+        values : sequence of length n
+            Of the training rows: lists of tokens, or strings where the encoder splits them.
+
+        Returns
+        -------
+        BagOfWordsEncoder
+            The encoder itself.
+
         Raises
         ------
         ModalityError
@@ -170,7 +180,18 @@ class BagOfWordsEncoder(TokenEncoder):
         return (len(self._learned("vocabulary_")),)
 
     def prepare(self, values: Any) -> csr_matrix:
-        """Return the bags as a sparse matrix of shape (n, n_tokens), float32."""
+        """Return the bags as a sparse matrix of shape (n, n_tokens), float32.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Lists of tokens, or strings where the encoder splits them.
+
+        Returns
+        -------
+        scipy.sparse.csr_matrix of shape (n, n_tokens), float32
+            One row per bag, one column per token of the vocabulary.
+        """
         bags = self._count_tokens(values)
         if self.binary:
             bags.data[:] = 1
@@ -182,7 +203,19 @@ class BagOfWordsEncoder(TokenEncoder):
         return bags.astype(np.float32)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the bags as a dense float32 array: 0 or 1, counts, or tf-idf weights."""
+        """Return the bags as a dense float32 array: 0 or 1, counts, or tf-idf weights.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, n_tokens), float32
+            0 or 1 with `binary`; otherwise counts, or their logarithms plus 1 with `sublinear_tf`.
+            With `tfidf`, weights of at least 0 whose squares add up to 1.
+        """
         bags = values if hasattr(values, "toarray") else self.prepare(values)
         dense: NDArray[np.float32] = bags.toarray()
         return dense
@@ -193,6 +226,18 @@ class BagOfWordsEncoder(TokenEncoder):
         """Return the tags or words of each row, and what each adds to the bag.
 
         Tags that share a word, or are equal in lower case, share its weight by their counts.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Lists of tokens, or strings where the encoder splits them.
+        centre : ndarray of shape (n_features,)
+            What is subtracted from encoded rows, such as their mean. It is divided among the parts.
+
+        Returns
+        -------
+        list of n (list of str, ndarray of shape (n_parts, n_features))
+            Tags or words, and vectors that add up to the bag less the centre.
         """
         bags = self.prepare(values).astype(np.float64)
         return [

@@ -102,6 +102,16 @@ class CategoryEncoder(Encoder):
     def fit(self, values: Any) -> Self:
         """Learn the categories of the training rows.
 
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Of the training rows: strings, numbers or other categories, None where one is missing.
+
+        Returns
+        -------
+        CategoryEncoder
+            The encoder itself.
+
         Raises
         ------
         ModalityError
@@ -134,6 +144,16 @@ class CategoryEncoder(Encoder):
     def prepare(self, values: Any) -> csr_matrix:
         """Return ones as a sparse matrix of shape (n, n_categories), float32.
 
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Strings, numbers or other categories, None where one is missing.
+
+        Returns
+        -------
+        scipy.sparse.csr_matrix of shape (n, n_categories), float32
+            A one for the category of each column.
+
         Raises
         ------
         ModalityError
@@ -158,7 +178,18 @@ class CategoryEncoder(Encoder):
         return csr_matrix((ones, places[is_known], ends), shape=(len(values), n_numbers))
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the ones and zeros as a dense float32 array of shape (n, n_categories)."""
+        """Return the ones and zeros as a dense float32 array of shape (n, n_categories).
+
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, n_categories), float32
+            0 or 1; zeros for a category that training rows did not have.
+        """
         rows = values if hasattr(values, "toarray") else self.prepare(values)
         dense: NDArray[np.float32] = rows.toarray()
         return dense
@@ -166,7 +197,20 @@ class CategoryEncoder(Encoder):
     def additive_parts(
         self, values: Any, centre: NDArray[np.float64]
     ) -> list[tuple[list[str], NDArray[np.float64]]]:
-        """Return the columns of each row, and the ones of each."""
+        """Return the columns of each row, and the ones of each.
+
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Strings, numbers or other categories, None where one is missing.
+        centre : ndarray of shape (n_features,)
+            What is subtracted from encoded rows, such as their mean. It is divided among the parts.
+
+        Returns
+        -------
+        list of n (list of str, ndarray of shape (n_parts, n_features))
+            Columns, and vectors that add up to the encoded row less the centre.
+        """
         rows = self.encode(values).astype(np.float64) - centre
         sizes = [
             len(known) + has_rare

@@ -121,6 +121,16 @@ class DateEncoder(Encoder):
     def fit(self, values: Any) -> Self:
         """Learn the latest date, and the mean and the scale of each number.
 
+        Parameters
+        ----------
+        values : sequence of length n
+            Of the training rows: dates, timestamps, or strings in the format of the encoder.
+
+        Returns
+        -------
+        DateEncoder
+            The encoder itself.
+
         Raises
         ------
         ModalityError
@@ -147,6 +157,16 @@ class DateEncoder(Encoder):
     def prepare(self, values: Any) -> NDArray[Any]:
         """Return the dates as an array of type datetime64[s], NaT where one is missing.
 
+        Parameters
+        ----------
+        values : sequence of length n
+            Dates, timestamps, or strings in the format of the encoder.
+
+        Returns
+        -------
+        ndarray of shape (n,), datetime64[s]
+            One date per row.
+
         Raises
         ------
         ModalityError
@@ -158,11 +178,34 @@ class DateEncoder(Encoder):
         return dates
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which values are missing, or count as such with ``on_error="missing"``."""
+        """Return which values are missing, or count as such with ``on_error="missing"``.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Dates, timestamps, or strings in the format of the encoder.
+
+        Returns
+        -------
+        ndarray of shape (n,), bool
+            True where there is no date.
+        """
         return np.asarray(np.isnat(self.prepare(values)), dtype=bool)
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the numbers of each date as float32, and the indicator."""
+        """Return the numbers of each date as float32, and the indicator.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, n_numbers), float32
+            Numbers with mean 0 and standard deviation 1 in the training rows, 0 where the date is
+            missing. The indicator, 0 or 1, comes last, if any training row lacked a date.
+        """
         mean = self._learned("mean_")
         dates = self.prepare(values)
         numbers: NDArray[np.float64] = (self._numbers(dates) - mean) / self.scale_
@@ -175,7 +218,21 @@ class DateEncoder(Encoder):
     def additive_parts(
         self, values: Any, centre: NDArray[np.float64]
     ) -> list[tuple[list[str], NDArray[np.float64]]]:
-        """Return the parts of each date, and the numbers of each."""
+        """Return the parts of each date, and the numbers of each.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Dates, timestamps, or strings in the format of the encoder.
+        centre : ndarray of shape (n_features,)
+            What is subtracted from encoded rows, such as their mean. It is divided among the parts.
+
+        Returns
+        -------
+        list of n (list of str, ndarray of shape (n_parts, n_features))
+            Parts of the date, such as the year, and vectors that add up to the encoded row less the
+            centre.
+        """
         rows = self.encode(values).astype(np.float64) - centre
         sizes = [2 if self._is_cyclic(part) else 1 for part in self.parts]
         names = [f"{self.columns[0]} ({part})" for part in self.parts]

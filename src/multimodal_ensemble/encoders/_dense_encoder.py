@@ -121,6 +121,16 @@ class DenseEncoder(Encoder):
     def fit(self, values: Any) -> Self:
         """Learn the mean and the scale of each number from the training rows.
 
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Of the training rows: numbers, vectors of one length, or columns of numbers.
+
+        Returns
+        -------
+        DenseEncoder
+            The encoder itself.
+
         Raises
         ------
         ModalityError
@@ -184,7 +194,18 @@ class DenseEncoder(Encoder):
         return rows
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return True for each row that is None or has only missing numbers, such as NaN."""
+        """Return True for each row that is None or has only missing numbers, such as NaN.
+
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Numbers, vectors of one length, or columns of numbers.
+
+        Returns
+        -------
+        ndarray of shape (n,), bool
+            True where a row has no number.
+        """
         values = self._replace_strings(values)
         if isinstance(values, pd.DataFrame):
             return super().find_missing(values)
@@ -192,6 +213,17 @@ class DenseEncoder(Encoder):
 
     def encode(self, values: Any) -> NDArray[np.float32]:
         """Return the numbers as float32, scaled according to `scaling`, and the indicators.
+
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features + n_indicators), float32
+            Numbers, with mean 0 and standard deviation 1 in the training rows if `scaling` is
+            ``"standard"``. Then an indicator, 0 or 1, for each number that a training row lacked.
 
         Raises
         ------
@@ -223,7 +255,20 @@ class DenseEncoder(Encoder):
     def additive_parts(
         self, values: Any, centre: NDArray[np.float64]
     ) -> list[tuple[list[str], NDArray[np.float64]]]:
-        """Return the numbers of each row by column, and what each adds to the encoded row."""
+        """Return the numbers of each row by column, and what each adds to the encoded row.
+
+        Parameters
+        ----------
+        values : sequence of length n, or DataFrame of n rows
+            Numbers, vectors of one length, or columns of numbers.
+        centre : ndarray of shape (n_features,)
+            What is subtracted from encoded rows, such as their mean. It is divided among the parts.
+
+        Returns
+        -------
+        list of n (list of str, ndarray of shape (n_parts, n_features))
+            Columns, and vectors that add up to the encoded row less the centre.
+        """
         rows = self.encode(values).astype(np.float64) - centre
         names = self.feature_names_
         if names is None:

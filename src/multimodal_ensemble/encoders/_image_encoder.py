@@ -264,11 +264,23 @@ class ImageEncoder(NetworkEncoder):
         return self._unreadable.digests(list(items), self._read, self.root)
 
     def encoding_config(self) -> dict[str, Any]:
-        """Return the version of the reader and the filter; the size is part of the backbone."""
+        """Return the version of the reader and the filter; the size is part of the backbone.
+
+        Returns
+        -------
+        dict of str to JSON value
+            Part of the key of stored features.
+        """
         return {"reader_version": _READER_VERSION, "resampling": self._resampling}
 
     def input_description(self) -> dict[str, Any]:
-        """Return the meaning of the input of an exported model, and how images are resized."""
+        """Return the meaning of the input of an exported model, and how images are resized.
+
+        Returns
+        -------
+        dict of str to JSON value
+            The ``meaning`` of the numbers, how to ``resize`` images, and the ``resampling`` filter.
+        """
         several = " of several images; -1 throughout absent ones"
         return {
             "meaning": f"RGB pixels, 0 to 255{'' if self.items is None else f',{several}'}",
@@ -277,7 +289,13 @@ class ImageEncoder(NetworkEncoder):
         }
 
     def without_backbone(self) -> Self:
-        """Return a copy without a network; relative paths start from the same folder as before."""
+        """Return a copy without a network; relative paths start from the same folder as before.
+
+        Returns
+        -------
+        ImageEncoder
+            A copy that reads and augments images in the same way.
+        """
         small = copy.copy(self)
         small.root = Path("." if self.root is None else self.root).resolve()
         small.image_size, small.resampling = self._item_shape[:2], self._resampling

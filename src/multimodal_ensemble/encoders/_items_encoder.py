@@ -147,6 +147,16 @@ class ItemsEncoder(Encoder):
         """Return the raw values as an object array or, with `items`, as `ItemLists`.
 
         A warning counts the lists of which only the first `max_items` items are used.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Items; lists of items with `items`.
+
+        Returns
+        -------
+        ndarray of shape (n,), object, or ItemLists of n rows
+            The same items.
         """
         if self.items is None:
             return super().prepare(values)
@@ -165,6 +175,16 @@ class ItemsEncoder(Encoder):
 
         Lists become an array of shape ``(n, n_longest, *item_shape)`` with -1 in the places behind
         the last item of a list.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            Encoded items, or lists of them.
         """
         if self.items is None:
             return self._encode_items(list(values))
@@ -173,7 +193,18 @@ class ItemsEncoder(Encoder):
             return lists.pad(self._encode_items(lists.items))
 
     def content_digests(self, values: Any) -> list[bytes]:
-        """Return a digest of the content of each item or list."""
+        """Return a digest of the content of each item or list.
+
+        Parameters
+        ----------
+        values : array-like of length n
+            What `prepare` returned.
+
+        Returns
+        -------
+        list of n bytes
+            SHA-256 digests.
+        """
         if self.items is None:
             return self._digest_items(list(values))
         lists = self.list_items(values)
@@ -185,14 +216,36 @@ class ItemsEncoder(Encoder):
         return [content.digest() for content in contents]
 
     def find_unusable(self, values: Any) -> dict[int, str]:
-        """Return the rows that are left out because of an item, with reasons."""
+        """Return the rows that are left out because of an item, with reasons.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Items; lists of items with `items`.
+
+        Returns
+        -------
+        dict of int to str
+            Reason by position of the row.
+        """
         if self.items is None:
             return self._find_unusable_items(list(values))
         lists = self._split_lists(values)
         return lists.reasons_by_row(self._find_unusable_items(lists.items))
 
     def find_missing(self, values: Any) -> NDArray[np.bool_]:
-        """Return which values are missing; with `items`, also lists without any item to use."""
+        """Return which values are missing; with `items`, also lists without any item to use.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Items; lists of items with `items`.
+
+        Returns
+        -------
+        ndarray of shape (n,), bool
+            True where there is nothing to encode.
+        """
         values = list(values)
         missing = super().find_missing(values)
         present = np.flatnonzero(~missing)
@@ -211,6 +264,11 @@ class ItemsEncoder(Encoder):
 
         With `items`, it folds the items of all rows into one batch, runs the network of a single
         item on it, and pools the features of each row.
+
+        Returns
+        -------
+        keras.Model
+            Maps ``(n, *input_shape)`` to features of shape ``(n, *feature_shape)``.
         """
         network = self._get_item_backbone()
         if self.items is None:
@@ -228,7 +286,13 @@ class ItemsEncoder(Encoder):
         return known
 
     def build_head(self) -> keras.Layer:
-        """Return new trainable layers; with ``items="attention"``, the attention comes first."""
+        """Return new trainable layers; with ``items="attention"``, the attention comes first.
+
+        Returns
+        -------
+        keras.Layer or keras.Model
+            Maps ``(n, *feature_shape)`` to an embedding of shape ``(n, n_units)``.
+        """
         if self.items != "attention":
             return super().build_head()
         head = self.item_encoder().build_head()

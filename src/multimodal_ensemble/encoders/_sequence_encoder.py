@@ -99,6 +99,16 @@ class SequenceEncoder(Encoder):
     def fit(self, values: Any) -> Self:
         """Learn the number of channels, and the mean and the scale of each.
 
+        Parameters
+        ----------
+        values : sequence of length n
+            Of training rows: arrays of shape (length, n_channels), or (length,) for one channel.
+
+        Returns
+        -------
+        SequenceEncoder
+            The encoder itself.
+
         Raises
         ------
         ModalityError
@@ -123,11 +133,27 @@ class SequenceEncoder(Encoder):
         return (None, self._learned("n_channels_") + 1)
 
     def lengths(self, values: Any) -> NDArray[np.intp]:
-        """Return the number of steps of each sequence, at least 1."""
+        """Return the number of steps of each sequence, at least 1.
+
+        Parameters
+        ----------
+        values : array-like of length n
+            What `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n,), int
+            Numbers of steps.
+        """
         return np.array([max(1, len(row)) for row in values], dtype=np.intp)
 
     def prepare(self, values: Any) -> NDArray[Any]:
         """Check the sequences, and return those of at most `max_length` steps, not scaled.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Arrays of shape (length, n_channels), or (length,) for one channel.
 
         Returns
         -------
@@ -143,6 +169,17 @@ class SequenceEncoder(Encoder):
 
     def encode(self, values: Any) -> NDArray[np.float32]:
         """Return scaled sequences as one padded float32 array of shape (n, length, channels + 1).
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, length, n_channels + 1), float32
+            As long as the longest sequence of the batch. The last channel is 1 in the steps of the
+            sequence, and 0 in the padding.
 
         Raises
         ------
@@ -163,7 +200,13 @@ class SequenceEncoder(Encoder):
         return encoded
 
     def input_description(self) -> dict[str, Any]:
-        """Return the meaning of the input of an exported model."""
+        """Return the meaning of the input of an exported model.
+
+        Returns
+        -------
+        dict of str to JSON value
+            The ``meaning`` of the numbers.
+        """
         return {
             "meaning": "scaled channels, then 1; zeros in padding behind the steps of a sequence"
         }

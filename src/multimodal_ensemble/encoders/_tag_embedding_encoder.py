@@ -167,7 +167,18 @@ class TagEmbeddingEncoder(TokenEncoder):
         return (self._learned("token_vectors_").shape[1],)
 
     def prepare(self, values: Any) -> NDArray[np.float32]:
-        """Return the weighted means as one float32 array of shape (n, n_dimensions)."""
+        """Return the weighted means as one float32 array of shape (n, n_dimensions).
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Lists of tokens, or strings where the encoder splits them.
+
+        Returns
+        -------
+        ndarray of shape (n, n_dimensions), float32
+            One vector per row, zeros for a row without a known token.
+        """
         if isinstance(values, np.ndarray) and values.dtype == np.float32:
             if values.shape[1:] == self.input_shape:
                 return values
@@ -179,13 +190,37 @@ class TagEmbeddingEncoder(TokenEncoder):
         return rows
 
     def encode(self, values: Any) -> NDArray[np.float32]:
-        """Return the weighted means of the tokens' vectors as a float32 array."""
+        """Return the weighted means of the tokens' vectors as a float32 array.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, n_dimensions), float32
+            What `prepare` returns.
+        """
         return self.prepare(values)
 
     def additive_parts(
         self, values: Any, centre: NDArray[np.float64]
     ) -> list[tuple[list[str], NDArray[np.float64]]]:
-        """Return the tags or words of each row, and what each adds to the mean of the vectors."""
+        """Return the tags or words of each row, and what each adds to the mean of the vectors.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Lists of tokens, or strings where the encoder splits them.
+        centre : ndarray of shape (n_features,)
+            What is subtracted from encoded rows, such as their mean. It is divided among the parts.
+
+        Returns
+        -------
+        list of n (list of str, ndarray of shape (n_parts, n_features))
+            Tags or words, and vectors that add up to the mean less the centre.
+        """
         idf = self._learned("idf_")
         parts = []
         for names, shares in self._token_shares(values):

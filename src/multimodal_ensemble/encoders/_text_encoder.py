@@ -169,7 +169,18 @@ class TextEncoder(LanguageModelEncoder):
         return (None, None) if self.windows else (None,)
 
     def fit(self, values: Any) -> Self:
-        """Read the backbone and the tokenizer, so that errors come early; learn nothing."""
+        """Read the backbone and the tokenizer, so that errors come early; learn nothing.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Not used.
+
+        Returns
+        -------
+        TextEncoder
+            The encoder itself.
+        """
         del values
         self._length_limit(self._get_source())
         return self
@@ -179,6 +190,16 @@ class TextEncoder(LanguageModelEncoder):
 
         With `items`, return the texts of all rows as `ItemLists`.
 
+        Parameters
+        ----------
+        values : sequence of length n
+            Texts; lists of texts with `items`.
+
+        Returns
+        -------
+        ndarray of shape (n,), object, or ItemLists of n rows
+            Arrays of token ids, or the texts of each row.
+
         Raises
         ------
         ModalityError
@@ -187,15 +208,49 @@ class TextEncoder(LanguageModelEncoder):
         return self._tokenize(values) if self.items is None else super().prepare(values)
 
     def encode(self, values: Any) -> NDArray[np.int32]:
-        """Return token ids, padded to the longest text of the batch."""
+        """Return token ids, padded to the longest text of the batch.
+
+        Parameters
+        ----------
+        values : sequence of length n
+            Raw values, or rows of what `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n, ..., n_tokens), int32
+            Whole numbers of at least 0, or -1 throughout an absent text of a list. At most
+            `max_length` tokens; axes for texts and windows are in front of them.
+        """
         return self._encode_items(values) if self.items is None else super().encode(values)
 
     def content_digests(self, values: Any) -> list[bytes]:
-        """Return a digest of the token ids of each text, or of those of a row."""
+        """Return a digest of the token ids of each text, or of those of a row.
+
+        Parameters
+        ----------
+        values : array-like of length n
+            What `prepare` returned.
+
+        Returns
+        -------
+        list of n bytes
+            SHA-256 digests.
+        """
         return self._digest_items(values) if self.items is None else super().content_digests(values)
 
     def lengths(self, values: Any) -> NDArray[np.intp]:
-        """Return the number of tokens of each text; with `items`, the number of texts."""
+        """Return the number of tokens of each text; with `items`, the number of texts.
+
+        Parameters
+        ----------
+        values : array-like of length n
+            What `prepare` returned.
+
+        Returns
+        -------
+        ndarray of shape (n,), int
+            Numbers of tokens, or of texts.
+        """
         if self.items is not None:
             return np.asarray(values.counts, dtype=np.intp)
         return np.array([count_ids(row) for row in values], dtype=np.intp)
@@ -204,6 +259,16 @@ class TextEncoder(LanguageModelEncoder):
         """Return the texts of a list, or the words of a text, and the value without each of them.
 
         A text of more than 64 words has 64 parts of neighbouring words.
+
+        Parameters
+        ----------
+        value : str or list of str
+            A text, or the texts of a row.
+
+        Returns
+        -------
+        (list of str, list of str or list of list of str)
+            The parts, and the value without each of them; both of the same length.
         """
         texts = [value] if isinstance(value, str) else list(value)
         if len(texts) > 1:
@@ -232,11 +297,23 @@ class TextEncoder(LanguageModelEncoder):
         return [digest_ids(row) for row in self._tokenize(items)]
 
     def encoding_config(self) -> dict[str, Any]:
-        """Return the id of padding; all else is part of the token ids or of the backbone."""
+        """Return the id of padding; all else is part of the token ids or of the backbone.
+
+        Returns
+        -------
+        dict of str to JSON value
+            Part of the key of stored features.
+        """
         return {"pad_id": self._get_source().tokenizer.pad_id}
 
     def input_description(self) -> dict[str, Any]:
-        """Return what the ids are and how they are padded."""
+        """Return what the ids are and how they are padded.
+
+        Returns
+        -------
+        dict of str to JSON value
+            The ``meaning`` of the numbers, ``pad_id`` and ``max_length``.
+        """
         source = self._get_source()
         texts = "a text" if self.items is None else "several texts"
         parts = "parts, of at most max_length tokens, of " if self.windows else ""
@@ -248,11 +325,23 @@ class TextEncoder(LanguageModelEncoder):
         }
 
     def companion_files(self) -> dict[str, bytes]:
-        """Return the files of the tokenizer."""
+        """Return the files of the tokenizer.
+
+        Returns
+        -------
+        dict of str to bytes
+            Contents by file name.
+        """
         return self._get_source().tokenizer.files()
 
     def without_backbone(self) -> Self:
-        """Return a copy with the tokenizer and without the network."""
+        """Return a copy with the tokenizer and without the network.
+
+        Returns
+        -------
+        TextEncoder
+            A copy that encodes texts in the same way.
+        """
         small = copy.copy(self)
         source = self._get_source()
         small.backbone, small._backbone, small.tokenizer = "none", None, None

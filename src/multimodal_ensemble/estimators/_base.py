@@ -295,6 +295,11 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         deep : bool, default=True
             Whether encoders are included, as ``tags``, ``tags__max_tokens`` and so on, unless one
             has the name of a parameter.
+
+        Returns
+        -------
+        dict of str to object
+            Values by name of parameter.
         """
         own: dict[str, Any] = super().get_params(deep=False)
         return {**encoder_params(self.encoders, own), **own} if deep else own
@@ -309,6 +314,11 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         **params
             For example ``threshold="f1"``, ``tags=BagOfWordsEncoder("tags")``,
             ``tags__max_tokens=2000`` or ``poster__head__dropout=0.5``.
+
+        Returns
+        -------
+        BaseMultimodalEstimator
+            The estimator itself.
 
         Raises
         ------

@@ -25,7 +25,18 @@ _N_NAMED_IN_WARNING = 5
 
 
 class UnreadableImageWarning(UserWarning):
-    """Some images could not be read and were replaced or left out, as requested."""
+    """Some images could not be read and were replaced or left out, as requested.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from multimodal_ensemble.images import UnreadableImageWarning, read_images
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", UnreadableImageWarning)
+    ...     batch = read_images(["absent.jpg"], 4, on_error="blank")
+    >>> int(batch.images.max())
+    0
+    """
 
 
 @dataclass(frozen=True)
