@@ -83,7 +83,7 @@ docs: $(VENV)/.dev
 # requirements of each extra are resolved, and only `release-check` installs them.
 build-check: $(VENV)/.dev
 	rm -rf dist build/wheel
-	$(BIN)/python -m build --quiet
+	$(BIN)/python -m build --installer uv --quiet
 	$(BIN)/python -m twine check --strict dist/*
 	$(BIN)/python -m pip install --quiet --no-deps --target build/wheel dist/*.whl
 	cd build && PYTHONPATH=wheel TF_CPP_MIN_LOG_LEVEL=3 ../$(BIN)/python -c "\
