@@ -1486,6 +1486,21 @@ def _(folder):
     )
 
 
+@case("a column of `--groups` that the file lacks, without a value in some row, or of one group")
+def _(folder):
+    found = [
+        command("train", path, "--labels", "labels", "--groups", name, "--out", folder / "out.mme")
+        for path, name in (
+            (rows_file(folder), "shop"),
+            (rows_file(folder, "a,,x", ",1,y", ",2,y", name="missing.csv"), "tags"),
+            (rows_file(folder, *["a,1,x", "a,1,y"] * 20, name="one.csv"), "tags"),
+        )
+    ]
+    (status,) = {each for each, _ in found}
+    words = ("There is no column 'shop'", "no value in 2 of 40 rows", "has 1 group in 40 rows")
+    return refused(status, "".join(text for _, text in found), *words)
+
+
 @case("predictions or a model in place of a file that is read")
 def _(folder):
     rows, model = rows_file(folder), Path(written(folder, "model.mme", model_file()))

@@ -194,8 +194,9 @@ def parse_delimiter(text: str) -> str:
 
 
 def columns_aside(values: argparse.Namespace) -> list[str]:
-    """Return the columns that are not learned from: the labels, and the name of the rows."""
-    return [*(values.labels or ()), *([] if values.id is None else [values.id])]
+    """Return the columns that are not learned from: labels, names of rows and groups."""
+    others = (values.id, getattr(values, "groups", None))
+    return [*(values.labels or ()), *(each for each in others if each is not None)]
 
 
 def root_of(values: argparse.Namespace, path: str) -> str:

@@ -51,6 +51,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         console,
         root=root_of(values, values.data),
         delimiter=values.label_delimiter,
+        groups=training.get("groups"),
         seed=values.seed,
     )
     if report is not None:

@@ -18,6 +18,7 @@ from multimodal_ensemble.cli._figures import (
     predicted_matrix,
     trivial_scores,
 )
+from multimodal_ensemble.cli._groups import number_test_groups
 from multimodal_ensemble.cli._labels import check_classes, select_labels
 from multimodal_ensemble.cli._models import target_of
 from multimodal_ensemble.cli._row_reader import report_bad_rows
@@ -41,6 +42,8 @@ class Measured:
     figures: Figures
     bad: list[BadRow]
     root: str
+    # The group of each row, which resamples keep together.
+    groups: NDArray[np.intp] | None = None
 
 
 def measure_rows(
@@ -51,11 +54,13 @@ def measure_rows(
     *,
     root: str,
     delimiter: str | None = None,
+    groups: str | None = None,
     seed: int,
 ) -> Measured:
     """Return the figures of a model on rows with labels; rows that it cannot read are left out.
 
-    The labels of a row are separated as in training, unless by another `delimiter`.
+    The labels of a row are separated as in training, unless by another `delimiter`. Intervals are
+    those of whole groups if the rows have a column `groups`.
     """
     import numpy as np
 
@@ -86,8 +91,9 @@ def measure_rows(
     table, y_true = table.iloc[scored.positions], matrix[scored.positions]
     y_score = np.concatenate(scored.parts)
     true_classes = values.iloc[scored.positions].tolist() if target.is_single else None
-    figures = Figures.measure(model, y_true, y_score, true_classes, seed=seed)
-    return Measured(table, y_true, y_score, figures, scored.bad, root)
+    numbers = number_test_groups(table, groups, console)
+    figures = Figures.measure(model, y_true, y_score, true_classes, groups=numbers, seed=seed)
+    return Measured(table, y_true, y_score, figures, scored.bad, root, numbers)
 
 
 def write_model_report(model: Any, measured: Measured, path: Path, *, title: str) -> None:
@@ -109,6 +115,7 @@ def write_model_report(model: Any, measured: Measured, path: Path, *, title: str
         table=measured.table[is_known],
         y_true=measured.y_true[is_known].astype(bool),
         y_score=measured.y_score[is_known],
+        groups=None if measured.groups is None else measured.groups[is_known],
     )
     n_rows = len(measured.table)
     trivial = trivial_scores(model, n_rows)
@@ -124,7 +131,9 @@ def write_model_report(model: Any, measured: Measured, path: Path, *, title: str
         else None,
     )
     names = [str(label) for label in model.classes_.tolist()]
-    comparison = ComparisonResult.from_scores(measured.y_true, [split], labels=names)
+    comparison = ComparisonResult.from_scores(
+        measured.y_true, [split], labels=names, groups=measured.groups
+    )
     table, images = _with_pictures(model, measured)
     gallery = (
         ()

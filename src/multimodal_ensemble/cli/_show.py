@@ -77,7 +77,8 @@ def _describe_source(training: dict[str, Any]) -> str:
         return ""
     interrupted = ", interrupted by Ctrl-C" if training.get("is_interrupted") else ""
     columns = ", ".join(map(str, training.get("labels", ())))
-    return f" of {training['data']} (labels: {columns}){interrupted}"
+    groups = f"; groups: {training['groups']}" if training.get("groups") else ""
+    return f" of {training['data']} (labels: {columns}{groups}){interrupted}"
 
 
 def _describe_test(test: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._arguments import (
     add_columns,
@@ -20,6 +20,13 @@ from multimodal_ensemble.cli._console import Console, describe_seconds
 from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
 from multimodal_ensemble.cli._errors import UsageError
 from multimodal_ensemble.cli._evaluation import measure_rows, write_model_report
+from multimodal_ensemble.cli._groups import (
+    add_groups,
+    check_groups,
+    read_groups,
+    take_groups,
+    warn_of_shared_groups,
+)
 from multimodal_ensemble.cli._labels import RowLabels, read_row_labels, select_labels
 from multimodal_ensemble.cli._models import (
     MODELS,
@@ -33,6 +40,9 @@ from multimodal_ensemble.cli._models import (
 from multimodal_ensemble.cli._row_reader import read_table
 from multimodal_ensemble.cli._scores import naming_rows
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def _add_arguments(add: Add) -> None:
     add_data(add, "file of training rows")
@@ -45,6 +55,7 @@ def _add_arguments(add: Add) -> None:
         metavar="SHARE",
         help="share of the rows, such as 0.2, that is held out and evaluated",
     )
+    add_groups(add, "--test-size and the training")
     add("--test", metavar="DATA", help="file of other rows that are evaluated")
     add("--report", metavar="FILE", help="also write a page about the test rows, as HTML")
     add_columns(add)
@@ -72,13 +83,16 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     table = read_table(values.data, values, console)
     labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
     check_columns(table, columns_aside(values))
-    rows, test_rows = _split(labels, values, console)
+    groups = read_groups(table, values)
+    rows, test_rows = _split(labels, groups, values, console)
     train = table.iloc[rows].copy()
     test = table.iloc[test_rows].copy()
     if values.test is not None:
         # What is wrong with it is said before the training.
         test = read_table(values.test, values, console)
         select_labels(test, values.labels)
+        if groups is not None:
+            warn_of_shared_groups(train, test, values.groups, console)
     encoders = choose_encoders(
         train, values, embed_tags=values.model == "ensemble", verbose=console.verbose
     )
@@ -91,12 +105,17 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         "n_rows": len(table),
         "labels": list(values.labels),
         "id": values.id,
+        "groups": values.groups,
     }
     if values.store is not None:
         console.kept = f"features that are finished are kept in {values.store}"
     try:
         with naming_rows(train):
-            model.fit(train.drop(columns=columns_aside(values)), labels.values.iloc[rows])
+            model.fit(
+                train.drop(columns=columns_aside(values)),
+                labels.values.iloc[rows],
+                **take_groups(groups, rows),
+            )
     except KeyboardInterrupt:
         if hasattr(model, "thresholds_"):
             model.provenance_[TRAINED] = {**kept, "is_interrupted": True}
@@ -116,6 +135,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
                 values.labels,
                 console,
                 root=root_of(values, values.test or values.data),
+                groups=values.groups,
                 seed=values.seed,
             )
         except Exception:
@@ -158,7 +178,10 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
 
 
 def _split(
-    labels: RowLabels, values: argparse.Namespace, console: Console
+    labels: RowLabels,
+    groups: pd.Series | None,
+    values: argparse.Namespace,
+    console: Console,
 ) -> tuple[list[int], list[int]]:
     """Return the positions of the training rows and of the rows that are held out."""
     n_rows = len(labels.matrix)
@@ -166,8 +189,19 @@ def _split(
         return list(range(n_rows)), []
     from multimodal_ensemble.model_selection import stratified_holdout
 
-    rows, test_rows = stratified_holdout(labels.matrix, values.test_size, random_state=values.seed)
-    console.note(f"{len(test_rows):,} of {n_rows:,} rows are held out for the evaluation")
+    rows, test_rows = stratified_holdout(
+        labels.matrix,
+        values.test_size,
+        groups=None if groups is None else groups.to_numpy(),
+        random_state=values.seed,
+    )
+    whole = ""
+    if groups is not None:
+        n_groups = len(set(groups.iloc[test_rows]))
+        whole = f", which are {n_groups:,} of {len(set(groups)):,} groups in {values.groups!r}"
+        why = "--test-size holds out whole groups, and the training needs two others"
+        check_groups(groups, values.groups, at_least=n_groups + 2, why=why)
+    console.note(f"{len(test_rows):,} of {n_rows:,} rows are held out for the evaluation{whole}")
     return rows.tolist(), test_rows.tolist()
 
 
