@@ -348,3 +348,38 @@ def test_a_long_list_of_columns_is_shortened(tmp_path):
 def test_epochs_of_an_ensemble_are_said_to_have_no_effect(tmp_path):
     result = run("train", "absent.csv", "--labels", "y", "--out", tmp_path / "m", "--epochs", "2")
     assert "--epochs has no effect on the ensemble" in result.err
+
+
+@pytest.mark.parametrize("model", ["ensemble", "network"])
+def test_calibration_reaches_the_estimator(model, tmp_path, monkeypatch):
+    kind = MultimodalClassifier if model == "network" else MultimodalEnsemble
+    asked = []
+
+    def interrupted(self, X, y):
+        asked.append(self.calibration)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kind, "fit", interrupted)
+    (tmp_path / "rows.csv").write_text("x,y\n1,a\n2,b\n3,a\n4,b\n", "utf-8")
+    options = ("--labels", "y", "--out", tmp_path / "m", "--calibration", "isotonic")
+    run("train", tmp_path / "rows.csv", *options, "--model", model, "--numbers", "x")
+    assert asked == ["isotonic"]
+
+
+def test_show_prints_the_calibration(plain):
+    assert "\nCalibration: platt\n" in run("show", plain).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["train", "--out", "m", "--calibration", "beta"], 2, "invalid choice: 'beta'"),
+        (["compare", "--models", "trivial", "--calibration", "platt"], 2, "--models names none"),
+        (["train", "--out", "m", "--calibration", "platt"], 1, "the ensemble always has it"),
+        (["compare", "--models", "ensemble", "--calibration", "platt"], 1, "always has it"),
+    ],
+)
+def test_calibration_that_does_not_fit(arguments, status, message):
+    result = run(arguments[0], "absent.csv", "--labels", "y", *arguments[1:])
+    assert result.status == status
+    assert message in result.err

@@ -8,6 +8,7 @@ from pathlib import Path
 from multimodal_ensemble.cli._command import Add
 
 CRITERIA = ("auto", "prevalence", "accuracy", "f1", "balanced_accuracy")
+CALIBRATIONS = ("platt", "isotonic")
 # Kinds of columns, as `infer_encoders` names them.
 KINDS = ("image", "text", "tags", "numbers", "categories", "dates")
 
@@ -114,6 +115,12 @@ def add_training(add: Add) -> None:
         choices=CRITERIA,
         default="auto",
         help="what the decision threshold of each label maximises",
+    )
+    add(
+        "--calibration",
+        choices=CALIBRATIONS,
+        help="makes scores agree with the shares of rows, on rows that were not trained on; the "
+        "ensemble always has platt, and a network none by default",
     )
     add(
         "--epochs",

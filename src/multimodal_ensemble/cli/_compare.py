@@ -20,7 +20,7 @@ from multimodal_ensemble.cli._errors import UsageError
 from multimodal_ensemble.cli._figures import TRIVIAL
 from multimodal_ensemble.cli._groups import add_groups, check_groups, read_groups
 from multimodal_ensemble.cli._labels import read_row_labels
-from multimodal_ensemble.cli._models import MODELS, check_output, make_model
+from multimodal_ensemble.cli._models import MODELS, check_calibration, check_output, make_model
 from multimodal_ensemble.cli._row_reader import read_table
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
                 f"colon. Received {name}."
             )
             raise UsageError(msg)
+    check_calibration([name.partition(":")[0] for name in names], values, console)
     table = read_table(values.data, values, console)
     labels = read_row_labels(
         table,

@@ -34,6 +34,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         *_describe_classes(model),
         f"Thresholds, which were learned from {provenance['thresholds_from']}:",
         *(f"  {label}: {threshold:.4f}" for label, threshold in thresholds_of(model).items()),
+        f"Calibration: {provenance.get('calibration') or 'none'}",
         "Versions: " + ", ".join(f"{key} {each}" for key, each in provenance["versions"].items()),
         f"Seed: {provenance['seed']}",
     ]

@@ -31,6 +31,7 @@ from multimodal_ensemble.cli._labels import RowLabels, read_row_labels, select_l
 from multimodal_ensemble.cli._models import (
     MODELS,
     TRAINED,
+    check_calibration,
     check_output,
     digest_of,
     list_encoders,
@@ -74,6 +75,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         raise UsageError(msg)
     if values.epochs is not None and values.model != "network":
         console.warn("--epochs has no effect on the ensemble; it is for --model network.")
+    check_calibration([values.model], values, console)
     out = check_output(values.out, values.data, values.test)
     report = (
         None
