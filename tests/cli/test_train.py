@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import MultimodalClassifier, MultimodalEnsemble
+from multimodal_ensemble import ImageEncoder, MultimodalClassifier, MultimodalEnsemble
 from multimodal_ensemble.estimators import load_estimator
 from tests.cli.running import run
 
@@ -76,6 +76,29 @@ def test_evaluate_knows_the_column_of_labels(trained, products, tmp_path):
     assert result.value["n_samples"] == 20
     assert [each["label"] for each in result.value["labels"]] == ["Garden", "Kitchen", "Office"]
     assert "trivial" in report.read_text("utf-8")
+
+
+def test_each_row_is_encoded_once_also_for_a_page(trained, products, tmp_path, monkeypatch):
+    encoded = []
+    encode = ImageEncoder.encode
+
+    def spy(self, values):
+        encoded.extend(values)
+        return encode(self, values)
+
+    monkeypatch.setattr(ImageEncoder, "encode", spy)
+    rows = pd.read_csv(products, dtype=str).drop(index=11)
+    # Of these rows, all images exist.
+    rows = rows[~rows["photo"].str.contains("lost")].iloc[:12]
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    command = ("evaluate", trained.path, tmp_path / "rows.csv", "--root", products.parent, "--json")
+    without = run(*command).value
+    assert len(encoded) == 12
+    value = run(*command, "--report", tmp_path / "report.html").value
+    assert len(encoded) == 24
+    # The page changes no figure.
+    for name in ("mean_roc_auc", "brier_score", "n_samples"):
+        assert value[name] == pytest.approx(without[name], abs=1e-6)
 
 
 def test_evaluate_needs_a_column_of_labels(products, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +96,27 @@ def measure_rows(
     numbers = number_test_groups(table, groups, console)
     figures = Figures.measure(model, y_true, y_score, true_classes, groups=numbers, seed=seed)
     return Measured(table, y_true, y_score, figures, scored.bad, root, numbers)
+
+
+@contextmanager
+def keeping_features(model: Any, *, is_needed: bool) -> Iterator[None]:
+    """Keep features in a temporary folder, because the page reads rows that were scored already.
+
+    A model with a store has them there.
+    """
+    if not is_needed or model.store is not None:
+        yield
+        return
+    from multimodal_ensemble.features import FeatureStore
+
+    with tempfile.TemporaryDirectory(prefix="features-") as folder:
+        # Of full precision, so that the scores are those without a page.
+        store = FeatureStore(folder, dtype="float32", compute_dtype="float32")
+        model.set_params(store=store)
+        try:
+            yield
+        finally:
+            model.set_params(store=None)
 
 
 def write_model_report(model: Any, measured: Measured, path: Path, *, title: str) -> None:

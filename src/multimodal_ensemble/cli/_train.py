@@ -19,7 +19,8 @@ from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console, describe_seconds
 from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
 from multimodal_ensemble.cli._errors import UsageError
-from multimodal_ensemble.cli._evaluation import measure_rows, write_model_report
+from multimodal_ensemble.cli._evaluation import keeping_features, measure_rows, write_model_report
+from multimodal_ensemble.cli._figures import Figures
 from multimodal_ensemble.cli._groups import (
     add_groups,
     check_groups,
@@ -130,31 +131,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     console.kept = f"the model is in {out}, without an evaluation"
     figures = None
     if len(test):
-        try:
-            measured = measure_rows(
-                model,
-                test,
-                values.labels,
-                console,
-                root=root_of(values, values.test or values.data),
-                groups=values.groups,
-                seed=values.seed,
-            )
-        except Exception:
-            console.warn(console.kept)
-            raise
-        figures = measured.figures
-        kept["test"] = {
-            "rows": values.test and Path(values.test).name,
-            "share": values.test_size,
-            "n_bad": len(measured.bad),
-            "figures": figures.to_state(),
-        }
-        model.save(out)
-        console.kept = f"the model is in {out}"
-        if report is not None:
-            write_model_report(model, measured, report, title=f"{out.name}: {values.data}")
-            console.note(f"The report is {report}.")
+        with keeping_features(model, is_needed=report is not None):
+            figures = _measure(model, test, kept, values, console, out=out, report=report)
     seconds = float(model.provenance_["seconds"])
     lines = [
         f"The model is {out}: {len(rows):,} training rows, {_count_labels(model)}, "
@@ -177,6 +155,47 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             "report": None if report is None else str(report),
         },
     )
+
+
+def _measure(
+    model: Any,
+    test: pd.DataFrame,
+    kept: dict[str, Any],
+    values: argparse.Namespace,
+    console: Console,
+    *,
+    out: Path,
+    report: Path | None,
+) -> Figures:
+    """Return the figures of test rows, which the file of the model also gets, and write the page.
+
+    `kept` is what the provenance of the model keeps of the command.
+    """
+    try:
+        measured = measure_rows(
+            model,
+            test,
+            values.labels,
+            console,
+            root=root_of(values, values.test or values.data),
+            groups=values.groups,
+            seed=values.seed,
+        )
+    except Exception:
+        console.warn(console.kept)
+        raise
+    kept["test"] = {
+        "rows": values.test and Path(values.test).name,
+        "share": values.test_size,
+        "n_bad": len(measured.bad),
+        "figures": measured.figures.to_state(),
+    }
+    model.save(out)
+    console.kept = f"the model is in {out}"
+    if report is not None:
+        write_model_report(model, measured, report, title=f"{out.name}: {values.data}")
+        console.note(f"The report is {report}.")
+    return measured.figures
 
 
 def _split(
