@@ -354,6 +354,51 @@ def test_a_column_that_the_model_reads_has_no_labels(plain, products):
     assert "The model reads the column 'keywords', so it cannot have the labels" in result.err
 
 
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (
+            ["keywords,labels", "gift,Attic", "new,Cellar|Attic"],
+            (),
+            "the file has ['Attic', 'Cella",
+        ),
+        (["keywords,labels", "gift,Attic", "new,Attic"], (), "the model ['Garden', 'Kitchen', 'Of"),
+        (
+            ["keywords,labels", "gift,Garden+Office", "new,Office+Garden"],
+            (),
+            "or what separates the labels with --label-delimiter",
+        ),
+        (["keywords,labels", "gift,", "new,NA"], (), "No row has a label in the column 'labels'"),
+        (
+            ["keywords,Garden,Kitchen,Office", "gift,0,,0"],
+            ("--labels", "Garden", "Kitchen", "Office"),
+            "because all values are 0 or missing",
+        ),
+    ],
+)
+def test_rows_of_which_no_label_is_known_are_not_evaluated(rows, options, message, plain, tmp_path):
+    columns = ",price,year,discount"
+    lines = [rows[0] + columns, *(f"{row},1,2,3 %" for row in rows[1:])]
+    (tmp_path / "rows.csv").write_text("\n".join(lines), "utf-8")
+    result = run("evaluate", plain, tmp_path / "rows.csv", *options)
+    assert (result.status, result.out) == (1, "")
+    assert message in result.err
+    delimiter = ("--label-delimiter", "+")
+    if "--label-delimiter" in message:
+        assert run("evaluate", plain, tmp_path / "rows.csv", *delimiter).status == 0
+
+
+def test_test_rows_of_which_no_label_is_known_are_refused_before_the_training(
+    products, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(MultimodalEnsemble, "fit", None)
+    (tmp_path / "test.csv").write_text("keywords,labels\ngift,Attic\n", "utf-8")
+    options = ("--labels", "labels", "--out", tmp_path / "m", "--test", tmp_path / "test.csv")
+    result = run("train", products, *options, *TAGS)
+    assert result.status == 1
+    assert "The model knows none of the labels in the column 'labels'" in result.err
+
+
 def test_a_folder_is_no_model(tmp_path):
     result = run("show", tmp_path)
     assert result.status == 1

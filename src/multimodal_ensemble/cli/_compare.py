@@ -72,6 +72,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         delimiter=values.label_delimiter,
         min_count=values.min_label_count,
     )
+    table = labels.rows_of(table)
     groups = read_groups(table, values)
     if groups is not None:
         why = f"each of the {values.folds} folds has whole groups"

@@ -21,7 +21,11 @@ from multimodal_ensemble.cli._figures import (
     trivial_scores,
 )
 from multimodal_ensemble.cli._groups import number_test_groups
-from multimodal_ensemble.cli._labels import check_classes, select_labels
+from multimodal_ensemble.cli._labels import (
+    check_known_labels,
+    select_labels,
+    split_off_rows_without_class,
+)
 from multimodal_ensemble.cli._models import target_of
 from multimodal_ensemble.cli._row_reader import report_bad_rows
 from multimodal_ensemble.cli._scores import check_model_columns, prepare_rows, score_rows
@@ -73,20 +77,30 @@ def measure_rows(
     if both := [column for column in columns if column in read]:
         msg = f"The model reads the column {both[0]!r}, so it cannot have the labels; name another."
         raise CommandError(msg)
+    if target.is_single and len(columns) > 1:
+        msg = (
+            "The model predicts one class per row, and one column has it. Received --labels "
+            f"{', '.join(columns)}; name one column."
+        )
+        raise CommandError(msg)
     values, name = select_labels(table, columns), ", ".join(columns)
+    separator = delimiter or model.label_delimiter
+    check_known_labels(values, target, columns, separator)
+    without: list[BadRow] = []
     if target.is_single:
-        check_classes(values)
+        values, without = split_off_rows_without_class(values)
+        table = table.loc[values.index]
         # Rows of a class that no training row has are of none.
         places = np.arange(len(target.classes))
         matrix = read_classes(values, target, name=name)[:, np.newaxis] == places
     else:
-        separator = delimiter or model.label_delimiter
         matrix, _ = read_target(values, target, name=name, delimiter=separator)
     table = table.drop(columns=list(columns))
     check_model_columns(model, [*table], console)
     prepare_rows(model, table, root)
     scored = score_rows(model, table)
-    report_bad_rows(scored.bad, console, what="left out of the evaluation")
+    bad = sorted([*without, *scored.bad], key=lambda each: each.row)
+    report_bad_rows(bad, console, what="left out of the evaluation")
     if not scored.parts:
         msg = "No row can be evaluated; the reasons are above."
         raise CommandError(msg)
@@ -95,7 +109,7 @@ def measure_rows(
     true_classes = values.iloc[scored.positions].tolist() if target.is_single else None
     numbers = number_test_groups(table, groups, console)
     figures = Figures.measure(model, y_true, y_score, true_classes, groups=numbers, seed=seed)
-    return Measured(table, y_true, y_score, figures, scored.bad, root, numbers)
+    return Measured(table, y_true, y_score, figures, bad, root, numbers)
 
 
 @contextmanager

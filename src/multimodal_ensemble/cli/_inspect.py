@@ -45,6 +45,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.labels:
         labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
         counts = labels.count()
+        table = labels.rows_of(table)
     code, reason = StringIO(), ""
     encoders: list[Encoder] = []
     try:

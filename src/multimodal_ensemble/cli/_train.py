@@ -28,7 +28,12 @@ from multimodal_ensemble.cli._groups import (
     take_groups,
     warn_of_shared_groups,
 )
-from multimodal_ensemble.cli._labels import RowLabels, read_row_labels, select_labels
+from multimodal_ensemble.cli._labels import (
+    RowLabels,
+    check_known_labels,
+    read_row_labels,
+    select_labels,
+)
 from multimodal_ensemble.cli._models import (
     MODELS,
     TRAINED,
@@ -85,6 +90,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     )
     table = read_table(values.data, values, console)
     labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
+    table = labels.rows_of(table)
     check_columns(table, columns_aside(values))
     groups = read_groups(table, values)
     rows, test_rows = _split(labels, groups, values, console)
@@ -93,7 +99,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.test is not None:
         # What is wrong with it is said before the training.
         test = read_table(values.test, values, console)
-        select_labels(test, values.labels)
+        given = select_labels(test, values.labels)
+        check_known_labels(given, labels.target, values.labels, labels.delimiter)
         if groups is not None:
             warn_of_shared_groups(train, test, values.groups, console)
     encoders = choose_encoders(
