@@ -77,7 +77,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if groups is not None:
         why = f"each of the {values.folds} folds has whole groups"
         check_groups(groups, values.groups, at_least=values.folds, why=why)
-    encoders = choose_encoders(table, values, embed_tags=True, verbose=console.verbose)
+    encoders = choose_encoders(table, values, console, embed_tags=True)
     from multimodal_ensemble.model_selection import compare
 
     if values.keep is not None:

@@ -50,7 +50,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     encoders: list[Encoder] = []
     try:
         with redirect_stdout(code):
-            encoders = choose_encoders(table, values, verbose=1)
+            encoders = choose_encoders(table, values, console, verbose=1)
     except NoColumnError as error:
         reason = str(error)
     lines = [_format(described)]

@@ -127,7 +127,7 @@ def split_off_rows_without_class(values: pd.Series) -> tuple[pd.Series, list[Bad
     CommandError
         If no row has a class.
     """
-    empty = [number for number, value in values.items() if _is_empty(value)]
+    empty: list[Any] = [number for number, value in values.items() if _is_empty(value)]
     if len(empty) == len(values):
         msg = f"No row has a value in the column {values.name!r}; name another one with --labels."
         raise CommandError(msg)

@@ -103,9 +103,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         check_known_labels(given, labels.target, values.labels, labels.delimiter)
         if groups is not None:
             warn_of_shared_groups(train, test, values.groups, console)
-    encoders = choose_encoders(
-        train, values, embed_tags=values.model == "ensemble", verbose=console.verbose
-    )
+    encoders = choose_encoders(train, values, console, embed_tags=values.model == "ensemble")
     model = make_model(values.model, encoders, values).set_params(
         label_delimiter=labels.delimiter, min_label_count=values.min_label_count
     )
