@@ -51,6 +51,9 @@ class Field:
         Whether its value may be a string, such as tags with a delimiter, or numbers as text.
     choices : tuple
         The known categories, without None.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers as text; None if the encoders read texts in several ways, or
+        take those that are no numbers.
     length : int, optional
         Numbers of a vector.
     size : (int, int), optional
@@ -65,6 +68,7 @@ class Field:
     takes_null: bool = False
     takes_text: bool = False
     choices: tuple[Any, ...] = ()
+    decimal: str | None = "."
     length: int | None = None
     size: tuple[int, int] | None = None
     resampling: str = "bilinear"
@@ -133,6 +137,7 @@ def _describe(encoder: Any, column: str, position: int) -> Field:
         options = {
             "length": encoder.n_features_ if is_vector else None,
             "takes_text": encoder.decimal is not None,
+            "decimal": None if encoder.on_error == "missing" else encoder.decimal or ".",
         }
     elif isinstance(encoder, DateEncoder):
         kind, takes_null = "date", True
@@ -145,6 +150,7 @@ def _join(found: Sequence[Field]) -> Field:
     takes_text = all(field.takes_text for field in found)
     # A list of tags suits no encoder of categories or text, and a string suits all.
     is_text = first.kind == "tags" and takes_text and any(field.kind != "tags" for field in found)
+    decimals = {field.decimal for field in found if field.kind == first.kind}
     readings = {(field.size, field.resampling) for field in found}
     return Field(
         first.column,
@@ -153,6 +159,7 @@ def _join(found: Sequence[Field]) -> Field:
         takes_null=all(field.takes_null for field in found),
         takes_text=takes_text,
         choices=first.choices,
+        decimal=first.decimal if len(decimals) == 1 else None,
         length=first.length,
         size=first.size if len(readings) == 1 else None,
         resampling=first.resampling,
