@@ -1,10 +1,18 @@
 """Explanations over HTTP."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    ImageEncoder,
+    MultimodalClassifier,
+    MultimodalEnsemble,
+)
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.serving import make_app
 from tests.serving.conftest import open_client
@@ -42,6 +50,25 @@ def test_the_predicted_labels_are_explained_by_default(client, row):
         each["modality"]: each["is_missing"] for each in explained[1]["labels"][0]["modalities"]
     }
     assert missing == {"poster": True, "tags": True, "numbers": False, "country": False}
+
+
+def test_rows_are_encoded_and_scored_once(client, row, monkeypatch):
+    counts = Counter()
+
+    def count(owner, name, n_rows):
+        original = getattr(owner, name)
+
+        def counted(*arguments, **options):
+            counts[name] += n_rows(*arguments)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(ImageEncoder, "encode", lambda _, values: len(values))
+    count(MultimodalEnsemble, "_open_rows", lambda _, table: len(table))
+    count(MultimodalEnsemble, "predict_proba", lambda _, table: len(table))
+    assert post(client, [row, row], "/explain").status_code == 200
+    assert counts == {"encode": 2, "_open_rows": 2}
 
 
 @pytest.mark.parametrize(

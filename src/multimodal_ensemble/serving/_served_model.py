@@ -83,10 +83,19 @@ class ServedModel:
             If there is no such label, or the model needs background rows that it lacks.
         """
         table = make_table(rows, self.fields)
-        shown = self._shown(table, labels)
-        wanted = [label for label in self._explained if any(label in each for each in shown)]
+        asked = self._find_labels(labels)
+        shown: list[list[Any]] = [asked] * len(table)
+
+        def choose(scores: FloatArray) -> list[Any]:
+            # The scores of the explanation are those that choose labels, so that rows are scored
+            # once.
+            shown[:] = self._best_labels(scores)
+            return [label for label in self._explained if any(label in each for each in shown)]
+
         try:
-            explanation = self._model.explain(table, labels=wanted, background=self._background)
+            explanation = self._model.explain(
+                table, labels=asked or choose, background=self._background
+            )
         except ValueError as error:
             if "background" not in str(error):
                 raise
@@ -100,15 +109,16 @@ class ServedModel:
             for row, each in zip(explanation.rows, shown, strict=True)
         ]
 
-    def _shown(self, table: Any, labels: Sequence[str]) -> list[list[Any]]:
-        """Return the labels that are explained for each row."""
+    def _find_labels(self, names: Sequence[str]) -> list[Any]:
+        """Return the labels that a request names."""
         by_name = {str(label): label for label in self._explained}
-        if unknown := [label for label in labels if label not in by_name]:
+        if unknown := [name for name in names if name not in by_name]:
             reason = f"there is no label {unknown[0]!r:.80} to explain; GET /health lists them"
             raise RequestError(422, reason)
-        if labels:
-            return [[by_name[label] for label in dict.fromkeys(labels)]] * len(table)
-        scores = self._model.predict_proba(table)
+        return [by_name[name] for name in dict.fromkeys(names)]
+
+    def _best_labels(self, scores: FloatArray) -> list[list[Any]]:
+        """Return the labels that are explained for each row, by its scores."""
         best = np.argsort(-scores[:, -len(self._explained) :], axis=1, kind="stable")
         shown = []
         for order, chosen in zip(best.tolist(), self._choose_labels(scores), strict=True):
