@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._validation import FloatArray
@@ -18,6 +19,8 @@ from multimodal_ensemble.serving._row_values import Row, make_table
 
 # Labels that are explained for a row without predicted ones.
 _N_BEST = 3
+# Regions per side of the map of an image. Each is covered in a pass of its own.
+_N_REGIONS = 6
 
 
 class ServedModel:
@@ -43,6 +46,12 @@ class ServedModel:
         self._model.store, self._model.verbose = None, 0
         self._model.encoders_ = [*map(_without_memory, model.encoders_)]
         self._background = background
+        # Encoders of single images, which can be mapped.
+        self._mapped = [
+            each
+            for each in self._model.encoders_
+            if isinstance(each, ImageEncoder) and each.items is None
+        ]
         self.target_type: str = model.target_type_
         self.labels: list[Any] = list(model.classes_)
         # Of two classes, the second one alone has a threshold and is explained.
@@ -70,12 +79,25 @@ class ServedModel:
             "thresholds": dict(zip(map(str, self._explained), thresholds, strict=True)),
         }
 
+    def count_maps(self, rows: Sequence[Row]) -> int:
+        """Return the number of images that `explain` can map.
+
+        Raises
+        ------
+        RequestError
+            If the model reads no single images.
+        """
+        if not self._mapped:
+            raise RequestError(422, "the model reads no single images, so there is nothing to map")
+        return sum(row.get(column) is not None for row in rows for column in self._mapped_columns())
+
     def explain(
-        self, rows: Sequence[Row], labels: Sequence[str], n_parts: int
-    ) -> list[list[dict[str, Any]]]:
+        self, rows: Sequence[Row], labels: Sequence[str], n_parts: int, *, has_maps: bool = False
+    ) -> list[dict[str, Any]]:
         """Return what the scores of labels rest on, for each row, in JSON values.
 
-        Without `labels`, the predicted ones of each row are explained, or else the best ones.
+        Without `labels`, the predicted ones of each row are explained, or else the best ones. Maps
+        of the images of a row are those of its first label.
 
         Raises
         ------
@@ -104,10 +126,45 @@ class ServedModel:
                 "background rows; see the documentation of make_app"
             )
             raise RequestError(422, reason) from error
-        return [
-            [_describe(explanation, row, label, n_parts) for label in each]
+        explained: list[dict[str, Any]] = [
+            {"labels": [_describe(explanation, row, label, n_parts) for label in each]}
             for row, each in zip(explanation.rows, shown, strict=True)
         ]
+        if has_maps:
+            maps = self._map_images(table, [each[0] for each in shown])
+            for row, of_row in zip(explained, maps, strict=True):
+                row["image_maps"] = of_row
+        return explained
+
+    def _mapped_columns(self) -> list[str]:
+        """Return the columns of single images; several encoders may read one."""
+        return list(dict.fromkeys(each.columns[0] for each in self._mapped))
+
+    def _map_images(self, table: pd.DataFrame, labels: Sequence[Any]) -> list[list[dict[str, Any]]]:
+        """Return which regions of the images of each row move the score of its label."""
+        found: list[list[dict[str, Any]]] = [[] for _ in labels]
+        # An image is not divided into more regions than it has pixels.
+        sides = [side for encoder in self._mapped for side in encoder.input_shape[-3:-1]]
+        for column in self._mapped_columns():
+            for label in dict.fromkeys(labels):
+                positions = [
+                    position
+                    for position, each in enumerate(labels)
+                    if each == label and table[column].iloc[position] is not None
+                ]
+                if not positions:
+                    continue
+                maps = self._model.explain_image(
+                    table.iloc[positions].reset_index(drop=True),
+                    label,
+                    column=column,
+                    n_regions=min(_N_REGIONS, *sides),
+                )
+                for position, each in zip(positions, maps, strict=True):
+                    values = [[_rounded(value) for value in line] for line in each.values.tolist()]
+                    described = {"column": column, "label": str(label), "values": values}
+                    found[position].append(described)
+        return found
 
     def _find_labels(self, names: Sequence[str]) -> list[Any]:
         """Return the labels that a request names."""
