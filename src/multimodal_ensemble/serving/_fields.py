@@ -93,7 +93,7 @@ def describe_fields(
     by_column: dict[str, list[Field]] = {}
     for encoder in encoders:
         columns = [str(column) for column in encoder.columns]
-        if not _is_known(encoder) and (unknown := [*set(columns) - set(trusted_columns)]):
+        if not is_own_encoder(encoder) and (unknown := [*set(columns) - set(trusted_columns)]):
             msg = (
                 f"Modality {encoder.name!r} has an encoder of another package, "
                 f"{type(encoder).__name__}, which may open files that requests name. If it does "
@@ -105,7 +105,8 @@ def describe_fields(
     return {column: _join(found) for column, found in by_column.items()}
 
 
-def _is_known(encoder: Encoder) -> bool:
+def is_own_encoder(encoder: Encoder) -> bool:
+    """Return whether the class of an encoder is one of this package."""
     return type(encoder).__module__.startswith("multimodal_ensemble.")
 
 

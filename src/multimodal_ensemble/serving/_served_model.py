@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import ImageEncoder
-from multimodal_ensemble.serving._fields import describe_fields
+from multimodal_ensemble.serving._encoder_errors import refusing_values
+from multimodal_ensemble.serving._fields import describe_fields, is_own_encoder
 from multimodal_ensemble.serving._request_error import RequestError
 from multimodal_ensemble.serving._row_values import Row, make_table
 
@@ -52,6 +53,7 @@ class ServedModel:
             for each in self._model.encoders_
             if isinstance(each, ImageEncoder) and each.items is None
         ]
+        self._foreign = [each for each in self._model.encoders_ if not is_own_encoder(each)]
         self.target_type: str = model.target_type_
         self.labels: list[Any] = list(model.classes_)
         # Of two classes, the second one alone has a threshold and is explained.
@@ -60,7 +62,8 @@ class ServedModel:
 
     def score(self, rows: Sequence[Row]) -> FloatArray:
         """Return scores of shape (n_rows, n_labels)."""
-        scores: FloatArray = self._model.predict_proba(make_table(rows, self.fields))
+        with refusing_values(self._foreign):
+            scores: FloatArray = self._model.predict_proba(make_table(rows, self.fields))
         return scores
 
     def describe_scores(self, scores: FloatArray) -> dict[str, Any]:
@@ -115,9 +118,10 @@ class ServedModel:
             return [label for label in self._explained if any(label in each for each in shown)]
 
         try:
-            explanation = self._model.explain(
-                table, labels=asked or choose, background=self._background
-            )
+            with refusing_values(self._foreign):
+                explanation = self._model.explain(
+                    table, labels=asked or choose, background=self._background
+                )
         except ValueError as error:
             if "background" not in str(error):
                 raise
