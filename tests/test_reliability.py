@@ -1494,6 +1494,52 @@ def _(folder):
     )
 
 
+@case("a row without a class in a file of one class per row")
+def _(folder):
+    lines = ["a,1,x", "a,2,y"] * 19 + ["a,1,x", "a,2,"]
+    status, printed = command(
+        *("train", rows_file(folder, *lines), "--labels", "labels", "--numbers", "number"),
+        *("--out", folder / "out.mme"),
+    )
+    assert status == 0, printed
+    assert "row 40: the column 'labels' is empty" in printed
+    assert "39 training rows" in printed
+    return "it is reported with its number, and left out"
+
+
+def evaluated(folder, *lines):
+    """Return the exit status of an evaluation of these labels, and what was printed."""
+    model = written(folder, "model.mme", model_file())
+    rows = rows_file(folder, *(f"a;b,1,{labels}" for labels in lines))
+    return command("evaluate", model, rows, "--labels", "labels")
+
+
+@case("labels of which the model knows none, in `evaluate`")
+def _(folder):
+    found = evaluated(folder, *["comedy|war", "war"] * 20)
+    return refused(*found, "the file has ['comedy', 'war'], and the model ['x', 'y']")
+
+
+@case("a column without any label, in `evaluate`")
+def _(folder):
+    return refused(*evaluated(folder, *[""] * 40), "No row has a label in the column 'labels'")
+
+
+@case("a column of `--groups` that the file lacks, without a value in some row, or of one group")
+def _(folder):
+    found = [
+        command("train", path, "--labels", "labels", "--groups", name, "--out", folder / "out.mme")
+        for path, name in (
+            (rows_file(folder), "shop"),
+            (rows_file(folder, "a,,x", ",1,y", ",2,y", name="missing.csv"), "tags"),
+            (rows_file(folder, *["a,1,x", "a,1,y"] * 20, name="one.csv"), "tags"),
+        )
+    ]
+    (status,) = {each for each, _ in found}
+    words = ("There is no column 'shop'", "no value in 2 of 40 rows", "has 1 group in 40 rows")
+    return refused(status, "".join(text for _, text in found), *words)
+
+
 @case("predictions or a model in place of a file that is read")
 def _(folder):
     rows, model = rows_file(folder), Path(written(folder, "model.mme", model_file()))

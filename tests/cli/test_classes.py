@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from multimodal_ensemble import MultimodalEnsemble
 from multimodal_ensemble.estimators import load_estimator
 from tests.cli.running import run
 
@@ -105,12 +106,57 @@ def test_a_class_that_no_training_row_has_is_an_error(kinds):
     assert result.value["accuracy"] == pytest.approx(before["accuracy"] * 30 / 31)
 
 
-def test_rows_without_a_class_are_refused_with_the_fix(tmp_path):
+def test_rows_without_a_class_are_left_out_with_a_warning(tmp_path, monkeypatch):
     rows = "x,y\n" + "1,a\n2,b\n3,\n" * 10
     (tmp_path / "rows.csv").write_text(rows)
+    fit = MultimodalEnsemble.fit
+    fitted = []
+
+    def spy(self, X, y):
+        fitted.extend(X.index)
+        return fit(self, X, y)
+
+    monkeypatch.setattr(MultimodalEnsemble, "fit", spy)
     options = ("train", tmp_path / "rows.csv", "--labels", "y", "--out", tmp_path / "model.mme")
     result = run(*options)
-    assert result.status == 1
-    assert "has no class in 10 of 30 rows, the first is row 3. Leave these rows" in result.err
-    assert "With --label-delimiter '|', rows have any number of labels" in result.err
+    assert result.status == 0, result.err
+    assert fitted == [row for row in range(1, 31) if row % 3]
+    assert "warning: 10 rows are left out, because they have no class (with --label-deli" in (
+        result.err
+    )
+    assert "  row 3: the column 'y' is empty\n" in result.err
+    assert "  and 5 more" in result.err
+    result = run("inspect", tmp_path / "rows.csv", "--labels", "y", "--json")
+    assert result.value["labels"] == {"a": 10, "b": 10}
+    assert "10 rows are left out" in result.err
+    evaluated = run("evaluate", tmp_path / "model.mme", tmp_path / "rows.csv", "--json")
+    assert evaluated.value["n_samples"] == 20
+    assert "10 rows are left out of the evaluation:\n  row 3: the column 'y'" in evaluated.err
+    assert [each["row"] for each in evaluated.value["bad_rows"]] == [*range(3, 31, 3)]
     assert run(*options, "--label-delimiter", "|", "--json").value["labels"] == ["a", "b"]
+
+
+def test_compare_leaves_out_rows_without_a_class(tmp_path):
+    (tmp_path / "rows.csv").write_text("x,y\n" + "1,a\n2,b\n3,\n" * 10)
+    options = ("--labels", "y", "--folds", "2", "--models", "trivial", "--json")
+    result = run("compare", tmp_path / "rows.csv", *options)
+    assert result.value["n_rows"] == 20, result.err
+    assert "10 rows are left out" in result.err
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ("tags,kind\nx,chair\ny,table\n", (), "knows none of the classes in the column 'kind':"),
+        ("tags,kind\nx,chair\ny,table\n", (), "the file has ['chair', 'table'], and the model ["),
+        ("tags,kind\nx,\ny,NA\n", (), "No row has a label in the column 'kind'"),
+        ("tags,kind,b\nx,1,0\n", ("--labels", "kind", "b"), "and one column has it"),
+    ],
+)
+def test_rows_of_which_no_class_is_known_are_not_evaluated(rows, options, message, kinds):
+    folder, _, _ = kinds
+    (folder / "unknown.csv").write_text(rows, "utf-8")
+    result = run("evaluate", folder / "model.mme", folder / "unknown.csv", *options)
+    assert (result.status, result.out) == (1, "")
+    assert message in result.err
+    assert "Traceback" not in result.err

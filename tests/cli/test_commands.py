@@ -252,3 +252,14 @@ def test_absent_weights_are_an_error_that_names_the_option(products, tmp_path):
     assert result.status == 1
     assert "or --weights random for random weights" in result.err
     assert "weights=" not in result.err.splitlines()[-1]
+
+
+def test_options_of_images_without_any_image_are_said_to_have_no_effect(products, tmp_path):
+    result = run("inspect", products, "--tags", "keywords", *SMALL_IMAGES)
+    assert "--backbone, --weights, --image-size have no effect, because no column is read as" in (
+        result.err
+    )
+    result = run("inspect", products, "--tags", "keywords", "--text-backbone", tmp_path)
+    assert "--text-backbone has no effect, because no column is read as text" in result.err
+    result = run("inspect", products, "--image", "photo", *SMALL_IMAGES)
+    assert "no effect" not in result.err

@@ -19,6 +19,7 @@ from tests.cli.running import run
 _SCRIPT = """
 import sys
 from multimodal_ensemble.cli import main
+print("multimodal_ensemble.cli._main" in sys.modules, file=sys.stderr)
 for arguments in (["--help"], ["--version"], ["show", "--help"], ["nonsense"], [],
                   ["train"], ["show", "absent.mme"], ["predict", "a.mme", "b.csv", "--out", "c"]):
     print(main(arguments), file=sys.stderr)
@@ -31,6 +32,8 @@ def test_help_and_errors_of_usage_import_nothing_slow():
     command = [sys.executable, "-c", _SCRIPT]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
+    # Ctrl-C is handled before the commands are imported.
+    assert lines[0] == "False"
     assert lines[-1] == "[]"
     assert [line for line in lines if line.isdigit()] == list("00022211")
     assert f"multimodal-ensemble {__version__}" in done.stdout
@@ -49,6 +52,18 @@ def test_the_entry_point_is_the_command():
     pyproject = Path(__file__).parents[2] / "pyproject.toml"
     scripts = tomllib.loads(pyproject.read_text("utf-8"))["project"]["scripts"]
     assert pkgutil.resolve_name(scripts["multimodal-ensemble"]) is main
+
+
+def test_ctrl_c_while_the_command_starts_prints_no_traceback(monkeypatch):
+    class Interrupted:
+        def find_spec(self, name, *_):
+            if name == "multimodal_ensemble.cli._main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "multimodal_ensemble.cli._main", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    result = run("show", "absent.mme")
+    assert (result.status, result.out, result.err) == (130, "", "\nInterrupted.\n")
 
 
 def test_options_cannot_be_abbreviated():

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import MultimodalClassifier, MultimodalEnsemble
+from multimodal_ensemble import ImageEncoder, MultimodalClassifier, MultimodalEnsemble
 from multimodal_ensemble.estimators import load_estimator
 from tests.cli.running import run
 
@@ -76,6 +76,29 @@ def test_evaluate_knows_the_column_of_labels(trained, products, tmp_path):
     assert result.value["n_samples"] == 20
     assert [each["label"] for each in result.value["labels"]] == ["Garden", "Kitchen", "Office"]
     assert "trivial" in report.read_text("utf-8")
+
+
+def test_each_row_is_encoded_once_also_for_a_page(trained, products, tmp_path, monkeypatch):
+    encoded = []
+    encode = ImageEncoder.encode
+
+    def spy(self, values):
+        encoded.extend(values)
+        return encode(self, values)
+
+    monkeypatch.setattr(ImageEncoder, "encode", spy)
+    rows = pd.read_csv(products, dtype=str).drop(index=11)
+    # Of these rows, all images exist.
+    rows = rows[~rows["photo"].str.contains("lost")].iloc[:12]
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    command = ("evaluate", trained.path, tmp_path / "rows.csv", "--root", products.parent, "--json")
+    without = run(*command).value
+    assert len(encoded) == 12
+    value = run(*command, "--report", tmp_path / "report.html").value
+    assert len(encoded) == 24
+    # The page changes no figure.
+    for name in ("mean_roc_auc", "brier_score", "n_samples"):
+        assert value[name] == pytest.approx(without[name], abs=1e-6)
 
 
 def test_evaluate_needs_a_column_of_labels(products, tmp_path):
@@ -331,6 +354,51 @@ def test_a_column_that_the_model_reads_has_no_labels(plain, products):
     assert "The model reads the column 'keywords', so it cannot have the labels" in result.err
 
 
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        (
+            ["keywords,labels", "gift,Attic", "new,Cellar|Attic"],
+            (),
+            "the file has ['Attic', 'Cella",
+        ),
+        (["keywords,labels", "gift,Attic", "new,Attic"], (), "the model ['Garden', 'Kitchen', 'Of"),
+        (
+            ["keywords,labels", "gift,Garden+Office", "new,Office+Garden"],
+            (),
+            "or what separates the labels with --label-delimiter",
+        ),
+        (["keywords,labels", "gift,", "new,NA"], (), "No row has a label in the column 'labels'"),
+        (
+            ["keywords,Garden,Kitchen,Office", "gift,0,,0"],
+            ("--labels", "Garden", "Kitchen", "Office"),
+            "because all values are 0 or missing",
+        ),
+    ],
+)
+def test_rows_of_which_no_label_is_known_are_not_evaluated(rows, options, message, plain, tmp_path):
+    columns = ",price,year,discount"
+    lines = [rows[0] + columns, *(f"{row},1,2,3 %" for row in rows[1:])]
+    (tmp_path / "rows.csv").write_text("\n".join(lines), "utf-8")
+    result = run("evaluate", plain, tmp_path / "rows.csv", *options)
+    assert (result.status, result.out) == (1, "")
+    assert message in result.err
+    delimiter = ("--label-delimiter", "+")
+    if "--label-delimiter" in message:
+        assert run("evaluate", plain, tmp_path / "rows.csv", *delimiter).status == 0
+
+
+def test_test_rows_of_which_no_label_is_known_are_refused_before_the_training(
+    products, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(MultimodalEnsemble, "fit", None)
+    (tmp_path / "test.csv").write_text("keywords,labels\ngift,Attic\n", "utf-8")
+    options = ("--labels", "labels", "--out", tmp_path / "m", "--test", tmp_path / "test.csv")
+    result = run("train", products, *options, *TAGS)
+    assert result.status == 1
+    assert "The model knows none of the labels in the column 'labels'" in result.err
+
+
 def test_a_folder_is_no_model(tmp_path):
     result = run("show", tmp_path)
     assert result.status == 1
@@ -348,3 +416,38 @@ def test_a_long_list_of_columns_is_shortened(tmp_path):
 def test_epochs_of_an_ensemble_are_said_to_have_no_effect(tmp_path):
     result = run("train", "absent.csv", "--labels", "y", "--out", tmp_path / "m", "--epochs", "2")
     assert "--epochs has no effect on the ensemble" in result.err
+
+
+@pytest.mark.parametrize("model", ["ensemble", "network"])
+def test_calibration_reaches_the_estimator(model, tmp_path, monkeypatch):
+    kind = MultimodalClassifier if model == "network" else MultimodalEnsemble
+    asked = []
+
+    def interrupted(self, X, y):
+        asked.append(self.calibration)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kind, "fit", interrupted)
+    (tmp_path / "rows.csv").write_text("x,y\n1,a\n2,b\n3,a\n4,b\n", "utf-8")
+    options = ("--labels", "y", "--out", tmp_path / "m", "--calibration", "isotonic")
+    run("train", tmp_path / "rows.csv", *options, "--model", model, "--numbers", "x")
+    assert asked == ["isotonic"]
+
+
+def test_show_prints_the_calibration(plain):
+    assert "\nCalibration: platt\n" in run("show", plain).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["train", "--out", "m", "--calibration", "beta"], 2, "invalid choice: 'beta'"),
+        (["compare", "--models", "trivial", "--calibration", "platt"], 2, "--models names none"),
+        (["train", "--out", "m", "--calibration", "platt"], 1, "the ensemble always has it"),
+        (["compare", "--models", "ensemble", "--calibration", "platt"], 1, "always has it"),
+    ],
+)
+def test_calibration_that_does_not_fit(arguments, status, message):
+    result = run(arguments[0], "absent.csv", "--labels", "y", *arguments[1:])
+    assert result.status == status
+    assert message in result.err

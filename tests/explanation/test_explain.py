@@ -73,6 +73,22 @@ def test_modalities_and_base_add_up_to_the_log_odds(estimator):
     np.testing.assert_array_equal(scores["score"], estimator.predict_proba(TEST).ravel())
 
 
+def test_labels_may_be_chosen_by_the_scores(estimator):
+    given = []
+
+    def choose(y_score):
+        given.append(y_score)
+        return estimator.classes_[y_score.mean(axis=0).argmax()]
+
+    explanation = estimator.explain(TEST, labels=choose)
+    np.testing.assert_array_equal(given, [estimator.predict_proba(TEST)])
+    (label,) = explanation.labels
+    expected = estimator.explain(TEST, labels=[label])
+    pd.testing.assert_frame_equal(explanation.modalities, expected.modalities)
+    with pytest.raises(ValueError, match="Labels must be among"):
+        estimator.explain(TEST, labels=lambda y_score: ["nothing"])
+
+
 def test_parts_add_up_to_their_modality(estimator):
     explanation = estimator.explain(TEST)
     keys = ["row", "label", "modality"]

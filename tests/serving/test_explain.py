@@ -1,10 +1,18 @@
 """Explanations over HTTP."""
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from multimodal_ensemble import BagOfWordsEncoder, DenseEncoder, MultimodalClassifier
+from multimodal_ensemble import (
+    BagOfWordsEncoder,
+    DenseEncoder,
+    ImageEncoder,
+    MultimodalClassifier,
+    MultimodalEnsemble,
+)
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.serving import make_app
 from tests.serving.conftest import open_client
@@ -44,9 +52,47 @@ def test_the_predicted_labels_are_explained_by_default(client, row):
     assert missing == {"poster": True, "tags": True, "numbers": False, "country": False}
 
 
+def test_rows_are_encoded_and_scored_once(client, row, monkeypatch):
+    counts = Counter()
+
+    def count(owner, name, n_rows):
+        original = getattr(owner, name)
+
+        def counted(*arguments, **options):
+            counts[name] += n_rows(*arguments)
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    count(ImageEncoder, "encode", lambda _, values: len(values))
+    count(MultimodalEnsemble, "_open_rows", lambda _, table: len(table))
+    count(MultimodalEnsemble, "predict_proba", lambda _, table: len(table))
+    assert post(client, [row, row], "/explain").status_code == 200
+    assert counts == {"encode": 2, "_open_rows": 2}
+
+
+def test_maps_of_images_are_those_of_the_estimator(client, model, row, table):
+    rows = [row, row | {"poster": None}]
+    answer = post(client, rows, "/explain?label=War&label=Drama&image_maps=true").json()
+    first, second = answer["rows"]
+    (found,) = first["image_maps"]
+    assert (found["column"], found["label"]) == ("poster", "War")
+    (wanted,) = model.explain_image(as_table(row, table["poster"][0]), "War", n_regions=6)
+    np.testing.assert_allclose(found["values"], wanted.values, rtol=1e-4, atol=1e-6)
+    assert second["image_maps"] == []
+    assert "image_maps" not in post(client, [row], "/explain?label=War").json()["rows"][0]
+
+
+def test_maps_of_images_are_bounded(client, row):
+    answer = post(client, [row] * 3, "/explain?image_maps=true")
+    assert answer.status_code == 413
+    assert answer.json()["error"]["reason"] == "3 images to map; at most 2 are allowed"
+
+
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
+        ("image_maps=yes", "image_maps must be true or false, not 'yes'"),
         ("label=Comedy", "there is no label 'Comedy' to explain; GET /health lists them"),
         ("n_parts=0", "n_parts must be a number from 1 to 100, not '0'"),
         ("n_parts=9999999999999999999", "n_parts must be a number"),
@@ -78,6 +124,9 @@ def test_a_network_needs_background_rows(network, table):
         answer = post(client, [row], "/explain")
         assert answer.status_code == 422
         assert "background rows" in answer.json()["error"]["reason"]
+        answer = post(client, [row], "/explain?image_maps=true")
+        assert answer.status_code == 422
+        assert "the model reads no single images" in answer.json()["error"]["reason"]
     with open_client(make_app(network, background=table)) as client:
         explained = post(client, [row], "/explain").json()["rows"][0]["labels"]
         # No label is predicted, so the best ones are explained.

@@ -329,6 +329,21 @@ def test_a_strict_decoder_of_base64(client, row):
         assert post(client, [row | {"poster": text}]).status_code == 422
 
 
+def test_a_data_uri_is_read_as_in_a_table(client, row):
+    content = base64.b64encode(encode_image(draw_pixels(9, 9, 3))).decode()
+    broken = f"data:image/png;base64,{content[:40]}\n{content[40:]}"
+    assert post(client, [row | {"poster": broken}]).status_code == 200
+    for value, why in (
+        (f"data:text/plain;base64,{content}", "it has the type text/plain, and is no image"),
+        ("data:image/svg+xml,<svg/>", "it is not encoded in base64"),
+        (f"data:image/png;base64,{content}?", "its base64 code is damaged"),
+    ):
+        answer = post(client, [row | {"poster": value}])
+        assert answer.status_code == 422
+        reason = answer.json()["error"]["reason"]
+        assert reason.startswith(f"the data URI cannot be read: {why}")
+
+
 def test_a_folder_leaves_base64_as_it_is(model, row, folder):
     content = encode_image(draw_pixels(90, 90, 3))
     with open_client(make_app(model, image_folder=folder)) as client:

@@ -117,6 +117,8 @@ await image.decode();
 const used = {refused, said: document.querySelector("#status").textContent, table,
   found: [...document.querySelectorAll(".found li")].map(item => item.textContent),
   heads: [...document.querySelectorAll("#result h3")].map(item => item.textContent),
+  cells: document.querySelectorAll(".mapped i").length,
+  map: document.querySelector(".mapped").getAttribute("aria-label"),
   shown: image.naturalWidth, tables: document.querySelectorAll("#result table").length};
 """
 
@@ -252,6 +254,10 @@ def test_a_user_sees_labels_scores_and_the_explanation(seen, client, row):
         wanted = [part["contribution"] for part in explained[0]["parts"]]
         np.testing.assert_allclose([float(cells[2]) for cells in parts], wanted, atol=0.0051)
         assert measured["shown"] == 9
+        assert measured["cells"] == 36
+        assert measured["map"].startswith(
+            f"poster, regions for and against {explained[0]['label']}"
+        )
 
 
 def test_a_choice_keeps_its_spaces_and_null_is_none():

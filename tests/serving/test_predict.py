@@ -343,13 +343,22 @@ def test_numbers_as_text_are_those_that_the_model_has_learned(decimal, texts):
             answer = post(client, rows).json()
             found = [[*row["scores"].values()] for row in answer["rows"]]
             np.testing.assert_allclose(found, wanted, rtol=1e-5)
-        form = {"price": (None, "1234.5"), "year": (None, "1")}
+        assert f"such as {texts[0]} or 3 %." in client.get("/").text
+        assert f"or text such as {texts[0]} or 3 %" in client.get("/docs").text
+        form = {"price": (None, texts[0]), "year": (None, "1")}
         answer = client.post("/predict", files=form).json()
         np.testing.assert_allclose([*answer["rows"][0]["scores"].values()], wanted[0], rtol=1e-5)
         good, bad = {"price": "3", "year": 1}, {"price": "many", "year": 1}
         refused = post(client, [good, bad])
         assert refused.status_code == 422
-        assert "'many' in row 1" in refused.json()["error"]["reason"]
+        reason = "it must be a finite number, not 'many'"
+        error = {"status": 422, "reason": reason, "row": 1, "column": "price"}
+        assert refused.json()["error"] == error
         assert post(client, [{"price": 3, "year": "1,5"}]).status_code == 422
+        # A share, and no price: read as the command line does.
+        share = [post(client, [{"price": price, "year": 1}]).json() for price in ("3 %", 0.03)]
+        assert share[0] == share[1]
+        unknown = [post(client, [{"price": price, "year": 1}]).json() for price in ("n/a", None)]
+        assert unknown[0] == unknown[1]
         schema = client.get("/openapi.json").text
         assert '["number","string"]' in schema.replace(" ", "")

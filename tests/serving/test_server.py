@@ -272,7 +272,7 @@ def test_an_error_of_the_program_is_no_traceback(client, row, monkeypatch, caplo
         message = "a secret"
         raise RuntimeError(message)
 
-    monkeypatch.setattr(MultimodalEnsemble, "predict_proba", fail)
+    monkeypatch.setattr(MultimodalEnsemble, "_open_rows", fail)
     for path in ("/predict", "/explain"):
         answer = post(client, [row], path)
         assert answer.status_code == 500
@@ -331,7 +331,7 @@ def test_nothing_is_written(model, row, tmp_path, monkeypatch):
     assert not [*(tmp_path / "store").rglob("*.npy")]
 
 
-def test_an_encoder_of_another_package_must_be_trusted():
+def test_an_encoder_of_another_package_must_be_trusted(monkeypatch, caplog):
     encoder = ArrayEncoder("vector")
     options = {"random_state": 1, "verbose": 0}
     rows = {"vector": [[float(row % 2), float(row % 3)] for row in range(24)]}
@@ -342,6 +342,24 @@ def test_an_encoder_of_another_package_must_be_trusted():
         answer = post(client, [{"vector": [1, 2]}])
         wanted = ensemble.predict_proba({"vector": [[1.0, 2.0]]})
         assert [*answer.json()["rows"][0]["scores"].values()] == pytest.approx(wanted[0].tolist())
+        # Its errors are about a value; other ones are faults of the server.
+        for path in ("/predict", "/explain"):
+            answer = post(client, [{"vector": ["a secret", "b"]}], path)
+            reason = "the encoder of vector cannot read a value; the server's log says why"
+            assert answer.json()["error"] == {"status": 422, "reason": reason, "column": "vector"}
+        assert "a secret" in caplog.text
+        assert "Traceback" in caplog.text
+        monkeypatch.setattr(ArrayEncoder, "encode", fail_with(RuntimeError("a fault")))
+        assert post(client, [{"vector": [1, 2]}]).status_code == 500
+        monkeypatch.setattr(MultimodalEnsemble, "_open_rows", fail_with(ValueError("a fault")))
+        assert post(client, [{"vector": [1, 2]}]).status_code == 500
+
+
+def fail_with(error):
+    def fail(*arguments, **options):
+        raise error
+
+    return fail
 
 
 def test_a_model_must_be_fitted():

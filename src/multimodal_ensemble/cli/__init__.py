@@ -4,6 +4,6 @@ It reads files of rows, calls the estimators, and prints what they return. Tenso
 scikit-learn are imported once a command needs them.
 """
 
-from multimodal_ensemble.cli._main import main
+from multimodal_ensemble.cli._entry import main
 
 __all__ = ["main"]

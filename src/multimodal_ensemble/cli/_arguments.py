@@ -8,6 +8,7 @@ from pathlib import Path
 from multimodal_ensemble.cli._command import Add
 
 CRITERIA = ("auto", "prevalence", "accuracy", "f1", "balanced_accuracy")
+CALIBRATIONS = ("platt", "isotonic")
 # Kinds of columns, as `infer_encoders` names them.
 KINDS = ("image", "text", "tags", "numbers", "categories", "dates")
 
@@ -116,6 +117,12 @@ def add_training(add: Add) -> None:
         help="what the decision threshold of each label maximises",
     )
     add(
+        "--calibration",
+        choices=CALIBRATIONS,
+        help="makes scores agree with the shares of rows, on rows that were not trained on; the "
+        "ensemble always has platt, and a network none by default",
+    )
+    add(
         "--epochs",
         type=parse_count,
         metavar="N",
@@ -194,8 +201,9 @@ def parse_delimiter(text: str) -> str:
 
 
 def columns_aside(values: argparse.Namespace) -> list[str]:
-    """Return the columns that are not learned from: the labels, and the name of the rows."""
-    return [*(values.labels or ()), *([] if values.id is None else [values.id])]
+    """Return the columns that are not learned from: labels, names of rows and groups."""
+    others = (values.id, getattr(values, "groups", None))
+    return [*(values.labels or ()), *(each for each in others if each is not None)]
 
 
 def root_of(values: argparse.Namespace, path: str) -> str:

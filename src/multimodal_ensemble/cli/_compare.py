@@ -18,8 +18,9 @@ from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._encoders import choose_encoders
 from multimodal_ensemble.cli._errors import UsageError
 from multimodal_ensemble.cli._figures import TRIVIAL
+from multimodal_ensemble.cli._groups import add_groups, check_groups, read_groups
 from multimodal_ensemble.cli._labels import read_row_labels
-from multimodal_ensemble.cli._models import MODELS, check_output, make_model
+from multimodal_ensemble.cli._models import MODELS, check_calibration, check_output, make_model
 from multimodal_ensemble.cli._row_reader import read_table
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _add_arguments(add: Add) -> None:
         "ensemble:plot or network:poster,plot (default: trivial ensemble network)",
     )
     add("--folds", type=parse_count, default=5, metavar="N", help="number of folds")
+    add_groups(add, "folds and the trainings on them")
     add("--repeats", type=parse_count, default=1, metavar="N", help="seeds of each fold")
     add("--keep", metavar="FOLDER", help="keeps finished fits, so that a later call goes on")
     add("--report", metavar="FILE", help="also write a page, as HTML")
@@ -61,6 +63,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
                 f"colon. Received {name}."
             )
             raise UsageError(msg)
+    check_calibration([name.partition(":")[0] for name in names], values, console)
     table = read_table(values.data, values, console)
     labels = read_row_labels(
         table,
@@ -69,7 +72,12 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         delimiter=values.label_delimiter,
         min_count=values.min_label_count,
     )
-    encoders = choose_encoders(table, values, embed_tags=True, verbose=console.verbose)
+    table = labels.rows_of(table)
+    groups = read_groups(table, values)
+    if groups is not None:
+        why = f"each of the {values.folds} folds has whole groups"
+        check_groups(groups, values.groups, at_least=values.folds, why=why)
+    encoders = choose_encoders(table, values, console, embed_tags=True)
     from multimodal_ensemble.model_selection import compare
 
     if values.keep is not None:
@@ -80,6 +88,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         labels.for_comparison(),
         cv=values.folds,
         repeats=values.repeats,
+        groups=groups,
         metrics=("mean_roc_auc", "mean_accuracy", "macro_f1"),
         store=values.store,
         random_state=values.seed,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._arguments import KINDS, columns_aside, root_of
+from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError, NoColumnError, UsageError
 from multimodal_ensemble.cli._startup import import_tensorflow
 
@@ -19,12 +20,25 @@ if TYPE_CHECKING:
 _N_LISTED = 20
 
 
+# Options that are for columns of these kinds alone.
+_OPTIONS_OF_KIND = {
+    "image": ("backbone", "weights", "image_size", "fetch_images"),
+    "text": ("text_backbone",),
+}
+
+
 def choose_encoders(
-    table: pd.DataFrame, values: argparse.Namespace, *, embed_tags: bool = False, verbose: int
+    table: pd.DataFrame,
+    values: argparse.Namespace,
+    console: Console,
+    *,
+    embed_tags: bool = False,
+    verbose: int | None = None,
 ) -> list[Encoder]:
     """Return the encoders of the columns that are named, or of all but labels and names of rows.
 
-    The code that creates them is printed. Later rows may lack any image, text or keyword.
+    The code that creates them is printed. Later rows may lack any image, text or keyword. A warning
+    names options for kinds of columns that there are none of.
     """
     named = [(column, kind) for kind in KINDS for column in getattr(values, kind) or ()]
     kinds = dict(named)
@@ -42,7 +56,7 @@ def choose_encoders(
     from multimodal_ensemble.exceptions import ModalityError
 
     try:
-        return infer_encoders(
+        encoders = infer_encoders(
             table[list(kinds)] if kinds else table.drop(columns=excluded),
             kinds=kinds,
             allow_missing=True,
@@ -51,7 +65,7 @@ def choose_encoders(
             image_options=_image_options(values),
             text_backbone=values.text_backbone,
             root=root_of(values, values.data),
-            verbose=verbose,
+            verbose=console.verbose if verbose is None else verbose,
         )
     except ModalityError as error:
         # The library advises to pass encoders.
@@ -63,6 +77,25 @@ def choose_encoders(
             "--numbers, --categories or --dates to use them all the same."
         )
         raise NoColumnError(msg) from error
+    _warn_of_unused(encoders, values, console)
+    return encoders
+
+
+def _warn_of_unused(
+    encoders: Iterable[Encoder], values: argparse.Namespace, console: Console
+) -> None:
+    from multimodal_ensemble.encoders import ImageEncoder, TextEncoder
+
+    kinds: dict[str, Any] = {"image": ImageEncoder, "text": TextEncoder}
+    for kind, options in _OPTIONS_OF_KIND.items():
+        unused = [name for name in options if getattr(values, name)]
+        if unused and not any(isinstance(each, kinds[kind]) for each in encoders):
+            named = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+            verb = "has" if len(unused) == 1 else "have"
+            console.warn(
+                f"{named} {verb} no effect, because no column is read as {kind}; name one with "
+                f"--{kind}."
+            )
 
 
 def check_columns(table: pd.DataFrame, columns: Iterable[str]) -> None:

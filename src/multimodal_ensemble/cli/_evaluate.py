@@ -13,7 +13,7 @@ from multimodal_ensemble.cli._arguments import (
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import UsageError
-from multimodal_ensemble.cli._evaluation import measure_rows, write_model_report
+from multimodal_ensemble.cli._evaluation import keeping_features, measure_rows, write_model_report
 from multimodal_ensemble.cli._models import check_output, digest_of, load_model, training_of
 from multimodal_ensemble.cli._row_reader import read_table
 
@@ -44,18 +44,20 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
             f"the model was trained on rows of {values.data}, so that the figures are too good; "
             "evaluate it on a file of other rows, or hold some out with train --test-size."
         )
-    measured = measure_rows(
-        model,
-        table,
-        columns,
-        console,
-        root=root_of(values, values.data),
-        delimiter=values.label_delimiter,
-        seed=values.seed,
-    )
-    if report is not None:
-        write_model_report(model, measured, report, title=f"{values.model}: {values.data}")
-        console.note(f"The report is {report}.")
+    with keeping_features(model, is_needed=report is not None):
+        measured = measure_rows(
+            model,
+            table,
+            columns,
+            console,
+            root=root_of(values, values.data),
+            delimiter=values.label_delimiter,
+            groups=training.get("groups"),
+            seed=values.seed,
+        )
+        if report is not None:
+            write_model_report(model, measured, report, title=f"{values.model}: {values.data}")
+            console.note(f"The report is {report}.")
     console.show(
         str(measured.figures),
         {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,12 @@ from multimodal_ensemble.cli._figures import (
     predicted_matrix,
     trivial_scores,
 )
-from multimodal_ensemble.cli._labels import check_classes, select_labels
+from multimodal_ensemble.cli._groups import number_test_groups
+from multimodal_ensemble.cli._labels import (
+    check_known_labels,
+    select_labels,
+    split_off_rows_without_class,
+)
 from multimodal_ensemble.cli._models import target_of
 from multimodal_ensemble.cli._row_reader import report_bad_rows
 from multimodal_ensemble.cli._scores import check_model_columns, prepare_rows, score_rows
@@ -41,6 +48,8 @@ class Measured:
     figures: Figures
     bad: list[BadRow]
     root: str
+    # The group of each row, which resamples keep together.
+    groups: NDArray[np.intp] | None = None
 
 
 def measure_rows(
@@ -51,11 +60,13 @@ def measure_rows(
     *,
     root: str,
     delimiter: str | None = None,
+    groups: str | None = None,
     seed: int,
 ) -> Measured:
     """Return the figures of a model on rows with labels; rows that it cannot read are left out.
 
-    The labels of a row are separated as in training, unless by another `delimiter`.
+    The labels of a row are separated as in training, unless by another `delimiter`. Intervals are
+    those of whole groups if the rows have a column `groups`.
     """
     import numpy as np
 
@@ -66,28 +77,60 @@ def measure_rows(
     if both := [column for column in columns if column in read]:
         msg = f"The model reads the column {both[0]!r}, so it cannot have the labels; name another."
         raise CommandError(msg)
+    if target.is_single and len(columns) > 1:
+        msg = (
+            "The model predicts one class per row, and one column has it. Received --labels "
+            f"{', '.join(columns)}; name one column."
+        )
+        raise CommandError(msg)
     values, name = select_labels(table, columns), ", ".join(columns)
+    separator = delimiter or model.label_delimiter
+    check_known_labels(values, target, columns, separator)
+    without: list[BadRow] = []
     if target.is_single:
-        check_classes(values)
+        values, without = split_off_rows_without_class(values)
+        table = table.loc[values.index]
         # Rows of a class that no training row has are of none.
         places = np.arange(len(target.classes))
         matrix = read_classes(values, target, name=name)[:, np.newaxis] == places
     else:
-        separator = delimiter or model.label_delimiter
         matrix, _ = read_target(values, target, name=name, delimiter=separator)
     table = table.drop(columns=list(columns))
     check_model_columns(model, [*table], console)
     prepare_rows(model, table, root)
     scored = score_rows(model, table)
-    report_bad_rows(scored.bad, console, what="left out of the evaluation")
+    bad = sorted([*without, *scored.bad], key=lambda each: each.row)
+    report_bad_rows(bad, console, what="left out of the evaluation")
     if not scored.parts:
         msg = "No row can be evaluated; the reasons are above."
         raise CommandError(msg)
     table, y_true = table.iloc[scored.positions], matrix[scored.positions]
     y_score = np.concatenate(scored.parts)
     true_classes = values.iloc[scored.positions].tolist() if target.is_single else None
-    figures = Figures.measure(model, y_true, y_score, true_classes, seed=seed)
-    return Measured(table, y_true, y_score, figures, scored.bad, root)
+    numbers = number_test_groups(table, groups, console)
+    figures = Figures.measure(model, y_true, y_score, true_classes, groups=numbers, seed=seed)
+    return Measured(table, y_true, y_score, figures, bad, root, numbers)
+
+
+@contextmanager
+def keeping_features(model: Any, *, is_needed: bool) -> Iterator[None]:
+    """Keep features in a temporary folder, because the page reads rows that were scored already.
+
+    A model with a store has them there.
+    """
+    if not is_needed or model.store is not None:
+        yield
+        return
+    from multimodal_ensemble.features import FeatureStore
+
+    with tempfile.TemporaryDirectory(prefix="features-") as folder:
+        # Of full precision, so that the scores are those without a page.
+        store = FeatureStore(folder, dtype="float32", compute_dtype="float32")
+        model.set_params(store=store)
+        try:
+            yield
+        finally:
+            model.set_params(store=None)
 
 
 def write_model_report(model: Any, measured: Measured, path: Path, *, title: str) -> None:
@@ -109,6 +152,7 @@ def write_model_report(model: Any, measured: Measured, path: Path, *, title: str
         table=measured.table[is_known],
         y_true=measured.y_true[is_known].astype(bool),
         y_score=measured.y_score[is_known],
+        groups=None if measured.groups is None else measured.groups[is_known],
     )
     n_rows = len(measured.table)
     trivial = trivial_scores(model, n_rows)
@@ -124,7 +168,9 @@ def write_model_report(model: Any, measured: Measured, path: Path, *, title: str
         else None,
     )
     names = [str(label) for label in model.classes_.tolist()]
-    comparison = ComparisonResult.from_scores(measured.y_true, [split], labels=names)
+    comparison = ComparisonResult.from_scores(
+        measured.y_true, [split], labels=names, groups=measured.groups
+    )
     table, images = _with_pictures(model, measured)
     gallery = (
         ()

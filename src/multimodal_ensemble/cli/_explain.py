@@ -46,24 +46,31 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     table = _select_rows(reader, values)
     check_model_columns(model, reader.columns, console)
     prepare_rows(model, table, root_of(values, values.data))
+    predicted: list[Any] = []
+
+    def choose(y_score: Any) -> Any:
+        # The explanation has the scores, so that rows are scored once.
+        predicted[:] = model.labels_from_scores(y_score)
+        return labels
+
     explanation, table, bad = without_bad_rows(
-        lambda rows: model.explain(rows, labels=labels), table
+        lambda rows: model.explain(rows, labels=choose), table
     )
     report_bad_rows(bad, console, what="not explained")
     if explanation is None:
         msg = "No row can be explained; the reasons are above."
         raise CommandError(msg)
     thresholds = thresholds_of(model)
-    predicted = dict(zip(explanation.rows, model.predict_labels(table), strict=True))
+    labels_of = dict(zip(explanation.rows, predicted, strict=True))
     rows = [
         {
             "row": int(score.row),
             "label": str(score.label),
             "score": float(score.score),
             "threshold": thresholds[str(score.label)],
-            "is_predicted": score.label == predicted[score.row]
+            "is_predicted": score.label == labels_of[score.row]
             if target.is_single
-            else score.label in predicted[score.row],
+            else score.label in labels_of[score.row],
             "parts": explanation.top(score.row, score.label, values.top).to_dict("records"),
         }
         for score in explanation.scores.itertuples()

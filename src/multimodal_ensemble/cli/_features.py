@@ -26,7 +26,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         msg = "Name the folder for the features with --store."
         raise UsageError(msg)
     table = read_table(values.data, values, console)
-    encoders = choose_encoders(table, values, verbose=console.verbose)
+    encoders = choose_encoders(table, values, console)
     from multimodal_ensemble.encoders import fit_encoders
     from multimodal_ensemble.features import FeatureStore
 

@@ -36,9 +36,13 @@ class Figures:
         y_score: NDArray[np.float32],
         true_classes: Sequence[Any] | None,
         *,
+        groups: NDArray[np.intp] | None = None,
         seed: int,
     ) -> Self:
-        """Return the figures of scores; rows with one class each also have their `true_classes`."""
+        """Return the figures of scores; rows with one class each also have their `true_classes`.
+
+        Resamples keep rows of one of the `groups` together.
+        """
         import warnings
 
         from multimodal_ensemble.estimators import evaluate_class_scores, evaluate_scores
@@ -59,13 +63,17 @@ class Figures:
         if not is_known.any():
             return cls(evaluation, None)
         y_true, y_score = y_true[is_known].astype(bool), y_score[is_known]
+        resampling: dict[str, Any] = {
+            "groups": None if groups is None else groups[is_known],
+            "random_state": seed,
+        }
         with warnings.catch_warnings():
             # The table of the evaluation shows which labels lack a class.
             warnings.simplefilter("ignore")
             if true_classes is None:
-                comparison = _compare_labels(model, y_true, y_score, seed)
+                comparison = _compare_labels(model, y_true, y_score, resampling)
             else:
-                comparison = _compare_classes(model, y_true, y_score, seed)
+                comparison = _compare_classes(model, y_true, y_score, resampling)
         return cls(evaluation, comparison)
 
     def __str__(self) -> str:
@@ -153,7 +161,10 @@ def predicted_matrix(model: Any, y_score: NDArray[np.float32]) -> NDArray[np.boo
 
 
 def _compare_labels(
-    model: Any, y_true: NDArray[np.bool_], y_score: NDArray[np.float32], seed: int
+    model: Any,
+    y_true: NDArray[np.bool_],
+    y_score: NDArray[np.float32],
+    resampling: Mapping[str, Any],
 ) -> ScoreComparison:
     from multimodal_ensemble.metrics import compare_scores
 
@@ -162,12 +173,15 @@ def _compare_labels(
         {TRIVIAL: trivial_scores(model, len(y_true)), MODEL: y_score},
         metric=list(METRICS),
         thresholds={TRIVIAL: 0.5, MODEL: model.thresholds_},
-        random_state=seed,
+        **resampling,
     )
 
 
 def _compare_classes(
-    model: Any, y_true: NDArray[np.bool_], y_score: NDArray[np.float32], seed: int
+    model: Any,
+    y_true: NDArray[np.bool_],
+    y_score: NDArray[np.float32],
+    resampling: Mapping[str, Any],
 ) -> ScoreComparison:
     """Return the ROC-AUC of each class against the others, and the accuracy."""
     import numpy as np
@@ -177,7 +191,7 @@ def _compare_classes(
 
     trivial = trivial_scores(model, len(y_true))
     by_score = compare_scores(
-        y_true, {TRIVIAL: trivial, MODEL: y_score}, metric="mean_roc_auc", random_state=seed
+        y_true, {TRIVIAL: trivial, MODEL: y_score}, metric="mean_roc_auc", **resampling
     )
     # Rows of an unknown class are errors: they have a column that nothing predicts.
     none = np.zeros((len(y_true), 1), dtype=bool)
@@ -190,7 +204,7 @@ def _compare_classes(
         # With one class and one prediction per row, this is the accuracy.
         metric="micro_f1",
         thresholds=0.5,
-        random_state=seed,
+        **resampling,
     )
     tables = [by_class.table.assign(metric="accuracy"), by_score.table]
     return replace(by_score, table=pd.concat(tables, ignore_index=True))

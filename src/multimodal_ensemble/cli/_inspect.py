@@ -45,11 +45,12 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     if values.labels:
         labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
         counts = labels.count()
+        table = labels.rows_of(table)
     code, reason = StringIO(), ""
     encoders: list[Encoder] = []
     try:
         with redirect_stdout(code):
-            encoders = choose_encoders(table, values, verbose=1)
+            encoders = choose_encoders(table, values, console, verbose=1)
     except NoColumnError as error:
         reason = str(error)
     lines = [_format(described)]

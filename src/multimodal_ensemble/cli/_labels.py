@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._encoders import check_columns
 from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._row_reader import report_bad_rows
+from multimodal_ensemble.cli._text_rows import BadRow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,8 @@ _FLAGS = dict.fromkeys(("1", "1.0", "true", "yes", "y"), 1.0) | dict.fromkeys(
     ("0", "0.0", "false", "no", "n"), 0.0
 )
 
+_ADVICE = "(with --label-delimiter '|', rows have any number of labels, or none)"
+
 
 @dataclass(frozen=True)
 class RowLabels:
@@ -32,6 +36,10 @@ class RowLabels:
     target: Target
     # What separates the labels of a row, if one column has them.
     delimiter: str | None
+
+    def rows_of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a table that have labels, or a class."""
+        return table if len(table) == len(self.values) else table.loc[self.values.index]
 
     def for_comparison(self) -> pd.Series | pd.DataFrame:
         """Return the class of each row, or a table with 0 or 1 for each label."""
@@ -66,12 +74,18 @@ def read_row_labels(
     delimiter: str | None = None,
     min_count: int = 1,
 ) -> RowLabels:
-    """Return the labels of rows, and say how many there are."""
+    """Return the labels of rows, and say how many there are.
+
+    Where each row has one class, rows without a class are left out with a warning.
+    """
     from multimodal_ensemble._target import read_target
 
     values = select_labels(table, columns)
     if delimiter is None and len(columns) == 1:
-        delimiter = _find_delimiter(values)
+        delimiter, has_classes = _find_delimiter(values)
+        if has_classes:
+            values, bad = split_off_rows_without_class(values)
+            report_bad_rows(bad, console, what=f"left out, because they have no class {_ADVICE}")
     matrix, target = read_target(
         values,
         name=", ".join(columns),
@@ -105,33 +119,90 @@ def select_labels(table: pd.DataFrame, columns: Sequence[str]) -> Any:
     return values
 
 
-def check_classes(values: pd.Series) -> None:
-    """Raise a CommandError unless each row has a value."""
-    from multimodal_ensemble._tables import is_missing
+def split_off_rows_without_class(values: pd.Series) -> tuple[pd.Series, list[BadRow]]:
+    """Return the classes of the rows that have one, and the other rows.
 
-    empty = [number for number, value in values.items() if is_missing(value)]
+    Raises
+    ------
+    CommandError
+        If no row has a class.
+    """
+    empty: list[Any] = [number for number, value in values.items() if _is_empty(value)]
     if len(empty) == len(values):
         msg = f"No row has a value in the column {values.name!r}; name another one with --labels."
         raise CommandError(msg)
-    if empty:
+    reason = f"the column {values.name!r} is empty"
+    return values.drop(index=empty), [BadRow(int(number), reason) for number in empty]
+
+
+def check_known_labels(
+    values: Any, target: Target, columns: Sequence[str], delimiter: str | None
+) -> None:
+    """Raise a CommandError if rows have no label, or none that a model knows.
+
+    Several columns are labels each, and at least one value must be 1.
+    """
+    from multimodal_ensemble._tables import abbreviate
+
+    if len(columns) > 1:
+        if not (values == 1).to_numpy().any():
+            found = "0 or missing" if values.notna().to_numpy().any() else "missing"
+            msg = (
+                f"No row has any of the labels {', '.join(columns)}, because all values are "
+                f"{found}, so there is nothing to measure; name other columns with --labels."
+            )
+            raise CommandError(msg)
+        return
+    known = {str(label) for label in target.classes.tolist()}
+    names = _list_names(values.tolist(), known, delimiter, is_single=target.is_single)
+    if not names:
         msg = (
-            f"The column {values.name!r} has no class in {len(empty):,} of {len(values):,} rows, "
-            f"the first is row {empty[0]}. Leave these rows out. With --label-delimiter '|', rows "
-            "have any number of labels, or none."
+            f"No row has a label in the column {columns[0]!r}, so there is nothing to measure; "
+            "name another one with --labels."
+        )
+        raise CommandError(msg)
+    if known.isdisjoint(map(str, names)):
+        kind = "classes" if target.is_single else "labels"
+        separator = (
+            "" if target.is_single else ", or what separates the labels with --label-delimiter"
+        )
+        msg = (
+            f"The model knows none of the {kind} in the column {columns[0]!r}: the file has "
+            f"{abbreviate(names)}, and the model {abbreviate(target.classes)}. Name another column "
+            f"with --labels{separator}."
         )
         raise CommandError(msg)
 
 
-def _find_delimiter(values: pd.Series) -> str | None:
-    """Return what separates labels, None for lists, or raise an error if rows lack a class."""
+def _list_names(
+    rows: Sequence[Any], known: set[str], delimiter: str | None, *, is_single: bool
+) -> list[Any]:
+    """Return the distinct labels of rows, in order."""
+    from multimodal_ensemble._label_format import find_label_format
+
+    given = [row for row in rows if not _is_empty(row)]
+    if not is_single and given and all(isinstance(row, str) for row in given):
+        found = find_label_format(given, delimiter=delimiter, classes=known)
+        given = given if found is None else found.split(given)
+    lists = (row if isinstance(row, list | tuple) else [row] for row in given)
+    return list(dict.fromkeys(name for row in lists for name in row if not _is_empty(name)))
+
+
+def _is_empty(value: Any) -> bool:
+    from multimodal_ensemble._tables import is_missing
+
+    return is_missing(value) or (isinstance(value, str) and not value.strip())
+
+
+def _find_delimiter(values: pd.Series) -> tuple[str | None, bool]:
+    """Return what separates labels, None for lists, and whether each row has one class instead."""
     from multimodal_ensemble._label_format import are_strings, find_label_format
 
     rows = values.tolist()
     found = find_label_format(rows) if are_strings(rows) else None
     if found is None:
-        check_classes(values)
-        return None
-    return found.delimiter or None
+        return None, not any(isinstance(row, list) for row in rows)
+    return found.delimiter or None, False
 
 
 def _read_flags(column: pd.Series) -> pd.Series:

@@ -18,44 +18,25 @@ from multimodal_ensemble.cli._command import Command, make_add
 from multimodal_ensemble.cli._commands import COMMANDS
 from multimodal_ensemble.cli._console import Console, open_nowhere
 from multimodal_ensemble.cli._errors import CommandError, UsageError
+from multimodal_ensemble.cli._exit_status import INTERRUPTED, REFUSED, TERMINATED, USAGE
 from multimodal_ensemble.cli._options_file import apply_options_file
 from multimodal_ensemble.cli._startup import set_log_level
 from multimodal_ensemble.exceptions import MultimodalEnsembleError, WeightsUnavailableError
 
 PROGRAM = "multimodal-ensemble"
-# The last two are 128 and the number of the signal.
-REFUSED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 _EPILOG = (
     "Exit status: 0 done; 1 the data or a file cannot be used; 2 an option is wrong; 130 "
     "interrupted by Ctrl-C; 143 by SIGTERM."
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The arguments. Default: those of the process.
-
-    Returns
-    -------
-    int
-        0 if the command did all, 1 if the data or a file cannot be used, 2 if an option is wrong,
-        130 if it was interrupted by Ctrl-C, 143 if by SIGTERM.
-
-    Examples
-    --------
-    >>> from multimodal_ensemble.cli import main
-    >>> main(["show", "absent.mme"])  # the reason goes to stderr
-    1
-    """
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Parse the arguments, execute the command, and return the exit status."""
     if sys.stderr is None:
         # The caller closed it.
         sys.stderr = open_nowhere()
     try:
-        values = _parse(sys.argv[1:] if arguments is None else list(arguments))
+        values = _parse(arguments)
     except SystemExit as done:
         return int(done.code or 0)
     except BrokenPipeError:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._console import Console
+from multimodal_ensemble.cli._errors import CommandError, UsageError
 from multimodal_ensemble.cli._row_reader import check_exists
 from multimodal_ensemble.cli._startup import import_tensorflow
 
@@ -29,6 +30,7 @@ def make_model(kind: str, encoders: Sequence[Encoder], values: argparse.Namespac
 
     options: dict[str, Any] = {
         "threshold": values.threshold,
+        "calibration": values.calibration,
         "store": values.store,
         "random_state": values.seed,
         "verbose": 0 if values.quiet else 1,
@@ -39,6 +41,20 @@ def make_model(kind: str, encoders: Sequence[Encoder], values: argparse.Namespac
         options["epochs"] = values.epochs
     plain = [encoder for encoder in encoders if not isinstance(encoder, TagEmbeddingEncoder)]
     return MultimodalClassifier(plain, **options)
+
+
+def check_calibration(kinds: Sequence[str], values: argparse.Namespace, console: Console) -> None:
+    """Raise a UsageError if no model takes ``--calibration``, and warn if it changes none."""
+    if values.calibration is None:
+        return
+    if not set(kinds) & set(MODELS):
+        msg = (
+            "--calibration is for ensembles and networks, and --models names none; leave it out, "
+            "or name one."
+        )
+        raise UsageError(msg)
+    if values.calibration == "platt" and "network" not in kinds:
+        console.warn("--calibration platt changes nothing, because the ensemble always has it.")
 
 
 def load_model(path: str, *, store: str | None = None) -> Any:

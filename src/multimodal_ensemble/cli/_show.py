@@ -34,6 +34,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         *_describe_classes(model),
         f"Thresholds, which were learned from {provenance['thresholds_from']}:",
         *(f"  {label}: {threshold:.4f}" for label, threshold in thresholds_of(model).items()),
+        f"Calibration: {provenance.get('calibration') or 'none'}",
         "Versions: " + ", ".join(f"{key} {each}" for key, each in provenance["versions"].items()),
         f"Seed: {provenance['seed']}",
     ]
@@ -77,7 +78,8 @@ def _describe_source(training: dict[str, Any]) -> str:
         return ""
     interrupted = ", interrupted by Ctrl-C" if training.get("is_interrupted") else ""
     columns = ", ".join(map(str, training.get("labels", ())))
-    return f" of {training['data']} (labels: {columns}){interrupted}"
+    groups = f"; groups: {training['groups']}" if training.get("groups") else ""
+    return f" of {training['data']} (labels: {columns}{groups}){interrupted}"
 
 
 def _describe_test(test: dict[str, Any]) -> str:

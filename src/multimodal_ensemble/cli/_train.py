@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._arguments import (
     add_columns,
@@ -19,11 +19,25 @@ from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console, describe_seconds
 from multimodal_ensemble.cli._encoders import check_columns, choose_encoders
 from multimodal_ensemble.cli._errors import UsageError
-from multimodal_ensemble.cli._evaluation import measure_rows, write_model_report
-from multimodal_ensemble.cli._labels import RowLabels, read_row_labels, select_labels
+from multimodal_ensemble.cli._evaluation import keeping_features, measure_rows, write_model_report
+from multimodal_ensemble.cli._figures import Figures
+from multimodal_ensemble.cli._groups import (
+    add_groups,
+    check_groups,
+    read_groups,
+    take_groups,
+    warn_of_shared_groups,
+)
+from multimodal_ensemble.cli._labels import (
+    RowLabels,
+    check_known_labels,
+    read_row_labels,
+    select_labels,
+)
 from multimodal_ensemble.cli._models import (
     MODELS,
     TRAINED,
+    check_calibration,
     check_output,
     digest_of,
     list_encoders,
@@ -32,6 +46,9 @@ from multimodal_ensemble.cli._models import (
 )
 from multimodal_ensemble.cli._row_reader import read_table
 from multimodal_ensemble.cli._scores import naming_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _add_arguments(add: Add) -> None:
@@ -45,6 +62,7 @@ def _add_arguments(add: Add) -> None:
         metavar="SHARE",
         help="share of the rows, such as 0.2, that is held out and evaluated",
     )
+    add_groups(add, "--test-size and the training")
     add("--test", metavar="DATA", help="file of other rows that are evaluated")
     add("--report", metavar="FILE", help="also write a page about the test rows, as HTML")
     add_columns(add)
@@ -63,6 +81,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         raise UsageError(msg)
     if values.epochs is not None and values.model != "network":
         console.warn("--epochs has no effect on the ensemble; it is for --model network.")
+    check_calibration([values.model], values, console)
     out = check_output(values.out, values.data, values.test)
     report = (
         None
@@ -71,17 +90,20 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     )
     table = read_table(values.data, values, console)
     labels = read_row_labels(table, values.labels, console, delimiter=values.label_delimiter)
+    table = labels.rows_of(table)
     check_columns(table, columns_aside(values))
-    rows, test_rows = _split(labels, values, console)
+    groups = read_groups(table, values)
+    rows, test_rows = _split(labels, groups, values, console)
     train = table.iloc[rows].copy()
     test = table.iloc[test_rows].copy()
     if values.test is not None:
         # What is wrong with it is said before the training.
         test = read_table(values.test, values, console)
-        select_labels(test, values.labels)
-    encoders = choose_encoders(
-        train, values, embed_tags=values.model == "ensemble", verbose=console.verbose
-    )
+        given = select_labels(test, values.labels)
+        check_known_labels(given, labels.target, values.labels, labels.delimiter)
+        if groups is not None:
+            warn_of_shared_groups(train, test, values.groups, console)
+    encoders = choose_encoders(train, values, console, embed_tags=values.model == "ensemble")
     model = make_model(values.model, encoders, values).set_params(
         label_delimiter=labels.delimiter, min_label_count=values.min_label_count
     )
@@ -91,12 +113,17 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         "n_rows": len(table),
         "labels": list(values.labels),
         "id": values.id,
+        "groups": values.groups,
     }
     if values.store is not None:
         console.kept = f"features that are finished are kept in {values.store}"
     try:
         with naming_rows(train):
-            model.fit(train.drop(columns=columns_aside(values)), labels.values.iloc[rows])
+            model.fit(
+                train.drop(columns=columns_aside(values)),
+                labels.values.iloc[rows],
+                **take_groups(groups, rows),
+            )
     except KeyboardInterrupt:
         if hasattr(model, "thresholds_"):
             model.provenance_[TRAINED] = {**kept, "is_interrupted": True}
@@ -109,30 +136,8 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     console.kept = f"the model is in {out}, without an evaluation"
     figures = None
     if len(test):
-        try:
-            measured = measure_rows(
-                model,
-                test,
-                values.labels,
-                console,
-                root=root_of(values, values.test or values.data),
-                seed=values.seed,
-            )
-        except Exception:
-            console.warn(console.kept)
-            raise
-        figures = measured.figures
-        kept["test"] = {
-            "rows": values.test and Path(values.test).name,
-            "share": values.test_size,
-            "n_bad": len(measured.bad),
-            "figures": figures.to_state(),
-        }
-        model.save(out)
-        console.kept = f"the model is in {out}"
-        if report is not None:
-            write_model_report(model, measured, report, title=f"{out.name}: {values.data}")
-            console.note(f"The report is {report}.")
+        with keeping_features(model, is_needed=report is not None):
+            figures = _measure(model, test, kept, values, console, out=out, report=report)
     seconds = float(model.provenance_["seconds"])
     lines = [
         f"The model is {out}: {len(rows):,} training rows, {_count_labels(model)}, "
@@ -157,8 +162,52 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     )
 
 
+def _measure(
+    model: Any,
+    test: pd.DataFrame,
+    kept: dict[str, Any],
+    values: argparse.Namespace,
+    console: Console,
+    *,
+    out: Path,
+    report: Path | None,
+) -> Figures:
+    """Return the figures of test rows, which the file of the model also gets, and write the page.
+
+    `kept` is what the provenance of the model keeps of the command.
+    """
+    try:
+        measured = measure_rows(
+            model,
+            test,
+            values.labels,
+            console,
+            root=root_of(values, values.test or values.data),
+            groups=values.groups,
+            seed=values.seed,
+        )
+    except Exception:
+        console.warn(console.kept)
+        raise
+    kept["test"] = {
+        "rows": values.test and Path(values.test).name,
+        "share": values.test_size,
+        "n_bad": len(measured.bad),
+        "figures": measured.figures.to_state(),
+    }
+    model.save(out)
+    console.kept = f"the model is in {out}"
+    if report is not None:
+        write_model_report(model, measured, report, title=f"{out.name}: {values.data}")
+        console.note(f"The report is {report}.")
+    return measured.figures
+
+
 def _split(
-    labels: RowLabels, values: argparse.Namespace, console: Console
+    labels: RowLabels,
+    groups: pd.Series | None,
+    values: argparse.Namespace,
+    console: Console,
 ) -> tuple[list[int], list[int]]:
     """Return the positions of the training rows and of the rows that are held out."""
     n_rows = len(labels.matrix)
@@ -166,8 +215,19 @@ def _split(
         return list(range(n_rows)), []
     from multimodal_ensemble.model_selection import stratified_holdout
 
-    rows, test_rows = stratified_holdout(labels.matrix, values.test_size, random_state=values.seed)
-    console.note(f"{len(test_rows):,} of {n_rows:,} rows are held out for the evaluation")
+    rows, test_rows = stratified_holdout(
+        labels.matrix,
+        values.test_size,
+        groups=None if groups is None else groups.to_numpy(),
+        random_state=values.seed,
+    )
+    whole = ""
+    if groups is not None:
+        n_groups = len(set(groups.iloc[test_rows]))
+        whole = f", which are {n_groups:,} of {len(set(groups)):,} groups in {values.groups!r}"
+        why = "--test-size holds out whole groups, and the training needs two others"
+        check_groups(groups, values.groups, at_least=n_groups + 2, why=why)
+    console.note(f"{len(test_rows):,} of {n_rows:,} rows are held out for the evaluation{whole}")
     return rows.tolist(), test_rows.tolist()
 
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._number_strings import is_placeholder
 from multimodal_ensemble._tables import column_fault, is_missing
 from multimodal_ensemble._validation import check_choice, find_repeated
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders._columns import check_single_column
 from multimodal_ensemble.encoders._date_strings import ISO, parse_dates
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._number_strings import is_placeholder
 from multimodal_ensemble.exceptions import ModalityError
 
 # The number of values of each part that begins again.

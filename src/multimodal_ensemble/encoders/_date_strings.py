@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble.encoders._number_strings import is_placeholder
+from multimodal_ensemble._number_strings import is_placeholder
 
 ISO = "ISO8601"
 _DAYS = (

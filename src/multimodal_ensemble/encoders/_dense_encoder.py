@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble._keras import PACKAGE
+from multimodal_ensemble._number_strings import DECIMALS
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._encoder import Encoder
-from multimodal_ensemble.encoders._number_strings import DECIMALS
 from multimodal_ensemble.encoders._numbers import (
     LARGEST,
     as_vectors,

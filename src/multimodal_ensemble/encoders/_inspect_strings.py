@@ -8,6 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from multimodal_ensemble._number_strings import (
+    find_number_format,
+    is_placeholder,
+    parse_number,
+)
 from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
 from multimodal_ensemble.encoders._category_encoder import CategoryEncoder
 from multimodal_ensemble.encoders._column_kind import ColumnKind, sample
@@ -17,11 +22,6 @@ from multimodal_ensemble.encoders._delimiters import MOST_CATEGORIES, find_delim
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._inspect_lists import inspect_lists
 from multimodal_ensemble.encoders._inspect_numbers import inspect_numbers
-from multimodal_ensemble.encoders._number_strings import (
-    find_number_format,
-    is_placeholder,
-    parse_number,
-)
 from multimodal_ensemble.encoders._printed_lists import is_bracketed, read_list
 from multimodal_ensemble.encoders._words import find_hashtags
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from multimodal_ensemble._number_strings import DECIMALS, parse_number
 from multimodal_ensemble.encoders._bag_of_words_encoder import BagOfWordsEncoder
 from multimodal_ensemble.encoders._category_encoder import CategoryEncoder
 from multimodal_ensemble.encoders._column_kind import ColumnKind
@@ -14,7 +15,6 @@ from multimodal_ensemble.encoders._date_encoder import DateEncoder
 from multimodal_ensemble.encoders._dense_encoder import DenseEncoder
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
-from multimodal_ensemble.encoders._number_strings import DECIMALS, parse_number
 from multimodal_ensemble.exceptions import ModalityError
 
 _ENCODERS: dict[str, type[Encoder]] = {

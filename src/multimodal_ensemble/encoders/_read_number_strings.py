@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from multimodal_ensemble._number_strings import parse_number
 from multimodal_ensemble._tables import as_object_array
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.encoders._number_strings import parse_number
 from multimodal_ensemble.encoders._printed_lists import read_list
 
 

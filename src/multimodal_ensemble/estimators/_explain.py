@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._tables import abbreviate, named_rows
 from multimodal_ensemble._target import BINARY, Target
+from multimodal_ensemble.estimators._decisions import class_probabilities
 from multimodal_ensemble.estimators._read_table import read_table
 from multimodal_ensemble.explanation import Explanation, ImageMap, explain_rows, map_images
 from multimodal_ensemble.generators import MultimodalDataset
@@ -39,9 +41,10 @@ class ExplainMixin(ABC):
         X : DataFrame, mapping of str to sequence, or array-like of shape (n_samples, n_features)
             As for `predict_proba`. Explanations of a few hundred rows take seconds; words of texts
             take one pass of the language model each.
-        labels : object or sequence, optional
-            One or more of `classes_`, which are explained. Default: all. Of two classes, the second
-            one is explained: what speaks for it speaks against the first one.
+        labels : object, sequence or callable, optional
+            One or more of `classes_`, which are explained, or a function that takes what
+            `predict_proba` returns for the rows, and returns them. Default: all. Of two classes,
+            the second one is explained: what speaks for it speaks against the first one.
         background : DataFrame, mapping of str to sequence, or array-like, optional
             Rows that stand for absent modalities, such as training rows; at most 50 of them are
             used. Only networks that were trained without optional modalities and without
@@ -60,7 +63,7 @@ class ExplainMixin(ABC):
             If there is no such label, or a single row has no background that it needs.
         """
         check_is_fitted(self)
-        shown = self._positions_of(labels)
+        shown = self._choose_positions(labels) if callable(labels) else self._positions_of(labels)
         table = read_table(self, X, reset=False)
         dataset = self._open_rows(table)
         others = None if background is None else read_table(self, background, reset=False)
@@ -139,6 +142,14 @@ class ExplainMixin(ABC):
         named = named_rows(X, table)
         is_named = named is not None and named.index.is_unique
         return list(table.index) if is_named else range(len(table))
+
+    def _choose_positions(
+        self, labels: Callable[[NDArray[Any]], Any]
+    ) -> Callable[[NDArray[np.float32]], list[int]]:
+        """Return a function that gives the positions of the labels chosen by scores."""
+        return lambda y_score: self._positions_of(
+            labels(class_probabilities(y_score, self._target))
+        )
 
     def _positions_of(self, labels: Any) -> list[int]:
         """Return the positions of labels among all labels, or of all."""

@@ -32,7 +32,7 @@ def explain_rows(
     *,
     classes: Sequence[Any],
     prior: FloatArray,
-    shown: Sequence[int],
+    shown: Sequence[int] | Callable[[NDArray[np.float32]], Sequence[int]],
     rows: Sequence[Any],
     background: Callable[[int], MultimodalDataset] | None = None,
     random_state: int = 0,
@@ -49,8 +49,9 @@ def explain_rows(
         The labels.
     prior : array of shape (n_labels,)
         Log-odds of the labels' shares of the training rows.
-    shown : sequence of int
-        Positions of the labels that are explained.
+    shown : sequence of int, or callable
+        Positions of the labels that are explained, or a function that takes the scores of all
+        labels and returns them.
     rows : sequence of length n_rows
         Names of the rows.
     background : callable, optional
@@ -88,7 +89,7 @@ def explain_rows(
         parts.adopt_background(_read_background(model, states, len(rows), background, random_state))
     base, contributions = parts.split(states)
     log_odds = base + sum(contributions.values())
-    table = _Table(rows, classes, shown)
+    table = _Table(rows, classes, shown(scores) if callable(shown) else shown)
     modalities, by_kind = _Collected(), {"token": _Collected(), "column": _Collected()}
     for encoder in dataset.encoders:
         name, columns = encoder.name, ", ".join(map(str, encoder.columns))

@@ -10,7 +10,7 @@ from multimodal_ensemble.images._batch import (
     UnreadableImageWarning,
     read_images,
 )
-from multimodal_ensemble.images._data_uri import is_data_uri
+from multimodal_ensemble.images._data_uri import decode_data_uri, is_data_uri
 from multimodal_ensemble.images._digest import content_digest
 from multimodal_ensemble.images._fetch_options import FetchOptions
 from multimodal_ensemble.images._read import check_image_size, read_image
@@ -34,6 +34,7 @@ __all__ = [
     "UnreadableImageWarning",
     "check_image_size",
     "content_digest",
+    "decode_data_uri",
     "fetch_file",
     "is_data_uri",
     "is_remote",

@@ -43,12 +43,28 @@ def describe_data_uri(uri: str) -> str:
 
 
 def decode_data_uri(uri: str) -> bytes:
-    """Return the content of a data URI, or raise a ValueError.
+    """Return the content of a data URI: the bytes of the file of an image.
+
+    Parameters
+    ----------
+    uri : str
+        A data URI, for which `is_data_uri` is true.
+
+    Returns
+    -------
+    bytes
+        The content, which may be no image; white space in its base64 code is ignored.
 
     Raises
     ------
     ValueError
         If it is too long, not in base64, or of a type other than an image.
+
+    Examples
+    --------
+    >>> from multimodal_ensemble.images import decode_data_uri
+    >>> decode_data_uri("data:image/gif;base64,R0lG")
+    b'GIF'
     """
     match = _START.match(uri, 0, 300)
     kind = ((match[1] if match else None) or "").lower()

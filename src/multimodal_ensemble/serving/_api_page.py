@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from multimodal_ensemble.serving._fields import Field
-from multimodal_ensemble.serving._page import html_page
+from multimodal_ensemble.serving._page import example_number, html_page
 from multimodal_ensemble.serving._serving_limits import ServingLimits
 
 REASONS = {
@@ -72,7 +72,9 @@ def _meaning(field: Field) -> str:
         "tags": "list of strings",
         "texts": "list of strings",
         "text": "string",
-        "number": "number",
+        "number": f"number, or text such as {example_number(field)} or 3 %"
+        if field.takes_text
+        else "number",
         "date": "date as in training",
         "vector": f"list of {field.length} numbers",
     }.get(field.kind, "JSON value")

@@ -51,6 +51,9 @@ class Field:
         Whether its value may be a string, such as tags with a delimiter, or numbers as text.
     choices : tuple
         The known categories, without None.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers as text; None if the encoders read texts in several ways, or
+        take those that are no numbers.
     length : int, optional
         Numbers of a vector.
     size : (int, int), optional
@@ -65,6 +68,7 @@ class Field:
     takes_null: bool = False
     takes_text: bool = False
     choices: tuple[Any, ...] = ()
+    decimal: str | None = "."
     length: int | None = None
     size: tuple[int, int] | None = None
     resampling: str = "bilinear"
@@ -89,7 +93,7 @@ def describe_fields(
     by_column: dict[str, list[Field]] = {}
     for encoder in encoders:
         columns = [str(column) for column in encoder.columns]
-        if not _is_known(encoder) and (unknown := [*set(columns) - set(trusted_columns)]):
+        if not is_own_encoder(encoder) and (unknown := [*set(columns) - set(trusted_columns)]):
             msg = (
                 f"Modality {encoder.name!r} has an encoder of another package, "
                 f"{type(encoder).__name__}, which may open files that requests name. If it does "
@@ -101,7 +105,8 @@ def describe_fields(
     return {column: _join(found) for column, found in by_column.items()}
 
 
-def _is_known(encoder: Encoder) -> bool:
+def is_own_encoder(encoder: Encoder) -> bool:
+    """Return whether the class of an encoder is one of this package."""
     return type(encoder).__module__.startswith("multimodal_ensemble.")
 
 
@@ -133,6 +138,7 @@ def _describe(encoder: Any, column: str, position: int) -> Field:
         options = {
             "length": encoder.n_features_ if is_vector else None,
             "takes_text": encoder.decimal is not None,
+            "decimal": None if encoder.on_error == "missing" else encoder.decimal or ".",
         }
     elif isinstance(encoder, DateEncoder):
         kind, takes_null = "date", True
@@ -145,6 +151,7 @@ def _join(found: Sequence[Field]) -> Field:
     takes_text = all(field.takes_text for field in found)
     # A list of tags suits no encoder of categories or text, and a string suits all.
     is_text = first.kind == "tags" and takes_text and any(field.kind != "tags" for field in found)
+    decimals = {field.decimal for field in found if field.kind == first.kind}
     readings = {(field.size, field.resampling) for field in found}
     return Field(
         first.column,
@@ -153,6 +160,7 @@ def _join(found: Sequence[Field]) -> Field:
         takes_null=all(field.takes_null for field in found),
         takes_text=takes_text,
         choices=first.choices,
+        decimal=first.decimal if len(decimals) == 1 else None,
         length=first.length,
         size=first.size if len(readings) == 1 else None,
         resampling=first.resampling,

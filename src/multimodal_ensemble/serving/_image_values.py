@@ -15,13 +15,18 @@ from typing import Any
 from PIL import Image
 
 from multimodal_ensemble.exceptions import ImageReadError
-from multimodal_ensemble.images import FetchOptions, fetch_file, read_image
+from multimodal_ensemble.images import (
+    FetchOptions,
+    decode_data_uri,
+    fetch_file,
+    is_data_uri,
+    read_image,
+)
 from multimodal_ensemble.serving._fields import Field
 from multimodal_ensemble.serving._request_error import RequestError
 
 # Raster formats whose header gives the size; others of Pillow run programs or have no header.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-_DATA_URI = re.compile(r"data:[\w.+/-]*(;[\w.+-]+=[^;,]*)*;base64,", re.IGNORECASE)
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 # Longer texts are no paths, but may be images in base64.
 _MAX_PATH = 4096
@@ -79,8 +84,11 @@ class ImageReader:
         if not isinstance(value, str):
             kind = "an object" if isinstance(value, Mapping) else type(value).__name__
             raise RequestError(422, f"an image cannot be {kind}. {_HOW}")
-        if match := _DATA_URI.match(value):
-            return _from_base64(value[match.end() :], "the data URI has no valid base64")
+        if is_data_uri(value):
+            try:
+                return decode_data_uri(value)
+            except ValueError as error:
+                raise RequestError(422, f"the data URI cannot be read: {error}") from error
         if self._fetch is not None and _ADDRESS.match(value):
             return _from_address(value, self._fetch)
         reason = (

@@ -65,7 +65,13 @@ _EXPLAINED = {
     ),
     "description": "Contributions to the log-odds; base and those of all modalities add up.",
 }
-_EXPLANATION = _object(rows=_list_of(_object(labels=_list_of(_EXPLAINED))))
+_IMAGE_MAP = {
+    **_object(column=_STRING, label=_STRING, values=_list_of(_list_of(_NUMBER))),
+    "description": "The fall in log-odds if a region of the image is covered, from the upper left.",
+}
+_EXPLANATION = _object(
+    rows=_list_of(_object(labels=_list_of(_EXPLAINED), image_maps=_list_of(_IMAGE_MAP)))
+)
 
 
 def describe_api(model: ServedModel, limits: ServingLimits) -> dict[str, Any]:
@@ -87,6 +93,12 @@ def describe_api(model: ServedModel, limits: ServingLimits) -> dict[str, Any]:
             "in": "query",
             "description": "Number of parts per label.",
             "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10},
+        },
+        {
+            "name": "image_maps",
+            "in": "query",
+            "description": "Whether to map the images of each row, for its first label.",
+            "schema": {"type": "boolean", "default": False},
         },
     ]
     return {

@@ -17,6 +17,7 @@ _HINTS = {
     "text": "Text.",
     "category": "",
     "number": "A number.",
+    "number as text": "A number, such as {number} or 3 %.",
     "date": "A date.",
     "vector": "{length} numbers, separated by commas.",
     "value": "A JSON value.",
@@ -67,9 +68,17 @@ def model_page(title: str, fields: Mapping[str, Field]) -> str:
     return html_page(title, body, script=SCRIPT)
 
 
+def example_number(field: Field) -> str:
+    """Return a number as text, as a column takes it."""
+    return "1.234,5" if field.decimal == "," else "1,234.5"
+
+
 def _field_html(field: Field, identifier: str) -> str:
     name = escape(field.column)
-    hint = _HINTS[field.kind].format(length=field.length)
+    is_text = field.kind == "number" and field.takes_text
+    hint = _HINTS["number as text" if is_text else field.kind].format(
+        length=field.length, number=example_number(field)
+    )
     if not field.is_required:
         hint = f"{hint} It may be left empty.".strip()
     described = f" aria-describedby='{identifier}-hint'" if hint else ""
@@ -89,6 +98,8 @@ def _field_html(field: Field, identifier: str) -> str:
         names = [escape(str(choice)) for choice in field.choices]
         options = "".join(f"<option value='{name}'>{name}</option>" for name in names)
         control = f"<select {common}><option value=''></option>{options}</select>"
+    elif is_text:
+        control = f"<input inputmode='decimal' autocomplete='off' {common}>"
     elif field.kind == "number":
         control = f"<input type='number' step='any' {common}>"
     elif field.kind == "text":

@@ -126,6 +126,46 @@ function showReasons(labels) {
   }
 }
 
+function place(number, names, count) {
+  return names[Math.floor(3 * (number + 0.5) / count)];
+}
+
+function drawMap({column, label, values}, file) {
+  const all = values.flat();
+  const largest = Math.max(...all.map(Math.abs)) || 1;
+  const most = Math.max(...all);
+  const grid = element("div", null, {class: "grid"});
+  grid.style.gridTemplateColumns = `repeat(${values[0].length}, 1fr)`;
+  let where = "no region speaks for it";
+  values.forEach((line, row) => line.forEach((value, position) => {
+    const cell = element("i", null, value < 0 ? {class: "against"} : {});
+    cell.style.opacity = 0.75 * Math.abs(value) / largest;
+    if (value === most && most > 0) {
+      cell.className = "most";
+      where = `most for it: ${place(row, ["upper", "middle", "lower"], values.length)} `
+        + place(position, ["left", "centre", "right"], line.length);
+    }
+    grid.append(cell);
+  }));
+  const text = `${column}, regions for and against ${label}; ${where}`;
+  const mapped = element("div", null, {class: "mapped", role: "img", "aria-label": text});
+  mapped.append(element("img", null, {alt: "", src: URL.createObjectURL(file)}), grid);
+  result.append(mapped, element("p", `${text}.`, {class: "soft"}));
+}
+
+async function showMaps(data, label) {
+  const pictures = new Map([...document.querySelectorAll(".drop input:not([multiple])")]
+    .filter(input => input.files.length).map(input => [input.name, input.files[0]]));
+  if (!pictures.size) return;
+  say("Mapping the picture");
+  const query = new URLSearchParams({image_maps: "true", n_parts: "1", label});
+  const maps = (await ask(`explain?${query}`, data)).rows[0].image_maps;
+  result.append(element("h2", "Where in the picture", {class: "later"}));
+  result.append(element("p", "Green regions speak for the label and orange ones against it, by how "
+    + "far its log-odds fall if a region is covered.", {class: "soft"}));
+  maps.forEach(map => drawMap(map, pictures.get(map.column)));
+}
+
 async function ask(address, data) {
   const response = await fetch(address, {method: "POST", body: data});
   const answer = await response.json();
@@ -139,19 +179,22 @@ async function ask(address, data) {
 document.addEventListener("submit", async event => {
   event.preventDefault();
   button.disabled = true;
+  result.querySelectorAll("img").forEach(image => URL.revokeObjectURL(image.src));
   result.replaceChildren();
   say("Predicting");
-  let isPredicted = false;
+  let done = "There is no prediction";
   try {
     const data = new FormData(form);
     showScores(await ask("predict", data));
-    isPredicted = true;
+    done = "There is no explanation";
     say("Explaining");
-    showReasons((await ask("explain", data)).rows[0].labels);
+    const {labels} = (await ask("explain", data)).rows[0];
+    showReasons(labels);
+    done = "There is no map of the picture";
+    await showMaps(data, labels[0].label);
     say("Done.");
   } catch (error) {
-    say(`${isPredicted ? "There is no explanation" : "There is no prediction"}: ${error.message}.`,
-      true);
+    say(`${done}: ${error.message}.`, true);
   }
   button.disabled = false;
 });

@@ -31,6 +31,11 @@ input, select, textarea { width: 100%; padding: 0.4rem; border: 1px solid var(--
 .shown { display: flex; flex-wrap: wrap; gap: 0.4rem; }
 .shown img { display: block; max-width: 100%; max-height: 12rem; margin-top: 0.6rem;
   border-radius: 4px; }
+.mapped { position: relative; width: fit-content; max-width: 100%; margin: 0 0 0.6rem; }
+.mapped img { display: block; width: 16rem; max-width: 100%; filter: grayscale(1) opacity(0.6); }
+.mapped .grid { position: absolute; inset: 0; display: grid; }
+.mapped i { background: var(--for); } .mapped i.against { background: var(--against); }
+.mapped i.most { outline: 2px solid var(--text); outline-offset: -2px; }
 button { padding: 0.5rem 1.4rem; border: 0; border-radius: 4px; background: var(--bar);
   color: var(--on); font: inherit; font-weight: 600; cursor: pointer; }
 button:disabled { opacity: 0.6; cursor: progress; }

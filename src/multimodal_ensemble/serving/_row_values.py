@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from multimodal_ensemble._number_strings import parse_number
 from multimodal_ensemble._tables import as_object_array
 from multimodal_ensemble.serving._fields import Field
 from multimodal_ensemble.serving._request_error import RequestError
@@ -29,8 +30,7 @@ def check_value(value: Any, field: Field) -> Any:
         return _vector(value, field.length)
     _check_text(value)
     if field.kind == "number":
-        # The encoder knows which numbers are written as text.
-        return value if isinstance(value, str) and field.takes_text else _number(value)
+        return _check_number(value, field)
     if field.kind == "category":
         if isinstance(value, str | bool | int | float):
             return value
@@ -75,12 +75,6 @@ def parse_text(texts: Sequence[str], field: Field) -> Any:
     if field.kind == "category":
         by_name = {str(choice): choice for choice in field.choices}
         return by_name.get(text, text)
-    if field.kind == "number":
-        # Browsers write numbers with a point.
-        try:
-            return float(text)
-        except ValueError:
-            return text
     if field.kind == "value":
         try:
             return json.loads(text)
@@ -112,10 +106,27 @@ def _check_text(value: Any) -> None:
         raise RequestError(422, "it is nested too deeply") from error
 
 
-def _number(value: Any) -> float:
-    try:
-        number = float(value) if isinstance(value, str | int | float) else math.nan
-    except (ValueError, OverflowError):
+def _check_number(value: Any, field: Field) -> Any:
+    """Return a number, or the text of one if the encoder has learned numbers as text."""
+    if not isinstance(value, str) or not field.takes_text:
+        return _number(value, field.decimal or ".")
+    if field.decimal is not None:
+        number = parse_number(value, field.decimal)
+        if number is None or math.isinf(number):
+            raise RequestError(422, f"it must be a finite number, not {value!r:.80}")
+    return value
+
+
+def _number(value: Any, decimal: str = ".") -> float:
+    number: float | None = math.nan
+    if isinstance(value, str):
+        number = parse_number(value, decimal)
+    elif isinstance(value, int | float):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+    if number is None:
         number = math.nan
     if not math.isfinite(number):
         raise RequestError(422, f"it must be a finite number, not {value!r:.80}")

@@ -8,16 +8,20 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import ImageEncoder
-from multimodal_ensemble.serving._fields import describe_fields
+from multimodal_ensemble.serving._encoder_errors import refusing_values
+from multimodal_ensemble.serving._fields import describe_fields, is_own_encoder
 from multimodal_ensemble.serving._request_error import RequestError
 from multimodal_ensemble.serving._row_values import Row, make_table
 
 # Labels that are explained for a row without predicted ones.
 _N_BEST = 3
+# Regions per side of the map of an image. Each is covered in a pass of its own.
+_N_REGIONS = 6
 
 
 class ServedModel:
@@ -43,6 +47,13 @@ class ServedModel:
         self._model.store, self._model.verbose = None, 0
         self._model.encoders_ = [*map(_without_memory, model.encoders_)]
         self._background = background
+        # Encoders of single images, which can be mapped.
+        self._mapped = [
+            each
+            for each in self._model.encoders_
+            if isinstance(each, ImageEncoder) and each.items is None
+        ]
+        self._foreign = [each for each in self._model.encoders_ if not is_own_encoder(each)]
         self.target_type: str = model.target_type_
         self.labels: list[Any] = list(model.classes_)
         # Of two classes, the second one alone has a threshold and is explained.
@@ -51,7 +62,8 @@ class ServedModel:
 
     def score(self, rows: Sequence[Row]) -> FloatArray:
         """Return scores of shape (n_rows, n_labels)."""
-        scores: FloatArray = self._model.predict_proba(make_table(rows, self.fields))
+        with refusing_values(self._foreign):
+            scores: FloatArray = self._model.predict_proba(make_table(rows, self.fields))
         return scores
 
     def describe_scores(self, scores: FloatArray) -> dict[str, Any]:
@@ -70,12 +82,25 @@ class ServedModel:
             "thresholds": dict(zip(map(str, self._explained), thresholds, strict=True)),
         }
 
+    def count_maps(self, rows: Sequence[Row]) -> int:
+        """Return the number of images that `explain` can map.
+
+        Raises
+        ------
+        RequestError
+            If the model reads no single images.
+        """
+        if not self._mapped:
+            raise RequestError(422, "the model reads no single images, so there is nothing to map")
+        return sum(row.get(column) is not None for row in rows for column in self._mapped_columns())
+
     def explain(
-        self, rows: Sequence[Row], labels: Sequence[str], n_parts: int
-    ) -> list[list[dict[str, Any]]]:
+        self, rows: Sequence[Row], labels: Sequence[str], n_parts: int, *, has_maps: bool = False
+    ) -> list[dict[str, Any]]:
         """Return what the scores of labels rest on, for each row, in JSON values.
 
-        Without `labels`, the predicted ones of each row are explained, or else the best ones.
+        Without `labels`, the predicted ones of each row are explained, or else the best ones. Maps
+        of the images of a row are those of its first label.
 
         Raises
         ------
@@ -83,10 +108,20 @@ class ServedModel:
             If there is no such label, or the model needs background rows that it lacks.
         """
         table = make_table(rows, self.fields)
-        shown = self._shown(table, labels)
-        wanted = [label for label in self._explained if any(label in each for each in shown)]
+        asked = self._find_labels(labels)
+        shown: list[list[Any]] = [asked] * len(table)
+
+        def choose(scores: FloatArray) -> list[Any]:
+            # The scores of the explanation are those that choose labels, so that rows are scored
+            # once.
+            shown[:] = self._best_labels(scores)
+            return [label for label in self._explained if any(label in each for each in shown)]
+
         try:
-            explanation = self._model.explain(table, labels=wanted, background=self._background)
+            with refusing_values(self._foreign):
+                explanation = self._model.explain(
+                    table, labels=asked or choose, background=self._background
+                )
         except ValueError as error:
             if "background" not in str(error):
                 raise
@@ -95,20 +130,56 @@ class ServedModel:
                 "background rows; see the documentation of make_app"
             )
             raise RequestError(422, reason) from error
-        return [
-            [_describe(explanation, row, label, n_parts) for label in each]
+        explained: list[dict[str, Any]] = [
+            {"labels": [_describe(explanation, row, label, n_parts) for label in each]}
             for row, each in zip(explanation.rows, shown, strict=True)
         ]
+        if has_maps:
+            maps = self._map_images(table, [each[0] for each in shown])
+            for row, of_row in zip(explained, maps, strict=True):
+                row["image_maps"] = of_row
+        return explained
 
-    def _shown(self, table: Any, labels: Sequence[str]) -> list[list[Any]]:
-        """Return the labels that are explained for each row."""
+    def _mapped_columns(self) -> list[str]:
+        """Return the columns of single images; several encoders may read one."""
+        return list(dict.fromkeys(each.columns[0] for each in self._mapped))
+
+    def _map_images(self, table: pd.DataFrame, labels: Sequence[Any]) -> list[list[dict[str, Any]]]:
+        """Return which regions of the images of each row move the score of its label."""
+        found: list[list[dict[str, Any]]] = [[] for _ in labels]
+        # An image is not divided into more regions than it has pixels.
+        sides = [side for encoder in self._mapped for side in encoder.input_shape[-3:-1]]
+        for column in self._mapped_columns():
+            for label in dict.fromkeys(labels):
+                positions = [
+                    position
+                    for position, each in enumerate(labels)
+                    if each == label and table[column].iloc[position] is not None
+                ]
+                if not positions:
+                    continue
+                maps = self._model.explain_image(
+                    table.iloc[positions].reset_index(drop=True),
+                    label,
+                    column=column,
+                    n_regions=min(_N_REGIONS, *sides),
+                )
+                for position, each in zip(positions, maps, strict=True):
+                    values = [[_rounded(value) for value in line] for line in each.values.tolist()]
+                    described = {"column": column, "label": str(label), "values": values}
+                    found[position].append(described)
+        return found
+
+    def _find_labels(self, names: Sequence[str]) -> list[Any]:
+        """Return the labels that a request names."""
         by_name = {str(label): label for label in self._explained}
-        if unknown := [label for label in labels if label not in by_name]:
+        if unknown := [name for name in names if name not in by_name]:
             reason = f"there is no label {unknown[0]!r:.80} to explain; GET /health lists them"
             raise RequestError(422, reason)
-        if labels:
-            return [[by_name[label] for label in dict.fromkeys(labels)]] * len(table)
-        scores = self._model.predict_proba(table)
+        return [by_name[name] for name in dict.fromkeys(names)]
+
+    def _best_labels(self, scores: FloatArray) -> list[list[Any]]:
+        """Return the labels that are explained for each row, by its scores."""
         best = np.argsort(-scores[:, -len(self._explained) :], axis=1, kind="stable")
         shown = []
         for order, chosen in zip(best.tolist(), self._choose_labels(scores), strict=True):

@@ -138,12 +138,17 @@ class Server:
     async def _explain(self, request: Request) -> Response:
         labels = request.query_params.getlist("label")
         n_parts = _read_count(request.query_params.get("n_parts", "10"))
+        has_maps = _read_flag(request.query_params.get("image_maps", "false"))
         with self._admitted():
             async with Deadline(self._limits.timeout) as deadline:
                 rows = await self._read_rows(request, self._limits.max_explained_rows, deadline)
-                explain = partial(self._model.explain, rows, labels, n_parts)
+                if has_maps and (n_maps := self._model.count_maps(rows)) > (
+                    most := self._limits.max_image_maps
+                ):
+                    raise RequestError(413, f"{n_maps} images to map; at most {most} are allowed")
+                explain = partial(self._model.explain, rows, labels, n_parts, has_maps=has_maps)
                 explained = await asyncio.wrap_future(self._batcher.call(explain))
-        return answer({"rows": [{"labels": row} for row in explained]})
+        return answer({"rows": explained})
 
     async def _health(self, _request: Request) -> Response:
         described = {
@@ -233,3 +238,9 @@ def _read_count(text: str) -> int:
             422, f"n_parts must be a number from 1 to {_MAX_PARTS}, not {text!r:.80}"
         )
     return int(text)
+
+
+def _read_flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise RequestError(422, f"image_maps must be true or false, not {text!r:.80}")
+    return text == "true"

@@ -22,6 +22,9 @@ class ServingLimits:
         Rows of one request; 413 beyond it.
     max_explained_rows : int, default=8
         Rows of one request for an explanation, which takes longer; 413 beyond it.
+    max_image_maps : int, default=2
+        Maps of images of one request for an explanation; 413 beyond it. Each takes 37 passes of the
+        network for images.
     max_images : int, default=64
         Images of one request; 413 beyond it.
     max_concurrency : int, default=64
@@ -50,6 +53,7 @@ class ServingLimits:
     max_pixels: int = 25_000_000
     max_rows: int = 64
     max_explained_rows: int = 8
+    max_image_maps: int = 2
     max_images: int = 64
     max_concurrency: int = 64
     timeout: float = 30.0
