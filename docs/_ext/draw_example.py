@@ -49,7 +49,7 @@ def draw(svg, row, scores, parts):
         ]
     y = 56 + 34 * len(scores) + 24
     drawn.append(text(222, y, f"Why “{scores[0][0]}”?", weight="bold"))
-    drawn.append(text(604, y, "contributions to the log-odds", "small", anchor="end"))
+    drawn.append(text(604, y, "added log-odds", "small", anchor="end"))
     scale = 140 / max(abs(value) for _, value in parts)
     for position, (part, value) in enumerate(parts):
         top = y + 16 + 26 * position
