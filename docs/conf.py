@@ -92,7 +92,7 @@ numpydoc_xref_aliases |= {
     ]
 }
 
-myst_enable_extensions = ["colon_fence"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 # Inventories are downloaded, or else taken from Debian's packages python3-doc, python-numpy-doc

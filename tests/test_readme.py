@@ -73,4 +73,4 @@ def test_the_table_lists_every_module(readme):
 def test_links_lead_to_files(readme):
     links = re.findall(r"\]\((?!http)([^)#]+)", readme)
     assert [link for link in links if not (README.parent / link).is_file()] == []
-    assert "docs/getting_started.md" in links
+    assert "docs/tutorials/from_python.md" in links

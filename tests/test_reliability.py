@@ -1,4 +1,4 @@
-"""Every row of the tables in docs/reliability.md, which describe how bad input is handled.
+"""Every row of the tables in docs/reference/bad_input.md, which describe how bad input is handled.
 
 Each row is a case here, by its first column. If the second column begins with an exception, the
 case must raise it with the words in quotation marks. Otherwise it must return the second column.
@@ -53,7 +53,7 @@ from multimodal_ensemble.serving import ServingLimits, make_app
 from tests.serving.conftest import open_client
 from tests.toys import make_network, make_poster, use_shallow_network
 
-PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "bad_input.md"
 CASES, SLOW = {}, set()
 
 

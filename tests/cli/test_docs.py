@@ -12,7 +12,7 @@ from tests.cli.running import run
 from tests.products import write_products
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "command_line.md").read_text("utf-8")
+PAGE = (DOCS / "reference" / "command_line.md").read_text("utf-8")
 
 
 def commands_of(text):

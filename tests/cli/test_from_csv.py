@@ -16,7 +16,8 @@ from tests.cli.running import run
 from tests.products import write_products
 from tests.serving.conftest import as_base64, open_client
 
-PAGE = (Path(__file__).parents[2] / "docs" / "from_csv.md").read_text("utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "how_to" / "untidy_files.md").read_text("utf-8")
 # The page is about 2,000 rows, which take minutes.
 N_ROWS = int(os.environ.get("PRODUCTS_ROWS", "100"))
 SMALL = {"weights": None, "seed": 0, "image_size": 32}
