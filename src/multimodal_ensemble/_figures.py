@@ -23,9 +23,6 @@ def new_figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        msg = (
-            "Figures need Matplotlib. Install it with "
-            "`pip install 'multimodal-ensemble[plots]'` or `pip install matplotlib`."
-        )
+        msg = "Figures need Matplotlib. Install it with `pip install matplotlib`."
         raise ImportError(msg) from error
     return Figure(figsize=(width, height), layout="constrained")

@@ -18,9 +18,7 @@ from multimodal_ensemble._tables import from_arrow
 # Rows of a table that are read at once, and how much memory those of a table in files take.
 _ROWS_PER_PART = 32_768
 _BYTES_PER_PART = 2**27
-NEEDS_PYARROW = (
-    "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or pass a DataFrame."
-)
+NEEDS_PYARROW = "Parquet files need pyarrow: pip install pyarrow, or pass a DataFrame."
 
 
 class TableFile:

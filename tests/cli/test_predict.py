@@ -236,7 +236,7 @@ def test_parquet_without_its_package_is_refused_before_anything_is_read(monkeypa
     monkeypatch.setattr("multimodal_ensemble.cli._prediction_file.find_spec", lambda name: None)
     result = run("predict", "absent.mme", "absent.csv", "--out", tmp_path / "out.parquet")
     assert result.status == 1
-    assert "pip install 'multimodal-ensemble[parquet]'" in result.err
+    assert "pip install pyarrow" in result.err
 
 
 def test_only_columns_that_rows_may_lack_are_said_to_be_left_out(plain, tmp_path):

@@ -84,7 +84,7 @@ def test_completion_without_its_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "shtab", None)
     result = run("--print-completion", "bash")
     assert result.status == 2
-    assert "pip install 'multimodal-ensemble[completion]'" in result.err
+    assert "pip install shtab" in result.err
 
 
 def test_the_server_without_its_packages(tmp_path, monkeypatch):
@@ -92,7 +92,7 @@ def test_the_server_without_its_packages(tmp_path, monkeypatch):
     (tmp_path / "model.mme").touch()
     result = run("serve", tmp_path / "model.mme")
     assert result.status == 1
-    assert "pip install 'multimodal-ensemble[serve]'" in result.err
+    assert "pip install starlette uvicorn python-multipart" in result.err
 
 
 def test_the_server_gets_the_file_the_address_and_the_port(tmp_path, monkeypatch):

@@ -135,7 +135,7 @@ def _print_completion(parser: argparse.ArgumentParser, shell: str) -> NoReturn:
     try:
         import shtab
     except ImportError:
-        parser.error("completion needs shtab; run pip install 'multimodal-ensemble[completion]'")
+        parser.error("completion needs shtab; run pip install shtab")
     print(shtab.complete(parser, shell=shell))
     parser.exit()
 

@@ -25,7 +25,7 @@ def check_suffix(path: Path) -> None:
         raise CommandError(msg)
     if suffix == ".parquet" and find_spec("pyarrow") is None:
         msg = (
-            "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or name a "
+            "Parquet files need pyarrow: pip install pyarrow, or name a "
             f".csv or .jsonl file. Received {path}."
         )
         raise CommandError(msg)

@@ -34,7 +34,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     try:
         serving = import_module("multimodal_ensemble.serving")
     except ImportError as error:
-        msg = "The server needs further packages: pip install 'multimodal-ensemble[serve]'."
+        msg = "The server needs further packages: pip install starlette uvicorn python-multipart."
         raise CommandError(msg) from error
     console.kept = "the server has stopped"
     from multimodal_ensemble.images import FetchOptions

@@ -30,7 +30,7 @@ def import_of_extra(module: str, *, need: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        msg = f'{need}: pip install "multimodal-ensemble[text]". Importing it failed: {error}'
+        msg = f"{need}: pip install keras-hub tokenizers safetensors. Importing it failed: {error}"
         raise ImportError(msg) from error
 
 

@@ -32,7 +32,7 @@ _MOST_PARTS = 64
 class TextEncoder(LanguageModelEncoder):
     """Texts, through a frozen pretrained language model and one dense layer.
 
-    It needs the extra ``text``: ``pip install "multimodal-ensemble[text]"``.
+    It needs the extra ``text``: ``pip install keras-hub tokenizers safetensors``.
 
     Parameters
     ----------

@@ -127,7 +127,7 @@ def _check_replaceable(path: Path, source: bytes) -> None:
 def _check_format(format: str) -> None:
     check_choice(format, tuple(_EXPORTS), name="format")
     if format == "onnx" and find_spec("tf2onnx") is None:
-        msg = "format='onnx' needs tf2onnx: pip install 'multimodal-ensemble[export]'."
+        msg = "format='onnx' needs tf2onnx: pip install tf2onnx onnx."
         raise ImportError(msg)
 
 

@@ -142,10 +142,7 @@ class PredictionWriter:
         try:
             import pyarrow as pa
         except ImportError as error:
-            msg = (
-                "Parquet files need pyarrow: pip install 'multimodal-ensemble[parquet]', or write "
-                "a .csv file."
-            )
+            msg = "Parquet files need pyarrow: pip install pyarrow, or write a .csv file."
             raise ImportError(msg) from error
         with _explaining_types():
             copied = (

@@ -96,7 +96,7 @@ def _locate(address: str) -> tuple[Any, str]:
     except ImportError as error:
         msg = (
             f"Reading {address!r} needs fsspec, and the package for its scheme, such as s3fs for "
-            "s3://. Install them with: pip install 'multimodal-ensemble[remote]' s3fs."
+            "s3://. Install them with: pip install fsspec s3fs."
         )
         raise ImportError(msg) from error
     scheme = address.partition("://")[0].lower()

@@ -8,14 +8,11 @@ from typing import Any
 
 
 def import_optuna() -> Any:
-    """Return the module `optuna`, or raise an ImportError that names the extra."""
+    """Return the module `optuna`, or raise an ImportError that says how to install it."""
     try:
         import optuna
     except ImportError as error:
-        msg = (
-            "The search for parameters needs Optuna. Install it with "
-            "`pip install 'multimodal-ensemble[tune]'` or `pip install optuna`."
-        )
+        msg = "The search for parameters needs Optuna. Install it with `pip install optuna`."
         raise ImportError(msg) from error
     return optuna
 
