@@ -117,7 +117,7 @@ test-lowest: $(VENV_LOWEST)/.test
 		-W "ignore::DeprecationWarning" -W "ignore:It looks like"
 
 clean:
-	rm -rf build dist docs/_build docs/api/generated node_modules $(VENV) $(VENV_LOWEST)
+	rm -rf build dist docs/_build docs/api/generated docs/pictures node_modules $(VENV) $(VENV_LOWEST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -136,8 +136,10 @@ $(VENV)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable ".[$(ALL_EXTRAS)]" --group test --requirement $(RETRIEVE)
 	touch $@
 
-$(VENV)/.dev: pyproject.toml $(RETRIEVE) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable ".[$(ALL_EXTRAS)]" --group dev --requirement $(RETRIEVE)
+# The gallery of the documentation shows the icons.
+$(VENV)/.dev: pyproject.toml $(RETRIEVE) $(ICONS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[$(ALL_EXTRAS)]" --group dev \
+		--requirement $(RETRIEVE) --requirement $(ICONS)
 	touch $@
 
 $(VENV_LOWEST)/.test: pyproject.toml $(RETRIEVE) | $(VENV)/.dev

@@ -202,14 +202,14 @@ def hide_private_bases(app, name, item, options, bases):
 
 
 def finish_page(app, page, template, context, doctree):
-    """Describe the page, and let the keyboard reach and scroll code blocks and wide tables."""
+    """Describe the page, and let the keyboard reach and scroll code, wide tables and pictures."""
     description = html.escape(app.config.names_description)
     context["metatags"] = (
         f'{context.get("metatags", "")}<meta name="description" content="{description}">'
     )
     if "body" in context:
         context["body"] = re.sub(
-            r'<(?=pre>|div class="table-wrapper)(\w+)', r'<\1 tabindex="0"', context["body"]
+            r'<(?=pre>|div class="(?:table-wrapper|picture))(\w+)', r'<\1 tabindex="0"', context["body"]
         )
 
 
