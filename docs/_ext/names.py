@@ -208,9 +208,8 @@ def finish_page(app, page, template, context, doctree):
         f'{context.get("metatags", "")}<meta name="description" content="{description}">'
     )
     if "body" in context:
-        context["body"] = re.sub(
-            r'<(?=pre>|div class="(?:table-wrapper|picture))(\w+)', r'<\1 tabindex="0"', context["body"]
-        )
+        wide = r'<(?=pre>|div class="(?:table-wrapper|picture))(\w+)'
+        context["body"] = re.sub(wide, r'<\1 tabindex="0"', context["body"])
 
 
 def setup(app):

@@ -2,13 +2,13 @@
 Explanation of one row
 ======================
 
-What speaks for and against one category of one test icon.
+What speaks for and against the category Business of one test icon, a line chart.
 """
 
 from shared import X_test, ensemble
 
-explanation = ensemble.explain(X_test.loc[["anchor-circle-exclamation"]])
-figure = explanation.plot("anchor-circle-exclamation", "Humanitarian")
+explanation = ensemble.explain(X_test.loc[["chart-line"]])
+figure = explanation.plot("chart-line", "Business")
 
 # %%
 # Blue bars speak for the label, orange ones against it. The upper bars are the

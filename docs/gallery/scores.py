@@ -1,6 +1,6 @@
 """
-Scores of models with standard deviations
-=========================================
+Scores with standard deviations
+===============================
 
 Ensembles of terms, of names and of both, on both folds of the icons.
 """

@@ -13,5 +13,5 @@ figure = plot_thresholds(y_test.iloc[:, :6], scores[:, :6], ensemble.thresholds_
 
 # %%
 # The grey line is the threshold that was learned from the training icons. Where F1 is
-# flat, as for arrows, many thresholds are equally good. Where it has a peak, as for maps,
-# a fixed threshold of 0.5 misses it.
+# flat, as for arrows, many thresholds are equally good. Where it has a peak, as for
+# maps, the choice matters.
