@@ -133,7 +133,7 @@ test-lowest: $(VENV_LOWEST)/.test
 		-W "ignore::DeprecationWarning" -W "ignore:It looks like"
 
 clean:
-	rm -rf build dist docs/_build docs/api/generated node_modules $(VENV) $(VENV_LOWEST)
+	rm -rf build dist docs/_build docs/api/generated docs/pictures node_modules $(VENV) $(VENV_LOWEST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -152,8 +152,10 @@ $(VENV)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python
 	$(INSTALL) --editable ".[$(ALL_EXTRAS)]" --group test --requirements $(RETRIEVE)
 	touch $@
 
-$(VENV)/.dev: pyproject.toml $(RETRIEVE) | $(BIN)/python
-	$(INSTALL) --editable ".[$(ALL_EXTRAS)]" --group dev --requirements $(RETRIEVE)
+# The gallery of the documentation shows the icons.
+$(VENV)/.dev: pyproject.toml $(RETRIEVE) $(ICONS) | $(BIN)/python
+	$(INSTALL) --editable ".[$(ALL_EXTRAS)]" --group dev --requirements $(RETRIEVE) \
+		--requirements $(ICONS)
 	touch $@
 
 $(VENV_LOWEST)/.test: pyproject.toml $(RETRIEVE) | $(BIN)/python

@@ -9,6 +9,8 @@ from pathlib import Path
 # Sphinx imports the package, and TensorFlow's start-up lines would hide its warnings.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+# The gallery shows icons, which an example reads.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import names
 import numpydoc.xref
@@ -39,9 +41,10 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
     "names",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "gallery"]
 templates_path = ["_templates"]
 nitpicky = True
 default_role = "py:obj"
@@ -57,6 +60,26 @@ names_description = (
     "Keras networks, a scikit-learn interface, tuned thresholds."
 )
 html_favicon = "_static/favicon.svg"
+
+# Each script of `gallery` becomes a page of `pictures`. An unchanged script runs only once.
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "pictures",
+    "filename_pattern": r"\.py$",
+    "ignore_pattern": r"shared\.py$",
+    "within_subsection_order": "pictures.position",
+    "image_scrapers": "pictures",
+    "backreferences_dir": "pictures/used",
+    "doc_module": "multimodal_ensemble",
+    "reference_url": {"multimodal_ensemble": None},
+    "capture_repr": (),
+    "download_all_examples": False,
+    "show_signature": False,
+    "min_reported_time": 600,
+    "write_computation_times": False,
+    "copyfile_regex": r"",
+}
+
 # Copying an example takes its input without prompts and output.
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

@@ -202,15 +202,18 @@ def hide_private_bases(app, name, item, options, bases):
 
 
 def finish_page(app, page, template, context, doctree):
-    """Describe the page, and let the keyboard reach and scroll code blocks and wide tables."""
+    """Describe the page, and let the keyboard reach and scroll code, wide tables and pictures."""
     description = html.escape(app.config.names_description)
     context["metatags"] = (
         f'{context.get("metatags", "")}<meta name="description" content="{description}">'
     )
     if "body" in context:
-        context["body"] = re.sub(
-            r'<(?=pre>|div class="table-wrapper)(\w+)', r'<\1 tabindex="0"', context["body"]
-        )
+        wide = r'<(?=pre>|div class="(?:table-wrapper|picture))(\w+)'
+        context["body"] = re.sub(wide, r'<\1 tabindex="0"', context["body"])
+    # Captions in the sidebar are headings without a level.
+    context["furo_navigation_tree"] = context.get("furo_navigation_tree", "").replace(
+        'class="caption" role="heading"', 'class="caption" role="heading" aria-level="2"'
+    )
 
 
 def setup(app):
@@ -221,5 +224,5 @@ def setup(app):
     app.connect("doctree-read", check_code_width)
     app.connect("autodoc-process-signature", describe_constructor)
     app.connect("autodoc-process-bases", hide_private_bases)
-    app.connect("html-page-context", finish_page)
+    app.connect("html-page-context", finish_page, priority=900)  # after the theme
     return {"parallel_read_safe": True, "parallel_write_safe": True}

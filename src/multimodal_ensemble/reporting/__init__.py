@@ -12,6 +12,7 @@ from multimodal_ensemble.reporting._figures import (
     plot_trials,
 )
 from multimodal_ensemble.reporting._html import ReportFigure, ReportTable, write_html_report
+from multimodal_ensemble.reporting._interval_figure import plot_intervals
 from multimodal_ensemble.reporting._label_confusion import label_confusion, plot_label_confusion
 from multimodal_ensemble.reporting._label_cooccurrence import (
     label_cooccurrence,
@@ -28,6 +29,7 @@ from multimodal_ensemble.reporting._study._make_gallery import make_gallery
 from multimodal_ensemble.reporting._study._study_results import StudyResults
 from multimodal_ensemble.reporting._study._write_report import write_report
 from multimodal_ensemble.reporting._tables import compare_models, to_markdown
+from multimodal_ensemble.reporting._threshold_figure import plot_thresholds
 
 __all__ = [
     "GalleryRow",
@@ -42,12 +44,14 @@ __all__ = [
     "plot_comparison",
     "plot_distribution",
     "plot_histories",
+    "plot_intervals",
     "plot_label_confusion",
     "plot_label_cooccurrence",
     "plot_label_counts",
     "plot_predictions",
     "plot_rank_frequency",
     "plot_reliability",
+    "plot_thresholds",
     "plot_trials",
     "to_markdown",
     "write_html_report",
