@@ -239,9 +239,7 @@ def test_without_keras_hub_a_preset_is_refused_with_the_way_to_install_it(monkey
         raise ImportError(name)
 
     monkeypatch.setattr(_keras_hub, "import_module", refuse)
-    match = (
-        r"keras\.applications has no network 'vit_base'.*pip install \"multimodal-ensemble\[text\]"
-    )
+    match = r"keras\.applications has no network 'vit_base'.*pip install keras-hub tokenizers"
     with pytest.raises(ValueError, match=match):
         ImageEncoder("photo", backbone="vit_base")
 

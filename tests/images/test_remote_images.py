@@ -126,7 +126,9 @@ def test_a_file_system_that_the_program_registered_is_read():
 
 def test_a_missing_package_is_named_whatever_the_policy(monkeypatch):
     monkeypatch.setitem(sys.modules, "fsspec.core", None)
-    with pytest.raises(ImportError, match=r"Reading 's3://b/a\.png' needs fsspec.*\[remote\]"):
+    with pytest.raises(
+        ImportError, match=r"Reading 's3://b/a\.png' needs fsspec.*pip install fsspec s3fs"
+    ):
         read_images(["s3://b/a.png"], 4, on_error="blank")
 
 
