@@ -15,6 +15,7 @@ from multimodal_ensemble import (
     DenseEncoder,
     ImageEncoder,
     MultimodalEnsemble,
+    TagEmbeddingEncoder,
 )
 from multimodal_ensemble.estimators import _preprocess
 from tests.estimators.conftest import fit_classifier
@@ -71,6 +72,7 @@ def ensemble(table):
     encoders = [
         ImageEncoder("poster", backbone=make_network(), optional=True, resampling="bicubic"),
         BagOfWordsEncoder("tags", optional=True),
+        TagEmbeddingEncoder("vectors", column="tags", dim=4, optional=True),
         BagOfWordsEncoder("plot", tokenizer="words", ngram_range=(1, 2)),
         DenseEncoder("numbers", column=["year", "minutes"]),
         CategoryEncoder("country"),
@@ -180,6 +182,48 @@ def test_numbers_and_categories_are_those_of_the_encoders():
     encoder = DenseEncoder("v").fit(vectors)
     found = _preprocess.make_inputs(describe(encoder), [{"v": vector} for vector in vectors])
     np.testing.assert_allclose(found["v"], encoder.encode(vectors), rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"words": False, "lowercase": True}], ids=str)
+def test_vectors_of_tags_are_those_of_the_encoder(options):
+    values = [["space opera", "War", "War"], ["opera buffa", "space"], ["War", "caf\u00e9"], []]
+    encoder = TagEmbeddingEncoder("tags", dim=3, **options).fit(values)
+    values = [*values, ["unknown"], ["opera", "cafe\u0301"]]
+    found = _preprocess.make_inputs(describe(encoder), [{"tags": value} for value in values])
+    np.testing.assert_allclose(found["tags"], encoder.encode(values), atol=1e-6)
+
+
+NUMBERS = {
+    ".": [
+        "1,234.5",
+        "3 %",
+        "$ 5",
+        "-\u20ac7",
+        "\u2212 8",
+        "1'000",
+        "1e3",
+        ".5",
+        "n/a",
+        " 12 ",
+        "?",
+    ],
+    ",": ["1.234,5", "3 %", "5 \u20ac", "1 000,25", "-0,5", "", "12"],
+}
+
+
+@pytest.mark.parametrize("decimal", NUMBERS)
+def test_numbers_as_text_are_those_of_the_encoder(decimal):
+    values = NUMBERS[decimal]
+    encoder = DenseEncoder("n", decimal=decimal).fit(values)
+    found = _preprocess.make_inputs(describe(encoder), [{"n": value} for value in values])
+    np.testing.assert_allclose(found["n"], encoder.encode(values), rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", ["many", "1.2.3", [1.0, 2.0]])
+def test_a_value_that_is_no_number_is_refused_with_its_row(value):
+    encoder = DenseEncoder("n", decimal=".").fit(["1", "2.5"])
+    with pytest.raises(ValueError, match=r"Row 1 cannot be read in the columns \['n'\]: "):
+        _preprocess.make_inputs(describe(encoder), [{"n": "1"}, {"n": value}])
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])

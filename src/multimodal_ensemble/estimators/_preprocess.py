@@ -6,8 +6,9 @@
     # Run the model, which takes a dictionary of inputs by name and returns the scores.
     labels = choose_labels(description, scores)
 
-Images (one per row), tags, words of texts, numbers, vectors and categories are made here. The
-inputs of other encoders are absent from the result; add them.
+Images (one per row), tags, words of texts, numbers (also as text, as the model has learned them),
+vectors and categories are made here. The inputs of other encoders are absent from the result; add
+them.
 """
 
 from __future__ import annotations
@@ -41,6 +42,16 @@ _INVISIBLE = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 
+# What people write where a number or a date is unknown.
+_PLACEHOLDERS = {
+    *("", "-", "--", "\u2013", "\u2014", "?", ".", "n/a", "#n/a", "na", "nan", "nat"),
+    *("none", "null", "unknown"),
+}
+_CURRENCIES = "$\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u20ba\u20aa"
+# Spaces that part thousands, and the apostrophes of Switzerland.
+_SPACES = " \u00a0\u202f\u2009'\u2019"
+_MINUS = "\u2212"
+
 
 def read_description(path: Any) -> dict[str, Any]:
     """Return the JSON file beside an exported model."""
@@ -70,7 +81,11 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
         encoded = np.zeros(shape, dtype=described["dtype"])
         for row in range(len(rows)):
             if is_present[row] or presence not in description["inputs"]:
-                encoded[row] = encode(described, values[row])
+                try:
+                    encoded[row] = encode(described, values[row])
+                except (OSError, TypeError, ValueError) as error:
+                    msg = f"Row {row} cannot be read in the columns {columns}: {error}"
+                    raise ValueError(msg) from error
         inputs[name] = encoded
         if presence in description["inputs"]:
             inputs[presence] = is_present.astype(np.float32)[:, np.newaxis]
@@ -125,11 +140,7 @@ def _encode_image(described: dict[str, Any], values: list[Any]) -> Any:
 
 def _encode_bag(described: dict[str, Any], values: list[Any]) -> Any:
     config, state = described["config"], described["state"]
-    columns = {token: column for column, token in enumerate(state["vocabulary_"])}
-    counts = np.zeros(len(columns))
-    for token, count in _count_tokens(config, values[0]).items():
-        if token in columns:
-            counts[columns[token]] += count
+    counts = _count_known(described, values[0])
     is_held = counts > 0
     if config["binary"]:
         counts[is_held] = 1
@@ -138,6 +149,23 @@ def _encode_bag(described: dict[str, Any], values: list[Any]) -> Any:
     if config["tfidf"]:
         counts *= np.array(state["idf_"])
         counts /= math.sqrt(float(counts @ counts)) or 1
+    return counts
+
+
+def _embed_tags(described: dict[str, Any], values: list[Any]) -> Any:
+    state = described["state"]
+    weights = np.array(state["idf_"]) * (_count_known(described, values[0]) > 0)
+    vector = weights.astype(np.float32) @ np.array(state["token_vectors_"], dtype=np.float32)
+    return vector / (math.sqrt(float(vector @ vector)) or 1)
+
+
+def _count_known(described: dict[str, Any], value: Any) -> Any:
+    """Return how often a row has each token that was learned."""
+    columns = {token: column for column, token in enumerate(described["state"]["vocabulary_"])}
+    counts = np.zeros(len(columns))
+    for token, count in _count_tokens(described["config"], value).items():
+        if token in columns:
+            counts[columns[token]] += count
     return counts
 
 
@@ -151,7 +179,7 @@ def _count_tokens(config: dict[str, Any], value: Any) -> Counter[str]:
     if is_text:
         found = map(normalize, _find_words(_compose(value)))
         words = [word for word in found if word not in dropped]
-        shortest, longest = config["ngram_range"]
+        shortest, longest = config.get("ngram_range", (1, 1))
         for length in range(shortest, longest + 1):
             for start in range(len(words) - length + 1):
                 ngram = " ".join(words[start : start + length])
@@ -170,12 +198,30 @@ def _count_tokens(config: dict[str, Any], value: Any) -> Counter[str]:
 def _encode_numbers(described: dict[str, Any], values: list[Any]) -> Any:
     state = described["state"]
     given = values[0] if len(values) == 1 and isinstance(values[0], list | np.ndarray) else values
-    numbers = np.array([np.nan if value is None else float(value) for value in given])
+    decimal = described["config"]["decimal"]
+    numbers = np.array([_to_number(value, decimal) for value in given])
     lacks = np.isnan(numbers)
     numbers = np.where(lacks, state["mean_"], numbers)
     if described["config"]["scaling"] == "standard":
         numbers = (numbers - state["mean_"]) / state["scale_"]
     return np.concatenate([numbers, lacks[np.array(state["indicated_"], dtype=int)]])
+
+
+def _to_number(value: Any, decimal: str | None) -> float:
+    """Return a number, which may be a text such as "1,234.5", "3 %" and "$ 5"."""
+    if value is None:
+        return math.nan
+    if decimal is None or not isinstance(value, str):
+        return float(value)
+    if value.strip().casefold() in _PLACEHOLDERS:
+        return math.nan
+    if (match := _number_pattern(decimal).fullmatch(value.strip())) is None:
+        msg = f"{value!r} is no number with the decimal mark {decimal!r}."
+        raise ValueError(msg)
+    whole = re.sub(rf"[.,{_SPACES}]", "", match["whole"])
+    sign = "-" if {"-", _MINUS} & {match["sign"], match["inner_sign"]} else ""
+    number = float(f"{sign}{whole or 0}.{match['fraction'] or 0}{match['exponent'] or ''}")
+    return number / 100 if match["percent"] else number
 
 
 def _encode_categories(described: dict[str, Any], values: list[Any]) -> Any:
@@ -194,6 +240,7 @@ def _encode_categories(described: dict[str, Any], values: list[Any]) -> Any:
 _ENCODE: dict[Any, Any] = {
     "ImageEncoder": _encode_image,
     "BagOfWordsEncoder": _encode_bag,
+    "TagEmbeddingEncoder": _embed_tags,
     "DenseEncoder": _encode_numbers,
     "CategoryEncoder": _encode_categories,
 }
@@ -230,3 +277,18 @@ def _word_pattern() -> re.Pattern[str]:
     marks = "".join(char for char in characters if unicodedata.category(char).startswith("M"))
     more = rf"[{marks}]+\w*|[\u200c\u200d]+[\w{marks}]+"
     return re.compile(rf"\w+(?:(?![\x00-\x7f])(?:{more}))*")
+
+
+@functools.cache
+def _number_pattern(decimal: str) -> re.Pattern[str]:
+    mark = re.escape(decimal)
+    other = "," if decimal == "." else "."
+    money = f"[{_CURRENCIES}]"
+    return re.compile(
+        rf"(?P<sign>[-+{_MINUS}]?)\s?(?P<before>{money})?\s?(?P<inner_sign>[-+{_MINUS}]?)"
+        rf"(?=[0-9{mark}])(?!{mark}(?![0-9]))"
+        rf"(?P<whole>[0-9]{{1,3}}(?:(?P<group>[{other}{_SPACES}])[0-9]{{3}})"
+        r"(?:(?P=group)[0-9]{3})*|[0-9]*)"
+        rf"(?:{mark}(?P<fraction>[0-9]*))?(?P<exponent>[eE][-+]?[0-9]{{1,4}})?"
+        rf"\s?(?:(?P<after>{money})|(?P<percent>%))?"
+    )
