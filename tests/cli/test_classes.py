@@ -101,7 +101,8 @@ def test_a_class_that_no_training_row_has_is_an_error(kinds):
     (folder / "new.csv").write_text(text + '"box-like, new",box\n', "utf-8")
     result = run("evaluate", folder / "model.mme", folder / "new.csv", "--json")
     assert result.value["n_samples"] == 31
-    assert "classes that no training row has" in result.err
+    # The library counts rows from 0.
+    assert "classes that no training row has, in 1 of 31 rows. They count as errors" in result.err
     before = run("evaluate", folder / "model.mme", folder / "test.csv", "--json").value
     assert result.value["accuracy"] == pytest.approx(before["accuracy"] * 30 / 31)
 
@@ -121,7 +122,7 @@ def test_rows_without_a_class_are_left_out_with_a_warning(tmp_path, monkeypatch)
     result = run(*options)
     assert result.status == 0, result.err
     assert fitted == [row for row in range(1, 31) if row % 3]
-    assert "warning: 10 rows are left out, because they have no class (with --label-deli" in (
+    assert "warning: 10 rows are left out, because no class is given (with --label-deli" in (
         result.err
     )
     assert "  row 3: the column 'y' is empty\n" in result.err
@@ -160,3 +161,24 @@ def test_rows_of_which_no_class_is_known_are_not_evaluated(rows, options, messag
     assert (result.status, result.out) == (1, "")
     assert message in result.err
     assert "Traceback" not in result.err
+
+
+def test_whole_numbers_are_the_same_classes_beside_a_missing_one(tmp_path):
+    rows = pd.DataFrame({"x": [0.5, 2.5, 1.5] * 10, "y": [0, 1, 2] * 10})
+    rows.to_parquet(tmp_path / "rows.parquet")
+    rows["y"] = rows["y"].where(rows.index > 0)
+    assert rows["y"].dtype == float
+    rows.to_parquet(tmp_path / "test.parquet")
+    options = ("--labels", "y", "--out", tmp_path / "model.mme")
+    assert run("train", tmp_path / "rows.parquet", *options).status == 0
+    result = run("evaluate", tmp_path / "model.mme", tmp_path / "test.parquet", "--json")
+    assert result.status == 0, result.err
+    assert result.value["n_samples"] == 29
+
+
+def test_an_object_is_no_class(kinds):
+    folder, _, _ = kinds
+    (folder / "object.jsonl").write_text('{"tags": "x", "kind": {"a": 1}}\n', "utf-8")
+    result = run("evaluate", folder / "model.mme", folder / "object.jsonl")
+    assert result.status == 1
+    assert "must hold one class per row" in result.err

@@ -90,6 +90,7 @@ def test_folds_of_compare_have_whole_groups(tmp_path, fits):
         (["a"] * 60, ["--groups", "customer"], 1, "has 1 group in 60 rows, and at least 2"),
         (["a", None] * 30, ["--groups", "customer"], 1, "no value in 30 of 60 rows, the first is"),
         (["a", "b"] * 30, ["--groups", "y"], 2, "'y' is named for two purposes"),
+        ([*range(60)], ["--groups", "customer", "--exclude", "x"], 1, "--labels, --groups, --id"),
         (["a", "b"] * 30, ["--groups", "x", "--numbers", "x"], 2, "'x' is named for two purposes"),
     ],
 )
@@ -108,6 +109,7 @@ def test_groups_that_cannot_be_used(customers, options, status, message, command
     [
         (("train", "--test-size", "0.5", "--out", "m"), "holds out whole groups, and the training"),
         (("compare", "--folds", "3"), "each of the 3 folds has whole groups"),
+        (("compare", "--folds", "2"), "each of the 2 folds needs two groups, which the training"),
     ],
 )
 def test_too_few_groups_for_the_splits(command, message, tmp_path, monkeypatch):
@@ -116,3 +118,35 @@ def test_too_few_groups_for_the_splits(command, message, tmp_path, monkeypatch):
     result = run(command[0], rows, "--labels", "y", "--groups", "customer", *command[1:])
     assert result.status == 1
     assert message in result.err
+
+
+def test_a_trivial_benchmark_needs_one_group_per_fold(tmp_path):
+    rows = write_rows(tmp_path / "rows.csv", customer=["a", "b"] * 30)
+    options = ("--labels", "y", "--groups", "customer", "--folds", "2", "--models", "trivial")
+    assert run("compare", rows, *options).status == 0
+
+
+def test_groups_of_rows_with_unknown_labels_are_not_counted(tmp_path):
+    labels = {"y": [0, 1] * 30, "z": [0, 1, 1] * 20}
+    rows, out = write_rows(tmp_path / "rows.csv", **labels), tmp_path / "model.mme"
+    result = run("train", rows, "--labels", "y", "z", "--groups", "customer", "--out", out)
+    assert result.status == 0, result.err
+    labels["y"] = [0, 1] * 2 + [None] * 56
+    result = run("evaluate", out, write_rows(tmp_path / "test.csv", **labels), "--json")
+    assert "all test rows with known labels are of one group in 'customer'" in result.err
+    (figure,) = (
+        each
+        for each in result.value["intervals"]
+        if (each["metric"], each["model"]) == ("mean_accuracy", "trivial")
+    )
+    # Resamples of one group alone would all be the same.
+    assert figure["low"] < figure["high"]
+
+
+def test_lists_in_the_test_file_are_no_groups(tmp_path, fits):
+    rows, test = write_rows(tmp_path / "rows.csv"), tmp_path / "test.jsonl"
+    test.write_text('{"customer": ["c1"], "x": 1, "y": "a"}\n', "utf-8")
+    options = ("--labels", "y", "--groups", "customer", "--out", tmp_path / "model.mme")
+    result = run("train", rows, *options, "--test", test)
+    assert (result.status, fits) == (1, [])
+    assert "'customer', must have one string or number per row" in result.err

@@ -75,8 +75,10 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     table = labels.rows_of(table)
     groups = read_groups(table, values)
     if groups is not None:
-        why = f"each of the {values.folds} folds has whole groups"
-        check_groups(groups, values.groups, at_least=values.folds, why=why)
+        at_least, why = values.folds, f"each of the {values.folds} folds has whole groups"
+        if at_least == 2 and {name.partition(":")[0] for name in names} & set(MODELS):
+            at_least, why = 4, "each of the 2 folds needs two groups, which the training divides"
+        check_groups(groups, values.groups, at_least=at_least, why=why)
     encoders = choose_encoders(table, values, console, embed_tags=True)
     from multimodal_ensemble.model_selection import compare
 

@@ -49,7 +49,8 @@ def choose_encoders(
         msg = f"The column {twice[0]!r} is named for two purposes; name it once."
         raise UsageError(msg)
     if not kinds and set(table) <= set(excluded):
-        msg = "The file has no column besides those of --labels, --id and --exclude."
+        groups = "" if getattr(values, "groups", None) is None else " --groups,"
+        msg = f"The file has no column besides those of --labels,{groups} --id and --exclude."
         raise NoColumnError(msg)
     import_tensorflow()
     from multimodal_ensemble.encoders import infer_encoders

@@ -107,7 +107,7 @@ def measure_rows(
     table, y_true = table.iloc[scored.positions], matrix[scored.positions]
     y_score = np.concatenate(scored.parts)
     true_classes = values.iloc[scored.positions].tolist() if target.is_single else None
-    numbers = number_test_groups(table, groups, console)
+    numbers = number_test_groups(table, groups, known_rows(y_true), console)
     figures = Figures.measure(model, y_true, y_score, true_classes, groups=numbers, seed=seed)
     return Measured(table, y_true, y_score, figures, bad, root, numbers)
 

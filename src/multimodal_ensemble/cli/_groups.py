@@ -70,7 +70,11 @@ def warn_of_shared_groups(
     train: pd.DataFrame, test: pd.DataFrame, name: str, console: Console
 ) -> None:
     """Warn of rows of another file that are of the groups of training rows."""
-    if name in test and (n_shared := int(test[name].isin(set(train[name])).sum())):
+    if name not in test:
+        return
+    # A value that is no group is refused before the training.
+    _number(test[name])
+    if n_shared := int(test[name].isin(set(train[name])).sum()):
         console.warn(
             f"{n_shared:,} of {len(test):,} test rows are of groups in {name!r} that training rows "
             "are of, so that the figures may be too good."
@@ -78,23 +82,24 @@ def warn_of_shared_groups(
 
 
 def number_test_groups(
-    table: pd.DataFrame, name: str | None, console: Console
+    table: pd.DataFrame, name: str | None, is_known: NDArray[np.bool_], console: Console
 ) -> NDArray[np.intp] | None:
     """Return the groups of test rows for intervals; rows without a value are groups of their own.
 
-    None stands for rows that do not have the column, or are all of one group.
+    None stands for rows that do not have the column, or are all of one group. Intervals have the
+    rows whose labels are known alone, so that the others do not count as groups.
     """
     import numpy as np
-    import pandas as pd
 
-    if name is None or name not in table:
+    if name is None or name not in table or not is_known.any():
         return None
-    numbers, _ = pd.factorize(table[name])
+    numbers = _number(table[name])
     is_alone = numbers < 0
     numbers[is_alone] = len(numbers) + np.arange(is_alone.sum())
-    if len(set(numbers.tolist())) < 2:
+    if len(set(numbers[is_known].tolist())) < 2:
+        rows = "test rows" if is_known.all() else "test rows with known labels"
         console.warn(
-            f"all test rows are of one group in {name!r}, so that the intervals cover other rows "
+            f"all {rows} are of one group in {name!r}, so that the intervals cover other rows "
             "of this group alone."
         )
         return None
@@ -104,3 +109,18 @@ def number_test_groups(
 def take_groups(groups: pd.Series | None, rows: Sequence[int]) -> dict[str, Any]:
     """Return the argument `groups` of ``fit`` for some rows; empty without groups."""
     return {} if groups is None else {"groups": groups.iloc[list(rows)]}
+
+
+def _number(column: pd.Series) -> NDArray[np.intp]:
+    """Return the number of the group of each row, and -1 for a row without a value."""
+    import pandas as pd
+
+    try:
+        numbers, _ = pd.factorize(column)
+    except TypeError as error:
+        msg = (
+            f"The column of groups, {column.name!r}, must have one string or number per row "
+            f"({error})."
+        )
+        raise CommandError(msg) from error
+    return numbers

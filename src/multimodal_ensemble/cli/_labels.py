@@ -85,7 +85,7 @@ def read_row_labels(
         delimiter, has_classes = _find_delimiter(values)
         if has_classes:
             values, bad = split_off_rows_without_class(values)
-            report_bad_rows(bad, console, what=f"left out, because they have no class {_ADVICE}")
+            report_bad_rows(bad, console, what=f"left out, because no class is given {_ADVICE}")
     matrix, target = read_target(
         values,
         name=", ".join(columns),
@@ -154,14 +154,19 @@ def check_known_labels(
             raise CommandError(msg)
         return
     known = {str(label) for label in target.classes.tolist()}
-    names = _list_names(values.tolist(), known, delimiter, is_single=target.is_single)
+    try:
+        names = _list_names(values.tolist(), known, delimiter, is_single=target.is_single)
+    except TypeError:
+        # Lists of lists and objects are no labels, which `read_target` says.
+        return
     if not names:
         msg = (
             f"No row has a label in the column {columns[0]!r}, so there is nothing to measure; "
             "name another one with --labels."
         )
         raise CommandError(msg)
-    if known.isdisjoint(map(str, names)):
+    # A Parquet file with missing values has floats in place of whole numbers.
+    if known.isdisjoint(map(str, names)) and not set(target.classes.tolist()) & set(names):
         kind = "classes" if target.is_single else "labels"
         separator = (
             "" if target.is_single else ", or what separates the labels with --label-delimiter"

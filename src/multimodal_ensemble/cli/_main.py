@@ -221,7 +221,7 @@ class _WarningPrinter:
 
     def __call__(self, message: Warning | str, *_: Any, **__: Any) -> None:
         # The library counts the rows of a part, and not those of the file.
-        text = re.sub(r" in row \d+\.$", ".", str(message))
+        text = re.sub(r" in row \d+\.$|, the first is row \d+\.", ".", str(message))
         kind = re.sub(r"\d+", "", text.partition(" The first one is ")[0])
         if kind not in self._printed:
             self._printed.add(kind)

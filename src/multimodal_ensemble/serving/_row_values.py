@@ -113,7 +113,8 @@ def _check_number(value: Any, field: Field) -> Any:
     if field.decimal is not None:
         number = parse_number(value, field.decimal)
         if number is None or math.isinf(number):
-            raise RequestError(422, f"it must be a finite number, not {value!r:.80}")
+            mark = " with a decimal comma" if field.decimal == "," else ""
+            raise RequestError(422, f"it must be a finite number{mark}, not {value!r:.80}")
     return value
 
 
