@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 # What people write where a number or a date is unknown.
-_PLACEHOLDERS = {
+PLACEHOLDERS = {
     *("", "-", "--", "\u2013", "\u2014", "?", ".", "n/a", "#n/a", "na", "nan", "nat"),
     *("none", "null", "unknown"),
 }
@@ -22,7 +22,7 @@ DECIMALS = (".", ",")
 
 def is_placeholder(text: str) -> bool:
     """Return whether a text stands for an unknown value, such as "" and "n/a"."""
-    return text.strip().casefold() in _PLACEHOLDERS
+    return text.strip().casefold() in PLACEHOLDERS
 
 
 def parse_number(text: str, decimal: str) -> float | None:
@@ -38,12 +38,12 @@ def parse_number(text: str, decimal: str) -> float | None:
     return number / 100 if match["percent"] else number
 
 
-@cache
-def _pattern(decimal: str) -> re.Pattern[str]:
+def number_pattern(decimal: str) -> str:
+    """Return the regular expression of a number, with names of its parts."""
     mark = re.escape(decimal)
     other = "," if decimal == "." else "."
     money = f"[{_CURRENCIES}]"
-    return re.compile(
+    return (
         rf"(?P<sign>[-+{_MINUS}]?)\s?(?P<before>{money})?\s?(?P<inner_sign>[-+{_MINUS}]?)"
         rf"(?=[0-9{mark}])(?!{mark}(?![0-9]))"
         rf"(?P<whole>[0-9]{{1,3}}(?:(?P<group>[{other}{_SPACES}])[0-9]{{3}})"
@@ -51,6 +51,11 @@ def _pattern(decimal: str) -> re.Pattern[str]:
         rf"(?:{mark}(?P<fraction>[0-9]*))?(?P<exponent>[eE][-+]?[0-9]{{1,4}})?"
         rf"\s?(?:(?P<after>{money})|(?P<percent>%))?"
     )
+
+
+@cache
+def _pattern(decimal: str) -> re.Pattern[str]:
+    return re.compile(number_pattern(decimal))
 
 
 @dataclass(frozen=True)

@@ -322,7 +322,9 @@ def test_top_parts_add_encoders_of_the_same_column(ensemble):
 def test_text_and_figure(ensemble):
     explanation = ensemble.explain(TEST)
     assert repr(explanation) == "Explanation(12 rows, 3 labels, exact)"
-    assert str(explanation).splitlines()[1].startswith("film 90: ")
+    lines = str(explanation).splitlines()
+    assert lines[1].startswith("film 90: ")
+    assert lines[11:] == ["... and 2 more rows; `top` returns the parts of each."]
     figure = explanation.plot("film 90", "New")
     assert "New" in figure.axes[0].get_title(loc="left")
 

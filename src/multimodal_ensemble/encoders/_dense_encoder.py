@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from multimodal_ensemble._keras import PACKAGE
-from multimodal_ensemble._number_strings import DECIMALS
+from multimodal_ensemble._number_strings import DECIMALS, PLACEHOLDERS, number_pattern
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble._validation import check_choice
 from multimodal_ensemble.encoders._encoder import Encoder
@@ -279,6 +279,22 @@ class DenseEncoder(Encoder):
         owner = np.concatenate([np.arange(self.n_features_), self.indicated_]).astype(int)
         is_own = np.arange(self.n_features_)[:, np.newaxis] == owner
         return [([str(name) for name in names], is_own * row) for row in rows]
+
+    def input_description(self) -> dict[str, Any]:
+        """Return how the strings of an exported model's input are numbers, if they may be strings.
+
+        Returns
+        -------
+        dict of str to JSON value
+            With `decimal`, the ``number_pattern`` of strings, and the ``placeholders`` of missing
+            numbers in lower case.
+        """
+        if self.decimal is None:
+            return {}
+        return {
+            "number_pattern": number_pattern(self.decimal),
+            "placeholders": sorted(PLACEHOLDERS),
+        }
 
     def _replace_strings(self, values: Any) -> Any:
         if self.decimal is None:

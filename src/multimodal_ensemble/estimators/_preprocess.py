@@ -42,16 +42,6 @@ _INVISIBLE = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 
-# What people write where a number or a date is unknown.
-_PLACEHOLDERS = {
-    *("", "-", "--", "\u2013", "\u2014", "?", ".", "n/a", "#n/a", "na", "nan", "nat"),
-    *("none", "null", "unknown"),
-}
-_CURRENCIES = "$\u20ac\u00a3\u00a5\u20b9\u20bd\u20a9\u20ba\u20aa"
-# Spaces that part thousands, and the apostrophes of Switzerland.
-_SPACES = " \u00a0\u202f\u2009'\u2019"
-_MINUS = "\u2212"
-
 
 def read_description(path: Any) -> dict[str, Any]:
     """Return the JSON file beside an exported model."""
@@ -198,8 +188,7 @@ def _count_tokens(config: dict[str, Any], value: Any) -> Counter[str]:
 def _encode_numbers(described: dict[str, Any], values: list[Any]) -> Any:
     state = described["state"]
     given = values[0] if len(values) == 1 and isinstance(values[0], list | np.ndarray) else values
-    decimal = described["config"]["decimal"]
-    numbers = np.array([_to_number(value, decimal) for value in given])
+    numbers = np.array([_to_number(described, value) for value in given])
     lacks = np.isnan(numbers)
     numbers = np.where(lacks, state["mean_"], numbers)
     if described["config"]["scaling"] == "standard":
@@ -207,19 +196,17 @@ def _encode_numbers(described: dict[str, Any], values: list[Any]) -> Any:
     return np.concatenate([numbers, lacks[np.array(state["indicated_"], dtype=int)]])
 
 
-def _to_number(value: Any, decimal: str | None) -> float:
+def _to_number(described: dict[str, Any], value: Any) -> float:
     """Return a number, which may be a text such as "1,234.5", "3 %" and "$ 5"."""
-    if value is None:
+    if not isinstance(value, str) or "number_pattern" not in described:
+        return math.nan if value is None else float(value)
+    if value.strip().casefold() in described["placeholders"]:
         return math.nan
-    if decimal is None or not isinstance(value, str):
-        return float(value)
-    if value.strip().casefold() in _PLACEHOLDERS:
-        return math.nan
-    if (match := _number_pattern(decimal).fullmatch(value.strip())) is None:
-        msg = f"{value!r} is no number with the decimal mark {decimal!r}."
+    if (match := re.fullmatch(described["number_pattern"], value.strip())) is None:
+        msg = f"{value!r} is no number with the decimal mark {described['config']['decimal']!r}."
         raise ValueError(msg)
-    whole = re.sub(rf"[.,{_SPACES}]", "", match["whole"])
-    sign = "-" if {"-", _MINUS} & {match["sign"], match["inner_sign"]} else ""
+    whole = re.sub("[^0-9]", "", match["whole"])
+    sign = "-" if {"-", "\u2212"} & {match["sign"], match["inner_sign"]} else ""
     number = float(f"{sign}{whole or 0}.{match['fraction'] or 0}{match['exponent'] or ''}")
     return number / 100 if match["percent"] else number
 
@@ -277,18 +264,3 @@ def _word_pattern() -> re.Pattern[str]:
     marks = "".join(char for char in characters if unicodedata.category(char).startswith("M"))
     more = rf"[{marks}]+\w*|[\u200c\u200d]+[\w{marks}]+"
     return re.compile(rf"\w+(?:(?![\x00-\x7f])(?:{more}))*")
-
-
-@functools.cache
-def _number_pattern(decimal: str) -> re.Pattern[str]:
-    mark = re.escape(decimal)
-    other = "," if decimal == "." else "."
-    money = f"[{_CURRENCIES}]"
-    return re.compile(
-        rf"(?P<sign>[-+{_MINUS}]?)\s?(?P<before>{money})?\s?(?P<inner_sign>[-+{_MINUS}]?)"
-        rf"(?=[0-9{mark}])(?!{mark}(?![0-9]))"
-        rf"(?P<whole>[0-9]{{1,3}}(?:(?P<group>[{other}{_SPACES}])[0-9]{{3}})"
-        r"(?:(?P=group)[0-9]{3})*|[0-9]*)"
-        rf"(?:{mark}(?P<fraction>[0-9]*))?(?P<exponent>[eE][-+]?[0-9]{{1,4}})?"
-        rf"\s?(?:(?P<after>{money})|(?P<percent>%))?"
-    )

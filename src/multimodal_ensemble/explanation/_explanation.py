@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 REST = "(rest)"
 
+# Rows that `print` shows.
+_MAX_PRINTED = 10
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
@@ -164,12 +167,14 @@ class Explanation:
         """Return the explanation as text, of the label with the highest score of each row."""
         best = self.scores.loc[self.scores.groupby("row", sort=False)["score"].idxmax()]
         lines = [repr(self)]
-        for score in best.head(10).itertuples():
+        for score in best.head(_MAX_PRINTED).itertuples():
             top = self.top(score.row, score.label)
             parts = [
                 f"{part.part} {part.contribution:+.2f}" for part in top.itertuples(index=False)
             ]
             lines.append(f"{score.row}: {score.label} {score.score:.3f}: {', '.join(parts)}")
+        if (n_more := len(best) - _MAX_PRINTED) > 0:
+            lines.append(f"... and {counted(n_more, 'more row')}; `top` returns the parts of each.")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
