@@ -58,6 +58,7 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
     for name, described in description["inputs"].items():
         if (encode := _ENCODE.get(described.get("encoder"))) is None or not _is_made(described):
             continue
+        described = {**described, "state": _prepare_state(described["state"])}
         columns = described["columns"]
         presence = f"{name}_present"
         values = [[row.get(column) for column in columns] for row in rows]
@@ -80,6 +81,17 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
         if presence in description["inputs"]:
             inputs[presence] = is_present.astype(np.float32)[:, np.newaxis]
     return inputs
+
+
+def _prepare_state(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what an encoder has learned as rows need it: columns by token, and arrays."""
+    prepared = dict(state)
+    if (tokens := state.get("vocabulary_")) is not None:
+        prepared["vocabulary_"] = {token: column for column, token in enumerate(tokens)}
+    for name, dtype in (("idf_", np.float64), ("token_vectors_", np.float32)):
+        if state.get(name) is not None:
+            prepared[name] = np.array(state[name], dtype=dtype)
+    return prepared
 
 
 def choose_labels(description: dict[str, Any], scores: Any) -> list[list[Any]]:
@@ -137,21 +149,21 @@ def _encode_bag(described: dict[str, Any], values: list[Any]) -> Any:
     elif config["sublinear_tf"]:
         counts[is_held] = 1 + np.log(counts[is_held])
     if config["tfidf"]:
-        counts *= np.array(state["idf_"])
+        counts *= state["idf_"]
         counts /= math.sqrt(float(counts @ counts)) or 1
     return counts
 
 
 def _embed_tags(described: dict[str, Any], values: list[Any]) -> Any:
     state = described["state"]
-    weights = np.array(state["idf_"]) * (_count_known(described, values[0]) > 0)
-    vector = weights.astype(np.float32) @ np.array(state["token_vectors_"], dtype=np.float32)
+    weights = state["idf_"] * (_count_known(described, values[0]) > 0)
+    vector = weights.astype(np.float32) @ state["token_vectors_"]
     return vector / (math.sqrt(float(vector @ vector)) or 1)
 
 
 def _count_known(described: dict[str, Any], value: Any) -> Any:
     """Return how often a row has each token that was learned."""
-    columns = {token: column for column, token in enumerate(described["state"]["vocabulary_"])}
+    columns = described["state"]["vocabulary_"]
     counts = np.zeros(len(columns))
     for token, count in _count_tokens(described["config"], value).items():
         if token in columns:
