@@ -83,6 +83,11 @@ def count_replicas(model: keras.Model) -> int:
     return int(model.distribute_strategy.num_replicas_in_sync)
 
 
+def find_loss_tracker(model: keras.Model) -> keras.metrics.Metric:
+    """Return the metric in which a compiled model sums the losses of rows."""
+    return next(metric for metric in model.metrics if metric.name == "loss")
+
+
 def _divide_batches(model: keras.Model) -> Callable[[Any, Any, Any], float]:
     """Return a training step that divides each batch over the replicas of a model.
 
@@ -91,6 +96,7 @@ def _divide_batches(model: keras.Model) -> Callable[[Any, Any, Any], float]:
     divided: as many rows of each replica count R times their share, for R replicas.
     """
     strategy, n_replicas = model.distribute_strategy, count_replicas(model)
+    tracker = find_loss_tracker(model)
 
     def step(parts: Any) -> Any:
         logs = strategy.run(model.train_step, args=(parts,))
@@ -117,7 +123,6 @@ def _divide_batches(model: keras.Model) -> Callable[[Any, Any, Any], float]:
 
         logs = traced_step(strategy.experimental_distribute_values_from_function(take_part))
         # The replicas have counted their rows without the weights that are theirs here.
-        tracker = next(metric for metric in model.metrics if metric.name == "loss")
         tracker.total.assign(logs["loss"] * n_rows)
         tracker.count.assign(n_rows)
         return float(logs["loss"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -119,17 +120,13 @@ def _check_number(value: Any, field: Field) -> Any:
 
 
 def _number(value: Any, decimal: str = ".") -> float:
-    number: float | None = math.nan
+    number: float | None = None
     if isinstance(value, str):
         number = parse_number(value, decimal)
     elif isinstance(value, int | float):
-        try:
+        with contextlib.suppress(OverflowError):
             number = float(value)
-        except OverflowError:
-            number = math.inf
-    if number is None:
-        number = math.nan
-    if not math.isfinite(number):
+    if number is None or not math.isfinite(number):
         raise RequestError(422, f"it must be a finite number, not {value!r:.80}")
     return number
 

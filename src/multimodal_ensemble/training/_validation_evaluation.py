@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.exceptions import UndefinedMetricWarning
 
+from multimodal_ensemble._graphs import find_loss_tracker
 from multimodal_ensemble._known_labels import label_shares
 from multimodal_ensemble._text import metric_title
 from multimodal_ensemble._validation import check_at_least
@@ -175,7 +176,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
         """Start with an empty history, or with the one to resume, and start the clock."""
         self.state, self._resumed = self._resumed or self._new_state(), None
         self._start = time.perf_counter() - self.state.seconds
-        self._tracker = next(metric for metric in self.model.metrics if metric.name == "loss")
+        self._tracker = find_loss_tracker(self.model)
         self._inputs = kept_inputs(self.validation)
         self._loss_to_beat = self._constant_loss()
 
