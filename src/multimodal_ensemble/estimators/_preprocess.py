@@ -85,13 +85,9 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
 
 def _prepare_state(state: dict[str, Any]) -> dict[str, Any]:
     """Return what an encoder has learned as rows need it: columns by token, and arrays."""
-    prepared = dict(state)
-    if (tokens := state.get("vocabulary_")) is not None:
-        prepared["vocabulary_"] = {token: column for column, token in enumerate(tokens)}
-    for name, dtype in (("idf_", np.float64), ("token_vectors_", np.float32)):
-        if state.get(name) is not None:
-            prepared[name] = np.array(state[name], dtype=dtype)
-    return prepared
+    columns = {token: column for column, token in enumerate(state.get("vocabulary_", ()))}
+    vectors = np.array(state.get("token_vectors_", ()), dtype=np.float32)
+    return {**state, "vocabulary_": columns, "token_vectors_": vectors}
 
 
 def choose_labels(description: dict[str, Any], scores: Any) -> list[list[Any]]:
@@ -156,7 +152,7 @@ def _encode_bag(described: dict[str, Any], values: list[Any]) -> Any:
 
 def _embed_tags(described: dict[str, Any], values: list[Any]) -> Any:
     state = described["state"]
-    weights = state["idf_"] * (_count_known(described, values[0]) > 0)
+    weights = (_count_known(described, values[0]) > 0) * np.array(state["idf_"])
     vector = weights.astype(np.float32) @ state["token_vectors_"]
     return vector / (math.sqrt(float(vector @ vector)) or 1)
 
