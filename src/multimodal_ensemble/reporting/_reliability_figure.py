@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from multimodal_ensemble._figures import new_figure, shorten
+from multimodal_ensemble._figures import new_panels, shorten
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,13 +56,8 @@ def plot_reliability(curve: pd.DataFrame, *, unit: str = "rows") -> Figure:
         msg = f"curve must be a table from reliability_curve. Received one {fault}."
         raise ValueError(msg)
     parts: list[tuple[Any, pd.DataFrame]] = [*curve.groupby("label", sort=False)]
-    per_row = min(_MAX_PER_ROW, len(parts))
-    n_lines = -(-len(parts) // per_row)
-    figure = new_figure(max(4.0, 3.0 * per_row), 0.3 + 3.2 * n_lines)
-    axes = np.atleast_1d(figure.subplots(n_lines, per_row, sharex=True, sharey=True)).ravel()
-    for axis in axes[len(parts) :]:
-        axis.remove()
-    for axis, (label, part) in zip(axes, parts, strict=False):
+    figure, axes = new_panels(len(parts), per_row=_MAX_PER_ROW, line_height=3.2, other_height=0.3)
+    for axis, (label, part) in zip(axes, parts, strict=True):
         axis.plot([0, 1], [0, 1], "--", color=_GREY, linewidth=1)
         mean, share, low, high = part[["mean_score", "share", "low", "high"]].to_numpy().T
         # Rounding may leave a limit on the wrong side of its share by the last digit.
@@ -72,13 +67,6 @@ def plot_reliability(curve: pd.DataFrame, *, unit: str = "rows") -> Figure:
         per_point = f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"
         title = f"{shorten(str(label), 30)}\n{part['n_rows'].sum():,} {unit}, {per_point} per point"
         axis.set_title(title, fontsize=9)
-        axis.set_xlim(-0.02, 1.02)
-        axis.set_ylim(-0.02, 1.02)
-        axis.grid(alpha=0.3)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
-        # The panels share their axes, whose last line may be incomplete.
-        axis.tick_params(labelbottom=True)
     figure.supxlabel("mean score", fontsize=10)
     figure.supylabel(f"share of {unit} with the label", fontsize=10)
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._figures import new_figure, shorten
+from multimodal_ensemble._figures import new_panels, shorten
 from multimodal_ensemble._label_names import in_label_order
 from multimodal_ensemble._tables import check_same_index, from_arrow
 from multimodal_ensemble._validation import check_label_matrix, check_label_names, check_scores
@@ -83,13 +83,8 @@ def plot_thresholds(
     n_rows, n_labels = positive.shape
     names = check_label_names(labels, n_labels, columns=columns)
     lines = _read_thresholds(thresholds, names)
-    per_row = min(_MAX_PER_ROW, n_labels)
-    n_lines = -(-n_labels // per_row)
-    figure = new_figure(max(4.0, 3.0 * per_row), 0.7 + 2.4 * n_lines)
-    axes = np.atleast_1d(figure.subplots(n_lines, per_row, sharex=True, sharey=True)).ravel()
-    for axis in axes[n_labels:]:
-        axis.remove()
-    for number, (axis, name) in enumerate(zip(axes, names, strict=False)):
+    figure, axes = new_panels(n_labels, per_row=_MAX_PER_ROW, line_height=2.4, other_height=0.7)
+    for number, (axis, name) in enumerate(zip(axes, names, strict=True)):
         steps, curves = _find_curves(positive[:, number], scores[:, number])
         for metric, (colour, dashes) in _STYLES.items():
             axis.plot(steps, curves[metric], dashes, color=colour, label=metric)
@@ -97,16 +92,9 @@ def plot_thresholds(
             axis.axvline(lines[number], color="#767676", linewidth=1.2, label="threshold in use")
         n_positive = int(positive[:, number].sum())
         axis.set_title(f"{shorten(name, 24)}: {n_positive:,} of {n_rows:,} rows", fontsize=9)
-        axis.set_xlim(-0.02, 1.02)
-        axis.set_ylim(-0.02, 1.02)
-        axis.grid(alpha=0.3)
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
-        # The panels share their axes, whose last line may be incomplete.
-        axis.tick_params(labelbottom=True)
     shown = {
         name: handle
-        for axis in axes[:n_labels]
+        for axis in axes
         for handle, name in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     figure.legend(
