@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.peers._contestants import Contestant
 
 CHILD = Path(__file__).parent / "_child.py"
+ROOT = Path(__file__).parents[2]
 FINISHED = "run.json"
 
 
@@ -53,7 +54,8 @@ def install(contestant: Contestant, environments: Path, limit: float) -> Path:
         [sys.executable, "-m", "venv", "--clear", str(folder)],
         [str(python), "-m", "pip", "install", "--quiet", *contestant.requirements],
     ):
-        _run(command, log, limit)
+        # The requirement "." is this repository.
+        _run(command, log.absolute(), limit, ROOT)
     done.write_text(wanted)
     return python
 
@@ -79,7 +81,8 @@ def run(
         paths = [path.absolute() for path in paths]
         command = [str(python.absolute()), "-P", str(CHILD), *map(str, paths), *contestant.packages]
         start = time.perf_counter()
-        usage = _run(command, out / "log", limit)
+        # Some libraries write to the current folder.
+        usage = _run(command, out / "log", limit, out)
         used = {
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "wall_seconds": time.perf_counter() - start,
@@ -95,14 +98,13 @@ def is_finished(out: Path) -> bool:
     return (out / FINISHED).exists()
 
 
-def _run(command: list[str], log: Path, limit: float) -> "os.struct_rusage":  # type: ignore[name-defined]
-    """Run a command, and return what it and the processes that it waited for have used."""
+def _run(command: list[str], log: Path, limit: float, folder: Path) -> "os.struct_rusage":  # type: ignore[name-defined]
+    """Run a command in a folder, and return what it and the processes it waited for have used."""
     stopped = threading.Event()
     with log.open("w") as file:
         process = subprocess.Popen(
             command,
-            # Some libraries write to the current folder.
-            cwd=log.parent,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
