@@ -6,6 +6,7 @@ A room is a module or subpackage directly inside the package.
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
@@ -330,6 +331,17 @@ def imported():
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_metrics_and_images_do_not_load_tensorflow(statement, imported):
     assert imported[statement] == "[]"
+
+
+@pytest.mark.parametrize(("before", "after"), [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")])
+def test_onednn_is_used_unless_the_environment_says_otherwise(before, after):
+    environment = {name: value for name, value in os.environ.items() if "ONEDNN" not in name}
+    script = "import os, multimodal_ensemble; print(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment | before
+    )
+    assert done.stdout.strip() == after
 
 
 PUBLIC = [

@@ -3,10 +3,14 @@
 Frozen pretrained encoders, ensembles of linear models or one network, tuned thresholds. This module
 has the names that most users need; all others are in its submodules. Names are loaded on first use,
 so that importing the package, or its metrics, does not import TensorFlow.
+
+Unless the environment variable ``TF_ENABLE_ONEDNN_OPTS`` is set, importing the package sets it to
+1: TensorFlow, when it is imported later, then uses oneDNN on all x86 processors.
 """
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +63,10 @@ if TYPE_CHECKING:
         fit_model as fit_model,
         predict_scores as predict_scores,
     )
+
+# TensorFlow leaves oneDNN off on x86 processors without instructions for neural networks, where
+# frozen networks are a third faster with it.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # The submodule that defines each public name.
 _MODULES = {

@@ -42,7 +42,7 @@ class MultimodalDataset(keras.utils.PyDataset):
     Raw values are encoded batch by batch. With a feature store, batches hold the output of frozen
     backbones or, if last layers are trained, the input of the first of these.
 
-    Features of up to 256 MiB are kept in memory, about 130,000 rows of VGG16. Larger ones are
+    Features of up to 128 MiB are kept in memory, about 65,000 rows of VGG16. Larger ones are
     written to a temporary file in half precision, in the folder that ``TMPDIR`` names. Shuffled
     batches then mix the rows of 256 blocks of 256 rows (fewer, if 64 MiB hold fewer) that are
     chosen at random.

@@ -21,8 +21,8 @@ from multimodal_ensemble.generators._row_sources import EncodedRows, FileRows, S
 from multimodal_ensemble.generators._row_writer import RowWriter, is_stored
 
 # Rows are kept in memory if their stored features, and for a table in files also their raw values
-# and vectors, take no more than this: 130,000 rows of VGG16.
-_KEPT_BYTES = 2**28
+# and vectors, take no more than this: 65,000 rows of VGG16.
+_KEPT_BYTES = 2**27
 # The upper estimate of a vector in a file: a sparse one is smaller.
 _BYTES_PER_VECTOR = 256
 # Of the rows that are read, encoded and written to files at once.
