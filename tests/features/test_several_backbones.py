@@ -68,7 +68,10 @@ def test_encoders_that_read_images_differently_do_not_share_the_decoding(
     for encoder in encoders:
         values = encoder.select(data)
         np.testing.assert_allclose(
-            store.get_features(encoder, values, verbose=0), compute(encoder, values), rtol=1e-5
+            store.get_features(encoder, values, verbose=0),
+            compute(encoder, values),
+            rtol=1e-5,
+            atol=1e-7,
         )
 
 
