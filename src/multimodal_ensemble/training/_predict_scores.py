@@ -69,6 +69,17 @@ def model_for_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.M
     return feature_model(model, list(dataset.features)) if dataset.features else model
 
 
+def model_for_validation(trained: keras.Model, validation: MultimodalDataset) -> keras.Model:
+    """Return the trained model, or its part behind backbones of which only the rows have features.
+
+    These are features of rows of different lengths that are all missing.
+    """
+    inputs = getattr(trained, "inputs", None) or ()
+    lengths = {tensor.name for tensor in inputs if None in tensor.shape[1:]}
+    names = [name for name in validation.features if name in lengths]
+    return feature_model(trained, names) if names else trained
+
+
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the inputs of all rows in their order, in batches that suit their size."""
     step = dataset.batch_size

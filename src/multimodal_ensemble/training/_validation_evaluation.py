@@ -18,7 +18,6 @@ from multimodal_ensemble._known_labels import label_shares
 from multimodal_ensemble._text import metric_title
 from multimodal_ensemble._validation import check_at_least
 from multimodal_ensemble._warnings import warn
-from multimodal_ensemble.fusion import feature_model
 from multimodal_ensemble.generators import MultimodalDataset
 from multimodal_ensemble.metrics import mean_accuracy, mean_roc_auc, tune_thresholds
 from multimodal_ensemble.training._check_datasets import required_labels
@@ -30,7 +29,12 @@ from multimodal_ensemble.training._monitor import (
     monitor_column,
     rank,
 )
-from multimodal_ensemble.training._predict_scores import all_inputs, kept_inputs, score_inputs
+from multimodal_ensemble.training._predict_scores import (
+    all_inputs,
+    kept_inputs,
+    model_for_validation,
+    score_inputs,
+)
 from multimodal_ensemble.training._training_state import (
     HISTORY_COLUMNS,
     EvaluationState,
@@ -179,7 +183,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
         self._start = time.perf_counter() - self.state.seconds
         self._tracker = find_loss_tracker(self.model)
         self._inputs = kept_inputs(self.validation)
-        self._scoring_model = self._model_for_validation()
+        self._scoring_model = model_for_validation(self.model, self.validation)
         self._loss_to_beat = self._constant_loss()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -235,16 +239,6 @@ class ValidationEvaluation(keras.callbacks.Callback):
 
     def _new_state(self) -> EvaluationState:
         return EvaluationState(losses=deque(maxlen=self.loss_window))
-
-    def _model_for_validation(self) -> keras.Model:
-        """Return the model, or its part behind backbones of which only the validation has features.
-
-        These are features of rows of different lengths that are all missing.
-        """
-        inputs = getattr(self.model, "inputs", None) or ()
-        lengths = {tensor.name for tensor in inputs if None in tensor.shape[1:]}
-        names = [name for name in self.validation.features if name in lengths]
-        return feature_model(self.model, names) if names else self.model
 
     def _loss_sums(self) -> tuple[float, float]:
         """Return the sum of the rows' losses, and the sum of their weights."""
