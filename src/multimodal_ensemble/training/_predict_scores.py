@@ -69,15 +69,21 @@ def model_for_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.M
     return feature_model(model, list(dataset.features)) if dataset.features else model
 
 
-def model_for_validation(trained: keras.Model, validation: MultimodalDataset) -> keras.Model:
-    """Return the trained model, or its part behind backbones of which only the rows have features.
+def score_validation(
+    trained: keras.Model,
+    validation: MultimodalDataset,
+    kept: list[dict[str, NDArray[Any]]] | None,
+) -> NDArray[np.float32]:
+    """Return the scores of validation rows, whose inputs may be kept.
 
-    These are features of rows of different lengths that are all missing.
+    If all rows lack a modality whose rows differ in length, they have features of it, also where
+    the trained model takes encoded rows.
     """
     inputs = getattr(trained, "inputs", None) or ()
     lengths = {tensor.name for tensor in inputs if None in tensor.shape[1:]}
     names = [name for name in validation.features if name in lengths]
-    return feature_model(trained, names) if names else trained
+    model = feature_model(trained, names) if names else trained
+    return score_inputs(model, all_inputs(validation) if kept is None else kept)
 
 
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
