@@ -51,7 +51,7 @@ from multimodal_ensemble.model_selection import (
 from multimodal_ensemble.saving import read_archive, write_archive
 from multimodal_ensemble.serving import ServingLimits, make_app
 from tests.serving.conftest import open_client
-from tests.toys import make_network, make_poster, use_shallow_network
+from tests.toys import ArrayEncoder, make_network, make_poster, use_shallow_network
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "bad_input.md"
 CASES, SLOW = {}, set()
@@ -356,6 +356,22 @@ def _(folder):
 @case("an `optional` modality that no training row has")
 def _(folder):
     make(BagOfWordsEncoder("tag", optional=True), DenseEncoder("number")).fit(*table())
+
+
+@case("None or NaN for an encoder of your own, not `optional`")
+def _(folder):
+    data, y = table()
+    numbers = [None if row == 5 else [number, 0] for row, number in enumerate(data["number"])]
+    make(ArrayEncoder("number")).fit(data.assign(number=numbers), y, validation_data=(data, y))
+
+
+@case("an array of another shape from `encode` of your own encoder")
+def _(folder):
+    class WideEncoder(ArrayEncoder):
+        def encode(self, values):
+            return np.zeros((len(values), 3))
+
+    fit(WideEncoder("number"))
 
 
 @case("words in a column of numbers")

@@ -248,6 +248,54 @@ def test_present_values_are_those_that_are_not_missing(wrap):
     assert present.all()
 
 
+class ReadsMissingEncoder(ArrayEncoder):
+    """An encoder whose `encode` has a meaning for values that are missing."""
+
+    reads_missing = True
+
+
+def test_missing_values_of_an_encoder_that_is_not_optional_are_refused():
+    values = [[1.0, 2.0], None, [3.0, 4.0], np.nan]
+    match = r"'x' \(ArrayEncoder\) has no value in row 1 \(2 such rows in total\).*optional=True"
+    for call in (
+        lambda: present_values(ArrayEncoder("x"), values),
+        lambda: fit_encoders([ArrayEncoder("x")], {"x": values}),
+        lambda: MultimodalDataset({"x": values}, [ArrayEncoder("x")]),
+    ):
+        with pytest.raises(ModalityError, match=match) as info:
+            call()
+        assert info.value.row == 1
+    assert present_values(ReadsMissingEncoder("x"), values)[0] is values
+
+
+@pytest.mark.parametrize(
+    ("returned", "match"),
+    [
+        ([[1.0, 2.0]] * 3, r"Received an object of type list"),
+        (np.zeros((2, 2)), r"shape \(n, \*input_shape\) = \(3, 2\).*array of shape \(2, 2\)"),
+        (np.zeros((3, 2, 1)), r"Received an array of shape \(3, 2, 1\) and dtype float64"),
+        (np.full((3, 2), "1"), r"array of numbers.*dtype <U1. Correct WrongEncoder.encode"),
+    ],
+    ids=["list", "rows", "shape", "strings"],
+)
+def test_what_encode_returns_is_checked_in_use(returned, match):
+    class WrongEncoder(ArrayEncoder):
+        def encode(self, values):
+            return returned
+
+    with pytest.raises(ModalityError, match=match):
+        MultimodalDataset({"x": [[1.0, 2.0]] * 3}, [WrongEncoder("x")])
+
+
+def test_an_unknown_kind_of_parts_is_refused():
+    class LetterEncoder(ArrayEncoder):
+        part_kind = "letter"
+
+    match = "LetterEncoder.part_kind must be one of 'column', 'token', 'word'. Received .*'letter'"
+    with pytest.raises(ValueError, match=match):
+        LetterEncoder("x")
+
+
 # -- configuration and state -----------------------------------------------------------------------
 
 UNFITTED = [

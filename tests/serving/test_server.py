@@ -349,6 +349,12 @@ def test_an_encoder_of_another_package_must_be_trusted(monkeypatch, caplog):
             assert answer.json()["error"] == {"status": 422, "reason": reason, "column": "vector"}
         assert "a secret" in caplog.text
         assert "Traceback" in caplog.text
+        for error in (KeyError("a secret"), AttributeError("no split", obj=1)):
+            monkeypatch.setattr(ArrayEncoder, "encode", raise_in_method(error))
+            assert post(client, [{"vector": [1, 2]}]).status_code == 422
+        lacking = AttributeError("no mean_", obj=ensemble.encoders_[0])
+        monkeypatch.setattr(ArrayEncoder, "encode", raise_in_method(lacking))
+        assert post(client, [{"vector": [1, 2]}]).status_code == 500
         monkeypatch.setattr(ArrayEncoder, "encode", fail_with(RuntimeError("a fault")))
         assert post(client, [{"vector": [1, 2]}]).status_code == 500
         monkeypatch.setattr(MultimodalEnsemble, "_open_rows", fail_with(ValueError("a fault")))
@@ -360,6 +366,13 @@ def fail_with(error):
         raise error
 
     return fail
+
+
+def raise_in_method(error):
+    def encode(self, values):
+        raise error
+
+    return encode
 
 
 def test_a_model_must_be_fitted():

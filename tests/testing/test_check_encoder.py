@@ -107,6 +107,7 @@ def test_a_third_party_encoder_passes(options):
 
 @pytest.mark.slow
 def test_a_third_party_encoder_of_several_columns_passes():
+    @keras.saving.register_keras_serializable(package="third_party")
     class ColumnsEncoder(ClipEncoder):
         def fit(self, values):
             return super().fit(values.to_numpy())
@@ -283,6 +284,7 @@ class BackboneInTrainingMode(ClipEncoder):
         return self._network
 
 
+@keras.saving.register_keras_serializable(package="third_party")
 class BackboneInInferenceMode(BackboneInTrainingMode):
     model = InferenceModel
 
@@ -376,9 +378,52 @@ class HeadNotRegistered(ClipEncoder):
         return keras.Sequential([keras.Input(self.feature_shape), Twice(), super().build_head()])
 
 
+class NotRegistered(ClipEncoder):
+    pass
+
+
+class ScalesByTheRange(ClipEncoder):
+    def fit(self, values):
+        self.range_ = float(np.ptp([len(clip) for clip in values]))
+        return super().fit(values)
+
+    def encode(self, values):
+        with np.errstate(all="ignore"):
+            return super().encode(values) / np.float32(self.range_)
+
+
+class RaisesForEqualValues(ClipEncoder):
+    def fit(self, values):
+        if len({len(clip) for clip in values}) == 1:
+            raise ZeroDivisionError
+        return super().fit(values)
+
+
+class HasParts(ClipEncoder):
+    def __init__(self, name, *, parts=None):
+        super().__init__(name)
+        self.parts = parts
+
+    def without_each_part(self, value):
+        return self.parts
+
+
+class HasWrongVectors(ClipEncoder):
+    def additive_parts(self, values, centre):
+        return [(["a clip"], self.encode([value]) - centre + 1) for value in values]
+
+
 @pytest.mark.parametrize(
     ("encoder", "match"),
     [
+        (NotRegistered("clip"), r"is registered.*serializable\(package=...\) on NotRegistered"),
+        (ScalesByTheRange("clip"), r"finite numbers after fit received values that are all equal"),
+        (RaisesForEqualValues("clip"), r"fit accepts values that are all equal.*ZeroDivision"),
+        (HasParts("clip", parts=["a"]), r"without_each_part returns a pair \(names, values\)"),
+        (HasParts("clip", parts=[["a"], []]), r"as many values as names.*Expected 1, received 0"),
+        (HasParts("clip", parts=[[1], [[0.5]]]), r"the names of parts are strings"),
+        (HasParts("clip", parts=[["a"], [None]]), r"encode accepts the value 0 without each of"),
+        (HasWrongVectors("clip", frozen=False), r"vectors of additive_parts add up to the encoded"),
         (FitForgetsSelf("clip"), r"fit returns the encoder itself"),
         (ShapeOfFloats("clip"), r"input_shape is a tuple of whole numbers.*received \(8.0,\)"),
         (EncodesToList("clip"), r"encode returns a numpy array.*list"),

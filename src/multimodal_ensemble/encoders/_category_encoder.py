@@ -85,6 +85,7 @@ class CategoryEncoder(Encoder):
 
     # Frequent categories have more influence than rare ones.
     values_are_scaled = True
+    reads_missing = True
 
     def __init__(
         self,

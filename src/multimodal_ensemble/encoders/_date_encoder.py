@@ -88,6 +88,7 @@ class DateEncoder(Encoder):
     """
 
     values_are_scaled = True
+    reads_missing = True
 
     def __init__(
         self,

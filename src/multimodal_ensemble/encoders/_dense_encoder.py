@@ -96,6 +96,8 @@ class DenseEncoder(Encoder):
     [[1990.0, 80.0, 0.0], [2000.0, 120.0, 0.0], [1995.0, 100.0, 1.0]]
     """
 
+    reads_missing = True
+
     def __init__(
         self,
         name: str,

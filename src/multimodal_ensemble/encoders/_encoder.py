@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import UNUSED
 
+from multimodal_ensemble._checked_encode import checked_encode
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._layer_names import head_name
 from multimodal_ensemble._tables import as_object_array, is_missing
@@ -24,7 +25,7 @@ from multimodal_ensemble.encoders._columns import (
     find_columns,
 )
 from multimodal_ensemble.encoders._dense_head import DenseHead
-from multimodal_ensemble.encoders._encoder_description import EncoderDescription
+from multimodal_ensemble.encoders._encoder_description import PART_KINDS, EncoderDescription
 from multimodal_ensemble.encoders._encoder_state import EncoderState
 from multimodal_ensemble.encoders._parameters import CheckedParameters
 from multimodal_ensemble.encoders._split_backbone import split_backbone
@@ -72,6 +73,14 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
         Whether linear models keep the variances of encoded values. False unless overridden.
     unit : str
         What a value is called in progress bars. ``"value"`` unless overridden.
+    part_kind : {"column", "token", "word"}
+        What the parts of a value are in explanations: those of kind ``"column"`` are in
+        `Explanation.columns`, and all others in `Explanation.tokens`. ``"column"`` unless
+        overridden.
+    reads_missing : bool
+        Whether `fit` and `encode` handle or refuse None and NaN themselves, although the encoder
+        is not `optional`. False unless overridden: the methods never receive such values, because
+        rows with them are refused before.
     uses_unlabelled : bool
         Whether `fit` learns from rows without labels, and so takes ``unlabelled=``, the raw values
         of such rows. False unless overridden.
@@ -81,7 +90,7 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
     ModalityError
         If TensorFlow would refuse the name, or `column` is no string or list of distinct strings.
     ValueError
-        If `head` is not a callable that builds layers.
+        If `head` is not a callable that builds layers, or `part_kind` is another one.
 
     Examples
     --------
@@ -106,6 +115,7 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
     zeros_are_empty: bool = False
     values_are_tokens: bool = False
     values_are_scaled: bool = False
+    reads_missing: bool = False
     uses_unlabelled: bool = False
     # The value of a subclass whose constructor has no such argument.
     optional: bool = False
@@ -131,6 +141,7 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
         if column is not None:
             check_column_option(column)
         check_choice(optional, (True, False), name="optional")
+        check_choice(self.part_kind, PART_KINDS, name=f"{type(self).__name__}.part_kind")
         if isinstance(head, keras.Layer) or not (head is None or callable(head)):
             msg = (
                 "head must be a DenseHead or another callable that takes the shape of one row of "
@@ -296,7 +307,7 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
         """
         # Row by row, so that large arrays are never encoded all at once.
         return [
-            bytes.fromhex(digest_arrays([self.encode(values[[position]])]))
+            bytes.fromhex(digest_arrays([checked_encode(self, values[[position]])]))
             for position in range(values.shape[0])
         ]
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+PART_KINDS = ("column", "token", "word")
+
 
 class EncoderDescription:
     """The part of the contract of an `Encoder` that describes values, rows and features."""
@@ -64,7 +66,7 @@ class EncoderDescription:
 
     # -- parts of a row, for explanations ------------------------------------------------------
 
-    # What a part of a value is: "token", "word" or "column".
+    # Documented in `Encoder`.
     part_kind: str = "column"
 
     def additive_parts(
@@ -104,7 +106,7 @@ class EncoderDescription:
         Returns
         -------
         (list of str, list of values) or None
-            Both of the same length. None, the default, if a value has no parts.
+            Both of the same length. Empty lists or None, the default, if a value has no parts.
         """
         del value
         return None

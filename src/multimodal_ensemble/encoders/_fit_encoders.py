@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._tables import from_arrow, locating_errors
+from multimodal_ensemble._tables import counted, from_arrow, locating_errors
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders._encoder import Encoder
@@ -146,6 +146,11 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
     present : ndarray of shape (n,)
         True where a row has the modality.
 
+    Raises
+    ------
+    ModalityError
+        If a value is None or NaN, and the encoder is neither optional nor `reads_missing`.
+
     Examples
     --------
     >>> from multimodal_ensemble import BagOfWordsEncoder
@@ -156,6 +161,8 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
     ([['war']], [True, False])
     """
     if not encoder.optional:
+        if not encoder.reads_missing:
+            _refuse_missing(encoder, values)
         return values, np.ones(len(values), dtype=bool)
     present = ~encoder.find_missing(values)
     if present.all():
@@ -163,3 +170,18 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
     if isinstance(values, pd.DataFrame | pd.Series | np.ndarray):
         return values[present], present
     return list(itertools.compress(values, present)), present
+
+
+def _refuse_missing(encoder: Encoder, values: Any) -> None:
+    """Raise a ModalityError about the first value that is None or NaN."""
+    # An override may count further values as missing, but only those of an optional encoder.
+    missing = Encoder.find_missing(encoder, values)
+    if not missing.any():
+        return
+    row = int(np.argmax(missing))
+    msg = (
+        f"Modality {encoder.name!r} ({type(encoder).__name__}) has no value in row {row} "
+        f"({counted(int(missing.sum()), 'such row')} in total): it is None or NaN. Pass "
+        "optional=True to the encoder, so that such rows lack the modality, or leave them out."
+    )
+    raise ModalityError(msg, row=row)

@@ -85,6 +85,7 @@ class ItemsEncoder(Encoder):
     max_items: int = 8
     # Splits strings into items, in a subclass whose constructor has such an argument.
     delimiter: str | None = None
+    reads_missing = True
 
     def __init__(
         self,

@@ -74,6 +74,7 @@ class SequenceEncoder(Encoder):
     """
 
     unit = "sequence"
+    reads_missing = True
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ class TokenEncoder(Encoder):
     part_kind = "token"
     # The value of a subclass whose constructor has no such argument.
     ngram_range: tuple[int, int] = (1, 1)
+    reads_missing = True
 
     def __init__(
         self,

@@ -42,6 +42,8 @@ class MemberEncoder(Encoder):
         Names of the encoders whose features the estimator takes; none where it takes raw columns.
     """
 
+    reads_missing = True
+
     def __init__(
         self, name: str, *, column: Sequence[str], n_labels: int, inputs: Sequence[str] = ()
     ) -> None:

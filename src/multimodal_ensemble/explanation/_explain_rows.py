@@ -10,9 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._checked_encode import checked_encode
 from multimodal_ensemble._layer_names import SCORES
+from multimodal_ensemble._tables import counted
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import Encoder, present_values
+from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.explanation._explanation import REST, Explanation
 from multimodal_ensemble.explanation._late_fusion_parts import LateFusionParts
 from multimodal_ensemble.explanation._network_parts import N_BACKGROUND, NetworkParts
@@ -97,7 +100,9 @@ def explain_rows(
         for row, value in enumerate(contributions[name]):
             modalities.add(row, [(name, columns, bool(is_missing[row]))], value[np.newaxis])
         collected = by_kind["column" if encoder.part_kind == "column" else "token"]
-        for row, (names, values) in _split_rows(parts, states, encoder, dataset).items():
+        n_labels = contributions[name].shape[1]
+        found = _split_rows(parts, states, encoder, dataset, n_labels)
+        for row, (names, values) in found.items():
             rest = contributions[name][row] - values.sum(axis=0)
             named = [(name, columns, part) for part in [*names, REST]]
             collected.add(row, named, np.vstack([values, rest]))
@@ -198,9 +203,9 @@ def parts_of(
 
 
 def _split_rows(
-    parts: Any, states: Any, encoder: Encoder, dataset: MultimodalDataset
+    parts: Any, states: Any, encoder: Encoder, dataset: MultimodalDataset, n_labels: int
 ) -> dict[int, _Named]:
-    """Return the parts of a modality in each row that has it; empty if it has no parts."""
+    """Return the parts of a modality in each row that has parts."""
     given, present = present_values(encoder, encoder.select(dataset.raw))
     values = given.iloc if hasattr(given, "iloc") else given
     rows = np.flatnonzero(present)
@@ -223,10 +228,19 @@ def _split_rows(
     for position, row in enumerate(rows.tolist()):
         without = encoder.without_each_part(values[position])
         if without is None:
-            return {}
+            continue
         names, variants = without
-        inputs = _encode_variants(encoder, variants, dataset)
-        found[row] = names, parts.fall(states, row, inputs)
+        if len(names) != len(variants):
+            msg = (
+                f"without_each_part of modality {encoder.name!r} must return as many values as "
+                f"names. Received {counted(len(names), 'name')} and "
+                f"{counted(len(variants), 'value')} in row {row}."
+            )
+            raise ModalityError(msg, row=row)
+        found[row] = names, np.zeros((0, n_labels))
+        if names:
+            inputs = _encode_variants(encoder, variants, dataset)
+            found[row] = names, parts.fall(states, row, inputs)
     return found
 
 
@@ -234,7 +248,7 @@ def _encode_variants(
     encoder: Encoder, variants: Sequence[Any], dataset: MultimodalDataset
 ) -> Mapping[str, NDArray[Any]]:
     """Return features or encoded rows of variants of a value."""
-    inputs = encoder.encode(encoder.prepare(variants))
+    inputs = checked_encode(encoder, encoder.prepare(variants))
     frozen = encoder.frozen_part() if encoder.name in dataset.features else None
     if frozen is not None:
         inputs = keras.ops.convert_to_numpy(frozen(inputs, training=False))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from multimodal_ensemble._checked_encode import checked_encode
 from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._tables import counted, locating_errors
 from multimodal_ensemble.features._compute_dtype import (
@@ -62,7 +63,7 @@ def _check_rows(request: Request, positions: Sequence[int], verbose: int) -> boo
     """Return whether the features of rows are nearly the same in bfloat16."""
     rows = request.rows.take(np.array(positions, dtype=np.intp))
     with locating_errors(rows.numbers):
-        encoded = rows.reader.encode(rows.values)
+        encoded = checked_encode(rows.reader, rows.values)
     try:
         cosine = lowest_cosine(request.backbone, encoded)
     except (TypeError, ValueError) as error:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._checked_encode import checked_encode
 from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
@@ -166,7 +167,7 @@ def _plan(
 
 def _make_batch(rows: Rows, lacking: NDArray[np.bool_], *, ends_chunk: bool) -> _Batch:
     with locating_errors(rows.numbers):
-        encoded = rows.reader.encode(rows.values)
+        encoded = checked_encode(rows.reader, rows.values)
     # The rows of the first variant, then those of the next, without those that no folder lacks.
     wanted: NDArray[np.bool_] = np.any(lacking, axis=0)
     parts, digests = [], []

@@ -165,16 +165,20 @@ def make_request(
     numbers = np.flatnonzero(present)
     lists = None
     with locating_errors(numbers):
-        values = encoder.prepare(values)
         if isinstance(encoder, ItemsEncoder) and encoder.items is not None:
+            values = encoder.prepare(values)
             lists = encoder, values
             numbers = numbers[values.first_rows]
             encoder = encoder.item_encoder()
             with values.locating_errors():
                 values = encoder.prepare(values.items)
                 digests = encoder.content_digests(values)
-        else:
+        elif numbers.size:
+            values = encoder.prepare(values)
             digests = encoder.content_digests(values)
+        else:
+            # An encoder need not be able to prepare nothing.
+            values, digests = np.empty(0, dtype=object), []
     variants = [
         digests if view is None else encoder.augmentation.view_digests(digests, view)
         for view in views

@@ -138,7 +138,7 @@ class FeatureStore:
         Returns
         -------
         ndarray of shape (n, ...)
-            The output of the encoder's `frozen_part`, float32.
+            The output of the encoder's `frozen_part`, float32; zeros where a value is missing.
 
         Raises
         ------
@@ -348,6 +348,8 @@ class FeatureStore:
         present: NDArray[np.bool_] | None = None,
     ) -> Request:
         backbone = frozen_backbone(encoder)
+        if present is None:
+            values, present = present_values(encoder, values)
         shards, others = (
             self._opened.setdefault(key, ShardFolder(self.folder / key, self.dtype))
             for key in entry_keys(backbone, encoder, self.dtype)

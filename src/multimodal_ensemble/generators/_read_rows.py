@@ -17,7 +17,12 @@ from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.features import FeatureStore
 from multimodal_ensemble.generators._row_files import ROWS_PER_BLOCK
-from multimodal_ensemble.generators._row_sources import EncodedRows, FileRows, StoredRows
+from multimodal_ensemble.generators._row_sources import (
+    EncodedRows,
+    FileRows,
+    StoredRows,
+    make_source,
+)
 from multimodal_ensemble.generators._row_writer import RowWriter, is_stored
 
 # Rows are kept in memory if their stored features, and for a table in files also their raw values
@@ -111,7 +116,7 @@ def _read_frame(
         sources[name] = (
             StoredRows(encoder, stored[name])
             if name in stored
-            else EncodedRows(encoder, values, present, kept, augment=augment)
+            else make_source(encoder, values, present, kept, augment=augment)
         )
     return UsableRows(table, kept, dropped, sources, presence)
 
@@ -175,7 +180,7 @@ def _read_to_files(
             sources[name] = FileRows(encoder, files[name], is_stored=stored, n_cached=n_cached)
         else:
             held, here = present_values(encoder, encoder.select(values))
-            sources[name] = EncodedRows(encoder, held, here, all_kept, augment=augment)
+            sources[name] = make_source(encoder, held, here, all_kept, augment=augment)
     return UsableRows(raw, all_kept, pd.concat(dropped[1:] or dropped), sources, presence, n_cached)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from multimodal_ensemble._checked_encode import checked_encode
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
@@ -56,7 +57,7 @@ class EncodedRows:
             if augment and encoder.augmentation is not None:
                 self._digests = encoder.content_digests(prepared)
             if len(shape) == 1 and 4 * n_rows * (shape[0] or math.inf) <= _KEPT_BYTES:
-                self._kept = encoder.encode(prepared)
+                self._kept = checked_encode(encoder, prepared)
             else:
                 self._prepared = prepared
 
@@ -70,7 +71,7 @@ class EncodedRows:
         if present.all():
             return self._encode(rows, views)
         if not self._present.any():
-            # Where rows differ in length, the shortest ones have a length of 1.
+            # Trained layers must take rows of length 1.
             shape = [1 if size is None else size for size in self._encoder.input_shape]
             return np.zeros((len(rows), *shape), dtype=self._encoder.input_dtype)
         sample, positions = rows[present], np.flatnonzero(present)
@@ -114,7 +115,7 @@ class EncodedRows:
             encoded = self._kept[positions]
         else:
             with locating_errors(self._numbers[rows]):
-                encoded = self._encoder.encode(self._prepared[positions])
+                encoded = checked_encode(self._encoder, self._prepared[positions])
         if views is not None:
             digests = [self._digests[position] for position in positions]
             encoded = self._encoder.augmentation.apply(encoded, digests, views)
@@ -151,6 +152,30 @@ class StoredRows:
     def is_current(self) -> bool:
         """Return whether the frozen layers are still those that computed the features."""
         return _frozen_weights(self._encoder) == self._frozen_weights
+
+
+def make_source(
+    encoder: Encoder,
+    values: Any,
+    present: NDArray[np.bool_],
+    numbers: NDArray[np.intp],
+    *,
+    augment: bool,
+) -> EncodedRows | StoredRows:
+    """Return rows that are encoded on demand, or the features that a store has for missing rows.
+
+    These are zeros, which stand for rows of different lengths if all of them are missing: no length
+    is known that the frozen layers can take.
+    """
+    if not present.any() and None in encoder.input_shape:
+        frozen = encoder.frozen_part()
+        shape = () if frozen is None else frozen.output_shape[1:]
+        if frozen is not None and None not in shape:
+            has_views = augment and encoder.augmentation is not None
+            n_variants = 1 + int(encoder.augmentation.views if has_views else 0)
+            zeros = np.zeros((n_variants, len(present), *shape), dtype=np.float32)
+            return StoredRows(encoder, zeros)
+    return EncodedRows(encoder, values, present, numbers, augment=augment)
 
 
 class FileRows:

@@ -13,19 +13,24 @@ from multimodal_ensemble.serving._request_error import RequestError
 
 _LOG = logging.getLogger(__name__)
 
+# Such as KeyError for an unknown name, and AttributeError for a number in place of a string.
+_ERRORS_OF_VALUES = (ValueError, TypeError, LookupError, AttributeError)
+
 
 @contextmanager
 def refusing_values(encoders: Sequence[Any]) -> Iterator[None]:
-    """Raise a RequestError in place of a ValueError or TypeError in the code of an encoder.
+    """Raise a RequestError in place of the errors that wrong values cause in an encoder's code.
 
     Such an encoder does not know the errors of this package, so that a wrong value of a request
-    looks like a fault of the server. The log has the error, which the client does not see.
+    looks like a fault of the server. The log has the error, which the client does not see. If the
+    encoder itself lacks an attribute, no value is at fault.
     """
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except _ERRORS_OF_VALUES as error:
         encoder = _find_encoder(error, encoders)
-        if encoder is None or isinstance(error, MultimodalEnsembleError):
+        is_known = isinstance(error, MultimodalEnsembleError)
+        if encoder is None or is_known or getattr(error, "obj", None) is encoder:
             raise
         columns = [str(column) for column in encoder.columns]
         _LOG.warning("The encoder %r cannot read a request.", encoder.name, exc_info=error)

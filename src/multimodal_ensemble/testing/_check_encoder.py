@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import warnings
 from typing import Any
 
 import keras
 import numpy as np
 
 from multimodal_ensemble.encoders import Encoder, present_values
+from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.testing._check_parts import check_parts
 from multimodal_ensemble.testing._check_training import check_training
 from multimodal_ensemble.testing._requirements import (
     cut_like,
@@ -27,9 +30,10 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     """Test an encoder against the contract of `multimodal_ensemble.Encoder`.
 
     The encoder is fitted to the values. Then its parts are checked: encoding in batches and in a
-    copy for other processes, augmented views, configuration and state, the shapes of backbone and
-    head, training (which must change the head and not a frozen backbone), saving and loading, and
-    stored features, which must equal computed ones.
+    copy for other processes, augmented views, parts of values in explanations, configuration and
+    state, values that are all equal, the shapes of backbone and head, training (which must change
+    the head and not a frozen backbone), rows that all lack the modality if it is optional, saving
+    and loading, stored features, which must equal computed ones, and the registration of its class.
 
     Parameters
     ----------
@@ -60,11 +64,25 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     _check_missing(encoder, present)
     _check_copy_for_workers(encoder, present)
     _check_views(encoder, present)
+    check_parts(encoder, present)
     _check_round_trip(encoder, present)
+    _check_equal_values(encoder, present)
     _check_backbone(encoder, present)
     _check_head(encoder, present)
     _check_padding(encoder, present)
     check_training(encoder, values)
+    _check_registered(encoder)
+
+
+def _check_registered(encoder: Encoder) -> None:
+    kind = type(encoder)
+    registered = keras.saving.get_registered_object(keras.saving.get_registered_name(kind))
+    require(
+        registered is kind,
+        "its class is registered with Keras, so that a fitted estimator can be saved",
+        f"@keras.saving.register_keras_serializable(package=...) on {kind.__name__}",
+        "a class without this decorator" if registered is None else f"another {registered}",
+    )
 
 
 def _check_fit(encoder: Encoder, values: Any) -> None:
@@ -154,6 +172,22 @@ def _check_round_trip(encoder: Encoder, values: Any) -> None:
     features, copied = (run(each.get_backbone(), batch) for each in (encoder, copy))
     what = "a copy from configuration and state has the same backbone"
     require_close(what, features, copied, tolerance())
+
+
+def _check_equal_values(encoder: Encoder, values: Any) -> None:
+    """Require finite rows where nothing varies, as division by a scale of zero would not give."""
+    equal: Any = values.iloc[[0] * 4] if hasattr(values, "iloc") else [values[0]] * 4
+    copy = type(encoder).from_config(json.loads(json.dumps(encoder.get_config())))
+    with step("fit accepts values that are all equal, or raises a ModalityError"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                encoded = copy.fit(equal).encode(equal)
+        except ModalityError:
+            # They are refused, with a reason.
+            return
+    what = "encode returns finite numbers after fit received values that are all equal"
+    require(bool(np.isfinite(encoded).all()), what, "finite numbers", encoded[0])
 
 
 def _check_backbone(encoder: Encoder, values: Any) -> None:

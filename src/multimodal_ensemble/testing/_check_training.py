@@ -51,6 +51,8 @@ def check_training(encoder: Encoder, values: Any) -> None:
         same = all(map(np.array_equal, before, frozen.get_weights()))
         what = "training does not change a frozen backbone"
         require(same, what, "the same weights", "other weights")
+    if encoder.optional and len(encoder.columns) == 1:
+        _check_missing_rows(encoder, model)
     _check_saving(encoder, model, dataset)
     if frozen is not None:
         _check_store(encoder, present_values(encoder, values)[0], model, dataset)
@@ -69,6 +71,17 @@ def _train_head(head: keras.Layer, model: keras.Model, dataset: MultimodalDatase
     require(is_finite, "the loss stays finite in training", "finite", loss.tolist())
     after = [keras.ops.convert_to_numpy(weight) for weight in head.trainable_weights]
     return not head.weights or not all(map(np.array_equal, before, after))
+
+
+def _check_missing_rows(encoder: Encoder, model: keras.Model) -> None:
+    """Require scores of rows that all lack the modality, which frozen layers never receive."""
+    what = "a model predicts rows that all lack the modality"
+    if None in encoder.input_shape:
+        what += ", whose lengths are 1 for the head and for trained layers of the backbone"
+    with step(what):
+        missing = MultimodalDataset({encoder.columns[0]: [None, None]}, [encoder])
+        scores = predict_scores(model, missing)
+    require(bool(np.isfinite(scores).all()), what, "finite scores", scores.tolist())
 
 
 def _check_saving(encoder: Encoder, model: keras.Model, dataset: MultimodalDataset) -> None:

@@ -30,7 +30,8 @@ def check_datasets(
             f"{train.labels} and {validation.labels}."
         )
         raise ValueError(msg)
-    if set(train.features) != set(validation.features):
+    # Of rows of different lengths that are all missing, a data set has features without a store.
+    if set(train.features) != set(validation.features) - _features_of_no_row(train, validation):
         msg = (
             "Training and validation rows must have features of the same modalities. Received "
             f"{sorted(train.features)} and {sorted(validation.features)}; make both data sets "
@@ -136,3 +137,9 @@ def _check_number_of_labels(model: keras.Model, dataset: MultimodalDataset, what
             f"rows have {n_labels}. Build the model with n_labels={n_labels}."
         )
         raise ValueError(msg)
+
+
+def _features_of_no_row(train: MultimodalDataset, validation: MultimodalDataset) -> set[str]:
+    """Return the modalities that no validation row has, and of which only these have features."""
+    more = set(validation.features) - set(train.features)
+    return {name for name in more if not validation.present(name).any()}

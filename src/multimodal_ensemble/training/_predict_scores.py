@@ -69,6 +69,23 @@ def model_for_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.M
     return feature_model(model, list(dataset.features)) if dataset.features else model
 
 
+def score_validation(
+    trained: keras.Model,
+    validation: MultimodalDataset,
+    kept: list[dict[str, NDArray[Any]]] | None,
+) -> NDArray[np.float32]:
+    """Return the scores of validation rows, whose inputs may be kept.
+
+    If all rows lack a modality whose rows differ in length, they have features of it, also where
+    the trained model takes encoded rows.
+    """
+    inputs = getattr(trained, "inputs", None) or ()
+    lengths = {tensor.name for tensor in inputs if None in tensor.shape[1:]}
+    names = [name for name in validation.features if name in lengths]
+    model = feature_model(trained, names) if names else trained
+    return score_inputs(model, all_inputs(validation) if kept is None else kept)
+
+
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the inputs of all rows in their order, in batches that suit their size."""
     step = dataset.batch_size

@@ -29,7 +29,7 @@ from multimodal_ensemble.training._monitor import (
     monitor_column,
     rank,
 )
-from multimodal_ensemble.training._predict_scores import all_inputs, kept_inputs, score_inputs
+from multimodal_ensemble.training._predict_scores import kept_inputs, score_validation
 from multimodal_ensemble.training._training_state import (
     HISTORY_COLUMNS,
     EvaluationState,
@@ -263,8 +263,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
 
     def _measure(self) -> dict[str, Any]:
         """Return the values of the present weights on the validation rows."""
-        inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
-        y_score = score_inputs(self.model, inputs)
+        y_score = score_validation(self.model, self.validation, self._inputs)
         if not np.isfinite(y_score).all():
             msg = (
                 f"Training diverged: after {self.state.step} batches the scores are not finite. "
