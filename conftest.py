@@ -36,6 +36,18 @@ def _seed() -> None:
     np.random.seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _shallow_examples(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The examples of docstrings show MobileNet. Its 28 blocks take seconds to build and to trace,
+    # and the examples depend on none of them.
+    is_docstring = hasattr(request.node, "dtest") and request.node.path.suffix == ".py"
+    examples = request.node.dtest.examples if is_docstring else []
+    if any('backbone="MobileNet", weights=None' in example.source for example in examples):
+        from tests.toys import use_shallow_network
+
+        use_shallow_network(monkeypatch, "MobileNet")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _leave_garbage() -> Iterator[None]:
     # TensorFlow needs minutes to free the graphs of hundreds of models, a third of the run time of

@@ -36,7 +36,8 @@ def test_the_code_runs(code, tmp_path, monkeypatch):
     genres = [["scifi"] * (row % 2) + ["romance"] * (row // 2 % 2) for row in range(24)]
     data = pd.DataFrame({"poster": files, "tags": tags, "genres": genres})
     names = {"train": data[:12], "valid": data[12:18], "test": data[18:]}
-    use_shallow_network(monkeypatch, "MobileNet")
+    # A file of 12 MB.
+    use_shallow_network(monkeypatch, "MobileNet", n_hidden=3000)
     mobilenet = keras.applications.MobileNet
 
     def random_mobilenet(include_top=True, weights="imagenet", **kwargs):

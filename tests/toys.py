@@ -36,10 +36,11 @@ def make_poster(name="poster", *, seed=1, size=8, n_maps=4, network=None, **opti
     return ImageEncoder(name, backbone=backbone, **options)
 
 
-def use_shallow_network(monkeypatch: pytest.MonkeyPatch, name):
+def use_shallow_network(monkeypatch: pytest.MonkeyPatch, name, *, n_hidden=32):
     """Replace a network of `keras.applications` by one with fewer blocks of the same kinds.
 
     Most of the time of a test with such a network is that of making its hundreds of layers.
+    `n_hidden` is the number of maps in front of the last 1024 of MobileNet.
     """
     full = getattr(keras.applications, name)
     module = inspect.getmodule(full)
@@ -49,7 +50,7 @@ def use_shallow_network(monkeypatch: pytest.MonkeyPatch, name):
         return module.stack_residual_blocks_v1(maps, 128, 2, name="conv3")
 
     builders = {
-        "MobileNet": _build_shallow_mobilenet,
+        "MobileNet": functools.partial(_build_shallow_mobilenet, n_hidden),
         "DenseNet121": lambda **options: module.DenseNet([2, 2, 2, 2], **options),
         "EfficientNetB0": lambda **options: module.EfficientNet(1.0, 0.1, 224, **options),
         "ResNet50": lambda **options: module.ResNet(stack_blocks, False, True, **options),
@@ -58,14 +59,14 @@ def use_shallow_network(monkeypatch: pytest.MonkeyPatch, name):
     monkeypatch.setattr(keras.applications, name, build)
 
 
-def _build_shallow_mobilenet(*, include_top, weights, input_shape, pooling=None):
+def _build_shallow_mobilenet(n_hidden, *, include_top, weights, input_shape, pooling=None):
     assert not include_top
     assert weights is None
     layers = [keras.Input(input_shape)]
     for convolution in (
         keras.layers.Conv2D(32, 3, strides=4, use_bias=False),
         keras.layers.DepthwiseConv2D(3, strides=2, use_bias=False),
-        *(keras.layers.Conv2D(maps, 1, use_bias=False) for maps in (3000, 1024)),
+        *(keras.layers.Conv2D(maps, 1, use_bias=False) for maps in (n_hidden, 1024)),
     ):
         layers += [convolution, keras.layers.BatchNormalization(), keras.layers.ReLU(6.0)]
     if pooling is not None:
@@ -74,7 +75,7 @@ def _build_shallow_mobilenet(*, include_top, weights, input_shape, pooling=None)
     tensor = layers[0]
     for layer in layers[1:]:
         tensor = layer(tensor)
-    return keras.Model(layers[0], tensor)
+    return keras.Model(layers[0], tensor, name=f"mobilenet_1.00_{input_shape[0]}")
 
 
 class ArrayEncoder(Encoder):

@@ -27,7 +27,10 @@ ROW = TABLE[:1]
 
 @pytest.fixture(scope="module")
 def ensemble():
-    encoders = [make_poster(), make_poster("again", seed=2, column="poster", size=4)]
+    encoders = [
+        make_poster(optional=True),
+        make_poster("again", seed=2, column="poster", size=4, optional=True),
+    ]
     ensemble = MultimodalEnsemble([*encoders, BagOfWordsEncoder("tags")], verbose=0, random_state=0)
     return ensemble.fit(TABLE, LABELS)
 
@@ -35,7 +38,7 @@ def ensemble():
 @pytest.fixture(scope="module")
 def network():
     encoders = [make_poster(network=make_network(seed=1)), BagOfWordsEncoder("tags")]
-    network = MultimodalClassifier(encoders, epochs=2, verbose=0, random_state=0)
+    network = MultimodalClassifier(encoders, epochs=1, optimizer="sgd", verbose=0, random_state=0)
     return network.fit(TABLE, LABELS)
 
 
@@ -93,7 +96,7 @@ def test_stored_features_change_nothing(network, tmp_path):
 def test_grad_cam_is_the_gradient_of_a_linear_head():
     """For linear layers on a mean of the map, the gradient is known."""
     encoder = make_poster(network=make_network(seed=1), head=lambda shape: keras.layers.Identity())
-    network = MultimodalClassifier([encoder], epochs=1, verbose=0, random_state=0)
+    network = MultimodalClassifier([encoder], epochs=1, optimizer="sgd", verbose=0, random_state=0)
     network.fit(TABLE[["poster"]], LABELS)
     (found,) = network.explain_image(ROW, "Romance", method="grad_cam")
     feature_map = make_network(seed=1)(IMAGES[:1].astype(np.float32)).numpy()[0]
@@ -120,10 +123,7 @@ def test_a_network_is_split_at_its_last_feature_map():
     np.testing.assert_allclose(after(before(batch)), nested(batch), atol=1e-6)
 
 
-def test_rows_without_an_image_have_no_map():
-    encoder = make_poster(optional=True)
-    ensemble = MultimodalEnsemble([encoder, BagOfWordsEncoder("tags")], verbose=0)
-    ensemble.fit(TABLE, LABELS)
+def test_rows_without_an_image_have_no_map(ensemble):
     rows = TABLE[:3].assign(poster=[IMAGES[0], None, IMAGES[2]])
     assert [each.row for each in ensemble.explain_image(rows, "Action", n_regions=2)] == [0, 2]
 

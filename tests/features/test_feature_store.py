@@ -40,6 +40,15 @@ def test_another_store_object_finds_the_features(store, make_encoder, posters, c
     assert counter.rows == 0
 
 
+@pytest.fixture
+def watched(make_encoder, posters, compute, counter):
+    """Return an encoder, whose graph is traced once for all examples, and the expected features."""
+    encoder = make_encoder()
+    expected = compute(encoder, posters)
+    counter.watch(encoder.get_backbone())
+    return encoder, expected
+
+
 @settings(
     deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -47,14 +56,12 @@ def test_another_store_object_finds_the_features(store, make_encoder, posters, c
     st.lists(st.lists(st.integers(0, 9), max_size=12), min_size=1, max_size=4), st.integers(1, 5)
 )
 def test_each_distinct_image_is_computed_once(
-    tmp_path, make_encoder, posters, compute, counter, calls, batch_size
+    tmp_path, watched, posters, counter, calls, batch_size
 ):
     shutil.rmtree(tmp_path / "store", ignore_errors=True)
     store = FeatureStore(tmp_path / "store", batch_size=batch_size, dtype="float32")
-    encoder = make_encoder()
-    expected = compute(encoder, posters)
+    encoder, expected = watched
     counter.batches.clear()
-    counter.watch(encoder.get_backbone())
     seen = set()
     for numbers in calls:
         paths = [posters[number] for number in numbers]

@@ -17,13 +17,19 @@ def layers(change=0.2, **options):
     ]
 
 
+# Of all encoders without other settings, so that its layers are traced once.
+AUGMENTATION = Augmentation(layers(), views=3, seed=1)
+
+
 @pytest.fixture
 def make_augmented(make_encoder):
     """Return a function that makes an encoder with three views."""
 
     def make(name="poster", *, augmentation=None, **options):
-        changes = {"layers": layers(), "views": 3, "seed": 1, **(augmentation or {})}
-        return make_encoder(name, augmentation=Augmentation(**changes), **options)
+        made = AUGMENTATION
+        if augmentation is not None:
+            made = Augmentation(**{"layers": layers(), "views": 3, "seed": 1, **augmentation})
+        return make_encoder(name, augmentation=made, **options)
 
     return make
 

@@ -15,7 +15,7 @@ from multimodal_ensemble import (
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import feature_model
-from tests.toys import ArrayEncoder, make_poster
+from tests.toys import ArrayEncoder, make_poster, use_shallow_network
 
 
 def call(model, inputs):
@@ -102,7 +102,8 @@ def test_equal_seeds_give_equal_weights_and_others_differ(tags, poster):
     assert not weights_equal(fuse_encoders([tags], 2), fuse_encoders([tags], 2))
 
 
-def test_building_the_backbone_does_not_change_the_seeded_heads():
+def test_building_the_backbone_does_not_change_the_seeded_heads(monkeypatch):
+    use_shallow_network(monkeypatch, "MobileNet")
     encoder = ImageEncoder("poster", backbone="MobileNet", weights=None, image_size=32)
     first = fuse_encoders([encoder], n_labels=2, seed=1)
     again = fuse_encoders([encoder], n_labels=2, seed=1)

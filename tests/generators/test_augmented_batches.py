@@ -24,13 +24,16 @@ from tests.toys import draw_pixels
 PIXELS = draw_pixels(10, 8, 8, 3)
 Y = np.arange(30).reshape(10, 3) // 2 % 2
 N_VIEWS = 3
+# Of all encoders, so that its layers are traced once. All views differ.
+AUGMENTATION = Augmentation(
+    [layers.RandomFlip("horizontal"), layers.RandomBrightness(0.3)], views=N_VIEWS
+)
 
 
 @pytest.fixture
 def make_poster(make_poster):
-    """Return a function that makes an encoder with cheap augmentation whose views all differ."""
-    augmentation = [layers.RandomFlip("horizontal"), layers.RandomBrightness(0.3)]
-    return partial(make_poster, augmentation=Augmentation(augmentation, views=N_VIEWS))
+    """Return a function that makes an encoder with cheap augmentation."""
+    return partial(make_poster, augmentation=AUGMENTATION)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import average_precision_score, log_loss
 
 from multimodal_ensemble import mean_roc_auc, predict_scores
-from multimodal_ensemble.training import check_monitor
+from multimodal_ensemble.training import ValidationEvaluation, check_monitor
+from tests.training.conftest import Problem, Spy
 
 
 def highest_f1(y_true, y_score):
@@ -37,29 +38,63 @@ MONITORS = {
 }
 
 
-@pytest.mark.parametrize("monitor", MONITORS)
-def test_the_best_evaluation_is_the_one_with_the_best_monitored_value(training, spy, monitor):
-    column, oracle, sign = MONITORS[monitor]
-    expected = []
+@pytest.fixture(scope="module")
+def monitored():
+    """Return a training, the scores at its evaluations, and one evaluation by monitor."""
+    problem, scores = Problem(), []
+    training = problem.prepare(problem.numbers())
 
     def compute(step):
         if step % 4 == 0:
-            y_score = predict_scores(training.model, training.validation)
-            expected.append(oracle(training.validation.y, y_score))
+            scores.append(predict_scores(training.model, training.validation))
 
+    evaluations = {
+        monitor: ValidationEvaluation(training.validation, evaluate_every=4, monitor=monitor)
+        for monitor in MONITORS
+    }
     # A high learning rate, so that the values go up and down.
-    optimizer = keras.optimizers.Adam(0.5)
-    options = {"epochs": 3, "evaluate_every": 4, "patience": None, "optimizer": optimizer}
-    history = training.fit(monitor=monitor, callbacks=[spy(compute)], **options).history
+    training.fit(
+        epochs=3,
+        evaluate_every=4,
+        patience=None,
+        optimizer=keras.optimizers.Adam(0.5),
+        callbacks=[Spy(compute), *evaluations.values()],
+    )
+    return training, scores, evaluations
+
+
+@pytest.mark.parametrize("monitor", MONITORS)
+def test_the_best_evaluation_is_the_one_with_the_best_monitored_value(monitored, monitor):
+    training, scores, evaluations = monitored
+    column, oracle, sign = MONITORS[monitor]
+    evaluation = evaluations[monitor]
+    expected = [oracle(training.validation.y, y_score) for y_score in scores]
+    history = evaluation.history
     assert history[column].tolist() == pytest.approx(expected, rel=1e-5)
     keys = list(zip(sign * history[column], -history["validation_loss"], strict=True))
     assert history["best"].tolist() == [
         key > max(keys[:row], default=(-np.inf, 0)) for row, key in enumerate(keys)
     ]
+    evaluation.restore_best()
     y_score = predict_scores(training.model, training.validation)
     assert oracle(training.validation.y, y_score) == pytest.approx(
         sign * (sign * history[column]).max(), rel=1e-5
     )
+
+
+def test_a_training_keeps_the_weights_that_the_monitor_chooses(training):
+    values = iter([1.0, 3.0, 2.0])
+    copies = []
+
+    def decide(y_true, y_score):
+        copies.append(training.model.get_weights())
+        return next(values)
+
+    result = training.fit(epochs=1, evaluate_every=3, monitor=decide)
+    assert result.history["monitor"].tolist() == [1.0, 3.0, 2.0]
+    assert result.best_step == 6
+    for weight, expected in zip(training.model.get_weights(), copies[1], strict=True):
+        np.testing.assert_array_equal(weight, expected)
 
 
 @pytest.mark.slow
@@ -89,8 +124,12 @@ def test_a_monitor_that_cannot_be_used_is_refused(monitor, match):
 
 @pytest.mark.parametrize("value", [None, "high", np.ones(3), True, 1j])
 def test_a_monitor_must_return_one_number(training, value):
+    evaluation = ValidationEvaluation(training.validation, monitor=lambda y_true, y_score: value)
+    training.model.compile("sgd", "binary_crossentropy")
+    evaluation.set_model(training.model)
+    evaluation.on_train_begin()
     with pytest.raises(TypeError, match="must return one number, greater for better scores"):
-        training.fit(epochs=1, monitor=lambda y_true, y_score: value)
+        evaluation.on_train_end()
 
 
 # -- logs of callbacks -------------------------------------------------------------------------
@@ -149,7 +188,7 @@ def test_no_epoch_is_evaluated_for_callbacks_that_ignore_it(training, spy, monke
     calls = []
     original = predict_scores.__globals__["score_inputs"]
     monkeypatch.setattr(module, lambda *args: calls.append(1) or original(*args))
-    training.fit(epochs=4, evaluate_every=100, callbacks=[spy(lambda step: None)])
+    training.fit(epochs=2, evaluate_every=100, callbacks=[spy(lambda step: None)])
     assert len(calls) == 1
-    training.fit(epochs=4, evaluate_every=100, callbacks=[keras.callbacks.History()])
-    assert len(calls) == 1 + 4 + 1
+    training.fit(epochs=2, evaluate_every=100, callbacks=[keras.callbacks.History()])
+    assert len(calls) == 1 + 2 + 1

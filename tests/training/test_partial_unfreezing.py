@@ -197,7 +197,7 @@ def test_features_stay_valid_while_the_layers_behind_them_are_trained(problem, s
     datasets = problem.datasets(poster, store=store)
     model = build(poster)
     scores = predict_scores(model, datasets[1])
-    train(model, datasets)
+    train(model, datasets, epochs=1)
     assert store.count_uncomputed(poster, problem.train["poster"]) == 0
     assert store.count_uncomputed(poster, problem.validation["poster"]) == 0
     tuned = predict_scores(model, datasets[1])
@@ -411,7 +411,7 @@ def test_a_frozen_and_a_partly_frozen_backbone_in_one_model(problem, store):
     )
 
 
-@pytest.mark.parametrize("with_store", [False, True])
+@pytest.mark.parametrize("with_store", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_batch_statistics_and_dropout_stay_inactive_in_a_backbone(problem, store, with_store):
     poster = make_poster(3)
     model = build(poster)

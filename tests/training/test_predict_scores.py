@@ -3,27 +3,38 @@
 import numpy as np
 import pytest
 
-from multimodal_ensemble import MultimodalDataset, predict_scores
+from multimodal_ensemble import FeatureStore, MultimodalDataset, predict_scores
 from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble.exceptions import ModalityError
 from tests.toys import draw_pixels, make_network
+from tests.training.conftest import Problem
 
 
-@pytest.fixture
-def training(problem):
+@pytest.fixture(scope="module")
+def training():
+    """Return a model with its data sets, which no test changes."""
+    problem = Problem()
     return problem.prepare(problem.poster(), problem.numbers(), fusion={"dropout": 0.4})
+
+
+@pytest.fixture(scope="module")
+def filled(training, tmp_path_factory):
+    """Return a store with the features of all rows."""
+    store = FeatureStore(tmp_path_factory.mktemp("filled") / "store", dtype="float32")
+    Problem().datasets(*training.train.encoders, store=store)
+    return store
 
 
 @pytest.mark.parametrize("with_store", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 100])
-def test_scores_are_in_the_order_of_the_rows(problem, training, store, with_store, batch_size):
+def test_scores_are_in_the_order_of_the_rows(problem, training, filled, with_store, batch_size):
     encoders = training.train.encoders
     dataset = MultimodalDataset(
         problem.train,
         encoders,
         batch_size=batch_size,
         shuffle=True,
-        store=store if with_store else None,
+        store=filled if with_store else None,
         verbose=0,
     )
     dataset.on_epoch_end()
@@ -72,7 +83,8 @@ def test_other_modalities_are_named(problem, training):
         predict_scores(training.model, MultimodalDataset(problem.train, encoders))
 
 
-def test_features_from_before_the_backbone_was_unfrozen_are_refused(problem, training, store):
+def test_features_from_before_the_backbone_was_unfrozen_are_refused(problem, store):
+    training = problem.prepare(problem.poster())
     encoders = training.train.encoders
     _, validation = problem.datasets(*encoders, store=store)
     encoders[0].unfreeze(1)

@@ -32,8 +32,8 @@ def cross_entropy(y_true, y_score, weight=None):
     return float(np.mean(rows if weight is None else rows * weight))
 
 
-@pytest.mark.parametrize(("window", "weighted"), [(1, False), (5, True), (11, False), (100, True)])
-def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(spy, window, weighted):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(spy, weighted):
     problem = Problem(60)
     weight = np.linspace(0, 2, len(problem.y_train)) if weighted else None
     training = problem.prepare(problem.numbers(), sample_weight=weight)
@@ -44,13 +44,17 @@ def test_the_loss_is_the_mean_over_the_rows_of_the_last_batches(spy, window, wei
         losses.append(cross_entropy(y, training.model(inputs, training=False), *weights))
         sizes.append(len(y))
 
-    result = training.fit(
-        epochs=3, evaluate_every=3, loss_window=window, callbacks=[spy(before=compute)]
-    )
+    others = {
+        window: ValidationEvaluation(training.validation, evaluate_every=3, loss_window=window)
+        for window in (1, 11, 100)
+    }
+    callbacks = [spy(before=compute), *others.values()]
+    result = training.fit(epochs=3, evaluate_every=3, loss_window=5, callbacks=callbacks)
     assert sizes == [8, 8, 8, 8, 8, 8, 8, 4] * 3
-    for step, loss in result.history[["step", "loss"]].itertuples(index=False):
-        last = slice(max(0, step - window), step)
-        assert loss == pytest.approx(np.average(losses[last], weights=sizes[last]), rel=1e-4)
+    for window, evaluated in {5: result, **others}.items():
+        for step, loss in evaluated.history[["step", "loss"]].itertuples(index=False):
+            last = slice(max(0, step - window), step)
+            assert loss == pytest.approx(np.average(losses[last], weights=sizes[last]), rel=1e-4)
 
 
 @pytest.mark.slow
@@ -190,14 +194,27 @@ def test_images_are_not_kept_in_memory_for_evaluations(problem, monkeypatch):
     encode = poster.encode
     monkeypatch.setattr(poster, "encode", lambda v: n_rows.append(len(v)) or encode(v))
     training.model.compile("sgd", "binary_crossentropy")
-    evaluation = ValidationEvaluation(training.validation, evaluate_every=4)
-    training.model.fit(training.train, epochs=1, shuffle=False, callbacks=[evaluation], verbose=0)
-    assert max(n_rows) == training.validation.batch_size == 20
+    evaluation = ValidationEvaluation(training.validation)
+    evaluation.set_model(training.model)
+    evaluation.on_train_begin()
+    for epoch in range(2):
+        n_rows.clear()
+        evaluation.on_epoch_end(epoch, logs := {})
+        assert n_rows == [20, 20]
+        assert 0 < logs["val_mean_roc_auc"] < 1
+
+
+@pytest.fixture(scope="module")
+def history_of_plain_training():
+    problem = Problem()
+    return problem.prepare(problem.numbers()).fit(epochs=1, evaluate_every=4).history
 
 
 @pytest.mark.parametrize("n_kept", [0, 40])
-def test_evaluations_are_the_same_whether_or_not_inputs_are_kept(problem, monkeypatch, n_kept):
-    expected = problem.prepare(problem.numbers()).fit(epochs=1, evaluate_every=4).history
+def test_evaluations_are_the_same_whether_or_not_inputs_are_kept(
+    problem, monkeypatch, history_of_plain_training, n_kept
+):
+    expected = history_of_plain_training
     # Four float32 numbers per row.
     monkeypatch.setattr(_predict_scores, "_KEPT_BYTES", 16 * n_kept)
     monkeypatch.setattr(_predict_scores, "_BYTES_PER_CALL", 16 * 7)

@@ -33,6 +33,10 @@ class RecordedGraph:
         is_dict = isinstance(structure, dict)
         tensors: Any = self.inputs if is_dict else list(self.inputs.values())
         with using_dtype_policy(model.dtype_policy):
+            if model.compiled:
+                # Keras would compile the clone too, and make all variables of its optimizer: twice
+                # as many numbers as are trained, for Adam.
+                model = keras.Model(model.input, model.output, name=model.name)
             cloned = keras.models.clone_model(
                 model,
                 input_tensors=tensors,
