@@ -17,12 +17,14 @@ from tests.cli.running import run
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorials" / "from_command_line.md"
-PAGES = [
-    *ROOT.glob("*.md"),
-    *(ROOT / "examples").rglob("*.md"),
-    # `api` and the gallery have no commands, and a build writes other pages there.
-    *(path for path in (ROOT / "docs").rglob("*.md") if "generated" not in path.parts),
-]
+PAGES = sorted(
+    path
+    for folder in ("docs", "examples")
+    for path in (ROOT / folder).rglob("*.md")
+    # A build copies pages there.
+    if not {"_build", "generated", "pictures"} & set(path.parts)
+)
+PAGES += sorted(ROOT.glob("*.md"))
 # The programs of this repository, by the words that start them.
 PROGRAM = re.compile(r"(multimodal-ensemble|python -m (?:examples|benchmarks)[\w.]*) (.*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
