@@ -2,12 +2,12 @@
 Regions of an image
 ===================
 
-Which regions of the picture of one test icon, an arrow, speak for the category Arrows.
+Which regions of the picture of one test icon, an arrow in a disc, speak for the category Arrows.
 """
 
 from shared import X_test, ensemble
 
-(image_map,) = ensemble.explain_image(X_test.loc[["arrow-down"]], "Arrows")
+(image_map,) = ensemble.explain_image(X_test.loc[["circle-arrow-right"]], "Arrows")
 figure = image_map.plot()
 
 # %%
