@@ -677,6 +677,15 @@ def _(folder):
     return "its row lacks the modality, and the reason names the path"
 
 
+@case("paths of which none has a file")
+def _(folder):
+    data = {"photo": ["a.jpg", "b.jpg"], "tags": [["x"], ["y"]]}
+    encoders, warned = quietly(lambda: infer_encoders(data, root=folder, verbose=0))
+    assert [encoder.name for encoder in encoders] == ["tags"]
+    assert "2 image files cannot be found under" in warned
+    return "the column is left out, with a warning"
+
+
 @case("a column of web addresses")
 def _(folder):
     encoder, printed = infer([f"https://example.org/{number}.jpg" for number in range(4)])

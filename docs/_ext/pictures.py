@@ -28,6 +28,7 @@ ORDER = [
     "confusion",
     "predictions",
     "explanation",
+    "image_map",
     "modality_importance",
     "missing_modalities",
 ]

@@ -152,6 +152,21 @@ def test_json_is_valid_in_each_encoding_and_stderr_may_be_closed():
     assert json.loads(done.stdout) == {"name": "Köln", "score": None}
 
 
+_SHOW = """
+import sys
+from multimodal_ensemble.cli import main
+assert main(["show", sys.argv[1]]) == 0
+print(sorted({"tensorflow", "keras"} & {*sys.modules}))
+"""
+
+
+def test_show_imports_no_tensorflow(plain):
+    command = [sys.executable, "-c", _SHOW, str(plain)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "keywords: BagOfWordsEncoder" in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
 _NOISE = """
 import os
 from multimodal_ensemble.cli._startup import _filtered_stderr

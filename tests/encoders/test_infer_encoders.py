@@ -1,6 +1,7 @@
 """`infer_encoders` for each kind of column; the encoders are fitted to their columns."""
 
 import datetime
+import re
 from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
@@ -99,14 +100,32 @@ def test_some_files_may_not_exist_and_some_paths_may_be_missing(folder):
 
 @pytest.mark.parametrize("values", [NAMES, ["https://example.org/a.jpg", "b.webp", "c.TIFF"]])
 def test_paths_without_files_are_left_out_with_advice_about_root(values, tmp_path, capsys):
-    assert "do not exist under '.'; pass root=..." in reason(values, capsys)
+    with pytest.warns(UserWarning, match="cannot be found"):
+        assert "do not exist under '.'; pass root=..." in reason(values, capsys)
     with pytest.raises(ModalityError, match=r"do not exist under '.+'; pass root="):
         infer({"column": values}, root=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a\0b.jpg", "x" * 5000 + ".jpg", "\ud800.jpg"], ids=len)
 def test_paths_that_no_file_can_have_are_paths_without_files(name, capsys):
-    assert "do not exist" in reason([name, f"1{name}"], capsys)
+    with pytest.warns(UserWarning, match="2 image files cannot be found"):
+        assert "do not exist" in reason([name, f"1{name}"], capsys)
+
+
+@pytest.mark.parametrize(
+    "values", [NAMES, [["0.png", "1.png"], [], ["2.png"], ["3.png", "0.png"]]], ids=["one", "lists"]
+)
+def test_a_warning_names_the_column_whose_files_are_absent(values, tmp_path):
+    data = {"photo": values, "tags": [["a"], ["b"], ["a", "b"], []]}
+    expected = (
+        f"The column 'photo' is left out: 4 image files cannot be found under {str(tmp_path)!r}, "
+        "such as '0.png'. Pass the folder that its paths start from as root= to infer_encoders, or "
+        "as --root on the command line. If the column is not needed, exclude it."
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(expected)}$"):
+        (encoder,) = infer_encoders(data, root=tmp_path, verbose=0)
+    assert encoder.name == "tags"
+    assert len(infer_encoders(data, exclude=["photo"], verbose=0)) == 1
 
 
 def test_paths_of_other_files_are_left_out(capsys):

@@ -4,7 +4,7 @@ import pytest
 
 from multimodal_ensemble import MultimodalEnsemble
 from multimodal_ensemble.estimators import load_estimator
-from multimodal_ensemble.estimators._artefact import FORMAT, VERSION
+from multimodal_ensemble.estimators._saved_format import FORMAT, VERSION
 from multimodal_ensemble.exceptions import ArtefactError
 from multimodal_ensemble.saving import write_archive
 

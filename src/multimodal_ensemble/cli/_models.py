@@ -59,14 +59,19 @@ def check_calibration(kinds: Sequence[str], values: argparse.Namespace, console:
 
 def load_model(path: str, *, store: str | None = None) -> Any:
     """Return the estimator in a file, which prints nothing when it predicts."""
-    check_exists(Path(path))
-    if Path(path).is_dir():
-        msg = f"{path!r} is a folder; name the file of a model."
-        raise CommandError(msg)
+    check_model_file(path)
     import_tensorflow()
     from multimodal_ensemble.estimators import load_estimator
 
     return load_estimator(path).set_params(store=store, verbose=0)
+
+
+def check_model_file(path: str) -> None:
+    """Raise a CommandError unless there is a file."""
+    check_exists(Path(path))
+    if Path(path).is_dir():
+        msg = f"{path!r} is a folder; name the file of a model."
+        raise CommandError(msg)
 
 
 def training_of(model: Any) -> dict[str, Any]:

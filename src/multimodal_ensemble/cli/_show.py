@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multimodal_ensemble.cli._arguments import add_model
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._figures import Figures
-from multimodal_ensemble.cli._models import (
-    list_encoders,
-    load_model,
-    thresholds_of,
-    training_of,
-)
+from multimodal_ensemble.cli._models import check_model_file, thresholds_of, training_of
+
+if TYPE_CHECKING:
+    from multimodal_ensemble.estimators import EncoderSummary, EstimatorSummary
 
 
 def _add_arguments(add: Add) -> None:
@@ -23,11 +21,14 @@ def _add_arguments(add: Add) -> None:
 
 
 def _execute(values: argparse.Namespace, console: Console) -> None:
-    model = load_model(values.model)
+    check_model_file(values.model)
+    from multimodal_ensemble.estimators import read_summary
+
+    model = read_summary(values.model)
     provenance, training = model.provenance_, training_of(model)
     figures = _read_figures(training)
     lines = [
-        f"{values.model}: {type(model).__name__}, trained {provenance['trained_at']} on "
+        f"{values.model}: {model.kind}, trained {provenance['trained_at']} on "
         f"{provenance['n_train']:,} rows{_describe_source(training)}",
         "Reads:",
         *(f"  {', '.join(each.columns)}: {_describe_encoder(each)}" for each in model.encoders_),
@@ -46,8 +47,11 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         "\n".join(lines),
         {
             "model": values.model,
-            "kind": type(model).__name__,
-            "encoders": list_encoders(model.encoders_),
+            "kind": model.kind,
+            "encoders": [
+                {"name": each.name, "kind": each.kind, "columns": each.columns}
+                for each in model.encoders_
+            ],
             "target": model.target_type_,
             "thresholds": thresholds_of(model),
             "provenance": {
@@ -59,7 +63,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     )
 
 
-def _describe_classes(model: Any) -> list[str]:
+def _describe_classes(model: EstimatorSummary) -> list[str]:
     if model.target_type_ == "multilabel":
         return []
     names = [str(name) for name in model.classes_.tolist()]
@@ -88,10 +92,9 @@ def _describe_test(test: dict[str, Any]) -> str:
     return f"{test.get('share', 0):.0%} of the rows, which were held out"
 
 
-def _describe_encoder(encoder: Any) -> str:
-    backbone = getattr(encoder, "backbone", None)
-    network = f" with {backbone}" if isinstance(backbone, str) else ""
-    return f"{type(encoder).__name__}{network}{', optional' if encoder.optional else ''}"
+def _describe_encoder(encoder: EncoderSummary) -> str:
+    network = "" if encoder.backbone is None else f" with {encoder.backbone}"
+    return f"{encoder.kind}{network}{', optional' if encoder.optional else ''}"
 
 
 SHOW = Command(

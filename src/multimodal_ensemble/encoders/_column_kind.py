@@ -32,6 +32,8 @@ class ColumnKind:
     faulty: tuple[int, ...] = ()
     # What web addresses are if they may be fetched.
     if_fetched: ColumnKind | None = None
+    # What a warning says if the column is left out, which was hardly meant.
+    warning: str = ""
 
 
 def sample(values: Sequence[Value]) -> Sequence[Value]:

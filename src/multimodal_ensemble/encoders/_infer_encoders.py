@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from multimodal_ensemble._layer_names import SHARED_NAMES, names_of
 from multimodal_ensemble._tables import check_columns, counted, from_arrow, is_missing
+from multimodal_ensemble._warnings import warn
 from multimodal_ensemble.encoders._column_kind import ColumnKind
 from multimodal_ensemble.encoders._columns import is_plain_string
 from multimodal_ensemble.encoders._date_encoder import DateEncoder
@@ -68,9 +69,10 @@ def infer_encoders(
       each in two rows on average, "yes" and "no", and the categorical type of pandas.
 
     A column is left out if it looks like an id, holds the same value in each row, or is of none of
-    these kinds. If some row lacks all columns of an encoder, or has an empty list of images, the
-    encoder gets ``optional=True``. Long tables are inspected at 1,000 rows at equal distances where
-    that suffices.
+    these kinds. A warning is issued if it holds paths of images of which none has a file. If some
+    row lacks all columns of an encoder, or has an empty list of images, the encoder gets
+    ``optional=True``. Long tables are inspected at 1,000 rows at equal distances where that
+    suffices.
 
     Parameters
     ----------
@@ -165,6 +167,13 @@ def infer_encoders(
         reasons = "\n".join(left_out(columns, kind) for columns, kind in choices)
         msg = f"No column can be used, so pass encoders=[...] instead:\n{reasons}"
         raise ModalityError(msg)
+    for columns, kind in choices:
+        if kind.encoder is None and kind.warning:
+            warn(
+                f"The column {columns[0]!r} is left out: {kind.warning}. Pass the folder that its "
+                "paths start from as root= to infer_encoders, or as --root on the command line. "
+                "If the column is not needed, exclude it."
+            )
     if verbose:
         print(f"# Encoders for {counted(n_columns, 'column')}:\n{report}")
     return encoders

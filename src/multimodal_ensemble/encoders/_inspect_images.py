@@ -64,7 +64,7 @@ def _as_lists(kind: _ImageKind, lists: Sequence[Any]) -> ColumnKind:
     if kind.encoder is None:
         fetched = kind.if_fetched
         lists_of_fetched = _as_lists(fetched, lists) if isinstance(fetched, _ImageKind) else None
-        return ColumnKind(description, if_fetched=lists_of_fetched)
+        return ColumnKind(description, if_fetched=lists_of_fetched, warning=kind.warning)
     options = {"items": "mean", **kind.options}
     if n_empty := sum(not len(value) for value in lists):
         # A row without an image lacks the modality.
@@ -109,7 +109,12 @@ def _check_files(values: Sequence[Any], root: Path) -> _ImageKind:
     faulty = tuple(row for row, value in enumerate(values) if str(value) in absent)
     if absent == distinct:
         description = f"paths of image files that do not exist under {str(root)!r}; pass root=..."
-        return _ImageKind(description, absent=len(faulty))
+        files = [each for each in distinct if not is_web_address(each)]
+        warning = (
+            f"{counted(len(files), 'image file')} cannot be found under {str(root.absolute())!r}, "
+            f"such as {min(files)[:80]!r}"
+        )
+        return _ImageKind(description, absent=len(faulty), warning=warning)
     description = "paths of image files"
     options: dict[str, Any] = {} if root == Path() else {"root": str(root)}
     if absent:

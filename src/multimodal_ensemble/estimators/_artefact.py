@@ -35,6 +35,7 @@ from multimodal_ensemble.estimators._saved_encoders import (
     describe_encoder,
     make_encoders,
 )
+from multimodal_ensemble.estimators._saved_format import FORMAT, VERSION
 from multimodal_ensemble.estimators._saved_params import (
     check_numbers,
     describe_params,
@@ -52,9 +53,6 @@ from multimodal_ensemble.saving import (
     unpack_state,
     write_archive,
 )
-
-FORMAT = "multimodal_ensemble estimator"
-VERSION = 1
 
 _MAX_REASON = 500
 
