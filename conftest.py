@@ -3,7 +3,6 @@
 import gc
 import os
 import random
-import sys
 from collections.abc import Iterator
 
 # Set before TensorFlow is imported, to suppress its start-up messages.
@@ -29,17 +28,6 @@ hypothesis.settings.load_profile("default")
 # Models have many objects and live until the end of a file (see `_leave_garbage`), so the usual
 # search for garbage after each few hundred new objects takes a fifth of the run time of the tests.
 gc.set_threshold(200_000, 50, 100)
-
-
-def pytest_collection_finish() -> None:
-    """Run graphs as they were traced: optimising them takes a fifth of the time of a training.
-
-    Most models of the tests compute a few batches of a few rows. New processes, `make example` and
-    the benchmarks run with TensorFlow's default.
-    """
-    if "tensorflow" in sys.modules:
-        options = {"disable_meta_optimizer": True}
-        sys.modules["tensorflow"].config.optimizer.set_experimental_options(options)
 
 
 @pytest.fixture(autouse=True)

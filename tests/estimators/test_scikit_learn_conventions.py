@@ -73,7 +73,6 @@ EXPECTED_FAILED_OF_ENSEMBLE = {
         # scikit-learn often passes too few rows to hold some out.
         MultimodalClassifier(
             epochs=1,
-            batch_size=256,
             optimizer="sgd",
             patience=None,
             threshold=None,
