@@ -10,7 +10,7 @@ from tests.toys import draw_labels, draw_table, make_network, make_poster
 
 def fit_classifier(encoders, *, y=None, **options):
     # Plain SGD has no state, so it is the quickest optimizer to build.
-    given = {"epochs": 2, "batch_size": 32, "optimizer": "sgd", "verbose": 0, "random_state": 1}
+    given = {"epochs": 3, "batch_size": 11, "optimizer": "sgd", "verbose": 0, "random_state": 1}
     options = {**given, **options}
     y = draw_labels() if y is None else y
     return MultimodalClassifier(encoders, **options).fit(draw_table(), y)
