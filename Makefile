@@ -53,8 +53,8 @@ bench: $(VENV)/.test
 # Checks on tiny data that benchmarks run, all groups but "processor"; the figures are meaningless.
 bench-check: $(VENV)/.test
 	$(BIN)/python -m benchmarks --out build/bench-check.json --images 40 --reference-images 40 \
-		--weights MobileNet=random --image-size 32 --epochs 1 --repeats 1 \
-		--memory-images 40 80 --scale 0.01 --only metrics import loading models store dask memory rows \
+		--weights MobileNet=random --image-size 32 --epochs 1 --repeats 1 --one-process \
+		--memory-images 40 40 --scale 0.01 --only metrics import loading models store dask memory rows \
 		fits retrieval preparation ensemble lazy serving
 
 # Attempts to break the library at random, with counts; about ten minutes on two cores.

@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from benchmarks._figure import Figure
 from benchmarks._machine import describe_machine
+from benchmarks._new_process import stay_in_this_process
 
 GROUPS = (
     "metrics",
@@ -38,6 +39,8 @@ GROUPS = (
 def main() -> int:
     """Run the benchmarks, print a table and write it as JSON."""
     options = _parse()
+    if options.one_process:
+        stay_in_this_process()
     start = time.perf_counter()
     machine = describe_machine()
     for name, value in machine.items():
@@ -97,6 +100,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--memory-images", type=int, nargs=2, default=[2_000, 20_000])
     parser.add_argument("--epochs", type=int, default=10, help="epochs of the five models")
     parser.add_argument("--repeats", type=int, default=3, help="minimum repetitions per pair")
+    parser.add_argument(
+        "--one-process",
+        action="store_true",
+        help="measure in this process what is measured in new ones, for a trial run",
+    )
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, metavar="GROUP")
     return parser.parse_args()
 

@@ -143,7 +143,7 @@ def _warm(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
     # Models for the warm-up and all repetitions are built first: the baseline is `fit` alone.
     fives = [
         [(compiled_heads(encoders, is_cut=is_cut), inputs) for encoders, inputs, is_cut in arrays]
-        for _ in range(repeats + 1)
+        for _ in range(repeats + (repeats > 1))
     ]
 
     def baseline() -> None:

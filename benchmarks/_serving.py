@@ -22,7 +22,7 @@ from benchmarks._new_process import ROOT, resident_mib
 
 CLIENTS = (1, 8, 32)
 IMAGE_SIZE = 96
-N_POSTERS = 64
+N_POSTERS, N_TRAINED = 64, 400
 N_REQUESTS, REQUESTS_PER_CLIENT = 10_000, 30
 # Each time that `predict_proba` is measured.
 SECONDS = 1.5
@@ -65,7 +65,7 @@ def measure_serving(scale: float) -> Iterable[Figure]:
         for poster, tags in zip(rows["poster"], rows["tags"], strict=True)
     ]
     with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks._serving"],
+        [sys.executable, "-m", "benchmarks._serving", str(max(80, int(N_TRAINED * scale)))],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stdin=subprocess.PIPE,
@@ -76,7 +76,7 @@ def measure_serving(scale: float) -> Iterable[Figure]:
         port = int(server.stdout.readline())
         for n_clients in CLIENTS:
             yield _measure_throughput(server, port, bodies, n_clients, scale)
-        yield from _measure_many(server, port, bodies, max(300, int(N_REQUESTS * scale)))
+        yield from _measure_many(server, port, bodies, max(100, int(N_REQUESTS * scale)))
         server.send_signal(signal.SIGTERM)
         server.communicate(timeout=60)
     yield Figure("exit status of the server after SIGTERM", "0", 0, [server.returncode], details={})
@@ -86,7 +86,7 @@ def _measure_throughput(
     server: Any, port: int, bodies: Sequence[bytes], n_clients: int, scale: float
 ) -> Figure:
     """Return the ratio to `predict_proba`, which the process of the server measures in between."""
-    n_requests = n_clients * max(5, int(REQUESTS_PER_CLIENT * scale))
+    n_requests = n_clients * max(2, int(REQUESTS_PER_CLIENT * scale))
     sent = [bodies[number % len(bodies)] for number in range(n_requests)]
     _send_all(port, sent, n_clients)
     ratios, per_second, seconds = [], [], []
@@ -189,14 +189,14 @@ def _rows_per_second(server: Any, n_rows: int, seconds: float) -> float:
     return float(server.stdout.readline())
 
 
-def _serve_here() -> None:
+def _serve_here(n_trained: int) -> None:
     """Serve a small ensemble; a line with rows and seconds is answered with rows per second."""
     import threading
 
     from multimodal_ensemble import BagOfWordsEncoder, ImageEncoder, MultimodalEnsemble
     from multimodal_ensemble.serving import serve
 
-    table = make_rows(400)
+    table = make_rows(n_trained)
     labels = [[tag for tag in row if tag in TAGS[:20]] or TAGS[:1] for row in table["tags"]]
     poster = ImageEncoder(
         "poster", backbone="MobileNet", weights=None, image_size=IMAGE_SIZE, seed=1
@@ -220,4 +220,4 @@ def _serve_here() -> None:
 
 
 if __name__ == "__main__":
-    _serve_here()
+    _serve_here(int(sys.argv[1]))

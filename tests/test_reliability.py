@@ -129,7 +129,8 @@ def make(*encoders, **options):
         BagOfWordsEncoder("tags", head=DenseHead(2, activation="sigmoid")),
         DenseEncoder("number", head=DenseHead(2)),
     )
-    defaults = {"epochs": 1, "optimizer": "sgd", "random_state": 1, "verbose": 0}
+    # All rows are one batch, and plain SGD has no state: little to compute and to build.
+    defaults = {"epochs": 1, "batch_size": 64, "optimizer": "sgd", "random_state": 1, "verbose": 0}
     return MultimodalClassifier(list(encoders), **{**defaults, **options})
 
 

@@ -239,14 +239,12 @@ def split_letters(text):
 
 
 ENCODERS = {
-    "bags of tags": lambda: [
+    "bags": lambda: [
         BagOfWordsEncoder("tags", tfidf=True, optional=True, head=DenseHead(scaling="log")),
         BagOfWordsEncoder(
             "counts", column="tags", binary=False, optional=True, head=DenseHead(dropout=0.1)
         ),
         TagEmbeddingEncoder("embedded", column="tags", dim=2, optional=True),
-    ],
-    "bags of words": lambda: [
         BagOfWordsEncoder("letters", column="text", tokenizer=split_letters),
         BagOfWordsEncoder("text", tokenizer="words", drop=["war"], ngram_range=(1, 2)),
         BagOfWordsEncoder("parts", column="text", delimiter=" ", max_tokens=6),
@@ -261,9 +259,11 @@ ENCODERS = {
             head=DenseHead(3, scaling="log"),
         )
     ],
-    "trained layers": lambda: [make_poster(trainable_layers=1, optional=True)],
-    "augmentation": lambda: [
+    "networks and numbers": lambda: [
+        make_poster("trained", column="poster", trainable_layers=1, optional=True),
         make_poster(
+            "augmented",
+            column="poster",
             augmentation=Augmentation(
                 [keras.layers.RandomFlip("horizontal"), keras.layers.RandomZoom(0.1)],
                 views=2,
@@ -272,9 +272,7 @@ ENCODERS = {
             pooling="max",
             optional=True,
             head=DenseHead(256, scaling="standard"),
-        )
-    ],
-    "two networks and numbers": lambda: [
+        ),
         make_poster(optional=True, head=DenseHead(256)),
         ClipEncoder("clip", length=4),
         DenseEncoder("numbers", column=("year", "minutes")),
@@ -292,7 +290,7 @@ def test_every_kind_of_encoder_is_restored(name, table, tmp_path):
     )
     y = np.stack([np.arange(24) % 2, np.arange(24) % 3 == 0], axis=1).astype(int)
     encoders = ENCODERS[name]()
-    options = {"epochs": 1, "optimizer": "sgd", "random_state": 1, "verbose": 0}
+    options = {"epochs": 1, "batch_size": 32, "optimizer": "sgd", "random_state": 1, "verbose": 0}
     classifier = MultimodalClassifier(encoders, **options).fit(table, y)
     loaded = reload(classifier, tmp_path / "file")
     assert_predicts_the_same(loaded, classifier, table)

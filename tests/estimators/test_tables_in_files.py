@@ -257,14 +257,15 @@ def test_an_order_of_blocks_trains_as_well_as_any_order(small_memory, monkeypatc
 
 def test_encoders_of_many_rows_are_fitted_to_some(file, small_memory, monkeypatch, capsys):
     monkeypatch.setattr(_rows, "_MAX_SAMPLE", 50)
-    classifier = MultimodalClassifier(make_encoders(), random_state=1, epochs=1, optimizer="sgd")
+    options = {"random_state": 1, "epochs": 1, "batch_size": 90, "optimizer": "sgd"}
+    classifier = MultimodalClassifier(make_encoders(), **options)
     classifier.fit(file, "genres")
     assert "Encoders are fitted to 50 of 360 rows, chosen at random." in capsys.readouterr().out
     assert classifier.provenance_["n_train"] == 360
 
 
 def test_validation_rows_may_be_in_a_file(table, file, small_memory):
-    options = {"random_state": 1, "epochs": 1, "optimizer": "sgd", "verbose": 0}
+    options = {"random_state": 1, "epochs": 1, "batch_size": 90, "optimizer": "sgd", "verbose": 0}
     classifier = MultimodalClassifier(make_encoders(), **options)
     classifier.fit(table, "genres", validation_data=(file, "genres"))
     assert classifier.provenance_["n_validation"] == N_ROWS
@@ -423,7 +424,7 @@ def test_an_error_names_the_row_of_the_whole_table(table, small_memory, tmp_path
     posters = [np.full((8, 8, 3), 9, dtype=np.uint8)] * N_ROWS
     X = pd.DataFrame({"poster": posters})
     poster = toys.make_poster(on_error=on_error)
-    options = {"epochs": 1, "optimizer": "sgd", "random_state": 0, "verbose": 0}
+    options = {"epochs": 1, "batch_size": 64, "optimizer": "sgd", "random_state": 0, "verbose": 0}
     classifier = MultimodalClassifier([poster], **options).fit(X[:60], table["genres"][:60])
     X.at[300, "poster"] = "absent.png"
     path = tmp_path / "predictions.csv"

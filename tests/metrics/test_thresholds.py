@@ -126,7 +126,7 @@ def test_the_threshold_is_the_best_of_all_candidates(criterion, column):
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=settings.default.max_examples // 3)
 @given(columns(), st.data())
 def test_whole_weights_are_equivalent_to_repeated_rows(criterion, column, data):
     y_true, scores = column
