@@ -2,7 +2,7 @@
 Regions of an image
 ===================
 
-Which regions of the picture of one test icon, an arrow in a disc, speak for the category Arrows.
+Which regions of the picture of one test icon speak for the category Arrows.
 """
 
 from shared import X_test, ensemble
