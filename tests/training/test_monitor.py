@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, log_loss
 
 from multimodal_ensemble import mean_roc_auc, predict_scores
-from multimodal_ensemble.training import ValidationEvaluation, check_monitor
+from multimodal_ensemble.training import ValidationEvaluation, _validation_evaluation, check_monitor
 from tests.training.conftest import Problem, Spy
 
 
@@ -184,10 +184,13 @@ def test_early_stopping_of_keras_works(training):
 
 
 def test_no_epoch_is_evaluated_for_callbacks_that_ignore_it(training, spy, monkeypatch):
-    module = "multimodal_ensemble.training._validation_evaluation.score_inputs"
     calls = []
-    original = predict_scores.__globals__["score_inputs"]
-    monkeypatch.setattr(module, lambda *args: calls.append(1) or original(*args))
+    original = _validation_evaluation.score_validation
+    monkeypatch.setattr(
+        _validation_evaluation,
+        "score_validation",
+        lambda *args: calls.append(1) or original(*args),
+    )
     training.fit(epochs=2, evaluate_every=100, callbacks=[spy(lambda step: None)])
     assert len(calls) == 1
     training.fit(epochs=2, evaluate_every=100, callbacks=[keras.callbacks.History()])

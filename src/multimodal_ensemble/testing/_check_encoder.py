@@ -31,10 +31,9 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
 
     The encoder is fitted to the values. Then its parts are checked: encoding in batches and in a
     copy for other processes, augmented views, parts of values in explanations, configuration and
-    state, values that are all equal, the shapes of backbone and head, the registration of its
-    class, training (which must change the head and not a frozen backbone), rows that all lack the
-    modality if it is optional, saving and loading, and stored features, which must equal computed
-    ones.
+    state, values that are all equal, the shapes of backbone and head, training (which must change
+    the head and not a frozen backbone), rows that all lack the modality if it is optional, saving
+    and loading, stored features, which must equal computed ones, and the registration of its class.
 
     Parameters
     ----------
@@ -71,8 +70,8 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     _check_backbone(encoder, present)
     _check_head(encoder, present)
     _check_padding(encoder, present)
-    _check_registered(encoder)
     check_training(encoder, values)
+    _check_registered(encoder)
 
 
 def _check_registered(encoder: Encoder) -> None:
