@@ -4,13 +4,14 @@ Frozen pretrained encoders, ensembles of linear models or one network, tuned thr
 has the names that most users need; all others are in its submodules. Names are loaded on first use,
 so that importing the package, or its metrics, does not import TensorFlow.
 
-Unless the environment variable ``TF_ENABLE_ONEDNN_OPTS`` is set, importing the package sets it to
-1: TensorFlow, when it is imported later, then uses oneDNN on all x86 processors.
+Unless the environment variable ``TF_ENABLE_ONEDNN_OPTS`` is set, importing the package on an x86
+processor sets it to 1: TensorFlow then uses oneDNN, if it is imported later.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,9 @@ if TYPE_CHECKING:
     )
 
 # TensorFlow leaves oneDNN off on x86 processors without instructions for neural networks, where
-# frozen networks are a third faster with it.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# frozen networks are a third faster with it. On other processors, it has not been measured.
+if platform.machine().lower() in {"x86_64", "amd64"}:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # The submodule that defines each public name.
 _MODULES = {

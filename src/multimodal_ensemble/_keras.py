@@ -69,6 +69,18 @@ def using_dtype_policy(policy: Any) -> Iterator[None]:
         keras.config.set_dtype_policy(current)
 
 
+def uncompiled(model: keras.Model) -> keras.Model:
+    """Return a model to clone: itself, or if it is compiled another one of the same layers.
+
+    Keras compiles the clone of a compiled model too. That fails if the loss is a function, and
+    makes all variables of the optimizer: twice as many numbers as are trained, for Adam.
+    """
+    if not model.compiled or isinstance(model, keras.Sequential):
+        return model
+    with using_dtype_policy(model.dtype_policy):
+        return keras.Model(model.input, model.output, name=model.name)
+
+
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
     """Yield the layers of a model and of every model inside it."""
     for layer in model.layers:

@@ -33,7 +33,7 @@ def test_it_has_what_the_loaded_estimator_has(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put("target_type", "regression"), "no target of type 'regression'"),
+        (put("target_type", "regression"), r"changed.mme' must be one of .* Received 'regr"),
         (put("thresholds", [0.5]), "1 threshold for 3 labels"),
         (put("thresholds", ["x", "y", "z"]), "its parts do not fit together"),
         (put("provenance", 7), "its parts do not fit together"),

@@ -17,6 +17,7 @@ from multimodal_ensemble import (
     predict_scores,
 )
 from multimodal_ensemble.encoders import DenseHead
+from multimodal_ensemble.fusion import feature_model
 from multimodal_ensemble.testing import check_encoder
 
 WIDTH = 4
@@ -74,7 +75,7 @@ class StrandEncoder(Encoder):
         if len(value) == 2:
             return [], []
         middle = len(value) // 2
-        return ["first", "second"], [value[middle:], value[:middle]]
+        return np.array(["first", "second"]), [value[middle:], value[:middle]]
 
 
 def make_encoders():
@@ -122,14 +123,19 @@ def test_a_value_without_parts_leaves_those_of_other_rows(estimator):
     assert len(named[1]) == 1
 
 
-def test_validation_rows_may_lack_the_modality_without_a_store():
+def test_validation_rows_may_lack_the_modality_without_a_store(monkeypatch):
     encoders = fit_encoders(make_encoders(), DATA)
     model = fuse_encoders(encoders, 2, seed=1)
-    train = MultimodalDataset(DATA, encoders, Y, shuffle=True)
+    train = MultimodalDataset(DATA, encoders, Y, shuffle=True, batch_size=8)
     validation = MultimodalDataset(DATA.assign(strand=None), encoders, Y)
     assert list(validation.features) == ["strand"]
-    result = fit_model(model, train, validation, epochs=1, verbose=0)
-    assert np.isfinite(result.best_roc_auc)
+    cut = []
+    module = "multimodal_ensemble.training._predict_scores.feature_model"
+    monkeypatch.setattr(module, lambda *args: cut.append(args) or feature_model(*args))
+    result = fit_model(model, train, validation, epochs=1, evaluate_every=1, verbose=0)
+    assert np.isfinite(result.history["mean_roc_auc"]).sum() == 3
+    # Each part of a model would have a graph of its own.
+    assert len(cut) == 1
     assert predict_scores(model, validation).shape == (N_ROWS, 2)
 
 

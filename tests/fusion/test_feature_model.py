@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from multimodal_ensemble import Encoder, fuse_encoders
+from multimodal_ensemble import Encoder, fuse_encoders, fuse_models
 from multimodal_ensemble.encoders import DenseHead
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion import feature_model
@@ -54,6 +54,22 @@ def test_training_the_feature_model_trains_the_full_model(poster, tags, batch):
     np.testing.assert_allclose(call(model, batch), call(short, features), rtol=1e-6)
     for old, new in zip(frozen, poster.get_backbone().get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def squared(y_true, y_score):
+    return keras.ops.mean((y_true - y_score) ** 2, axis=-1)
+
+
+def test_a_model_with_a_function_as_loss_can_be_cut_and_fused(poster, tags, batch):
+    model = fuse_encoders([poster, tags], n_labels=2, seed=1)
+    model.compile("adam", squared)
+    short = feature_model(model)
+    features = {**batch, "poster": call(poster.get_backbone(), batch["poster"])}
+    np.testing.assert_allclose(call(short, features), call(model, batch), rtol=1e-6)
+    assert not short.compiled
+    assert model.compiled
+    fused = fuse_models([model, fuse_encoders([poster], n_labels=2)], n_labels=2)
+    assert call(fused, batch).shape == (4, 2)
 
 
 class TokenEncoder(Encoder):

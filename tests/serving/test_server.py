@@ -349,7 +349,11 @@ def test_an_encoder_of_another_package_must_be_trusted(monkeypatch, caplog):
             assert answer.json()["error"] == {"status": 422, "reason": reason, "column": "vector"}
         assert "a secret" in caplog.text
         assert "Traceback" in caplog.text
-        for error in (KeyError("a secret"), AttributeError("no split", obj=1)):
+        for error in (
+            KeyError("a secret"),
+            AttributeError("no split", obj=1),
+            OverflowError("infinity is no whole number"),
+        ):
             monkeypatch.setattr(ArrayEncoder, "encode", raise_in_method(error))
             assert post(client, [{"vector": [1, 2]}]).status_code == 422
         lacking = AttributeError("no mean_", obj=ensemble.encoders_[0])

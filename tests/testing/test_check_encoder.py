@@ -59,7 +59,7 @@ def test_bag_of_words_encoder_passes(options, values):
 @pytest.mark.parametrize(
     ("options", "values"),
     [
-        ({"column": ["year", "minutes"], "head": LINEAR_HEAD}, TABLE),
+        ({"column": ["year", "minutes"], "head": LINEAR_HEAD, "optional": True}, TABLE),
         (
             {"column": "embedding", "scaling": None},
             pd.Series(list(RNG.normal(size=(4, 5))), index=[3, 3, 1, 0]),

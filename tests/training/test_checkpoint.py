@@ -378,7 +378,7 @@ def test_a_layer_of_another_size_is_refused(problem, written):
 def test_another_frozen_backbone_is_refused():
     poster, data = make_poster(), {"poster": list(draw_pixels(4, 9, 9, 3))}
     one = identify([poster], data, np.eye(4))
-    # The file holds the digest of the backbone, but not its weights.
+    # A checkpoint holds the digest of the backbone, but not its weights.
     variables = one["model"]["variables"]
     assert any("seed_generator_state" in name for name in variables)
     assert not [name for name in variables if "conv2d" in name]

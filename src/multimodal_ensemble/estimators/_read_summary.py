@@ -130,7 +130,10 @@ def read_summary(path: str | PathLike[str]) -> EstimatorSummary:
         # Files without it were written before there were others.
         target_type = document.get("target_type", MULTILABEL)
         if target_type not in KINDS:
-            msg = f"The file has no target of type {reprlib.repr(target_type)}."
+            msg = (
+                f"The target type in the file {str(path)!r} must be one of {', '.join(KINDS)}. "
+                f"Received {reprlib.repr(target_type)}. Save the estimator again."
+            )
             raise ArtefactError(msg)
         target = Target(target_type, label_array(unpack_state(document["classes"], arrays)))
         thresholds = np.array(
@@ -138,8 +141,8 @@ def read_summary(path: str | PathLike[str]) -> EstimatorSummary:
         )
         if len(thresholds) != len(target.labels):
             msg = (
-                f"The file has {counted(len(thresholds), 'threshold')} for "
-                f"{counted(len(target.labels), 'label')}. Save it again."
+                f"The file {str(path)!r} has {counted(len(thresholds), 'threshold')} for "
+                f"{counted(len(target.labels), 'label')}. Save the estimator again."
             )
             raise ArtefactError(msg)
         return EstimatorSummary(

@@ -234,11 +234,13 @@ def _split_rows(
             msg = (
                 f"without_each_part of modality {encoder.name!r} must return as many values as "
                 f"names. Received {counted(len(names), 'name')} and "
-                f"{counted(len(variants), 'value')} in row {row}."
+                f"{counted(len(variants), 'value')} in row {row}. Correct "
+                f"{type(encoder).__name__}.without_each_part, and test it with "
+                "multimodal_ensemble.testing.check_encoder."
             )
             raise ModalityError(msg, row=row)
         found[row] = names, np.zeros((0, n_labels))
-        if names:
+        if len(names):
             inputs = _encode_variants(encoder, variants, dataset)
             found[row] = names, parts.fall(states, row, inputs)
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._keras import using_dtype_policy
+from multimodal_ensemble._keras import uncompiled, using_dtype_policy
 
 
 class RecordedGraph:
@@ -33,12 +33,8 @@ class RecordedGraph:
         is_dict = isinstance(structure, dict)
         tensors: Any = self.inputs if is_dict else list(self.inputs.values())
         with using_dtype_policy(model.dtype_policy):
-            if model.compiled:
-                # Keras would compile the clone too, and make all variables of its optimizer: twice
-                # as many numbers as are trained, for Adam.
-                model = keras.Model(model.input, model.output, name=model.name)
             cloned = keras.models.clone_model(
-                model,
+                uncompiled(model),
                 input_tensors=tensors,
                 clone_function=lambda layer: layer,
                 call_function=self._call,

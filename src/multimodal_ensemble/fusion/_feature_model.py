@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._keras import using_dtype_policy
+from multimodal_ensemble._keras import uncompiled, using_dtype_policy
 from multimodal_ensemble._layer_names import seam_name
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._parts import fusion_parts
@@ -15,6 +15,8 @@ from multimodal_ensemble.fusion._parts import fusion_parts
 
 def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -> keras.Model:
     """Return the part of a fusion model behind its frozen backbones; it shares the model's layers.
+
+    The part is not compiled.
 
     It takes features where the model takes, for example, pixels, under the same input names.
     ``model(x) == feature_model(model)(f)`` for the features ``f`` of ``x``, and training it trains
@@ -79,7 +81,7 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
     # Keras 3.15 cannot save the result of `keras.Model(seam.output, ...)`.
     with using_dtype_policy(model.dtype_policy):
         return keras.models.clone_model(
-            model,
+            uncompiled(model),
             input_tensors=inputs,
             clone_function=lambda layer: layer,
             call_function=skip_frozen,

@@ -13,8 +13,9 @@ from multimodal_ensemble.serving._request_error import RequestError
 
 _LOG = logging.getLogger(__name__)
 
-# Such as KeyError for an unknown name, and AttributeError for a number in place of a string.
-_ERRORS_OF_VALUES = (ValueError, TypeError, LookupError, AttributeError)
+# Such as KeyError for an unknown name, AttributeError for a number in place of a string, and
+# OverflowError for infinity in place of a whole number.
+_ERRORS_OF_VALUES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def check_training(encoder: Encoder, values: Any) -> None:
         same = all(map(np.array_equal, before, frozen.get_weights()))
         what = "training does not change a frozen backbone"
         require(same, what, "the same weights", "other weights")
-    if encoder.optional and len(encoder.columns) == 1:
+    if encoder.optional:
         _check_missing_rows(encoder, model)
     _check_saving(encoder, model, dataset)
     if frozen is not None:
@@ -74,12 +74,12 @@ def _train_head(head: keras.Layer, model: keras.Model, dataset: MultimodalDatase
 
 
 def _check_missing_rows(encoder: Encoder, model: keras.Model) -> None:
-    """Require scores of rows that all lack the modality, which frozen layers never receive."""
+    """Require scores of rows that all lack the modality."""
     what = "a model predicts rows that all lack the modality"
     if None in encoder.input_shape:
         what += ", whose lengths are 1 for the head and for trained layers of the backbone"
     with step(what):
-        missing = MultimodalDataset({encoder.columns[0]: [None, None]}, [encoder])
+        missing = MultimodalDataset({column: [None, None] for column in encoder.columns}, [encoder])
         scores = predict_scores(model, missing)
     require(bool(np.isfinite(scores).all()), what, "finite scores", scores.tolist())
 

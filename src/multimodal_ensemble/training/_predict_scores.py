@@ -69,12 +69,8 @@ def model_for_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.M
     return feature_model(model, list(dataset.features)) if dataset.features else model
 
 
-def score_validation(
-    trained: keras.Model,
-    validation: MultimodalDataset,
-    kept: list[dict[str, NDArray[Any]]] | None,
-) -> NDArray[np.float32]:
-    """Return the scores of validation rows, whose inputs may be kept.
+def model_for_validation(trained: keras.Model, validation: MultimodalDataset) -> keras.Model:
+    """Return the model that is trained, or the part of it that takes what validation rows have.
 
     If all rows lack a modality whose rows differ in length, they have features of it, also where
     the trained model takes encoded rows.
@@ -82,8 +78,7 @@ def score_validation(
     inputs = getattr(trained, "inputs", None) or ()
     lengths = {tensor.name for tensor in inputs if None in tensor.shape[1:]}
     names = [name for name in validation.features if name in lengths]
-    model = feature_model(trained, names) if names else trained
-    return score_inputs(model, all_inputs(validation) if kept is None else kept)
+    return feature_model(trained, names) if names else trained
 
 
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:

@@ -29,7 +29,12 @@ from multimodal_ensemble.training._monitor import (
     monitor_column,
     rank,
 )
-from multimodal_ensemble.training._predict_scores import kept_inputs, score_validation
+from multimodal_ensemble.training._predict_scores import (
+    all_inputs,
+    kept_inputs,
+    model_for_validation,
+    score_inputs,
+)
 from multimodal_ensemble.training._training_state import (
     HISTORY_COLUMNS,
     EvaluationState,
@@ -178,6 +183,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
         self._start = time.perf_counter() - self.state.seconds
         self._tracker = find_loss_tracker(self.model)
         self._inputs = kept_inputs(self.validation)
+        # Once per training, because each part of a model has a graph of its own.
+        self._scored = model_for_validation(self.model, self.validation)
         self._loss_to_beat = self._constant_loss()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -263,7 +270,8 @@ class ValidationEvaluation(keras.callbacks.Callback):
 
     def _measure(self) -> dict[str, Any]:
         """Return the values of the present weights on the validation rows."""
-        y_score = score_validation(self.model, self.validation, self._inputs)
+        inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
+        y_score = score_inputs(self._scored, inputs)
         if not np.isfinite(y_score).all():
             msg = (
                 f"Training diverged: after {self.state.step} batches the scores are not finite. "
