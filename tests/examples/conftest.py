@@ -18,7 +18,7 @@ from tests.toys import use_shallow_network
 @pytest.fixture(scope="package", autouse=True)
 def _shallow_network():
     with pytest.MonkeyPatch.context() as patch:
-        use_shallow_network(patch, "MobileNet")
+        use_shallow_network(patch, "MobileNet", n_hidden=3000)
         yield
 
 

@@ -185,10 +185,10 @@ def test_early_stopping_of_keras_works(training):
 
 def test_no_epoch_is_evaluated_for_callbacks_that_ignore_it(training, spy, monkeypatch):
     calls = []
-    original = _validation_evaluation.score_validation
+    original = _validation_evaluation.score_inputs
     monkeypatch.setattr(
         _validation_evaluation,
-        "score_validation",
+        "score_inputs",
         lambda *args: calls.append(1) or original(*args),
     )
     training.fit(epochs=2, evaluate_every=100, callbacks=[spy(lambda step: None)])
