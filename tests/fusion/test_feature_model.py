@@ -68,8 +68,9 @@ def test_a_model_with_a_function_as_loss_can_be_cut_and_fused(poster, tags, batc
     np.testing.assert_allclose(call(short, features), call(model, batch), rtol=1e-6)
     assert not short.compiled
     assert model.compiled
-    fused = fuse_models([model, fuse_encoders([poster], n_labels=2)], n_labels=2)
-    assert call(fused, batch).shape == (4, 2)
+    models = [fuse_encoders([each], n_labels=2) for each in (poster, tags)]
+    models[1].compile("adam", squared)
+    assert call(fuse_models(models, n_labels=2), batch).shape == (4, 2)
 
 
 class TokenEncoder(Encoder):
