@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, log_loss
 
 from multimodal_ensemble import mean_roc_auc, predict_scores
-from multimodal_ensemble.training import ValidationEvaluation, _validation_evaluation, check_monitor
+from multimodal_ensemble.training import ValidationEvaluation, _predict_scores, check_monitor
 from tests.training.conftest import Problem, Spy
 
 
@@ -185,9 +185,9 @@ def test_early_stopping_of_keras_works(training):
 
 def test_no_epoch_is_evaluated_for_callbacks_that_ignore_it(training, spy, monkeypatch):
     calls = []
-    original = _validation_evaluation.score_inputs
+    original = _predict_scores.score_inputs
     monkeypatch.setattr(
-        _validation_evaluation,
+        _predict_scores,
         "score_inputs",
         lambda *args: calls.append(1) or original(*args),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -69,16 +69,25 @@ def model_for_dataset(model: keras.Model, dataset: MultimodalDataset) -> keras.M
     return feature_model(model, list(dataset.features)) if dataset.features else model
 
 
-def model_for_validation(trained: keras.Model, validation: MultimodalDataset) -> keras.Model:
-    """Return the model that is trained, or the part of it that takes what validation rows have.
+def make_validation_scorer(
+    trained: keras.Model, validation: MultimodalDataset
+) -> Callable[[], NDArray[np.float32]]:
+    """Return a function that scores validation rows with the present weights, many times.
 
-    If all rows lack a modality whose rows differ in length, they have features of it, also where
-    the trained model takes encoded rows.
+    Inputs that are small vectors are kept. If all rows lack a modality whose rows differ in length,
+    they have features of it, also where the trained model takes encoded rows.
     """
     inputs = getattr(trained, "inputs", None) or ()
     lengths = {tensor.name for tensor in inputs if None in tensor.shape[1:]}
     names = [name for name in validation.features if name in lengths]
-    return feature_model(trained, names) if names else trained
+    # Made once, because each part of a model has a graph of its own.
+    model = feature_model(trained, names) if names else trained
+    is_small = (
+        validation.has_vectors_only
+        and validation.n_samples * _bytes_per_row(validation) <= _KEPT_BYTES
+    )
+    kept = list(all_inputs(validation)) if is_small else None
+    return lambda: score_inputs(model, all_inputs(validation) if kept is None else kept)
 
 
 def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
@@ -88,14 +97,6 @@ def all_inputs(dataset: MultimodalDataset) -> Iterator[dict[str, NDArray[Any]]]:
         step = max(step, min(_VECTORS_PER_CALL, _BYTES_PER_CALL // _bytes_per_row(dataset)))
     for start in range(0, dataset.n_samples, step):
         yield dataset.encode_rows(np.arange(start, min(start + step, dataset.n_samples)))
-
-
-def kept_inputs(dataset: MultimodalDataset) -> list[dict[str, NDArray[Any]]] | None:
-    """Return the inputs of all rows if they are small vectors, to evaluate them many times."""
-    is_small = (
-        dataset.has_vectors_only and dataset.n_samples * _bytes_per_row(dataset) <= _KEPT_BYTES
-    )
-    return list(all_inputs(dataset)) if is_small else None
 
 
 def _bytes_per_row(dataset: MultimodalDataset) -> int:

@@ -29,12 +29,7 @@ from multimodal_ensemble.training._monitor import (
     monitor_column,
     rank,
 )
-from multimodal_ensemble.training._predict_scores import (
-    all_inputs,
-    kept_inputs,
-    model_for_validation,
-    score_inputs,
-)
+from multimodal_ensemble.training._predict_scores import make_validation_scorer
 from multimodal_ensemble.training._training_state import (
     HISTORY_COLUMNS,
     EvaluationState,
@@ -151,7 +146,6 @@ class ValidationEvaluation(keras.callbacks.Callback):
         required_labels(validation, "validation")
         self._y_true = np.asarray(validation.truth)
         self._has_both_classes = _find_two_class_labels(self._y_true, validation.labels)
-        self._inputs: list[dict[str, NDArray[Any]]] | None = None
         self.state = self._new_state()
         self._resumed: EvaluationState | None = None
 
@@ -182,9 +176,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
         self.state, self._resumed = self._resumed or self._new_state(), None
         self._start = time.perf_counter() - self.state.seconds
         self._tracker = find_loss_tracker(self.model)
-        self._inputs = kept_inputs(self.validation)
-        # Once per training, because each part of a model has a graph of its own.
-        self._scored = model_for_validation(self.model, self.validation)
+        self._score_validation = make_validation_scorer(self.model, self.validation)
         self._loss_to_beat = self._constant_loss()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -270,8 +262,7 @@ class ValidationEvaluation(keras.callbacks.Callback):
 
     def _measure(self) -> dict[str, Any]:
         """Return the values of the present weights on the validation rows."""
-        inputs = all_inputs(self.validation) if self._inputs is None else self._inputs
-        y_score = score_inputs(self._scored, inputs)
+        y_score = self._score_validation()
         if not np.isfinite(y_score).all():
             msg = (
                 f"Training diverged: after {self.state.step} batches the scores are not finite. "
