@@ -219,6 +219,31 @@ def test_numbers_as_text_are_those_of_the_encoder(decimal):
     np.testing.assert_allclose(found["n"], encoder.encode(values), rtol=1e-6)
 
 
+def test_texts_that_stand_for_no_number_are_missing():
+    values = ["1", "", " N/A ", None, "2.5", float("nan")]
+    encoder = DenseEncoder("n", decimal=".", optional=True).fit(values)
+    description = describe(encoder)
+    description["inputs"]["n_present"] = {}
+    found = _preprocess.make_inputs(description, [{"n": value} for value in values])
+    missing = encoder.find_missing(values)
+    assert missing.tolist() == [False, True, True, True, False, True]
+    np.testing.assert_array_equal(found["n_present"][:, 0], ~missing)
+    present = [value for value, lacks in zip(values, missing, strict=True) if not lacks]
+    np.testing.assert_allclose(found["n"][~missing], encoder.encode(present), rtol=1e-6)
+
+
+def test_an_empty_path_is_no_image(tmp_path):
+    path = tmp_path / "image.png"
+    Image.fromarray(draw_pixels(8, 8, 3)).save(path)
+    description = describe(make_poster(optional=True))
+    with pytest.raises(ValueError, match=r"Row 1 has no value for \['poster'\]"):
+        _preprocess.make_inputs(description, [{"poster": str(path)}, {"poster": ""}])
+    description["inputs"]["poster_present"] = {}
+    found = _preprocess.make_inputs(description, [{"poster": str(path)}, {"poster": ""}])
+    assert found["poster_present"].tolist() == [[1], [0]]
+    assert not found["poster"][1].any()
+
+
 @pytest.mark.parametrize("value", ["many", "1.2.3", [1.0, 2.0]])
 def test_a_value_that_is_no_number_is_refused_with_its_row(value):
     encoder = DenseEncoder("n", decimal=".").fit(["1", "2.5"])

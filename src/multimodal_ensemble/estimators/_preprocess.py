@@ -52,7 +52,8 @@ def read_description(path: Any) -> dict[str, Any]:
 def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the inputs of some rows by name.
 
-    A row has raw values by column; an optional modality may be absent or None.
+    A row has raw values by column; an optional modality may be absent or None. The path of an image
+    may be empty for None, and a number that may be text also "", "N/A" and the like.
     """
     inputs: dict[str, Any] = {}
     for name, described in description["inputs"].items():
@@ -61,15 +62,14 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
         described = {**described, "state": _prepare_state(described["state"])}
         columns = described["columns"]
         presence = f"{name}_present"
-        values = [[row.get(column) for column in columns] for row in rows]
+        values = [[_none_if_empty(described, row.get(each)) for each in columns] for row in rows]
         is_present = np.array([not all(map(_is_missing, value)) for value in values])
         can_lack = described["encoder"] in ("CategoryEncoder", "DenseEncoder")
         if presence not in description["inputs"] and not (can_lack or is_present.all()):
             row = int(np.argmin(is_present))
             msg = f"Row {row} has no value for {columns}, which the model needs."
             raise ValueError(msg)
-        shape = (len(rows), *described["shape"][1:])
-        encoded = np.zeros(shape, dtype=described["dtype"])
+        encoded = np.zeros((len(rows), *described["shape"][1:]), dtype=described["dtype"])
         for row in range(len(rows)):
             if is_present[row] or presence not in description["inputs"]:
                 try:
@@ -132,8 +132,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _encode_image(described: dict[str, Any], values: list[Any]) -> Any:
-    height, width = described["shape"][1:3]
-    return read_image(values[0], (height, width), described["resampling"])
+    return read_image(values[0], tuple(described["shape"][1:3]), described["resampling"])
 
 
 def _encode_bag(described: dict[str, Any], values: list[Any]) -> Any:
@@ -206,10 +205,9 @@ def _encode_numbers(described: dict[str, Any], values: list[Any]) -> Any:
 
 def _to_number(described: dict[str, Any], value: Any) -> float:
     """Return a number, which may be a text such as "1,234.5", "3 %" and "$ 5"."""
+    value = _none_if_empty(described, value)
     if not isinstance(value, str) or "number_pattern" not in described:
         return math.nan if value is None else float(value)
-    if value.strip().casefold() in described["placeholders"]:
-        return math.nan
     if (match := re.fullmatch(described["number_pattern"], value.strip())) is None:
         msg = f"{value!r} is no number with the decimal mark {described['config']['decimal']!r}."
         raise ValueError(msg)
@@ -247,6 +245,12 @@ def _is_made(described: dict[str, Any]) -> bool:
     if described["encoder"] == "ImageEncoder":
         return len(described["shape"]) == 4
     return config.get("tokenizer") in (None, "words")
+
+
+def _none_if_empty(described: dict[str, Any], value: Any) -> Any:
+    """Return None for a text that stands for no image or no number."""
+    texts = [""] if described["encoder"] == "ImageEncoder" else described.get("placeholders", ())
+    return None if isinstance(value, str) and value.strip().casefold() in texts else value
 
 
 def _is_missing(value: Any) -> bool:
