@@ -499,3 +499,10 @@ def test_one_unknown_label_is_singular():
     _, classes = read_labels([["a"], ["b"]])
     with pytest.warns(UserWarning, match=r"y has 1 label that no .*: \['c'\]. It is left out"):
         read_labels([["c"], ["a"]], classes)
+
+
+def test_rows_without_a_string_are_counted():
+    said = []
+    y, _ = read_labels(["a|b", None, "c", float("nan")], delimiter="|", report=said.append)
+    assert y.sum(axis=1).tolist() == [2, 0, 1, 0]
+    assert said == ["y: 2 rows without a value, so without any label"]

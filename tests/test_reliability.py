@@ -836,13 +836,16 @@ def _(folder):
     make(threshold="f1").fit(data, pd.Series(["a", "b", "c", "a"] * 10))
 
 
-@case("delimited strings as y, padded or with empty names")
+@case("delimited strings as y, padded, with empty names, or None in some rows")
 def _(folder):
     data, _ = table()
     y = pd.Series(["first | second", "second|", None, " "] * 10)
     classifier = make().fit(data, y)
     assert classifier.classes_.tolist() == ["first", "second"]
-    return "are split where a line says, without white space and empty names"
+    return (
+        "are split where a line says, without white space and empty names; a line counts rows "
+        "without a value"
+    )
 
 
 @case("""lists as text as y, such as `"['A', 'B']"`""")

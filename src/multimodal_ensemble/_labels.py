@@ -193,6 +193,9 @@ def _as_label_lists(
         return None
     rows = list(y)
     if (found := label_format(rows, delimiter, classes, name, report)) is not None:
+        n_missing = sum(map(is_missing, rows))
+        if n_missing and classes is None:
+            report(f"{name}: {counted(n_missing, 'row')} without a value, so without any label")
         return found.split(rows)
     is_list = [_is_label_list(row) for row in rows]
     if all(is_list):
