@@ -375,6 +375,17 @@ def _(folder):
     fit(WideEncoder("number"))
 
 
+@case("NaN or infinity from `encode` of your own encoder")
+def _(folder):
+    class LogEncoder(ArrayEncoder):
+        def encode(self, values):
+            encoded = np.zeros((len(values), 2))
+            encoded[5:6] = np.nan
+            return encoded
+
+    fit(LogEncoder("number"))
+
+
 @case("words in a column of numbers")
 def _(folder):
     make().fit(*changed("number", "seven"))

@@ -24,6 +24,7 @@ def checked_encode(encoder: Any, values: Any) -> NDArray[Any]:
             size in (None, found) for size, found in zip(expected, rows.shape, strict=True)
         )
         if is_batch and rows.dtype.kind in "biuf":
+            _refuse_not_finite(encoder, rows)
             return rows
         received = f"an array of shape {rows.shape} and dtype {rows.dtype}"
     else:
@@ -35,3 +36,21 @@ def checked_encode(encoder: Any, values: Any) -> NDArray[Any]:
         "multimodal_ensemble.testing.check_encoder."
     )
     raise ModalityError(msg)
+
+
+def _refuse_not_finite(encoder: Any, rows: NDArray[Any]) -> None:
+    """Raise a ModalityError about the first row with a number that is no finite float32."""
+    if rows.dtype.kind != "f":
+        return
+    limit = np.finfo(np.float32).max
+    is_finite = np.isfinite(rows) if rows.dtype.itemsize <= 4 else np.abs(rows) <= limit
+    if is_finite.all():
+        return
+    row = int(np.argmin(is_finite.reshape(len(rows), -1).all(axis=1)))
+    kind = type(encoder).__name__
+    msg = (
+        f"Modality {encoder.name!r}: {kind}.encode returned NaN, infinity or a number beyond "
+        f"float32 in row {row}. Return finite numbers, or raise a ModalityError for values that "
+        f"have none; with optional=True, rows that {kind}.find_missing finds lack the modality."
+    )
+    raise ModalityError(msg, row=row)

@@ -287,6 +287,44 @@ def test_what_encode_returns_is_checked_in_use(returned, match):
         MultimodalDataset({"x": [[1.0, 2.0]] * 3}, [WrongEncoder("x")])
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e300])
+def test_a_row_that_is_not_finite_is_named(number):
+    class RatioEncoder(ArrayEncoder):
+        def encode(self, values):
+            return np.asarray(list(values), dtype=np.float64)
+
+    values = [[1.0, 2.0], [3.0, 4.0], [number, 5.0]]
+    match = r"Modality 'x': RatioEncoder.encode returned NaN, infinity .* in row 2. Return finite"
+    with pytest.raises(ModalityError, match=match) as info:
+        MultimodalDataset({"x": values}, [RatioEncoder("x")])
+    assert info.value.row == 2
+
+
+@pytest.mark.parametrize("optional", [True, False])
+def test_values_that_an_encoder_counts_as_missing(optional):
+    class MarkedEncoder(ArrayEncoder):
+        def find_missing(self, values):
+            return np.array([value is None or value == "?" for value in values])
+
+    encoder = MarkedEncoder("x", optional=optional)
+    if optional:
+        assert present_values(encoder, [[1.0], "?", None])[1].tolist() == [True, False, False]
+    else:
+        with pytest.raises(ModalityError, match=r"no value in row 1 \(2 such rows in total\)"):
+            present_values(encoder, [[1.0], "?", None])
+
+
+@pytest.mark.parametrize("found", [[False, True], np.array([0, 1]), np.array([True])])
+def test_what_find_missing_returns_is_checked(found):
+    class WrongEncoder(ArrayEncoder):
+        def find_missing(self, values):
+            return found
+
+    match = r"find_missing of modality 'x' must return a NumPy array of 2 booleans. Received"
+    with pytest.raises(ModalityError, match=match):
+        present_values(WrongEncoder("x", optional=True), [[1.0, 2.0], [3.0, 4.0]])
+
+
 def test_an_unknown_kind_of_parts_is_refused():
     class LetterEncoder(ArrayEncoder):
         part_kind = "letter"

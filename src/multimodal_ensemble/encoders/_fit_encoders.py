@@ -149,7 +149,7 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
     Raises
     ------
     ModalityError
-        If a value is None or NaN, and the encoder is neither optional nor `reads_missing`.
+        If a value is missing, and the encoder is neither optional nor `reads_missing`.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
         if not encoder.reads_missing:
             _refuse_missing(encoder, values)
         return values, np.ones(len(values), dtype=bool)
-    present = ~encoder.find_missing(values)
+    present = ~_find_missing(encoder, values)
     if present.all():
         return values, present
     if isinstance(values, pd.DataFrame | pd.Series | np.ndarray):
@@ -173,15 +173,29 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
 
 
 def _refuse_missing(encoder: Encoder, values: Any) -> None:
-    """Raise a ModalityError about the first value that is None or NaN."""
-    # An override may count further values as missing, but only those of an optional encoder.
-    missing = Encoder.find_missing(encoder, values)
+    """Raise a ModalityError about the first value that is missing."""
+    missing = _find_missing(encoder, values)
     if not missing.any():
         return
     row = int(np.argmax(missing))
     msg = (
         f"Modality {encoder.name!r} ({type(encoder).__name__}) has no value in row {row} "
-        f"({counted(int(missing.sum()), 'such row')} in total): it is None or NaN. Pass "
+        f"({counted(int(missing.sum()), 'such row')} in total), as None and NaN are none. Pass "
         "optional=True to the encoder, so that such rows lack the modality, or leave them out."
     )
     raise ModalityError(msg, row=row)
+
+
+def _find_missing(encoder: Encoder, values: Any) -> NDArray[np.bool_]:
+    """Return what `Encoder.find_missing` returns, or raise a ModalityError if it is no mask."""
+    missing = encoder.find_missing(values)
+    is_mask = isinstance(missing, np.ndarray) and missing.dtype == bool
+    if is_mask and missing.shape == (len(values),):
+        return missing
+    kind = f"of {missing.dtype} " if isinstance(missing, np.ndarray) else ""
+    msg = (
+        f"find_missing of modality {encoder.name!r} must return a NumPy array of "
+        f"{counted(len(values), 'boolean')}. Received an object {kind}of type "
+        f"{type(missing).__name__}. Correct {type(encoder).__name__}.find_missing."
+    )
+    raise ModalityError(msg)
