@@ -156,7 +156,7 @@ def _warm(movies: Movies, posters: dict[str, ImageEncoder], setting: Setting) ->
     return Figure(
         "five models, warm store",
         "bare Keras fit of the same five heads on in-memory arrays",
-        1.3,
+        1.05,
         ratios,
         details=setting.details(movies) | seconds,
     )

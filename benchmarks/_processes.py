@@ -150,7 +150,7 @@ def measure_dask(movies: Movies, encoder: ImageEncoder, folder: Path, repeats: i
     return Figure(
         "feature extraction on a Dask worker process",
         "the same without Dask",
-        None,
+        1.1,
         ratios,
         details=seconds | {"images": len(paths)},
     )

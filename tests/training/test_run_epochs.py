@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from multimodal_ensemble.training import _run_epochs
 
@@ -90,3 +91,10 @@ def test_nothing_of_a_training_stays_in_memory(problem, with_images):
     gc.collect()
     assert len(references) > 2
     assert not [reference() for reference in references if reference() is not None]
+
+
+def test_kernels_are_not_kept_after_a_training(train, monkeypatch):
+    cleared = []
+    monkeypatch.setattr(context.context(), "clear_kernel_cache", lambda: cleared.append(1))
+    train()
+    assert cleared == [1]
