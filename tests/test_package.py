@@ -35,7 +35,7 @@ ROOMS = [
     "_column_types",
     "_foreign_tables",
     "_tables",
-    "_checked_encode",
+    "_encoder_calls",
     "_parquet_parts",
     "_table_files",
     "_open_table",
@@ -91,7 +91,7 @@ LIBRARIES = {
     "_column_types": {"numpy", "pandas"},
     "_foreign_tables": set(),
     "_tables": {"numpy", "pandas"},
-    "_checked_encode": {"numpy"},
+    "_encoder_calls": {"numpy"},
     "_parquet_parts": {"pyarrow"},
     "_table_files": {"numpy", "pandas", "pyarrow"},
     "_open_table": {"numpy", "pandas", "pyarrow"},
@@ -150,7 +150,7 @@ LIBRARIES = {
         "uvicorn",
         "python_multipart",
     },
-    "testing": {"numpy", "keras"},
+    "testing": {"keras", "numpy", "pandas"},
 }
 
 

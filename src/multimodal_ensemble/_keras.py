@@ -69,16 +69,22 @@ def using_dtype_policy(policy: Any) -> Iterator[None]:
         keras.config.set_dtype_policy(current)
 
 
-def uncompiled(model: keras.Model) -> keras.Model:
-    """Return a model to clone: itself, or if it is compiled another one of the same layers.
+def clone_model(model: keras.Model, **options: Any) -> keras.Model:
+    """Return what `keras.models.clone_model` returns, without compiling it or models inside it.
 
     Keras compiles the clone of a compiled model too. That fails if the loss is a function, and
     makes all variables of the optimizer: twice as many numbers as are trained, for Adam.
     """
-    if not model.compiled or isinstance(model, keras.Sequential):
-        return model
-    with using_dtype_policy(model.dtype_policy):
-        return keras.Model(model.input, model.output, name=model.name)
+    models = [model, *(layer for layer in all_layers(model) if isinstance(layer, keras.Model))]
+    compiled = [each for each in models if each.compiled]
+    for each in compiled:
+        each.compiled = False
+    try:
+        clone: keras.Model = keras.models.clone_model(model, **options)
+    finally:
+        for each in compiled:
+            each.compiled = True
+    return clone
 
 
 def all_layers(model: keras.Model) -> Iterator[keras.Layer]:

@@ -10,6 +10,7 @@ from keras import layers
 
 from multimodal_ensemble import ImageEncoder
 from multimodal_ensemble.encoders import InferenceModel, split_backbone
+from multimodal_ensemble.features._compute_dtype import in_bfloat16
 from tests.toys import use_shallow_network
 
 ROWS = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
@@ -442,3 +443,39 @@ def test_parts_do_not_keep_a_backbone_in_memory(n_layers):
     del encoder
     gc.collect()
     assert alive() is None
+
+
+def difference(y_true, y_pred):
+    return keras.ops.mean(y_pred - y_true)
+
+
+def make_compiled(kind):
+    """Return a model whose loss is a function, as Keras cannot restore it, with one inside."""
+    inner = keras.Sequential([keras.Input((6,)), dense(5, "first")])
+    inner.compile(loss=difference)
+    if kind == "sequential":
+        model = keras.Sequential([keras.Input((6,)), inner, dense(4, "last")])
+    else:
+        inputs = keras.Input((6,))
+        model = keras.Model(inputs, dense(4, "last")(inner(inputs)))
+    model.compile(loss=difference)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["sequential", "functional"])
+def test_a_compiled_backbone_is_split_and_copied(kind):
+    backbone = make_compiled(kind)
+    check_split(train(backbone, "last"))
+    np.testing.assert_allclose(run(in_bfloat16(backbone), ROWS), run(backbone, ROWS), atol=0.05)
+    assert backbone.compiled
+    assert backbone.layers[-2].compiled
+
+
+def test_features_that_differ_in_length_are_not_frozen():
+    inputs = keras.Input((None, 6))
+    features = dense(5, "frozen")(inputs)
+    outputs = layers.GlobalAveragePooling1D()(dense(3, "trained")(features))
+    backbone = train(keras.Model(inputs, outputs), "trained")
+    split = split_backbone(backbone)
+    assert split.frozen is None
+    assert split.trained is backbone

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.metadata_routing import UNUSED
 
-from multimodal_ensemble._checked_encode import checked_encode
 from multimodal_ensemble._digest import digest_arrays
+from multimodal_ensemble._encoder_calls import checked_encode
 from multimodal_ensemble._layer_names import head_name
 from multimodal_ensemble._tables import as_object_array, is_missing
 from multimodal_ensemble._validation import check_choice

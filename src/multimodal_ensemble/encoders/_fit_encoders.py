@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._encoder_calls import checked_find_missing, naming
 from multimodal_ensemble._tables import counted, from_arrow, locating_errors
 from multimodal_ensemble._validation import find_repeated
 from multimodal_ensemble._warnings import warn
@@ -124,7 +125,7 @@ def fit_encoders(
             except ModalityError as error:
                 msg = f"In the unlabelled rows: {error}"
                 raise ModalityError(msg) from error
-        with locating_errors(np.flatnonzero(present)):
+        with locating_errors(np.flatnonzero(present)), naming(encoder, "fit"):
             encoder.fit(values, **more)
     return encoders
 
@@ -164,7 +165,7 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
         if not encoder.reads_missing:
             _refuse_missing(encoder, values)
         return values, np.ones(len(values), dtype=bool)
-    present = ~_find_missing(encoder, values)
+    present = ~checked_find_missing(encoder, values)
     if present.all():
         return values, present
     if isinstance(values, pd.DataFrame | pd.Series | np.ndarray):
@@ -174,7 +175,7 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
 
 def _refuse_missing(encoder: Encoder, values: Any) -> None:
     """Raise a ModalityError about the first value that is missing."""
-    missing = _find_missing(encoder, values)
+    missing = checked_find_missing(encoder, values)
     if not missing.any():
         return
     row = int(np.argmax(missing))
@@ -184,18 +185,3 @@ def _refuse_missing(encoder: Encoder, values: Any) -> None:
         "optional=True to the encoder, so that such rows lack the modality, or leave them out."
     )
     raise ModalityError(msg, row=row)
-
-
-def _find_missing(encoder: Encoder, values: Any) -> NDArray[np.bool_]:
-    """Return what `Encoder.find_missing` returns, or raise a ModalityError if it is no mask."""
-    missing = encoder.find_missing(values)
-    is_mask = isinstance(missing, np.ndarray) and missing.dtype == bool
-    if is_mask and missing.shape == (len(values),):
-        return missing
-    kind = f"of {missing.dtype} " if isinstance(missing, np.ndarray) else ""
-    msg = (
-        f"find_missing of modality {encoder.name!r} must return a NumPy array of "
-        f"{counted(len(values), 'boolean')}. Received an object {kind}of type "
-        f"{type(missing).__name__}. Correct {type(encoder).__name__}.find_missing."
-    )
-    raise ModalityError(msg)

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from multimodal_ensemble._keras import clone_model
 from multimodal_ensemble.encoders._layers import InferenceModel
 
 
@@ -72,7 +73,7 @@ def run_graph(model: keras.Model, tensor: Any, call: Callable[..., Any]) -> Any:
     if isinstance(model.input, dict):
         # A backbone of KerasHub: Keras would compare the name of the tensor with that in the dict.
         model = keras.Model(model.inputs[0], model.output)
-    rerun = keras.models.clone_model(
+    rerun = clone_model(
         model,
         input_tensors=keras.tree.map_structure(lambda _: tensor, model.input),
         clone_function=lambda layer: layer,

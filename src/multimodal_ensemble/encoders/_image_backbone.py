@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._keras import all_layers, has_lambda
+from multimodal_ensemble._keras import all_layers, clone_model, has_lambda
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.encoders._applications import build_application, default_size, load_weights
 from multimodal_ensemble.encoders._feature_layers import check_pooling, join_layers, pool_maps
@@ -191,7 +191,7 @@ def copy_model(model: keras.Model) -> keras.Model:
     options = {"clone_function": copy_layer, "recursive": True} if has_lambda(model) else {}
     # The initial weights of the copy are replaced, so they need not change the caller's generator.
     with seeded_layers(0):
-        copy: keras.Model = keras.models.clone_model(model, **options)
+        copy = clone_model(model, **options)
     copy.set_weights(model.get_weights())
     return copy
 

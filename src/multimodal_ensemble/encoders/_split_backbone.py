@@ -18,7 +18,8 @@ class BackboneSplit:
     Parameters
     ----------
     frozen : keras.Model or None
-        From the input to features that training does not change; None without such a part.
+        From the input to features that training does not change; None without such a part, and
+        where the features of rows differ in length.
     trained : keras.Model or None
         From these features to the output, with the layers of the backbone; None if all is frozen.
 
@@ -96,6 +97,9 @@ def _split(backbone: keras.Model) -> BackboneSplit:
         if not any(step.weights() for step in steps[: last + 1]):
             return BackboneSplit(None, backbone)
         features = steps[last].output
+    if None in features.shape[1:]:
+        # Rows of different lengths are no features that could be stored.
+        return BackboneSplit(None, backbone)
     behind = keras.Input(features.shape[1:], dtype=features.dtype)
     numbers = iter(range(len(steps)))
 

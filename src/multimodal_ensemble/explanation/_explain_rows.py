@@ -10,12 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from multimodal_ensemble._checked_encode import checked_encode
+from multimodal_ensemble._encoder_calls import (
+    checked_additive_parts,
+    checked_encode,
+    checked_prepare,
+    checked_without_each_part,
+)
 from multimodal_ensemble._layer_names import SCORES
-from multimodal_ensemble._tables import counted
 from multimodal_ensemble._validation import FloatArray
 from multimodal_ensemble.encoders import Encoder, present_values
-from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.explanation._explanation import REST, Explanation
 from multimodal_ensemble.explanation._late_fusion_parts import LateFusionParts
 from multimodal_ensemble.explanation._network_parts import N_BACKGROUND, NetworkParts
@@ -213,11 +216,15 @@ def _split_rows(
     found: dict[int, _Named] = {}
     if not len(rows):
         return found
-    if centre is not None and encoder.additive_parts(values[:1], centre) is not None:
+    if (
+        centre is not None
+        and checked_additive_parts(encoder, values[:1], centre, rows[:1]) is not None
+    ):
         step = max(1, _NUMBERS_PER_CHUNK // (_PARTS_PER_ROW * len(centre)))
         for start in range(0, len(rows), step):
             chunk = rows[start : start + step]
-            split: Any = encoder.additive_parts(values[start : start + step], centre)
+            of_chunk = values[start : start + step]
+            split: Any = checked_additive_parts(encoder, of_chunk, centre, chunk)
             n_parts = [len(names) for names, _ in split]
             vectors = np.vstack([each for _, each in split])
             weighed = parts.weigh(states, np.repeat(chunk, n_parts), encoder.name, vectors)
@@ -226,19 +233,10 @@ def _split_rows(
                 found[row] = names, added
         return found
     for position, row in enumerate(rows.tolist()):
-        without = encoder.without_each_part(values[position])
+        without = checked_without_each_part(encoder, values[position], row=row)
         if without is None:
             continue
         names, variants = without
-        if len(names) != len(variants):
-            msg = (
-                f"without_each_part of modality {encoder.name!r} must return as many values as "
-                f"names. Received {counted(len(names), 'name')} and "
-                f"{counted(len(variants), 'value')} in row {row}. Correct "
-                f"{type(encoder).__name__}.without_each_part, and test it with "
-                "multimodal_ensemble.testing.check_encoder."
-            )
-            raise ModalityError(msg, row=row)
         found[row] = names, np.zeros((0, n_labels))
         if len(names):
             inputs = _encode_variants(encoder, variants, dataset)
@@ -250,7 +248,7 @@ def _encode_variants(
     encoder: Encoder, variants: Sequence[Any], dataset: MultimodalDataset
 ) -> Mapping[str, NDArray[Any]]:
     """Return features or encoded rows of variants of a value."""
-    inputs = checked_encode(encoder, encoder.prepare(variants))
+    inputs = checked_encode(encoder, checked_prepare(encoder, variants))
     frozen = encoder.frozen_part() if encoder.name in dataset.features else None
     if frozen is not None:
         inputs = keras.ops.convert_to_numpy(frozen(inputs, training=False))

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._keras import uncompiled, using_dtype_policy
+from multimodal_ensemble._keras import clone_model, using_dtype_policy
 
 
 class RecordedGraph:
@@ -33,8 +33,8 @@ class RecordedGraph:
         is_dict = isinstance(structure, dict)
         tensors: Any = self.inputs if is_dict else list(self.inputs.values())
         with using_dtype_policy(model.dtype_policy):
-            cloned = keras.models.clone_model(
-                uncompiled(model),
+            cloned = clone_model(
+                model,
                 input_tensors=tensors,
                 clone_function=lambda layer: layer,
                 call_function=self._call,

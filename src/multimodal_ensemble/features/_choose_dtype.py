@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from multimodal_ensemble._checked_encode import checked_encode
+from multimodal_ensemble._encoder_calls import checked_encode
 from multimodal_ensemble._keras import has_lambda
 from multimodal_ensemble._tables import counted, locating_errors
 from multimodal_ensemble.features._compute_dtype import (

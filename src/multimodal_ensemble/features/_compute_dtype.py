@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._graphs import has_gpu, predict_batch
-from multimodal_ensemble._keras import all_layers
+from multimodal_ensemble._keras import all_layers, clone_model
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
@@ -74,7 +74,7 @@ def in_bfloat16(model: keras.Model) -> keras.Model:
             changed = _config_in_bfloat16(layer, config) if layer.name in inner else config
             return type(layer).from_config(changed)
 
-        converted = keras.models.clone_model(model, clone_function=copy)
+        converted = clone_model(model, clone_function=copy)
         converted.set_weights(model.get_weights())
         # Keras would search an attribute that is set in the usual way for layers.
         object.__setattr__(model, _CACHE, (fingerprint, converted))

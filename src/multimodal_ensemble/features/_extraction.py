@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from multimodal_ensemble._checked_encode import checked_encode
+from multimodal_ensemble._encoder_calls import checked_encode, checked_lengths
 from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
@@ -72,7 +72,7 @@ class Rows:
         and each skips the rows that others have finished.
         """
         size = max(1, rows_per_shard // len(self.views))
-        order = np.argsort(self.reader.lengths(self.values), kind="stable")
+        order = np.argsort(checked_lengths(self.reader, self.values), kind="stable")
         starts = list(range(0, len(self), size))
         random.SystemRandom().shuffle(starts)
         return [self.take(order[start : start + size]) for start in starts]

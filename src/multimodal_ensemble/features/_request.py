@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._encoder_calls import checked_digests, checked_prepare
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder, ItemLists, ItemsEncoder
 from multimodal_ensemble.exceptions import FeatureStoreError, ModalityError
@@ -166,16 +167,16 @@ def make_request(
     lists = None
     with locating_errors(numbers):
         if isinstance(encoder, ItemsEncoder) and encoder.items is not None:
-            values = encoder.prepare(values)
+            values = checked_prepare(encoder, values)
             lists = encoder, values
             numbers = numbers[values.first_rows]
             encoder = encoder.item_encoder()
             with values.locating_errors():
-                values = encoder.prepare(values.items)
-                digests = encoder.content_digests(values)
+                values = checked_prepare(encoder, values.items)
+                digests = checked_digests(encoder, values)
         elif numbers.size:
-            values = encoder.prepare(values)
-            digests = encoder.content_digests(values)
+            values = checked_prepare(encoder, values)
+            digests = checked_digests(encoder, values)
         else:
             # An encoder need not be able to prepare nothing.
             values, digests = np.empty(0, dtype=object), []

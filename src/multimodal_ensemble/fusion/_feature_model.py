@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._keras import uncompiled, using_dtype_policy
+from multimodal_ensemble._keras import clone_model, using_dtype_policy
 from multimodal_ensemble._layer_names import seam_name
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.fusion._parts import fusion_parts
@@ -80,8 +80,8 @@ def feature_model(model: keras.Model, modalities: Sequence[str] | None = None) -
 
     # Keras 3.15 cannot save the result of `keras.Model(seam.output, ...)`.
     with using_dtype_policy(model.dtype_policy):
-        return keras.models.clone_model(
-            uncompiled(model),
+        return clone_model(
+            model,
             input_tensors=inputs,
             clone_function=lambda layer: layer,
             call_function=skip_frozen,

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from multimodal_ensemble._keras import uncompiled
+from multimodal_ensemble._keras import clone_model
 from multimodal_ensemble._layer_names import EMBEDDINGS, EMBEDDINGS_DROPOUT, SCORES, presence_name
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble._validation import check_at_least, check_fraction
@@ -195,6 +195,6 @@ def _copy_model(model: keras.Model, taken: set[str]) -> keras.Model:
         taken.add(name)
         return type(layer).from_config({**config, "name": name})
 
-    copy = keras.models.clone_model(uncompiled(model), clone_function=copy_layer)
+    copy = clone_model(model, clone_function=copy_layer)
     copy.set_weights(model.get_weights())
     return copy

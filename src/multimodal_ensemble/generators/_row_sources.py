@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from multimodal_ensemble._checked_encode import checked_encode
+from multimodal_ensemble._encoder_calls import checked_digests, checked_encode, checked_prepare
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
@@ -51,11 +51,11 @@ class EncodedRows:
         if not n_rows:
             return
         with locating_errors(numbers[present]):
-            prepared = encoder.prepare(values)
+            prepared = checked_prepare(encoder, values)
             # Where it is sparse, it is the encoded rows.
             self._sparse = prepared if hasattr(prepared, "tocsr") else None
             if augment and encoder.augmentation is not None:
-                self._digests = encoder.content_digests(prepared)
+                self._digests = checked_digests(encoder, prepared)
             if len(shape) == 1 and 4 * n_rows * (shape[0] or math.inf) <= _KEPT_BYTES:
                 self._kept = checked_encode(encoder, prepared)
             else:

@@ -9,7 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 
+from multimodal_ensemble._encoder_calls import (
+    checked_digests,
+    checked_lengths,
+    checked_prepare,
+)
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.exceptions import ModalityError
 from multimodal_ensemble.testing._check_parts import check_parts
@@ -40,8 +46,8 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     encoder : Encoder
         The encoder to test. It is fitted.
     values : sequence of length n
-        At least four raw values, not all the same. If the encoder is `optional`, further ones may
-        be missing: None or NaN.
+        At least four raw values, not all the same; a DataFrame if the encoder reads several
+        columns. If the encoder is `optional`, further values may be missing: None or NaN.
 
     Raises
     ------
@@ -56,6 +62,12 @@ def check_encoder(encoder: Encoder, values: Any) -> None:
     >>> tags = [["space"], ["war", "space"], [], ["love"]]
     >>> check_encoder(BagOfWordsEncoder("tags"), tags)
     """
+    require(
+        len(encoder.columns) == 1 or isinstance(values, pd.DataFrame),
+        "check_encoder needs a table for an encoder that reads several columns",
+        f"a pandas.DataFrame with the columns {encoder.columns}",
+        type(values).__name__,
+    )
     present, _ = present_values(encoder, values)
     n_values = len(present)
     require(n_values >= 4, "check_encoder needs at least four values", 4, n_values)
@@ -101,12 +113,13 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
     require(whole.dtype.kind in "biuf", "encode returns numbers", "bool, int, float", whole.dtype)
     again = encoder.encode(values)
     require_close("encode returns the same rows when it is called again", whole, again)
-    prepared = encoder.prepare(values)
+    with step("prepare returns rows that an array of row numbers indexes"):
+        prepared = checked_prepare(encoder, values)
     rows = np.arange(n_values)[::-1]
     what = "encode(prepare(values)[rows]) equals encode(values)[rows]"
     require_close(what, whole[rows], encoder.encode(prepared[rows]))
-    lengths = np.asarray(encoder.lengths(prepared))
-    require_equal("lengths returns one number per value", (n_values,), lengths.shape)
+    with step("lengths returns one number per value"):
+        checked_lengths(encoder, prepared)
     if hasattr(prepared, "toarray"):
         what = "a sparse matrix that prepare returns is the encoded rows"
         require_close(what, whole, prepared.toarray())
@@ -114,8 +127,8 @@ def _check_encode(encoder: Encoder, values: Any) -> None:
         single = encoder.encode(prepared[[row]])
         what = "a row is encoded in the same way alone and in a batch, apart from padding"
         require_close(what, cut_like(single, whole[[row]], encoder.input_shape), single)
-    digests = encoder.content_digests(prepared)
-    require_equal("content_digests returns one digest per value", n_values, len(digests))
+    with step("content_digests returns one digest per value"):
+        digests = checked_digests(encoder, prepared)
     for one, other in itertools.combinations(range(n_values), 2):
         require(
             digests[one] != digests[other] or np.array_equal(whole[one], whole[other]),

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
+from multimodal_ensemble._encoder_calls import checked_digests, checked_prepare
 from multimodal_ensemble._keras import all_layers, without_names
 from multimodal_ensemble._table_files import blocks_of
 from multimodal_ensemble._warnings import ignored
@@ -175,7 +176,7 @@ def _content(dataset: MultimodalDataset, encoder: Encoder) -> Iterator[NDArray[A
     for part in [raw] if isinstance(raw, pd.DataFrame) else blocks_of(raw):
         values, present = present_values(encoder, encoder.select(part))
         if present.any():
-            digests = encoder.content_digests(encoder.prepare(values))
+            digests = checked_digests(encoder, checked_prepare(encoder, values))
             yield np.frombuffer(b"".join(digests), dtype=np.uint8)
 
 
