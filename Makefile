@@ -17,6 +17,10 @@ ICONS := examples/icon_categories/requirements.txt
 # The accessibility checker of the tests of pages, which npm installs.
 AXE := node_modules/axe-core/axe.min.js
 
+# Python keeps compiled modules, wherever the environment says otherwise: uv does not compile what it
+# installs, and each of some hundred processes would compile TensorFlow again, for about 15 seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: browser example icons test test-slow bench bench-check stress lint types docs build-check release-check test-lowest clean
 
 example: $(VENV)/.example
@@ -34,7 +38,7 @@ test: $(VENV)/.test
 
 # What takes longest: other processes, kills, exports, random attempts and long trainings.
 test-slow: $(VENV)/.test
-	$(BIN)/python $(PYTEST) -m slow
+	$(BIN)/python $(PYTEST) -m slow $$(grep -rl "mark\.slow" tests)
 
 # Chromium and axe-core for the tests of pages. Where they cannot be installed, without a network or
 # rights, those tests are skipped with the reason.

@@ -117,6 +117,7 @@ def test_costs_lines_and_versions_are_reported(rows: dict[str, dict]) -> None:
     assert row["versions"] == {"numpy": np.__version__}
 
 
+@pytest.mark.slow
 def test_a_failure_is_a_row_with_its_reason(rows: dict[str, dict]) -> None:
     assert rows["fails"]["failure"] == "ValueError: no weights"
     assert rows["shape"]["failure"] == "scores of shape (1, 1), not (12, 2)"
@@ -134,6 +135,7 @@ def test_a_run_past_its_limit_is_stopped(splits: list[Split], tmp_path: Path) ->
     assert outcome.failure == "not finished after 0.2 s"
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_repeated(
     rows: dict[str, dict], movies: Movies, splits: list[Split], tmp_path: Path
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_finished_run_is_not_repeated(
     assert cold["mean_roc_auc"] == rows["counts, cold"]["mean_roc_auc"]
 
 
+@pytest.mark.slow
 def test_a_cold_store_is_empty_after_an_interruption(splits: list[Split], tmp_path: Path) -> None:
     (splits[0].inputs / "again" / "work" / "left").mkdir(parents=True)
     again = {"again": contestant(tmp_path, "again", COUNTS)}

@@ -113,6 +113,7 @@ def test_years_are_counted_before_and_after_the_filters(out, rows, left):
     assert "1 movie without a known year: not shown." in (out / "analysis.html").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_languages_are_counted_and_the_kept_one_is_marked(out, rows):
     counts = collections.Counter(row["language"] or "unknown" for row in rows)
     table = read(out, "languages")
@@ -122,6 +123,7 @@ def test_languages_are_counted_and_the_kept_one_is_marked(out, rows):
     assert table.index[table["kept"]].to_list() == ["en"]
 
 
+@pytest.mark.slow
 def test_genres_are_counted_before_between_and_after(out, rows, left):
     table = read(out, "genres")
     before = collections.Counter(genre for row in rows for genre in row["genres"].split("|"))
@@ -135,6 +137,7 @@ def test_genres_are_counted_before_between_and_after(out, rows, left):
         assert table[f"{stage}_share"].to_list() == pytest.approx(shares.to_list())
 
 
+@pytest.mark.slow
 def test_tags_are_counted_from_the_common_to_the_rare(out, tags_of):
     counts = collections.Counter(tag for tags in tags_of.values() for tag in tags)
     table = read(out, "tags")
@@ -147,6 +150,7 @@ def test_tags_are_counted_from_the_common_to_the_rare(out, tags_of):
     assert typed["Dark Comedy"] == typed["DARK COMEDY"] == len(range(2, 130, 4))
 
 
+@pytest.mark.slow
 def test_tags_and_genres_per_movie_are_counted_with_gaps_as_zeros(out, tags_of, left):
     for name, lists in {"tags_per_movie": tags_of, "genres_per_movie": left}.items():
         lengths = collections.Counter(len(values) for values in lists.values())
@@ -157,6 +161,7 @@ def test_tags_and_genres_per_movie_are_counted_with_gaps_as_zeros(out, tags_of, 
         assert table["share"].sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_pairs_of_genres_are_counted(out, left):
     count, share = read(out, "cooccurrence"), read(out, "cooccurrence_share")
     for one, other in itertools.product(count.index, count.columns):
@@ -165,6 +170,7 @@ def test_pairs_of_genres_are_counted(out, left):
         assert share.loc[one, other] == pytest.approx(both / count.loc[one, one])
 
 
+@pytest.mark.slow
 def test_the_page_shows_each_figure_with_numbers_of_the_tables(out, rows, left):
     page = (out / "analysis.html").read_text(encoding="utf-8")
     assert page.count("<section ") == 9
@@ -177,6 +183,7 @@ def test_the_page_shows_each_figure_with_numbers_of_the_tables(out, rows, left):
     assert {path.stem for path in out.glob("*.csv")} >= {"findings", "genre_tags", "movies_left"}
 
 
+@pytest.mark.slow
 def test_nothing_in_the_data_becomes_html(out):
     page = (out / "analysis.html").read_text(encoding="utf-8")
     # These are a language, and an example of a problem in the files.
@@ -185,6 +192,7 @@ def test_nothing_in_the_data_becomes_html(out):
         assert text not in page
 
 
+@pytest.mark.slow
 def test_tags_that_mark_a_genre_occur_with_it_more_often_than_expected(out, left, tags_of):
     table = pd.read_csv(out / "marking_tags.csv", keep_default_na=False)
     assert set(table["genre"]) <= set().union(*left.values())
@@ -212,6 +220,7 @@ def test_movies_without_a_genre_are_no_genre(tmp_path):
     assert "Pairs that never occur together: 1 of 1." in text
 
 
+@pytest.mark.slow
 def test_tags_that_reveal_a_genre_are_shown(out):
     page = html.unescape((out / "analysis.html").read_text(encoding="utf-8"))
     assert "There are 2 such tags, used " in page

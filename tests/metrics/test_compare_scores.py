@@ -147,6 +147,14 @@ def test_resamples_that_lack_a_class_are_counted_and_reported(models):
     assert f"Up to {n_without} resamples lack a class of a label" in str(comparison)
 
 
+def test_intervals_of_one_point_are_explained(y_true, models):
+    constant = {"trivial": np.full(y_true.shape, 0.5)}
+    perfect = compare(y_true, constant | {"model": y_true.astype(float)})
+    assert "An interval of one point says that all resamples" in str(perfect)
+    # That of the baseline is none of a model's.
+    assert "one point" not in str(compare(y_true, constant | models))
+
+
 def test_labels_of_one_class_are_left_out_with_a_warning(y_true, models):
     frame = pd.DataFrame(y_true, columns=["a", "b", "c"]).assign(b=True)
     with pytest.warns(UndefinedMetricWarning, match=r"need both: \['b'\]"):

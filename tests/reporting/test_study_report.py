@@ -680,6 +680,7 @@ def test_axe_finds_nothing_and_all_is_readable_at_two_widths_in_two_schemes(seen
         assert {name: found[name] for name in clean} == clean
 
 
+@pytest.mark.slow
 def test_tables_are_sorted_by_the_buttons_of_their_columns(seen, results):
     (descending, down), (ascending, up), (by_name, named) = seen[390, False]["sorted"]
     scores = [mean_auc(results, name.partition(" \N{EN DASH}")[0]) for name in descending]
@@ -689,6 +690,7 @@ def test_tables_are_sorted_by_the_buttons_of_their_columns(seen, results):
     assert [down[1], up[1], named[:2]] == ["descending", "ascending", ["ascending", None]]
 
 
+@pytest.mark.slow
 def test_the_gallery_is_filtered_and_sorted(seen):
     true, scores = Y[:6], SCORES["both"][:6]
     predicted = scores >= THRESHOLDS["both"]

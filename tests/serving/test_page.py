@@ -232,6 +232,7 @@ def test_axe_finds_nothing_and_all_is_readable_at_two_widths_in_two_schemes(seen
         assert page == "docs" or measured["cut"] == []
 
 
+@pytest.mark.slow
 def test_a_user_sees_labels_scores_and_the_explanation(seen, client, row):
     answer = post(client, [row]).json()
     scores = answer["rows"][0]["scores"]

@@ -86,6 +86,15 @@ class ScoreComparison:
                 f"Up to {n_incomplete:,} resamples lack a class of a label. They are left out of "
                 "that label's interval, and that label is left out of their means.",
             ]
+        is_point = (self.table["low"] == self.table["high"]) & (
+            self.table["model"] != self.baseline
+        )
+        if is_point.any():
+            lines += [
+                "",
+                "An interval of one point says that all resamples of these rows have the same "
+                "score. Other rows may have another one.",
+            ]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
