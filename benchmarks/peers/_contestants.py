@@ -68,7 +68,8 @@ CONTESTANTS = {
         "AutoKeras",
         SCRIPTS / "autokeras_model.py",
         "autokeras",
-        ("autokeras", "scikit-learn", *_KERAS[0]),
+        # Its head passes the number of units as a NumPy integer, which later versions refuse.
+        ("autokeras", "keras<3.13", "scikit-learn", *_KERAS[0]),
         ("autokeras", "keras-tuner", "keras", "tensorflow"),
     ),
     "ludwig": Contestant(
