@@ -68,8 +68,9 @@ CONTESTANTS = {
         "AutoKeras",
         SCRIPTS / "autokeras_model.py",
         "autokeras",
-        # Its head passes the number of units as a NumPy integer, which later versions refuse.
-        ("autokeras", "keras<3.13", "scikit-learn", *_KERAS[0]),
+        # Its head passes units as a NumPy integer, which later versions refuse; its tuner imports
+        # TensorBoard, which TensorFlow does not install any more.
+        ("autokeras", "keras<3.13", "tensorboard", "scikit-learn", *_KERAS[0]),
         ("autokeras", "keras-tuner", "keras", "tensorflow"),
     ),
     "ludwig": Contestant(
