@@ -98,6 +98,8 @@ class PredictionMixin:
                 with locating_errors(range(start, start + len(part))):
                     dataset = self._open_rows(part, verbose=verbose)
                     y_score = predict_scores(self.model_, dataset, verbose=verbose)
+                # The features of two parts need not be in memory at once.
+                del dataset
                 yield part, y_score
                 n_done += len(part)
                 if bar is not None:

@@ -164,6 +164,8 @@ def _read_to_files(
             present[name].append(rows.present[name])
             if encoder in written:
                 writers[name].append(rows.sources[name], has_any=bool(rows.present[name].any()))
+        # The features of two parts need not be in memory at once.
+        del rows
     all_kept = np.concatenate(kept)
     raw = table if len(all_kept) == len(table) else table.take(all_kept)
     presence = {name: np.concatenate(parts) for name, parts in present.items() if parts}
