@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from multimodal_ensemble._freed_memory import return_freed_memory
 from multimodal_ensemble._progress import make_progress_bar
 from multimodal_ensemble._table_files import TableFile, blocks_of, rows_per_part
 from multimodal_ensemble._tables import locating_errors
@@ -183,6 +184,7 @@ def _read_to_files(
         else:
             held, here = present_values(encoder, encoder.select(values))
             sources[name] = make_source(encoder, held, here, all_kept, augment=augment)
+    return_freed_memory()
     return UsableRows(raw, all_kept, pd.concat(dropped[1:] or dropped), sources, presence, n_cached)
 
 
