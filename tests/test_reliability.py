@@ -300,7 +300,7 @@ def _(folder):
     photo().encode(["https://example.org/4.jpg"])
 
 
-@case("the same with `fetch=`, on the own machine or network")
+@case("the same with `fetch=`, on this machine or its network")
 def _(folder):
     photo(fetch=FetchOptions()).encode(["http://127.0.0.1:9/4.jpg"])
 

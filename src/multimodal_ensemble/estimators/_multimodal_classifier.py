@@ -60,12 +60,12 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     calibration : {"platt", "isotonic"} or None, default=None
         How scores become probabilities, per label, before thresholds are learned, both from the
         validation rows: by a logistic function of their log-odds, by an increasing curve, or not
-        at all. Neither changes ranks. Of more than two classes, ``"platt"`` is one temperature,
+        at all. Neither changes ranks. With more than two classes, ``"platt"`` is one temperature,
         and probabilities add up to 1. A label needs one validation row with and one without it for
         ``"platt"``, and five each for ``"isotonic"``; otherwise it keeps its scores, with a
         warning.
     label_weight : "balanced", mapping, array-like of shape (n_labels,) or None, default=None
-        Weights of labels in the loss, for rare labels; see `fit_model`. Of more than two classes,
+        Weights of labels in the loss, for rare labels; see `fit_model`. With more than two classes,
         those of the rows of each class.
     fusion : {"concat", "gated", "attention"} or keras.Layer, default="concat"
         How the embeddings of modalities are joined; see `fuse_encoders`.

@@ -51,7 +51,8 @@ def mean_accuracy(
     which is one minus the Hamming loss [1]_. It differs from `sklearn.metrics.accuracy_score`,
     which requires whole rows to be correct. With rare labels, a model that predicts no label at
     all has a high accuracy. Compare with
-    ``mean_accuracy(y_true, y_score, float("inf"))``, the accuracy of such a model.
+    ``mean_accuracy(y_true, y_score, float("inf"))``, the accuracy of such a model. With unknown
+    labels or weights of each label, labels count in proportion to their known entries or weights.
 
     References
     ----------

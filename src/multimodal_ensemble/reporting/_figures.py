@@ -34,6 +34,11 @@ def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
         Three panels with one curve per model. Curves differ in dashes and markers as well as in
         colour. The marker is at the evaluation with the best validation ROC-AUC.
 
+    Raises
+    ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
+
     Examples
     --------
     >>> import pandas as pd
@@ -98,6 +103,11 @@ def plot_comparison(
     matplotlib.figure.Figure
         One panel per column. The axes do not begin at 0.
 
+    Raises
+    ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
+
     Examples
     --------
     >>> import pandas as pd
@@ -145,6 +155,11 @@ def plot_trials(trials: pd.DataFrame) -> Figure:
     matplotlib.figure.Figure
         One panel. Pruned trials are hollow, because they have the scores of few folds.
 
+    Raises
+    ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
+
     Examples
     --------
     >>> import pandas as pd
@@ -191,6 +206,11 @@ def plot_predictions(
     -------
     matplotlib.figure.Figure
         Up to four images per row. The predictions are marked as by `mark_predictions`.
+
+    Raises
+    ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
 
     Examples
     --------

@@ -45,6 +45,8 @@ def plot_intervals(
 
     Raises
     ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
     ValueError
         If `table` is empty or lacks a column, or `columns` are not three.
 

@@ -51,6 +51,8 @@ def plot_label_counts(
 
     Raises
     ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
     TypeError
         If `counts` is not a Series.
     ValueError
@@ -130,6 +132,8 @@ def plot_distribution(
 
     Raises
     ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
     TypeError
         If `counts` is not a Series.
     ValueError
@@ -202,6 +206,8 @@ def plot_rank_frequency(
 
     Raises
     ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
     ValueError
         If a curve has no counts, or a count that is not above 0.
 

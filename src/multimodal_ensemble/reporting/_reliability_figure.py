@@ -38,6 +38,8 @@ def plot_reliability(curve: pd.DataFrame, *, unit: str = "rows") -> Figure:
 
     Raises
     ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
     ValueError
         If `curve` is empty or lacks a column.
 

@@ -53,6 +53,8 @@ def plot_thresholds(
 
     Raises
     ------
+    ImportError
+        If Matplotlib is not installed; the message says how to install it.
     ValueError
         If the labels are not 0 or 1, scores are outside 0..1, or shapes, names or the number of
         thresholds do not fit.
