@@ -43,7 +43,7 @@ class MultimodalClassifier(BaseMultimodalEstimator):
     trains the heads and their fusion, and keeps the weights with the best validation score. It
     also learns one decision threshold per label on the validation rows, which `predict` applies.
     The classifier is a scikit-learn estimator: `y` has several labels per row, or one of two or
-    more classes, and a line says which.
+    more classes; `fit` prints which.
 
     Parameters
     ----------
@@ -99,10 +99,10 @@ class MultimodalClassifier(BaseMultimodalEstimator):
         validates on the training rows and warns that this is optimistic.
     label_delimiter : str, optional
         What separates the labels of a row where `y` holds strings, such as ``"|"``. By default, it
-        is found, and a line says what was found. Lists as text, such as ``'["war", "love"]'``, are
+        is found and printed. Lists as text, such as ``'["war", "love"]'``, are
         read as lists.
     min_label_count : int, default=1
-        Labels that fewer rows have are left out, and a line names them.
+        Labels that fewer rows have are left out and printed.
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     warm_start : bool, default=False

@@ -74,10 +74,10 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
         change ranks. Labels that fewer than five rows have or lack do without it, with a warning.
     label_delimiter : str, optional
         What separates the labels of a row where `y` holds strings, such as ``"|"``. By default, it
-        is found, and a line says what was found. Lists as text, such as ``'["war", "love"]'``, are
+        is found and printed. Lists as text, such as ``'["war", "love"]'``, are
         read as lists.
     min_label_count : int, default=1
-        Labels that fewer rows have are left out, and a line names them.
+        Labels that fewer rows have are left out and printed.
     store : FeatureStore, path or None, default=None
         Keeps features of frozen backbones for later trainings. None keeps them for one training.
     random_state : int, RandomState instance or None, default=None
@@ -143,7 +143,7 @@ class MultimodalEnsemble(BaseMultimodalEstimator):
     says nothing, and the row has the score of the other members.
 
     With more than 2,500 rows and 2,500 features of a member, the 1,500 leading directions of its
-    features are used, and a line says so.
+    features are used, and `fit` prints so.
 
     Coefficients are always learned from all rows. With more than 200,000 of them, a random sample
     of 200,000, or of groups with so many rows, has the leave-one-out scores that choose penalties,
