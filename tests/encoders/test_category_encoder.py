@@ -99,11 +99,18 @@ def test_columns_of_all_kinds_have_the_same_ones(make, values):
         ([1.0, np.nan, 2.0], pd.array([2, None, 1], dtype="Int64"), [1, 2, 0]),
         ([" a", "b"], ["b ", "a"], [1, 0]),
         (["e\u0301", "x"], ["\u00e9", "x"], [1, 0]),
-        (["1", "2"], [1, 2], [None, None]),
+        (["1", "2"], [1, 2.0], [0, 1]),
+        ([1, 2], ["2.0", "1"], [1, 0]),
+        (["2.0", "0.5"], [2, 0.5], [1, 0]),
+        (["False", "True"], [True, False, "true"], [1, 0, 1]),
+        (["01", "1.10", "1e3"], [1, 1.1, 1000, "01"], [None, None, None, 0]),
         ([None, "a"], [np.nan, pd.NA, pd.NaT], [1, 1, 1]),
         (np.ma.array(["a", "b"], mask=[0, 1]), ["a", None], [0, 1]),
     ],
-    ids=["numbers", "missing", "spaces", "accent", "strings", "missing of all kinds", "masked"],
+    ids=(
+        "numbers, missing, spaces, accent, whole numbers as text, text for numbers, decimals as text, "
+        "booleans as text, codes, missing of all kinds, masked"
+    ).split(", "),
 )
 def test_equal_categories_of_different_types_are_the_same(train, other, same):
     encoder = CategoryEncoder("x", min_count=1).fit(train)
@@ -114,6 +121,12 @@ def test_equal_categories_of_different_types_are_the_same(train, other, same):
         if place is not None:
             expected[row, place] = 1
     np.testing.assert_array_equal(encoded, expected)
+
+
+def test_one_category_in_two_forms_is_counted_once():
+    encoder = CategoryEncoder("x", min_count=2).fit(["2", 2, "a", "2.0"])
+    assert encoder.categories_ == [["2"]]
+    assert encoder.encode([2, "a"]).tolist() == [[1, 0], [0, 1]]
 
 
 def test_prepared_rows_are_sparse_and_encoded_like_the_whole():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any, Self, TypeAlias
@@ -24,6 +25,11 @@ from multimodal_ensemble.exceptions import ModalityError
 # None is the category of missing values.
 _Category: TypeAlias = str | float | None
 
+# Integers as a program prints them, so without zeros in front. A decimal is one only if it is
+# printed again in the same way.
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
+
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class CategoryEncoder(Encoder):
@@ -39,7 +45,9 @@ class CategoryEncoder(Encoder):
 
     Categories are strings, numbers or booleans, also in the categorical and Arrow types of pandas.
     Strings are compared in Unicode's normal form C and without spaces around them, and numbers by
-    value: 1, 1.0 and True are the same category, and "1" is another one.
+    value: 1, 1.0 and True are the same category. So is a string that prints such a value, because
+    CSV files hold strings where other tables hold values: "1", "1.0" and "true". Other strings of
+    digits, such as "01" and "1.10", are categories of their own.
 
     Parameters
     ----------
@@ -167,10 +175,10 @@ class CategoryEncoder(Encoder):
         places = np.empty((len(values), len(columns)), dtype=np.intp)
         for position, (name, column) in enumerate(columns):
             known, has_rare = self.categories_[position], self.has_rare_[position]
-            place_of = {category: start + place for place, category in enumerate(known)}
+            place_of = {_value_of(category): start + place for place, category in enumerate(known)}
             rare = start + len(known) if has_rare else -1
             numbers, found = self._number_categories(column, name)
-            place = np.array([place_of.get(each, rare) for each in found], dtype=np.intp)
+            place = np.array([place_of.get(_value_of(each), rare) for each in found], np.intp)
             places[:, position] = place[numbers]
             start += len(known) + has_rare
         is_known = places >= 0
@@ -260,14 +268,17 @@ class CategoryEncoder(Encoder):
         if any(category is None for category in read):
             self._refuse(values, name)
         number_of: dict[_Category, int] = {}
+        found: list[_Category] = []
         for category in read:
-            number_of.setdefault(category, len(number_of))
-        same = np.array([number_of[category] for category in read], dtype=np.intp)
+            if number_of.setdefault(_value_of(category), len(found)) == len(found):
+                found.append(category)
+        same = np.array([number_of[_value_of(category)] for category in read], dtype=np.intp)
         if (is_lacking := numbers < 0).any():
             # Missing values.
-            same = np.append(same, number_of.setdefault(None, len(number_of)))
+            same = np.append(same, len(found))
+            found.append(None)
             numbers = np.where(is_lacking, len(read), numbers)
-        return same[numbers], list(number_of)
+        return same[numbers], found
 
     def _refuse(self, values: Any, name: Any) -> None:
         """Raise an error about the first value that is no category."""
@@ -292,6 +303,19 @@ def _read_category(value: Any) -> str | float | None:
     if isinstance(value, Integral) and is_number(value):
         return int(value)
     return float(value) if is_number(value) and math.isfinite(value) else None
+
+
+def _value_of(category: _Category) -> _Category:
+    """Return what a category is compared by: the number or boolean that a string prints, if any."""
+    if not isinstance(category, str):
+        return category
+    if category.lower() in ("true", "false"):
+        return category.lower() == "true"
+    if _INTEGER.fullmatch(category):
+        return int(category)
+    if _DECIMAL.fullmatch(category) and str(float(category)) == category:
+        return float(category)
+    return category
 
 
 def _frequency(counted: tuple[_Category, int]) -> tuple[int, str]:
