@@ -245,8 +245,8 @@ def test_only_columns_that_rows_may_lack_are_said_to_be_left_out(plain, tmp_path
         result = run(command[0], plain, tmp_path / "rows.csv", *command[1:])
         assert result.status == 1
         assert result.err == (
-            "error: The model reads ['price', 'year', 'discount'], which the data lacks. Name its "
-            "columns as those of the training rows; they are a, b.\n"
+            "error: The model reads ['price', 'year', 'discount'], which the data lacks. It has "
+            "a, b. Name the columns as in the training rows.\n"
         )
 
 

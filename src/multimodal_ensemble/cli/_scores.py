@@ -122,8 +122,8 @@ def check_model_columns(model: Any, columns: list[str], console: Console) -> Non
     ]
     if needed := [*dict.fromkeys(column for column, is_optional in absent if not is_optional)]:
         msg = (
-            f"The model reads {needed}, which the data lacks. Name its columns as those of the "
-            f"training rows; they are {list_columns(columns)}."
+            f"The model reads {needed}, which the data lacks. It has {list_columns(columns)}. Name "
+            "the columns as in the training rows."
         )
         raise CommandError(msg)
     if names := [*dict.fromkeys(column for column, _ in absent)]:
