@@ -103,7 +103,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--one-process",
         action="store_true",
-        help="measure in this process what is measured in new ones, except imports; for a trial run",
+        help="measure in this process, apart from imports, for a trial run",
     )
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=GROUPS, metavar="GROUP")
     return parser.parse_args()

@@ -140,7 +140,7 @@ def run_split(
             network = MultimodalClassifier(seen, store=store, random_state=split.seed, verbose=0)
             outcomes.append(train_network(f"plain call{suffix}", network, movies, split, folder))
 
-    # ... linear models on the columns and features of the recipe, and the same scores for every movie.
+    # ... linear models on the inputs of the recipe, and the same scores for every movie.
     if "linear" in options.only:
         together = study.list_together(encoders, posters, texts)
         outcomes += study.fit_controls(data.movies, y, split, together, store)

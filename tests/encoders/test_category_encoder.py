@@ -108,8 +108,8 @@ def test_columns_of_all_kinds_have_the_same_ones(make, values):
         (np.ma.array(["a", "b"], mask=[0, 1]), ["a", None], [0, 1]),
     ],
     ids=(
-        "numbers, missing, spaces, accent, whole numbers as text, text for numbers, decimals as text, "
-        "booleans as text, codes, missing of all kinds, masked"
+        "numbers, missing, spaces, accent, whole numbers as text, text for numbers, "
+        "decimals as text, booleans as text, codes, missing of all kinds, masked"
     ).split(", "),
 )
 def test_equal_categories_of_different_types_are_the_same(train, other, same):
