@@ -5,9 +5,9 @@ Otherwise, rows would be paired with the labels of others, or a layer would fail
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +40,10 @@ def checked_prepare(encoder: Any, values: Any) -> Any:
 def checked_find_missing(encoder: Any, values: Any) -> NDArray[np.bool_]:
     """Return which values are missing, or raise a ModalityError unless that is a mask of them."""
     with naming(encoder, "find_missing"):
-        missing = encoder.find_missing(values)
+        missing: Any = encoder.find_missing(values)
     is_mask = isinstance(missing, np.ndarray) and missing.dtype == bool
     if is_mask and missing.shape == (len(values),):
-        return missing
+        return np.asarray(missing)
     kind = f"of {missing.dtype} " if isinstance(missing, np.ndarray) else ""
     msg = (
         f"find_missing of modality {encoder.name!r} must return a NumPy array of "
@@ -159,7 +159,7 @@ def _check_one_each(encoder: Any, method: str, n_received: int, n_values: int) -
         raise ModalityError(msg)
 
 
-def _are_names(names: Any) -> bool:
+def _are_names(names: Any) -> TypeGuard[Sequence[str]]:
     return isinstance(names, tuple | list | np.ndarray) and all(
         isinstance(name, str) for name in names
     )
