@@ -25,10 +25,8 @@ from multimodal_ensemble.exceptions import ModalityError
 # None is the category of missing values.
 _Category: TypeAlias = str | float | None
 
-# Integers as a program prints them, so without zeros in front. A decimal is one only if it is
-# printed again in the same way.
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
+# What prints a number as a whole, or with a decimal point.
+_NUMBER = re.compile(r"-?[0-9]{1,15}([.][0-9]{1,15})?")
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -311,10 +309,9 @@ def _value_of(category: _Category) -> _Category:
         return category
     if category.lower() in ("true", "false"):
         return category.lower() == "true"
-    if _INTEGER.fullmatch(category):
-        return int(category)
-    if _DECIMAL.fullmatch(category) and str(float(category)) == category:
-        return float(category)
+    if _NUMBER.fullmatch(category):
+        number = float(category)
+        return number if category in (str(number), f"{number:.0f}") else category
     return category
 
 

@@ -27,15 +27,8 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_compose = functools.partial(unicodedata.normalize, "NFC")
+_UPRIGHT = dict(enumerate(map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), start=2))
 # Characters that only influence how text is drawn.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u180b-\u180f\u200e\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
@@ -59,14 +52,19 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
     for name, described in description["inputs"].items():
         if (encode := _ENCODE.get(described.get("encoder"))) is None or not _is_made(described):
             continue
-        described = {**described, "state": _prepare_state(described["state"])}
+        state = described["state"]
+        places = {token: column for column, token in enumerate(state.get("vocabulary_", ()))}
+        vectors = np.array(state.get("token_vectors_", ()), dtype=np.float32)
+        state = {**state, "vocabulary_": places, "token_vectors_": vectors}
+        described = {**described, "state": state}
         columns = described["columns"]
         presence = f"{name}_present"
         values = [[_none_if_empty(described, row.get(each)) for each in columns] for row in rows]
         is_present = np.array([not all(map(_is_missing, value)) for value in values])
         can_lack = described["encoder"] in ("CategoryEncoder", "DenseEncoder")
-        if presence not in description["inputs"] and not (can_lack or is_present.all()):
-            row = int(np.argmin(is_present))
+        is_given = [set(columns) <= set(row) for row in rows] if can_lack else is_present
+        if presence not in description["inputs"] and not all(is_given):
+            row = int(np.argmin(is_given))
             msg = f"Row {row} has no value for {columns}, which the model needs."
             raise ValueError(msg)
         encoded = np.zeros((len(rows), *described["shape"][1:]), dtype=described["dtype"])
@@ -81,13 +79,6 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
         if presence in description["inputs"]:
             inputs[presence] = is_present.astype(np.float32)[:, np.newaxis]
     return inputs
-
-
-def _prepare_state(state: dict[str, Any]) -> dict[str, Any]:
-    """Return what an encoder has learned as rows need it: columns by token, and arrays."""
-    columns = {token: column for column, token in enumerate(state.get("vocabulary_", ()))}
-    vectors = np.array(state.get("token_vectors_", ()), dtype=np.float32)
-    return {**state, "vocabulary_": columns, "token_vectors_": vectors}
 
 
 def choose_labels(description: dict[str, Any], scores: Any) -> list[list[Any]]:
@@ -112,8 +103,7 @@ def read_image(image: Any, size: tuple[int, int], resampling: str) -> Any:
         opened.load()
         rgb = _to_rgb(opened)
         orientation = opened.getexif().get(ExifTags.Base.Orientation)
-        if orientation in _UPRIGHT:
-            rgb = rgb.transpose(_UPRIGHT[orientation])
+        rgb = rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
         return np.array(rgb.resize(size[::-1], Image.Resampling[resampling.upper()]))
 
 
@@ -174,7 +164,7 @@ def _count_tokens(config: dict[str, Any], value: Any) -> Counter[str]:
         dropped |= set(map(_fold, config["drop"]))
     counts: Counter[str] = Counter()
     if is_text:
-        found = map(normalize, _find_words(_compose(value)))
+        found = map(normalize, _word_pattern().findall(_fold(_compose(value))))
         words = [word for word in found if word not in dropped]
         shortest, longest = config.get("ngram_range", (1, 1))
         for length in range(shortest, longest + 1):
@@ -182,12 +172,16 @@ def _count_tokens(config: dict[str, Any], value: Any) -> Counter[str]:
                 ngram = " ".join(words[start : start + length])
                 counts[ngram] += ngram not in dropped
         return counts
+    if isinstance(value, str) and config["delimiter"] is None:
+        msg = f"a list of tags is needed in place of the text {value!r:.80}."
+        raise ValueError(msg)
     if isinstance(value, str):
         parts = _compose(value).split(_compose(config["delimiter"]))
         value = [part.strip() for part in parts if part.strip()]
     for tag in map(normalize, value):
         if tag not in dropped:
-            words = [f"word:{word}" for word in _find_words(tag)] if config["words"] else []
+            inner = _word_pattern().findall(_fold(tag)) if config["words"] else []
+            words = [f"word:{word}" for word in inner]
             counts.update([tag, *(word for word in words if word not in dropped)])
     return counts
 
@@ -197,6 +191,9 @@ def _encode_numbers(described: dict[str, Any], values: list[Any]) -> Any:
     given = values[0] if len(values) == 1 and isinstance(values[0], list | np.ndarray) else values
     numbers = np.array([_to_number(described, value) for value in given])
     lacks = np.isnan(numbers)
+    if (np.abs(numbers[~lacks]) > np.finfo(np.float32).max).any():
+        msg = "a number is infinite or beyond float32."
+        raise ValueError(msg)
     numbers = np.where(lacks, state["mean_"], numbers)
     if described["config"]["scaling"] == "standard":
         numbers = (numbers - state["mean_"]) / state["scale_"]
@@ -207,7 +204,7 @@ def _to_number(described: dict[str, Any], value: Any) -> float:
     """Return a number, which may be a text such as "1,234.5", "3 %" and "$ 5"."""
     value = _none_if_empty(described, value)
     if not isinstance(value, str) or "number_pattern" not in described:
-        return math.nan if value is None else float(value)
+        return math.nan if _is_missing(value) else float(value)
     if (match := re.fullmatch(described["number_pattern"], value.strip())) is None:
         msg = f"{value!r} is no number with the decimal mark {described['config']['decimal']!r}."
         raise ValueError(msg)
@@ -224,10 +221,20 @@ def _encode_categories(described: dict[str, Any], values: list[Any]) -> Any:
         values, state["categories_"], state["has_rare_"], strict=True
     ):
         category = _compose(value).strip() if isinstance(value, str) else value
-        category = None if _is_missing(category) else category
-        is_own = [float(category == each) for each in known]
+        category = None if _is_missing(category) else _value_of(category)
+        is_own = [float(category == _value_of(each)) for each in known]
         encoded += is_own + [float(not any(is_own))] * has_rare
     return encoded
+
+
+def _value_of(category: Any) -> Any:
+    """Return the number or boolean that a category prints, if it is such a text."""
+    if isinstance(category, str) and category.lower() in ("true", "false"):
+        return category.lower() == "true"
+    if isinstance(category, str) and re.fullmatch("-?[0-9]{1,15}([.][0-9]{1,15})?", category):
+        number = float(category)
+        return number if category in (str(number), f"{number:.0f}") else category
+    return category
 
 
 _ENCODE: dict[Any, Any] = {
@@ -254,20 +261,13 @@ def _none_if_empty(described: dict[str, Any], value: Any) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _compose(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+    is_nan = isinstance(value, float | np.floating) and math.isnan(value)
+    return is_nan or value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _fold(text: str) -> str:
     visible = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
     return unicodedata.normalize("NFKC", visible.casefold().replace("i\u0307", "i"))
-
-
-def _find_words(text: str) -> list[str]:
-    return _word_pattern().findall(_fold(text))
 
 
 @functools.cache
