@@ -9,8 +9,9 @@ from contextlib import suppress
 def return_freed_memory() -> None:
     """Return freed memory to the system.
 
-    The C library of most Linux systems, glibc, keeps it for later. After rows of a large table were
-    read, it lies between blocks that are in use, and the next large array would not fit into it.
+    The C library of most Linux systems, glibc, keeps it for later. After a training, or after rows
+    of a large table were read, it lies between blocks that are in use, so that the next large
+    arrays would not fit into it.
     """
     with suppress(OSError, AttributeError, TypeError):
         # Other C libraries have no such function; on Windows, None names no library.

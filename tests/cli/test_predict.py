@@ -62,6 +62,7 @@ def test_absent_images_are_reported_once_in_all(trained, products, tmp_path):
     assert result.status == 0
     assert result.err.count("images cannot be read") == 1
     assert "photo: 11 images cannot be read, and their rows are predicted without" in result.err
+    assert f"start from '{products.parent}'; --root names another folder" in result.err
     assert pd.read_csv(out)["error"].isna().all()
 
 

@@ -32,6 +32,7 @@ def fit_predict(task: Any) -> Any:
             {"name": "tags", "type": "set"},
         ],
         "output_features": [{"name": name, "type": "binary"} for name in task.labels],
+        "trainer": {"epochs": task.epochs},
         # By default, it would leave out a fifth of these rows for a test of its own.
         "preprocessing": {"split": {"type": "random", "probabilities": [0.9, 0.1, 0.0]}},
     }

@@ -208,11 +208,11 @@ def _with_pictures(model: Any, measured: Measured) -> tuple[pd.DataFrame, str | 
     encoders = [each for each in model.encoders_ if isinstance(each, ImageEncoder)]
     singles = [encoder for encoder in encoders if encoder.items is None]
     columns = [column for encoder in singles for column in encoder.columns if column in table]
+    # The encoders join relative paths with the root once more.
+    root = Path(measured.root).resolve()
     for column in columns:
         table[column] = [
-            str(Path(measured.root) / value)
-            if isinstance(value, str) and "://" not in value
-            else value
+            str(root / value) if isinstance(value, str) and "://" not in value else value
             for value in table[column]
         ]
     return table, next(iter(columns), None)

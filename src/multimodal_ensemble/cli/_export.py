@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from multimodal_ensemble.cli._arguments import add_model
@@ -36,9 +37,13 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     check_output(values.out, values.model, may_be_folder=chosen == "tf_saved_model")
     load_model(values.model).export(values.out, format=chosen)
     described = f"{values.out}.json"
+    inputs = json.loads(Path(described).read_text(encoding="utf-8"))["inputs"]
+    others = [name for name, each in inputs.items() if each.get("made_by_preprocess") is False]
+    program = Path(values.out).with_name("preprocess.py")
+    needed = f"; make those of {', '.join(others)} yourself" if others else ""
     console.show(
         f"The model is {values.out} ({chosen}); {described} lists its labels, thresholds and "
-        "inputs.",
+        f"inputs. {program} makes inputs from raw values{needed}.",
         {"model": values.model, "path": values.out, "format": chosen, "description": described},
     )
 

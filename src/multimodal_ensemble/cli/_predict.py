@@ -237,7 +237,8 @@ def _report_images(model: Any, console: Console) -> None:
             name, reason = next(iter(reasons.items()))
             console.warn(
                 f"{', '.join(encoder.columns)}: {len(reasons):,} images cannot be read, and their "
-                f"rows are predicted without; the first is {name} ({reason})."
+                f"rows are predicted without; the first is {name} ({reason}). Relative paths start "
+                f"from {str(encoder.root)!r}; --root names another folder."
             )
 
 

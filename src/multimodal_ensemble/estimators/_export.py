@@ -27,6 +27,7 @@ from multimodal_ensemble._warnings import ignored
 from multimodal_ensemble.encoders import Encoder, FeatureScaling
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._onnx_operations import further_operations
+from multimodal_ensemble.estimators._preprocess import makes_input
 
 _MAX_REASON = 500
 # Beside the model, for programs without this package; it is the same for all models.
@@ -144,6 +145,7 @@ def describe(fitted: Fitted) -> dict[str, Any]:
                 "presence_of": encoder.name,
                 "meaning": "1 if the row has the modality; 0 if not, with zeros as its input",
             }
+        inputs[encoder.name]["made_by_preprocess"] = makes_input(inputs[encoder.name])
     for member in fitted.members or []:
         if member.is_scored:
             inputs[member.name]["meaning"] = "log-odds of the member's scores, one for each label"

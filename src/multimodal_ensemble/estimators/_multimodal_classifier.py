@@ -13,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 from multimodal_ensemble._freed_memory import return_freed_memory
 from multimodal_ensemble._labels import label_columns
 from multimodal_ensemble._random import seeded_layers
-from multimodal_ensemble._table_files import TableFile
 from multimodal_ensemble._target import Target
 from multimodal_ensemble.encoders import Encoder, as_encoder_list
 from multimodal_ensemble.estimators._base import BaseMultimodalEstimator
@@ -396,6 +395,5 @@ class MultimodalClassifier(BaseMultimodalEstimator):
                 if so_far := getattr(interrupt, "fitted", None):
                     self._adopt(so_far)
                 raise
-        if isinstance(rows.train.data, TableFile):
-            return_freed_memory()
+        return_freed_memory()
         return self._adopt(fitted)

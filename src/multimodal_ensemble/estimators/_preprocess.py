@@ -50,7 +50,7 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
     """
     inputs: dict[str, Any] = {}
     for name, described in description["inputs"].items():
-        if (encode := _ENCODE.get(described.get("encoder"))) is None or not _is_made(described):
+        if not makes_input(described):
             continue
         state = described["state"]
         places = {token: column for column, token in enumerate(state.get("vocabulary_", ()))}
@@ -71,7 +71,7 @@ def make_inputs(description: dict[str, Any], rows: list[dict[str, Any]]) -> dict
         for row in range(len(rows)):
             if is_present[row] or presence not in description["inputs"]:
                 try:
-                    encoded[row] = encode(described, values[row])
+                    encoded[row] = _ENCODE[described["encoder"]](described, values[row])
                 except (OSError, TypeError, ValueError) as error:
                     msg = f"Row {row} cannot be read in the columns {columns}: {error}"
                     raise ValueError(msg) from error
@@ -246,12 +246,12 @@ _ENCODE: dict[Any, Any] = {
 }
 
 
-def _is_made(described: dict[str, Any]) -> bool:
-    """Return whether an encoder has no option that needs more than this module."""
-    config = described["config"]
-    if described["encoder"] == "ImageEncoder":
+def makes_input(described: dict[str, Any]) -> bool:
+    """Return whether an input is made here: its encoder may need more than this module."""
+    if described.get("encoder") == "ImageEncoder":
         return len(described["shape"]) == 4
-    return config.get("tokenizer") in (None, "words")
+    tokenizer = described.get("config", {}).get("tokenizer")
+    return described.get("encoder") in _ENCODE and tokenizer in (None, "words")
 
 
 def _none_if_empty(described: dict[str, Any], value: Any) -> Any:
