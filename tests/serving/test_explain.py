@@ -97,6 +97,7 @@ def test_maps_of_images_are_bounded(client, row):
         ("n_parts=0", "n_parts must be a number from 1 to 100, not '0'"),
         ("n_parts=9999999999999999999", "n_parts must be a number"),
         ("n_parts=x", "n_parts must be a number"),
+        ("labels=War", "there is no option 'labels'; there are ['label', 'n_parts', 'image_maps']"),
     ],
 )
 def test_bad_options_are_refused(client, row, query, reason):

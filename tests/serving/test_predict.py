@@ -76,6 +76,18 @@ def test_rows_of_a_form_refer_to_its_files(client, row, table):
         files={"a": ("a.png", contents[0]), "b": ("b.png", contents[1])},
     )
     assert sent.json() == post(client, rows).json()
+    of_list = client.post(
+        "/predict",
+        data={"rows": json.dumps(referring)},
+        files={"a": ("a.png", contents[0]), "b": ("b.png", contents[1])},
+    )
+    assert of_list.json() == sent.json()
+
+
+def test_an_empty_file_is_no_missing_image(client, row):
+    sent = client.post("/predict", data={"year": "1980"}, files={"poster": ("a.png", b"")})
+    assert sent.status_code == 422
+    assert "the image is empty" in sent.json()["error"]["reason"]
 
 
 def test_a_browser_leaves_a_file_and_a_field_empty(client, row):

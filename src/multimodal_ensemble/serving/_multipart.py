@@ -26,12 +26,15 @@ class Part:
     content : bytes
         Its value, or the content of a file.
     is_file : bool
-        Whether it has a file name.
+        Whether it is a file.
+    is_chosen : bool
+        Whether the file has a name. Browsers send one without where no file was chosen.
     """
 
     name: str
     content: bytes
     is_file: bool
+    is_chosen: bool = False
 
     @property
     def text(self) -> str:
@@ -118,7 +121,8 @@ class _Collected:
         if b"name" not in options:
             raise RequestError(400, "the form is malformed: a part has no name")
         name = options[b"name"].decode("utf-8", "replace")
-        self.parts.append(Part(name, bytes(self._content), b"filename" in options))
+        content, file_name = bytes(self._content), options.get(b"filename")
+        self.parts.append(Part(name, content, file_name is not None, bool(file_name)))
 
     def _complete(self) -> None:
         self.is_complete = True

@@ -147,13 +147,14 @@ def _rows_and_uploads(parts: list[Part]) -> tuple[list[Any], dict[str, bytes]]:
             reason = f"a form with the field 'rows' has only files besides, not {part.name!r:.80}"
             raise RequestError(422, reason)
         contents[part.name] = part.content
-    return _rows_of(_parse_json(contents.pop(_ROWS))), contents
+    given = _parse_json(contents.pop(_ROWS))
+    return given if isinstance(given, list) else _rows_of(given), contents
 
 
 def _form_value(parts: list[Part], field: Field) -> Any:
     if field.is_image:
-        # A browser sends an empty part for a field without a file.
-        contents = [part.content if part.is_file else part.text for part in parts if part.content]
+        given = [part for part in parts if part.content or part.is_chosen]
+        contents = [part.content if part.is_file else part.text for part in given]
         if field.kind == "images":
             return contents or None
         if len(contents) > 1:

@@ -42,6 +42,7 @@ from multimodal_ensemble.serving._serving_limits import ServingLimits
 
 _LOG = logging.getLogger(__name__)
 _MAX_PARTS = 100
+_EXPLAIN_OPTIONS = ["label", "n_parts", "image_maps"]
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -136,6 +137,9 @@ class Server:
         return answer(self._model.describe_scores(scores))
 
     async def _explain(self, request: Request) -> Response:
+        if unknown := set(request.query_params) - {*_EXPLAIN_OPTIONS}:
+            reason = f"there is no option {min(unknown)!r:.80}; there are {_EXPLAIN_OPTIONS}"
+            raise RequestError(422, reason)
         labels = request.query_params.getlist("label")
         n_parts = _read_count(request.query_params.get("n_parts", "10"))
         has_maps = _read_flag(request.query_params.get("image_maps", "false"))
