@@ -305,10 +305,11 @@ def test_dates_of_an_uncertain_format_are_left_out(capsys):
 
 
 def test_dates_with_a_few_faults_count_them_as_missing(capsys):
-    values = [f"2021-01-{day:02}" for day in range(1, 31)] + ["2021-02-30", "", None]
+    values = ["2021-02-30", *(f"2021-01-{day:02}" for day in range(1, 31)), "", None]
     encoder, reason = infer(values, capsys)
     assert options_of(encoder) == {"on_error": "missing", "optional": True}
     assert "1 of 32 are no dates in this format, such as '2021-02-30'" in reason
+    assert reason.startswith("dates as text, such as '2021-01-01'")
     assert reason.endswith("missing in 3 of 33 rows")
 
 

@@ -81,8 +81,8 @@ def find_date_format(texts: Sequence[str], sample: Sequence[str]) -> DateFormat 
             f"dates as text, such as {example!r}, in the format {first!r} or {second!r}; name one "
             "of them in DateEncoder(..., format=...)"
         )
-    description = f"dates as text, such as {example!r}"
     is_faulty = np.isnat(parsed[best[0]])
+    description = f"dates as text, such as {known[int(np.argmin(is_faulty))][:40]!r}"
     if is_faulty.any():
         first_fault = known[int(np.argmax(is_faulty))][:40]
         description += (
