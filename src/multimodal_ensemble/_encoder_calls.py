@@ -44,11 +44,16 @@ def checked_find_missing(encoder: Any, values: Any) -> NDArray[np.bool_]:
     is_mask = isinstance(missing, np.ndarray) and missing.dtype == bool
     if is_mask and missing.shape == (len(values),):
         return np.asarray(missing)
-    kind = f"of {missing.dtype} " if isinstance(missing, np.ndarray) else ""
+    is_array = isinstance(missing, np.ndarray)
+    received = (
+        f"an array of shape {missing.shape} and dtype {missing.dtype}"
+        if is_array
+        else f"an object of type {type(missing).__name__}"
+    )
     msg = (
         f"find_missing of modality {encoder.name!r} must return a NumPy array of "
-        f"{counted(len(values), 'boolean')}. Received an object {kind}of type "
-        f"{type(missing).__name__}. Correct {type(encoder).__name__}.find_missing, {_TEST}"
+        f"{counted(len(values), 'boolean')}. Received {received}. Correct "
+        f"{type(encoder).__name__}.find_missing, {_TEST}"
     )
     raise ModalityError(msg)
 

@@ -142,8 +142,9 @@ def test_columns_are_the_name_unless_column_is_given(column, columns):
 
 
 @pytest.mark.parametrize("data", [FRAME, FRAME.to_dict("list"), dict(FRAME.items())])
-def test_one_column_is_selected_unchanged(data):
-    assert ArrayEncoder("a").select(data) is data["a"] or isinstance(data, pd.DataFrame)
+def test_rows_of_a_selected_column_are_counted_from_0(data):
+    selected = ArrayEncoder("a").select(data)
+    assert [selected[0], selected[1]] == [1, 2]
     assert list(ArrayEncoder("x", column="b").select(data)) == [3, 4]
 
 
@@ -312,6 +313,13 @@ def test_values_that_an_encoder_counts_as_missing(optional):
     else:
         with pytest.raises(ModalityError, match=r"no value in row 1 \(2 such rows in total\)"):
             present_values(encoder, [[1.0], "?", None])
+
+
+def test_rows_that_are_present_are_counted_from_0():
+    values = pd.Series([None, [1.0], [2.0]], index=["c", "b", "a"])
+    encoder = ArrayEncoder("x", optional=True)
+    present, _ = present_values(encoder, encoder.select(pd.DataFrame({"x": values})))
+    assert [present[0], present[1]] == [[1.0], [2.0]]
 
 
 @pytest.mark.parametrize("found", [[False, True], np.array([0, 1]), np.array([True])])

@@ -402,6 +402,12 @@ class RaisesForEqualValues(ClipEncoder):
         return super().fit(values)
 
 
+class HasUnsavableState(ClipEncoder):
+    def fit(self, values):
+        self.extra_ = {1, 2}
+        return super().fit(values)
+
+
 class HasParts(ClipEncoder):
     def __init__(self, name, *, parts=None):
         super().__init__(name)
@@ -422,6 +428,7 @@ class HasWrongVectors(ClipEncoder):
         (NotRegistered("clip"), r"is registered.*serializable\(package=...\) on NotRegistered"),
         (ScalesByTheRange("clip"), r"finite numbers after fit received values that are all equal"),
         (RaisesForEqualValues("clip"), r"fit accepts values that are all equal.*ZeroDivision"),
+        (HasUnsavableState("clip"), r"get_state returns values that a file can hold.*extra_"),
         (HasParts("clip", parts=["a"]), r"without_each_part returns names and values.*no pair"),
         (HasParts("clip", parts=[["a"], []]), r"length 1 and a list of length 0"),
         (HasParts("clip", parts=[[1], [[0.5]]]), r"names, which are strings.*items of type int"),

@@ -207,7 +207,9 @@ def _describe(error: Exception) -> str:
         text = str(error).replace("weights=None", "--weights random")
         return re.sub(r"weights='([^']*)'", r"--weights \1", text)
     if isinstance(error, known) and str(error):
-        return str(error)
+        # A note names the modality and the method of an encoder of another package.
+        notes = [each for each in getattr(error, "__notes__", ()) if each.startswith("Raised by")]
+        return " ".join([str(error), *notes])
     kind = type(error).__name__
     return f"{kind}: {error}. This was not expected; the option --debug shows where it happened."
 

@@ -361,8 +361,9 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
         Returns
         -------
         sequence or DataFrame
-            One column, or a DataFrame where the encoder reads several. None for each row where
-            the data has none of the columns of an `optional` modality.
+            One column, or a DataFrame where the encoder reads several. In pandas, their index
+            counts the rows from 0. None for each row where the data has none of the columns of an
+            `optional` modality.
 
         Raises
         ------
@@ -374,12 +375,14 @@ class Encoder(CheckedParameters, EncoderDescription, EncoderState, ABC):
         if not find_columns(data, columns, modality=self.name, optional=self.optional):
             lengths = [len(data)] if isinstance(data, pd.DataFrame) else map(len, data.values())
             return np.full(max(lengths, default=0), None, dtype=object)
-        if self.column is None or isinstance(self.column, str):
-            return data[columns[0]]
-        if isinstance(data, Mapping):
+        several = self.column is not None and not isinstance(self.column, str)
+        if several and isinstance(data, Mapping):
             # As lists, because pandas would match the rows of Series by their index.
             return pd.DataFrame({column: list(data[column]) for column in columns})
-        return data[columns]
+        selected = data[columns] if several else data[columns[0]]
+        # Rows are counted from 0, so that `values[0]` is the first one.
+        is_indexed = isinstance(selected, pd.Series | pd.DataFrame)
+        return selected.reset_index(drop=True) if is_indexed else selected
 
     def _learned(self, attribute: str) -> Any:
         """Return an attribute that `fit` sets, or raise a NotFittedError."""

@@ -168,7 +168,9 @@ def present_values(encoder: Encoder, values: Any) -> tuple[Any, NDArray[np.bool_
     present = ~checked_find_missing(encoder, values)
     if present.all():
         return values, present
-    if isinstance(values, pd.DataFrame | pd.Series | np.ndarray):
+    if isinstance(values, pd.DataFrame | pd.Series):
+        return values[present].reset_index(drop=True), present
+    if isinstance(values, np.ndarray):
         return values[present], present
     return list(itertools.compress(values, present)), present
 

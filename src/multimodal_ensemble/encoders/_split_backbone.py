@@ -67,6 +67,8 @@ def split_backbone(backbone: keras.Model) -> BackboneSplit:
     ((None, 3), (None, 2))
     """
     if not backbone.trainable_weights:
+        if None in backbone.output_shape[1:]:
+            return BackboneSplit(None, backbone)
         return BackboneSplit(backbone, None)
     trained = [id(weight) for weight in backbone.trainable_weights]
     known, split = getattr(backbone, _CACHE, (None, BackboneSplit(None, None)))

@@ -64,7 +64,8 @@ def check_can_be_linear(encoder: Encoder) -> None:
         msg = (
             f"The backbone of modality {encoder.name!r} has {len(backbone.trainable_weights)} "
             "trainable weights, and MultimodalEnsemble trains no backbone. Freeze it with "
-            "encoder.unfreeze(0), or pass a MultimodalClassifier as one of members=."
+            "encoder.unfreeze(0), or with get_backbone().trainable = False if the encoder is your "
+            "own; or pass a MultimodalClassifier as one of members=."
         )
         raise ModalityError(msg)
     if isinstance(encoder, ItemsEncoder) and encoder.items == "attention":

@@ -18,6 +18,7 @@ from multimodal_ensemble._encoder_calls import (
 )
 from multimodal_ensemble.encoders import Encoder, present_values
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.saving import pack_state
 from multimodal_ensemble.testing._check_parts import check_parts
 from multimodal_ensemble.testing._check_training import check_training
 from multimodal_ensemble.testing._requirements import (
@@ -178,6 +179,8 @@ def _check_round_trip(encoder: Encoder, values: Any) -> None:
         copy = type(encoder).from_config(config)
     copied = json.loads(json.dumps(copy.get_config()))
     require_equal("from_config(get_config()) has the same configuration", config, copied)
+    with step("get_state returns values that a file can hold"):
+        pack_state(encoder.get_state(), {}, "state")
     with step("a copy from configuration and state encodes"):
         encoded = copy.set_state(encoder.get_state()).encode(values)
     batch = encoder.encode(values)
