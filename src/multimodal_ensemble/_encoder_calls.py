@@ -44,15 +44,9 @@ def checked_find_missing(encoder: Any, values: Any) -> NDArray[np.bool_]:
     is_mask = isinstance(missing, np.ndarray) and missing.dtype == bool
     if is_mask and missing.shape == (len(values),):
         return np.asarray(missing)
-    is_array = isinstance(missing, np.ndarray)
-    received = (
-        f"an array of shape {missing.shape} and dtype {missing.dtype}"
-        if is_array
-        else f"an object of type {type(missing).__name__}"
-    )
     msg = (
         f"find_missing of modality {encoder.name!r} must return a NumPy array of "
-        f"{counted(len(values), 'boolean')}. Received {received}. Correct "
+        f"{counted(len(values), 'boolean')}. Received {_received(missing)}. Correct "
         f"{type(encoder).__name__}.find_missing, {_TEST}"
     )
     raise ModalityError(msg)
@@ -71,13 +65,10 @@ def checked_encode(encoder: Any, values: Any) -> NDArray[Any]:
         if is_batch and rows.dtype.kind in "biuf":
             _refuse_not_finite(encoder, rows)
             return rows
-        received = f"an array of shape {rows.shape} and dtype {rows.dtype}"
-    else:
-        received = f"an object of type {type(rows).__name__}"
     msg = (
         f"For {counted(n_values, 'value')}, encode of modality {encoder.name!r} must return a "
-        f"NumPy array of numbers of shape (n, *input_shape) = {expected}. Received {received}. "
-        f"Correct {type(encoder).__name__}.encode or its input_shape, {_TEST}"
+        f"NumPy array of numbers of shape (n, *input_shape) = {expected}. Received "
+        f"{_received(rows)}. Correct {type(encoder).__name__}.encode or its input_shape, {_TEST}"
     )
     raise ModalityError(msg)
 
@@ -162,6 +153,13 @@ def _check_one_each(encoder: Any, method: str, n_received: int, n_values: int) -
             f"{type(encoder).__name__}.{method}, {_TEST}"
         )
         raise ModalityError(msg)
+
+
+def _received(result: Any) -> str:
+    """Return what a method returned in place of an array, for a message."""
+    if isinstance(result, np.ndarray):
+        return f"an array of shape {result.shape} and dtype {result.dtype}"
+    return f"an object of type {type(result).__name__}"
 
 
 def _are_names(names: Any) -> TypeGuard[Sequence[str]]:
