@@ -123,7 +123,8 @@ def main() -> None:
             return np.asarray(values, dtype=np.float32).reshape(-1, 1)
 
         def content_digests(self, values: Any) -> list[bytes]:
-            return [hashlib.sha256(bytes(np.int64(value))).digest() for value in values]
+            # Not bytes(value), which would be so many zeros.
+            return [hashlib.sha256(int(value).to_bytes(8, "little")).digest() for value in values]
 
         def get_backbone(self) -> keras.Model:
             return backbone
