@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import gc
 import os
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from sklearn.ensemble import RandomForestClassifier
 from multimodal_ensemble import (
     BagOfWordsEncoder,
     DenseEncoder,
+    FeatureStore,
     MultimodalClassifier,
     MultimodalEnsemble,
     _open_table,
@@ -24,6 +26,7 @@ from multimodal_ensemble._labels import read_labels
 from multimodal_ensemble.estimators import _prediction, _read_table, _rows, _target_column
 from multimodal_ensemble.estimators._write_predictions import PredictionWriter
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
+from multimodal_ensemble.features._digest_index import DigestIndex
 from multimodal_ensemble.generators import _read_rows
 from tests import toys
 
@@ -219,6 +222,25 @@ def test_a_network_learns_from_a_table_in_files(table, file, small_memory, capsy
     assert classifier.evaluate(others, "genres").mean_roc_auc > 0.9
     assert classifier.provenance_["n_train"] == 360
     assert classifier.feature_names_in_.tolist() == ["id", "tags", "number"]
+
+
+def test_a_training_from_files_holds_no_index_of_the_store(table, small_memory, tmp_path):
+    class Watch(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            found = [each for each in gc.get_objects() if isinstance(each, DigestIndex)]
+            held.append(sum(len(each) for each in found))
+
+    held = []
+    pixels = toys.draw_pixels(40, 8, 8, 3)
+    X = pd.DataFrame({"poster": list(pixels)})
+    store = FeatureStore(tmp_path / "store")
+    gc.collect()
+    options = {"store": store, "epochs": 1, "optimizer": "sgd", "random_state": 1, "verbose": 0}
+    network = MultimodalClassifier([toys.make_poster()], **options)
+    network.fit(X, table["genres"][:40], callbacks=[Watch()])
+    assert held == [0]
+    # The next call finds all features.
+    assert store.count_uncomputed(network.encoders_[0], X["poster"]) == 0
 
 
 def test_an_ensemble_of_a_table_in_files_is_that_of_the_table(table, file, fitted, small_memory):

@@ -40,6 +40,15 @@ def test_another_store_object_finds_the_features(store, make_encoder, posters, c
     assert counter.rows == 0
 
 
+def test_a_forgotten_index_is_read_again(store, make_encoder, posters, counter):
+    encoder = make_encoder()
+    first = store.get_features(encoder, posters, verbose=0)
+    counter.watch(encoder.get_backbone())
+    store.forget_index()
+    np.testing.assert_array_equal(store.get_features(encoder, posters, verbose=0), first)
+    assert counter.rows == 0
+
+
 @pytest.fixture
 def watched(make_encoder, posters, compute, counter):
     """Return an encoder, whose graph is traced once for all examples, and the expected features."""

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from multimodal_ensemble._digest import digest_arrays
+from multimodal_ensemble._freed_memory import return_freed_memory
 from multimodal_ensemble._keras import check_loss, get_optimizer
 from multimodal_ensemble._target import MULTICLASS
 from multimodal_ensemble._warnings import warn
@@ -120,6 +121,11 @@ def train_model(
     options["loss"] = loss
     with training_store(params["store"], encoders) as store:
         train, validation = _make_datasets(encoders, rows, params, seed, store)
+        in_files = [not isinstance(each, np.ndarray) for each in train.features.values()]
+        if store is not None and any(in_files):
+            # Of so many rows, it takes memory that the training needs.
+            store.forget_index()
+            return_freed_memory()
 
         def finish(result: FitResult) -> Fitted:
             y_true = np.asarray(validation.truth)

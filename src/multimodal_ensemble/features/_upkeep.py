@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from multimodal_ensemble._regular_files import open_regular
+from multimodal_ensemble._validation import check_at_least
+from multimodal_ensemble.exceptions import FeatureStoreError
 from multimodal_ensemble.features._contents import (
     DESCRIPTION,
     StoreFile,
@@ -51,9 +53,23 @@ def remove_leftovers(root: Path) -> int:
 
 
 def prune(
-    root: Path, *, max_bytes: int | None, unused_for: timedelta | None, keys: Sequence[str]
+    root: Path, *, max_bytes: int | None, unused_for: timedelta | None, keys: Iterable[str]
 ) -> int:
-    """Implement `FeatureStore.prune` for valid options."""
+    """Implement `FeatureStore.prune`."""
+    if max_bytes is not None:
+        check_at_least(max_bytes, 0, name="max_bytes")
+    is_duration = isinstance(unused_for, timedelta) and unused_for >= timedelta(0)
+    if unused_for is not None and not is_duration:
+        msg = (
+            "unused_for must be a datetime.timedelta of at least 0. "
+            f"Received unused_for={unused_for!r}; try datetime.timedelta(days=30)."
+        )
+        raise ValueError(msg)
+    keys = [keys] if isinstance(keys, str) else list(keys)
+    known = entry_folders(root)
+    if unknown := sorted(set(keys) - set(known)):
+        msg = f"The store has no entries {unknown}. It has {sorted(known)}."
+        raise FeatureStoreError(msg)
     removed = remove_leftovers(root)
     # All times are those of the file system, because the clocks of machines differ.
     now = file_system_time(root)
