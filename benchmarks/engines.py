@@ -23,6 +23,7 @@ import tf2onnx
 
 from benchmarks._data import make_movies
 from multimodal_ensemble import ImageEncoder
+from multimodal_ensemble._graphs import trace_with_constants
 from multimodal_ensemble.features._compute_dtype import in_bfloat16, is_bfloat16_fast
 from multimodal_ensemble.reporting import to_markdown
 
@@ -60,20 +61,14 @@ def make_engines(
     model: keras.Model, pixels: np.ndarray, folder: Path, threads: int
 ) -> dict[str, Engine]:
     """Return a function from pixels to features by engine, TensorFlow in float32 first."""
-    weights = [[tf.constant(weight) for weight in group] for group in
-               (model.trainable_variables, model.non_trainable_variables)]  # fmt: skip
-    shape = tf.TensorSpec((None, *pixels.shape[1:]), tf.uint8, name="pixels")
-    constant = tf.function(
-        lambda batch: model.stateless_call(*weights, batch, training=False)[0],
-        input_signature=[shape],
-    )
     engines: dict[str, Engine] = {
         "TensorFlow": model.predict_on_batch,
-        "TensorFlow, weights as constants": lambda batch: constant(batch).numpy(),
+        "TensorFlow, weights as constants": trace_with_constants(model, pixels),
     }
     if is_bfloat16_fast():
         engines["TensorFlow in bfloat16"] = in_bfloat16(model).predict_on_batch
     path = str(folder / "model.onnx")
+    shape = tf.TensorSpec((None, *pixels.shape[1:]), tf.uint8, name="pixels")
     call = tf.function(lambda batch: model(batch, training=False), input_signature=[shape])
     tf2onnx.convert.from_function(call, input_signature=[shape], opset=17, output_path=path)
     session_options = onnxruntime.SessionOptions()

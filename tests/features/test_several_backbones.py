@@ -7,7 +7,7 @@ import pytest
 
 from multimodal_ensemble import Augmentation, BagOfWordsEncoder, FeatureStore, ImageEncoder
 from multimodal_ensemble.exceptions import ImageReadError, ModalityError
-from multimodal_ensemble.features import _extraction
+from multimodal_ensemble.features import _frozen_pass
 from multimodal_ensemble.images import _batch
 
 
@@ -111,13 +111,13 @@ def test_two_encoders_with_the_same_network_share_a_pass(store, make_network, po
 def passes(monkeypatch):
     """Return a list to which the number of rows of each forward pass is appended."""
     n_rows = []
-    predict_batch = _extraction.predict_batch
+    predict_batch = _frozen_pass.predict_batch
 
     def count(model, batch):
         n_rows.append(len(batch))
         return predict_batch(model, batch)
 
-    monkeypatch.setattr(_extraction, "predict_batch", count)
+    monkeypatch.setattr(_frozen_pass, "predict_batch", count)
     return n_rows
 
 

@@ -10,7 +10,12 @@ from joblib._parallel_backends import MultiprocessingBackend, ThreadingBackend
 
 from multimodal_ensemble import FeatureStore
 from multimodal_ensemble._joblib import has_worker_processes
-from multimodal_ensemble.features import _compute_features, _extraction, _joblib_backend
+from multimodal_ensemble.features import (
+    _compute_features,
+    _extraction,
+    _frozen_pass,
+    _joblib_backend,
+)
 
 N_SECONDS = 30
 
@@ -64,7 +69,7 @@ def test_a_slow_worker_does_not_hold_the_pass(store, make_encoder, posters, comp
 def test_a_worker_reads_a_block_while_it_computes_another(
     store, make_encoder, posters, monkeypatch
 ):
-    predict, encode = _extraction.predict_batch, _extraction._make_batch
+    predict, encode = _frozen_pass.predict_batch, _extraction._make_batch
     other_is_read, reading, predicting = threading.Event(), set(), []
 
     def make_batch(rows, *arguments, **options):
@@ -82,7 +87,7 @@ def test_a_worker_reads_a_block_while_it_computes_another(
         return result
 
     monkeypatch.setattr(_extraction, "_make_batch", make_batch)
-    monkeypatch.setattr(_extraction, "predict_batch", predict_batch)
+    monkeypatch.setattr(_frozen_pass, "predict_batch", predict_batch)
     assert store.get_features(make_encoder(), posters, verbose=0).shape == (10, 4)
 
 

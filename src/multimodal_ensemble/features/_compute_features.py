@@ -86,7 +86,10 @@ def compute_features(
                     lease=lease, root=folder, max_bytes=max_bytes,
                 )  # fmt: skip
             else:
-                count += compute_chunks(chunks, targets, batch_size, report, on_write=on_write)
+                count += compute_chunks(
+                    chunks, targets, batch_size, report,
+                    on_write=on_write, n_rows=len(positions),
+                )  # fmt: skip
     return count
 
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._encoder_calls import checked_encode, checked_lengths
-from multimodal_ensemble._graphs import predict_batch
 from multimodal_ensemble._tables import locating_errors
 from multimodal_ensemble.encoders import Encoder
 from multimodal_ensemble.exceptions import ModalityError
+from multimodal_ensemble.features._frozen_pass import make_predictor
 from multimodal_ensemble.features._shards import ShardFolder
 
 # An interrupted pass loses at most this many rows per backbone, about 15 seconds of VGG16 on two
@@ -96,13 +96,15 @@ def compute_chunks(
     report: Callable[[int], None] = lambda count: None,
     *,
     on_write: Callable[[Path], None],
+    n_rows: int,
     predicting: AbstractContextManager[Any] = nullcontext(),  # noqa: B008 - it has no state
 ) -> int:
     """Compute the features that the targets lack, and write one shard per chunk and folder.
 
     Each value is encoded once for all targets, in another thread, while the models process the
-    previous batch. Each new shard is passed to `on_write`. The models are used inside `predicting`,
-    a lock where threads share them. Returns the number of rows that went through a model.
+    previous batch. Each new shard is passed to `on_write`. `n_rows` is the size of the whole pass,
+    of which these chunks may be a part. The models are used inside `predicting`, a lock where
+    threads share them. Returns the number of rows that went through a model.
     """
     folders = [folder for target in targets for folder in target.folders]
     waiting: list[list[tuple[list[bytes], NDArray[np.float32]]]] = [[] for _ in folders]
@@ -116,10 +118,12 @@ def compute_chunks(
                 on_write(folder.write(digests, features))
 
     count = 0
+    with predicting:
+        predictors = [make_predictor(target.model, n_rows) for target in targets]
     try:
         for batch in _read_ahead(_plan(chunks, folders, batch_size)):
             columns = iter(zip(batch.lacking, waiting, strict=True))
-            for target in targets:
+            for target, predict in zip(targets, predictors, strict=True):
                 wanted = [next(columns) for _ in target.folders]
                 needed = np.any([lacking for lacking, _ in wanted], axis=0)
                 if not needed.any():
@@ -127,7 +131,7 @@ def compute_chunks(
                 # A target usually lacks all rows of a batch, and a slice copies nothing.
                 rows = slice(None) if needed.all() else needed
                 with predicting:
-                    outputs = predict_batch(target.model, batch.encoded[rows])
+                    outputs = predict(batch.encoded[rows])
                 outputs = outputs if isinstance(outputs, list) else [outputs]
                 for declared, output, (lacking, parts) in zip(
                     target.model.outputs, outputs, wanted, strict=True

@@ -78,7 +78,8 @@ def compute_in_workers(
         ]
         sent = list(zip(files, folders, strict=True))
         count = 0
-        tasks = ((rows, sent, batch_size, root, max_bytes) for rows in chunks)
+        n_rows = sum(len(rows) for rows in chunks)
+        tasks = ((rows, sent, batch_size, root, max_bytes, n_rows) for rows in chunks)
         for done, names in call_in_workers(_run_task, tasks):
             count += done
             lease.protect(names)
@@ -113,8 +114,9 @@ def _run_task(
     batch_size: int,
     root: Path,
     max_bytes: int | None,
+    n_rows: int,
 ) -> tuple[int, list[str]]:
-    """Compute one chunk in a worker, without the rows that another worker has finished.
+    """Compute one chunk of a pass of `n_rows`, without the rows that another worker has finished.
 
     Return the number of rows and the names of the new shards, for the lease.
     """
@@ -133,7 +135,12 @@ def _run_task(
                 for file, folders in sent
             ]
         count = compute_chunks(
-            [rows], targets, batch_size, on_write=on_write, predicting=_ONE_AT_A_TIME
+            [rows],
+            targets,
+            batch_size,
+            on_write=on_write,
+            n_rows=n_rows,
+            predicting=_ONE_AT_A_TIME,
         )
     return count, names
 
