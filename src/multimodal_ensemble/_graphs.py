@@ -35,27 +35,6 @@ def predict_batch(model: keras.Model, inputs: Any, *, any_size: bool = True) -> 
     return model.predict_on_batch(inputs)
 
 
-def trace_with_constants(model: keras.Model, inputs: Any) -> Callable[[Any], Any]:
-    """Return a function of batches of any size, in whose graph the present weights are constants.
-
-    It returns what `predict_batch` returns, as long as no weight changes.
-    """
-    weights = [
-        [np.asarray(variable) for variable in group]
-        for group in (model.trainable_variables, model.non_trainable_variables)
-    ]
-
-    def call(batch: Any) -> Any:
-        # An array that is converted out here would be an input of the graph.
-        constants = [[tf.constant(weight) for weight in group] for group in weights]
-        return model.stateless_call(*constants, batch, training=False)[0]
-
-    traced = tf.function(call).get_concrete_function(_describe_inputs(model, inputs))
-    return lambda batch: keras.tree.map_structure(
-        keras.ops.convert_to_numpy, traced(tf.convert_to_tensor(batch))
-    )
-
-
 def make_training_step(model: keras.Model) -> Callable[[Any, Any, Any], float]:
     """Return a function that trains on inputs, labels and row weights (or None) of one batch.
 

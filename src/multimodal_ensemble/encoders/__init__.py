@@ -9,6 +9,7 @@ from multimodal_ensemble.encoders._dense_head import DenseHead
 from multimodal_ensemble.encoders._encoder import Encoder
 from multimodal_ensemble.encoders._feature_map import split_at_feature_map
 from multimodal_ensemble.encoders._fit_encoders import as_encoder_list, fit_encoders, present_values
+from multimodal_ensemble.encoders._fold_normalisation import fold_normalisation
 from multimodal_ensemble.encoders._image_encoder import ImageEncoder
 from multimodal_ensemble.encoders._infer_encoders import infer_encoders
 from multimodal_ensemble.encoders._item_layers import AttentionPooling, FoldItems, PoolItems
@@ -57,6 +58,7 @@ __all__ = [
     "TextEncoder",
     "as_encoder_list",
     "fit_encoders",
+    "fold_normalisation",
     "infer_encoders",
     "join_backbones",
     "present_values",

@@ -82,6 +82,22 @@ def run_graph(model: keras.Model, tensor: Any, call: Callable[..., Any]) -> Any:
     return rerun.output
 
 
+def run_part(model: keras.Model, tensor: Any, call: Callable[..., Any]) -> Any:
+    """Run the graph of a model as a part of another one, with `call` like `run_graph`."""
+    start, steps, end = record_steps(model)
+    here = {id(start): tensor}
+
+    def find(argument: Any) -> Any:
+        return here.get(id(argument), argument)
+
+    for step in steps:
+        args, kwargs = keras.tree.map_structure(find, (step.args, step.kwargs))
+        output = call(step.layer, *args, **kwargs)
+        old, new = keras.tree.flatten(step.output), keras.tree.flatten(output)
+        here |= {id(before): after for before, after in zip(old, new, strict=True)}
+    return keras.tree.map_structure(find, end)
+
+
 def has_graph(layer: keras.Layer) -> bool:
     """Return whether a layer is a model that runs its graph and nothing else."""
     own = (
@@ -92,3 +108,9 @@ def has_graph(layer: keras.Layer) -> bool:
     )
     is_model = isinstance(layer, keras.Sequential) or hasattr(layer, "operations")
     return is_model and "call" not in own
+
+
+def is_chain(layer: Any) -> bool:
+    """Return whether a layer is a model with a known graph from one input to one output."""
+    shapes = [getattr(layer, name, None) for name in ("input_shape", "output_shape")]
+    return has_graph(layer) and all(isinstance(shape, tuple) for shape in shapes)

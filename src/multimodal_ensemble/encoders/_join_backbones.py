@@ -10,7 +10,7 @@ import keras
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
-from multimodal_ensemble.encoders._graph import has_graph, record_steps
+from multimodal_ensemble.encoders._graph import is_chain, run_part
 from multimodal_ensemble.encoders._layers import InferenceModel
 
 
@@ -67,23 +67,9 @@ def _join(backbones: Sequence[keras.Model]) -> keras.Model | None:
     outputs: dict[str, Any] = {}
     named: dict[str, Any] = {}
 
-    def run(model: keras.Model, tensor: Any) -> Any:
-        start, steps, end = record_steps(model)
-        here = {id(start): tensor}
-
-        def find(argument: Any) -> Any:
-            return here.get(id(argument), argument)
-
-        for step in steps:
-            args, kwargs = keras.tree.map_structure(find, (step.args, step.kwargs))
-            output = call(step.layer, *args, **kwargs)
-            old, new = keras.tree.flatten(step.output), keras.tree.flatten(output)
-            here |= {id(before): after for before, after in zip(old, new, strict=True)}
-        return find(end)
-
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if _is_chain(layer) and len(args) == 1:
-            return run(layer, args[0])
+        if is_chain(layer) and len(args) == 1:
+            return run_part(layer, args[0], call)
         digest = _digest_layer(layer)
         key = f"{digest} {keras.tree.map_structure(_identify, (args, kwargs))}"
         if key not in outputs:
@@ -93,17 +79,11 @@ def _join(backbones: Sequence[keras.Model]) -> keras.Model | None:
             named.setdefault(used.name, used)
         return outputs[key]
 
-    joined = [run(backbone, inputs) for backbone in backbones]
+    joined = [run_part(backbone, inputs, call) for backbone in backbones]
     if any(named[layer.name] is not layer for layer in first.values()):
         return None
     model: keras.Model = InferenceModel(inputs, joined, name=f"{backbones[0].name}_joined")
     return model
-
-
-def _is_chain(layer: Any) -> bool:
-    """Return whether a layer is a model with a known graph from one input to one output."""
-    shapes = [getattr(layer, name, None) for name in ("input_shape", "output_shape")]
-    return has_graph(layer) and all(isinstance(shape, tuple) for shape in shapes)
 
 
 def _identify(argument: Any) -> str:
@@ -114,9 +94,9 @@ def _identify(argument: Any) -> str:
 
 def _first_layer(backbone: keras.Model) -> str:
     """Return the digest of the first layer with weights."""
-    if _is_chain(backbone):
+    if is_chain(backbone):
         for layer in all_layers(backbone):
-            if layer.weights and not _is_chain(layer):
+            if layer.weights and not is_chain(layer):
                 return _digest_layer(layer)
     return f"model {id(backbone)}"
 
