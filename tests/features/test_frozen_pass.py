@@ -62,8 +62,10 @@ def test_weights_may_change_between_passes(pixels):
     np.testing.assert_allclose(after, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_a_pass_of_few_rows_uses_the_network_itself():
+def test_a_pass_of_few_rows_makes_no_other_network():
     model = make_normalised()
-    for n_rows in (255, 256):
-        (used,) = _frozen_pass.make_predictor(model, n_rows).args
-        assert (used is model) == (n_rows == 255)
+    (first,), (many,), (few,) = (
+        _frozen_pass.make_predictor(model, n_rows).args for n_rows in (255, 256, 1)
+    )
+    assert first is model
+    assert many is few is not model

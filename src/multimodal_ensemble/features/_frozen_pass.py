@@ -12,7 +12,7 @@ from multimodal_ensemble._graphs import count_replicas, predict_batch
 from multimodal_ensemble.encoders import fold_normalisation
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 
-# For fewer rows, another model takes longer to make than it saves.
+# For fewer rows, no other model is made, which takes a second or two.
 _LEAST_ROWS = 256
 # The attribute in which a model keeps the model that computes its features.
 _CACHE = "_multimodal_ensemble_folded"
@@ -23,11 +23,13 @@ def make_predictor(model: keras.Model, n_rows: int) -> Callable[[Any], Any]:
 
     It is valid until a weight changes.
     """
-    if n_rows < _LEAST_ROWS or count_replicas(model) > 1:
+    if count_replicas(model) > 1:
         return partial(predict_batch, model)
     fingerprint = model_fingerprint(model)
     known, folded = getattr(model, _CACHE, ("", None))
     if known != fingerprint:
+        if n_rows < _LEAST_ROWS:
+            return partial(predict_batch, model)
         folded = fold_normalisation(model)
         # Keras would search an attribute that is set in the usual way for layers.
         object.__setattr__(model, _CACHE, (fingerprint, folded))
