@@ -30,6 +30,7 @@ from tests.estimators.test_artefact import (
     FUZZ,
     LARGE,
     drop,
+    in_older_file,
     load_or_refuse,
     mutate,
     put,
@@ -204,11 +205,14 @@ HOSTILE = {
     ),
     "no radial features": (drop("weights", "number_radial"), "do not fit together"),
     "a large vocabulary": (
-        put("encoders", 0, "state", "dict", "vocabulary_", [str(n) for n in range(10**5)]),
+        in_older_file(
+            put("encoders", 0, "state", "dict", "vocabulary_", [str(n) for n in range(10**5)])
+        ),
         r"'tags_head' has no weights of shape \(100000,\)|do not fit together",
     ),
     "more labels of a member": (
-        put("encoders", 2, "config", "n_labels", 10**9), r"\['network'\] have no score for each",
+        in_older_file(put("encoders", 2, "config", "n_labels", 10**9)),
+        r"\['network'\] have no score for each",
     ),
     "features of itself": (
         put("encoders", 2, "config", "inputs", ["network"]), "takes features of.*no encoders",

@@ -30,7 +30,6 @@ from multimodal_ensemble.estimators._decisions import check_divisors
 from multimodal_ensemble.estimators._fitted import Fitted
 from multimodal_ensemble.estimators._saved_encoders import (
     Weights,
-    check_backbone,
     check_encoders,
     describe_encoder,
     make_encoders,
@@ -175,8 +174,6 @@ def _read_fitted(
             model = fuse_late(encoders, members, n_labels, radial=radial)
         layers = saved_last_layers(saved, target, are_probabilities=members is None)
         model = with_last_layers(model, layers)
-    for entry, encoder in zip(document["encoders"], encoders, strict=True):
-        check_backbone(entry, encoder)
     _set_weights(model, saved)
     columns = document["feature_names_in"]
     thresholds = check_numbers(unpack_state(document["thresholds"], arrays), "thresholds")

@@ -239,7 +239,7 @@ class BaseMultimodalEstimator(PredictionMixin, ExplainMixin, ClassifierMixin, Ba
         ------
         ArtefactError
             If the file is damaged, could run code, or was written by a newer version, or if a
-            backbone has other weights.
+            backbone has other weights or an encoder's class has changed since.
         FileNotFoundError
             If there is no such file.
         OSError

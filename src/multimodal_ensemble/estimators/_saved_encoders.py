@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from typing import Any
 
@@ -13,6 +15,11 @@ from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.encoders import Encoder
+from multimodal_ensemble.estimators._saved_computation import (
+    describe_computation,
+    find_changed_encoding,
+    is_network_changed,
+)
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.saving import (
     MAX_ABSENT_WEIGHTS,
@@ -25,6 +32,8 @@ from multimodal_ensemble.saving import (
 
 Arrays = Mapping[str, NDArray[Any]]
 Weights = Mapping[str, str | PathLike[str]]
+
+_MAX_REASON = 500
 
 
 def describe_encoder(
@@ -62,33 +71,40 @@ def describe_encoder(
         # Networks of keras.applications, and the layers around a network, take the current policy.
         "dtype_policy": None if backbone is None else backbone.dtype_policy.name,
         "backbone_sha256": _digest(backbone),
+        "computation": pack_state(
+            describe_computation(encoder), arrays, f"encoders/{number}/computation"
+        ),
     }
-    if backbone is not None and not encoder.has_named_weights:
+    if not encoder.has_named_weights:
         _check_restorable(entry, arrays)
     return entry
 
 
 def _check_restorable(entry: Mapping[str, Any], arrays: Arrays) -> None:
-    """Raise a TypeError unless the entry of an encoder restores its backbone."""
+    """Raise a TypeError unless the entry of an encoder restores it."""
     try:
-        with using_dtype_policy(entry["dtype_policy"]), seeded_layers(0):
+        with using_dtype_policy(entry["dtype_policy"] or "float32"), seeded_layers(0):
             copy, _ = _make_encoder(entry, arrays, {})
             found = _digest(copy.get_backbone())
+            change = _find_change(entry, arrays, copy)
     except MemoryError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
     else:
-        if found == entry["backbone_sha256"]:
+        if found != entry["backbone_sha256"]:
+            reason = (
+                "a copy with the same configuration and state has a backbone with other weights. "
+                "get_state must return all weights, and set_state must set them"
+            )
+        elif change is not None:
+            reason = f"in a copy with the same configuration and state, {change}"
+        else:
             return
-        reason = (
-            "a copy with the same configuration and state has a backbone with other weights. "
-            "get_state must return all weights, and set_state must set them"
-        )
     msg = (
-        f"The encoder {entry['name']!r} cannot be saved, because its backbone could not be "
-        f"restored: {reason}. Its constructor's arguments and get_state must determine the layers "
-        "of the backbone."
+        f"The encoder {entry['name']!r} cannot be saved, because it could not be restored: "
+        f"{reason}. Its constructor's arguments and get_state must determine how it encodes and "
+        "the layers of its backbone."
     )
     raise TypeError(msg)
 
@@ -125,6 +141,7 @@ def make_encoders(
             raise ArtefactError(msg)
         with using_dtype_policy(entry["dtype_policy"] or "float32"):
             encoder, has_weights = _make_encoder(entry, arrays, weights)
+            _check_unchanged(entry, arrays, encoder)
         backbone = encoder.get_backbone()
         n_absent += 0 if backbone is None or has_weights else backbone.count_params()
         encoders.append(encoder)
@@ -149,14 +166,17 @@ def _make_encoder(
     state = unpack_state(entry["state"], arrays)
     if name not in weights and "backbone_weights" not in state:
         _refuse_downloads(name, config)
-    encoder = kind.from_config(config)
+    _check_arguments(entry, kind, config)
+    with _explaining(entry, kind):
+        encoder = kind.from_config(config)
     arguments = encoder.get_params(deep=False)
     if taken := [
         key for key in state if key.startswith("_") or key in arguments or hasattr(kind, key)
     ]:
         msg = f"The encoder {name!r} has a state {taken} that would replace parts of its class."
         raise ArtefactError(msg)
-    encoder.set_state(state)
+    with _explaining(entry, kind):
+        encoder.set_state(state)
     if encoder.name != name:
         msg = f"The encoder {name!r} is named {encoder.name!r} in its configuration."
         raise ArtefactError(msg)
@@ -183,16 +203,77 @@ def _refuse_downloads(name: str, config: Mapping[str, Any]) -> None:
             raise WeightsUnavailableError(msg)
 
 
-def check_backbone(entry: Mapping[str, Any], encoder: Encoder) -> None:
-    """Raise an ArtefactError if a backbone has other weights than the saved one."""
-    found = _digest(encoder.get_backbone())
-    if found != entry["backbone_sha256"]:
+def _check_arguments(
+    entry: Mapping[str, Any], kind: type[Encoder], config: Mapping[str, Any]
+) -> None:
+    """Refuse arguments that the class lacks, which `from_config` would ignore."""
+    if getattr(kind.from_config, "__func__", None) is not Encoder.from_config.__func__:
+        # The class reads its configurations itself.
+        return
+    if unknown := sorted(set(config) - set(inspect.signature(kind).parameters)):
+        raise _changed(entry, kind, f"its constructor has no argument {', '.join(unknown):.200}")
+
+
+@contextmanager
+def _explaining(entry: Mapping[str, Any], kind: type[Encoder]) -> Iterator[None]:
+    """Say which encoder cannot be restored; its class may have changed."""
+    try:
+        yield
+    except (ArtefactError, WeightsUnavailableError, MemoryError):
+        raise
+    except Exception as error:
+        msg = (
+            f"The encoder {entry['name']!r} cannot be restored from the file "
+            f"({type(error).__name__}: {str(error)[:_MAX_REASON]}). The file is damaged, or its "
+            f"class has changed: {_advise(kind)}"
+        )
+        raise ArtefactError(msg) from error
+
+
+def _check_unchanged(entry: Mapping[str, Any], arrays: Arrays, encoder: Encoder) -> None:
+    """Raise an ArtefactError if an encoder does not compute what the saved one did."""
+    found, saved = _digest(encoder.get_backbone()), entry["backbone_sha256"]
+    if found != saved and None not in (found, saved):
         msg = (
             f"The backbone of {encoder.name!r} has other weights than it was trained with: "
-            f"SHA-256 {found} instead of {entry['backbone_sha256']}. Get the original weights, "
+            f"SHA-256 {found} instead of {saved}. Get the original weights, "
             f"and pass weights={{{encoder.name!r}: path}}."
         )
         raise ArtefactError(msg)
+    if found != saved:
+        change = f"it has {'no' if found is None else 'a'} backbone now"
+    else:
+        change = _find_change(entry, arrays, encoder)
+    if change is not None:
+        raise _changed(entry, type(encoder), change)
+
+
+def _find_change(entry: Mapping[str, Any], arrays: Arrays, encoder: Encoder) -> str | None:
+    """Return what differs from the encoder that was described, apart from weights, or None."""
+    if "computation" not in entry:
+        # Older files do not have it.
+        return None
+    saved = unpack_state(entry["computation"], arrays)
+    if (change := find_changed_encoding(saved, encoder)) is not None:
+        return change
+    output = saved["network_output"]
+    if output is not None and is_network_changed(output, encoder):
+        return "its network returns other features for the same input and weights"
+    return None
+
+
+def _changed(entry: Mapping[str, Any], kind: type[Encoder], change: str) -> ArtefactError:
+    return ArtefactError(
+        f"The encoder {entry['name']!r} differs from the one that was saved, so that scores would "
+        f"also differ: {change}. Its class has changed: {_advise(kind)}"
+    )
+
+
+def _advise(kind: type[Encoder]) -> str:
+    return (
+        f"load the file with the version of {kind.__name__} that saved it, or train and save the "
+        "estimator again."
+    )
 
 
 def _digest(backbone: keras.Model | None) -> str | None:
