@@ -21,6 +21,7 @@ from multimodal_ensemble.cli._figures import (
     trivial_scores,
 )
 from multimodal_ensemble.cli._groups import number_test_groups
+from multimodal_ensemble.cli._images import check_images
 from multimodal_ensemble.cli._labels import (
     check_known_labels,
     find_separator,
@@ -105,6 +106,7 @@ def measure_rows(
     table = table.drop(columns=list(columns))
     check_model_columns(model, [*table], console)
     prepare_rows(model, table, root)
+    check_images(model, table)
     scored = score_rows(model, table)
     bad = sorted([*without, *scored.bad], key=lambda each: each.row)
     report_bad_rows(bad, console, what="left out of the evaluation")
