@@ -36,7 +36,7 @@ def _add_arguments(add: Add) -> None:
 def _execute(values: argparse.Namespace, console: Console) -> None:
     out = None if values.out is None else check_output(values.out, values.model, values.data)
     reader = open_rows(values.data, values)
-    model = load_model(values.model, store=values.store)
+    model = load_model(values, store=values.store)
     target = target_of(model)
     # Of two classes, what speaks for one speaks against the other.
     names = {str(label): label for label in target.labels.tolist()}

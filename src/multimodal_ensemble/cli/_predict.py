@@ -72,7 +72,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     check_exists(Path(values.model))
     from multimodal_ensemble.images import UnreadableImageWarning
 
-    model = load_model(values.model, store=values.store)
+    model = load_model(values, store=values.store)
     classes = [str(label) for label in model.classes_.tolist()]
     if model.target_type_ == "multilabel":
         check_labels(out, classes)
