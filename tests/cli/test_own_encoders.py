@@ -30,6 +30,8 @@ class LengthEncoder(Encoder):
                 open("absent.wav")
             if value == "value":
                 raise ValueError("no length.")
+            if value == "modality":
+                raise ModalityError("no length.")
             if value == "row":
                 raise ModalityError("no length in row 0", row=row)
         return np.array([[len(value)] for value in values], dtype="float32").reshape(-1, 1)
@@ -172,6 +174,7 @@ def test_completion_knows_the_option():
     ("value", "message"),
     [
         ("value", "no length."),
+        ("modality", "no length."),
         ("file", "No such file or directory ('absent.wav')."),
         ("key", "KeyError: 'key'. This was not expected; the option --debug shows where it"),
     ],
