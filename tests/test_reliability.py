@@ -1560,9 +1560,7 @@ def _(folder):
     return refused(*found, "the file has ['comedy', 'war'], and the model ['x', 'y']")
 
 
-@case(
-    "labels that another character separates than in training, some of them unknown, in `evaluate`"
-)
+@case("labels that another character separates than in training, in `evaluate`")
 def _(folder):
     found = evaluated(folder, *["x;y", "x;war"] * 20)
     return refused(*found, "separated by ';', as in 'x;y'", "--label-delimiter ';'")

@@ -1,5 +1,6 @@
 """Models with an encoder of one's own: --import, and errors that the encoder raises."""
 
+import socket
 import sys
 from importlib import import_module
 from types import SimpleNamespace
@@ -70,6 +71,11 @@ def _in_folder(own, monkeypatch):
     forget()
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
 def arguments_of(command, own, folder):
     return {
         "predict": ("predict", own.model, own.rows, "--out", folder / "out.csv"),
@@ -106,6 +112,12 @@ def test_commands_that_load_a_model_import_modules_first(command, own, tmp_path,
     arguments = arguments_of(command, own, tmp_path)
     assert "RuntimeError" in run(*arguments, "--import", "own_encoders").err
     assert loaded == [True]
+
+
+def test_the_server_asks_whether_the_encoder_may_read_requests(own):
+    result = run("serve", own.model, "--import", "own_encoders", "--port", free_port())
+    assert result.status == 1
+    assert "If it does not, name what it reads with --trusted-columns 'word'.\n" in result.err
 
 
 def test_a_layer_of_another_package_is_asked_for_too(own, monkeypatch):

@@ -105,13 +105,19 @@ def test_the_server_gets_the_file_the_address_and_the_port(tmp_path, monkeypatch
     path = tmp_path / "a model.mme"
     path.touch()
     assert run("serve", path, "--port", "8001").status == 0
-    assert run("serve", path, "--fetch-images", "--allowed-hosts", "a.org", "b.org").status == 0
+    further = ("--allowed-hosts", "a.org", "b.org", "--trusted-columns", "word")
+    assert run("serve", path, "--fetch-images", *further).status == 0
     common = {"host": "127.0.0.1"}
     assert calls == [
-        (str(path), common | {"port": 8001, "fetch": None, "allowed_hosts": []}),
         (
             str(path),
-            common | {"port": 8000, "fetch": FetchOptions(), "allowed_hosts": ["a.org", "b.org"]},
+            common | {"port": 8001, "fetch": None, "allowed_hosts": [], "trusted_columns": ()},
+        ),
+        (
+            str(path),
+            common
+            | {"port": 8000, "fetch": FetchOptions(), "allowed_hosts": ["a.org", "b.org"]}
+            | {"trusted_columns": ("word",)},
         ),
     ]
 

@@ -97,7 +97,7 @@ def _select_rows(
     import pandas as pd
 
     wanted = set(values.rows or range(1, values.first + 1))
-    parts = []
+    parts: list[pd.DataFrame] = []
     first_rows = pd.DataFrame()
     for block in reader.blocks():
         first_rows = first_rows if parts else block

@@ -223,7 +223,9 @@ def _describe_alone(error: Exception) -> str:
         text = text.replace("defines it first.", "defines it with --import.")
         return text.replace("import that package first", "name its module with --import")
     if isinstance(error, known) and str(error):
-        return str(error)
+        trusted = r"pass trusted_columns=\[(.*)\]"
+        advise = "name what it reads with --trusted-columns {}".format
+        return re.sub(trusted, lambda found: advise(found[1].replace(",", "")), str(error))
     kind = type(error).__name__
     return f"{kind}: {error}. This was not expected; the option --debug shows where it happened."
 

@@ -34,6 +34,14 @@ def _add_arguments(add: Add) -> None:
         metavar="NAME",
         help="further names of the server, such as that of a proxy in front of it",
     )
+    add(
+        "--trusted-columns",
+        nargs="+",
+        default=[],
+        metavar="COLUMN",
+        help="columns whose values, from requests, encoders of --import may read; they must open "
+        "no files that values name",
+    )
     add_fetching(add, "requests may name images by addresses of the web, which are fetched")
 
 
@@ -57,6 +65,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         port=values.port,
         fetch=fetch,
         allowed_hosts=values.allowed_hosts,
+        trusted_columns=tuple(values.trusted_columns),
     )
 
 
