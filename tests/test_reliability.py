@@ -1560,6 +1560,12 @@ def _(folder):
     return refused(*found, "the file has ['comedy', 'war'], and the model ['x', 'y']")
 
 
+@case("labels that another character separates than in training, in `evaluate`")
+def _(folder):
+    found = evaluated(folder, *["x;y", "x;war"] * 20)
+    return refused(*found, "separated by ';', as in 'x;y'", "--label-delimiter ';'")
+
+
 @case("a column without any label, in `evaluate`")
 def _(folder):
     return refused(*evaluated(folder, *[""] * 40), "No row has a label in the column 'labels'")

@@ -138,9 +138,9 @@ def naming(encoder: Any, method: str) -> Iterator[None]:
     """Add the modality and the method to an error that does not name them."""
     try:
         yield
-    except MultimodalEnsembleError:
-        raise
     except Exception as error:
+        if isinstance(error, MultimodalEnsembleError) and repr(encoder.name) in str(error):
+            raise
         error.add_note(f"Raised by {type(encoder).__name__}.{method} of modality {encoder.name!r}.")
         raise
 

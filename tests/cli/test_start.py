@@ -3,6 +3,7 @@
 import json
 import os
 import pkgutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -97,18 +98,26 @@ def test_the_server_without_its_packages(tmp_path, monkeypatch):
 
 def test_the_server_gets_the_file_the_address_and_the_port(tmp_path, monkeypatch):
     calls = []
+    # Another program may listen on these ports.
+    monkeypatch.setattr("multimodal_ensemble.cli._serve.check_address", lambda *_: None)
     serving = SimpleNamespace(serve=lambda path, **options: calls.append((path, options)))
     monkeypatch.setitem(sys.modules, "multimodal_ensemble.serving", serving)
     path = tmp_path / "a model.mme"
     path.touch()
     assert run("serve", path, "--port", "8001").status == 0
-    assert run("serve", path, "--fetch-images", "--allowed-hosts", "a.org", "b.org").status == 0
+    further = ("--allowed-hosts", "a.org", "b.org", "--trusted-columns", "word")
+    assert run("serve", path, "--fetch-images", *further).status == 0
     common = {"host": "127.0.0.1"}
     assert calls == [
-        (str(path), common | {"port": 8001, "fetch": None, "allowed_hosts": []}),
         (
             str(path),
-            common | {"port": 8000, "fetch": FetchOptions(), "allowed_hosts": ["a.org", "b.org"]},
+            common | {"port": 8001, "fetch": None, "allowed_hosts": [], "trusted_columns": ()},
+        ),
+        (
+            str(path),
+            common
+            | {"port": 8000, "fetch": FetchOptions(), "allowed_hosts": ["a.org", "b.org"]}
+            | {"trusted_columns": ("word",)},
         ),
     ]
 
@@ -126,6 +135,34 @@ def test_an_unexpected_error_is_one_sentence(monkeypatch, tmp_path):
         "error: KeyError: 'model.mme'. This was not expected; the option --debug shows where it "
         "happened.\n"
     )
+
+
+@pytest.fixture
+def nothing_loads(monkeypatch):
+    monkeypatch.setattr("multimodal_ensemble.cli._serve.import_tensorflow", None)
+
+
+@pytest.mark.usefixtures("nothing_loads")
+def test_a_port_that_is_taken_is_found_before_anything_is_loaded(tmp_path):
+    (tmp_path / "model.mme").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run("serve", tmp_path / "model.mme", "--port", port)
+    assert result.status == 1
+    assert result.err == (
+        f"error: The server cannot listen on port {port} of '127.0.0.1': Address already in use. "
+        "Name another port with --port, or another address with --host.\n"
+    )
+
+
+@pytest.mark.usefixtures("nothing_loads")
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "::zz", "192.0.2.1"])
+def test_an_address_that_is_not_of_this_machine_is_refused(host, tmp_path):
+    (tmp_path / "model.mme").touch()
+    result = run("serve", tmp_path / "model.mme", "--host", host)
+    assert result.status == 1
+    assert f"cannot listen on port 8000 of {host!r}: " in result.err
+    assert "while" not in result.err
 
 
 def test_a_port_that_does_not_exist_is_refused():

@@ -140,9 +140,23 @@ def add_model(add: Add) -> None:
     add("model", metavar="MODEL", help="file that train wrote")
 
 
+def add_imports(add: Add) -> None:
+    """Add the modules that define classes of a model."""
+    add(
+        "--import",
+        nargs=1,
+        action="extend",
+        metavar="MODULE",
+        type=parse_module,
+        help="module that defines encoders of the model, in this folder or installed; may be given "
+        "several times",
+    )
+
+
 def add_model_and_data(add: Add, help: str) -> None:
-    """Add the file of a model, the file of rows, and where features are kept."""
+    """Add the file of a model, its modules, the file of rows, and where features are kept."""
     add_model(add)
+    add_imports(add)
     add_data(add, help)
     add("--store", metavar="FOLDER", help="keeps features of networks for later commands")
 
@@ -153,6 +167,15 @@ def parse_count(text: str) -> int:
         msg = f"{text!r} is no whole number of at least 1"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
+
+
+def parse_module(text: str) -> str:
+    """Return the name of a module as Python imports it."""
+    stem = text.removesuffix(".py")
+    if stem != text or not all(part.isidentifier() for part in text.split(".")):
+        msg = f"{text!r} is no name of a module; my_encoders is that of a file my_encoders.py"
+        raise argparse.ArgumentTypeError(msg)
+    return text
 
 
 def parse_label_delimiter(text: str) -> str:
@@ -198,6 +221,11 @@ def parse_delimiter(text: str) -> str:
         msg = f"{text!r} is no single character that can separate values"
         raise argparse.ArgumentTypeError(msg)
     return text
+
+
+def modules_of(values: argparse.Namespace) -> list[str]:
+    """Return the modules to import, whose option has the name of a keyword."""
+    return list(getattr(values, "import") or ())
 
 
 def columns_aside(values: argparse.Namespace) -> list[str]:

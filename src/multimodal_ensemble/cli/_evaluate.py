@@ -31,7 +31,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         if values.report is None
         else check_output(values.report, values.model, values.data, option="--report")
     )
-    model = load_model(values.model, store=values.store)
+    model = load_model(values, store=values.store)
     training = training_of(model)
     columns = values.labels or training.get("labels")
     if not columns:

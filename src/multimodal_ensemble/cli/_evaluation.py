@@ -21,8 +21,10 @@ from multimodal_ensemble.cli._figures import (
     trivial_scores,
 )
 from multimodal_ensemble.cli._groups import number_test_groups
+from multimodal_ensemble.cli._images import check_images
 from multimodal_ensemble.cli._labels import (
     check_known_labels,
+    find_separator,
     select_labels,
     split_off_rows_without_class,
 )
@@ -65,8 +67,8 @@ def measure_rows(
 ) -> Measured:
     """Return the figures of a model on rows with labels; rows that it cannot read are left out.
 
-    The labels of a row are separated as in training, unless by another `delimiter`. Intervals are
-    those of whole groups if the rows have a column `groups`.
+    The labels of a row are separated by `delimiter`, by default as in training unless the rows show
+    another one. Intervals are those of whole groups if the rows have a column `groups`.
     """
     import numpy as np
 
@@ -84,7 +86,13 @@ def measure_rows(
         )
         raise CommandError(msg)
     values, name = select_labels(table, columns), ", ".join(columns)
-    separator = delimiter or model.label_delimiter
+    separator = delimiter or find_separator(values, target, columns, model.label_delimiter)
+    if delimiter is None and separator != model.label_delimiter:
+        how = "are lists as text" if separator is None else f"are separated by {separator!r}"
+        console.note(
+            f"The labels in the column {name!r} {how}, and those of the training rows by "
+            f"{model.label_delimiter!r}"
+        )
     check_known_labels(values, target, columns, separator)
     without: list[BadRow] = []
     if target.is_single:
@@ -98,6 +106,7 @@ def measure_rows(
     table = table.drop(columns=list(columns))
     check_model_columns(model, [*table], console)
     prepare_rows(model, table, root)
+    check_images(model, table)
     scored = score_rows(model, table)
     bad = sorted([*without, *scored.bad], key=lambda each: each.row)
     report_bad_rows(bad, console, what="left out of the evaluation")

@@ -9,6 +9,7 @@ from multimodal_ensemble.cli._arguments import add_model_and_data, parse_count, 
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._images import check_images
 from multimodal_ensemble.cli._models import check_output, load_model, target_of, thresholds_of
 from multimodal_ensemble.cli._row_reader import RowReader, open_rows, report_bad_rows
 from multimodal_ensemble.cli._scores import check_model_columns, prepare_rows, without_bad_rows
@@ -35,7 +36,7 @@ def _add_arguments(add: Add) -> None:
 def _execute(values: argparse.Namespace, console: Console) -> None:
     out = None if values.out is None else check_output(values.out, values.model, values.data)
     reader = open_rows(values.data, values)
-    model = load_model(values.model, store=values.store)
+    model = load_model(values, store=values.store)
     target = target_of(model)
     # Of two classes, what speaks for one speaks against the other.
     names = {str(label): label for label in target.labels.tolist()}
@@ -43,9 +44,10 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         msg = f"The model has no label {unknown[0]!r}. It has {', '.join(names)}."
         raise CommandError(msg)
     labels = None if values.labels is None else [names[label] for label in values.labels]
-    table = _select_rows(reader, values)
+    table, first_rows = _select_rows(reader, values)
     check_model_columns(model, reader.columns, console)
     prepare_rows(model, table, root_of(values, values.data))
+    check_images(model, first_rows)
     predicted: list[Any] = []
 
     def choose(y_score: Any) -> Any:
@@ -88,13 +90,17 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     console.show(text, value)
 
 
-def _select_rows(reader: RowReader, values: argparse.Namespace) -> pd.DataFrame:
-    """Return the wanted rows; the file is read up to the last of them."""
+def _select_rows(
+    reader: RowReader, values: argparse.Namespace
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the wanted rows, up to the last of which the file is read, and its first rows."""
     import pandas as pd
 
     wanted = set(values.rows or range(1, values.first + 1))
-    parts = []
+    parts: list[pd.DataFrame] = []
+    first_rows = pd.DataFrame()
     for block in reader.blocks():
+        first_rows = first_rows if parts else block
         parts.append(block[block.index.isin(wanted)])
         if block.index[-1] >= max(wanted):
             break
@@ -106,7 +112,7 @@ def _select_rows(reader: RowReader, values: argparse.Namespace) -> pd.DataFrame:
     if values.rows is not None and absent:
         msg = f"{str(reader.path)!r} has no row {min(absent)}, or it is damaged."
         raise CommandError(msg)
-    return found
+    return found, first_rows
 
 
 def _describe(rows: list[dict[str, Any]], *, has_limits: bool) -> list[str]:

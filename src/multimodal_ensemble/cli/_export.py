@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from multimodal_ensemble.cli._arguments import add_model
+from multimodal_ensemble.cli._arguments import add_imports, add_model
 from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError
@@ -17,6 +17,7 @@ _FORMATS = {".onnx": "onnx", ".tflite": "litert", "": "tf_saved_model"}
 
 def _add_arguments(add: Add) -> None:
     add_model(add)
+    add_imports(add)
     add("--out", required=True, metavar="PATH", help=".onnx or .tflite file, or a folder")
     add(
         "--format",
@@ -35,7 +36,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         )
         raise CommandError(msg)
     check_output(values.out, values.model, may_be_folder=chosen == "tf_saved_model")
-    load_model(values.model).export(values.out, format=chosen)
+    load_model(values).export(values.out, format=chosen)
     described = f"{values.out}.json"
     inputs = json.loads(Path(described).read_text(encoding="utf-8"))["inputs"]
     others = [name for name, each in inputs.items() if each.get("made_by_preprocess") is False]

@@ -135,6 +135,53 @@ def split_off_rows_without_class(values: pd.Series) -> tuple[pd.Series, list[Bad
     return values.drop(index=empty), [BadRow(int(number), reason) for number in empty]
 
 
+def find_separator(
+    values: Any, target: Target, columns: Sequence[str], trained: str | None
+) -> str | None:
+    """Return what separates labels: what did so in the training rows, or what the rows show.
+
+    Another separator is returned if the model then knows all labels, and no row has the former
+    one; None if all rows are lists as text.
+
+    Raises
+    ------
+    CommandError
+        If the model knows less than half of the labels, and more of them with another separator.
+    """
+    from multimodal_ensemble._label_format import are_strings, find_label_format
+
+    if trained is None or target.is_single or len(columns) > 1:
+        return trained
+    rows = values.tolist()
+    if not are_strings(rows):
+        return trained
+    classes = [str(label) for label in target.classes.tolist()]
+    found = find_label_format(rows, classes=classes)
+    # With an empty delimiter, each string is one label.
+    if found is None or found.delimiter in ("", trained):
+        return trained
+    if (other := found.delimiter) is None:
+        return None
+    known = set(classes)
+    before = _list_names(rows, known, trained, is_single=False)
+    after = _list_names(rows, known, other, is_single=False)
+    share_before, share_after = (
+        len(known & {*each}) / max(1, len(each)) for each in (before, after)
+    )
+    if share_before < share_after == 1 and not any(trained in str(row) for row in rows):
+        return other
+    if share_before < min(0.5, share_after):
+        example = next(row for row in rows if isinstance(row, str) and other in row)
+        msg = (
+            f"The labels in the column {columns[0]!r} seem to be separated by {other!r}, as in "
+            f"{example[:80]!r}, and those of the training rows are by {trained!r}, as in "
+            f"{trained.join(classes[:2])!r}. If so, pass --label-delimiter {other!r}; with "
+            f"--label-delimiter {trained!r}, labels that the model does not know are left out."
+        )
+        raise CommandError(msg)
+    return trained
+
+
 def check_known_labels(
     values: Any, target: Target, columns: Sequence[str], delimiter: str | None
 ) -> None:

@@ -21,13 +21,18 @@ from multimodal_ensemble.cli._errors import CommandError, UsageError
 from multimodal_ensemble.cli._exit_status import INTERRUPTED, REFUSED, TERMINATED, USAGE
 from multimodal_ensemble.cli._options_file import apply_options_file
 from multimodal_ensemble.cli._startup import set_log_level
-from multimodal_ensemble.exceptions import MultimodalEnsembleError, WeightsUnavailableError
+from multimodal_ensemble.exceptions import (
+    ArtefactError,
+    MultimodalEnsembleError,
+    WeightsUnavailableError,
+)
 
 PROGRAM = "multimodal-ensemble"
 _EPILOG = (
     "Exit status: 0 done; 1 the data or a file cannot be used; 2 an option is wrong; 130 "
     "interrupted by Ctrl-C; 143 by SIGTERM."
 )
+_KEPT_NOTES = ("Raised by ", "It was raised for ")
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
@@ -198,6 +203,12 @@ def _raising_on_sigterm() -> Iterator[None]:
 
 
 def _describe(error: Exception) -> str:
+    # Notes name the modality and the method of an encoder of another package, and its rows.
+    notes = [each for each in getattr(error, "__notes__", ()) if each.startswith(_KEPT_NOTES)]
+    return " ".join([_describe_alone(error), *notes])
+
+
+def _describe_alone(error: Exception) -> str:
     if isinstance(error, OSError) and not isinstance(error, MultimodalEnsembleError):
         where = f" ({str(error.filename)!r})" if error.filename else ""
         return f"{(error.strerror or str(error)).rstrip('.')}{where}."
@@ -206,10 +217,15 @@ def _describe(error: Exception) -> str:
         # The library names the parameter of Python.
         text = str(error).replace("weights=None", "--weights random")
         return re.sub(r"weights='([^']*)'", r"--weights \1", text)
+    if isinstance(error, ArtefactError):
+        # Those who write Python import the module of a class.
+        text = str(error).replace("Import the package that", "Name the module that")
+        text = text.replace("defines it first.", "defines it with --import.")
+        return text.replace("import that package first", "name its module with --import")
     if isinstance(error, known) and str(error):
-        # A note names the modality and the method of an encoder of another package.
-        notes = [each for each in getattr(error, "__notes__", ()) if each.startswith("Raised by")]
-        return " ".join([str(error), *notes])
+        trusted = r"pass trusted_columns=\[(.*)\]"
+        advise = "name what it reads with --trusted-columns {}".format
+        return re.sub(trusted, lambda found: advise(found[1].replace(",", "")), str(error))
     kind = type(error).__name__
     return f"{kind}: {error}. This was not expected; the option --debug shows where it happened."
 

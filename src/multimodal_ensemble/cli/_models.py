@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multimodal_ensemble.cli._arguments import modules_of
 from multimodal_ensemble.cli._console import Console
 from multimodal_ensemble.cli._errors import CommandError, UsageError
+from multimodal_ensemble.cli._imports import import_modules
 from multimodal_ensemble.cli._row_reader import check_exists
 from multimodal_ensemble.cli._startup import import_tensorflow
 
@@ -57,13 +59,14 @@ def check_calibration(kinds: Sequence[str], values: argparse.Namespace, console:
         console.warn("--calibration platt changes nothing, because the ensemble always has it.")
 
 
-def load_model(path: str, *, store: str | None = None) -> Any:
-    """Return the estimator in a file, which prints nothing when it predicts."""
-    check_model_file(path)
+def load_model(values: argparse.Namespace, *, store: str | None = None) -> Any:
+    """Return the estimator that a command names, which prints nothing when it predicts."""
+    check_model_file(values.model)
     import_tensorflow()
+    import_modules(modules_of(values))
     from multimodal_ensemble.estimators import load_estimator
 
-    return load_estimator(path).set_params(store=store, verbose=0)
+    return load_estimator(values.model).set_params(store=store, verbose=0)
 
 
 def check_model_file(path: str) -> None:

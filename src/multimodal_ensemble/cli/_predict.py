@@ -14,6 +14,7 @@ from multimodal_ensemble.cli._command import Add, Command
 from multimodal_ensemble.cli._console import Console, Progress, to_json
 from multimodal_ensemble.cli._encoders import check_columns
 from multimodal_ensemble.cli._errors import CommandError
+from multimodal_ensemble.cli._images import ImageSearch, report_images
 from multimodal_ensemble.cli._models import check_output, load_model, thresholds_of, training_of
 from multimodal_ensemble.cli._prediction_file import (
     PredictionFile,
@@ -71,7 +72,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
     check_exists(Path(values.model))
     from multimodal_ensemble.images import UnreadableImageWarning
 
-    model = load_model(values.model, store=values.store)
+    model = load_model(values, store=values.store)
     classes = [str(label) for label in model.classes_.tolist()]
     if model.target_type_ == "multilabel":
         check_labels(out, classes)
@@ -111,7 +112,7 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         encoding="utf-8",
         errors="backslashreplace",
     )
-    _report_images(model, console)
+    report_images(model, console)
     report_bad_rows(
         bad.first,
         console,
@@ -152,17 +153,23 @@ def _write_rows(
     bad = _BadRows()
     progress = Progress(console)
     root = root_of(values, values.data)
+    images = ImageSearch(model)
     copied: list[str] = []
     for block in reader.blocks(values.block):
         if not file.n_rows:
             copied = _columns_to_copy(block, model, reader, values, console)
         prepared = block.copy()
         prepare_rows(model, prepared, root)
+        images.add(prepared)
+        if len(block) < values.block or images.n_absent >= _ROWS_PER_BLOCK:
+            # The last rows, or so many that the others are like them.
+            images.finish()
         scored = score_rows(model, prepared)
         without = sorted([*reader.take_bad(), *scored.bad], key=lambda each: each.row)
         file.write(_make_rows(block[copied], model, classes, scored, without))
         bad.add(without)
         progress.update(file.n_rows, reader.share)
+    images.finish()
     if without := reader.take_bad():
         # The last rows of the file are damaged, or all.
         empty = pd.DataFrame(columns=copied)
@@ -226,20 +233,6 @@ def _distinct_names(columns: Iterable[str], own: set[str]) -> list[str]:
         taken.add(name)
         names.append(name)
     return names
-
-
-def _report_images(model: Any, console: Console) -> None:
-    """Warn of images that could not be read, once for all blocks."""
-    from multimodal_ensemble.encoders import ImageEncoder
-
-    for encoder in model.encoders_:
-        if isinstance(encoder, ImageEncoder) and (reasons := encoder.unreadable):
-            name, reason = next(iter(reasons.items()))
-            console.warn(
-                f"{', '.join(encoder.columns)}: {len(reasons):,} images cannot be read, and their "
-                f"rows are predicted without; the first is {name} ({reason}). Relative paths start "
-                f"from {str(encoder.root)!r}; --root names another folder."
-            )
 
 
 PREDICT = Command(

@@ -49,8 +49,10 @@ def score_rows(model: Any, table: pd.DataFrame) -> ScoredRows:
         start, stop = waiting.pop()
         if start == stop:
             continue
+        part = table.iloc[start:stop]
         try:
-            scored.parts.append(model.predict_proba(table.iloc[start:stop]))
+            with _noting_rows(part):
+                scored.parts.append(model.predict_proba(part))
         except (ImageReadError, ModalityError) as error:
             if error.row is None:
                 raise
@@ -75,13 +77,27 @@ def without_bad_rows(
     bad: list[BadRow] = []
     while len(table):
         try:
-            return call(table), table, bad
+            with _noting_rows(table):
+                return call(table), table, bad
         except (ImageReadError, ModalityError) as error:
             if error.row is None:
                 raise
             bad.append(_bad_row(error, table.index[error.row]))
             table = table.drop(index=table.index[error.row])
     return None, table, bad
+
+
+@contextmanager
+def _noting_rows(table: pd.DataFrame) -> Iterator[None]:
+    """Add the numbers of the rows of a table to an error that is not about a single row."""
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "row", None) is None:
+            first, last = table.index[0], table.index[-1]
+            rows = f"row {first:,}" if len(table) == 1 else f"rows {first:,} to {last:,}"
+            error.add_note(f"It was raised for {rows} of the file.")
+        raise
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from multimodal_ensemble.cli._groups import (
 from multimodal_ensemble.cli._labels import (
     RowLabels,
     check_known_labels,
+    find_separator,
     read_row_labels,
     select_labels,
 )
@@ -100,7 +101,10 @@ def _execute(values: argparse.Namespace, console: Console) -> None:
         # What is wrong with it is said before the training.
         test = read_table(values.test, values, console)
         given = select_labels(test, values.labels)
-        check_known_labels(given, labels.target, values.labels, labels.delimiter)
+        separator = values.label_delimiter or find_separator(
+            given, labels.target, values.labels, labels.delimiter
+        )
+        check_known_labels(given, labels.target, values.labels, separator)
         if groups is not None:
             warn_of_shared_groups(train, test, values.groups, console)
     encoders = choose_encoders(train, values, console, embed_tags=values.model == "ensemble")
@@ -183,6 +187,7 @@ def _measure(
             values.labels,
             console,
             root=root_of(values, values.test or values.data),
+            delimiter=values.label_delimiter if values.test else model.label_delimiter,
             groups=values.groups,
             seed=values.seed,
         )
