@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multimodal_ensemble._freed_memory import return_freed_memory
+
 # File name and row.
 Place = tuple[str, int]
 
@@ -17,6 +19,8 @@ Place = tuple[str, int]
 _KEY_BYTES = 16
 # Digests that wait in a dictionary before they are sorted.
 _MAX_RECENT = 16_384
+# Digests whose merging leaves megabytes of freed memory.
+_MANY = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,12 +149,28 @@ class DigestIndex:
         self._recent = {}
 
     def _merge(self, run: _Run, other: _Run) -> _Run:
-        keys, shards, rows = (
-            np.concatenate([getattr(run, name), getattr(other, name)])
-            for name in ("keys", "shards", "rows")
+        run, other = self._alive_part(run), self._alive_part(other)
+        # Where the keys of `other` come. Sorting both together would take three times the memory.
+        places = np.searchsorted(run.keys, other.keys, side="right") + np.arange(len(other.keys))
+        is_other = np.zeros(len(run.keys) + len(other.keys), dtype=bool)
+        is_other[places] = True
+
+        def mix(ones: Any, others: Any) -> Any:
+            mixed = np.empty(len(is_other), dtype=ones.dtype)
+            mixed[is_other], mixed[~is_other] = others, ones
+            return mixed
+
+        merged = _Run(
+            mix(run.keys, other.keys), mix(run.shards, other.shards), mix(run.rows, other.rows)
         )
-        alive = self._is_alive(shards)
-        return _sorted_run(keys[alive], shards[alive], rows[alive])
+        if len(is_other) >= _MANY:
+            return_freed_memory()
+        return merged
+
+    def _alive_part(self, run: _Run) -> _Run:
+        """Return a run without the rows of removed shards."""
+        alive = self._is_alive(run.shards)
+        return run if alive.all() else _Run(run.keys[alive], run.shards[alive], run.rows[alive])
 
 
 def _keys(digests: Sequence[bytes]) -> list[bytes]:
@@ -160,9 +180,5 @@ def _keys(digests: Sequence[bytes]) -> list[bytes]:
 def _make_run(places: dict[bytes, tuple[int, int]]) -> _Run:
     keys = np.array(list(places), dtype=f"S{_KEY_BYTES}")
     shards, rows = np.array(list(places.values()), dtype=np.int32).T
-    return _sorted_run(keys, shards, rows)
-
-
-def _sorted_run(keys: Any, shards: NDArray[np.int32], rows: NDArray[np.int32]) -> _Run:
     order = np.argsort(keys, kind="stable")
     return _Run(keys[order], np.ascontiguousarray(shards[order]), np.ascontiguousarray(rows[order]))
