@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
 import keras
 from numpy.typing import NDArray
 
-from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import using_dtype_policy
 from multimodal_ensemble._random import seeded_layers
 from multimodal_ensemble.encoders import Encoder
-from multimodal_ensemble.estimators._saved_computation import (
-    describe_computation,
-    find_changed_encoding,
-    is_network_changed,
+from multimodal_ensemble.estimators._changed_encoders import (
+    Arrays,
+    check_arguments,
+    check_unchanged,
+    digest_backbone,
+    explaining_change,
+    find_change,
 )
+from multimodal_ensemble.estimators._saved_computation import describe_computation
 from multimodal_ensemble.exceptions import ArtefactError, WeightsUnavailableError
 from multimodal_ensemble.saving import (
     MAX_ABSENT_WEIGHTS,
@@ -30,10 +31,7 @@ from multimodal_ensemble.saving import (
     without_compilation,
 )
 
-Arrays = Mapping[str, NDArray[Any]]
 Weights = Mapping[str, str | PathLike[str]]
-
-_MAX_REASON = 500
 
 
 def describe_encoder(
@@ -70,7 +68,7 @@ def describe_encoder(
         "state": pack_state(state, arrays, f"encoders/{number}"),
         # Networks of keras.applications, and the layers around a network, take the current policy.
         "dtype_policy": None if backbone is None else backbone.dtype_policy.name,
-        "backbone_sha256": _digest(backbone),
+        "backbone_sha256": digest_backbone(backbone),
         "computation": pack_state(
             describe_computation(encoder), arrays, f"encoders/{number}/computation"
         ),
@@ -85,8 +83,8 @@ def _check_restorable(entry: Mapping[str, Any], arrays: Arrays) -> None:
     try:
         with using_dtype_policy(entry["dtype_policy"] or "float32"), seeded_layers(0):
             copy, _ = _make_encoder(entry, arrays, {})
-            found = _digest(copy.get_backbone())
-            change = _find_change(entry, arrays, copy)
+            found = digest_backbone(copy.get_backbone())
+            change = find_change(entry, arrays, copy)
     except MemoryError:
         raise
     except Exception as error:
@@ -141,7 +139,7 @@ def make_encoders(
             raise ArtefactError(msg)
         with using_dtype_policy(entry["dtype_policy"] or "float32"):
             encoder, has_weights = _make_encoder(entry, arrays, weights)
-            _check_unchanged(entry, arrays, encoder)
+            check_unchanged(entry, arrays, encoder)
         backbone = encoder.get_backbone()
         n_absent += 0 if backbone is None or has_weights else backbone.count_params()
         encoders.append(encoder)
@@ -166,8 +164,8 @@ def _make_encoder(
     state = unpack_state(entry["state"], arrays)
     if name not in weights and "backbone_weights" not in state:
         _refuse_downloads(name, config)
-    _check_arguments(entry, kind, config)
-    with _explaining(entry, kind):
+    check_arguments(entry, kind, config)
+    with explaining_change(entry, kind):
         encoder = kind.from_config(config)
     arguments = encoder.get_params(deep=False)
     if taken := [
@@ -175,7 +173,7 @@ def _make_encoder(
     ]:
         msg = f"The encoder {name!r} has a state {taken} that would replace parts of its class."
         raise ArtefactError(msg)
-    with _explaining(entry, kind):
+    with explaining_change(entry, kind):
         encoder.set_state(state)
     if encoder.name != name:
         msg = f"The encoder {name!r} is named {encoder.name!r} in its configuration."
@@ -201,81 +199,3 @@ def _refuse_downloads(name: str, config: Mapping[str, Any]) -> None:
                 "the model with include_backbones=True."
             )
             raise WeightsUnavailableError(msg)
-
-
-def _check_arguments(
-    entry: Mapping[str, Any], kind: type[Encoder], config: Mapping[str, Any]
-) -> None:
-    """Refuse arguments that the class lacks, which `from_config` would ignore."""
-    if getattr(kind.from_config, "__func__", None) is not Encoder.from_config.__func__:
-        # The class reads its configurations itself.
-        return
-    if unknown := sorted(set(config) - set(inspect.signature(kind).parameters)):
-        raise _changed(entry, kind, f"its constructor has no argument {', '.join(unknown):.200}")
-
-
-@contextmanager
-def _explaining(entry: Mapping[str, Any], kind: type[Encoder]) -> Iterator[None]:
-    """Say which encoder cannot be restored; its class may have changed."""
-    try:
-        yield
-    except (ArtefactError, WeightsUnavailableError, MemoryError):
-        raise
-    except Exception as error:
-        msg = (
-            f"The encoder {entry['name']!r} cannot be restored from the file "
-            f"({type(error).__name__}: {str(error)[:_MAX_REASON]}). The file is damaged, or its "
-            f"class has changed: {_advise(kind)}"
-        )
-        raise ArtefactError(msg) from error
-
-
-def _check_unchanged(entry: Mapping[str, Any], arrays: Arrays, encoder: Encoder) -> None:
-    """Raise an ArtefactError if an encoder does not compute what the saved one did."""
-    found, saved = _digest(encoder.get_backbone()), entry["backbone_sha256"]
-    if found != saved and None not in (found, saved):
-        msg = (
-            f"The backbone of {encoder.name!r} has other weights than it was trained with: "
-            f"SHA-256 {found} instead of {saved}. Get the original weights, "
-            f"and pass weights={{{encoder.name!r}: path}}."
-        )
-        raise ArtefactError(msg)
-    if found != saved:
-        change = f"it has {'no' if found is None else 'a'} backbone now"
-    else:
-        change = _find_change(entry, arrays, encoder)
-    if change is not None:
-        raise _changed(entry, type(encoder), change)
-
-
-def _find_change(entry: Mapping[str, Any], arrays: Arrays, encoder: Encoder) -> str | None:
-    """Return what differs from the encoder that was described, apart from weights, or None."""
-    if "computation" not in entry:
-        # Older files do not have it.
-        return None
-    saved = unpack_state(entry["computation"], arrays)
-    if (change := find_changed_encoding(saved, encoder)) is not None:
-        return change
-    output = saved["network_output"]
-    if output is not None and is_network_changed(output, encoder):
-        return "its network returns other features for the same input and weights"
-    return None
-
-
-def _changed(entry: Mapping[str, Any], kind: type[Encoder], change: str) -> ArtefactError:
-    return ArtefactError(
-        f"The encoder {entry['name']!r} differs from the one that was saved, so that scores would "
-        f"also differ: {change}. Its class has changed: {_advise(kind)}"
-    )
-
-
-def _advise(kind: type[Encoder]) -> str:
-    return (
-        f"load the file with the version of {kind.__name__} that saved it, or train and save the "
-        "estimator again."
-    )
-
-
-def _digest(backbone: keras.Model | None) -> str | None:
-    """Return a digest of the weights; the configuration varies between versions of Keras."""
-    return None if backbone is None else digest_arrays(backbone.get_weights())
