@@ -14,6 +14,9 @@ PACKAGE = "multimodal_ensemble"
 # Entries of a configuration that differ between processes and change no output.
 _IRRELEVANT = {"build_config", "compile_config", "shared_object_id", "trainable"}
 
+# The beginning of the names of attributes in which values are kept with a model.
+_REMEMBERED = "__multimodal_ensemble_"
+
 # Keys whose values hold names of layers.
 _NAME_KEYS = {"keras_history", "input_layers", "output_layers"}
 
@@ -67,6 +70,21 @@ def using_dtype_policy(policy: Any) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(current)
+
+
+def get_remembered(model: keras.Model, name: str) -> tuple[Any, Any]:
+    """Return what `remember` keeps with a model: the state of the model and the value."""
+    kept: tuple[Any, Any] = getattr(model, _REMEMBERED + name, (None, None))
+    return kept
+
+
+def remember(model: keras.Model, name: str, state: Any, value: Any) -> None:
+    """Keep a value with a model that is valid in a state of the model, unseen by Keras.
+
+    Keras adds the layers in an attribute that is set in the usual way to the model. It also saves
+    and loads the layers in all attributes whose names do not begin with two underscores.
+    """
+    object.__setattr__(model, _REMEMBERED + name, (state, value))
 
 
 def clone_model(model: keras.Model, **options: Any) -> keras.Model:

@@ -98,6 +98,13 @@ def test_a_model_without_such_a_pair_is_returned(stack):
     assert fold_normalisation(model) is model
 
 
+def test_a_normalisation_by_the_statistics_of_each_batch_is_left():
+    inputs = keras.Input((8, 8, 3))
+    maps = layers.BatchNormalization()(layers.Conv2D(4, 3)(inputs), training=True)
+    model = keras.Model(inputs, maps)
+    assert fold_normalisation(model) is model
+
+
 def test_layers_with_further_weights_are_left():
     dense = layers.Dense(4)
     model = make_model(dense, layers.BatchNormalization(), shape=(3,))

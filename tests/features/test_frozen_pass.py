@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from multimodal_ensemble import FeatureStore
-from multimodal_ensemble.features import _frozen_pass
+from multimodal_ensemble.features import _frozen_pass, model_fingerprint
+from multimodal_ensemble.features._compute_dtype import in_bfloat16
 from tests import toys
 
 
@@ -60,6 +61,19 @@ def test_weights_may_change_between_passes(pixels):
     assert np.abs(after - before).max() > 0.01
     expected = np.asarray(model(pixels, training=False))
     np.testing.assert_allclose(after, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_keras_saves_and_loads_a_network_as_before_its_passes(tmp_path, pixels):
+    model = make_normalised()
+    model.save_weights(tmp_path / "before.weights.h5")
+    _frozen_pass.make_predictor(model, 256)(pixels)
+    in_bfloat16(model)
+    model_fingerprint(model)
+    model.save_weights(tmp_path / "after.weights.h5")
+    sizes = {(tmp_path / f"{name}.weights.h5").stat().st_size for name in ("before", "after")}
+    assert len(sizes) == 1
+    # Keras would miss the weights of other networks that it finds.
+    model.load_weights(tmp_path / "before.weights.h5")
 
 
 def test_a_pass_of_few_rows_makes_no_other_network():

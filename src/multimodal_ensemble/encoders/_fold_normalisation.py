@@ -97,8 +97,8 @@ def _can_fold(before: keras.Layer, layer: Any, tensor: Any, others: Any) -> bool
         and before.compute_dtype == layer.compute_dtype == "float32"
         # Quantised layers, and those with adapters, have further weights.
         and len(before.weights) == _count_kernels(before) + before.use_bias
-        # A mask is a tensor too.
-        and not any(isinstance(each, keras.KerasTensor) for each in keras.tree.flatten(others))
+        # It may have a mask, or use the statistics of each batch (training=True).
+        and not any(each is not None and each is not False for each in keras.tree.flatten(others))
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from multimodal_ensemble._keras import get_remembered, remember
 from multimodal_ensemble.encoders._graph import find_cuts, has_graph, record_steps, run_graph
 from multimodal_ensemble.encoders._layers import InferenceModel
 
@@ -32,11 +33,6 @@ class BackboneSplit:
 
     frozen: keras.Model | None
     trained: keras.Model | None
-
-
-# The attribute that holds the split of a model: calling hundreds of layers symbolically takes time,
-# and each call adds a node to the layer.
-_CACHE = "_multimodal_ensemble_split"
 
 
 def split_backbone(backbone: keras.Model) -> BackboneSplit:
@@ -71,12 +67,13 @@ def split_backbone(backbone: keras.Model) -> BackboneSplit:
             return BackboneSplit(None, backbone)
         return BackboneSplit(backbone, None)
     trained = [id(weight) for weight in backbone.trainable_weights]
-    known, split = getattr(backbone, _CACHE, (None, BackboneSplit(None, None)))
+    known, split = get_remembered(backbone, "split")
     if known != trained:
+        # Calling hundreds of layers symbolically takes time, and each call adds a node to a layer.
         split = _split(backbone)
-        # Bypass the way in which Keras sets attributes, which would add the parts as layers.
-        object.__setattr__(backbone, _CACHE, (trained, split))
-    return split
+        remember(backbone, "split", trained, split)
+    kept: BackboneSplit = split
+    return kept
 
 
 def _split(backbone: keras.Model) -> BackboneSplit:

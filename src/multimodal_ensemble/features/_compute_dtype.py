@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._graphs import has_gpu, predict_batch
-from multimodal_ensemble._keras import all_layers, clone_model
+from multimodal_ensemble._keras import all_layers, clone_model, get_remembered, remember
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
@@ -26,8 +26,6 @@ LEAST_ROWS = 256
 N_CHECKED = 8
 
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
-# The attribute in which a model keeps its copy in bfloat16.
-_CACHE = "_multimodal_ensemble_bfloat16"
 
 
 @lru_cache(maxsize=1)
@@ -65,7 +63,7 @@ def in_bfloat16(model: keras.Model) -> keras.Model:
         If a layer cannot be made from its configuration.
     """
     fingerprint = model_fingerprint(model)
-    known, converted = getattr(model, _CACHE, ("", None))
+    known, converted = get_remembered(model, "bfloat16")
     if known != fingerprint:
         inner = _names_between_weights(model)
 
@@ -76,9 +74,9 @@ def in_bfloat16(model: keras.Model) -> keras.Model:
 
         converted = clone_model(model, clone_function=copy)
         converted.set_weights(model.get_weights())
-        # Keras would search an attribute that is set in the usual way for layers.
-        object.__setattr__(model, _CACHE, (fingerprint, converted))
-    return converted
+        remember(model, "bfloat16", fingerprint, converted)
+    kept: keras.Model = converted
+    return kept
 
 
 def lowest_cosine(model: keras.Model, encoded: NDArray[Any]) -> float:

@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
-from multimodal_ensemble._keras import all_layers, has_lambda, without_names
+from multimodal_ensemble._keras import (
+    all_layers,
+    get_remembered,
+    has_lambda,
+    remember,
+    without_names,
+)
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -43,19 +49,15 @@ def model_fingerprint(model: keras.Model) -> str:
     True
     """
     state = _state_of(model)
-    known, fingerprint = getattr(model, _CACHE, (None, ""))
+    known, fingerprint = get_remembered(model, "fingerprint")
     if known != state:
         fingerprint = _digest(model)
-        # Keras would search an attribute that is set in the usual way for layers.
-        object.__setattr__(model, _CACHE, (state, fingerprint))
-    return fingerprint
+        remember(model, "fingerprint", state, fingerprint)
+    return str(fingerprint)
 
 
 # The size of an axis for which a model takes any size.
 _ANY_SIZE = 32
-
-# The attribute in which a model keeps its last fingerprint.
-_CACHE = "_multimodal_ensemble_fingerprint"
 
 
 def _state_of(model: keras.Model) -> tuple[list[int], list[int]]:

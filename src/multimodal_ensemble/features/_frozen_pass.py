@@ -9,13 +9,12 @@ from typing import Any
 import keras
 
 from multimodal_ensemble._graphs import count_replicas, predict_batch
+from multimodal_ensemble._keras import get_remembered, remember
 from multimodal_ensemble.encoders import fold_normalisation
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 
 # For fewer rows, no other model is made, which takes a second or two.
 _LEAST_ROWS = 256
-# The attribute in which a model keeps the model that computes its features.
-_CACHE = "_multimodal_ensemble_folded"
 
 
 def make_predictor(model: keras.Model, n_rows: int) -> Callable[[Any], Any]:
@@ -26,11 +25,10 @@ def make_predictor(model: keras.Model, n_rows: int) -> Callable[[Any], Any]:
     if count_replicas(model) > 1:
         return partial(predict_batch, model)
     fingerprint = model_fingerprint(model)
-    known, folded = getattr(model, _CACHE, ("", None))
+    known, folded = get_remembered(model, "folded")
     if known != fingerprint:
         if n_rows < _LEAST_ROWS:
             return partial(predict_batch, model)
         folded = fold_normalisation(model)
-        # Keras would search an attribute that is set in the usual way for layers.
-        object.__setattr__(model, _CACHE, (fingerprint, folded))
+        remember(model, "folded", fingerprint, folded)
     return partial(predict_batch, folded)
