@@ -72,14 +72,14 @@ def using_dtype_policy(policy: Any) -> Iterator[None]:
         keras.config.set_dtype_policy(current)
 
 
-def get_remembered(model: keras.Model, name: str) -> tuple[Any, Any]:
-    """Return what `remember` keeps with a model: the state of the model and the value."""
+def get_remembered(model: keras.Layer, name: str) -> tuple[Any, Any]:
+    """Return what `remember` keeps with a model or layer: its state and the value."""
     kept: tuple[Any, Any] = getattr(model, _REMEMBERED + name, (None, None))
     return kept
 
 
-def remember(model: keras.Model, name: str, state: Any, value: Any) -> None:
-    """Keep a value with a model that is valid in a state of the model, unseen by Keras.
+def remember(model: keras.Layer, name: str, state: Any, value: Any) -> None:
+    """Keep a value with a model or layer that is valid in a state of it, unseen by Keras.
 
     Keras adds the layers in an attribute that is set in the usual way to the model. It also saves
     and loads the layers in all attributes whose names do not begin with two underscores.

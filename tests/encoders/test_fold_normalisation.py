@@ -160,6 +160,21 @@ def test_models_inside_a_model_are_folded():
     assert_equal_outputs(folded, model)
 
 
+def test_a_network_that_is_used_again_keeps_no_further_weights():
+    network = make_model(layers.Conv2D(4, 3), layers.BatchNormalization())
+
+    def fold_around():
+        inputs = keras.Input((8, 8, 3))
+        return fold_normalisation(InferenceModel(inputs, network(inputs)))
+
+    (first,), (second,) = (
+        [each for each in fold_around().layers if isinstance(each, layers.Conv2D)] for _ in "12"
+    )
+    assert first is second
+    draw_statistics(network, seed=5)
+    assert_equal_outputs(fold_around(), network)
+
+
 def test_different_layers_of_the_same_name_are_left():
     def make_part(size, channels):
         inputs = keras.Input((size, size, channels))

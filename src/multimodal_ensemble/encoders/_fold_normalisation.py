@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from multimodal_ensemble._keras import all_layers
+from multimodal_ensemble._digest import digest_arrays
+from multimodal_ensemble._keras import all_layers, get_remembered, remember
 from multimodal_ensemble.encoders._graph import has_graph, is_chain, run_part
 from multimodal_ensemble.encoders._layers import InferenceModel
 
@@ -107,7 +108,23 @@ def _count_kernels(layer: keras.Layer) -> int:
 
 
 def _fold(before: Any, layer: Any, inputs: Any) -> keras.Layer:
-    """Return a layer that does what both do."""
+    """Return a layer that does what both do.
+
+    It is kept with the first one. A layer knows all its calls for its life, and through them the
+    layers that take its output, so that each pass of a network would add a copy of its weights.
+    """
+    options = {name: value for name, value in layer.get_config().items() if name != "name"}
+    weights = [weight.numpy() for weight in [*before.weights, *layer.weights]]
+    state = (digest_arrays(weights), options)
+    known, both = get_remembered(before, "folded")
+    if known != state:
+        both = _make_folded(before, layer, inputs)
+        remember(before, "folded", state, both)
+    folded: keras.Layer = both
+    return folded
+
+
+def _make_folded(before: Any, layer: Any, inputs: Any) -> keras.Layer:
     config = {**before.get_config(), "name": f"{before.name}_{layer.name}", "use_bias": True}
     both = type(before).from_config(config)
     both.build(inputs.shape)
