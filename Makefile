@@ -110,11 +110,11 @@ release-check: build-check
 # that train networks for minutes, these are the files that differ in what they call.
 LOWEST_FOLDERS := generators images linear metrics model_selection reporting saving serving
 LOWEST_FILES := $(addsuffix .py,$(addprefix test_,labels tables target validation) \
-	$(addprefix encoders/test_,applications category_encoder date_encoder dense_encoder dense_head \
+	$(addprefix encoders/test_,applications category_encoder date_encoder dense_encoder dense_head fold_normalisation \
 		infer_encoders inference_model layers numbers split_backbone) \
 	$(addprefix fusion/test_,calibration_layers fuse_encoders load_model parts) \
 	$(addprefix training/test_,asymmetric_loss fit_model predict_scores run_epochs) \
-	$(addprefix features/test_,compute_dtype feature_store fingerprint half_precision joblib_backend) \
+	$(addprefix features/test_,compute_dtype feature_store fingerprint frozen_pass half_precision joblib_backend) \
 	$(addprefix estimators/test_,ensemble_conventions export load_estimator rows \
 		scikit_learn_conventions target_column) \
 	explanation/test_image_maps $(addprefix cli/test_,from_csv row_reader start) \
