@@ -90,6 +90,8 @@ EXPECTED_FAILED_OF_ENSEMBLE = {
 )
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
+    if EXPECTED_FAILED.get(check.func.__name__) == FLOAT32:
+        pytest.xfail("the order of sums depends on the processor, and this one passes")
 
 
 def draw(n_rows=120, seed=1, n_labels=2):
