@@ -175,6 +175,26 @@ def test_a_network_that_is_used_again_keeps_no_further_weights():
     assert_equal_outputs(fold_around(), network)
 
 
+def test_a_model_inside_that_converts_its_input_is_called_as_it_is():
+    inner_inputs = keras.Input((6,), dtype="int32")
+    numbers = layers.Dense(4)(keras.ops.cast(inner_inputs, "float32"))
+    inner = keras.Model(inner_inputs, layers.BatchNormalization()(numbers))
+    inputs = keras.Input((6,))
+    model = draw_statistics(keras.Model(inputs, inner(inputs * 3)))
+    assert_equal_outputs(fold_normalisation(model), model, (6,))
+
+
+def test_an_initialiser_may_be_a_function():
+    def draw(shape, dtype=None):
+        return keras.ops.ones(shape, dtype)
+
+    dense = layers.Dense(4, kernel_initializer=draw)
+    model = make_model(dense, layers.BatchNormalization(), shape=(3,))
+    folded = fold_normalisation(model)
+    assert count_normalisations(folded) == 0
+    assert_equal_outputs(folded, model, (3,))
+
+
 def test_different_layers_of_the_same_name_are_left():
     def make_part(size, channels):
         inputs = keras.Input((size, size, channels))

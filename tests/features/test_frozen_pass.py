@@ -76,6 +76,17 @@ def test_keras_saves_and_loads_a_network_as_before_its_passes(tmp_path, pixels):
     model.load_weights(tmp_path / "before.weights.h5")
 
 
+def test_a_class_with_its_own_predictions_is_used_itself():
+    class Tenfold(keras.Model):
+        def predict_step(self, data):
+            return 10 * super().predict_step(data)
+
+    plain = make_normalised()
+    model = Tenfold(plain.inputs, plain.outputs)
+    (used,) = _frozen_pass.make_predictor(model, 256).args
+    assert used is model
+
+
 def test_a_pass_of_few_rows_makes_no_other_network():
     model = make_normalised()
     (first,), (many,), (few,) = (

@@ -55,7 +55,10 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
     True
     """
     has_any = any(type(layer) is keras.layers.BatchNormalization for layer in all_layers(model))
-    if not has_any or not has_graph(model) or len(model.inputs) > 1:
+    # A class may change what the model predicts.
+    own = [kind for kind in type(model).__mro__ if not kind.__module__.startswith("keras.")]
+    is_own = any(name in vars(kind) for kind in own for name in ("__call__", "predict_step"))
+    if not has_any or is_own or not has_graph(model) or len(model.inputs) > 1:
         return model
     # Each output of a linear layer, with the layer and its input.
     linear: dict[int, tuple[Any, Any, Any]] = {}
@@ -64,7 +67,7 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
     has_own_name: list[bool] = []
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_chain(layer) and len(args) == 1:
+        if is_chain(layer) and _takes_as_it_is(layer, args, kwargs):
             return run_part(layer, args[0], call)
         tensor, before, taken = linear.get(id(args[0]) if args else 0, (None, None, None))
         if before is not None and _can_fold(before, layer, tensor, (args[1:], kwargs)):
@@ -86,6 +89,14 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
         return model
     result: keras.Model = InferenceModel(inputs, outputs, name=model.name)
     return result
+
+
+def _takes_as_it_is(model: keras.Model, args: Any, kwargs: Any) -> bool:
+    """Return whether a call of a model neither converts its input nor uses a mask."""
+    if len(args) != 1 or any(isinstance(e, keras.KerasTensor) for e in keras.tree.flatten(kwargs)):
+        return False
+    (own,) = model.inputs
+    return own.dtype == args[0].dtype and len(own.shape) == len(args[0].shape)
 
 
 def _can_fold(before: keras.Layer, layer: Any, tensor: Any, others: Any) -> bool:
@@ -111,7 +122,8 @@ def _fold(before: Any, layer: Any, inputs: Any) -> keras.Layer:
     """Return a layer that does what both do.
 
     It is kept with the first one. A layer knows all its calls for its life, and through them the
-    layers that take its output, so that each pass of a network would add a copy of its weights.
+    layers that take its output, so that each pass of a network would add a copy of its weights. A
+    layer with several normalisations, or whose weights change between passes, still adds some.
     """
     options = {name: value for name, value in layer.get_config().items() if name != "name"}
     weights = [weight.numpy() for weight in [*before.weights, *layer.weights]]
@@ -126,6 +138,12 @@ def _fold(before: Any, layer: Any, inputs: Any) -> keras.Layer:
 
 def _make_folded(before: Any, layer: Any, inputs: Any) -> keras.Layer:
     config = {**before.get_config(), "name": f"{before.name}_{layer.name}", "use_bias": True}
+    # Functions of one's own cannot be made from a configuration, and initial weights are replaced.
+    for name in config:
+        if name.endswith(("_regularizer", "_constraint")):
+            config[name] = None
+        elif name.endswith("_initializer"):
+            config[name] = "zeros"
     both = type(before).from_config(config)
     both.build(inputs.shape)
     mean, variance = (

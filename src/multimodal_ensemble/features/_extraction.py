@@ -142,9 +142,9 @@ def compute_chunks(
                         _check_finite(features, batch.numbers[lacking], chunks[0].reader.name)
                         digests = [batch.digests[row] for row in np.flatnonzero(lacking)]
                         parts.append((digests, features))
-                n_rows = int(needed.sum())
-                count += n_rows
-                report(n_rows)
+                n_computed = int(needed.sum())
+                count += n_computed
+                report(n_computed)
             if batch.ends_chunk:
                 flush()
     finally:

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from multimodal_ensemble._graphs import count_replicas, predict_batch
-from multimodal_ensemble._keras import get_remembered, remember
+from multimodal_ensemble._keras import all_layers, get_remembered, has_lambda, remember
 from multimodal_ensemble.encoders import fold_normalisation
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 
@@ -22,7 +22,8 @@ def make_predictor(model: keras.Model, n_rows: int) -> Callable[[Any], Any]:
 
     It is valid until a weight changes.
     """
-    if count_replicas(model) > 1:
+    has_any = any(type(layer) is keras.layers.BatchNormalization for layer in all_layers(model))
+    if not has_any or has_lambda(model) or count_replicas(model) > 1:
         return partial(predict_batch, model)
     fingerprint = model_fingerprint(model)
     known, folded = get_remembered(model, "folded")
