@@ -9,7 +9,7 @@ import numpy as np
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, get_remembered, remember
-from multimodal_ensemble.encoders._graph import has_graph, is_chain, run_part
+from multimodal_ensemble.encoders._graph import has_graph, is_chain, run_part, takes_as_it_is
 from multimodal_ensemble.encoders._layers import InferenceModel
 
 # Layers whose last kernel has one column for each channel of the output, and a bias after it.
@@ -67,7 +67,7 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
     has_own_name: list[bool] = []
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_chain(layer) and _takes_as_it_is(layer, args, kwargs):
+        if is_chain(layer) and takes_as_it_is(layer, args, kwargs):
             return run_part(layer, args[0], call)
         tensor, before, taken = linear.get(id(args[0]) if args else 0, (None, None, None))
         if before is not None and _can_fold(before, layer, tensor, (args[1:], kwargs)):
@@ -89,14 +89,6 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
         return model
     result: keras.Model = InferenceModel(inputs, outputs, name=model.name)
     return result
-
-
-def _takes_as_it_is(model: keras.Model, args: Any, kwargs: Any) -> bool:
-    """Return whether a call of a model neither converts its input nor uses a mask."""
-    if len(args) != 1 or any(isinstance(e, keras.KerasTensor) for e in keras.tree.flatten(kwargs)):
-        return False
-    (own,) = model.inputs
-    return own.dtype == args[0].dtype and len(own.shape) == len(args[0].shape)
 
 
 def _can_fold(before: keras.Layer, layer: Any, tensor: Any, others: Any) -> bool:

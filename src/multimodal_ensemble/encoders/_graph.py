@@ -114,3 +114,11 @@ def is_chain(layer: Any) -> bool:
     """Return whether a layer is a model with a known graph from one input to one output."""
     shapes = [getattr(layer, name, None) for name in ("input_shape", "output_shape")]
     return has_graph(layer) and all(isinstance(shape, tuple) for shape in shapes)
+
+
+def takes_as_it_is(model: keras.Model, args: Any, kwargs: Any) -> bool:
+    """Return whether a call of a model neither converts its input nor uses a mask."""
+    if len(args) != 1 or any(isinstance(e, keras.KerasTensor) for e in keras.tree.flatten(kwargs)):
+        return False
+    (own,) = model.inputs
+    return own.dtype == args[0].dtype and len(own.shape) == len(args[0].shape)

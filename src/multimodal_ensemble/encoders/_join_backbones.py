@@ -10,7 +10,7 @@ import keras
 
 from multimodal_ensemble._digest import digest_arrays
 from multimodal_ensemble._keras import all_layers, without_names
-from multimodal_ensemble.encoders._graph import is_chain, run_part
+from multimodal_ensemble.encoders._graph import is_chain, run_part, takes_as_it_is
 from multimodal_ensemble.encoders._layers import InferenceModel
 
 
@@ -68,7 +68,7 @@ def _join(backbones: Sequence[keras.Model]) -> keras.Model | None:
     named: dict[str, Any] = {}
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_chain(layer) and len(args) == 1:
+        if is_chain(layer) and takes_as_it_is(layer, args, kwargs):
             return run_part(layer, args[0], call)
         digest = _digest_layer(layer)
         key = f"{digest} {keras.tree.map_structure(_identify, (args, kwargs))}"
