@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
@@ -13,6 +13,8 @@ PACKAGE = "multimodal_ensemble"
 
 # Entries of a configuration that differ between processes and change no output.
 _IRRELEVANT = {"build_config", "compile_config", "shared_object_id", "trainable"}
+
+_Kept = TypeVar("_Kept")
 
 # The beginning of the names of attributes in which values are kept with a model.
 _REMEMBERED = "__multimodal_ensemble_"
@@ -72,19 +74,24 @@ def using_dtype_policy(policy: Any) -> Iterator[None]:
         keras.config.set_dtype_policy(current)
 
 
-def get_remembered(model: keras.Layer, name: str) -> tuple[Any, Any]:
-    """Return what `remember` keeps with a model or layer: its state and the value."""
-    kept: tuple[Any, Any] = getattr(model, _REMEMBERED + name, (None, None))
-    return kept
+def remembered(layer: keras.Layer, name: str, state: Any, make: Callable[[], _Kept]) -> _Kept:
+    """Return what is kept with a layer or model for a state of it, or make and keep it.
 
-
-def remember(model: keras.Layer, name: str, state: Any, value: Any) -> None:
-    """Keep a value with a model or layer that is valid in a state of it, unseen by Keras.
-
-    Keras adds the layers in an attribute that is set in the usual way to the model. It also saves
-    and loads the layers in all attributes whose names do not begin with two underscores.
+    Keras does not see it. Keras adds the layers in an attribute that is set in the usual way to the
+    model. It also saves and loads the layers in all attributes whose names do not begin with two
+    underscores.
     """
-    object.__setattr__(model, _REMEMBERED + name, (state, value))
+    kept: tuple[Any, Any] = getattr(layer, _REMEMBERED + name, (None, None))
+    if kept[0] != state:
+        kept = (state, make())
+        object.__setattr__(layer, _REMEMBERED + name, kept)
+    value: _Kept = kept[1]
+    return value
+
+
+def is_remembered(layer: keras.Layer, name: str) -> bool:
+    """Return whether something is kept with a layer or model, perhaps for an earlier state."""
+    return hasattr(layer, _REMEMBERED + name)
 
 
 def clone_model(model: keras.Model, **options: Any) -> keras.Model:
@@ -116,6 +123,11 @@ def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
 def has_lambda(model: keras.Model) -> bool:
     """Return whether a model holds a Python function, which no configuration describes."""
     return any(isinstance(layer, keras.layers.Lambda) for layer in all_layers(model))
+
+
+def has_batch_normalisation(model: keras.Model) -> bool:
+    """Return whether a model, or a model inside it, normalises batches."""
+    return any(type(layer) is keras.layers.BatchNormalization for layer in all_layers(model))
 
 
 def get_optimizer(optimizer: Any) -> keras.optimizers.Optimizer:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 
 from multimodal_ensemble._digest import digest_arrays
-from multimodal_ensemble._keras import all_layers, get_remembered, remember
+from multimodal_ensemble._keras import has_batch_normalisation, remembered
 from multimodal_ensemble.encoders._graph import has_graph, is_chain, run_part, takes_as_it_is
 from multimodal_ensemble.encoders._layers import InferenceModel
 
@@ -54,17 +55,16 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
     >>> bool(np.allclose(folded(row), model(row)))
     True
     """
-    has_any = any(type(layer) is keras.layers.BatchNormalization for layer in all_layers(model))
     # A class may change what the model predicts.
     own = [kind for kind in type(model).__mro__ if not kind.__module__.startswith("keras.")]
     is_own = any(name in vars(kind) for kind in own for name in ("__call__", "predict_step"))
-    if not has_any or is_own or not has_graph(model) or len(model.inputs) > 1:
+    can_fold = has_batch_normalisation(model) and has_graph(model) and len(model.inputs) == 1
+    if is_own or not can_fold:
         return model
     # Each output of a linear layer, with the layer and its input.
     linear: dict[int, tuple[Any, Any, Any]] = {}
     folded: dict[tuple[int, int], keras.Layer] = {}
-    named: dict[str, Any] = {}
-    has_own_name: list[bool] = []
+    used: dict[int, Any] = {}
 
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if is_chain(layer) and takes_as_it_is(layer, args, kwargs):
@@ -75,7 +75,7 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
             if pair not in folded:
                 folded[pair] = _fold(before, layer, taken)
             layer, args, kwargs = folded[pair], (taken,), {}
-        has_own_name.append(named.setdefault(layer.name, layer) is layer)
+        used[id(layer)] = layer
         output = layer(*args, **kwargs)
         if type(layer) in _LINEAR:
             # If nothing but a batch normalisation needs it, it is no part of the new model.
@@ -85,7 +85,7 @@ def fold_normalisation(model: keras.Model) -> keras.Model:
     inputs = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype)
     outputs = run_part(model, inputs, call)
     # Keras refuses different layers with the same name, which models inside a model may have.
-    if not folded or not all(has_own_name):
+    if not folded or len({layer.name for layer in used.values()}) < len(used):
         return model
     result: keras.Model = InferenceModel(inputs, outputs, name=model.name)
     return result
@@ -120,12 +120,7 @@ def _fold(before: Any, layer: Any, inputs: Any) -> keras.Layer:
     options = {name: value for name, value in layer.get_config().items() if name != "name"}
     weights = [weight.numpy() for weight in [*before.weights, *layer.weights]]
     state = (digest_arrays(weights), options)
-    known, both = get_remembered(before, "folded")
-    if known != state:
-        both = _make_folded(before, layer, inputs)
-        remember(before, "folded", state, both)
-    folded: keras.Layer = both
-    return folded
+    return remembered(before, "folded", state, partial(_make_folded, before, layer, inputs))
 
 
 def _make_folded(before: Any, layer: Any, inputs: Any) -> keras.Layer:

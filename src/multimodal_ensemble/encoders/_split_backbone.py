@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
 
-from multimodal_ensemble._keras import get_remembered, remember
+from multimodal_ensemble._keras import remembered
 from multimodal_ensemble.encoders._graph import find_cuts, has_graph, record_steps, run_graph
 from multimodal_ensemble.encoders._layers import InferenceModel
 
@@ -67,13 +68,8 @@ def split_backbone(backbone: keras.Model) -> BackboneSplit:
             return BackboneSplit(None, backbone)
         return BackboneSplit(backbone, None)
     trained = [id(weight) for weight in backbone.trainable_weights]
-    known, split = get_remembered(backbone, "split")
-    if known != trained:
-        # Calling hundreds of layers symbolically takes time, and each call adds a node to a layer.
-        split = _split(backbone)
-        remember(backbone, "split", trained, split)
-    kept: BackboneSplit = split
-    return kept
+    # Calling hundreds of layers symbolically takes time, and each call adds a node to a layer.
+    return remembered(backbone, "split", trained, partial(_split, backbone))
 
 
 def _split(backbone: keras.Model) -> BackboneSplit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._graphs import has_gpu, predict_batch
-from multimodal_ensemble._keras import all_layers, clone_model, get_remembered, remember
+from multimodal_ensemble._keras import all_layers, clone_model, remembered
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 
 COMPUTE_DTYPES = ("auto", "float32", "bfloat16")
@@ -62,21 +62,7 @@ def in_bfloat16(model: keras.Model) -> keras.Model:
     TypeError, ValueError
         If a layer cannot be made from its configuration.
     """
-    fingerprint = model_fingerprint(model)
-    known, converted = get_remembered(model, "bfloat16")
-    if known != fingerprint:
-        inner = _names_between_weights(model)
-
-        def copy(layer: keras.Layer) -> keras.Layer:
-            config = layer.get_config()
-            changed = _config_in_bfloat16(layer, config) if layer.name in inner else config
-            return type(layer).from_config(changed)
-
-        converted = clone_model(model, clone_function=copy)
-        converted.set_weights(model.get_weights())
-        remember(model, "bfloat16", fingerprint, converted)
-    kept: keras.Model = converted
-    return kept
+    return remembered(model, "bfloat16", model_fingerprint(model), partial(_copy_model, model))
 
 
 def lowest_cosine(model: keras.Model, encoded: NDArray[Any]) -> float:
@@ -92,6 +78,19 @@ def lowest_cosine(model: keras.Model, encoded: NDArray[Any]) -> float:
     is_zero = (np.abs(exact) + np.abs(rounded)).max(axis=1) == 0
     cosines = np.where(is_zero, 1.0, products / np.where(norms > 0, norms, 1.0))
     return float(cosines.min())
+
+
+def _copy_model(model: keras.Model) -> keras.Model:
+    inner = _names_between_weights(model)
+
+    def copy(layer: keras.Layer) -> keras.Layer:
+        config = layer.get_config()
+        changed = _config_in_bfloat16(layer, config) if layer.name in inner else config
+        return type(layer).from_config(changed)
+
+    converted = clone_model(model, clone_function=copy)
+    converted.set_weights(model.get_weights())
+    return converted
 
 
 def _names_between_weights(model: keras.Model) -> set[str]:

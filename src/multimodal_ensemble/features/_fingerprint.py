@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zlib
+from functools import partial
 from typing import Any
 
 import keras
@@ -12,13 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multimodal_ensemble._digest import digest_arrays
-from multimodal_ensemble._keras import (
-    all_layers,
-    get_remembered,
-    has_lambda,
-    remember,
-    without_names,
-)
+from multimodal_ensemble._keras import all_layers, has_lambda, remembered, without_names
 from multimodal_ensemble.exceptions import ModalityError
 
 
@@ -48,12 +43,7 @@ def model_fingerprint(model: keras.Model) -> str:
     >>> model_fingerprint(build()) == model_fingerprint(build())
     True
     """
-    state = _state_of(model)
-    known, fingerprint = get_remembered(model, "fingerprint")
-    if known != state:
-        fingerprint = _digest(model)
-        remember(model, "fingerprint", state, fingerprint)
-    return str(fingerprint)
+    return remembered(model, "fingerprint", _state_of(model), partial(_digest, model))
 
 
 # The size of an axis for which a model takes any size.

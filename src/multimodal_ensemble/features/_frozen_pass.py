@@ -9,12 +9,19 @@ from typing import Any
 import keras
 
 from multimodal_ensemble._graphs import count_replicas, predict_batch
-from multimodal_ensemble._keras import all_layers, get_remembered, has_lambda, remember
+from multimodal_ensemble._keras import (
+    has_batch_normalisation,
+    has_lambda,
+    is_remembered,
+    remembered,
+)
 from multimodal_ensemble.encoders import fold_normalisation
 from multimodal_ensemble.features._fingerprint import model_fingerprint
 
 # For fewer rows, no other model is made, which takes a second or two.
 _LEAST_ROWS = 256
+# What is kept with a model.
+_FOLDED = "folded"
 
 
 def make_predictor(model: keras.Model, n_rows: int) -> Callable[[Any], Any]:
@@ -22,14 +29,10 @@ def make_predictor(model: keras.Model, n_rows: int) -> Callable[[Any], Any]:
 
     It is valid until a weight changes.
     """
-    has_any = any(type(layer) is keras.layers.BatchNormalization for layer in all_layers(model))
-    if not has_any or has_lambda(model) or count_replicas(model) > 1:
+    is_worth_it = n_rows >= _LEAST_ROWS or is_remembered(model, _FOLDED)
+    can_gain = has_batch_normalisation(model) and not has_lambda(model)
+    if not is_worth_it or not can_gain or count_replicas(model) > 1:
         return partial(predict_batch, model)
-    fingerprint = model_fingerprint(model)
-    known, folded = get_remembered(model, "folded")
-    if known != fingerprint:
-        if n_rows < _LEAST_ROWS:
-            return partial(predict_batch, model)
-        folded = fold_normalisation(model)
-        remember(model, "folded", fingerprint, folded)
+    state = model_fingerprint(model)
+    folded = remembered(model, _FOLDED, state, partial(fold_normalisation, model))
     return partial(predict_batch, folded)
